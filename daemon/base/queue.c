@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/queue.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+/* A ring under one mutex. At the design point a few thousand things a second pass here and takers take in batches, so
+ * a lock costs less than the reader's time that a lock-free ring would. */
+
+struct queue {
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t has_things;
+    pthread_cond_t has_room;
+    void **ring;
+    uint32_t capacity;
+    uint32_t first;
+    uint32_t count;
+    bool stopped;
+};
+
+struct err queue_open(uint32_t capacity, struct queue **out)
+{
+    must(capacity > 0);
+    struct queue *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "queue_open");
+    }
+    self->ring = calloc(capacity, sizeof *self->ring);
+    if (self->ring == NULL) {
+        free(self);
+        return err_make(ERR_MEMORY, "queue_open");
+    }
+    self->capacity = capacity;
+    pthread_condattr_t monotonic;
+    must(pthread_condattr_init(&monotonic) == 0);
+    must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
+    must(pthread_cond_init(&self->has_things, &monotonic) == 0);
+    must(pthread_cond_init(&self->has_room, &monotonic) == 0);
+    must(pthread_condattr_destroy(&monotonic) == 0);
+    *out = self;
+    return err_none;
+}
+
+void queue_free(struct queue **self)
+{
+    if (*self == NULL) {
+        return;
+    }
+    must(pthread_cond_destroy(&(*self)->has_room) == 0);
+    must(pthread_cond_destroy(&(*self)->has_things) == 0);
+    must(pthread_mutex_destroy(&(*self)->lock) == 0);
+    free((*self)->ring);
+    free(*self);
+    *self = NULL;
+}
+
+static void queue_push(struct queue *self, void *thing)
+{
+    must(self->count < self->capacity);
+    self->ring[(self->first + self->count) % self->capacity] = thing;
+    self->count++;
+    must(pthread_cond_signal(&self->has_things) == 0);
+}
+
+struct err queue_put(struct queue *self, void *thing)
+{
+    struct err err = err_none;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    while (self->count == self->capacity && !self->stopped) {
+        must(pthread_cond_wait(&self->has_room, &self->lock) == 0);
+    }
+    if (self->stopped) {
+        err = err_make(ERR_CLOSED, "queue_put");
+    } else {
+        queue_push(self, thing);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}
+
+struct err queue_try_put(struct queue *self, void *thing)
+{
+    struct err err = err_none;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    if (self->stopped) {
+        err = err_make(ERR_CLOSED, "queue_try_put");
+    } else if (self->count == self->capacity) {
+        err = err_make(ERR_QUEUE_FULL, "queue_try_put");
+    } else {
+        queue_push(self, thing);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}
+
+/* Waits until there is something, the queue stops or the deadline passes; the lock is held. */
+static void queue_await(struct queue *self, int64_t timeout_ns)
+{
+    struct timespec deadline = {0};
+    if (timeout_ns > 0) {
+        int64_t at_ns = clock_monotonic_ns() + timeout_ns;
+        deadline.tv_sec = (time_t)(at_ns / NS_PER_S);
+        deadline.tv_nsec = (long)(at_ns % NS_PER_S);
+    }
+    while (self->count == 0 && !self->stopped && timeout_ns != 0) {
+        if (timeout_ns < 0) {
+            must(pthread_cond_wait(&self->has_things, &self->lock) == 0);
+        } else if (pthread_cond_timedwait(&self->has_things, &self->lock, &deadline) == ETIMEDOUT) {
+            return;
+        }
+    }
+}
+
+uint32_t queue_take(struct queue *self, void **out, uint32_t out_capacity, int64_t timeout_ns)
+{
+    must(out_capacity > 0);
+    must(pthread_mutex_lock(&self->lock) == 0);
+    queue_await(self, timeout_ns);
+    uint32_t taken = self->count < out_capacity ? self->count : out_capacity;
+    for (uint32_t i = 0; i < taken; i++) {
+        out[i] = self->ring[self->first];
+        self->first = (self->first + 1) % self->capacity;
+    }
+    self->count -= taken;
+    if (taken > 0) {
+        must(pthread_cond_broadcast(&self->has_room) == 0);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return taken;
+}
+
+void queue_stop(struct queue *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->stopped = true;
+    must(pthread_cond_broadcast(&self->has_things) == 0);
+    must(pthread_cond_broadcast(&self->has_room) == 0);
+    must(pthread_mutex_unlock(&self->lock) == 0);
+}
+
+bool queue_is_stopped(struct queue *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    bool stopped = self->stopped;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return stopped;
+}
+
+uint32_t queue_depth(struct queue *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    uint32_t depth = self->count;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return depth;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_QUEUE_H
+#define BASE_QUEUE_H
+
+/* Queue: a bounded line of pointers between threads. Every point where data waits is one of these, so its depth is
+ * counted. Any number of putters and takers. All memory is taken in queue_open. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct queue;
+
+MUST_USE struct err queue_open(uint32_t capacity, struct queue **out);
+/* Everybody must have left; what is still inside is the caller's to have taken. Accepts NULL. */
+void queue_free(struct queue **self);
+
+/* Waits for room. ERR_CLOSED after queue_stop. */
+MUST_USE struct err queue_put(struct queue *self, void *thing);
+/* ERR_QUEUE_FULL at once when there is no room. */
+MUST_USE struct err queue_try_put(struct queue *self, void *thing);
+/* Waits up to timeout_ns (negative: for ever; 0: not at all) for one, then takes up to out_capacity without waiting
+ * more. Returns how many; 0 on timeout, or when stopped and empty. */
+uint32_t queue_take(struct queue *self, void **out, uint32_t out_capacity, int64_t timeout_ns);
+/* Puts are refused from now on; takers drain what is there. */
+void queue_stop(struct queue *self);
+bool queue_is_stopped(struct queue *self);
+uint32_t queue_depth(struct queue *self);
+
+#endif

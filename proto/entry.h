@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PROTO_ENTRY_H
+#define PROTO_ENTRY_H
+
+/* Entry: one record of the oversight log as a value, and its bytes (oversight.proto).
+ *
+ * Writing: entry_encode_rest() encodes everything but v, n and t_ns; the committer puts these in front with
+ * entry_encode_stamp() when it knows the index. Protobuf allows fields in any order, so the two pieces together are
+ * one message, encoded once. Strings may be NULL or "" when absent. Reading: entry_decode() points into the arena.
+ * Pure; any thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/arena.h"
+#include "proto/hash.h"
+#include "proto/words.h"
+
+#define ENTRY_BYTES_MAX 8192u       /* policy; the format allows 65535 */
+#define ENTRY_STAMP_BYTES_MAX 32u
+#define ENTRY_ARENA_BYTES 131072u   /* enough to decode any entry of up to 65535 bytes that we write */
+#define ENTRY_ID_BYTES 16u
+#define ITEM_ID_BYTES 16u
+#define ENTRY_CAUSES_MAX 24u
+#define ENTRY_CONTRIBUTIONS_MAX 24u
+#define ENTRY_MODELS_MAX 8u
+#define ENTRY_REGIONS_MAX 8u
+#define ENTRY_REASONS_MAX 8u
+#define ENTRY_RATES_MAX 32u
+#define ENTRY_IMAGES_MAX 8u
+
+struct entry_log_open {
+    const char *origin;
+    uint32_t format_version;
+    uint8_t schema_sha256[HASH_BYTES];
+    const uint8_t *previous_checkpoint;
+    uint32_t previous_checkpoint_bytes;
+};
+
+struct entry_config_change {
+    uint8_t config_sha256[HASH_BYTES];
+    uint8_t policy_sha256[HASH_BYTES];
+    const char *policy_version;
+};
+
+struct entry_model_change {
+    const char *name;
+    uint8_t sha256[HASH_BYTES];
+    uint64_t file_bytes;
+    const char *evaluation;
+};
+
+struct entry_image {
+    uint32_t width;
+    uint32_t height;
+    uint32_t bits;
+    enum pixel_meaning meaning;
+    enum energy energy;
+    uint32_t view;
+    uint64_t payload_bytes;
+    uint8_t sha256[HASH_BYTES];
+};
+
+struct entry_received { /* ENTRY_SCAN_RECEIVED and ENTRY_DECLARATION_RECEIVED */
+    const char *publisher;
+    const char *stream;
+    uint64_t sequence;
+    enum mode mode;
+    const char *site;
+    const char *lane;
+    uint8_t record_sha256[HASH_BYTES];
+    uint64_t record_bytes;
+    const char *record_id;
+    const char *item_key;
+    const char *scanner;
+    const char *scanner_type;
+    int64_t acquired_ns;
+    struct entry_image images[ENTRY_IMAGES_MAX];
+    uint32_t images_count;
+};
+
+struct entry_refused {
+    const char *publisher;
+    const char *stream;
+    uint64_t sequence;
+    uint32_t code;
+    const char *name;
+    const char *reason;
+    uint8_t record_sha256[HASH_BYTES];
+    uint64_t record_bytes;
+    bool quarantined;
+};
+
+struct entry_model {
+    const char *name;
+    uint8_t sha256[HASH_BYTES];
+};
+
+struct entry_contribution {
+    const char *name;
+    double logit;
+    const char *words;
+};
+
+struct entry_region {
+    uint32_t image_index;
+    uint32_t x;
+    uint32_t y;
+    uint32_t width;
+    uint32_t height;
+    double score;
+};
+
+struct entry_score {
+    double probability;
+    double logit;
+    struct entry_contribution contributions[ENTRY_CONTRIBUTIONS_MAX];
+    uint32_t contributions_count;
+    struct entry_model models[ENTRY_MODELS_MAX];
+    uint32_t models_count;
+    struct entry_region regions[ENTRY_REGIONS_MAX];
+    uint32_t regions_count;
+    const char *unscorable;
+    double quality;
+};
+
+struct entry_decision {
+    const char *decision;
+    const char *arm;
+    double propensity;
+    double random_rate;
+    double probability;
+    double cutoff;
+    double priority;
+    double capacity_per_hour;
+    double arrivals_per_hour;
+    uint64_t rank;
+    uint64_t window_count;
+    uint8_t policy_sha256[HASH_BYTES];
+    const char *draw_scheme;
+    const char *draw_day;
+    uint8_t draw[HASH_BYTES];
+    const char *reasons[ENTRY_REASONS_MAX];
+    uint32_t reasons_count;
+    const char *label;
+    enum mode mode;
+    const char *site;
+    const char *lane;
+    const char *hold_ended_by;
+    const char *draw_stratum;
+};
+
+struct entry_officer_action {
+    const char *action;
+    const char *code;
+    const char *request_id;
+    uint64_t version;
+    const char *to_state;
+};
+
+struct entry_outcome {
+    const char *exam_level;
+    const char *result;
+    const char *seizure_class;
+    double quantity;
+    const char *unit;
+    bool has_region;
+    uint32_t image_index;
+    uint32_t region_x;
+    uint32_t region_y;
+    uint32_t region_width;
+    uint32_t region_height;
+    const char *request_id;
+    uint64_t version;
+};
+
+struct entry_archive_seal {
+    const char *path;
+    uint64_t file_bytes;
+    uint8_t sha256[HASH_BYTES];
+    uint64_t first_index;
+    uint64_t last_index;
+    const char *hdf5_version;
+    const char *filters;
+};
+
+struct entry_wal_recovered {
+    uint64_t torn_bytes;
+    uint8_t torn_sha256[HASH_BYTES];
+};
+
+struct entry_time_tick {
+    uint64_t received_scans;
+    uint64_t received_declarations;
+    uint64_t refused;
+    uint64_t undecided;
+};
+
+struct entry_rate {
+    const char *stratum;
+    double rate;
+};
+
+struct entry_draw_commit {
+    const char *day;
+    const char *scheme;
+    uint8_t commitment[HASH_BYTES];
+    struct entry_rate rates[ENTRY_RATES_MAX];
+    uint32_t rates_count;
+};
+
+struct entry_draw_reveal {
+    const char *day;
+    uint8_t key[HASH_BYTES];
+};
+
+struct entry {
+    uint32_t v;  /* stamped by the committer */
+    uint64_t n;  /* stamped by the committer */
+    int64_t t_ns; /* stamped by the committer */
+    uint8_t id[ENTRY_ID_BYTES];
+    enum entry_type type;
+    bool has_item;
+    uint8_t item[ITEM_ID_BYTES];
+    uint8_t causes[ENTRY_CAUSES_MAX][ENTRY_ID_BYTES];
+    uint32_t causes_count;
+    const char *actor;
+    union {
+        struct entry_log_open log_open;
+        struct entry_config_change config_change;
+        struct entry_model_change model_change;
+        struct entry_received received;
+        struct entry_refused refused;
+        struct entry_score score;
+        struct entry_decision decision;
+        struct entry_officer_action officer_action;
+        struct entry_outcome outcome;
+        struct entry_archive_seal archive_seal;
+        struct entry_wal_recovered wal_recovered;
+        struct entry_time_tick time_tick;
+        struct entry_draw_commit draw_commit;
+        struct entry_draw_reveal draw_reveal;
+    } body;
+};
+
+enum entry_fault {
+    ENTRY_GOOD,
+    ENTRY_MALFORMED,     /* not this message */
+    ENTRY_TOO_LONG,      /* a bound above exceeded */
+    ENTRY_WRONG_VERSION,
+    ENTRY_BODY_MISMATCH, /* type and body disagree, or a digest is not 32 bytes */
+    ENTRY_UNKNOWN_TYPE   /* a type of a later version: v, n, id, t_ns, item are filled, body is not */
+};
+
+const char *entry_fault_text(enum entry_fault fault);
+
+/* Both return the encoded length, or 0 when it does not fit. */
+size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_capacity);
+size_t entry_encode_stamp(uint64_t n, int64_t t_ns, uint8_t *out, size_t out_capacity);
+enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena, struct entry *out);
+
+/* UUIDv7 (RFC 9562 section 5.7) from a time and ten random bytes: pure. */
+void uuid7_make(int64_t t_ns, const uint8_t random[10], uint8_t out[ENTRY_ID_BYTES]);
+/* "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx"; out needs 37 bytes. */
+void uuid_format(const uint8_t id[ENTRY_ID_BYTES], char *out);
+
+/* Shortest decimal text that reads back to the same double ("0.125", "1e-07"); out needs 32 bytes. */
+void number_format(double value, char *out);
+
+#endif
