@@ -28,13 +28,14 @@ uint64_t state_applied(struct state *self);
 /* Many applies make one transaction. */
 MUST_USE struct err state_begin(struct state *self);
 MUST_USE struct err state_commit(struct state *self);
-/* item_of: for a received record the id of the item it joined when known at this moment, NULL otherwise. label: what the
- * officer may see of a received record (join key), NULL otherwise. */
+/* What a received entry does not carry in public: taken from its private record by the caller, empty for other entries.
+ * Records are tied to items here: a score names its records by cause; a record that comes after its item (same mode, site
+ * and join key) was decided belongs to it at once, as late. */
 struct state_hint {
-    const uint8_t *item;
-    const char *label;
-    const char *join_key; /* normalised join key of a received record: local only, never in an entry */
+    const char *join_key; /* normalised join key of a received record; NULL for other entries */
+    const char *label;    /* what the officer may see of it; NULL when nothing better than the join key */
 };
+/* hint may be NULL. Entries that are already applied are skipped, a gap is our own bug. */
 MUST_USE struct err state_apply(struct state *self, const struct entry *entry, const struct state_hint *hint);
 
 /* ---- what the judge line asks at start ------------------------------------------------------------------------------- */
