@@ -44,25 +44,29 @@ void image_calibrate_u8(const struct image_calibration *how, const uint8_t *rest
 void image_calibrate_u16(const struct image_calibration *how, const uint16_t *restrict raw,
                          size_t pixel_count, float *restrict attenuation);
 
-/* What is not picture. Two kinds are found on the calibrated image:
- * padding: pixels >= padding_min connected (4 neighbours) to the border in components of at least
- *   padding_pixel_count: black corners of a rotated display image, black bars beside it;
- * dead lines: runs of at most line_run_max neighbouring rows (columns) whose non-padding pixels
- *   differ by at most line_tolerance from their row's (column's) mean in 99 of 100 pixels and whose
- *   mean differs by at least line_jump from the rows (columns) next to the run.
+enum { IMAGE_LINE_RUN_MAX = 4 };
+
+/* What is not picture, found on the calibrated image:
+ * bars: the outermost columns and rows of which at least bar_share is black (>= black_min);
+ * wedges: from each corner of what remains, black pixels whose row and column are black all the way
+ *   to the edges of that corner: the corners of a rotated image. A black load inside the picture is
+ *   not reached by either, so shielding cannot hide behind the mask;
+ * dead lines: runs of up to line_run_max rows (columns) that are brighter by line_jump than both
+ *   neighbours of the run, or black between neighbours that are not, in at least line_share of the
+ *   pixels where that could show, these being at least a tenth of the line.
  * NaN and infinite pixels are never valid. */
 struct image_mask_rule {
-    float padding_min;          /* INFINITY: no padding is looked for */
-    size_t padding_pixel_count; /* smaller components stay valid */
-    float line_tolerance;       /* negative: no dead lines are looked for */
-    float line_jump;
-    size_t line_run_max;
+    float black_min;     /* INFINITY: no bars, wedges or black dead lines are looked for */
+    double bar_share;    /* 0 < share <= 1; above 1: no bars and no wedges */
+    float line_jump;     /* > 0, in units of the attenuation image */
+    double line_share;   /* 0 < share <= 1 */
+    size_t line_run_max; /* 0: no dead lines; at most IMAGE_LINE_RUN_MAX */
 };
 
-/* The rule that suits each meaning; `calibration` gives the value of a black display pixel. */
+/* The rule that suits each meaning. */
 struct image_mask_rule image_mask_rule_default(const struct image_calibration *calibration);
 
-/* Words (uint32_t) of workspace image_valid_mask needs. width * height < 2^32. */
+/* Words (uint32_t) of workspace image_valid_mask needs. */
 size_t image_valid_mask_workspace_words(size_t width, size_t height);
 
 /* Fill valid[width * height]; returns the number of valid pixels. */
