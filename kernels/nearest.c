@@ -18,9 +18,10 @@
  * of a bank tile has the same shape, the last query tile being filled with zeros: see KERNELS.md.
  */
 
-/* QUERY_TILE is a multiple of every SGEMM row block (16 and 24 rows wide kernels divide the call
- * alike for each tile); QUERY_TILE x BANK_TILE floats are 512 KiB: half of a second-level cache of
- * 1 MiB. Smaller tiles pay for packing, larger ones fall out of the cache. */
+/* QUERY_TILE is a multiple of the row block of every SGEMM kernel in use (8 and 16), so a query
+ * meets the same inner loop wherever it stands. QUERY_TILE x BANK_TILE floats are 512 KiB: half of
+ * a second-level cache of 1 MiB. Smaller tiles pay for packing, larger ones fall out of the cache.
+ */
 enum { QUERY_TILE = 256, BANK_TILE = 512 };
 
 void nearest_squared_norms(const float *restrict rows, size_t row_count, size_t dimension_count,
