@@ -387,8 +387,9 @@ static void encode_beyond_a_list_bound_gives_nothing(void **state)
     assert_int_equal(scan_encode(&scan, encoded, sizeof encoded), 0);
 }
 
-/* Two encoded records one after the other are, in protobuf, one record with the lists joined. */
-static void decode_joined_lists_beyond_a_bound_refuses(void **state)
+/* Bytes after a record go on with it: a list may grow that way, whatever the encoder would allow.
+ */
+static void decode_continued_list_beyond_a_bound_refuses(void **state)
 {
     (void)state;
     struct declaration declaration = good_declaration();
@@ -396,17 +397,32 @@ static void decode_joined_lists_beyond_a_bound_refuses(void **state)
     const char *where = NULL;
     declaration.lines_count = 129;
     size_t bytes = declaration_encode(&declaration, encoded, sizeof encoded);
-    assert_in_range(bytes, 1, RECORD_BODY_BYTES_MAX / 2);
-    memcpy(encoded + bytes, encoded, bytes);
-    assert_int_equal(declaration_bytes_try(2 * bytes, &out, &where), REFUSAL_TOO_LARGE);
+    const struct declaration more_lines = {.lines = lines, .lines_count = 128};
+    bytes += declaration_encode(&more_lines, encoded + bytes, sizeof encoded - bytes);
+    assert_int_equal(declaration_bytes_try(bytes, &out, &where), REFUSAL_TOO_LARGE);
     assert_string_equal(where, "lines");
     struct scan scan = good_scan();
     struct scan scan_out;
     scan.images_count = 5;
     bytes = scan_encode(&scan, encoded, sizeof encoded);
-    memcpy(encoded + bytes, encoded, bytes);
-    assert_int_equal(scan_bytes_try(2 * bytes, &scan_out, &where), REFUSAL_TOO_LARGE);
+    const struct scan more_images = {.images = images, .images_count = 4};
+    bytes += scan_encode(&more_images, encoded + bytes, sizeof encoded - bytes);
+    assert_int_equal(scan_bytes_try(bytes, &scan_out, &where), REFUSAL_TOO_LARGE);
     assert_string_equal(where, "images");
+}
+
+/* Decoders disagree about a field that comes twice, so there is no such record. */
+static void decode_field_that_comes_twice_refuses(void **state)
+{
+    (void)state;
+    struct declaration declaration = good_declaration();
+    struct declaration out;
+    const char *where = NULL;
+    size_t bytes = declaration_encode(&declaration, encoded, sizeof encoded);
+    const struct declaration second_site = {.site = "port-2"};
+    bytes += declaration_encode(&second_site, encoded + bytes, sizeof encoded - bytes);
+    assert_int_equal(declaration_bytes_try(bytes, &out, &where), REFUSAL_MALFORMED);
+    assert_string_equal(where, "body");
 }
 
 static void scan_digest_of_other_length_refuses(void **state)
@@ -565,7 +581,8 @@ int main(void)
         cmocka_unit_test(scan_one_thing_broken_is_refused_by_name),
         cmocka_unit_test(scan_display_image_needs_no_levels),
         cmocka_unit_test(encode_beyond_a_list_bound_gives_nothing),
-        cmocka_unit_test(decode_joined_lists_beyond_a_bound_refuses),
+        cmocka_unit_test(decode_continued_list_beyond_a_bound_refuses),
+        cmocka_unit_test(decode_field_that_comes_twice_refuses),
         cmocka_unit_test(scan_digest_of_other_length_refuses),
         cmocka_unit_test(decode_zero_byte_in_text_refuses),
         cmocka_unit_test(decode_unknown_fields_are_ignored),
