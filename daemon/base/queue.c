@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -20,6 +22,7 @@ struct queue {
     uint32_t first;
     uint32_t count;
     bool stopped;
+    int fd; /* eventfd, non-zero while count > 0; -1 when nobody polls */
 };
 
 struct err queue_open(uint32_t capacity, struct queue **out)
@@ -35,6 +38,7 @@ struct err queue_open(uint32_t capacity, struct queue **out)
         return err_make(ERR_MEMORY, "queue_open");
     }
     self->capacity = capacity;
+    self->fd = -1;
     pthread_condattr_t monotonic;
     must(pthread_condattr_init(&monotonic) == 0);
     must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -46,6 +50,28 @@ struct err queue_open(uint32_t capacity, struct queue **out)
     return err_none;
 }
 
+struct err queue_open_polled(uint32_t capacity, struct queue **out)
+{
+    struct queue *self = NULL;
+    struct err err = queue_open(capacity, &self);
+    if (err_is(err)) {
+        return err;
+    }
+    self->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (self->fd < 0) {
+        err = err_os(ERR_THREAD, "eventfd");
+        queue_free(&self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+int queue_fd(const struct queue *self)
+{
+    return self->fd;
+}
+
 void queue_free(struct queue **self)
 {
     if (*self == NULL) {
@@ -54,6 +80,9 @@ void queue_free(struct queue **self)
     must(pthread_cond_destroy(&(*self)->has_room) == 0);
     must(pthread_cond_destroy(&(*self)->has_things) == 0);
     must(pthread_mutex_destroy(&(*self)->lock) == 0);
+    if ((*self)->fd >= 0) {
+        (void)close((*self)->fd);
+    }
     free((*self)->ring);
     free(*self);
     *self = NULL;
@@ -64,6 +93,9 @@ static void queue_push(struct queue *self, void *thing)
     must(self->count < self->capacity);
     self->ring[(self->first + self->count) % self->capacity] = thing;
     self->count++;
+    if (self->fd >= 0 && self->count == 1) { /* one write an empty-to-full turn, not one a thing */
+        must(eventfd_write(self->fd, 1) == 0);
+    }
     must(pthread_cond_signal(&self->has_things) == 0);
 }
 
@@ -128,6 +160,10 @@ uint32_t queue_take(struct queue *self, void **out, uint32_t out_capacity, int64
     }
     self->count -= taken;
     if (taken > 0) {
+        if (self->fd >= 0 && self->count == 0) {
+            eventfd_t seen;
+            must(eventfd_read(self->fd, &seen) == 0);
+        }
         must(pthread_cond_broadcast(&self->has_room) == 0);
     }
     must(pthread_mutex_unlock(&self->lock) == 0);

@@ -13,6 +13,10 @@
 struct queue;
 
 MUST_USE struct err queue_open(uint32_t capacity, struct queue **out);
+/* The same with a descriptor that polls readable while anything is inside, for threads that wait on sockets too. */
+MUST_USE struct err queue_open_polled(uint32_t capacity, struct queue **out);
+/* The descriptor; -1 when the queue was not opened polled. The queue owns it. */
+int queue_fd(const struct queue *self);
 /* Everybody must have left; what is still inside is the caller's to have taken. Accepts NULL. */
 void queue_free(struct queue **self);
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DECIDE_H
+#define DECIDE_H
+
+/* Decide: what policy makes of a score. Pure: time, key and score come in, a verdict goes out; all state is the window of
+ * recent decisions of each site and mode, which can be rebuilt from the log. Cannot fail.
+ *
+ * Order: (1) random arm: u = PRF(key of the day, item id) / 2^53 < random_rate of the mode, independent for each item and
+ * of everything else; (2) target arm: the highest probabilities as far as capacity goes; (3) release. An item in both arms
+ * is "both". Nothing is filled up. One thread a handle. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "decide/policy.h"
+#include "proto/entry.h"
+
+#define DRAW_SCHEME "hmac-sha256-53bit-v1"
+
+/* PRF of the random arm: HMAC-SHA-256(key, item id). Anyone who holds the revealed key can compute it. */
+void draw_prf(const uint8_t key[HASH_BYTES], const uint8_t item[ITEM_ID_BYTES], uint8_t out[HASH_BYTES]);
+/* The first 53 bits, big-endian, as a number in [0, 1). */
+double draw_uniform(const uint8_t draw[HASH_BYTES]);
+
+enum arm { ARM_NONE, ARM_TARGET, ARM_RANDOM, ARM_BOTH, ARM_CAUTIOUS };
+const char *arm_text(enum arm arm);
+
+struct decide_input {
+    uint8_t item[ITEM_ID_BYTES];
+    enum mode mode;
+    const char *site;
+    bool scorable;
+    double probability;
+    int64_t t_ns;                        /* UTC of the decision */
+    const uint8_t *draw_key;             /* 32 bytes */
+};
+
+struct decide_verdict {
+    bool refer;
+    enum arm arm;
+    double propensity;
+    double random_rate;
+    double cutoff;
+    double priority;
+    double capacity_per_hour;
+    double arrivals_per_hour;
+    uint64_t rank;
+    uint64_t window_count;
+    uint8_t draw[HASH_BYTES];
+};
+
+struct decide;
+
+/* Sites (strata of site and mode) are bounded: what comes beyond strata_max shares one stratum a mode. */
+MUST_USE struct err decide_open(const struct policy *policy, uint32_t strata_max, struct decide **out);
+void decide_close(struct decide **self);
+/* A new policy; windows are kept. */
+void decide_set_policy(struct decide *self, const struct policy *policy);
+void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out);
+/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. A negative probability
+ * stands for an item that could not be scored. */
+void decide_replay(struct decide *self, enum mode mode, const char *site, double probability, bool referred,
+                   int64_t t_ns);
+
+#endif
