@@ -186,7 +186,7 @@ static struct grid choose_grid(const struct patch_projection *projection)
 }
 
 /* Nearest integer for |value| < 2^51: adding 1.5 * 2^52 leaves no room for a fraction. */
-static double round_to_integer(double value)
+__attribute__((always_inline)) static inline double round_to_integer(double value)
 {
     const double rounding = 0x1.8p52;
     return (value + rounding) - rounding;
@@ -198,7 +198,8 @@ size_t patch_embed_workspace_doubles(const struct patch_projection *projection)
            EMBED_TILE * (projection->feature_count + projection->embedding_count);
 }
 
-static void round_features(const float *features, size_t count, double scale, double *rounded)
+__attribute__((always_inline)) static inline void round_row(const float *features, size_t count,
+                                                            double scale, double *rounded)
 {
     for (size_t j = 0; j < count; j++) {
         double value = (double)features[j];
@@ -206,6 +207,26 @@ static void round_features(const float *features, size_t count, double scale, do
         value = value < -FEATURE_LIMIT ? -FEATURE_LIMIT : value;
         rounded[j] = round_to_integer(value * scale);
     }
+}
+
+/* Multiplying by a power of two and rounding to an integer are exact on either path. */
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void round_row_avx2(const float *features, size_t count,
+                                                           double scale, double *rounded)
+{
+    round_row(features, count, scale, rounded);
+}
+#endif
+
+static void round_features(const float *features, size_t count, double scale, double *rounded)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        round_row_avx2(features, count, scale, rounded);
+        return;
+    }
+#endif
+    round_row(features, count, scale, rounded);
 }
 
 void patch_embed(const struct patch_projection *projection, const float *restrict features,
@@ -231,9 +252,11 @@ void patch_embed(const struct patch_projection *projection, const float *restric
         }
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)outputs, (int)inputs,
                     1.0, rounded, (int)inputs, weights, (int)outputs, 0.0, sums, (int)outputs);
-        for (size_t i = 0; i < rows * outputs; i++) {
-            double bias = (double)projection->bias[i % outputs];
-            embedding[first * outputs + i] = (float)(sums[i] * unscale - bias);
+        for (size_t i = 0; i < rows; i++) {
+            float *row = embedding + (first + i) * outputs;
+            for (size_t k = 0; k < outputs; k++) {
+                row[k] = (float)(sums[i * outputs + k] * unscale - (double)projection->bias[k]);
+            }
         }
     }
 }
