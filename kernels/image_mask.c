@@ -210,13 +210,18 @@ static int run_is_dead(const uint32_t *possible, const uint32_t *shown, size_t r
     return 1;
 }
 
+/* Lines found dead stay countable (DEAD) until all run lengths are through: the middle of a wide
+ * run is found first and must not hide the whole of it. */
+enum { DEAD = 2 };
+
 static void mark_line(const struct image_view *image, int columns, size_t line, uint8_t *valid)
 {
     size_t positions = columns ? image->height : image->width;
     size_t line_step = columns ? 1 : image->width;
     size_t position_step = columns ? image->width : 1;
     for (size_t position = 0; position < positions; position++) {
-        valid[line * line_step + position * position_step] = 0;
+        uint8_t *at = &valid[line * line_step + position * position_step];
+        *at = *at ? DEAD : 0;
     }
 }
 
@@ -291,6 +296,7 @@ size_t image_valid_mask(const struct image_view *image, const struct image_mask_
     }
     size_t valid_count = 0;
     for (size_t i = 0; i < image->width * image->height; i++) {
+        valid[i] = valid[i] == 1;
         valid_count += valid[i];
     }
     return valid_count;
