@@ -182,6 +182,7 @@ struct err wal_commit(struct wal *self, uint64_t *span_bytes)
         err = commit_index_write(self->index, &slot);
     }
     if (err_is(err)) {
+        err.code = err.code == ERR_IO ? ERR_WAL_WRITE : err.code; /* a full disk keeps its name */
         return err;
     }
     end->next_group++;

@@ -302,10 +302,10 @@ static void write_error_stops_the_log_and_loses_nothing_answered(void **state)
     }
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_true(answered > 1 && answered < 10);
-    assert_int_equal(err.code, ERR_IO);
-    assert_int_equal(oversight_failure(fixture.log).code, ERR_IO);
+    assert_int_equal(err.code, ERR_WAL_WRITE);
+    assert_int_equal(oversight_failure(fixture.log).code, ERR_WAL_WRITE);
     assert_int_equal(oversight_submit_and_wait(fixture.log, &draft).code, ERR_CLOSED); /* never again, room or not */
-    assert_int_equal(oversight_publish(fixture.log).code, ERR_IO);
+    assert_int_equal(oversight_publish(fixture.log).code, ERR_WAL_WRITE);
     assert_int_equal(oversight_wait(fixture.log, answered, 60 * NS_PER_S), answered);
     oversight_close(&fixture.log);
     fixture_open(&fixture);
