@@ -15,9 +15,9 @@
 #include "base/clock.h"
 #include "base/durable.h"
 
-/* HDF5 syncs nothing and a killed writer's file is lost whole, so a file is never touched again once it is closed: it is
- * built beside its name, synced, read back from the disk, and only then named. Whatever goes wrong, the part file goes; the
- * log and the blobs can make it again. */
+/* HDF5 syncs nothing and a killed writer's file is lost whole, so a file is never touched again once it is closed: it
+ * is built beside its name, synced, read back from the disk, and only then named. Whatever goes wrong, the part file
+ * goes; the log and the blobs can make it again. */
 
 #define ARCHIVE_ORIGIN_IN_NAME 90u /* keeps the path within archive_result */
 #define ARCHIVE_HASH_PIECE_BYTES ((size_t)1 << 20)
@@ -68,7 +68,8 @@ static struct err archive_name(const struct archive_conf *conf, const struct arc
     return fits ? err_none : err_make(ERR_ARGUMENT, "archive path length");
 }
 
-/* ---- from part file to sealed file ----------------------------------------------------------------------------------- */
+/* ---- from part file to sealed file
+ * ----------------------------------------------------------------------------------- */
 
 /* Sync, make it read-only, and push its pages out of the cache: what is read back shall come from the disk. */
 static struct err archive_sync_part(const char *part)
@@ -131,7 +132,8 @@ static struct err archive_check_part(const char *part, const struct archive_rows
         return err;
     }
     err = archive_file_check(file, &images_checked, &entries_checked, bad_path);
-    if (!err_is(err) && (bad_path[0] != '\0' || images_checked != images_count || entries_checked != rows->entries_count)) {
+    bool whole = images_checked == images_count && entries_checked == rows->entries_count;
+    if (!err_is(err) && (bad_path[0] != '\0' || !whole)) {
         err = err_make(ERR_ARCHIVE_DIFFERS, "part file read back");
     }
     for (uint64_t i = 0; i < rows->entries_count && !err_is(err); i++) {
@@ -139,7 +141,8 @@ static struct err archive_check_part(const char *part, const struct archive_rows
         uint32_t bytes_count = 0;
         uint64_t stated = rows->offsets[i + 1] - rows->offsets[i];
         err = archive_file_entry(file, rows->first_index + i, &bytes, &bytes_count);
-        if (!err_is(err) && (bytes_count != stated || memcmp(bytes, rows->bytes + rows->offsets[i], bytes_count) != 0)) {
+        const uint8_t *put = rows->bytes + rows->offsets[i];
+        if (!err_is(err) && (bytes_count != stated || memcmp(bytes, put, bytes_count) != 0)) {
             err = err_make(ERR_ARCHIVE_DIFFERS, "entry read back");
         }
     }

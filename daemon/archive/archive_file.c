@@ -10,8 +10,8 @@
 #include "proto/merkle.h"
 #include "proto/record.h"
 
-/* Entries are read through a window, because asking HDF5 for each of them costs more than hashing it. Lengths and offsets
- * are checked when the file is opened, once for all reads. */
+/* Entries are read through a window, because asking HDF5 for each of them costs more than hashing it. Lengths and
+ * offsets are checked when the file is opened, once for all reads. */
 
 #define ARCHIVE_ENTRIES_MAX (UINT64_C(1) << 32)
 #define ARCHIVE_ENTRY_BYTES_MAX 65535u
@@ -278,7 +278,8 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
     return err_none;
 }
 
-/* ---- check -------------------------------------------------------------------------------------------------------------- */
+/* ---- check
+ * -------------------------------------------------------------------------------------------------------------- */
 
 #define BAD_PATH_BYTES 128u
 

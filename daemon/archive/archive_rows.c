@@ -7,9 +7,9 @@
 
 #include "proto/merkle.h"
 
-/* One function an entry type; each fills rows in the order of archive_schema.c. What stands in the public entry is taken
- * from there; the private record gives only what an archive file may hold: goods, masses, countries, and persons as keyed
- * pseudonyms. Names, plates and the raw record never get here. */
+/* One function an entry type; each fills rows in the order of archive_schema.c. What stands in the public entry is
+ * taken from there; the private record gives only what an archive file may hold: goods, masses, countries, and persons
+ * as keyed pseudonyms. Names, plates and the raw record never get here. */
 
 #define ARCHIVE_ENTRY_BYTES_MAX 65535u
 #define ARCHIVE_MODELS_BYTES 1024u

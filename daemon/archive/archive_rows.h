@@ -2,14 +2,14 @@
 #ifndef ARCHIVE_ROWS_H
 #define ARCHIVE_ROWS_H
 
-/* Archive rows: what a range of entries says, as tables in memory. Private to daemon/archive. The caller bounds the range;
- * everything here grows with it. One thread a handle. */
+/* Archive rows: what a range of entries says, as tables in memory. Private to daemon/archive. The caller bounds the
+ * range; everything here grows with it. One thread a handle. */
 
 #include <stdint.h>
 
 #include "archive/archive.h"
 #include "archive/archive_table.h"
-#include "archive/id_map.h"
+#include "base/id_map.h"
 #include "proto/record.h"
 
 /* An image that an entry of the range speaks of; the same digest may come several times. */
@@ -41,8 +41,8 @@ struct archive_rows {
 
 MUST_USE struct err archive_rows_init(struct archive_rows *self, const uint8_t *pseudonym_key);
 void archive_rows_fini(struct archive_rows *self);
-/* Add the next entry of the range. ARCHIVE_DIFFERS when it cannot be read, is not the next one, or the private record has
- * another digest than the entry says. */
+/* Add the next entry of the range. ARCHIVE_DIFFERS when it cannot be read, is not the next one, or the private record
+ * has another digest than the entry says. */
 MUST_USE struct err archive_rows_add(struct archive_rows *self, const struct archive_entry *entry);
 
 #endif

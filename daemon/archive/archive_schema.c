@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_table.h"
 
-/* The columns of every table, in the order in which archive_rows.c puts the cells. FORMAT.md is the page for readers. */
+/* The columns of every table, in the order in which archive_rows.c puts the cells. FORMAT.md repeats them. */
 
 #define COLUMNS(array) .columns = array, .columns_count = (uint32_t)(sizeof(array) / sizeof(array)[0])
 
@@ -46,7 +46,8 @@ static const struct archive_column declarations_columns[] = {
     {"mode", H5_TEXT, "", "truck, passenger, rail, sea, air, mail"},
     {"site", H5_TEXT, "", "site"},
     {"lane", H5_TEXT, "", "lane"},
-    {"body_present", H5_U8, "", "0: the record was no longer held when this file was built; the cells to the right are empty"},
+    {"body_present", H5_U8, "",
+     "0: the record was no longer held when this file was built; the cells to the right are empty"},
     {"declared_ns", H5_I64, "ns", "time of the declaration, UTC, since 1970-01-01"},
     {"lines_count", H5_U64, "", "goods lines"},
     {"hs_code", H5_TEXT, "", "Harmonized System code of the first line"},

@@ -6,8 +6,8 @@
 
 #include "proto/hash.h"
 
-/* Texts are of fixed length, the longest of the column: variable-length texts lie in a heap of HDF5's that has no checksum
- * and that half of the readers outside h5py cannot follow. */
+/* Texts are of fixed length, the longest of the column: variable-length texts lie in a heap of HDF5's that has no
+ * checksum and that half of the readers outside h5py cannot follow. */
 
 #define ARCHIVE_CHUNK_BYTES (UINT64_C(1) << 20) /* smaller costs index, larger costs readers who want one row */
 #define ARCHIVE_CELL_TEXT_BYTES_MAX 4096u       /* no text of an entry is longer: entries have at most 8 KiB */

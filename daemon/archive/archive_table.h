@@ -3,8 +3,8 @@
 #define ARCHIVE_TABLE_H
 
 /* Archive table: rows in memory, then a group with one 1-D dataset a column, which every reader of HDF5 understands.
- * Private to daemon/archive. Cells are put in the order of the columns; a wrong order or type is our own bug. A table that
- * found no memory remembers it and swallows the rest: archive_table_err tells at the end. One thread a table. */
+ * Private to daemon/archive. Cells are put in the order of the columns; a wrong order or type is our own bug. A table
+ * that found no memory remembers it and swallows the rest: archive_table_err tells at the end. One thread a table. */
 
 #include <stdbool.h>
 #include <stdint.h>

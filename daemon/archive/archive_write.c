@@ -6,8 +6,8 @@
 
 #include "archive/h5.h"
 
-/* The order of calls is the order of bytes in the file, so it depends on the entries alone. Tables come first: readers who
- * want no pixels then find everything near the beginning. */
+/* The order of calls is the order of bytes in the file, so it depends on the entries alone. Tables come first: readers
+ * who want no pixels then find everything near the beginning. */
 
 static struct err archive_write_root(const struct archive_conf *conf, const struct archive_rows *rows, int64_t file)
 {

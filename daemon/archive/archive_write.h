@@ -2,8 +2,8 @@
 #ifndef ARCHIVE_WRITE_H
 #define ARCHIVE_WRITE_H
 
-/* Archive write: tables and images of a range into an HDF5 file, as FORMAT.md says. Private to daemon/archive. Closed but
- * not synced on return; on an error the caller removes the file. One image is in memory at a time. */
+/* Archive write: tables and images of a range into an HDF5 file, as FORMAT.md says. Private to daemon/archive. Closed
+ * but not synced on return; on an error the caller removes the file. One image is in memory at a time. */
 
 #include <stdint.h>
 

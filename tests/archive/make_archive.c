@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds one archive file from synthetic entries below the given directory and prints its path: what check_archive.py opens. */
+/* Builds one archive file from synthetic entries below the given directory and prints its path: what check_archive.py
+ * opens. */
 #include <stdio.h>
 #include <stdlib.h>
 

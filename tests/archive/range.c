@@ -145,7 +145,8 @@ static uint64_t range_add_scan(struct range *self, const char *id, uint8_t pixel
     range_make_image(&images[0], pixels, 8, blobs);
     range_make_image(&images[1], pixels, 16, blobs);
     const struct item_key key = {.scheme = KEY_PLATE, .value = "B MM 1234"};
-    const struct scan scan = {.scan_id = id, .mode = MODE_TRUCK, .site = "Rotterdam", .lane = "3", .scanner = "portal-1",
+    const struct scan scan = {.scan_id = id, .mode = MODE_TRUCK, .site = "Rotterdam", .lane = "3",
+        .scanner = "portal-1",
         .scanner_type = "container-portal", .keys = &key, .keys_count = 1, .acquired_ns = RANGE_T_NS + 5,
         .images = images, .images_count = 2};
     uint8_t bytes[4096];
@@ -183,7 +184,8 @@ static double range_add_score(struct range *self, const uint8_t item[ITEM_ID_BYT
     score->models[0].name = "appearance/container-portal";
     memset(score->models[0].sha256, 0xab, HASH_BYTES);
     score->models_count = 1;
-    score->regions[0] = (struct entry_region){.image_index = 1, .x = 10, .y = 20, .width = 30, .height = 40, .score = 3};
+    score->regions[0] = (struct entry_region){
+        .image_index = 1, .x = 10, .y = 20, .width = 30, .height = 40, .score = 3};
     score->regions_count = 1;
     score->quality = 0.875;
     (void)range_add(self, &entry, NULL, 0);

@@ -2,8 +2,9 @@
 #ifndef TESTS_ARCHIVE_RANGE_H
 #define TESTS_ARCHIVE_RANGE_H
 
-/* Range: synthetic entries of a small port's day with their private records and blobs, as a source for archive_build and as
- * the content of a test log. Everything follows from the seed: the same bytes every time. Aborts on any failure. */
+/* Range: synthetic entries of a small port's day with their private records and blobs, as a source for archive_build
+ * and as the content of a test log. Everything follows from the seed: the same bytes every time. Aborts on any
+ * failure. */
 
 #include "archive/archive.h"
 #include "proto/entry.h"
@@ -39,8 +40,8 @@ uint64_t range_add(struct range *self, struct entry *entry, const uint8_t *priva
 void range_add_log_open(struct range *self, const char *origin);
 void range_add_draw_commit(struct range *self);
 void range_add_draw_reveal(struct range *self);
-/* One item: a declaration, a scan with two images (8 and 16 bit), its score and decision; returns whether it is referred.
- * The pixels go to the blob store when there is one. Two items of equal `pixels` share their images. */
+/* One item: a declaration, a scan with two images (8 and 16 bit), its score and decision; returns whether it is
+ * referred. The pixels go to the blob store when there is one. Two items of equal `pixels` share their images. */
 bool range_add_item(struct range *self, uint8_t item[ITEM_ID_BYTES], uint8_t pixels, struct blob_store *blobs);
 void range_add_action(struct range *self, const uint8_t item[ITEM_ID_BYTES], const char *to_state, uint64_t version);
 void range_add_outcome(struct range *self, const uint8_t item[ITEM_ID_BYTES], uint64_t version);

@@ -18,6 +18,7 @@
 #include "archive/archive_table.h"
 #include "base/durable.h"
 #include "proto/merkle.h"
+#include "folder.h"
 #include "range.h"
 
 static const uint8_t pseudonym_key[HASH_BYTES] = {7};
@@ -76,11 +77,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    char command[128];
     blob_store_close(&fixture->blobs);
     range_fini(fixture->range);
-    (void)snprintf(command, sizeof command, "rm -rf %s", fixture->directory);
-    assert_int_equal(system(command), 0);
+    folder_remove(fixture->directory);
     free(fixture->range);
     free(fixture);
     return 0;
@@ -99,14 +98,7 @@ static void full_path(const struct fixture *fixture, const struct archive_result
 
 static unsigned parts_count(const struct fixture *fixture)
 {
-    char command[256];
-    unsigned count = 0;
-    (void)snprintf(command, sizeof command, "find %s -name '*.part' | wc -l", fixture->directory);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    assert_int_equal(fscanf(pipe, "%u", &count), 1);
-    assert_int_equal(pclose(pipe), 0);
-    return count;
+    return folder_count(fixture->directory, ".part");
 }
 
 static void build_gives_a_sealed_file_that_reads_back(void **state)
@@ -225,10 +217,9 @@ static void build_without_blob_refuses(void **state)
 {
     struct fixture *fixture = *state;
     struct archive_result result;
-    char command[256];
-    (void)snprintf(command, sizeof command, "find %s/blobs/sha256 -type f | sort | head -1 | xargs rm",
-                   fixture->directory);
-    assert_int_equal(system(command), 0);
+    char path[512];
+    assert_true(folder_find(fixture->directory, "/blobs/sha256/", path));
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(build(fixture, &result).code, ERR_BLOB_MISSING);
     assert_int_equal(parts_count(fixture), 0);
 }

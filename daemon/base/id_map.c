@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "archive/id_map.h"
+#include "base/id_map.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ARCHIVE_ID_MAP_H
-#define ARCHIVE_ID_MAP_H
+#ifndef BASE_ID_MAP_H
+#define BASE_ID_MAP_H
 
-/* Id map: 16-byte ids (of entries, of items) to a number. Grows by doubling; the caller bounds how many go in. Ids come
- * from the log and may be chosen by somebody hostile, so the hash is keyed with random bytes; nothing that is written may
- * depend on its order, and there is no way to walk it. One thread a map. */
+/* Id map: 16-byte ids (of entries, of items) to a number. Grows by doubling; the caller bounds how many go in. Ids
+ * come from the log and may be chosen by somebody hostile, so the hash is keyed with random bytes; nothing that is
+ * written may depend on its order, and there is no way to walk it. One thread a map. */
 
 #include <stdbool.h>
 #include <stdint.h>
