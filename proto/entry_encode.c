@@ -418,7 +418,8 @@ static bool body_fill(const struct entry *entry, union body_slots *slots,
 
 size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_capacity)
 {
-    Triage__Oversight__V1__Entry message = TRIAGE__OVERSIGHT__V1__ENTRY__INIT;
+    Triage__Oversight__V1__Entry message;
+    triage__oversight__v1__entry__init(&message);
     ProtobufCBinaryData causes[ENTRY_CAUSES_MAX];
     union body_slots slots;
     if (entry->causes_count > ENTRY_CAUSES_MAX || !body_fill(entry, &slots, &message)) {
