@@ -17,6 +17,7 @@
 #include "proto/hash.h"
 #include "proto/words.h"
 
+#define ENTRY_VERSION 1u
 #define ENTRY_BYTES_MAX 8192u       /* policy; the format allows 65535 */
 #define ENTRY_STAMP_BYTES_MAX 32u
 #define ENTRY_ARENA_BYTES 131072u   /* enough to decode any entry of up to 65535 bytes that we write */
