@@ -6,6 +6,7 @@
  * answers GET and HEAD only, bounds connections and what one request may take. Threads: one of its own; console_open and
  * console_close from main. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"

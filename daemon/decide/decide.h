@@ -58,8 +58,9 @@ void decide_close(struct decide **self);
 /* A new policy; windows are kept. */
 void decide_set_policy(struct decide *self, const struct policy *policy);
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out);
-/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. */
-void decide_replay(struct decide *self, enum mode mode, const char *site, double probability, bool refer_by_target,
+/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. A negative probability
+ * stands for an item that could not be scored. */
+void decide_replay(struct decide *self, enum mode mode, const char *site, double probability, bool referred,
                    int64_t t_ns);
 
 #endif

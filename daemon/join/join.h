@@ -58,20 +58,20 @@ struct join_item {
     int64_t deadline_ns;
     struct join_part parts[JOIN_PARTS_MAX];
     uint32_t parts_count;
-    bool complete;             /* all that is expected came; otherwise the deadline ended the hold */
+    bool complete;             /* all that is expected came; otherwise the hold ended by deadline or for want of room */
 };
 
 enum join_result {
     JOIN_HELD,     /* waits for more, or joined to an item that waits or is ready */
     JOIN_LATE,     /* its item was decided already: *late_item tells which */
-    JOIN_FULL      /* no room: take ready items first, then add again */
+    JOIN_FULL      /* no room: the oldest held items are ready now; take and release them, then add again */
 };
 
 struct join;
 
 MUST_USE struct err join_open(const struct join_conf *conf, const struct policy *policy, struct join **out);
 void join_close(struct join **self);
-/* late_item: ITEM_ID_BYTES, written on JOIN_LATE. A full table makes its oldest item ready (ended by "room"). */
+/* late_item: ITEM_ID_BYTES, written on JOIN_LATE. */
 enum join_result join_add(struct join *self, const struct join_record *record, uint8_t *late_item);
 /* Up to capacity items that are ready at now_ns, oldest first; they stay valid until join_release. */
 uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out, uint32_t capacity);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy_file.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/durable.h"
+
+/* Every key must be there: a policy has no defaults, because what nobody wrote down nobody decided. */
+
+enum { POLICY_FILE_BYTES_MAX = 1 << 20, POLICY_PATH_BYTES = 128 };
+
+struct policy_key {
+    const char *name;
+    size_t offset;
+};
+
+#define POLICY_KEY(field) {#field, offsetof(struct mode_policy, field)}
+static const struct policy_key policy_reals[] = {
+    POLICY_KEY(hold_s),         POLICY_KEY(random_rate),         POLICY_KEY(capacity_per_hour), POLICY_KEY(horizon_h),
+    POLICY_KEY(initial_cutoff), POLICY_KEY(minimum_probability), POLICY_KEY(severity),          POLICY_KEY(perishable_weight),
+};
+static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan), POLICY_KEY(expects_declaration)};
+enum {
+    POLICY_REALS_COUNT = sizeof policy_reals / sizeof policy_reals[0],
+    POLICY_BOOLS_COUNT = sizeof policy_bools / sizeof policy_bools[0],
+    POLICY_MODE_KEYS = POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + 1 /* unscorable */
+};
+
+struct policy_reader {
+    const struct conf_tree *tree;
+    const char *file;
+    char *why;
+};
+
+__attribute__((format(printf, 3, 4))) static struct err policy_refuse(const struct policy_reader *reader, int line,
+                                                                      const char *format, ...)
+{
+    char reason[256];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(reason, sizeof reason, format, arguments);
+    va_end(arguments);
+    if (line > 0) {
+        (void)snprintf(reader->why, CONF_WHY_BYTES, "%s:%d: %s", reader->file, line, reason);
+    } else {
+        (void)snprintf(reader->why, CONF_WHY_BYTES, "%s: %s", reader->file, reason);
+    }
+    return err_make(ERR_CONF_INVALID, "policy");
+}
+
+static struct err policy_check_names(const struct policy_reader *reader, const char *path, const char *const *known,
+                                     int known_count)
+{
+    int members = conf_tree_count(reader->tree, path);
+    for (int i = 0; i < members; i++) {
+        int line = 0;
+        const char *name = conf_tree_name(reader->tree, path, i, &line);
+        bool found = false;
+        for (int k = 0; k < known_count && !found; k++) {
+            found = strcmp(known[k], name) == 0;
+        }
+        if (!found) {
+            return policy_refuse(reader, line, "unknown key '%s'", name);
+        }
+    }
+    return err_none;
+}
+
+static struct err policy_take_numbers(const struct policy_reader *reader, const char *group, struct mode_policy *out)
+{
+    char path[POLICY_PATH_BYTES];
+    int line;
+    for (int i = 0; i < POLICY_REALS_COUNT; i++) {
+        (void)snprintf(path, sizeof path, "%s.%s", group, policy_reals[i].name);
+        if (!conf_tree_real(reader->tree, path, (double *)(void *)((char *)out + policy_reals[i].offset), &line)) {
+            return policy_refuse(reader, line, "%s must be there and be a number", path);
+        }
+    }
+    for (int i = 0; i < POLICY_BOOLS_COUNT; i++) {
+        (void)snprintf(path, sizeof path, "%s.%s", group, policy_bools[i].name);
+        if (!conf_tree_bool(reader->tree, path, (bool *)((char *)out + policy_bools[i].offset), &line)) {
+            return policy_refuse(reader, line, "%s must be there and be true or false", path);
+        }
+    }
+    return err_none;
+}
+
+static struct err policy_take_mode(const struct policy_reader *reader, enum mode mode, struct mode_policy *out)
+{
+    char group[POLICY_PATH_BYTES];
+    char path[POLICY_PATH_BYTES + 16];
+    const char *known[POLICY_MODE_KEYS];
+    for (int i = 0; i < POLICY_REALS_COUNT; i++) {
+        known[i] = policy_reals[i].name;
+    }
+    for (int i = 0; i < POLICY_BOOLS_COUNT; i++) {
+        known[POLICY_REALS_COUNT + i] = policy_bools[i].name;
+    }
+    known[POLICY_MODE_KEYS - 1] = "unscorable";
+    (void)snprintf(group, sizeof group, "modes.%s", mode_text(mode));
+    if (conf_tree_count(reader->tree, group) < 0) {
+        return policy_refuse(reader, 0, "group %s is missing", group);
+    }
+    struct err err = policy_check_names(reader, group, known, POLICY_MODE_KEYS);
+    if (!err_is(err)) {
+        err = policy_take_numbers(reader, group, out);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    int line = 0;
+    (void)snprintf(path, sizeof path, "%s.unscorable", group);
+    const char *word = conf_tree_text(reader->tree, path, &line);
+    if (word != NULL && strcmp(word, "refer") == 0) {
+        out->unscorable = UNSCORABLE_REFER;
+    } else if (word != NULL && strcmp(word, "release") == 0) {
+        out->unscorable = UNSCORABLE_RELEASE;
+    } else {
+        return policy_refuse(reader, line, "%s must be \"refer\" or \"release\"", path);
+    }
+    return err_none;
+}
+
+static struct err policy_take_site(const struct policy_reader *reader, int index, struct site_policy *out)
+{
+    static const char *const known[] = {"site", "mode", "capacity_per_hour"};
+    char path[POLICY_PATH_BYTES];
+    int line = 0;
+    (void)snprintf(path, sizeof path, "sites.[%d]", index);
+    struct err err = policy_check_names(reader, path, known, 3);
+    if (err_is(err)) {
+        return err;
+    }
+    (void)snprintf(path, sizeof path, "sites.[%d].site", index);
+    const char *site = conf_tree_text(reader->tree, path, &line);
+    if (site == NULL || strlen(site) >= sizeof out->site) {
+        return policy_refuse(reader, line, "%s must be a name of at most %zu bytes", path, sizeof out->site - 1);
+    }
+    strcpy(out->site, site);
+    (void)snprintf(path, sizeof path, "sites.[%d].mode", index);
+    const char *mode = conf_tree_text(reader->tree, path, &line);
+    out->mode = mode == NULL ? MODE_UNKNOWN : mode_parse(mode);
+    if (out->mode == MODE_UNKNOWN) {
+        return policy_refuse(reader, line, "%s must name a mode", path);
+    }
+    (void)snprintf(path, sizeof path, "sites.[%d].capacity_per_hour", index);
+    if (!conf_tree_real(reader->tree, path, &out->capacity_per_hour, &line)) {
+        return policy_refuse(reader, line, "%s must be a number", path);
+    }
+    return err_none;
+}
+
+static struct err policy_take_head(const struct policy_reader *reader, struct policy *out)
+{
+    static const char *const known[] = {"version", "window_count", "warmup_count", "modes", "sites"};
+    struct err err = policy_check_names(reader, "", known, 5);
+    if (err_is(err)) {
+        return err;
+    }
+    int line = 0;
+    const char *version = conf_tree_text(reader->tree, "version", &line);
+    if (version == NULL || strlen(version) >= sizeof out->version) {
+        return policy_refuse(reader, line, "version must be text of at most %zu bytes", sizeof out->version - 1);
+    }
+    strcpy(out->version, version);
+    double window = 0;
+    double warmup = 0;
+    bool got = conf_tree_real(reader->tree, "window_count", &window, &line) && window >= 0 && window <= 65536;
+    if (!got) {
+        return policy_refuse(reader, line, "window_count must be a number up to 65536");
+    }
+    got = conf_tree_real(reader->tree, "warmup_count", &warmup, &line) && warmup >= 0 && warmup <= 65536;
+    if (!got) {
+        return policy_refuse(reader, line, "warmup_count must be a number up to 65536");
+    }
+    out->window_count = (uint32_t)window;
+    out->warmup_count = (uint32_t)warmup;
+    return err_none;
+}
+
+static struct err policy_take(const struct policy_reader *reader, struct policy *out)
+{
+    struct err err = policy_take_head(reader, out);
+    for (int mode = 1; !err_is(err) && mode < MODE_COUNT; mode++) {
+        err = policy_take_mode(reader, (enum mode)mode, &out->modes[mode]);
+    }
+    int sites = conf_tree_count(reader->tree, "sites");
+    if (!err_is(err) && sites > (int)POLICY_SITES_MAX) {
+        err = policy_refuse(reader, 0, "more than %u sites", POLICY_SITES_MAX);
+    }
+    for (int i = 0; !err_is(err) && i < sites; i++) {
+        err = policy_take_site(reader, i, &out->sites[i]);
+        out->sites_count++;
+    }
+    const char *fault = err_is(err) ? NULL : policy_check(out);
+    return fault == NULL ? err : policy_refuse(reader, 0, "%s", fault);
+}
+
+struct err policy_file_read(const char *path, struct policy *out, char *why)
+{
+    struct policy policy = {0};
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    struct conf_tree *tree = NULL;
+    struct err err = conf_tree_open(path, &tree, why);
+    if (err_is(err)) {
+        return err;
+    }
+    struct policy_reader reader = {tree, path, why};
+    err = policy_take(&reader, &policy);
+    conf_tree_close(&tree);
+    if (err_is(err)) {
+        return err;
+    }
+    err = durable_read(path, POLICY_FILE_BYTES_MAX, &bytes, &bytes_count);
+    if (err_is(err)) {
+        return err;
+    }
+    sha256_of(bytes, bytes_count, policy.sha256);
+    free(bytes);
+    *out = policy;
+    return err_none;
+}

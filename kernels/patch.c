@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/patch.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+/* A patch is normalised to unit contrast so that texture can be compared across loads, but its
+ * level is kept in four appended features: a dark block and a light block of the same texture
+ * differ. The product runs in tiles of a fixed number of rows, the last one filled up with zeros:
+ * the BLAS picks its inner kernel by shape, and a shape that varied with the batch would vary the
+ * bits. */
+
+enum { EMBED_TILE = 128 };
+
+size_t patch_feature_count(const struct patch_rule *rule)
+{
+    return rule->side * rule->side + PATCH_LEVEL_FEATURES;
+}
+
+static size_t offsets_count(size_t extent, const struct patch_rule *rule)
+{
+    if (extent < rule->side) {
+        return 0;
+    }
+    return 1 + image_reduced_count(extent - rule->side, rule->step);
+}
+
+static size_t offset_at(size_t offset_index, size_t extent, const struct patch_rule *rule)
+{
+    size_t last = extent - rule->side;
+    size_t offset = offset_index * rule->step;
+    return offset < last ? offset : last;
+}
+
+size_t patch_count_max(const struct patch_level *levels, size_t level_count,
+                       const struct patch_rule *rule)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < level_count; i++) {
+        count += offsets_count(levels[i].image.width, rule) *
+                 offsets_count(levels[i].image.height, rule);
+    }
+    return count;
+}
+
+/* Copy the valid pixels, the others as mean, and return how many are valid. Four running sums hide
+ * the latency of the additions; their order is fixed. */
+static size_t copy_patch(const struct patch_level *level, size_t x, size_t y, size_t side,
+                         float *pixels, double *mean)
+{
+    double sums[4] = {0};
+    size_t valid_count = 0;
+    for (size_t j = 0; j < side; j++) {
+        const float *row = level->image.pixels + (y + j) * level->image.stride + x;
+        for (size_t i = 0; i < side; i++) {
+            int kept = level->valid == NULL || level->valid[(y + j) * level->image.width + x + i];
+            pixels[j * side + i] = kept ? row[i] : NAN;
+            sums[i & 3] += kept ? (double)row[i] : 0.0;
+            valid_count += (size_t)kept;
+        }
+    }
+    double sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    *mean = valid_count > 0 ? sum / (double)valid_count : 0.0;
+    return valid_count;
+}
+
+static double root_mean_square_step(const float *pixels, size_t side, size_t step)
+{
+    size_t rows = step == 1 ? side : side - 1;
+    size_t columns = step == 1 ? side - 1 : side;
+    double sums[4] = {0};
+    for (size_t j = 0; j < rows; j++) {
+        for (size_t i = 0; i < columns; i++) {
+            const float *pixel = pixels + j * side + i;
+            double difference = (double)pixel[step] - (double)pixel[0];
+            sums[i & 3] += difference * difference;
+        }
+    }
+    return sqrt(((sums[0] + sums[1]) + (sums[2] + sums[3])) / (double)(rows * columns));
+}
+
+/* pixels: the patch with NaN where invalid; becomes the feature row. */
+static void normalise_patch(const struct patch_rule *rule, double mean, size_t valid_count,
+                            const uint8_t *valid, float *features)
+{
+    size_t pixel_count = rule->side * rule->side;
+    double sums[4] = {0};
+    for (size_t i = 0; i < pixel_count; i++) {
+        if (valid != NULL && isnan(features[i])) {
+            features[i] = (float)mean;
+        }
+        double from_mean = (double)features[i] - mean;
+        sums[i & 3] += from_mean * from_mean;
+    }
+    double sd = sqrt(((sums[0] + sums[1]) + (sums[2] + sums[3])) / (double)valid_count);
+    double weight = (double)rule->level_weight;
+    float *appended = features + pixel_count;
+    appended[0] = (float)(weight * mean);
+    appended[1] = (float)(weight * sd);
+    appended[2] = (float)(weight * root_mean_square_step(features, rule->side, 1));
+    appended[3] = (float)(weight * root_mean_square_step(features, rule->side, rule->side));
+    double scale = 1.0 / (sd + (double)rule->contrast_floor);
+    for (size_t i = 0; i < pixel_count; i++) {
+        features[i] = (float)(((double)features[i] - mean) * scale);
+    }
+}
+
+static int extract_one(const struct patch_level *level, const struct patch_rule *rule,
+                       const struct patch_cursor *at, const struct patch_batch *batch, size_t row)
+{
+    size_t x = offset_at(at->column_index, level->image.width, rule);
+    size_t y = offset_at(at->row_index, level->image.height, rule);
+    size_t pixel_count = rule->side * rule->side;
+    float *features = batch->features + row * batch->stride;
+    double mean;
+    size_t valid_count = copy_patch(level, x, y, rule->side, features, &mean);
+    double invalid_share = (double)(pixel_count - valid_count) / (double)pixel_count;
+    if (valid_count == 0 || invalid_share > (double)rule->invalid_share_max) {
+        return 0;
+    }
+    normalise_patch(rule, mean, valid_count, level->valid, features);
+    batch->positions[row] = (struct patch_position){.x = (uint32_t)x * level->factor,
+                                                    .y = (uint32_t)y * level->factor,
+                                                    .side = (uint32_t)rule->side * level->factor,
+                                                    .level_index = (uint32_t)at->level_index};
+    return 1;
+}
+
+static void advance(const struct patch_level *levels, const struct patch_rule *rule,
+                    struct patch_cursor *cursor)
+{
+    const struct image_view *image = &levels[cursor->level_index].image;
+    cursor->column_index++;
+    if (cursor->column_index >= offsets_count(image->width, rule)) {
+        cursor->column_index = 0;
+        cursor->row_index++;
+    }
+    if (cursor->row_index >= offsets_count(image->height, rule)) {
+        cursor->row_index = 0;
+        cursor->level_index++;
+    }
+}
+
+size_t patch_extract(const struct patch_level *levels, size_t level_count,
+                     const struct patch_rule *rule, struct patch_cursor *cursor,
+                     const struct patch_batch *batch)
+{
+    size_t row = 0;
+    while (cursor->level_index < level_count && row < batch->capacity) {
+        const struct patch_level *level = &levels[cursor->level_index];
+        if (level->image.width < rule->side || level->image.height < rule->side) {
+            *cursor = (struct patch_cursor){.level_index = cursor->level_index + 1};
+            continue;
+        }
+        row += (size_t)extract_one(level, rule, cursor, batch, row);
+        advance(levels, rule, cursor);
+    }
+    return row;
+}
+
+size_t patch_embed_workspace_floats(const struct patch_projection *projection)
+{
+    return EMBED_TILE * (projection->feature_count + projection->embedding_count);
+}
+
+static void embed_tile(const struct patch_projection *projection, const float *features,
+                       size_t feature_stride, float *embedding)
+{
+    int outputs = (int)projection->embedding_count;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, EMBED_TILE, outputs,
+                (int)projection->feature_count, 1.0f, features, (int)feature_stride,
+                projection->weights, outputs, 0.0f, embedding, outputs);
+    for (size_t i = 0; i < EMBED_TILE; i++) {
+        float *row = embedding + i * projection->embedding_count;
+        for (size_t j = 0; j < projection->embedding_count; j++) {
+            row[j] -= projection->bias[j];
+        }
+    }
+}
+
+void patch_embed(const struct patch_projection *projection, const float *restrict features,
+                 size_t row_count, size_t feature_stride, float *restrict workspace,
+                 float *restrict embedding)
+{
+    size_t inputs = projection->feature_count;
+    size_t outputs = projection->embedding_count;
+    size_t full = row_count - row_count % EMBED_TILE;
+    for (size_t first = 0; first < full; first += EMBED_TILE) {
+        embed_tile(projection, features + first * feature_stride, feature_stride,
+                   embedding + first * outputs);
+    }
+    size_t rest = row_count - full;
+    if (rest == 0) {
+        return;
+    }
+    float *padded = workspace;
+    float *result = workspace + EMBED_TILE * inputs;
+    memset(padded, 0, EMBED_TILE * inputs * sizeof *padded);
+    for (size_t i = 0; i < rest; i++) {
+        memcpy(padded + i * inputs, features + (full + i) * feature_stride,
+               inputs * sizeof *padded);
+    }
+    embed_tile(projection, padded, inputs, result);
+    memcpy(embedding + full * outputs, result, rest * outputs * sizeof *result);
+}
