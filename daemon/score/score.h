@@ -24,7 +24,8 @@ struct score;
 struct score_conf {
     uint64_t image_bytes_max;  /* of one image */
     uint64_t history_slots;    /* entities and pairs that live history can hold, rounded up to a power of two */
-    uint32_t working_height;   /* images are reduced to about this height before they are looked at */
+    uint32_t working_height;   /* images are reduced to at most this height before they are looked at */
+    const uint8_t *pseudonym_key; /* 32 bytes, copied; names in words come out as pseudonyms under it. NULL: no names at all */
 };
 
 MUST_USE struct err score_open(const struct score_conf *conf, struct score **out);
