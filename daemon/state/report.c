@@ -15,11 +15,7 @@ static void read_reasons(const char *text, struct state_queue_row *row)
     while (*text != '\0' && row->reasons_count < STATE_REASONS_MAX) {
         size_t line_bytes = strcspn(text, "\n");
         char *reason = row->reasons[row->reasons_count++];
-        size_t kept = line_bytes < sizeof row->reasons[0] ? line_bytes : sizeof row->reasons[0] - 1;
-        /* A cut must not split a UTF-8 sequence: JSON writers refuse half a character. */
-        while (kept > 0 && kept < line_bytes && ((unsigned char)text[kept] & 0xc0u) == 0x80u) {
-            kept--;
-        }
+        size_t kept = utf8_cut(text, line_bytes, sizeof row->reasons[0] - 1);
         memcpy(reason, text, kept);
         reason[kept] = '\0';
         text += line_bytes;

@@ -9,6 +9,7 @@
 #include <sqlite3.h>
 
 #include "base/durable.h"
+#include "proto/entry.h"
 #include "proto/hash.h"
 
 /* Statements are prepared once and kept: preparing costs more than running most of them. Damage is remembered rather than
@@ -357,11 +358,20 @@ const char *column_text(struct statement *self, int position)
     return text == NULL ? "" : (const char *)text;
 }
 
+size_t utf8_cut(const char *text, size_t text_bytes, size_t bytes_max)
+{
+    size_t kept = text_bytes < bytes_max ? text_bytes : bytes_max;
+    while (kept > 0 && kept < text_bytes && ((unsigned char)text[kept] & 0xc0u) == 0x80u) {
+        kept--;
+    }
+    return kept;
+}
+
 void column_copy_text(struct statement *self, int position, char *out, uint32_t out_bytes)
 {
     must(out_bytes > 0);
     const char *text = column_text(self, position);
-    size_t bytes = strnlen(text, out_bytes - 1);
+    size_t bytes = utf8_cut(text, strlen(text), out_bytes - 1);
     memcpy(out, text, bytes);
     out[bytes] = '\0';
 }
@@ -393,12 +403,16 @@ const char *column_readable(struct statement *self, uint32_t position, char *hex
     if (type == SQLITE_NULL) {
         return NULL;
     }
+    must(hex_bytes >= 32);
+    if (type == SQLITE_FLOAT) { /* SQLite's own text has 15 digits: not enough to read the same double back */
+        number_format(sqlite3_column_double(self->prepared, (int)position), hex);
+        return hex;
+    }
     if (type != SQLITE_BLOB) {
         return column_text(self, (int)position);
     }
     const uint8_t *blob = sqlite3_column_blob(self->prepared, (int)position);
     size_t blob_bytes = (size_t)sqlite3_column_bytes(self->prepared, (int)position);
-    must(hex_bytes > 0);
     if (blob_bytes > (hex_bytes - 1) / 2) {
         blob_bytes = (hex_bytes - 1) / 2;
     }

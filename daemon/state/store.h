@@ -8,6 +8,7 @@
  * Threads: a store belongs to one thread. Blocks on disk; readers wait up to five seconds for a lock. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -64,13 +65,16 @@ uint64_t column_index(struct statement *self, int position);
 double column_real(struct statement *self, int position);
 bool column_is_null(struct statement *self, int position);
 const char *column_text(struct statement *self, int position);
+/* At most bytes_max of the text, not in the middle of a UTF-8 sequence: half a character is no text to a JSON writer. */
+size_t utf8_cut(const char *text, size_t text_bytes, size_t bytes_max);
 /* Cut at out_bytes - 1; always zero-terminated. */
 void column_copy_text(struct statement *self, int position, char *out, uint32_t out_bytes);
 /* Exactly bytes_count bytes, or zeros when the blob has another length. */
 void column_copy_blob(struct statement *self, int position, uint8_t *out, uint32_t bytes_count);
 uint32_t statement_columns(const struct statement *self);
 const char *statement_column_name(const struct statement *self, uint32_t position);
-/* Value as text; blobs as hexadecimal into hex (hex_bytes, cut); NULL when the column is null. */
+/* Value as text; blobs as hexadecimal (cut) and reals as the shortest text that reads back to the same double into hex
+ * (at least 32 bytes); NULL when the column is null. */
 const char *column_readable(struct statement *self, uint32_t position, char *hex, uint32_t hex_bytes);
 
 #endif
