@@ -93,6 +93,7 @@ static double poisson_by_rejection(struct rng *self, double mean)
     double a = -0.059 + 0.02483 * b;
     double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
     double squeeze = 0.9277 - 3.6224 / (b - 2);
+    int sign; /* lgamma itself writes a global */
     for (;;) {
         double u = rng_uniform(self) - 0.5;
         double v = 1.0 - rng_uniform(self);
@@ -105,7 +106,7 @@ static double poisson_by_rejection(struct rng *self, double mean)
             continue;
         }
         if (log(v * inverse_alpha / (a / (us * us) + b)) <=
-            count * log_mean - mean - lgamma(count + 1)) {
+            count * log_mean - mean - lgamma_r(count + 1, &sign)) {
             return count;
         }
     }

@@ -48,7 +48,8 @@ double statistics_normal_quantile(double probability)
 static double stirling_error(double n)
 {
     if (n <= 15) {
-        return lgamma(n + 1) - (n + 0.5) * log(n) + n - 0.5 * log(2 * M_PI);
+        int sign; /* lgamma itself writes a global */
+        return lgamma_r(n + 1, &sign) - (n + 0.5) * log(n) + n - 0.5 * log(2 * M_PI);
     }
     double square = n * n;
     return (1 / 12.0 -

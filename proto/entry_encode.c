@@ -79,6 +79,10 @@ static ProtobufCBinaryData view_of(const uint8_t *bytes, size_t bytes_count)
 static Triage__Oversight__V1__Number *number_fill(struct number_slot *slot, double value)
 {
     triage__oversight__v1__number__init(&slot->message);
+    if (value == 0.0) {
+        value = 0.0; /* proto3 leaves zero out, minus zero too with some encoders: text and double
+                        must agree */
+    }
     number_format(value, slot->text);
     slot->message.value = value;
     slot->message.text = slot->text;
@@ -418,7 +422,8 @@ static bool body_fill(const struct entry *entry, union body_slots *slots,
 
 size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_capacity)
 {
-    Triage__Oversight__V1__Entry message = TRIAGE__OVERSIGHT__V1__ENTRY__INIT;
+    Triage__Oversight__V1__Entry message;
+    triage__oversight__v1__entry__init(&message);
     ProtobufCBinaryData causes[ENTRY_CAUSES_MAX];
     union body_slots slots;
     if (entry->causes_count > ENTRY_CAUSES_MAX || !body_fill(entry, &slots, &message)) {

@@ -27,7 +27,7 @@ static const struct refusal_row refusal_rows[] = {
                               "bits, meaning, energy or levels of an image cannot be read here"},
     [REFUSAL_BAD_NUMBER] = {"bad_number", "a number is not finite, negative or out of its range"},
     [REFUSAL_BAD_TEXT] = {"bad_text", "a text is too long or not well-formed"},
-    [REFUSAL_DUPLICATE_ID] = {"duplicate_id", "another record with this identifier is held"},
+    [REFUSAL_DUPLICATE] = {"duplicate", "the same record, byte for byte, was received before"},
 };
 _Static_assert(sizeof refusal_rows / sizeof refusal_rows[0] == REFUSAL_COUNT,
                "every refusal has a name");

@@ -121,7 +121,7 @@ enum refusal {
     REFUSAL_IMAGE_FORMAT = 10,      /* bits, meaning or energy that nothing here can read */
     REFUSAL_BAD_NUMBER = 11,        /* NaN, infinite, negative mass, time out of range */
     REFUSAL_BAD_TEXT = 12,          /* over-long or broken text */
-    REFUSAL_DUPLICATE_ID = 13,      /* same id, other content */
+    REFUSAL_DUPLICATE = 13,      /* the same record, byte for byte, was received before */
     REFUSAL_COUNT
 };
 

@@ -104,7 +104,8 @@ size_t declaration_encode(const struct declaration *declaration, uint8_t *out, s
         declaration->other_count > RECORD_FIELDS_MAX) {
         return 0;
     }
-    Triage__V1__Declaration message = TRIAGE__V1__DECLARATION__INIT;
+    Triage__V1__Declaration message;
+    triage__v1__declaration__init(&message);
     keys_fill(declaration->keys, declaration->keys_count, &slots.shared);
     fields_fill(declaration->other, declaration->other_count, &slots.shared);
     lines_fill(declaration->lines, declaration->lines_count, &slots);
@@ -139,7 +140,8 @@ size_t scan_encode(const struct scan *scan, uint8_t *out, size_t out_capacity)
         scan->other_count > RECORD_FIELDS_MAX) {
         return 0;
     }
-    Triage__V1__Scan message = TRIAGE__V1__SCAN__INIT;
+    Triage__V1__Scan message;
+    triage__v1__scan__init(&message);
     keys_fill(scan->keys, scan->keys_count, &slots.shared);
     fields_fill(scan->other, scan->other_count, &slots.shared);
     images_fill(scan->images, scan->images_count, &slots);

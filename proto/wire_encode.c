@@ -15,7 +15,8 @@ static size_t message_pack(const void *message, uint8_t *out, size_t out_capacit
 
 size_t wire_hello_encode(const struct wire_hello *hello, uint8_t *out, size_t out_capacity)
 {
-    Triage__V1__Hello message = TRIAGE__V1__HELLO__INIT;
+    Triage__V1__Hello message;
+    triage__v1__hello__init(&message);
     message.protocol = hello->protocol;
     message.stream = schema_text(hello->stream);
     message.software = schema_text(hello->software);
@@ -24,7 +25,8 @@ size_t wire_hello_encode(const struct wire_hello *hello, uint8_t *out, size_t ou
 
 size_t wire_welcome_encode(const struct wire_welcome *welcome, uint8_t *out, size_t out_capacity)
 {
-    Triage__V1__Welcome message = TRIAGE__V1__WELCOME__INIT;
+    Triage__V1__Welcome message;
+    triage__v1__welcome__init(&message);
     message.protocol = welcome->protocol;
     message.next_sequence = welcome->next_sequence;
     message.credit_records = welcome->credit_records;
@@ -41,7 +43,8 @@ size_t wire_ack_encode(const struct wire_ack *ack, uint8_t *out, size_t out_capa
     if (ack->count > WIRE_RECORDS_MAX || ack->refused_count > WIRE_RECORDS_MAX) {
         return 0;
     }
-    Triage__V1__Ack message = TRIAGE__V1__ACK__INIT;
+    Triage__V1__Ack message;
+    triage__v1__ack__init(&message);
     Triage__V1__Refusal refused[WIRE_RECORDS_MAX];
     Triage__V1__Refusal *refused_list[WIRE_RECORDS_MAX];
     uint64_t
@@ -69,14 +72,16 @@ size_t wire_ack_encode(const struct wire_ack *ack, uint8_t *out, size_t out_capa
 
 size_t wire_resend_encode(uint64_t next_sequence, uint8_t *out, size_t out_capacity)
 {
-    Triage__V1__Resend message = TRIAGE__V1__RESEND__INIT;
+    Triage__V1__Resend message;
+    triage__v1__resend__init(&message);
     message.next_sequence = next_sequence;
     return message_pack(&message, out, out_capacity);
 }
 
 size_t wire_bye_encode(const struct wire_bye *bye, uint8_t *out, size_t out_capacity)
 {
-    Triage__V1__Bye message = TRIAGE__V1__BYE__INIT;
+    Triage__V1__Bye message;
+    triage__v1__bye__init(&message);
     message.code = (uint32_t)bye->code;
     message.name = schema_text(bye_name(bye->code));
     message.reason = schema_text(bye->reason);
@@ -88,7 +93,8 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
     if (verdict->reasons_count > ENTRY_REASONS_MAX) {
         return 0;
     }
-    Triage__V1__Verdict message = TRIAGE__V1__VERDICT__INIT;
+    Triage__V1__Verdict message;
+    triage__v1__verdict__init(&message);
     Triage__V1__Reason reasons[ENTRY_REASONS_MAX];
     Triage__V1__Reason *reason_list[ENTRY_REASONS_MAX];
     for (uint32_t i = 0; i < verdict->reasons_count; i++) {
@@ -199,7 +205,8 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
 
 size_t wire_command_encode(const struct wire_command *command, uint8_t *out, size_t out_capacity)
 {
-    Triage__V1__Command message = TRIAGE__V1__COMMAND__INIT;
+    Triage__V1__Command message;
+    triage__v1__command__init(&message);
     union order_slots slots;
     if (!order_fill(command, &slots, &message)) {
         return 0;
@@ -212,7 +219,8 @@ size_t wire_command_encode(const struct wire_command *command, uint8_t *out, siz
 
 size_t wire_answer_encode(const struct wire_answer *answer, uint8_t *out, size_t out_capacity)
 {
-    Triage__V1__CommandAnswer message = TRIAGE__V1__COMMAND_ANSWER__INIT;
+    Triage__V1__CommandAnswer message;
+    triage__v1__command_answer__init(&message);
     message.request_id = schema_text(answer->request_id);
     message.done = answer->done;
     message.name = schema_text(answer->name);

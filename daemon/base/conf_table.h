@@ -21,6 +21,7 @@ CONF_INT(ingest, payload_mib, 1024, 16, 65536, "MiB", 0, "payload that may be re
 CONF_INT(ingest, image_mib, 256, 1, 4096, "MiB", 0, "largest image")
 CONF_INT(ingest, credit_records, 4096, 1, 1048576, "records", 0, "unanswered records a publisher may have on the way")
 CONF_INT(ingest, credit_mib, 256, 1, 65536, "MiB", 0, "unanswered payload a publisher may have on the way")
+CONF_INT(ingest, remembered, 262144, 64, 16777216, "records", 0, "recent records known by digest, so that the same record under a new number is refused")
 CONF_INT(ingest, streams, 1024, 1, 65536, "streams", 0, "numbered streams of all publishers together")
 CONF_INT(ingest, commands, 64, 1, 4096, "commands", 0, "commands that may wait for their answer")
 CONF_INT(ingest, verdicts, 8192, 16, 1048576, "verdicts", 0, "verdicts that may wait to be sent; the oldest is dropped")
@@ -36,6 +37,7 @@ CONF_INT(join, remembered, 262144, 64, 16777216, "items", 0, "decided items reme
 
 CONF_BOOL(judge, enabled, 1, 0, "score and decide; when off, records are received and kept, and judged after a restart with it on")
 CONF_INT(judge, batch, 64, 1, 1024, "items", 0, "items scored at a time")
+CONF_INT(judge, pixels_mib, 256, 16, 65536, "MiB", 0, "pixels loaded at a time; images of one item beyond it are not looked at")
 CONF_INT(judge, working_height, 256, 64, 4096, "pixels", 0, "images are reduced to about this height before they are scored")
 CONF_INT(judge, history_slots, 1048576, 1024, 67108864, "entities", 0, "entities and pairs that live history can hold")
 CONF_INT(judge, strata, 256, 1, 65536, "strata", 0, "sites and modes with a window of recent scores of their own")

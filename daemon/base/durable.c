@@ -135,7 +135,11 @@ struct err durable_replace(const char *path, const void *bytes, size_t bytes_cou
     if (temporary_bytes < 0 || (size_t)temporary_bytes >= sizeof temporary) {
         return err_make(ERR_ARGUMENT, "path length");
     }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    /* What a crash left under this name may be read-only by its mode: it is replaced, never reopened. */
+    if (unlink(temporary) != 0 && errno != ENOENT) {
+        return err_os(ERR_IO, "remove left-over file");
+    }
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         return err_os(ERR_IO, "create file");
     }
@@ -229,4 +233,24 @@ struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_
     *out = bytes;
     *out_bytes = (size_t)status.st_size;
     return err_none;
+}
+
+struct err durable_create_unsynced(const char *path, mode_t mode, int *out_fd)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) {
+        return err_os(ERR_IO, "create file");
+    }
+    *out_fd = fd;
+    return err_none;
+}
+
+struct err durable_rename_unsynced(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? err_none : err_os(ERR_IO, "rename file");
+}
+
+struct err durable_remove_unsynced(const char *path)
+{
+    return unlink(path) == 0 || errno == ENOENT ? err_none : err_os(ERR_IO, "remove file");
 }

@@ -36,6 +36,11 @@ MUST_USE struct err durable_remove(const char *path);
 /* Read a whole file of at most bytes_max bytes; the caller frees *out. One zero byte is added behind the bytes. */
 MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_t *out_bytes);
 
+/* For batches: no directory is synced here, so the name is not on the disk before durable_sync_directory. */
+MUST_USE struct err durable_create_unsynced(const char *path, mode_t mode, int *out_fd); /* must not exist */
+MUST_USE struct err durable_rename_unsynced(const char *from, const char *to);
+MUST_USE struct err durable_remove_unsynced(const char *path); /* a file that is not there is fine */
+
 /* Descriptors. Every write is complete or an error: a short write is continued, and reported when it cannot be. */
 MUST_USE struct err durable_write_at(int fd, const void *bytes, size_t bytes_count, uint64_t offset);
 MUST_USE struct err durable_read_at(int fd, void *bytes, size_t bytes_count, uint64_t offset);

@@ -293,6 +293,7 @@ static bool join_add_part(struct join *self, struct join_item *item, const struc
     part->body = body;
     part->body_bytes = record->body_bytes;
     item->parts_count++;
+    item->last_ns = record->t_ns;
     self->held_bytes += record->body_bytes;
     if (item->lane[0] == '\0') {
         join_copy_text(item->lane, sizeof item->lane, record->lane);

@@ -54,7 +54,8 @@ struct join_item {
     char site[65];
     char lane[65];
     char key[65];
-    int64_t first_ns;
+    int64_t first_ns;          /* of the first and the newest record, UTC */
+    int64_t last_ns;
     int64_t deadline_ns;
     struct join_part parts[JOIN_PARTS_MAX];
     uint32_t parts_count;

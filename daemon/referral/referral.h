@@ -43,6 +43,9 @@ bool exam_level_known(const char *level);
 bool exam_result_known(const char *result);
 /* True for the results that are a label of a violation found. */
 bool exam_result_is_find(const char *result);
+/* True for the results that tell whether there was a violation: "found", "partial", "nothing_found". An abandoned exam or a
+ * returned parcel says nothing about what was inside. */
+bool exam_result_is_label(const char *result);
 /* NULL, or a static sentence why this outcome is not acceptable (unknown level, find without class, ...). */
 const char *outcome_check(const char *level, const char *result, const char *seizure_class, double quantity,
                           const char *unit);

@@ -24,7 +24,8 @@ struct score;
 struct score_conf {
     uint64_t image_bytes_max;  /* of one image */
     uint64_t history_slots;    /* entities and pairs that live history can hold, rounded up to a power of two */
-    uint32_t working_height;   /* images are reduced to about this height before they are looked at */
+    uint32_t working_height;   /* images are reduced to at most this height before they are looked at */
+    const uint8_t *pseudonym_key; /* 32 bytes, copied; names in words come out as pseudonyms under it. NULL: no names at all */
 };
 
 MUST_USE struct err score_open(const struct score_conf *conf, struct score **out);
@@ -32,7 +33,14 @@ void score_close(struct score **self);
 
 /* Use this model file from now on in the place that its own `name` text says ("history", "fusion",
  * "appearance/<scanner type>"). Borrows nothing. MODEL_UNREADABLE when a part is missing or of the wrong shape. */
-MUST_USE struct err score_install(struct score *self, const char *path, const uint8_t wanted[HASH_BYTES]);
+struct score_installed {
+    char name[96];
+    char evaluation[1024]; /* figures, as the model file tells them */
+    uint64_t file_bytes;
+};
+/* what may be NULL. */
+MUST_USE struct err score_install(struct score *self, const char *path, const uint8_t wanted[HASH_BYTES],
+                                  struct score_installed *what);
 /* Names and hashes of what is installed; at most ENTRY_MODELS_MAX. Strings live as long as the scorer. */
 uint32_t score_models(const struct score *self, struct entry_model *out);
 

@@ -58,7 +58,8 @@ struct state_decided {
     char site[65];
     char key[65];
     double probability;
-    bool by_target;
+    bool scorable;  /* its score entry had no `unscorable` */
+    bool referred;  /* by whatever arm */
     int64_t t_ns;
     uint64_t entry_index;
 };
@@ -73,7 +74,7 @@ struct state_outcome {
     uint64_t declaration_entries[8]; /* of the item's declarations */
     uint32_t declarations_count;
 };
-/* Exam outcomes from entry index `from` on, ascending. */
+/* Exam outcomes that are labels (exam_result_is_label) from entry index `from` on, ascending. */
 MUST_USE struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out, uint32_t capacity,
                                    uint32_t *count);
 /* Entry indices of an item's declarations; at most 8. */

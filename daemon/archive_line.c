@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/counter.h"
+#include "base/diag.h"
+#include "pipeline_parts.h"
+
+/* Row 10, behind everything: entries from the last seal on become one file, bounded by entries and payload; the seal itself
+ * is an entry and lies in the next file. A file of our own seals alone is not worth making. */
+
+enum { ARCHIVE_WORTH_ENTRIES = 2 };
+
+struct archive_source {
+    struct wal_reader *reader;
+    struct arena arena;
+    uint8_t arena_bytes[ENTRY_ARENA_BYTES];
+    uint64_t entries_max;
+    uint64_t payload_max;
+    uint64_t until;         /* first index that is not for this file */
+    uint64_t entries;
+    uint64_t payload;
+};
+
+static uint64_t archive_payload_of(struct archive_source *source, const struct wal_entry *at)
+{
+    struct entry entry;
+    arena_reset(&source->arena);
+    if (entry_decode(at->bytes, at->bytes_count, &source->arena, &entry) != ENTRY_GOOD ||
+        entry.type != ENTRY_SCAN_RECEIVED) {
+        return 0;
+    }
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < entry.body.received.images_count; i++) {
+        bytes += entry.body.received.images[i].payload_bytes;
+    }
+    return bytes;
+}
+
+static bool archive_source_next(void *arg, struct archive_entry *out, struct err *err)
+{
+    struct archive_source *source = arg;
+    struct wal_entry at;
+    bool got = false;
+    *err = err_none;
+    if (source->entries == source->entries_max || source->payload >= source->payload_max) {
+        return false;
+    }
+    *err = wal_reader_next(source->reader, &at, &got);
+    if (err_is(*err) || !got || at.entry_index >= source->until) {
+        return false;
+    }
+    source->entries++;
+    source->payload += archive_payload_of(source, &at);
+    *out = (struct archive_entry){at.entry_index, at.bytes, at.bytes_count, at.private_bytes, at.private_count};
+    return true;
+}
+
+static struct err archive_append_seal(struct pipeline *self, const struct archive_result *result)
+{
+    struct entry entry;
+    pipeline_entry(&entry, ENTRY_ARCHIVE_SEAL);
+    struct entry_archive_seal *seal = &entry.body.archive_seal;
+    seal->path = result->path;
+    seal->file_bytes = result->file_bytes;
+    memcpy(seal->sha256, result->sha256, HASH_BYTES);
+    seal->first_index = result->first_index;
+    seal->last_index = result->last_index;
+    seal->hdf5_version = result->hdf5_version;
+    seal->filters = result->filters;
+    struct err err = pipeline_append(self, &entry, NULL);
+    if (!err_is(err)) {
+        counter_add(COUNTER_archive_files, 1);
+        counter_add(COUNTER_archive_bytes, result->file_bytes);
+        diag_info(archive, "path=%s entries=%llu..%llu images=%llu bytes=%llu", result->path,
+                  (unsigned long long)result->first_index, (unsigned long long)result->last_index,
+                  (unsigned long long)result->images_count, (unsigned long long)result->file_bytes);
+    }
+    return err;
+}
+
+/* One file from `first` up to at most `until`; *next tells where the following one starts. */
+static struct err archive_make(struct pipeline *self, struct archive_source *source, uint64_t first, uint64_t until,
+                               uint64_t *next)
+{
+    char directory[PIPELINE_PATH_BYTES];
+    struct err err = conf_path(&self->conf, "archive", directory, sizeof directory);
+    if (!err_is(err)) {
+        err = wal_reader_seek(source->reader, first);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    source->entries_max = (uint64_t)self->conf.archive_file_entries;
+    source->payload_max = (uint64_t)self->conf.archive_file_mib << 20;
+    source->until = until;
+    source->entries = 0;
+    source->payload = 0;
+    struct archive_conf conf = {.directory = directory,
+                                .origin = self->origin,
+                                .deflate_level = (uint32_t)self->conf.archive_deflate_level,
+                                .pseudonym_key = self->keys.pseudonym};
+    struct archive_result result;
+    int64_t start_ns = clock_monotonic_ns();
+    err = archive_build(&conf, self->blobs, archive_source_next, source, &result);
+    stage_took(STAGE_archive, clock_monotonic_ns() - start_ns);
+    if (!err_is(err)) {
+        err = archive_append_seal(self, &result);
+    }
+    if (!err_is(err)) {
+        *next = result.last_index + 1;
+    }
+    return err;
+}
+
+static bool archive_is_due(struct pipeline *self, uint64_t waiting, int64_t last_ns, bool asked)
+{
+    if (waiting < ARCHIVE_WORTH_ENTRIES) {
+        return false;
+    }
+    int64_t age_ns = clock_monotonic_ns() - last_ns;
+    return asked || waiting >= (uint64_t)self->conf.archive_file_entries ||
+           age_ns >= (int64_t)(self->conf.archive_interval_s * (double)NS_PER_S);
+}
+
+static struct err archive_turns(struct pipeline *self, struct archive_source *source)
+{
+    int64_t last_ns = clock_monotonic_ns();
+    struct err err = err_none;
+    while (!err_is(err) && !atomic_load(&self->stop_archive) && !pipeline_failed(self)) {
+        void *ask;
+        bool asked = queue_take(self->archive_asks, &ask, 1, 200 * NS_PER_MS) > 0;
+        uint64_t first = atomic_load(&self->sealed);
+        uint64_t until = atomic_load(&self->judged);
+        counter_set(COUNTER_waiting_archive, until > first ? until - first : 0);
+        if (until <= first || !archive_is_due(self, until - first, last_ns, asked)) {
+            continue;
+        }
+        while (!err_is(err) && until > first && until - first >= ARCHIVE_WORTH_ENTRIES &&
+               !atomic_load(&self->stop_archive)) {
+            err = archive_make(self, source, first, until, &first);
+        }
+        last_ns = clock_monotonic_ns();
+        /* The judge line reads the seals and moves `sealed` on; until it has, the same range must not be built again. */
+        while (!err_is(err) && atomic_load(&self->sealed) < first && !pipeline_failed(self) &&
+               !atomic_load(&self->stop_archive)) {
+            (void)queue_take(self->archive_asks, &ask, 1, 5 * NS_PER_MS);
+        }
+    }
+    return err;
+}
+
+void *archive_line(void *arg)
+{
+    struct pipeline *self = arg;
+    static struct archive_source source; /* one archiver a process; too large for a stack */
+    memset(&source, 0, sizeof source);
+    arena_init(&source.arena, source.arena_bytes, sizeof source.arena_bytes);
+    char directory[PIPELINE_PATH_BYTES];
+    struct err err = conf_path(&self->conf, "wal", directory, sizeof directory);
+    if (!err_is(err)) {
+        err = wal_reader_open(directory, &source.reader);
+    }
+    if (!err_is(err)) {
+        err = archive_turns(self, &source);
+    }
+    wal_reader_close(&source.reader);
+    if (err_is(err)) {
+        pipeline_fail(self, err);
+    }
+    return NULL;
+}

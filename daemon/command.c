@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/counter.h"
+#include "base/diag.h"
+#include "pipeline_parts.h"
+#include "score/blas_core.h"
+
+/* The command entry points: the only way by which a person changes anything. One at a time on the judge line: each is checked
+ * against the read model, appended to the log, and applied before the next is looked at, so that two officers who claim the
+ * same item are answered one after the other. The answer goes out when the entry is durable. */
+
+static struct command_job *command_job_take(struct pipeline *self)
+{
+    struct command_job *job = &self->command_jobs[self->command_jobs_next];
+    self->command_jobs_next = (self->command_jobs_next + 1) % (uint32_t)self->conf.ingest_commands;
+    must(job->command == NULL); /* ingest lets no more commands in than there are jobs */
+    memset(&job->answer, 0, sizeof job->answer);
+    job->draft.owner = NULL;
+    job->reason[0] = '\0';
+    job->json[0] = '\0';
+    return job;
+}
+
+static struct err command_answer(struct pipeline *self, struct command_job *job)
+{
+    job->answer.request_id = job->command->command.request_id;
+    job->answer.reason = job->reason;
+    job->answer.json = job->json;
+    return queue_put(self->done, &job->draft);
+}
+
+static struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault, const char *reason)
+{
+    job->answer.done = false;
+    job->answer.name = err_name(fault.code);
+    (void)snprintf(job->reason, sizeof job->reason, "%s", reason);
+    return command_answer(self, job);
+}
+
+/* Durable, and in the read model before anything else is looked at. */
+static struct err command_append(struct pipeline *self, struct command_job *job, const struct entry *entry)
+{
+    struct err err = pipeline_append(self, entry, &job->answer.entry_index);
+    while (!err_is(err) && atomic_load(&self->judged) <= job->answer.entry_index) {
+        uint32_t applied;
+        err = judge_catch_up(self, JUDGE_ENTRIES, &applied);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    job->answer.done = true;
+    return command_answer(self, job);
+}
+
+/* Fills what every entry of an officer has. */
+static void command_entry(const struct pipeline *self, const struct wire_command *command, enum entry_type type,
+                          const struct state_referral *referral, char actor[PSEUDONYM_BYTES], struct entry *out)
+{
+    pipeline_entry(out, type);
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
+    out->actor = actor;
+    out->has_item = true;
+    memcpy(out->item, command->item, ITEM_ID_BYTES);
+    memcpy(out->causes[0], referral->decision_id, ENTRY_ID_BYTES);
+    out->causes_count = 1;
+}
+
+static struct err command_move(struct pipeline *self, struct command_job *job, const struct state_referral *referral,
+                               enum referral_state to, const char *code)
+{
+    const struct wire_command *command = &job->command->command;
+    char actor[PSEUDONYM_BYTES];
+    struct entry entry;
+    if (!referral_may_go(referral->state, to)) {
+        char reason[96];
+        (void)snprintf(reason, sizeof reason, "the referral is %s and cannot become %s",
+                       referral_state_text(referral->state), referral_state_text(to));
+        return command_refuse(self, job, err_make(ERR_ILLEGAL_TRANSITION, ""), reason);
+    }
+    command_entry(self, command, ENTRY_OFFICER_ACTION, referral, actor, &entry);
+    entry.body.officer_action.action = command->order == ORDER_CLAIM ? "claim" : "release";
+    entry.body.officer_action.code = code;
+    entry.body.officer_action.request_id = command->request_id;
+    entry.body.officer_action.version = referral->version + 1;
+    entry.body.officer_action.to_state = referral_state_text(to);
+    return command_append(self, job, &entry);
+}
+
+static struct err command_release(struct pipeline *self, struct command_job *job,
+                                  const struct state_referral *referral)
+{
+    const struct referral_code *code = referral_code_find(job->command->command.code);
+    if (code == NULL) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "unknown code; triagectl release --codes lists them");
+    }
+    return command_move(self, job, referral, code->state, code->code);
+}
+
+static struct err command_outcome(struct pipeline *self, struct command_job *job,
+                                  const struct state_referral *referral)
+{
+    const struct wire_command *command = &job->command->command;
+    const struct entry_outcome *outcome = &command->outcome;
+    const char *fault = outcome_check(outcome->exam_level, outcome->result, outcome->seizure_class, outcome->quantity,
+                                      outcome->unit);
+    if (fault != NULL) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), fault);
+    }
+    if (!referral_may_go(referral->state, REFERRAL_OUTCOME)) {
+        char reason[96];
+        (void)snprintf(reason, sizeof reason, "the referral is %s: claim it first",
+                       referral_state_text(referral->state));
+        return command_refuse(self, job, err_make(ERR_ILLEGAL_TRANSITION, ""), reason);
+    }
+    char actor[PSEUDONYM_BYTES];
+    struct entry entry;
+    command_entry(self, command, ENTRY_OUTCOME, referral, actor, &entry);
+    entry.body.outcome = *outcome;
+    entry.body.outcome.request_id = command->request_id;
+    entry.body.outcome.version = referral->version + 1;
+    return command_append(self, job, &entry);
+}
+
+static struct err command_referral(struct pipeline *self, struct command_job *job)
+{
+    const struct wire_command *command = &job->command->command;
+    struct state_referral referral;
+    if (command->actor == NULL || command->actor[0] == '\0') {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "an actor must be named");
+    }
+    struct err err = state_request(self->state, command->request_id, &job->answer.entry_index);
+    if (!err_is(err)) { /* asked before, done before: the same answer */
+        job->answer.done = true;
+        return command_answer(self, job);
+    }
+    err = err.code == ERR_NOT_FOUND ? state_referral(self->state, command->item, &referral) : err;
+    if (err.code == ERR_NOT_FOUND) {
+        return command_refuse(self, job, err, "no such item");
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    if (command->expected_version != 0 && command->expected_version != referral.version) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""), "the referral has moved on; look at it again");
+    }
+    switch (command->order) {
+    case ORDER_CLAIM:
+        return command_move(self, job, &referral, REFERRAL_IN_EXAM, "");
+    case ORDER_RELEASE:
+        return command_release(self, job, &referral);
+    default:
+        return command_outcome(self, job, &referral);
+    }
+}
+
+/* A model file lies in models/ under its hash; it is used from the entry on, by the same scorer that read it. */
+static struct err command_model(struct pipeline *self, struct command_job *job)
+{
+    const char *file = job->command->command.file;
+    uint8_t sha256[HASH_BYTES];
+    char hex[HASH_HEX_BYTES];
+    char models[PIPELINE_PATH_BYTES];
+    char path[PIPELINE_PATH_BYTES + HASH_HEX_BYTES + 8];
+    if (file == NULL || strlen(file) != HASH_HEX_BYTES - 1 + 3 || strcmp(file + HASH_HEX_BYTES - 1, ".h5") != 0) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a model file is named <sha256>.h5");
+    }
+    memcpy(hex, file, HASH_HEX_BYTES - 1);
+    hex[HASH_HEX_BYTES - 1] = '\0';
+    if (!hex_decode(hex, sha256, HASH_BYTES)) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a model file is named <sha256>.h5");
+    }
+    struct err err = conf_path(&self->conf, self->conf.store_models, models, sizeof models);
+    if (err_is(err)) {
+        return err;
+    }
+    (void)snprintf(path, sizeof path, "%s/%s.h5", models, hex);
+    struct score_installed installed;
+    err = score_install(self->score, path, sha256, &installed);
+    if (err_is(err)) {
+        char text[ERR_TEXT_BYTES];
+        return command_refuse(self, job, err, err_text(err, text));
+    }
+    struct entry entry;
+    char actor[PSEUDONYM_BYTES];
+    pipeline_entry(&entry, ENTRY_MODEL_CHANGE);
+    pseudonym_of(self->keys.pseudonym, "officer", job->command->command.actor, actor);
+    entry.actor = actor;
+    entry.body.model_change.name = installed.name;
+    memcpy(entry.body.model_change.sha256, sha256, HASH_BYTES);
+    entry.body.model_change.file_bytes = installed.file_bytes;
+    entry.body.model_change.evaluation = installed.evaluation;
+    diag_info(model, "name=%s sha256=%.16s installed=1", installed.name, hex);
+    return command_append(self, job, &entry);
+}
+
+bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
+{
+    struct pipeline *self = arg;
+    bool well = !pipeline_failed(self);
+    uint64_t size = oversight_size(self->oversight);
+    (void)snprintf(
+        out, out_capacity,
+        "{\"well\":%s,\"version\":\"%s\",\"origin\":\"%s\",\"uptime_s\":%.1f,\"log_entries\":%llu,"
+        "\"published\":%llu,\"judged\":%llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,\"accepted\":%llu,"
+        "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%llu,"
+        "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_p99_ms\":%.3f,\"blas\":\"%s\"}",
+        well ? "true" : "false", TRIAGED_VERSION, self->origin,
+        (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S, (unsigned long long)size,
+        (unsigned long long)oversight_published(self->oversight), (unsigned long long)atomic_load(&self->judged),
+        (unsigned long long)atomic_load(&self->sealed), (unsigned long long)atomic_load(&self->held),
+        (unsigned long long)counter_value(COUNTER_records_received),
+        (unsigned long long)counter_value(COUNTER_records_accepted),
+        (unsigned long long)counter_value(COUNTER_records_refused),
+        (unsigned long long)counter_value(COUNTER_records_duplicate),
+        (unsigned long long)counter_value(COUNTER_items_referred),
+        (unsigned long long)counter_value(COUNTER_items_released),
+        (unsigned long long)counter_value(COUNTER_items_unscorable),
+        (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6, (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
+        (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6, (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6,
+        blas_core_text());
+    return well;
+}
+
+static struct err command_archive(struct pipeline *self, struct command_job *job)
+{
+    if (!self->conf.archive_enabled) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "archive.enabled is off");
+    }
+    struct err err = queue_try_put(self->archive_asks, self);
+    if (err_is(err)) {
+        return command_refuse(self, job, err, "the archiver is busy; it has been asked already");
+    }
+    job->answer.done = true;
+    return command_answer(self, job);
+}
+
+struct err command_run(struct pipeline *self, struct ingest_command *command)
+{
+    struct command_job *job = command_job_take(self);
+    job->command = command;
+    counter_add(COUNTER_commands, 1);
+    diag_info(command, "order=%d request=%s", (int)command->command.order, command->command.request_id);
+    switch (command->command.order) {
+    case ORDER_CLAIM:
+    case ORDER_RELEASE:
+    case ORDER_OUTCOME:
+        return command_referral(self, job);
+    case ORDER_MODEL:
+        return command_model(self, job);
+    case ORDER_HEALTH:
+        job->answer.done = pipeline_health(self, job->json, sizeof job->json);
+        return command_answer(self, job);
+    case ORDER_CHECKPOINT: {
+        struct err err = oversight_publish(self->oversight);
+        job->answer.done = true;
+        return err_is(err) ? err : command_answer(self, job);
+    }
+    case ORDER_ARCHIVE:
+        return command_archive(self, job);
+    case ORDER_NONE:
+        break;
+    }
+    return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "unknown command");
+}

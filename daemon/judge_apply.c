@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/counter.h"
+#include "base/diag.h"
+#include "pipeline_parts.h"
+#include "proto/checkdigit.h"
+
+/* The judge line reads the log behind the committer and puts each entry where it belongs: read model, join table, windows,
+ * history. A restart first applies what the read model has not seen (nothing is judged then), fills the memories from the
+ * read model, adds the records whose item was never decided, and from then on runs as always. */
+
+enum { JUDGE_PAGE = 1024 };
+
+/* What a received record says of itself that its public entry does not. */
+struct judge_record {
+    char key[RECORD_ID_BYTES_MAX + 1];
+    const char *lane;
+    enum record_kind kind;
+};
+
+static void judge_copy_key(const char *key, char *out, size_t out_capacity)
+{
+    if (!key_normalise(key, out, out_capacity)) {
+        size_t key_bytes = strnlen(key, out_capacity - 1);
+        memcpy(out, key, key_bytes);
+        out[key_bytes] = '\0';
+    }
+}
+
+static struct err judge_read_record(struct pipeline *self, const struct entry *entry, const struct wal_entry *at,
+                                    struct judge_record *out)
+{
+    const char *where;
+    enum key_scheme scheme;
+    arena_reset(&self->body_arena);
+    if (at->private_bytes == NULL) {
+        return err_make(ERR_WAL_DAMAGED, "a received entry without its record");
+    }
+    if (entry->type == ENTRY_SCAN_RECEIVED) {
+        struct scan scan;
+        if (scan_decode(at->private_bytes, at->private_count, &self->body_arena, &scan, &where) != REFUSAL_NONE) {
+            return err_make(ERR_WAL_DAMAGED, "a received scan that does not decode");
+        }
+        out->kind = RECORD_SCAN;
+        out->lane = scan.lane;
+        judge_copy_key(scan_join_key(&scan, &scheme), out->key, sizeof out->key);
+    } else {
+        struct declaration declaration;
+        if (declaration_decode(at->private_bytes, at->private_count, &self->body_arena, &declaration, &where) !=
+            REFUSAL_NONE) {
+            return err_make(ERR_WAL_DAMAGED, "a received declaration that does not decode");
+        }
+        out->kind = RECORD_DECLARATION;
+        out->lane = declaration.lane;
+        judge_copy_key(declaration_join_key(&declaration, &scheme), out->key, sizeof out->key);
+    }
+    return err_none;
+}
+
+/* Row 5. A full table first lets ready items through; each round frees at least one place. */
+static struct err judge_join(struct pipeline *self, const struct entry *entry, const struct wal_entry *at,
+                             const struct judge_record *record)
+{
+    const struct entry_received *received = &entry->body.received;
+    struct join_record join = {.kind = record->kind,
+                               .mode = received->mode,
+                               .site = received->site,
+                               .lane = record->lane,
+                               .key = record->key,
+                               .entry_index = at->entry_index,
+                               .body = at->private_bytes,
+                               .body_bytes = at->private_count,
+                               .t_ns = entry->t_ns};
+    memcpy(join.entry_id, entry->id, ENTRY_ID_BYTES);
+    memcpy(join.record_sha256, received->record_sha256, HASH_BYTES);
+    uint8_t late_item[ITEM_ID_BYTES];
+    enum join_result result = join_add(self->join, &join, late_item);
+    if (result == JOIN_FULL && !self->conf.judge_enabled) {
+        /* Nobody judges: the record stays in the log and is joined after a restart with the judge on. */
+        return err_none;
+    }
+    for (uint32_t round = 0; result == JOIN_FULL && round <= self->conf.join_items; round++) {
+        uint32_t decided = 0;
+        struct err err = judge_items(self, &decided);
+        if (err_is(err)) {
+            return err;
+        }
+        result = join_add(self->join, &join, late_item);
+    }
+    must(result != JOIN_FULL);
+    if (result == JOIN_LATE) {
+        counter_add(COUNTER_items_late_records, 1);
+    }
+    return err_none;
+}
+
+static struct err judge_apply_received(struct pipeline *self, const struct entry *entry, const struct wal_entry *at)
+{
+    struct judge_record record;
+    struct err err = judge_read_record(self, entry, at, &record);
+    if (err_is(err)) {
+        return err;
+    }
+    struct state_hint hint = {.join_key = record.key, .label = record.key};
+    err = state_apply(self->state, entry, &hint);
+    return err_is(err) || !self->live ? err : judge_join(self, entry, at, &record);
+}
+
+static void judge_publish(struct pipeline *self, const struct entry *entry)
+{
+    const struct entry_decision *decision = &entry->body.decision;
+    struct wire_verdict verdict = {.label = decision->label,
+                                   .mode = decision->mode,
+                                   .site = decision->site,
+                                   .lane = decision->lane,
+                                   .decision = decision->decision,
+                                   .arm = decision->arm,
+                                   .probability = decision->probability,
+                                   .propensity = decision->propensity,
+                                   .priority = decision->priority,
+                                   .entry_index = entry->n,
+                                   .t_ns = entry->t_ns};
+    memcpy(verdict.item, entry->item, ITEM_ID_BYTES);
+    for (uint32_t i = 0; i < decision->reasons_count; i++) {
+        verdict.reasons[i] = (struct wire_reason){"", 0, decision->reasons[i]};
+    }
+    verdict.reasons_count = decision->reasons_count;
+    ingest_verdict(self->ingest, &verdict);
+    const struct judge_trace *trace = judge_trace_of(self, entry->id);
+    if (memcmp(trace->decision_id, entry->id, ENTRY_ID_BYTES) == 0) {
+        stage_took(STAGE_queue, clock_utc_ns() - trace->last_part_ns);
+    }
+}
+
+struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision_id[ENTRY_ID_BYTES])
+{
+    uint32_t place;
+    memcpy(&place, decision_id + ENTRY_ID_BYTES - sizeof place, sizeof place); /* the random end of a UUIDv7 */
+    return &self->traces[place % JUDGE_TRACES];
+}
+
+static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry, bool found, int64_t t_ns)
+{
+    struct wal_entry at;
+    bool got = false;
+    struct err err = wal_reader_seek(self->lookup, declaration_entry);
+    if (!err_is(err)) {
+        err = wal_reader_next(self->lookup, &at, &got);
+    }
+    if (err_is(err) || !got || at.private_bytes == NULL) {
+        return err_is(err) ? err : err_make(ERR_WAL_DAMAGED, "declaration of an outcome");
+    }
+    struct declaration declaration;
+    const char *where;
+    arena_reset(&self->body_arena);
+    if (declaration_decode(at.private_bytes, at.private_count, &self->body_arena, &declaration, &where) ==
+        REFUSAL_NONE) {
+        score_history_learn(self->score, &declaration, found, t_ns);
+    }
+    return err_none;
+}
+
+static struct err judge_apply_outcome(struct pipeline *self, const struct entry *entry)
+{
+    const struct entry_outcome *outcome = &entry->body.outcome;
+    struct err err = state_apply(self->state, entry, NULL);
+    if (err_is(err) || !self->live || !exam_result_is_label(outcome->result)) {
+        return err;
+    }
+    uint64_t declarations[8];
+    uint32_t count = 0;
+    err = state_item_declarations(self->state, entry->item, declarations, &count);
+    for (uint32_t i = 0; !err_is(err) && i < count; i++) {
+        err = judge_learn(self, declarations[i], exam_result_is_find(outcome->result), entry->t_ns);
+    }
+    return err;
+}
+
+struct err judge_apply(struct pipeline *self, const struct wal_entry *at)
+{
+    struct entry entry;
+    arena_reset(&self->judge_arena);
+    enum entry_fault fault = entry_decode(at->bytes, at->bytes_count, &self->judge_arena, &entry);
+    if (fault != ENTRY_GOOD && fault != ENTRY_UNKNOWN_TYPE) {
+        return err_make(ERR_WAL_DAMAGED, entry_fault_text(fault));
+    }
+    must(entry.n == at->entry_index);
+    if (entry.type == ENTRY_SCAN_RECEIVED || entry.type == ENTRY_DECLARATION_RECEIVED) {
+        return judge_apply_received(self, &entry, at);
+    }
+    if (entry.type == ENTRY_OUTCOME) {
+        return judge_apply_outcome(self, &entry);
+    }
+    struct err err = state_apply(self->state, &entry, NULL);
+    if (!err_is(err) && entry.type == ENTRY_REFERRAL_DECISION && self->live) {
+        judge_publish(self, &entry);
+    }
+    if (!err_is(err) && entry.type == ENTRY_ARCHIVE_SEAL) {
+        atomic_store(&self->sealed, entry.body.archive_seal.last_index + 1);
+    }
+    return err;
+}
+
+struct err judge_catch_up(struct pipeline *self, uint32_t entries_max, uint32_t *applied)
+{
+    *applied = 0;
+    uint64_t durable = oversight_size(self->oversight);
+    counter_set(COUNTER_waiting_judge, durable - atomic_load(&self->judged));
+    if (atomic_load(&self->judged) >= durable) {
+        return err_none;
+    }
+    struct err err = state_begin(self->state);
+    bool got = true;
+    while (!err_is(err) && got && *applied < entries_max) {
+        struct wal_entry at;
+        err = wal_reader_next(self->follow, &at, &got);
+        if (!err_is(err) && got) {
+            err = judge_apply(self, &at);
+            (*applied)++;
+            atomic_store(&self->judged, at.entry_index + 1);
+        }
+    }
+    if (!err_is(err)) {
+        err = state_commit(self->state);
+    }
+    atomic_store(&self->held, join_held(self->join));
+    counter_set(COUNTER_waiting_join, join_held(self->join));
+    return err;
+}
+
+/* ---- after a restart ----------------------------------------------------------------------------------------------------- */
+
+static struct err judge_remember_decisions(struct pipeline *self)
+{
+    uint32_t capacity = (uint32_t)self->conf.join_remembered;
+    struct state_decided *decided = calloc(capacity, sizeof *decided);
+    if (decided == NULL) {
+        return err_make(ERR_MEMORY, "judge_remember");
+    }
+    uint32_t count = 0;
+    struct err err = state_recent_decisions(self->state, decided, capacity, &count);
+    for (uint32_t i = 0; !err_is(err) && i < count; i++) {
+        const struct state_decided *one = &decided[i];
+        join_remember(self->join, one->mode, one->site, one->key, one->item);
+        decide_replay(self->decide, one->mode, one->site, one->scorable ? one->probability : -1, one->referred,
+                      one->t_ns);
+    }
+    free(decided);
+    return err;
+}
+
+static struct err judge_remember_outcomes(struct pipeline *self)
+{
+    struct state_outcome *page = calloc(JUDGE_PAGE, sizeof *page);
+    if (page == NULL) {
+        return err_make(ERR_MEMORY, "judge_remember");
+    }
+    uint64_t from = 0;
+    uint32_t count = JUDGE_PAGE;
+    struct err err = err_none;
+    while (!err_is(err) && count == JUDGE_PAGE) {
+        err = state_outcomes(self->state, from, page, JUDGE_PAGE, &count);
+        for (uint32_t i = 0; !err_is(err) && i < count; i++) {
+            for (uint32_t d = 0; !err_is(err) && d < page[i].declarations_count; d++) {
+                err = judge_learn(self, page[i].declaration_entries[d], page[i].found, page[i].t_ns);
+            }
+            from = page[i].entry_index + 1;
+        }
+    }
+    free(page);
+    return err;
+}
+
+/* A record whose item was never decided goes through the same join as a fresh one. */
+static struct err judge_rejoin(struct pipeline *self, uint64_t entry_index)
+{
+    struct wal_entry at;
+    struct entry entry;
+    struct judge_record record;
+    bool got = false;
+    struct err err = wal_reader_seek(self->lookup, entry_index);
+    if (!err_is(err)) {
+        err = wal_reader_next(self->lookup, &at, &got);
+    }
+    if (err_is(err) || !got) {
+        return err_is(err) ? err : err_make(ERR_WAL_DAMAGED, "undecided record");
+    }
+    arena_reset(&self->judge_arena);
+    if (entry_decode(at.bytes, at.bytes_count, &self->judge_arena, &entry) != ENTRY_GOOD) {
+        return err_make(ERR_WAL_DAMAGED, "undecided record");
+    }
+    err = judge_read_record(self, &entry, &at, &record);
+    return err_is(err) ? err : judge_join(self, &entry, &at, &record);
+}
+
+static struct err judge_remember_undecided(struct pipeline *self)
+{
+    uint64_t page[JUDGE_PAGE];
+    uint64_t from = 0;
+    uint32_t count = JUDGE_PAGE;
+    uint64_t total = 0;
+    struct err err = err_none;
+    while (!err_is(err) && count == JUDGE_PAGE) {
+        err = state_undecided(self->state, from, page, JUDGE_PAGE, &count);
+        for (uint32_t i = 0; !err_is(err) && i < count; i++) {
+            err = judge_rejoin(self, page[i]);
+            from = page[i] + 1;
+        }
+        total += err_is(err) ? 0 : count;
+    }
+    if (!err_is(err) && total > 0) {
+        diag_info(recovered, "undecided_records=%llu", (unsigned long long)total);
+    }
+    return err;
+}
+
+struct err judge_remember(struct pipeline *self)
+{
+    struct err err = judge_remember_decisions(self);
+    if (!err_is(err)) {
+        err = judge_remember_outcomes(self);
+    }
+    return err_is(err) ? err : judge_remember_undecided(self);
+}

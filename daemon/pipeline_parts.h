@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PIPELINE_PARTS_H
+#define PIPELINE_PARTS_H
+
+/* Pipeline parts: what pipeline.c and the files of its stages share. Nobody else includes this.
+ *
+ * Which thread owns what: receive: ingest. intake: blobs (writing), intake arena, recent. judge: state, join, score, decide,
+ * draw, both readers, jobs. archiver: its own reader. Everything else is set before the threads start and then only read. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "archive/archive.h"
+#include "archive/blob.h"
+#include "base/conf.h"
+#include "base/clock.h"
+#include "base/queue.h"
+#include "console/console.h"
+#include "decide/decide.h"
+#include "ingest/ingest.h"
+#include "join/join.h"
+#include "oversight/oversight.h"
+#include "score/score.h"
+#include "state/state.h"
+
+#define PIPELINE_BATCH 256u
+#define PIPELINE_PATH_BYTES 512u
+#define JUDGE_ENTRIES 512u /* applied in one transaction of the read model */
+
+/* Keys of the port, read once; wiped at close. */
+struct keys {
+    struct sign_key signing;
+    uint8_t pseudonym[HASH_BYTES];
+};
+MUST_USE struct err keys_read(const struct conf *conf, struct keys *out, char *why);
+void keys_wipe(struct keys *self);
+
+/* Digests of recent records: the same record under a new sequence number is refused. Owned by intake. */
+struct recent;
+MUST_USE struct err recent_open(uint32_t capacity, struct recent **out);
+void recent_close(struct recent **self);
+/* True when it was not there yet; it is now. */
+bool recent_add(struct recent *self, const uint8_t digest[HASH_BYTES]);
+
+/* The coin of the day. Owned by the judge line. */
+struct draw_day {
+    char day[CLOCK_DAY_BYTES];
+    uint8_t key[HASH_BYTES];
+    char directory[PIPELINE_PATH_BYTES];
+};
+
+/* One item on its way from decision to log: two drafts that come back on judge_done. */
+struct judge_job {
+    struct oversight_draft score;
+    struct oversight_draft decision;
+    uint32_t pending;        /* drafts not yet back */
+    int64_t last_part_ns;    /* UTC of the item's newest record */
+    bool in_use;
+};
+
+/* When the newest record of an item became durable, by the id of its decision: to tell how long it took until the decision
+ * was visible. A table of fixed size: what is overwritten is only not measured. */
+#define JUDGE_TRACES 4096u
+struct judge_trace {
+    uint8_t decision_id[ENTRY_ID_BYTES];
+    int64_t last_part_ns;
+};
+
+/* A command on its way through the judge line; the answer's strings live here until it is sent. */
+struct command_job {
+    struct oversight_draft draft; /* first member; owner NULL tells receive that this is a command, not an arrival */
+    struct ingest_command *command;
+    struct wire_answer answer;
+    char reason[ERR_TEXT_BYTES];
+    char json[16384];
+};
+
+struct pipeline {
+    struct conf conf;
+    struct policy policy;
+    struct keys keys;
+    char why[CONF_WHY_BYTES];
+    char origin[NOTE_ORIGIN_BYTES_MAX + 1];
+    int64_t started_ns;         /* monotonic */
+
+    struct ingest *ingest;
+    struct blob_store *blobs;
+    struct oversight *oversight;
+    struct state *state;
+    struct join *join;
+    struct score *score;
+    struct decide *decide;
+    struct console *console;
+    struct recent *recent;
+
+    struct queue *intake;       /* arrivals, receive -> intake */
+    struct queue *done;         /* drafts, log -> receive; polled */
+    struct queue *commands;     /* ingest commands, receive -> judge */
+    struct queue *judge_done;   /* drafts, log -> judge */
+    struct queue *archive_asks; /* wakes the archiver */
+
+    struct arena intake_arena;
+
+    struct wal_reader *follow;  /* judge: reads on behind the log */
+    struct wal_reader *lookup;  /* judge: single records, by index */
+    struct arena judge_arena;   /* of the entry at hand */
+    struct arena body_arena;    /* of the record at hand */
+    struct arena *item_arenas;  /* one an item of a batch */
+    uint8_t *arena_bytes;       /* what the arenas stand on */
+    struct judge_job *jobs;
+    uint32_t jobs_count;
+    uint8_t *pixels;            /* pixels of a batch */
+    uint64_t pixels_capacity;
+    struct score_input *inputs;
+    struct score_result *results;
+    struct join_item **items;
+    struct declaration *declarations; /* SCORE_PARTS_MAX an item of a batch */
+    struct scan *scans;               /* the same */
+    struct draw_day draw;
+    struct judge_trace traces[JUDGE_TRACES];
+    struct command_job *command_jobs;
+    uint32_t command_jobs_next;
+    int64_t next_tick_ns;
+    bool live;                  /* judge: past the catch-up */
+
+    _Atomic uint64_t judged;    /* entries the judge line has applied */
+    _Atomic uint64_t sealed;    /* first entry that no archive file covers */
+    _Atomic uint64_t held;      /* items held for data */
+
+    pthread_t receive_thread;
+    pthread_t intake_thread;
+    pthread_t judge_thread;
+    pthread_t archive_thread;
+    bool receive_started;
+    bool intake_started;
+    bool judge_started;
+    bool archive_started;
+    _Atomic bool stopping;      /* receive takes nothing more */
+    _Atomic bool stop_judge;
+    _Atomic bool stop_archive;
+
+    pthread_mutex_t failure_lock; /* guards failure */
+    struct err failure;           /* the first one; err_none while all is well */
+};
+
+/* Remember the first failure; the threads see it at their next turn. */
+void pipeline_fail(struct pipeline *self, struct err err);
+bool pipeline_failed(struct pipeline *self);
+/* A new entry of this type, by the daemon, with an id. */
+void pipeline_entry(struct entry *out, enum entry_type type);
+/* Encode into the draft. Our own entries always fit: anything else is our bug. */
+void pipeline_draft(const struct entry *entry, struct oversight_draft *out);
+/* Append one entry and wait until it is durable. */
+MUST_USE struct err pipeline_append(struct pipeline *self, const struct entry *entry, uint64_t *entry_index);
+
+/* pipeline.c; opened and closed by pipeline_open.c */
+MUST_USE struct err pipeline_start(struct pipeline *self);
+void pipeline_stop(struct pipeline *self);
+
+/* intake.c: validates an arrival, puts its pixels into blobs, and after the blobs are durable makes its draft. */
+MUST_USE struct err intake_take(struct pipeline *self, struct arrival *arrival);
+void intake_draft(struct pipeline *self, struct arrival *arrival);
+
+/* judge_apply.c: one durable entry into the read model and the memories of the judge line. */
+MUST_USE struct err judge_apply(struct pipeline *self, const struct wal_entry *at);
+struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision_id[ENTRY_ID_BYTES]);
+/* Fill join, decide and history from the read model after the catch-up. */
+MUST_USE struct err judge_remember(struct pipeline *self);
+/* Everything durable now, applied. */
+MUST_USE struct err judge_catch_up(struct pipeline *self, uint32_t entries_max, uint32_t *applied);
+
+/* judge_items.c: score and decide what is ready; *decided tells how many. */
+MUST_USE struct err judge_items(struct pipeline *self, uint32_t *decided);
+MUST_USE struct err judge_collect(struct pipeline *self, int64_t timeout_ns);
+
+/* draw_day.c: the key of this moment's day, committed in the log before it is used. */
+MUST_USE struct err draw_day_open(struct pipeline *self);
+MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
+
+/* command.c: one command of an officer or operator, answered through done. */
+MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
+bool pipeline_health(void *arg, char *out, uint32_t out_capacity);
+
+/* archive_line.c */
+void *archive_line(void *arg);
+
+#endif
