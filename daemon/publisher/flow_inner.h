@@ -40,9 +40,11 @@ struct flow {
     bool blocked;          /* the socket took no message: wait for room */
     int64_t hello_due_ns;
     int64_t hello_said_ns;
+    int64_t reconnect_due_ns;
     int64_t answer_due_ns; /* silence until then asks again by hello */
     int64_t silence_ns;
     int64_t refused_ns;    /* how long to stay away after the next BYE */
+    uint32_t failures_count; /* handshakes that broke off in a row */
     uint32_t credit_records;
     uint64_t credit_bytes;
     uint32_t batch_records_max;
