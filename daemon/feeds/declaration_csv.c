@@ -221,13 +221,13 @@ static void fill(struct declaration_csv *self, struct declaration *out)
 }
 
 /* A label counts as given when the table has the column and the row fills it with a number. */
-static bool read_label(const struct declaration_csv *self, int32_t column_index, bool *known)
+static bool read_label(const struct declaration_csv *self, const struct mapping_label *label, bool *known)
 {
-    const char *text = cell(self, column_index);
+    const char *text = cell(self, label->column_index);
     char *end = NULL;
     double number = strtod(text, &end);
     *known = end != text && *end == '\0';
-    return *known && number > 0;
+    return *known && number >= label->at_least;
 }
 
 struct err declaration_csv_next(struct declaration_csv *self, struct declaration_row *out, enum csv_step *step,
@@ -251,8 +251,8 @@ struct err declaration_csv_next(struct declaration_csv *self, struct declaration
         self->problem_column = 0;
     }
     bool critical_known = false;
-    out->found = read_label(self, self->mapping->found_index, &out->labelled);
-    out->critical = read_label(self, self->mapping->critical_index, &critical_known);
+    out->found = read_label(self, &self->mapping->found, &out->labelled);
+    out->critical = read_label(self, &self->mapping->critical, &critical_known);
     out->problem = self->problem[0] != '\0' ? self->problem : NULL;
     out->column = self->problem_column;
     self->row = NULL;

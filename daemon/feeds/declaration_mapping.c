@@ -159,21 +159,39 @@ static bool read_named(const struct reading *self, const char *label, json_t *li
     return true;
 }
 
+static bool read_label(const struct reading *self, json_t *value, struct mapping_label *out)
+{
+    out->at_least = 1;
+    if (!json_is_object(value)) {
+        return read_text(self, "labels", value, out->column);
+    }
+    const char *key;
+    json_t *item;
+    json_object_foreach(value, key, item) {
+        if (strcmp(key, "column") == 0) {
+            if (!read_text(self, "labels", item, out->column)) {
+                return false;
+            }
+        } else if (strcmp(key, "at_least") == 0 && json_is_number(item)) {
+            out->at_least = json_number_value(item);
+        } else {
+            return complain(self, "labels", "only column and at_least are known");
+        }
+    }
+    return true;
+}
+
 static bool read_labels(const struct reading *self, json_t *labels)
 {
     const char *name;
     json_t *value;
     json_object_foreach(labels, name, value) {
-        if (strcmp(name, "found") == 0) {
-            if (!read_text(self, "labels", value, self->mapping->found_column)) {
-                return false;
-            }
-        } else if (strcmp(name, "critical") == 0) {
-            if (!read_text(self, "labels", value, self->mapping->critical_column)) {
-                return false;
-            }
-        } else {
+        bool is_found = strcmp(name, "found") == 0;
+        if (!is_found && strcmp(name, "critical") != 0) {
             return complain(self, "labels", "only found and critical are known");
+        }
+        if (!read_label(self, value, is_found ? &self->mapping->found : &self->mapping->critical)) {
+            return false;
         }
     }
     return true;
@@ -182,7 +200,7 @@ static bool read_labels(const struct reading *self, json_t *labels)
 static bool is_label(const struct declaration_mapping *mapping, const char *column)
 {
     return column[0] != '\0' &&
-           (strcmp(column, mapping->found_column) == 0 || strcmp(column, mapping->critical_column) == 0);
+           (strcmp(column, mapping->found.column) == 0 || strcmp(column, mapping->critical.column) == 0);
 }
 
 static bool check_labels_stay_home(const struct reading *self)
@@ -333,7 +351,7 @@ struct err declaration_mapping_bind(struct declaration_mapping *self, char *cons
     }
     /* Label columns may be missing: new traffic has no labels. */
     char ignored[MAPPING_ERROR_BYTES];
-    (void)bind_column(self->found_column, columns, columns_count, &self->found_index, ignored);
-    (void)bind_column(self->critical_column, columns, columns_count, &self->critical_index, ignored);
+    (void)bind_column(self->found.column, columns, columns_count, &self->found.column_index, ignored);
+    (void)bind_column(self->critical.column, columns, columns_count, &self->critical.column_index, ignored);
     return good ? err_none : err_make(ERR_TABLE_UNREADABLE, "bind mapping");
 }

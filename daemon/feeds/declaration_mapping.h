@@ -66,6 +66,12 @@ struct mapping_named {
     struct mapping_source source;
 };
 
+struct mapping_label {
+    char column[MAPPING_TEXT_BYTES]; /* "" when there is none */
+    double at_least;                 /* from this number on the answer is yes; 1 when absent */
+    int32_t column_index;            /* in the open table; -1 when it has no such column */
+};
+
 struct declaration_mapping {
     char format[MAPPING_TEXT_BYTES];   /* becomes raw_format */
     char delimiter;
@@ -74,10 +80,8 @@ struct declaration_mapping {
     uint32_t keys_count;
     struct mapping_named other[MAPPING_OTHER_MAX];
     uint32_t other_count;
-    char found_column[MAPPING_TEXT_BYTES];    /* label: > 0 means something was found; "" when there is none */
-    char critical_column[MAPPING_TEXT_BYTES]; /* label: > 0 means it was grave */
-    int32_t found_index;
-    int32_t critical_index;
+    struct mapping_label found;    /* something was found */
+    struct mapping_label critical; /* and it was grave */
 };
 
 /* Errors: TABLE_UNREADABLE with one sentence in error (MAPPING_ERROR_BYTES), MEMORY, IO. The caller frees *out with

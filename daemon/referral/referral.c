@@ -132,6 +132,11 @@ bool exam_result_is_find(const char *result)
     return result != NULL && (strcmp(result, "found") == 0 || strcmp(result, "partial") == 0);
 }
 
+bool exam_result_is_label(const char *result)
+{
+    return exam_result_is_find(result) || (result != NULL && strcmp(result, "nothing_found") == 0);
+}
+
 static bool is_empty(const char *text)
 {
     return text == NULL || text[0] == '\0';

@@ -77,9 +77,10 @@ struct err state_recent_decisions(struct state *self, struct state_decided *out,
         column_copy_text(statement, 2, decided->site, sizeof decided->site);
         column_copy_text(statement, 3, decided->key, sizeof decided->key);
         decided->probability = column_real(statement, 4);
-        decided->by_target = column_integer(statement, 5) != 0;
-        decided->t_ns = column_integer(statement, 6);
-        decided->entry_index = column_index(statement, 7);
+        decided->scorable = column_integer(statement, 5) != 0; /* only a score enters its window */
+        decided->referred = column_integer(statement, 6) != 0;
+        decided->t_ns = column_integer(statement, 7);
+        decided->entry_index = column_index(statement, 8);
     }
     if (!err_is(err)) {
         *count = found;
