@@ -15,7 +15,13 @@ enum { BATCH_ROWS = 512, CELLS_MIN = 4 };
 /* The highest hundredth of the cells makes the image score. A larger share drowns a small object in a large normal image,
  * a smaller one makes it the score of a single noisy cell. */
 static const double top_share = 0.01;
-static const float invalid_share_max = 0.25f;
+/* A patch that lies half in what is not picture is judged by its edge: leave it out. */
+static const float invalid_share_max = 0.05f;
+
+/* Below this mean attenuation a patch shows air: nothing can be hidden in it, and its noise is no object. Display: 15 grey
+ * levels of 255; transmission: less than a millimetre of steel. Higher: thin parcels are not looked at. */
+static const double air_display = 0.06;
+static const double air_transmission = 0.03;
 
 struct patch_rule appearance_rule(enum image_meaning meaning)
 {
@@ -108,15 +114,46 @@ size_t appearance_levels(struct appearance_space *self, const struct working *wo
     return APPEARANCE_LEVELS;
 }
 
-size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,
-                       const struct patch_level *levels, size_t levels_count, struct patch_cursor *cursor)
+/* Keeps the rows that show something, in order. */
+static size_t drop_air(struct appearance_space *self, size_t rows, double mean_min)
 {
-    struct patch_rule rule = appearance_rule(model->meaning);
+    size_t kept = 0;
+    for (size_t i = 0; i < rows; i++) {
+        const float *features = self->features + i * APPEARANCE_FEATURES;
+        if ((double)features[APPEARANCE_SIDE * APPEARANCE_SIDE] < mean_min) {
+            continue;
+        }
+        if (kept < i) {
+            memcpy(self->features + kept * APPEARANCE_FEATURES, features, APPEARANCE_FEATURES * sizeof(float));
+            self->positions[kept] = self->positions[i];
+        }
+        kept++;
+    }
+    return kept;
+}
+
+size_t appearance_extract(struct appearance_space *self, enum image_meaning meaning,
+                          const struct patch_level *levels, size_t levels_count, struct patch_cursor *cursor)
+{
+    struct patch_rule rule = appearance_rule(meaning);
     struct patch_batch batch = {.capacity = BATCH_ROWS,
                                 .stride = APPEARANCE_FEATURES,
                                 .features = self->features,
                                 .positions = self->positions};
-    size_t rows = patch_extract(levels, levels_count, &rule, cursor, &batch);
+    double air = meaning == IMAGE_TRANSMISSION ? air_transmission : air_display;
+    for (;;) {
+        size_t rows = patch_extract(levels, levels_count, &rule, cursor, &batch);
+        size_t kept = drop_air(self, rows, air * (double)rule.level_weight);
+        if (kept > 0 || rows == 0) {
+            return kept;
+        }
+    }
+}
+
+size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,
+                       const struct patch_level *levels, size_t levels_count, struct patch_cursor *cursor)
+{
+    size_t rows = appearance_extract(self, model->meaning, levels, levels_count, cursor);
     if (rows == 0) {
         return 0;
     }

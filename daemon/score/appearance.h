@@ -90,6 +90,10 @@ void appearance_space_fini(struct appearance_space *self);
 /* The levels of a working image, in the space. Returns how many. */
 size_t appearance_levels(struct appearance_space *self, const struct working *working,
                          struct patch_level levels[APPEARANCE_LEVELS]);
+/* Extracts the next batch of patches that show more than air: features and positions are in the space. Returns how many; 0
+ * at the end. */
+size_t appearance_extract(struct appearance_space *self, enum image_meaning meaning,
+                          const struct patch_level *levels, size_t levels_count, struct patch_cursor *cursor);
 /* Embeds the next batch of patches and finds their distances (not squared): features, positions and distance are in the
  * space. Returns how many; 0 at the end. */
 size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/blas.h"
 #include "kernels/statistics.h"
 #include "score/appearance.h"
 #include "score/consistency.h"
@@ -70,6 +71,7 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
     if (!conf_is_sound(conf)) {
         return err_make(ERR_ARGUMENT, "train_appearance_open");
     }
+    blas_use_one_thread(); /* how a product is split over threads changes its last bits */
     struct train_appearance *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_appearance_open");

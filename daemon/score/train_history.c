@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/blas.h"
 #include "kernels/logistic.h"
 #include "score/fusion.h"
 #include "score/history.h"
@@ -49,6 +50,7 @@ MUST_USE struct err train_history_open(uint64_t seed, struct train_history **out
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_history_open");
     }
+    blas_use_one_thread(); /* how a product is split over threads changes its last bits */
     struct err err = history_init(&self->history, TRAIN_SLOTS);
     if (err_is(err)) {
         free(self);

@@ -71,15 +71,10 @@ size_t train_sample_add(struct train_sample *self, struct appearance_space *spac
 {
     struct patch_level levels[APPEARANCE_LEVELS];
     size_t levels_count = appearance_levels(space, working, levels);
-    struct patch_rule rule = appearance_rule(working->calibration.meaning);
     struct patch_cursor cursor = {0};
-    struct patch_batch batch = {.capacity = SEARCH_ROWS,
-                                .stride = APPEARANCE_FEATURES,
-                                .features = space->features,
-                                .positions = space->positions};
     size_t seen = 0;
     for (;;) {
-        size_t rows = patch_extract(levels, levels_count, &rule, &cursor, &batch);
+        size_t rows = appearance_extract(space, working->calibration.meaning, levels, levels_count, &cursor);
         if (rows == 0) {
             break;
         }
