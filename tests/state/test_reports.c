@@ -278,8 +278,8 @@ static void recent_decisions_are_the_newest_oldest_first(void **unused)
     assert_int_equal(count, 6);
     assert_string_equal(decided[0].key, "KEY0000019");
     assert_string_equal(decided[5].key, "KEY0000024");
-    assert_int_equal(decided[1].by_target, true);
-    assert_int_equal(decided[2].by_target, false);
+    assert_int_equal(decided[1].referred, true);
+    assert_int_equal(decided[2].referred, false);
     assert_int_equal(decided[0].mode, MODE_TRUCK);
     assert_true(decided[0].entry_index < decided[5].entry_index);
     uint8_t item[ITEM_ID_BYTES];
