@@ -137,8 +137,12 @@ say "report"
 ctl report
 
 say "one item, with its image and anomaly map in $demo/item.png"
-item=$(ctl queue --json --limit 500 | python3 "$source/config/demo_pick.py" 2>/dev/null || true)
-[ -z "$item" ] || ctl show "$item" --png "$demo/item.png"
+item=$(ctl queue --json --limit 500 | awk -F'"' '/"item":/ {item = $4} /appearance/ && !found {print item; found = 1}')
+if [ -n "$item" ]; then
+  ctl show "$item" --png "$demo/item.png"
+else
+  echo "no referred item has an image with an anomaly"
+fi
 
 say "sealing the archive, stopping the daemon"
 ctl archive seal
