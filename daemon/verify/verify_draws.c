@@ -117,6 +117,7 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     if (err_is(err)) {
         return err;
     }
+    must(day != NULL);
     memcpy(day->day, day_text, sizeof day->day);
     memcpy(day->commitment, commit->commitment, HASH_BYTES);
     day->commit_index = entry->n;
