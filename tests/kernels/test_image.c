@@ -134,32 +134,38 @@ static void mask_bars_are_cut_and_black_load_stays(void **state)
     assert_int_equal(valid[30 * WIDTH + 86], 0);
 }
 
-/* Corners of a rotated picture: triangles in all four corners. */
+/* Corners of a rotated picture: triangles in all four corners, with compression noise in them. All
+ * of the black goes, and no more than three pixels around it. */
 static void mask_rotation_corners_are_cut(void **state)
 {
     (void)state;
     uint8_t raw[WIDTH * HEIGHT];
     uint8_t valid[WIDTH * HEIGHT];
-    size_t black = 0;
+    size_t edge = 0;
     for (size_t y = 0; y < HEIGHT; y++) {
         for (size_t x = 0; x < WIDTH; x++) {
             size_t from_left = x < WIDTH - 1 - x ? x : WIDTH - 1 - x;
             size_t from_top = y < HEIGHT - 1 - y ? y : HEIGHT - 1 - y;
             int corner = 2 * from_left + from_top < 18;
-            raw[y * WIDTH + x] = corner ? 2 : (uint8_t)(120 + 7 * x % 90);
-            black += (size_t)corner;
+            raw[y * WIDTH + x] = corner ? (uint8_t)(x * y % 5 * 6) : (uint8_t)(120 + 7 * x % 90);
+            edge += 2 * from_left + from_top < 18 + 3 * 3;
         }
     }
     set_block(raw, WIDTH, (const size_t[4]){40, 25, 60, 40}, 0);
     size_t count = mask_display(raw, WIDTH, HEIGHT, valid);
-    assert_int_equal(count, WIDTH * HEIGHT - black);
+    assert_in_range(count, WIDTH * HEIGHT - edge, WIDTH * HEIGHT);
     assert_int_equal(valid[30 * WIDTH + 50], 1);
-    assert_int_equal(valid[0], 0);
-    assert_int_equal(valid[WIDTH * HEIGHT - 1], 0);
+    for (size_t y = 0; y < HEIGHT; y++) {
+        for (size_t x = 0; x < WIDTH; x++) {
+            size_t from_left = x < WIDTH - 1 - x ? x : WIDTH - 1 - x;
+            size_t from_top = y < HEIGHT - 1 - y ? y : HEIGHT - 1 - y;
+            assert_true(2 * from_left + from_top >= 18 || !valid[y * WIDTH + x]);
+        }
+    }
 }
 
-/* White lines of one to three rows over a load are dead; four rows are not, nor is a bright line
- * over half the load, nor the air above it. The same for columns. */
+/* White lines of one to three rows over a load are dead, with the row beside them; six are not, nor
+ * is a bright line over half the load, nor the air above it. The same for columns. */
 static void mask_dead_lines_are_cut_by_width_and_share(void **state)
 {
     (void)state;
@@ -169,22 +175,24 @@ static void mask_dead_lines_are_cut_by_width_and_share(void **state)
     set_block(raw, WIDTH, (const size_t[4]){5, 10, 80, 55}, 110);
     set_block(raw, WIDTH, (const size_t[4]){0, 15, WIDTH, 16}, 255);
     set_block(raw, WIDTH, (const size_t[4]){0, 20, WIDTH, 23}, 240);
-    set_block(raw, WIDTH, (const size_t[4]){0, 28, WIDTH, 32}, 255);
+    set_block(raw, WIDTH, (const size_t[4]){0, 27, WIDTH, 33}, 255);
     set_block(raw, WIDTH, (const size_t[4]){5, 40, 40, 41}, 255);
+    set_block(raw, WIDTH, (const size_t[4]){0, 45, WIDTH, 49}, 118); /* half bright: guard */
+    set_block(raw, WIDTH, (const size_t[4]){0, 46, WIDTH, 48}, 250);
     set_block(raw, WIDTH, (const size_t[4]){60, 10, 62, 55}, 200);
     mask_display(raw, WIDTH, HEIGHT, valid);
     static const struct {
         size_t y;
         int dead;
-    } rows[] = {{15, 1}, {20, 1}, {21, 1}, {22, 1}, {14, 0}, {16, 0},
-                {28, 0}, {29, 0}, {31, 0}, {40, 0}, {5, 0},  {50, 0}};
+    } rows[] = {{15, 1}, {20, 1}, {21, 1}, {22, 1}, {23, 1}, {24, 0}, {13, 0},
+                {14, 1}, {17, 0}, {26, 0}, {27, 0}, {29, 0}, {31, 0}, {40, 0},
+                {5, 0},  {52, 0}, {44, 0}, {45, 1}, {47, 1}, {48, 1}, {49, 0}};
+    for (size_t x = 57; x < 65; x++) {
+        assert_int_equal(valid[52 * WIDTH + x], x < 59 || x > 62);
+    }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(valid[rows[i].y * WIDTH + 30], !rows[i].dead);
     }
-    assert_int_equal(valid[50 * WIDTH + 59], 1);
-    assert_int_equal(valid[50 * WIDTH + 60], 0);
-    assert_int_equal(valid[50 * WIDTH + 61], 0);
-    assert_int_equal(valid[50 * WIDTH + 62], 1);
 }
 
 /* Linear image: a channel that reads dark, and one NaN pixel. */
@@ -205,7 +213,7 @@ static void mask_dark_channel_and_nan_are_invalid(void **state)
     uint8_t valid[30 * 40];
     uint32_t *workspace = draw_room(image_valid_mask_workspace_words(40, 30), 4);
     size_t count = image_valid_mask(&image, &rule, workspace, valid);
-    assert_int_equal(count, 30 * 40 - 40 - 2);
+    assert_int_equal(count, 30 * 40 - 3 * 40 - 2);
     assert_int_equal(valid[3], 0);
     assert_int_equal(valid[12 * 40 + 9], 0);
     /* One pixel, no pixel: nothing to compare with. */

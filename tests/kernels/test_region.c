@@ -52,6 +52,18 @@ static void propose_three_bumps_best_first(void **state)
     assert_int_equal(propose(map, &rule, 0, boxes), 0);
 }
 
+/* What is left around a region grown to half height is no region of its own. */
+static void propose_one_bump_gives_one_box(void **state)
+{
+    (void)state;
+    float map[HEIGHT * STRIDE] = {0};
+    add_bump(map, 20, 15, 8, 5);
+    struct region_rule every = rule;
+    every.overlap_max = 1;
+    struct region_box boxes[8];
+    assert_int_equal(propose(map, &every, 8, boxes), 1);
+}
+
 static void propose_overlapping_boxes_keep_the_best(void **state)
 {
     (void)state;
@@ -113,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(propose_three_bumps_best_first),
+        cmocka_unit_test(propose_one_bump_gives_one_box),
         cmocka_unit_test(propose_overlapping_boxes_keep_the_best),
         cmocka_unit_test(propose_small_and_low_regions_are_left_out),
         cmocka_unit_test(propose_nan_and_infinity_are_held_apart),

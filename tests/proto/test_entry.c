@@ -131,6 +131,98 @@ static void received_reads_back_field_by_field(void **state)
     assert_memory_equal(received->record_sha256, in.body.received.record_sha256, HASH_BYTES);
 }
 
+static void sample_reads_back(enum entry_type type, struct entry *in, struct entry *out)
+{
+    entry_sample(type, in);
+    size_t bytes = entry_sample_encode(in, encoded, sizeof encoded);
+    assert_int_equal(bytes_try(encoded, bytes, out), ENTRY_GOOD);
+}
+
+static void bodies_of_people_read_back_field_by_field(void **state)
+{
+    (void)state;
+    struct entry in;
+    struct entry out;
+    sample_reads_back(ENTRY_OUTCOME, &in, &out);
+    const struct entry_outcome *outcome = &out.body.outcome;
+    assert_string_equal(outcome->exam_level, "full");
+    assert_string_equal(outcome->result, "found");
+    assert_string_equal(outcome->seizure_class, "tobacco");
+    assert_string_equal(outcome->unit, "kg");
+    assert_string_equal(outcome->request_id, "r-2");
+    assert_true(outcome->quantity == 12.5 && outcome->version == 4 && outcome->has_region);
+    assert_int_equal(outcome->image_index, 1);
+    assert_int_equal(outcome->region_x, 2);
+    assert_int_equal(outcome->region_y, 3);
+    assert_int_equal(outcome->region_width, 4);
+    assert_int_equal(outcome->region_height, 5);
+    sample_reads_back(ENTRY_OFFICER_ACTION, &in, &out);
+    const struct entry_officer_action *action = &out.body.officer_action;
+    assert_string_equal(action->action, "release");
+    assert_string_equal(action->code, "wrong-lane");
+    assert_string_equal(action->request_id, "r-1");
+    assert_string_equal(action->to_state, "waived");
+    assert_int_equal(action->version, 3);
+    sample_reads_back(ENTRY_RECORD_REFUSED, &in, &out);
+    const struct entry_refused *refused = &out.body.refused;
+    assert_string_equal(refused->publisher, "gate-west");
+    assert_string_equal(refused->stream, "lane-3");
+    assert_string_equal(refused->name, "no_site");
+    assert_string_equal(refused->reason, "site");
+    assert_true(refused->sequence == 42 && refused->code == 7 && refused->record_bytes == 17 &&
+                refused->quarantined);
+    assert_memory_equal(refused->record_sha256, in.body.refused.record_sha256, HASH_BYTES);
+}
+
+static void bodies_of_the_machine_read_back_field_by_field(void **state)
+{
+    (void)state;
+    struct entry in;
+    struct entry out;
+    sample_reads_back(ENTRY_ARCHIVE_SEAL, &in, &out);
+    const struct entry_archive_seal *seal = &out.body.archive_seal;
+    assert_string_equal(seal->path, "2026/01/01/000001.h5");
+    assert_true(seal->file_bytes == 1u << 30 && seal->first_index == 1 &&
+                seal->last_index == 69999);
+    assert_string_equal(seal->hdf5_version, "1.10.8");
+    assert_string_equal(seal->filters, "shuffle,deflate,fletcher32");
+    assert_memory_equal(seal->sha256, in.body.archive_seal.sha256, HASH_BYTES);
+    sample_reads_back(ENTRY_TIME_TICK, &in, &out);
+    assert_memory_equal(&out.body.time_tick, &in.body.time_tick, sizeof in.body.time_tick);
+    sample_reads_back(ENTRY_WAL_RECOVERED, &in, &out);
+    assert_memory_equal(&out.body.wal_recovered, &in.body.wal_recovered,
+                        sizeof in.body.wal_recovered);
+    sample_reads_back(ENTRY_DRAW_REVEAL, &in, &out);
+    assert_string_equal(out.body.draw_reveal.day, "2026-01-01");
+    assert_memory_equal(out.body.draw_reveal.key, in.body.draw_reveal.key, HASH_BYTES);
+    sample_reads_back(ENTRY_DRAW_COMMIT, &in, &out);
+    assert_string_equal(out.body.draw_commit.scheme, "hmac-sha256/1");
+    assert_string_equal(out.body.draw_commit.day, "2026-01-02");
+    assert_string_equal(out.body.draw_commit.rates[1].stratum, "*");
+    assert_true(out.body.draw_commit.rates[0].rate == 0.02 &&
+                out.body.draw_commit.rates[1].rate == 0.005);
+    assert_memory_equal(out.body.draw_commit.commitment, in.body.draw_commit.commitment,
+                        HASH_BYTES);
+    sample_reads_back(ENTRY_MODEL_CHANGE, &in, &out);
+    assert_string_equal(out.body.model_change.name, "history");
+    assert_string_equal(out.body.model_change.evaluation, "auc 0.91");
+    assert_int_equal(out.body.model_change.file_bytes, 123456);
+    assert_memory_equal(out.body.model_change.sha256, in.body.model_change.sha256, HASH_BYTES);
+    sample_reads_back(ENTRY_CONFIG_CHANGE, &in, &out);
+    assert_string_equal(out.body.config_change.policy_version, "2026-01");
+    assert_memory_equal(out.body.config_change.config_sha256, in.body.config_change.config_sha256,
+                        HASH_BYTES);
+    assert_memory_equal(out.body.config_change.policy_sha256, in.body.config_change.policy_sha256,
+                        HASH_BYTES);
+    sample_reads_back(ENTRY_LOG_OPEN, &in, &out);
+    assert_string_equal(out.body.log_open.origin, "oversight.example.org/port/2026");
+    assert_int_equal(out.body.log_open.format_version, 1);
+    assert_int_equal(out.body.log_open.previous_checkpoint_bytes, 9);
+    assert_memory_equal(out.body.log_open.previous_checkpoint, "origin\n5\n", 9);
+    assert_memory_equal(out.body.log_open.schema_sha256, in.body.log_open.schema_sha256,
+                        HASH_BYTES);
+}
+
 /* The largest entry that the bounds allow fits the arena that the header names. */
 static void largest_entry_fits_the_arena(void **state)
 {
@@ -429,6 +521,8 @@ int main(void)
         cmocka_unit_test(score_reads_back_field_by_field),
         cmocka_unit_test(decision_reads_back_field_by_field),
         cmocka_unit_test(received_reads_back_field_by_field),
+        cmocka_unit_test(bodies_of_people_read_back_field_by_field),
+        cmocka_unit_test(bodies_of_the_machine_read_back_field_by_field),
         cmocka_unit_test(largest_entry_fits_the_arena),
         cmocka_unit_test(encode_beyond_a_bound_gives_nothing),
         cmocka_unit_test(stamp_longest_fits_its_bound),

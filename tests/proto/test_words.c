@@ -39,11 +39,35 @@ static void every_word_reads_back(void **state)
 static void spelling_is_the_published_one(void **state)
 {
     (void)state;
-    assert_string_equal(mode_text(MODE_PASSENGER), "passenger");
-    assert_string_equal(key_scheme_text(KEY_S10), "s10");
-    assert_string_equal(pixel_meaning_text(PIXEL_DISPLAY_INVERTED), "display-inverted");
-    assert_string_equal(entry_type_text(ENTRY_DECLARATION_RECEIVED), "declaration.received");
-    assert_string_equal(entry_type_text(ENTRY_REFERRAL_DECISION), "referral.decision");
+    static const char *const modes[] = {"unknown", "truck", "passenger", "rail",
+                                        "sea",     "air",   "mail"};
+    static const char *const schemes[] = {"unknown", "container", "plate",       "vin",  "railcar",
+                                          "awb",     "s10",       "declaration", "scan", "uld"};
+    static const char *const meanings[] = {"unknown", "transmission", "display",
+                                           "display-inverted"};
+    static const char *const energies[] = {"single", "low", "high"};
+    static const char *const types[] = {
+        "unknown",        "log.open",     "unknown",           "unknown",
+        "config.change",  "model.change", "scan.received",     "declaration.received",
+        "record.refused", "score",        "referral.decision", "officer.action",
+        "unknown",        "outcome",      "unknown",           "unknown",
+        "archive.seal",   "unknown",      "wal.recovered",     "time.tick",
+        "unknown",        "draw.commit",  "draw.reveal"};
+    for (int i = 0; i < MODE_COUNT; i++) {
+        assert_string_equal(mode_text((enum mode)i), modes[i]);
+    }
+    for (int i = 0; i < KEY_SCHEME_COUNT; i++) {
+        assert_string_equal(key_scheme_text((enum key_scheme)i), schemes[i]);
+    }
+    for (int i = 0; i <= PIXEL_DISPLAY_INVERTED; i++) {
+        assert_string_equal(pixel_meaning_text((enum pixel_meaning)i), meanings[i]);
+    }
+    for (int i = 0; i <= ENERGY_HIGH; i++) {
+        assert_string_equal(energy_text((enum energy)i), energies[i]);
+    }
+    for (int i = 0; i <= ENTRY_DRAW_REVEAL; i++) {
+        assert_string_equal(entry_type_text((enum entry_type)i), types[i]);
+    }
 }
 
 static void unknown_words_and_numbers_read_as_unknown(void **state)

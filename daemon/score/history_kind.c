@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "score/history_kind.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "kernels/rng.h"
+
+/* Every value is digested once a line with SHA-256, cut to 64 bits; a pair mixes the digests of its
+ * parts. Nobody can choose a name that lands on somebody else's history without finding a 64-bit
+ * second preimage. Two of ten million keys meet by accident with a chance of about 3 in a million.
+ */
+
+#define PARTS_1(a) {a}, 1
+#define PARTS_2(a, b) {a, b}, 2
+#define PARTS_3(a, b, c) {a, b, c}, 3
+#define NO_PARENT {0}, 0
+#define PARENT_1(a) {a}, 1
+#define PARENT_2(a, b) {a, b}, 2
+
+enum { ALL, IMPORTER, SELLER, DECLARANT, COURIER, HS6, HS4, ORIGIN, OFFICE, TAX, IMPORTER_HS6 };
+
+const struct history_kind history_kinds[HISTORY_KINDS] = {
+    {"history.all", {0}, 0, NO_PARENT},
+    {"history.importer", PARTS_1(PART_IMPORTER), NO_PARENT},
+    {"history.seller", PARTS_1(PART_SELLER), NO_PARENT},
+    {"history.declarant", PARTS_1(PART_DECLARANT), NO_PARENT},
+    {"history.courier", PARTS_1(PART_COURIER), NO_PARENT},
+    {"history.hs6", PARTS_1(PART_HS6), NO_PARENT},
+    {"history.hs4", PARTS_1(PART_HS4), NO_PARENT},
+    {"history.origin", PARTS_1(PART_ORIGIN), NO_PARENT},
+    {"history.office", PARTS_1(PART_OFFICE), NO_PARENT},
+    {"history.tax", PARTS_2(PART_TAX_TYPE, PART_TAX_RATE), NO_PARENT},
+    {"history.importer_hs6", PARTS_2(PART_IMPORTER, PART_HS6), PARENT_2(IMPORTER, HS6)},
+    {"history.importer_origin", PARTS_2(PART_IMPORTER, PART_ORIGIN), PARENT_2(IMPORTER, ORIGIN)},
+    {"history.importer_hs4", PARTS_2(PART_IMPORTER, PART_HS4), PARENT_2(IMPORTER, HS4)},
+    {"history.seller_hs6", PARTS_2(PART_SELLER, PART_HS6), PARENT_2(SELLER, HS6)},
+    {"history.seller_origin", PARTS_2(PART_SELLER, PART_ORIGIN), PARENT_2(SELLER, ORIGIN)},
+    {"history.declarant_importer", PARTS_2(PART_DECLARANT, PART_IMPORTER),
+     PARENT_2(DECLARANT, IMPORTER)},
+    {"history.declarant_hs6", PARTS_2(PART_DECLARANT, PART_HS6), PARENT_2(DECLARANT, HS6)},
+    {"history.origin_hs2", PARTS_2(PART_ORIGIN, PART_HS2), PARENT_1(ORIGIN)},
+    {"history.departure_origin", PARTS_2(PART_DEPARTURE, PART_ORIGIN), PARENT_1(ORIGIN)},
+    {"history.origin_hs6", PARTS_2(PART_ORIGIN, PART_HS6), PARENT_2(ORIGIN, HS6)},
+    {"history.hs6_tax_type", PARTS_2(PART_HS6, PART_TAX_TYPE), PARENT_1(HS6)},
+    {"history.hs6_tax_rate", PARTS_2(PART_HS6, PART_TAX_RATE), PARENT_1(HS6)},
+    {"history.hs6_office", PARTS_2(PART_HS6, PART_OFFICE), PARENT_2(HS6, OFFICE)},
+    {"history.hs6_origin_indicator", PARTS_2(PART_HS6, PART_ORIGIN_INDICATOR), PARENT_1(HS6)},
+    {"history.importer_hs6_origin", PARTS_3(PART_IMPORTER, PART_HS6, PART_ORIGIN),
+     PARENT_2(IMPORTER, HS6)},
+};
+
+#define PART_TEXT_BYTES (RECORD_TEXT_BYTES_MAX + 1u)
+
+/* Without spaces at the ends, upper case. Returns the length; 0 is "empty". */
+static size_t normalise(const char *value, char out[PART_TEXT_BYTES])
+{
+    const char *first = value;
+    while (isspace((unsigned char)*first)) {
+        first++;
+    }
+    size_t count = strnlen(first, PART_TEXT_BYTES - 1);
+    while (count > 0 && isspace((unsigned char)first[count - 1])) {
+        count--;
+    }
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (char)toupper((unsigned char)first[i]);
+    }
+    out[count] = '\0';
+    return count;
+}
+
+static uint64_t digest_text(enum history_part part, const char *text, size_t text_bytes)
+{
+    if (text_bytes == 0) {
+        return 0;
+    }
+    char named[PART_TEXT_BYTES + 1];
+    must(text_bytes < PART_TEXT_BYTES);
+    named[0] = (char)('A' + (int)part);
+    memcpy(named + 1, text, text_bytes);
+    uint8_t digest[HASH_BYTES];
+    sha256_of(named, text_bytes + 1, digest);
+    uint64_t key = 0;
+    for (int i = 0; i < 8; i++) {
+        key = key << 8 | digest[i];
+    }
+    return key != 0 ? key : 1;
+}
+
+static uint64_t digest_part(enum history_part part, const char *value)
+{
+    char text[PART_TEXT_BYTES];
+    size_t text_bytes = normalise(value, text);
+    return digest_text(part, text, text_bytes);
+}
+
+/* Two spellings of each name are read, because feeds keep the column's own name. */
+static const char *other_value(const struct declaration *declaration, const char *name,
+                               const char *second_name)
+{
+    const char *value = field_find(declaration->other, declaration->other_count, name);
+    if (value == NULL || value[0] == '\0') {
+        value = field_find(declaration->other, declaration->other_count, second_name);
+    }
+    return value != NULL ? value : "";
+}
+
+static const char *office_of(const struct declaration *declaration)
+{
+    const char *office = other_value(declaration, "office", "office_id");
+    return office[0] != '\0' ? office : declaration->site;
+}
+
+void history_parts_of_declaration(const struct declaration *declaration, struct history_parts *out)
+{
+    memset(out, 0, sizeof *out);
+    out->digests[PART_IMPORTER] = digest_part(PART_IMPORTER, declaration->importer);
+    out->digests[PART_SELLER] = digest_part(PART_SELLER, declaration->seller);
+    out->digests[PART_DECLARANT] = digest_part(PART_DECLARANT, declaration->declarant);
+    out->digests[PART_COURIER] = digest_part(PART_COURIER, declaration->courier);
+    out->digests[PART_DEPARTURE] = digest_part(PART_DEPARTURE, declaration->departure_country);
+    out->digests[PART_OFFICE] = digest_part(PART_OFFICE, office_of(declaration));
+    out->digests[PART_TAX_TYPE] =
+        digest_part(PART_TAX_TYPE, other_value(declaration, "tax_type", "Tax Type"));
+    out->digests[PART_ORIGIN_INDICATOR] =
+        digest_part(PART_ORIGIN_INDICATOR,
+                    other_value(declaration, "origin_indicator", "Country of Origin Indicator"));
+}
+
+/* The digits of an HS code, at most six; what is not a digit is skipped ("4408.90"). */
+static size_t hs_digits(const char *code, char out[7])
+{
+    size_t count = 0;
+    for (const char *at = code; *at != '\0' && count < 6; at++) {
+        if (isdigit((unsigned char)*at)) {
+            out[count++] = *at;
+        }
+    }
+    out[count] = '\0';
+    return count;
+}
+
+/* "8", "6.5": to a tenth of a percent, so that 8.0 and 8 are one rate. */
+static size_t rate_text(double percent, char out[24])
+{
+    if (!isfinite(percent) || percent < 0 || percent > 10000) {
+        out[0] = '\0';
+        return 0;
+    }
+    int written = snprintf(out, 24, "%.1f", percent);
+    must(written > 0 && written < 24);
+    return (size_t)written;
+}
+
+void history_parts_add_line(const struct goods_line *line, struct history_parts *parts)
+{
+    char digits[7];
+    size_t count = hs_digits(line->hs_code, digits);
+    parts->digests[PART_HS6] = count >= 6 ? digest_text(PART_HS6, digits, 6) : 0;
+    parts->digests[PART_HS4] = count >= 4 ? digest_text(PART_HS4, digits, 4) : 0;
+    parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
+    parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
+    char rate[24];
+    parts->digests[PART_TAX_RATE] =
+        digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
+}
+
+uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
+{
+    must(kind_index < HISTORY_KINDS);
+    const struct history_kind *kind = &history_kinds[kind_index];
+    uint64_t key = kind_index;
+    for (uint32_t i = 0; i < kind->parts_count; i++) {
+        uint64_t digest = parts->digests[kind->parts[i]];
+        if (digest == 0) {
+            return 0;
+        }
+        uint64_t state = key ^ digest;
+        key = rng_splitmix(&state);
+    }
+    return key != 0 ? key : 1;
+}
+
+/* ---- words
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static const char *part_value(enum history_part part, const struct declaration *declaration,
+                              const struct goods_line *line)
+{
+    switch (part) {
+    case PART_IMPORTER:
+        return declaration->importer;
+    case PART_SELLER:
+        return declaration->seller;
+    case PART_DECLARANT:
+        return declaration->declarant;
+    case PART_COURIER:
+        return declaration->courier;
+    case PART_DEPARTURE:
+        return declaration->departure_country;
+    case PART_OFFICE:
+        return office_of(declaration);
+    case PART_TAX_TYPE:
+        return other_value(declaration, "tax_type", "Tax Type");
+    case PART_ORIGIN_INDICATOR:
+        return other_value(declaration, "origin_indicator", "Country of Origin Indicator");
+    case PART_ORIGIN:
+        return line != NULL ? line->origin_country : "";
+    default:
+        return "";
+    }
+}
+
+static const char *const part_words[PART_COUNT] = {[PART_IMPORTER] = "importer",
+                                                   [PART_SELLER] = "seller",
+                                                   [PART_DECLARANT] = "declarant",
+                                                   [PART_COURIER] = "courier",
+                                                   [PART_HS6] = "HS",
+                                                   [PART_HS4] = "HS",
+                                                   [PART_HS2] = "HS chapter",
+                                                   [PART_ORIGIN] = "origin",
+                                                   [PART_DEPARTURE] = "departure",
+                                                   [PART_OFFICE] = "office",
+                                                   [PART_TAX_TYPE] = "tax type",
+                                                   [PART_TAX_RATE] = "tax rate",
+                                                   [PART_ORIGIN_INDICATOR] = "origin mark"};
+
+/* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's
+ * name in the wrong column must not reach a public entry. */
+static void code_text(const char *value, char out[16])
+{
+    char text[PART_TEXT_BYTES];
+    size_t count = normalise(value, text);
+    bool plain = count <= 12;
+    for (size_t i = 0; i < count && plain; i++) {
+        plain = isalnum((unsigned char)text[i]) || text[i] == '-' || text[i] == '_';
+    }
+    snprintf(out, 16, "%.12s", plain ? text : "(other)");
+}
+
+static void part_text(enum history_part part, const struct declaration *declaration,
+                      const struct goods_line *line, const uint8_t *pseudonym_key, char out[40])
+{
+    char text[PART_TEXT_BYTES];
+    char digits[7] = "";
+    if (line != NULL && part >= PART_HS6 && part <= PART_HS2) {
+        hs_digits(line->hs_code, digits);
+    }
+    if (part <= PART_COURIER) {
+        char pseudonym[PSEUDONYM_BYTES] = "";
+        if (pseudonym_key != NULL) {
+            pseudonym_of(pseudonym_key, part_words[part], part_value(part, declaration, line),
+                         pseudonym);
+        }
+        snprintf(out, 40, "%s", pseudonym);
+    } else if (part == PART_HS6) {
+        snprintf(out, 40, "%.4s.%s", digits, strlen(digits) > 4 ? digits + 4 : "");
+    } else if (part == PART_HS4 || part == PART_HS2) {
+        snprintf(out, 40, "%.*s", part == PART_HS4 ? 4 : 2, digits);
+    } else if (part == PART_TAX_RATE) {
+        char rate[24] = "";
+        rate_text(line != NULL ? line->tax_rate_percent : -1, rate);
+        snprintf(out, 40, "%s%%", rate);
+    } else {
+        code_text(part_value(part, declaration, line), text);
+        snprintf(out, 40, "%.15s", text);
+    }
+}
+
+void history_kind_words(uint32_t kind_index, const struct declaration *declaration,
+                        const struct goods_line *line, const uint8_t *pseudonym_key,
+                        char out[HISTORY_WORDS_BYTES])
+{
+    must(kind_index < HISTORY_KINDS);
+    const struct history_kind *kind = &history_kinds[kind_index];
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < kind->parts_count; i++) {
+        char value[40];
+        part_text(kind->parts[i], declaration, line, pseudonym_key, value);
+        int written =
+            snprintf(out + used, HISTORY_WORDS_BYTES - used, "%s%s%s%s", i > 0 ? " x " : "",
+                     part_words[kind->parts[i]], value[0] != '\0' ? " " : "", value);
+        must(written > 0 && (size_t)written < HISTORY_WORDS_BYTES - used);
+        used += (size_t)written;
+    }
+}

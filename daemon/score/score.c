@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "score/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/blas.h"
+#include "score/score_parts.h"
+
+/* An item is scored by itself, whatever else is in its batch: the kernels give the same bits for
+ * every batch, and nothing is carried from one item to the next. */
+
+static const char history_name[] = "history";
+static const char fusion_name[] = "fusion";
+
+static void name_builtin(struct score_model *model, const char *name, const double *constants,
+                         uint32_t count)
+{
+    *model = (struct score_model){.builtin = true};
+    snprintf(model->name, sizeof model->name, "%s", name);
+    fusion_builtin_sha256(name, constants, count, model->sha256);
+}
+
+static void install_builtin(struct score *self)
+{
+    const struct history_weights *h = &history_weights_builtin;
+    double constants[HISTORY_KINDS + 5];
+    constants[0] = h->intercept;
+    memcpy(constants + 1, h->coefficients, sizeof h->coefficients);
+    constants[HISTORY_KINDS + 1] = h->shrinkage;
+    constants[HISTORY_KINDS + 2] = h->half_life_days;
+    constants[HISTORY_KINDS + 3] = h->prior;
+    constants[HISTORY_KINDS + 4] = h->prior_exams;
+    name_builtin(&self->history_model, "builtin/history", constants, HISTORY_KINDS + 5);
+    double weights[FUSION_WEIGHTS];
+    self->fusion = fusion_weights_builtin;
+    fusion_to_array(&self->fusion, weights);
+    name_builtin(&self->fusion_model, "builtin/fusion", weights, FUSION_WEIGHTS);
+}
+
+MUST_USE struct err score_open(const struct score_conf *conf, struct score **out)
+{
+    if (conf->image_bytes_max == 0) {
+        return err_make(ERR_ARGUMENT, "score_open: image bytes");
+    }
+    struct score *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "score_open");
+    }
+    self->image_bytes_max = conf->image_bytes_max;
+    self->working_height = conf->working_height;
+    self->has_pseudonym_key = conf->pseudonym_key != NULL;
+    if (self->has_pseudonym_key) {
+        memcpy(self->pseudonym_key, conf->pseudonym_key, HASH_BYTES);
+    }
+    struct err err = working_init(&self->working, conf->working_height);
+    err = err_is(err)
+              ? err
+              : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
+                                      conf->working_height);
+    err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
+    if (err_is(err)) {
+        score_close(&self);
+        return err;
+    }
+    install_builtin(self);
+    blas_use_one_thread();
+    *out = self;
+    return err_none;
+}
+
+void score_close(struct score **self)
+{
+    if (self == NULL || *self == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < (*self)->appearances_count; i++) {
+        appearance_model_fini(&(*self)->appearances[i]);
+    }
+    working_fini(&(*self)->working);
+    appearance_space_fini(&(*self)->space);
+    history_fini(&(*self)->history);
+    explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
+    free(*self);
+    *self = NULL;
+}
+
+/* ---- models
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+const struct appearance_model *score_appearance_of(const struct score *self,
+                                                   const char *scanner_type)
+{
+    for (uint32_t i = 0; i < self->appearances_count; i++) {
+        if (strcmp(self->appearances[i].name + strlen(APPEARANCE_PREFIX), scanner_type) == 0) {
+            return &self->appearances[i];
+        }
+    }
+    return NULL;
+}
+
+static struct err install_appearance(struct score *self, const struct model_file *file)
+{
+    struct appearance_model model;
+    struct err err = appearance_read(file, &model);
+    if (err_is(err)) {
+        return err;
+    }
+    if (model.working_height > self->working_height) {
+        appearance_model_fini(&model);
+        return err_make(ERR_MODEL_UNREADABLE,
+                        "appearance model: trained at a greater working height than is set");
+    }
+    uint32_t at = 0;
+    while (at < self->appearances_count && strcmp(self->appearances[at].name, model.name) != 0) {
+        at++;
+    }
+    if (at == SCORE_APPEARANCES_MAX) {
+        appearance_model_fini(&model);
+        return err_make(ERR_ARGUMENT,
+                        "appearance models for more scanner types than a score can name");
+    }
+    if (at < self->appearances_count) {
+        appearance_model_fini(&self->appearances[at]);
+    } else {
+        self->appearances_count++;
+    }
+    self->appearances[at] = model;
+    return err_none;
+}
+
+static void name_installed(struct score_model *model, const char *name,
+                           const struct model_file *file)
+{
+    *model = (struct score_model){.builtin = false};
+    snprintf(model->name, sizeof model->name, "%s", name);
+    memcpy(model->sha256, file->sha256, HASH_BYTES);
+}
+
+static struct err install_file(struct score *self, const char *name, const struct model_file *file)
+{
+    struct err err = err_none;
+    if (strcmp(name, history_name) == 0) {
+        err = history_install(&self->history, file);
+        if (!err_is(err)) {
+            name_installed(&self->history_model, history_name, file);
+        }
+        return err;
+    }
+    if (strcmp(name, fusion_name) == 0) {
+        err = fusion_read(file, &self->fusion);
+        if (!err_is(err)) {
+            name_installed(&self->fusion_model, fusion_name, file);
+        }
+        return err;
+    }
+    if (strncmp(name, APPEARANCE_PREFIX, strlen(APPEARANCE_PREFIX)) == 0) {
+        return install_appearance(self, file);
+    }
+    return err_make(ERR_MODEL_UNREADABLE, "model file: no place of that name");
+}
+
+MUST_USE struct err score_install(struct score *self, const char *path,
+                                  const uint8_t wanted[HASH_BYTES], struct score_installed *what)
+{
+    struct model_file file;
+    struct err err = model_file_read(path, wanted, &file);
+    if (err_is(err)) {
+        return err;
+    }
+    const char *name = model_file_text(&file, "name");
+    const char *evaluation = model_file_text(&file, "evaluation");
+    if (name == NULL || evaluation == NULL) {
+        err = err_make(ERR_MODEL_UNREADABLE, "model file: name or evaluation is missing");
+    }
+    err = err_is(err) ? err : install_file(self, name, &file);
+    if (!err_is(err) && what != NULL) {
+        memset(what, 0, sizeof *what);
+        snprintf(what->name, sizeof what->name, "%s", name);
+        snprintf(what->evaluation, sizeof what->evaluation, "%s", evaluation);
+        what->file_bytes = file.file_bytes;
+    }
+    model_file_fini(&file);
+    return err;
+}
+
+uint32_t score_models(const struct score *self, struct entry_model *out)
+{
+    uint32_t count = 0;
+    const struct score_model *const models[] = {&self->history_model, &self->fusion_model};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        out[count].name = models[i]->name;
+        memcpy(out[count].sha256, models[i]->sha256, HASH_BYTES);
+        count++;
+    }
+    for (uint32_t i = 0; i < self->appearances_count; i++) {
+        out[count].name = self->appearances[i].name;
+        memcpy(out[count].sha256, self->appearances[i].sha256, HASH_BYTES);
+        count++;
+    }
+    must(count <= ENTRY_MODELS_MAX);
+    return count;
+}
+
+void score_name_model(struct score_result *result, const char *name,
+                      const uint8_t sha256[HASH_BYTES])
+{
+    struct entry_score *score = &result->score;
+    for (uint32_t i = 0; i < score->models_count; i++) {
+        if (strcmp(score->models[i].name, name) == 0) {
+            return;
+        }
+    }
+    must(score->models_count < ENTRY_MODELS_MAX);
+    score->models[score->models_count].name = name;
+    memcpy(score->models[score->models_count].sha256, sha256, HASH_BYTES);
+    score->models_count++;
+}
+
+/* ---- scoring
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+static void add_quality(const struct score_input *input, const struct score_sight *sight,
+                        struct score_result *result)
+{
+    struct quality declared = {.value = 1};
+    for (uint32_t i = 0; i < input->declarations_count; i++) {
+        struct quality quality;
+        quality_of_declaration(input->declarations[i], &quality);
+        declared = quality.value < declared.value ? quality : declared;
+    }
+    bool seen = sight->usable_count > 0;
+    double value = input->declarations_count == 0 ? sight->quality
+                   : seen                         ? 0.5 * (sight->quality + declared.value)
+                                                  : declared.value;
+    result->score.quality = seen || input->declarations_count > 0 ? value : 0;
+    bool lacks = input->declarations_count > 0 && declared.words[0] != '\0';
+    bool poor = seen && sight->quality_words[0] != '\0';
+    fusion_add(result, "quality", 0, "data quality %.2f%s%.60s%s%.60s", result->score.quality,
+               lacks ? ": declaration lacks " : "", lacks ? declared.words : "",
+               poor ? (lacks ? "; image: " : ": image: ") : "", poor ? sight->quality_words : "");
+}
+
+/* An item that nothing can be said about keeps its reasons but has no probability: policy decides
+ * what becomes of it. */
+static void declare_unscorable(const struct score_input *input, const struct score_sight *sight,
+                               struct score_result *result)
+{
+    const char *why = input->scans_count == 0 ? "neither scan nor declaration"
+                      : sight->usable_count == 0
+                          ? "no declaration, and no image of its scans can be used"
+                          : "no declaration, and no appearance model fits its scans";
+    snprintf(result->unscorable, sizeof result->unscorable, "%s", why);
+    result->score.unscorable = result->unscorable;
+    for (uint32_t i = 0; i < result->score.contributions_count; i++) {
+        result->score.contributions[i].logit = 0;
+    }
+    result->score.logit = 0;
+    result->score.probability = 0;
+}
+
+static void score_item(struct score *self, const struct score_input *input,
+                       struct score_result *result)
+{
+    must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
+    struct score_sight sight;
+    fusion_start(result);
+    score_name_model(result, self->fusion_model.name, self->fusion_model.sha256);
+    score_add_history(self, input, result);
+    score_add_images(self, input, result, &sight);
+    add_quality(input, &sight, result);
+    fusion_finish(result);
+    if (input->declarations_count == 0 && sight.judged_count == 0) {
+        declare_unscorable(input, &sight, result);
+    }
+}
+
+void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,
+                 uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        score_item(self, &inputs[i], &results[i]);
+    }
+}
+
+void score_history_learn(struct score *self, const struct declaration *declaration, bool found,
+                         int64_t t_ns)
+{
+    history_learn(&self->history, declaration, found, t_ns, self->keys);
+}
+
+void score_history_reset(struct score *self)
+{
+    history_table_reset(&self->history.live);
+}
+
+MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,
+                                      uint32_t image_index, const uint8_t *pixels, float **map,
+                                      uint32_t *map_width, uint32_t *map_height)
+{
+    if (image_index >= scan->images_count || pixels == NULL) {
+        return err_make(ERR_ARGUMENT, "score_anomaly_map");
+    }
+    const struct image *image = &scan->images[image_index];
+    const struct appearance_model *model = score_appearance_of(self, scan->scanner_type);
+    if (model == NULL) {
+        return err_make(ERR_NOT_FOUND, "appearance model of this scanner type");
+    }
+    if (working_refusal(image, self->image_bytes_max) != NULL ||
+        working_calibration(image).meaning != model->meaning) {
+        return err_make(ERR_IMAGE_UNREADABLE, "score_anomaly_map");
+    }
+    struct working working;
+    struct appearance_finding finding;
+    working_make(&self->working, image, pixels, model->working_height, &working);
+    appearance_run(&self->space, model, &working, &finding);
+    size_t cells = finding.map_width * finding.map_height;
+    float *copy = malloc(cells * sizeof *copy);
+    if (copy == NULL) {
+        return err_make(ERR_MEMORY, "score_anomaly_map");
+    }
+    for (size_t i = 0; i < cells; i++) {
+        copy[i] = isnan(finding.map[i]) ? 0.0f : finding.map[i];
+    }
+    *map = copy;
+    *map_width = (uint32_t)finding.map_width;
+    *map_height = (uint32_t)finding.map_height;
+    return err_none;
+}
