@@ -182,10 +182,6 @@ static void history_words_carry_pseudonyms_and_codes_only(void **state)
     }
 }
 
-/* ---- training
- * --------------------------------------------------------------------------------------------------------
- */
-
 /* Rows whose label only their own outcome (or that of a row of the same time) could tell: every
  * pair of rows has an importer, a seller and a code of its own, and one random label. */
 static void train_on_pairs(bool same_time, const char *directory, struct train_report *report)
