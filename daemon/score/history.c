@@ -273,9 +273,6 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
     return err_none;
 }
 
-/* ---- learning and reading
- * ---------------------------------------------------------------------------------------------- */
-
 static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
 {
     for (uint32_t i = 0; i < keys_count; i++) {
