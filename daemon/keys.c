@@ -11,7 +11,7 @@
 
 static struct err keys_refuse(char *why, const char *path, const char *reason)
 {
-    (void)snprintf(why, CONF_WHY_BYTES, "%s: %s", path, reason);
+    (void)snprintf(why, CONF_WHY_BYTES, "%.300s: %s", path, reason);
     return err_make(ERR_KEY, "key file");
 }
 

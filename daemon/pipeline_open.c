@@ -195,8 +195,8 @@ static void recent_row(void *arg, uint32_t columns_count, const char *const *nam
 
 static struct err open_recent(struct pipeline *self)
 {
-    static const char sql[] = "SELECT digest FROM (SELECT lower(hex(sha256)) AS digest, entry_index FROM records "
-                              "ORDER BY entry_index DESC LIMIT CAST(?1 AS INTEGER)) ORDER BY entry_index";
+    static const char sql[] = "SELECT digest FROM (SELECT lower(hex(sha256)) AS digest, entry FROM records "
+                              "ORDER BY entry DESC LIMIT CAST(?1 AS INTEGER)) ORDER BY entry";
     char limit[24];
     struct err err = recent_open((uint32_t)self->conf.ingest_remembered, &self->recent);
     (void)snprintf(limit, sizeof limit, "%lld", (long long)self->conf.ingest_remembered);

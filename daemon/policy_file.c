@@ -11,7 +11,7 @@
 
 /* Every key must be there: a policy has no defaults, because what nobody wrote down nobody decided. */
 
-enum { POLICY_FILE_BYTES_MAX = 1 << 20, POLICY_PATH_BYTES = 128 };
+enum { POLICY_FILE_BYTES_MAX = 1 << 20, POLICY_PATH_BYTES = 64 };
 
 struct policy_key {
     const char *name;
@@ -72,16 +72,16 @@ static struct err policy_check_names(const struct policy_reader *reader, const c
 
 static struct err policy_take_numbers(const struct policy_reader *reader, const char *group, struct mode_policy *out)
 {
-    char path[POLICY_PATH_BYTES];
+    char path[2 * POLICY_PATH_BYTES];
     int line;
     for (int i = 0; i < POLICY_REALS_COUNT; i++) {
-        (void)snprintf(path, sizeof path, "%s.%s", group, policy_reals[i].name);
+        (void)snprintf(path, sizeof path, "%.60s.%s", group, policy_reals[i].name);
         if (!conf_tree_real(reader->tree, path, (double *)(void *)((char *)out + policy_reals[i].offset), &line)) {
             return policy_refuse(reader, line, "%s must be there and be a number", path);
         }
     }
     for (int i = 0; i < POLICY_BOOLS_COUNT; i++) {
-        (void)snprintf(path, sizeof path, "%s.%s", group, policy_bools[i].name);
+        (void)snprintf(path, sizeof path, "%.60s.%s", group, policy_bools[i].name);
         if (!conf_tree_bool(reader->tree, path, (bool *)((char *)out + policy_bools[i].offset), &line)) {
             return policy_refuse(reader, line, "%s must be there and be true or false", path);
         }
@@ -113,7 +113,7 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
         return err;
     }
     int line = 0;
-    (void)snprintf(path, sizeof path, "%s.unscorable", group);
+    (void)snprintf(path, sizeof path, "%.60s.unscorable", group);
     const char *word = conf_tree_text(reader->tree, path, &line);
     if (word != NULL && strcmp(word, "refer") == 0) {
         out->unscorable = UNSCORABLE_REFER;

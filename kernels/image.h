@@ -47,13 +47,18 @@ void image_calibrate_u16(const struct image_calibration *how, const uint16_t *re
 enum { IMAGE_LINE_RUN_MAX = 4 };
 
 /* What is not picture, found on the calibrated image:
- * bars: the outermost columns and rows of which at least bar_share is black (>= black_min);
- * wedges: from each corner of what remains, black pixels whose row and column are black all the way
- *   to the edges of that corner: the corners of a rotated image. A black load inside the picture is
- *   not reached by either, so shielding cannot hide behind the mask;
- * dead lines: runs of up to line_run_max rows (columns) that are brighter by line_jump than both
- *   neighbours of the run, or black between neighbours that are not, in at least line_share of the
- *   pixels where that could show, these being at least a tenth of the line.
+ *
+ * Bars: the outermost columns and rows of which at least bar_share is black (>= black_min).
+ *
+ * Wedges: from each corner of what remains, black pixels whose row and column are black all the way
+ * to the edges of that corner, and the 3 pixels around them: the corners of a rotated image. A
+ * black load inside the picture is not reached by either, so shielding cannot hide behind the mask.
+ *
+ * Dead lines: runs of up to line_run_max rows (columns) that are brighter by line_jump than the
+ * rows two away from the run, or black between such that are not, in at least line_share of the
+ * pixels where that could show, these being at least a tenth of the line; with the row on either
+ * side, which compression smears. At most 512 evenly spaced pixels of a line are looked at.
+ *
  * NaN and infinite pixels are never valid. */
 struct image_mask_rule {
     float black_min;     /* INFINITY: no bars, wedges or black dead lines are looked for */

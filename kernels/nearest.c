@@ -2,44 +2,47 @@
 #include "kernels/nearest.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
-#include <string.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-/* |q - b|^2 = |q|^2 + (|b|^2 - 2 q.b): |q|^2 is the same for the whole row, so the search minimises
- * the bracket. SGEMM writes -2 q.b for a tile of queries and bank rows, and the epilogue adds the
- * norms and takes the minimum while the tile is still in the cache. Only when a tile beats the
- * minimum so far is it read again for the index, which is rare after the first tiles.
+/* |q - b|^2 = |q|^2 + (|b|^2 - 2 q.b). SGEMM writes -2 q.b for a tile of queries and bank rows, and
+ * the epilogue adds the norms and takes the minimum of each query's stretch while the tile is still
+ * in the cache. Only when that minimum could beat the best distance so far, rounding considered, is
+ * the stretch looked at again and its contenders measured exactly; that is rare after the first
+ * tiles.
  *
- * The epilogue does one addition and exact comparisons, so all paths agree to the bit. Every SGEMM
- * of a bank tile has the same shape, the last query tile being filled with zeros: see KERNELS.md.
+ * Why not trust SGEMM's minimum: OpenBLAS rounds an element differently by its position in the tile
+ * (Haswell kernels do, in groups of 6 and 16), so winners of near ties would change with the batch.
  */
 
-/* QUERY_TILE is a multiple of the row block of every SGEMM kernel in use (8 and 16), so a query
- * meets the same inner loop wherever it stands. QUERY_TILE x BANK_TILE floats are 512 KiB: half of
- * a second-level cache of 1 MiB. Smaller tiles pay for packing, larger ones fall out of the cache.
- */
+/* QUERY_TILE x BANK_TILE floats are 512 KiB: half of a second-level cache of 1 MiB. Smaller tiles
+ * pay for packing, larger ones fall out of the cache. */
 enum { QUERY_TILE = 256, BANK_TILE = 512 };
+
+static double squared_norm(const float *row, size_t dimension_count)
+{
+    double sum = 0;
+    for (size_t j = 0; j < dimension_count; j++) {
+        sum += (double)row[j] * (double)row[j];
+    }
+    return sum;
+}
 
 void nearest_squared_norms(const float *restrict rows, size_t row_count, size_t dimension_count,
                            size_t stride, float *restrict norms)
 {
     for (size_t i = 0; i < row_count; i++) {
-        const float *row = rows + i * stride;
-        double sum = 0;
-        for (size_t j = 0; j < dimension_count; j++) {
-            sum += (double)row[j] * (double)row[j];
-        }
-        norms[i] = (float)sum;
+        norms[i] = (float)squared_norm(rows + i * stride, dimension_count);
     }
 }
 
-size_t nearest_workspace_floats(size_t dimension_count)
+size_t nearest_workspace_floats(void)
 {
-    return (size_t)QUERY_TILE * (BANK_TILE + dimension_count + 1);
+    return (size_t)QUERY_TILE * BANK_TILE;
 }
 
 enum nearest_path nearest_path_best(void)
@@ -127,64 +130,101 @@ static float least_by(enum nearest_path path, const float *products, const float
     return least_portable(products, norms, count);
 }
 
-static uint32_t first_equal(const float *products, const float *norms, size_t count, float value)
+static double measure(const float *query, const float *row, size_t dimension_count)
 {
-    uint32_t j = 0;
-    while (j < count && !(products[j] + norms[j] == value)) {
-        j++;
+    double sum = 0;
+    for (size_t j = 0; j < dimension_count; j++) {
+        double difference = (double)query[j] - (double)row[j];
+        sum += difference * difference;
     }
-    return j;
+    return sum;
 }
 
-/* All bank rows against one tile of exactly QUERY_TILE queries. */
-static void search_tile(enum nearest_path path, const struct nearest_bank *bank,
-                        const struct nearest_queries *tile, float *products, float *least,
-                        uint32_t *index)
+/* The best of one query so far. */
+struct best {
+    double squared_norm; /* of the query; INFINITY when it can have no answer */
+    double distance;     /* squared, exact to double */
+    uint32_t index;
+};
+
+/* One query's stretch of a tile: bank rows first .. first + count - 1. */
+struct stretch {
+    const float *products; /* -2 q.b */
+    const float *norms;
+    size_t first;
+    size_t count;
+    double norm_max; /* largest finite entry of norms */
+};
+
+/* No row of the stretch whose rounded bracket lies above this can be nearer than the best. The
+ * error of a bracket is at most (D + 4) u (|b|^2 + 2 |q| |b|), underflow aside: SGEMM in any order
+ * with or without FMA, the rounded norm, the addition. */
+static float contender_limit(const struct best *best, const struct stretch *stretch,
+                             size_t dimension_count)
 {
-    for (size_t i = 0; i < tile->row_count; i++) {
-        least[i] = INFINITY;
-        index[i] = NEAREST_NONE;
-    }
-    for (size_t first = 0; first < bank->row_count; first += BANK_TILE) {
-        size_t left = bank->row_count - first;
-        size_t count = left < BANK_TILE ? left : BANK_TILE;
-        const float *norms = bank->squared_norms + first;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, QUERY_TILE, (int)count,
-                    (int)bank->dimension_count, -2.0f, tile->rows, (int)tile->stride,
-                    bank->rows + first * bank->stride, (int)bank->stride, 0.0f, products,
-                    BANK_TILE);
-        for (size_t i = 0; i < tile->row_count; i++) {
-            const float *row = products + i * BANK_TILE;
-            float found = least_by(path, row, norms, count);
-            if (found < least[i]) {
-                least[i] = found;
-                index[i] = (uint32_t)first + first_equal(row, norms, count, found);
+    double rounding = ((double)dimension_count + 4) * 0x1.02p-24;
+    double error =
+        rounding * (stretch->norm_max + 2 * sqrt(stretch->norm_max) * sqrt(best->squared_norm)) +
+        (double)dimension_count * (double)FLT_MIN;
+    double limit = (best->distance - best->squared_norm) + error;
+    return limit < (double)FLT_MAX ? nextafterf((float)limit, INFINITY) : FLT_MAX;
+}
+
+/* Measure the stretch's contenders. The smallest bracket goes first, as it usually shuts the others
+ * out; after that the order does not matter, because equal distances go to the lower index. */
+static void measure_contenders(const struct nearest_bank *bank, const float *query,
+                               const struct stretch *stretch, float least, struct best *best)
+{
+    float limit = least;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t j = 0; j < stretch->count; j++) {
+            if (!(stretch->products[j] + stretch->norms[j] <= limit)) {
+                continue;
+            }
+            uint32_t index = (uint32_t)(stretch->first + j);
+            double distance =
+                measure(query, bank->rows + (size_t)index * bank->stride, bank->dimension_count);
+            if (distance < best->distance || (distance <= best->distance && index < best->index)) {
+                best->distance = distance;
+                best->index = index;
             }
         }
+        limit = contender_limit(best, stretch, bank->dimension_count);
     }
 }
 
-/* The winner's distance from the difference of the rows: no cancellation, one fixed order. */
-static void measure_winners(const struct nearest_bank *bank, const struct nearest_queries *tile,
-                            uint32_t *index, float *squared_distance)
+static double largest_finite(const float *norms, size_t count)
 {
-    for (size_t i = 0; i < tile->row_count; i++) {
-        squared_distance[i] = INFINITY;
-        if (index[i] == NEAREST_NONE) {
-            continue;
+    double largest = 0;
+    for (size_t j = 0; j < count; j++) {
+        if (isfinite(norms[j]) && (double)norms[j] > largest) {
+            largest = (double)norms[j];
         }
-        const float *query = tile->rows + i * tile->stride;
-        const float *row = bank->rows + (size_t)index[i] * bank->stride;
-        double sum = 0;
-        for (size_t j = 0; j < bank->dimension_count; j++) {
-            double difference = (double)query[j] - (double)row[j];
-            sum += difference * difference;
-        }
-        float distance = (float)sum;
-        if (isfinite(distance)) {
-            squared_distance[i] = distance;
-        } else {
-            index[i] = NEAREST_NONE;
+    }
+    return largest;
+}
+
+/* All bank rows against at most QUERY_TILE queries. */
+static void search_tile(enum nearest_path path, const struct nearest_bank *bank,
+                        const struct nearest_queries *tile, float *products, struct best *best)
+{
+    for (size_t first = 0; first < bank->row_count; first += BANK_TILE) {
+        size_t left = bank->row_count - first;
+        struct stretch stretch = {.norms = bank->squared_norms + first,
+                                  .first = first,
+                                  .count = left < BANK_TILE ? left : BANK_TILE};
+        stretch.norm_max = largest_finite(stretch.norms, stretch.count);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)tile->row_count,
+                    (int)stretch.count, (int)bank->dimension_count, -2.0f, tile->rows,
+                    (int)tile->stride, bank->rows + first * bank->stride, (int)bank->stride, 0.0f,
+                    products, BANK_TILE);
+        for (size_t i = 0; i < tile->row_count; i++) {
+            stretch.products = products + i * BANK_TILE;
+            float least = least_by(path, stretch.products, stretch.norms, stretch.count);
+            if (best[i].squared_norm <= (double)FLT_MAX &&
+                least <= contender_limit(&best[i], &stretch, bank->dimension_count)) {
+                measure_contenders(bank, tile->rows + i * tile->stride, &stretch, least, &best[i]);
+            }
         }
     }
 }
@@ -200,25 +240,21 @@ void nearest_search_by(enum nearest_path path, const struct nearest_bank *bank,
                        const struct nearest_queries *queries, float *restrict workspace,
                        uint32_t *restrict index, float *restrict squared_distance)
 {
-    float *products = workspace;
-    float *least = products + (size_t)QUERY_TILE * BANK_TILE;
-    float *padded = least + QUERY_TILE;
-    size_t dimensions = bank->dimension_count;
+    struct best best[QUERY_TILE];
     for (size_t first = 0; first < queries->row_count; first += QUERY_TILE) {
         size_t left = queries->row_count - first;
         struct nearest_queries tile = {.rows = queries->rows + first * queries->stride,
                                        .row_count = left < QUERY_TILE ? left : QUERY_TILE,
                                        .stride = queries->stride};
-        if (left < QUERY_TILE) {
-            memset(padded, 0, QUERY_TILE * dimensions * sizeof *padded);
-            for (size_t i = 0; i < left; i++) {
-                memcpy(padded + i * dimensions, tile.rows + i * tile.stride,
-                       dimensions * sizeof *padded);
-            }
-            tile.rows = padded;
-            tile.stride = dimensions;
+        for (size_t i = 0; i < tile.row_count; i++) {
+            double norm = squared_norm(tile.rows + i * tile.stride, bank->dimension_count);
+            best[i] = (struct best){isnan(norm) ? INFINITY : norm, INFINITY, NEAREST_NONE};
         }
-        search_tile(path, bank, &tile, products, least, index + first);
-        measure_winners(bank, &tile, index + first, squared_distance + first);
+        search_tile(path, bank, &tile, workspace, best);
+        for (size_t i = 0; i < tile.row_count; i++) {
+            int found = best[i].distance <= (double)FLT_MAX;
+            index[first + i] = found ? best[i].index : (uint32_t)NEAREST_NONE;
+            squared_distance[first + i] = found ? (float)best[i].distance : INFINITY;
+        }
     }
 }

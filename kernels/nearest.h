@@ -4,14 +4,12 @@
 
 /* Nearest: for every query row the nearest row of a memory bank, by squared Euclidean distance.
  *
- * Tiles of Q B' go through SGEMM into a cache-sized workspace and are reduced to a running minimum
- * at once; the whole distance matrix never exists. The winner's distance is then computed again
- * from the difference of the two rows, in double and in a fixed order, so that small distances do
- * not suffer from cancellation and are the same bits on every path.
- * Same bits for the same query whatever else is in the batch, wherever it stands, for one build,
- * BLAS thread count and BLAS core type: every SGEMM has the same shape per bank tile.
- * Which row wins may differ from exact arithmetic between rows whose distances differ by less than
- * the bound in KERNELS.md; among equal values the lowest index wins. */
+ * Tiles of Q B' go through SGEMM into a cache-sized workspace and are reduced at once; the whole
+ * distance matrix never exists. SGEMM only selects: every bank row whose rounded distance comes
+ * within the proven rounding error of the best is measured again from the difference of the two
+ * rows, in double and in a fixed order. So the answer is the nearest row exactly (ties: the lowest
+ * index), small distances do not suffer from cancellation, and the bits are the same whatever the
+ * batch, the path, the thread count and the BLAS. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,11 +40,13 @@ enum nearest_path nearest_path_best(void);
 void nearest_squared_norms(const float *restrict rows, size_t row_count, size_t dimension_count,
                            size_t stride, float *restrict norms);
 
-size_t nearest_workspace_floats(size_t dimension_count);
+size_t nearest_workspace_floats(void);
 
 /* index[i] and squared_distance[i] for every query row. A query without a finite distance (NaN or
- * infinity in it, or an empty bank) gets NEAREST_NONE and INFINITY; it does not touch the others.
- * A bank row with a NaN never wins. Uses nearest_path_best(). */
+ * infinity in it, a squared norm beyond the range of float, or an empty bank) gets NEAREST_NONE and
+ * INFINITY; it does not touch the others. A bank row with a NaN never wins. A bank of many rows
+ * closer to each other than rounding can tell (duplicates) is searched rightly but slowly: select a
+ * coreset first. Uses nearest_path_best(). */
 void nearest_search(const struct nearest_bank *bank, const struct nearest_queries *queries,
                     float *restrict workspace, uint32_t *restrict index,
                     float *restrict squared_distance);

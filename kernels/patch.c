@@ -3,7 +3,6 @@
 
 #include <cblas.h>
 #include <math.h>
-#include <string.h>
 
 /* A patch is normalised to unit contrast so that texture can be compared across loads, but its
  * level is kept in four appended features: a dark block and a light block of the same texture
@@ -12,6 +11,8 @@
  * bits. */
 
 enum { EMBED_TILE = 128 };
+
+#define FEATURE_LIMIT 64.0
 
 size_t patch_feature_count(const struct patch_rule *rule)
 {
@@ -159,48 +160,103 @@ size_t patch_extract(const struct patch_level *levels, size_t level_count,
     return row;
 }
 
-size_t patch_embed_workspace_floats(const struct patch_projection *projection)
+/* Bits of magnitude of features and weights: together with those of the sum's length they must not
+ * exceed the 53 of a double. Weights vary less between axes than features do between patches. */
+struct grid {
+    double feature_scale;
+    double weight_scale;
+};
+
+static struct grid choose_grid(const struct patch_projection *projection)
 {
-    return EMBED_TILE * (projection->feature_count + projection->embedding_count);
+    int length_bits = 0;
+    while (((size_t)1 << length_bits) < projection->feature_count) {
+        length_bits++;
+    }
+    int feature_bits = (53 - length_bits) / 2 + 2;
+    int weight_bits = 53 - length_bits - feature_bits;
+    double largest = 0;
+    for (size_t i = 0; i < projection->feature_count * projection->embedding_count; i++) {
+        largest = fmax(largest, fabs((double)projection->weights[i]));
+    }
+    int exponent = 0;
+    frexp(largest, &exponent); /* largest < 2^exponent */
+    return (struct grid){.feature_scale = ldexp(1.0, feature_bits) / FEATURE_LIMIT,
+                         .weight_scale = ldexp(1.0, weight_bits - exponent)};
 }
 
-static void embed_tile(const struct patch_projection *projection, const float *features,
-                       size_t feature_stride, float *embedding)
+/* Nearest integer for |value| < 2^51: adding 1.5 * 2^52 leaves no room for a fraction. */
+__attribute__((always_inline)) static inline double round_to_integer(double value)
 {
-    int outputs = (int)projection->embedding_count;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, EMBED_TILE, outputs,
-                (int)projection->feature_count, 1.0f, features, (int)feature_stride,
-                projection->weights, outputs, 0.0f, embedding, outputs);
-    for (size_t i = 0; i < EMBED_TILE; i++) {
-        float *row = embedding + i * projection->embedding_count;
-        for (size_t j = 0; j < projection->embedding_count; j++) {
-            row[j] -= projection->bias[j];
-        }
+    const double rounding = 0x1.8p52;
+    return (value + rounding) - rounding;
+}
+
+size_t patch_embed_workspace_doubles(const struct patch_projection *projection)
+{
+    return projection->feature_count * projection->embedding_count +
+           EMBED_TILE * (projection->feature_count + projection->embedding_count);
+}
+
+__attribute__((always_inline)) static inline void round_row(const float *features, size_t count,
+                                                            double scale, double *rounded)
+{
+    for (size_t j = 0; j < count; j++) {
+        double value = (double)features[j];
+        value = value > FEATURE_LIMIT ? FEATURE_LIMIT : value;
+        value = value < -FEATURE_LIMIT ? -FEATURE_LIMIT : value;
+        rounded[j] = round_to_integer(value * scale);
     }
 }
 
+/* Multiplying by a power of two and rounding to an integer are exact on either path. */
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void round_row_avx2(const float *features, size_t count,
+                                                           double scale, double *rounded)
+{
+    round_row(features, count, scale, rounded);
+}
+#endif
+
+static void round_features(const float *features, size_t count, double scale, double *rounded)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        round_row_avx2(features, count, scale, rounded);
+        return;
+    }
+#endif
+    round_row(features, count, scale, rounded);
+}
+
 void patch_embed(const struct patch_projection *projection, const float *restrict features,
-                 size_t row_count, size_t feature_stride, float *restrict workspace,
+                 size_t row_count, size_t feature_stride, double *restrict workspace,
                  float *restrict embedding)
 {
     size_t inputs = projection->feature_count;
     size_t outputs = projection->embedding_count;
-    size_t full = row_count - row_count % EMBED_TILE;
-    for (size_t first = 0; first < full; first += EMBED_TILE) {
-        embed_tile(projection, features + first * feature_stride, feature_stride,
-                   embedding + first * outputs);
+    struct grid grid = choose_grid(projection);
+    double *weights = workspace;
+    double *rounded = weights + inputs * outputs;
+    double *sums = rounded + EMBED_TILE * inputs;
+    for (size_t i = 0; i < inputs * outputs; i++) {
+        weights[i] = round_to_integer((double)projection->weights[i] * grid.weight_scale);
     }
-    size_t rest = row_count - full;
-    if (rest == 0) {
-        return;
+    double unscale = 1.0 / (grid.feature_scale * grid.weight_scale); /* a power of two: exact */
+    for (size_t first = 0; first < row_count; first += EMBED_TILE) {
+        size_t left = row_count - first;
+        size_t rows = left < EMBED_TILE ? left : EMBED_TILE;
+        for (size_t i = 0; i < rows; i++) {
+            round_features(features + (first + i) * feature_stride, inputs, grid.feature_scale,
+                           rounded + i * inputs);
+        }
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)outputs, (int)inputs,
+                    1.0, rounded, (int)inputs, weights, (int)outputs, 0.0, sums, (int)outputs);
+        for (size_t i = 0; i < rows; i++) {
+            float *row = embedding + (first + i) * outputs;
+            for (size_t k = 0; k < outputs; k++) {
+                row[k] = (float)(sums[i * outputs + k] * unscale - (double)projection->bias[k]);
+            }
+        }
     }
-    float *padded = workspace;
-    float *result = workspace + EMBED_TILE * inputs;
-    memset(padded, 0, EMBED_TILE * inputs * sizeof *padded);
-    for (size_t i = 0; i < rest; i++) {
-        memcpy(padded + i * inputs, features + (full + i) * feature_stride,
-               inputs * sizeof *padded);
-    }
-    embed_tile(projection, padded, inputs, result);
-    memcpy(embedding + full * outputs, result, rest * outputs * sizeof *result);
 }

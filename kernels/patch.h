@@ -8,7 +8,7 @@
  * Order of use: fill one patch_level per scale (image_reduce_box makes them), then call
  * patch_extract with the same cursor until it returns 0, embedding each batch. The batch is the
  * caller's bound on memory. Pure; the same patch gives the same feature bits and the same embedding
- * bits in every batch, for one build, thread count and BLAS core type. */
+ * bits in every batch and on every BLAS. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -69,19 +69,22 @@ size_t patch_extract(const struct patch_level *levels, size_t level_count,
                      const struct patch_batch *batch);
 
 /* E = X W - bias, with W [feature_count x embedding_count] row-major and dense, and
- * bias = mean W as pca_fit gives it. */
+ * bias = mean W as pca_fit gives it. feature_count <= PATCH_SIDE_MAX^2 + PATCH_LEVEL_FEATURES. */
 struct patch_projection {
     size_t feature_count;
     size_t embedding_count;
-    const float *weights;
-    const float *bias; /* [embedding_count] */
+    const float *weights; /* finite */
+    const float *bias;    /* [embedding_count] */
 };
 
-size_t patch_embed_workspace_floats(const struct patch_projection *projection);
+size_t patch_embed_workspace_doubles(const struct patch_projection *projection);
 
-/* features [row_count x feature_stride] -> embedding [row_count x embedding_count], dense. A NaN
- * stays in its own row. The two must not overlap. */
+/* features [row_count x feature_stride] -> embedding [row_count x embedding_count], dense; must not
+ * overlap. X and W are first rounded to a grid on which every product and sum is exact in double
+ * (KERNELS.md gives the error), so the bits of a row do not depend on batch, position, thread count
+ * or BLAS. Features are held within -64..64, wider than any patch_extract makes from images with
+ * |pixel| * level_weight < 64. A NaN stays in its own row. */
 void patch_embed(const struct patch_projection *projection, const float *restrict features,
-                 size_t row_count, size_t feature_stride, float *restrict workspace,
+                 size_t row_count, size_t feature_stride, double *restrict workspace,
                  float *restrict embedding);
 #endif

@@ -38,7 +38,7 @@ struct xray_beam {
 size_t xray_transmission_workspace_floats(const struct xray_beam *beam);
 
 /* T[p][s] = sum over e of weights[e][s] exp(-sum over m of mu_rho[m][e] densities[p][m]).
- * densities [pixel_count x material_count] g/cm2, >= 0; transmission
+ * densities [pixel_count x material_count] g/cm2, >= 0 and not NaN; transmission
  * [pixel_count x spectrum_count]. Both dense; must not overlap. Optical depth is cut at 80, where
  * nothing is left to measure. */
 void xray_transmission(const struct xray_beam *beam, const float *restrict densities,

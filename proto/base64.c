@@ -61,8 +61,8 @@ void base64_encode(const uint8_t *bytes, size_t bytes_count, char *out)
         group |= taken > 2 ? (uint32_t)bytes[2] : 0;
         out[0] = base64_digits[group >> 18];
         out[1] = base64_digits[group >> 12 & 63u];
-        out[2] = taken > 1 ? base64_digits[group >> 6 & 63u] : '=';
-        out[3] = taken > 2 ? base64_digits[group & 63u] : '=';
+        out[2] = (char)(taken > 1 ? base64_digits[group >> 6 & 63u] : '=');
+        out[3] = (char)(taken > 2 ? base64_digits[group & 63u] : '=');
         out += 4;
         bytes += taken;
         bytes_count -= taken;

@@ -181,7 +181,7 @@ bool key_normalise(const char *text, char *out, size_t out_capacity)
             return false;
         }
         /* Only ASCII letters: a plate in another script keeps its bytes. */
-        out[written++] = *at >= 'a' && *at <= 'z' ? (char)(*at - 'a' + 'A') : *at;
+        out[written++] = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
     }
     if (written == 0) {
         return false;

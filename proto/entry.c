@@ -68,12 +68,13 @@ void uuid7_make(int64_t t_ns, const uint8_t random[10], uint8_t out[ENTRY_ID_BYT
 
 void uuid_format(const uint8_t id[ENTRY_ID_BYTES], char *out)
 {
-    static const uint8_t group_bytes[] = {4, 2, 2, 2, 6};
-    for (size_t group = 0; group < sizeof group_bytes; group++) {
+    static const size_t group_bytes[] = {4, 2, 2, 2, 6};
+    const size_t groups_count = sizeof group_bytes / sizeof group_bytes[0];
+    for (size_t group = 0; group < groups_count; group++) {
         hex_encode(id, group_bytes[group], out);
         id += group_bytes[group];
         out += 2 * group_bytes[group];
-        *out++ = group + 1 < sizeof group_bytes ? '-' : '\0';
+        *out++ = group + 1 < groups_count ? '-' : '\0';
     }
 }
 

@@ -79,6 +79,10 @@ static ProtobufCBinaryData view_of(const uint8_t *bytes, size_t bytes_count)
 static Triage__Oversight__V1__Number *number_fill(struct number_slot *slot, double value)
 {
     triage__oversight__v1__number__init(&slot->message);
+    if (value == 0.0) {
+        value = 0.0; /* proto3 leaves zero out, minus zero too with some encoders: text and double
+                        must agree */
+    }
     number_format(value, slot->text);
     slot->message.value = value;
     slot->message.text = slot->text;

@@ -11,12 +11,14 @@
 
 #define SIGNATURE_MARK "\xe2\x80\x94 " /* em dash (U+2014), space */
 #define SIGNATURE_MARK_BYTES 4u
-#define KEY_ID_BYTES 4u
+#define KEY_ID_BYTES ((size_t)4)
+#define KEY_ID_DIGITS (2 * KEY_ID_BYTES)
 #define ALGORITHM_ED25519 0x01u
 #define VKEY_KEY_BYTES (1u + SIGN_PUBLIC_BYTES)
 #define ROOT_TEXT_BYTES 44u
-#define SIGNED_BYTES_MAX 1024u /* what follows the name on a signature line, decoded; ours is 68 \
-                                */
+#define SIGNED_BYTES_MAX                                                    \
+    1024u /* what follows the name on a signature line, decoded; ours is 68 \
+           */
 
 const char *note_fault_text(enum note_fault fault)
 {
@@ -111,16 +113,16 @@ bool note_vkey_decode(const char *text, struct note_vkey *out)
     }
     const char *id_text = plus + 1;
     size_t left = text_bytes - (size_t)(id_text - text);
-    if (left < 2 * KEY_ID_BYTES + 1 || id_text[2 * KEY_ID_BYTES] != '+') {
+    if (left < KEY_ID_DIGITS + 1 || id_text[KEY_ID_DIGITS] != '+') {
         return false;
     }
-    char id_digits[2 * KEY_ID_BYTES + 1] = {0};
-    memcpy(id_digits, id_text, 2 * KEY_ID_BYTES);
+    char id_digits[KEY_ID_DIGITS + 1] = {0};
+    memcpy(id_digits, id_text, KEY_ID_DIGITS);
     uint8_t id[KEY_ID_BYTES];
     uint8_t key[VKEY_KEY_BYTES];
     size_t key_bytes = 0;
     if (!hex_decode(id_digits, id, sizeof id) ||
-        !base64_decode(id_text + 2 * KEY_ID_BYTES + 1, left - 2 * KEY_ID_BYTES - 1, key, sizeof key,
+        !base64_decode(id_text + KEY_ID_DIGITS + 1, left - KEY_ID_DIGITS - 1, key, sizeof key,
                        &key_bytes) ||
         key_bytes != sizeof key || key[0] != ALGORITHM_ED25519) {
         return false;

@@ -51,7 +51,8 @@ bool note_vkey_decode(const char *text, struct note_vkey *out);
 
 /* Writes the signed checkpoint, zero-terminated; out needs NOTE_BYTES_MAX. Returns its length. */
 size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct sign_key *key, char *out);
-/* Checks shape, origin and the signature line of vkey; lines of other keys are ignored. *out is written on NOTE_GOOD. */
+/* Checks shape, origin and the signature line of vkey; lines of other keys are ignored. *out is written on
+ * NOTE_GOOD. */
 enum note_fault checkpoint_open(const char *text, size_t text_bytes, const struct note_vkey *vkey,
                                 struct checkpoint *out);
 

@@ -6,8 +6,13 @@
 #include "proto/member.h"
 
 /* protobuf-c hands strings out without their length, so a zero byte inside one would silently cut
- * it: the value that we judge would differ from the bytes that we hash. Therefore texts are checked
- * on the bytes, before unpacking. */
+ * it; and decoders differ about a field that comes twice: some merge, some let the last one win.
+ * Either way the value that we judge could differ from the one that somebody else reads from the
+ * same hashed bytes. Therefore the bytes are checked before unpacking: texts are well-formed, and
+ * what is not a list comes once. */
+
+#define NUMBERS_MAX \
+    64u /* our schemas stay below; a higher number would only miss the check for repetition */
 
 static void *arena_allocate(void *arena, size_t bytes)
 {
@@ -20,10 +25,25 @@ static void arena_keep(void *arena, void *taken)
     (void)taken;
 }
 
-/* Recursion ends: it goes down the schema, and no message of ours contains itself. */
-static enum schema_fault texts_check(const ProtobufCMessageDescriptor *descriptor,
-                                     const uint8_t *bytes, size_t bytes_count, const char **where)
+/* One bit a field, bit 0 for the choice of a oneof. False when a field that is no list comes again.
+ */
+static bool member_once(const ProtobufCFieldDescriptor *field, uint64_t *seen)
 {
+    if (field->label == PROTOBUF_C_LABEL_REPEATED || field->id >= NUMBERS_MAX) {
+        return true;
+    }
+    bool is_choice = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+    uint64_t bit = is_choice ? 1u : (uint64_t)1 << field->id;
+    bool is_first = (*seen & bit) == 0;
+    *seen |= bit;
+    return is_first;
+}
+
+/* Recursion ends: it goes down the schema, and no message of ours contains itself. */
+static enum schema_fault members_check(const ProtobufCMessageDescriptor *descriptor,
+                                       const uint8_t *bytes, size_t bytes_count, const char **where)
+{
+    uint64_t seen = 0;
     size_t at = 0;
     while (at < bytes_count) {
         struct member member;
@@ -32,20 +52,25 @@ static enum schema_fault texts_check(const ProtobufCMessageDescriptor *descripto
         }
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field(descriptor, member.number);
-        if (member.form != MEMBER_BYTES || field == NULL) {
+        if (field == NULL) {
             continue;
         }
+        if (!member_once(field, &seen)) {
+            return SCHEMA_MALFORMED;
+        }
+        if (member.form != MEMBER_BYTES) {
+            continue;
+        }
+        enum schema_fault fault = SCHEMA_GOOD;
         if (field->type == PROTOBUF_C_TYPE_STRING &&
             !text_valid(member.bytes, member.bytes_count)) {
             *where = field->name;
-            return SCHEMA_BAD_TEXT;
+            fault = SCHEMA_BAD_TEXT;
+        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+            fault = members_check(field->descriptor, member.bytes, member.bytes_count, where);
         }
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
-            enum schema_fault fault =
-                texts_check(field->descriptor, member.bytes, member.bytes_count, where);
-            if (fault != SCHEMA_GOOD) {
-                return fault;
-            }
+        if (fault != SCHEMA_GOOD) {
+            return fault;
         }
     }
     return SCHEMA_GOOD;
@@ -54,7 +79,7 @@ static enum schema_fault texts_check(const ProtobufCMessageDescriptor *descripto
 const void *schema_unpack(const void *descriptor, const uint8_t *bytes, size_t bytes_count,
                           struct arena *arena, enum schema_fault *fault, const char **where)
 {
-    *fault = texts_check(descriptor, bytes, bytes_count, where);
+    *fault = members_check(descriptor, bytes, bytes_count, where);
     if (*fault != SCHEMA_GOOD) {
         return NULL;
     }

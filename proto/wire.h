@@ -162,8 +162,8 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
 size_t wire_command_encode(const struct wire_command *command, uint8_t *out, size_t out_capacity);
 size_t wire_answer_encode(const struct wire_answer *answer, uint8_t *out, size_t out_capacity);
 
-/* Decoders: false when malformed or beyond a bound. A publish decodes without copying bodies and without the general
- * decoder: it is the hot path (one varint walk over part 1). */
+/* Decoders: false when malformed or beyond a bound; *out is undefined then. A publish decodes without copying bodies
+ * and without the general decoder: it is the hot path (one varint walk over part 1). */
 bool wire_hello_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_hello *out);
 bool wire_welcome_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_welcome *out);
 bool wire_publish_decode(const uint8_t *bytes, size_t n, struct wire_publish *out);

@@ -4,10 +4,10 @@
 
 /* Archive: sealed HDF5 files built from the log and the blobs. Schema: FORMAT.md beside this file.
  *
- * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed, synced, opened again, every
- * image read back and re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The same
- * entries and blobs give the same bytes (object times off, no creation date inside), so a crash costs only a rebuild.
- * HDF5's library is not thread-safe in Debian: every function of this module takes one process-wide lock.
+ * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed, synced, opened again,
+ * every image read back and re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The
+ * same entries and blobs give the same bytes (object times off, no creation date inside), so a crash costs only a
+ * rebuild. HDF5's library is not thread-safe in Debian: every function of this module takes one process-wide lock.
  * Threads: any; blocks on disk. */
 
 #include <stdbool.h>
@@ -27,7 +27,7 @@ struct archive_entry {
     uint32_t private_count;
 };
 
-/* Source of entries in order, so that this module needs to know nothing of the log: false at the end; *err on failure. */
+/* Source of entries in order, so that this module knows nothing of the log: false at the end; *err on failure. */
 typedef bool (*archive_next)(void *source, struct archive_entry *out, struct err *err);
 
 struct archive_conf {
@@ -48,14 +48,16 @@ struct archive_result {
     char filters[64];
 };
 
-/* Build and seal one file of the entries that `next` gives (at least one). ARCHIVE_WRITE, ARCHIVE_DIFFERS, BLOB_MISSING,
- * DISK_FULL: the part file is removed. A file of that name that is already there is rebuilt and must be identical. */
+/* Build and seal one file of the entries that `next` gives (at least one). ARCHIVE_WRITE, ARCHIVE_DIFFERS,
+ * BLOB_MISSING, DISK_FULL: the part file is removed. A file of that name that is already there is rebuilt and must be
+ * identical. */
 MUST_USE struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs, archive_next next,
                                   void *source, struct archive_result *out);
 /* Remove part files that an earlier process left. */
 MUST_USE struct err archive_sweep(const char *directory);
 
-/* ---- reading sealed files of our own making (never foreign ones inside the daemon) ---------------------------------- */
+/* ---- reading sealed files of our own making (never foreign ones inside the daemon)
+ * ---------------------------------- */
 
 struct archive_file;
 

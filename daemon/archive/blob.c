@@ -12,13 +12,14 @@
 #include "archive/quarantine.h"
 #include "base/durable.h"
 
-/* A payload is written to incoming/<n> while it is hashed, and keeps that name until the batch is committed: then all files
- * are synced, renamed to their digest, and each touched directory is synced once. If the machine stops before the rename,
- * incoming/ is swept at the next start; after it, the blob is there whole, with or without the entry that names it.
+/* A payload is written to incoming/<n> while it is hashed, and keeps that name until the batch is committed: then all
+ * files are synced, renamed to their digest, and each touched directory is synced once. If the machine stops before
+ * the rename, incoming/ is swept at the next start; after it, the blob is there whole, with or without the entry that
+ * names it.
  *
- * A file that lies under the right name from an earlier process is not believed: its directory may never have been synced,
- * or its pages may have been lost. It is written again over it. What this very process committed is remembered in a table
- * of one digest a slot, so a forgotten digest costs one more write and never a wrong answer. */
+ * A file that lies under the right name from an earlier process is not believed: its directory may never have been
+ * synced, or its pages may have been lost. It is written again over it. What this very process committed is remembered
+ * in a table of one digest a slot, so a forgotten digest costs one more write and never a wrong answer. */
 
 #define BLOB_PIECE_BYTES (UINT64_C(1) << 20) /* small enough for the cache between hashing and writing */
 #define BLOB_COMMITTED_SLOTS 16384u          /* 512 KiB of digests */

@@ -4,8 +4,8 @@
 
 /* Blob: payloads by SHA-256 in blobs/sha256/<hh>/<hex>, and a bounded quarantine in blobs/quarantine/.
  *
- * Promises: after blob_commit() every blob of the batch, its name included, survives a power cut. A blob is written once;
- * the same content again costs no second copy. Reading checks the digest.
+ * Promises: after blob_commit() every blob of the batch, its name included, survives a power cut. A blob is written
+ * once; the same content again costs no second copy. Reading checks the digest.
  * Threads: one writer thread; any number of readers. Blocks on the disk. */
 
 #include <stdbool.h>
@@ -23,8 +23,8 @@ struct blob_store;
 MUST_USE struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max, struct blob_store **out);
 void blob_store_close(struct blob_store **self);
 
-/* Hash and write one payload; not durable before blob_commit(). digest is always written, also when *wanted (may be NULL)
- * differs: then nothing is stored and *stored is false. At most BLOB_BATCH_MAX between two commits. */
+/* Hash and write one payload; not durable before blob_commit(). digest is always written, also when *wanted (may be
+ * NULL) differs: then nothing is stored and *stored is false. At most BLOB_BATCH_MAX between two commits. */
 MUST_USE struct err blob_put(struct blob_store *self, const void *bytes, uint64_t bytes_count,
                              const uint8_t wanted[HASH_BYTES], uint8_t digest[HASH_BYTES], bool *stored);
 /* Sync every file put since the last commit, give them their names, sync the directories. BLOB_WRITE or DISK_FULL. */

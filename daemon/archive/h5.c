@@ -10,9 +10,10 @@
 
 #include "archive/h5_lock.h"
 
-/* Debian builds HDF5 with a lock of its own, other systems do not, and the library's answer is a run-time one; one mutex
- * around every call costs nothing next to the disk. Library versions V18..V110 give superblock 2, whose metadata carries
- * checksums and which every reader since 1.8 opens; version 3 would add flags for concurrent writers that we never are. */
+/* Debian builds HDF5 with a lock of its own, other systems do not, and the library's answer is a run-time one; one
+ * mutex around every call costs nothing next to the disk. Library versions V18..V110 give superblock 2, whose metadata
+ * carries checksums and which every reader since 1.8 opens; version 3 would add flags for concurrent writers that we
+ * never are. */
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "hid_t is an int64_t");
 

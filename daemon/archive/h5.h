@@ -20,8 +20,8 @@
 
 enum h5_type { H5_U8, H5_U16, H5_U32, H5_U64, H5_I64, H5_F32, H5_F64, H5_TEXT };
 
-/* What an array is. Numbers are little-endian in the file. H5_U16 is little-endian in memory as well: it is for pixels,
- * whose canonical bytes are; all other numbers are the machine's in memory. */
+/* What an array is. Numbers are little-endian in the file. H5_U16 is little-endian in memory as well: it is for
+ * pixels, whose canonical bytes are; all other numbers are the machine's in memory. */
 struct h5_array {
     enum h5_type type;
     uint32_t text_bytes; /* of one cell of H5_TEXT: UTF-8, padded with zeros; 1..65535 */

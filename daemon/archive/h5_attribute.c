@@ -6,8 +6,8 @@
 
 #include "archive/h5_lock.h"
 
-/* Attributes are scalars: texts of fixed length in UTF-8, 64-bit numbers. Readers check class and size before they read,
- * so that a file of another making cannot make them write beyond their buffer. */
+/* Attributes are scalars: texts of fixed length in UTF-8, 64-bit numbers. Readers check class and size before they
+ * read, so that a file of another making cannot make them write beyond their buffer. */
 
 static struct err h5_attribute_write(hid_t object, const char *name, hid_t file_type, hid_t memory_type,
                                      const void *value)

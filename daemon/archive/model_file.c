@@ -10,8 +10,8 @@
 #include "base/random.h"
 
 /* The finished HDF5 file is written like any other file of ours: whole, synced, under its hash. Behind it stands a
- * trailer, magic and SHA-256 of all before it, which HDF5 does not look at: a damaged file is refused before a parser of
- * known weaknesses sees it. Arrays are contiguous and unfiltered, so what is read is never larger than the file. */
+ * trailer, magic and SHA-256 of all before it, which HDF5 does not look at: a damaged file is refused before a parser
+ * of known weaknesses sees it. Arrays are contiguous and unfiltered, so what is read is never larger than the file. */
 
 #define MODEL_TRAILER_MAGIC "triaged-model-1\n"
 #define MODEL_TRAILER_MAGIC_BYTES 16u
@@ -147,7 +147,7 @@ const char *model_file_text(const struct model_file *self, const char *name)
     return NULL;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------------------  */
 
 static struct err model_write_arrays(const struct model_file *self, int64_t file)
 {
@@ -210,8 +210,8 @@ static struct err model_write_part(const struct model_file *self, const char *pa
     return err_is(err) ? err : closed;
 }
 
-/* The whole file with its trailer; the caller frees *out. HDF5 writes to a part file first: asked for the image of a file
- * in memory, release 1.10.8 gives one whose superblock checksum it refuses itself. */
+/* The whole file with its trailer; the caller frees *out. HDF5 writes to a part file first: asked for the image of a
+ * file in memory, release 1.10.8 gives one whose superblock checksum it refuses itself. */
 static struct err model_file_encode(const struct model_file *self, const char *directory, uint8_t **out,
                                     size_t *out_bytes)
 {
@@ -279,7 +279,7 @@ struct err model_file_write(struct model_file *self, const char *directory, char
     return err_none;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------------------  */
 
 static struct err model_unreadable(const char *where)
 {

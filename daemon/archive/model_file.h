@@ -3,8 +3,8 @@
 #define ARCHIVE_MODEL_FILE_H
 
 /* Model file: immutable HDF5 files of named arrays and named texts, called <sha256 of the file>.h5. This module knows
- * nothing of what is in them. Reading is bounded: at most MODEL_ARRAYS_MAX arrays, MODEL_BYTES_MAX bytes in all, only the
- * layout that model_file_write makes. Same content gives the same bytes, hence the same name. Any thread. */
+ * nothing of what is in them. Reading is bounded: at most MODEL_ARRAYS_MAX arrays, MODEL_BYTES_MAX bytes in all, only
+ * the layout that model_file_write makes. Same content gives the same bytes, hence the same name. Any thread. */
 
 #include <stdint.h>
 

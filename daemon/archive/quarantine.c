@@ -10,8 +10,8 @@
 
 #include "base/durable.h"
 
-/* The files are remembered as a ring, oldest first, so that making room needs no walk over the directory. The number in
- * front of the name gives the order across restarts; the clock would not. */
+/* The files are remembered as a ring, oldest first, so that making room needs no walk over the directory. The number
+ * in front of the name gives the order across restarts; the clock would not. */
 
 struct quarantine_file {
     uint64_t number;

@@ -2,8 +2,8 @@
 #ifndef ARCHIVE_QUARANTINE_H
 #define ARCHIVE_QUARANTINE_H
 
-/* Quarantine: refused bytes, kept for inspection within a bound, in <directory>/quarantine/<20 digits>-<digest>. The oldest
- * goes when the bound is reached. Not synced: it is no evidence. Part of the blob store, one writer thread. */
+/* Quarantine: refused bytes, kept for inspection within a bound, in <directory>/quarantine/<20 digits>-<digest>. The
+ * oldest goes when the bound is reached. Not synced: it is no evidence. Part of the blob store, one writer thread. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -135,7 +135,11 @@ struct err durable_replace(const char *path, const void *bytes, size_t bytes_cou
     if (temporary_bytes < 0 || (size_t)temporary_bytes >= sizeof temporary) {
         return err_make(ERR_ARGUMENT, "path length");
     }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    /* What a crash left under this name may be read-only by its mode: it is replaced, never reopened. */
+    if (unlink(temporary) != 0 && errno != ENOENT) {
+        return err_os(ERR_IO, "remove left-over file");
+    }
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         return err_os(ERR_IO, "create file");
     }

@@ -82,6 +82,9 @@ struct ingest_stream {
 MUST_USE struct err ingest_open(const struct ingest_conf *conf, const struct ingest_stream *streams,
                                 uint32_t streams_count, struct ingest **out);
 void ingest_close(struct ingest **self);
+/* The endpoints as bound ("tcp://127.0.0.1:*" resolved); "" when there is no feed. They live as long as the handle. */
+const char *ingest_endpoint(const struct ingest *self);
+const char *ingest_verdict_endpoint(const struct ingest *self);
 
 /* Wait for messages up to timeout_ns or until `done` (a polled queue) has something, answer hellos, gaps and duplicates,
  * hand out new arrivals and commands. Counts may be 0. */

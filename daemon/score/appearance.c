@@ -50,9 +50,8 @@ MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t 
         .features = calloc((size_t)BATCH_ROWS * APPEARANCE_FEATURES, sizeof(float)),
         .positions = calloc(BATCH_ROWS, sizeof(struct patch_position)),
         .embedded = calloc((size_t)BATCH_ROWS * APPEARANCE_DIMENSIONS_MAX, sizeof(float)),
-        .embed_workspace = calloc(patch_embed_workspace_floats(&widest), sizeof(float)),
-        .nearest_workspace =
-            calloc(nearest_workspace_floats(APPEARANCE_DIMENSIONS_MAX), sizeof(float)),
+        .embed_workspace = calloc(patch_embed_workspace_doubles(&widest), sizeof(double)),
+        .nearest_workspace = calloc(nearest_workspace_floats(), sizeof(float)),
         .index = calloc(BATCH_ROWS, sizeof(uint32_t)),
         .distance = calloc(BATCH_ROWS, sizeof(float)),
         .level_sums = calloc(cells_max, sizeof(float)),

@@ -77,7 +77,7 @@ struct appearance_space {
     float *features;
     struct patch_position *positions;
     float *embedded;
-    float *embed_workspace;
+    double *embed_workspace;
     float *nearest_workspace;
     uint32_t *index;
     float *distance;

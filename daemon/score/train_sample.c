@@ -148,7 +148,7 @@ static struct err embed_sample(const struct train_sample *self,
                                           .embedding_count = model->dimensions,
                                           .weights = model->weights,
                                           .bias = model->bias};
-    float *workspace = malloc(patch_embed_workspace_floats(&projection) * sizeof *workspace);
+    double *workspace = malloc(patch_embed_workspace_doubles(&projection) * sizeof *workspace);
     float *rows = malloc(self->rows_count * model->dimensions * sizeof *rows);
     uint8_t *halves = malloc(self->rows_count);
     if (workspace == NULL || rows == NULL || halves == NULL) {
@@ -228,7 +228,7 @@ static struct err trim(struct embedded_rows *rows, uint32_t dimensions, size_t *
     struct half_search space = {
         .rows = malloc(rows->count * dimensions * sizeof(float)),
         .norms = malloc(rows->count * sizeof(float)),
-        .workspace = malloc(nearest_workspace_floats(dimensions) * sizeof(float)),
+        .workspace = malloc(nearest_workspace_floats() * sizeof(float)),
         .index = malloc(SEARCH_ROWS * sizeof(uint32_t)),
         .distance = malloc(SEARCH_ROWS * sizeof(float)),
     };

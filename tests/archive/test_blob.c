@@ -18,6 +18,7 @@
 #include "archive/blob.h"
 #include "archive/quarantine.h"
 #include "base/durable.h"
+#include "folder.h"
 
 struct fixture {
     char directory[64];
@@ -46,10 +47,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    char command[128];
     blob_store_close(&fixture->store);
-    (void)snprintf(command, sizeof command, "rm -rf %s", fixture->directory);
-    assert_int_equal(system(command), 0);
+    folder_remove(fixture->directory);
     free(fixture);
     return 0;
 }
@@ -211,13 +210,11 @@ static void put_beyond_file_limit_is_blob_write(void **state)
 
 static bool quarantined(const struct fixture *fixture, const char *text)
 {
-    char pattern[256];
     char hex[HASH_HEX_BYTES];
     uint8_t digest[HASH_BYTES];
     sha256_of(text, strlen(text), digest);
     hex_encode(digest, HASH_BYTES, hex);
-    (void)snprintf(pattern, sizeof pattern, "ls %s/quarantine | grep -q %s", fixture->directory, hex);
-    return system(pattern) == 0;
+    return folder_count(fixture->directory, hex) == 1;
 }
 
 static void put_in_quarantine(struct fixture *fixture, const char *text, size_t padding, bool expect_kept)

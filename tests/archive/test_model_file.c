@@ -12,6 +12,7 @@
 #include "archive/h5.h"
 #include "archive/model_file.h"
 #include "base/durable.h"
+#include "folder.h"
 
 static char directory[64];
 
@@ -32,10 +33,9 @@ static int make_directory(void **state)
 
 static int remove_directory(void **state)
 {
-    char command[128];
     (void)state;
-    (void)snprintf(command, sizeof command, "rm -rf %s", directory);
-    return system(command);
+    folder_remove(directory);
+    return 0;
 }
 
 static void fill(struct model_file *model)
@@ -150,7 +150,7 @@ static void read_cut_or_garbled_refuses(void **state)
     free(bytes);
 }
 
-/* A trailer that fits makes the bytes reach HDF5: a file of another making must still be refused, whatever is inside. */
+/* A trailer that fits makes the bytes reach HDF5: a file of another making must still be refused. */
 static void expect_refused_with_good_trailer(const uint8_t *body, size_t body_bytes)
 {
     uint8_t *bytes = malloc(body_bytes + 48);
@@ -176,7 +176,8 @@ static void read_foreign_layout_refuses(void **state)
     expect_refused_with_good_trailer((const uint8_t *)"not HDF5 at all", 15);
     char path[512];
     (void)snprintf(path, sizeof path, "%s/foreign.h5", directory);
-    assert_good(h5_file_create(path, &file)); /* right groups, but a filtered array: could be a decompression bomb */
+    /* Right groups, but a filtered array: could be a decompression bomb. */
+    assert_good(h5_file_create(path, &file));
     assert_good(h5_attribute_text(file, "format", "triaged-model"));
     assert_good(h5_attribute_u64(file, "format_version", 1));
     assert_good(h5_group_create(file, "arrays", &group));

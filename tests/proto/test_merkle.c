@@ -288,6 +288,29 @@ static void proofs_out_of_range_refuse(void **state)
         merkle_check_inclusion(0, 0, leaves[0], (const uint8_t(*)[HASH_BYTES])proof, 0, leaves[0]));
 }
 
+/* The right hashes under a size that asks for more of them: every step fits, the end is missing. */
+static void proofs_under_another_size_refuse(void **state)
+{
+    (void)state;
+    struct tree_source source = {.size = 4};
+    uint8_t proof[MERKLE_LEVELS_MAX][HASH_BYTES];
+    uint8_t roots[2][HASH_BYTES];
+    uint32_t count = 0;
+    const uint8_t(*view)[HASH_BYTES] = (const uint8_t(*)[HASH_BYTES])proof;
+    naive_root(0, 2, roots[0]);
+    naive_root(0, 4, roots[1]);
+    assert_true(merkle_inclusion(source_hash_at, &source, 0, 4, proof, &count));
+    assert_true(merkle_check_inclusion(0, 4, leaves[0], view, count, roots[1]));
+    for (uint64_t size = 5; size < 20; size++) {
+        assert_false(merkle_check_inclusion(0, size, leaves[0], view, count, roots[1]));
+    }
+    assert_true(merkle_consistency(source_hash_at, &source, 2, 4, proof, &count));
+    assert_true(merkle_check_consistency(2, 4, roots[0], roots[1], view, count));
+    for (uint64_t size = 5; size < 20; size++) {
+        assert_false(merkle_check_consistency(2, size, roots[0], roots[1], view, count));
+    }
+}
+
 static bool any_hash_at(void *source, uint32_t level, uint64_t index, uint8_t out[HASH_BYTES])
 {
     (void)source;
@@ -326,6 +349,7 @@ int main(void)
         cmocka_unit_test(inclusion_every_leaf_of_every_size_proves),
         cmocka_unit_test(consistency_every_pair_of_sizes_proves),
         cmocka_unit_test(proofs_out_of_range_refuse),
+        cmocka_unit_test(proofs_under_another_size_refuse),
         cmocka_unit_test(proofs_of_enormous_sizes_stay_within_bounds),
     };
     return cmocka_run_group_tests(tests, leaves_prepare, NULL);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <jansson.h>
+
+#include "ctl/json_text.h"
+#include "ctl/rows.h"
+#include "ctl/table.h"
+
+/* What the log says was sealed, beside what lies in the archive directory. Whether the bytes are the sealed ones is
+ * triage-verify's business; a length that differs shows here already. */
+
+static const char seals_sql[] = "SELECT entry, t_ns, path, file_bytes, sha256, first_index, last_index FROM seals"
+                                " ORDER BY entry";
+
+/* "present", "missing", or "wrong size"; a path that climbs out of the archive is never looked at. */
+static const char *file_state(const char *archive, json_t *seal)
+{
+    char path[DURABLE_PATH_BYTES];
+    struct stat found;
+    const char *name = member_text(seal, "path");
+    if (name[0] == '/' || strstr(name, "..") != NULL ||
+        snprintf(path, sizeof path, "%s/%s", archive, name) >= (int)sizeof path || stat(path, &found) != 0) {
+        return "missing";
+    }
+    return (long long)found.st_size == member_integer(seal, "file_bytes") ? "present" : "wrong size";
+}
+
+static int print_seals(json_t *seals)
+{
+    static const struct table_column columns[] = {
+        {"ENTRY", TABLE_RIGHT}, {"SEALED", TABLE_LEFT}, {"ENTRIES", TABLE_LEFT}, {"BYTES", TABLE_RIGHT},
+        {"FILE", TABLE_LEFT},   {"SHA-256", TABLE_LEFT}, {"PATH", TABLE_LEFT},
+    };
+    struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
+    if (table == NULL) {
+        return ctl_refuse("no memory");
+    }
+    size_t index;
+    json_t *seal;
+    json_array_foreach (seals, index, seal) {
+        char bytes[TABLE_CELL_BYTES];
+        format_bytes((uint64_t)member_integer(seal, "file_bytes"), bytes);
+        table_cellf(table, "%lld", member_integer(seal, "entry"));
+        table_cellf(table, "%.19sZ", member_text(seal, "t"));
+        table_cellf(table, "%lld - %lld", member_integer(seal, "first_index"), member_integer(seal, "last_index"));
+        table_cell(table, bytes);
+        table_cell(table, member_text(seal, "file"));
+        table_cellf(table, "%.12s", member_text(seal, "sha256"));
+        table_cell(table, member_text(seal, "path"));
+    }
+    bool whole = table_print(table, stdout, terminal_width(stdout));
+    if (table_rows(table) == 0) {
+        puts("No archive file was sealed yet.");
+    }
+    table_close(&table);
+    return whole ? CTL_GOOD : ctl_refuse("no memory for the whole table");
+}
+
+int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
+{
+    ctl_parse_nothing(ctl, "Sealed archive files, from the log, and whether they are there. Exit 1 when one is not.", argc,
+                      argv);
+    char archive[DURABLE_PATH_BYTES];
+    if (!ctl_path(ctl, "archive", archive)) {
+        return CTL_REFUSED;
+    }
+    struct state *state = ctl_open_state(ctl);
+    if (state == NULL) {
+        return CTL_REFUSED;
+    }
+    json_t *seals = rows_of(state, seals_sql, "intihii");
+    state_close(&state);
+    if (seals == NULL) {
+        return CTL_REFUSED;
+    }
+    bool all_present = true;
+    size_t index;
+    json_t *seal;
+    json_array_foreach (seals, index, seal) {
+        const char *file = file_state(archive, seal);
+        all_present = all_present && strcmp(file, "present") == 0;
+        json_object_set_new(seal, "file", json_text(file));
+    }
+    int result;
+    if (ctl->json) {
+        result = json_print(seals, true);
+    } else {
+        result = print_seals(seals);
+        json_decref(seals);
+    }
+    return all_present ? result : CTL_REFUSED;
+}

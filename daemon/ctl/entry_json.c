@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/entry_json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "ctl/json_text.h"
+
+static void set_text(json_t *object, const char *name, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        json_object_set_new(object, name, json_text(text));
+    }
+}
+
+static void set_number(json_t *object, const char *name, double value)
+{
+    char text[32];
+    number_format(value, text);
+    json_object_set_new(object, name, json_text(text));
+}
+
+static void set_count(json_t *object, const char *name, uint64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    json_object_set_new(object, name, json_text(text));
+}
+
+static void set_small(json_t *object, const char *name, uint32_t value)
+{
+    json_object_set_new(object, name, json_integer(value));
+}
+
+static void set_hash(json_t *object, const char *name, const uint8_t hash[HASH_BYTES])
+{
+    json_object_set_new(object, name, json_hex("sha256:", hash, HASH_BYTES));
+}
+
+static json_t *uuid_json(const uint8_t id[ENTRY_ID_BYTES])
+{
+    char text[37];
+    uuid_format(id, text);
+    return json_text(text);
+}
+
+static void add_received(json_t *out, const struct entry_received *received, bool is_scan)
+{
+    set_text(out, "publisher", received->publisher);
+    set_text(out, "stream", received->stream);
+    set_count(out, "sequence", received->sequence);
+    set_text(out, "mode", mode_text(received->mode));
+    set_text(out, "site", received->site);
+    set_text(out, "lane", received->lane);
+    set_hash(out, "record", received->record_sha256);
+    set_count(out, "record_bytes", received->record_bytes);
+    set_text(out, is_scan ? "scan" : "declaration", received->record_id);
+    set_text(out, "item_key", received->item_key);
+    set_text(out, "scanner", received->scanner);
+    set_text(out, "scanner_type", received->scanner_type);
+    if (received->acquired_ns != 0) {
+        json_object_set_new(out, "acquired", json_time(received->acquired_ns));
+    }
+    if (!is_scan) {
+        return;
+    }
+    json_t *images = json_array();
+    for (uint32_t i = 0; i < received->images_count; i++) {
+        const struct entry_image *image = &received->images[i];
+        json_t *object = json_object();
+        set_small(object, "width", image->width);
+        set_small(object, "height", image->height);
+        set_small(object, "bits", image->bits);
+        set_text(object, "energy", energy_text(image->energy));
+        set_small(object, "view", image->view);
+        set_count(object, "payload_bytes", image->payload_bytes);
+        set_hash(object, "payload", image->sha256);
+        json_array_append_new(images, object);
+    }
+    json_object_set_new(out, "images", images);
+}
+
+static void add_refused(json_t *out, const struct entry_refused *refused)
+{
+    set_text(out, "publisher", refused->publisher);
+    set_text(out, "stream", refused->stream);
+    set_count(out, "sequence", refused->sequence);
+    set_small(out, "code", refused->code);
+    set_text(out, "name", refused->name);
+    set_text(out, "reason", refused->reason);
+    set_hash(out, "record", refused->record_sha256);
+    set_count(out, "record_bytes", refused->record_bytes);
+    json_object_set_new(out, "quarantined", json_boolean(refused->quarantined));
+}
+
+static void add_score(json_t *out, const struct entry_score *score)
+{
+    set_number(out, "probability", score->probability);
+    set_number(out, "logit", score->logit);
+    set_number(out, "quality", score->quality);
+    set_text(out, "unscorable", score->unscorable);
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < score->contributions_count; i++) {
+        json_t *object = json_object();
+        set_text(object, "name", score->contributions[i].name);
+        set_number(object, "logit", score->contributions[i].logit);
+        set_text(object, "words", score->contributions[i].words);
+        json_array_append_new(array, object);
+    }
+    json_object_set_new(out, "contributions", array);
+    array = json_array();
+    for (uint32_t i = 0; i < score->models_count; i++) {
+        json_t *object = json_object();
+        set_text(object, "name", score->models[i].name);
+        set_hash(object, "model", score->models[i].sha256);
+        json_array_append_new(array, object);
+    }
+    json_object_set_new(out, "models", array);
+    array = json_array();
+    for (uint32_t i = 0; i < score->regions_count; i++) {
+        const struct entry_region *region = &score->regions[i];
+        json_array_append_new(array, json_pack("{s:i, s:i, s:i, s:i, s:i, s:f}", "image", (int)region->image_index, "x",
+                                               (int)region->x, "y", (int)region->y, "width", (int)region->width,
+                                               "height", (int)region->height, "score", region->score));
+    }
+    json_object_set_new(out, "regions", array);
+}
+
+static void add_decision(json_t *out, const struct entry_decision *decision)
+{
+    set_text(out, "decision", decision->decision);
+    set_text(out, "arm", decision->arm);
+    set_number(out, "propensity", decision->propensity);
+    set_number(out, "random_rate", decision->random_rate);
+    set_number(out, "probability", decision->probability);
+    set_number(out, "cutoff", decision->cutoff);
+    set_number(out, "priority", decision->priority);
+    set_number(out, "capacity_per_hour", decision->capacity_per_hour);
+    set_number(out, "arrivals_per_hour", decision->arrivals_per_hour);
+    set_count(out, "rank", decision->rank);
+    set_count(out, "window_count", decision->window_count);
+    set_hash(out, "policy", decision->policy_sha256);
+    json_t *rng = json_object();
+    set_text(rng, "scheme", decision->draw_scheme);
+    set_text(rng, "day", decision->draw_day);
+    set_text(rng, "stratum", decision->draw_stratum);
+    json_object_set_new(rng, "draw", json_hex("", decision->draw, HASH_BYTES));
+    json_object_set_new(out, "rng", rng);
+    json_t *reasons = json_array();
+    for (uint32_t i = 0; i < decision->reasons_count; i++) {
+        json_array_append_new(reasons, json_text(decision->reasons[i]));
+    }
+    json_object_set_new(out, "reasons", reasons);
+    set_text(out, "label", decision->label);
+    set_text(out, "mode", mode_text(decision->mode));
+    set_text(out, "site", decision->site);
+    set_text(out, "lane", decision->lane);
+    set_text(out, "hold_ended_by", decision->hold_ended_by);
+}
+
+static void add_outcome(json_t *out, const struct entry_outcome *outcome)
+{
+    set_text(out, "exam_level", outcome->exam_level);
+    set_text(out, "result", outcome->result);
+    set_text(out, "seizure_class", outcome->seizure_class);
+    if (outcome->quantity != 0.0) {
+        set_number(out, "quantity", outcome->quantity);
+        set_text(out, "unit", outcome->unit);
+    }
+    if (outcome->has_region) {
+        json_object_set_new(out, "region",
+                            json_pack("{s:i, s:i, s:i, s:i, s:i}", "image", (int)outcome->image_index, "x",
+                                      (int)outcome->region_x, "y", (int)outcome->region_y, "width",
+                                      (int)outcome->region_width, "height", (int)outcome->region_height));
+    }
+    set_text(out, "request_id", outcome->request_id);
+    set_count(out, "version", outcome->version);
+}
+
+static void add_action(json_t *out, const struct entry_officer_action *action)
+{
+    set_text(out, "action", action->action);
+    set_text(out, "code", action->code);
+    set_text(out, "to_state", action->to_state);
+    set_text(out, "request_id", action->request_id);
+    set_count(out, "version", action->version);
+}
+
+static void add_seal(json_t *out, const struct entry_archive_seal *seal)
+{
+    set_text(out, "path", seal->path);
+    set_count(out, "file_bytes", seal->file_bytes);
+    set_hash(out, "file", seal->sha256);
+    set_count(out, "first_index", seal->first_index);
+    set_count(out, "last_index", seal->last_index);
+    set_text(out, "hdf5_version", seal->hdf5_version);
+    set_text(out, "filters", seal->filters);
+}
+
+static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
+{
+    set_text(out, "day", commit->day);
+    set_text(out, "scheme", commit->scheme);
+    set_hash(out, "commitment", commit->commitment);
+    json_t *rates = json_object();
+    for (uint32_t i = 0; i < commit->rates_count; i++) {
+        set_number(rates, commit->rates[i].stratum == NULL ? "" : commit->rates[i].stratum, commit->rates[i].rate);
+    }
+    json_object_set_new(out, "rates", rates);
+}
+
+static void add_change(json_t *out, const struct entry *entry)
+{
+    if (entry->type == ENTRY_CONFIG_CHANGE) {
+        set_hash(out, "config", entry->body.config_change.config_sha256);
+        set_hash(out, "policy", entry->body.config_change.policy_sha256);
+        set_text(out, "policy_version", entry->body.config_change.policy_version);
+    } else if (entry->type == ENTRY_MODEL_CHANGE) {
+        set_text(out, "name", entry->body.model_change.name);
+        set_hash(out, "model", entry->body.model_change.sha256);
+        set_count(out, "file_bytes", entry->body.model_change.file_bytes);
+        set_text(out, "evaluation", entry->body.model_change.evaluation);
+    } else if (entry->type == ENTRY_LOG_OPEN) {
+        set_text(out, "origin", entry->body.log_open.origin);
+        set_small(out, "format_version", entry->body.log_open.format_version);
+        set_hash(out, "schema", entry->body.log_open.schema_sha256);
+    }
+}
+
+static void add_body(json_t *out, const struct entry *entry)
+{
+    switch (entry->type) {
+    case ENTRY_SCAN_RECEIVED:
+    case ENTRY_DECLARATION_RECEIVED:
+        add_received(out, &entry->body.received, entry->type == ENTRY_SCAN_RECEIVED);
+        break;
+    case ENTRY_RECORD_REFUSED:
+        add_refused(out, &entry->body.refused);
+        break;
+    case ENTRY_SCORE:
+        add_score(out, &entry->body.score);
+        break;
+    case ENTRY_REFERRAL_DECISION:
+        add_decision(out, &entry->body.decision);
+        break;
+    case ENTRY_OFFICER_ACTION:
+        add_action(out, &entry->body.officer_action);
+        break;
+    case ENTRY_OUTCOME:
+        add_outcome(out, &entry->body.outcome);
+        break;
+    case ENTRY_ARCHIVE_SEAL:
+        add_seal(out, &entry->body.archive_seal);
+        break;
+    case ENTRY_WAL_RECOVERED:
+        set_count(out, "torn_bytes", entry->body.wal_recovered.torn_bytes);
+        set_hash(out, "torn", entry->body.wal_recovered.torn_sha256);
+        break;
+    case ENTRY_TIME_TICK:
+        set_count(out, "received_scans", entry->body.time_tick.received_scans);
+        set_count(out, "received_declarations", entry->body.time_tick.received_declarations);
+        set_count(out, "refused", entry->body.time_tick.refused);
+        set_count(out, "undecided", entry->body.time_tick.undecided);
+        break;
+    case ENTRY_DRAW_COMMIT:
+        add_draw_commit(out, &entry->body.draw_commit);
+        break;
+    case ENTRY_DRAW_REVEAL:
+        set_text(out, "day", entry->body.draw_reveal.day);
+        json_object_set_new(out, "key", json_hex("", entry->body.draw_reveal.key, HASH_BYTES));
+        break;
+    default:
+        add_change(out, entry);
+        break;
+    }
+}
+
+struct json_t *entry_json(const struct entry *entry)
+{
+    json_t *out = json_object();
+    set_small(out, "v", entry->v);
+    set_count(out, "n", entry->n);
+    json_object_set_new(out, "id", uuid_json(entry->id));
+    json_object_set_new(out, "t", json_time(entry->t_ns));
+    set_text(out, "type", entry_type_text(entry->type));
+    if (entry->has_item) {
+        json_object_set_new(out, "item", json_hex("", entry->item, ITEM_ID_BYTES));
+    }
+    if (entry->causes_count > 0) {
+        json_t *causes = json_array();
+        for (uint32_t i = 0; i < entry->causes_count; i++) {
+            json_array_append_new(causes, uuid_json(entry->causes[i]));
+        }
+        json_object_set_new(out, "cause", causes);
+    }
+    set_text(out, "actor", entry->actor);
+    add_body(out, entry);
+    return out;
+}

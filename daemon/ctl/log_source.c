@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/log_source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/durable.h"
+#include "oversight/oversight.h"
+#include "proto/note.h"
+
+/* 256 entries of at most 65535 bytes and their lengths. */
+#define BUNDLE_BYTES_MAX (TILE_WIDTH * (65535u + 2u))
+
+struct log_source {
+    struct wal_reader *reader; /* NULL for a public tree */
+    char directory[DURABLE_PATH_BYTES];
+    uint64_t tree_size;
+    uint64_t next_index;
+    uint8_t *bundle; /* holds next_index when not NULL */
+    size_t bundle_bytes;
+    size_t bundle_offset;
+};
+
+struct err log_source_open_wal(const char *wal_directory, struct log_source **out)
+{
+    struct log_source *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "open log");
+    }
+    struct err err = wal_reader_open(wal_directory, &self->reader);
+    if (err_is(err)) {
+        free(self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+/* Second line of a checkpoint: the size, decimal without leading zeros. */
+static bool read_size(const char *text, uint64_t *tree_size)
+{
+    const char *line = strchr(text, '\n');
+    if (line == NULL || line[1] < '0' || line[1] > '9') {
+        return false;
+    }
+    char *end = NULL;
+    unsigned long long value = strtoull(line + 1, &end, 10);
+    if (*end != '\n' || value > INT64_MAX) {
+        return false;
+    }
+    *tree_size = value;
+    return true;
+}
+
+struct err checkpoint_read(const char *path, uint64_t *tree_size, char **text)
+{
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    struct err err = durable_read(path, NOTE_BYTES_MAX, &bytes, &bytes_count);
+    if (err_is(err)) {
+        return err;
+    }
+    if (!read_size((const char *)bytes, tree_size)) {
+        free(bytes);
+        return err_make(ERR_TABLE_UNREADABLE, "checkpoint does not state a size");
+    }
+    if (text != NULL) {
+        *text = (char *)bytes;
+    } else {
+        free(bytes);
+    }
+    return err_none;
+}
+
+struct err log_source_open_public(const char *log_directory, struct log_source **out)
+{
+    char path[DURABLE_PATH_BYTES];
+    struct log_source *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "open log");
+    }
+    struct err err = err_none;
+    if (snprintf(path, sizeof path, "%s/checkpoint", log_directory) >= (int)sizeof path) {
+        err = err_make(ERR_ARGUMENT, "path of the log is too long");
+    } else {
+        snprintf(self->directory, sizeof self->directory, "%s", log_directory);
+        err = checkpoint_read(path, &self->tree_size, NULL);
+    }
+    if (err_is(err)) {
+        free(self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+void log_source_close(struct log_source **self)
+{
+    if (self == NULL || *self == NULL) {
+        return;
+    }
+    wal_reader_close(&(*self)->reader);
+    free((*self)->bundle);
+    free(*self);
+    *self = NULL;
+}
+
+struct err log_source_seek(struct log_source *self, uint64_t entry_index)
+{
+    if (self->reader != NULL) {
+        return wal_reader_seek(self->reader, entry_index);
+    }
+    if (entry_index > self->tree_size) {
+        return err_make(ERR_NOT_FOUND, "entry beyond the checkpoint");
+    }
+    free(self->bundle);
+    self->bundle = NULL;
+    self->next_index = entry_index;
+    return err_none;
+}
+
+/* A full bundle is preferred: a later checkpoint may have been copied beside older partial ones. */
+static struct err load_bundle(struct log_source *self)
+{
+    char name[TILE_PATH_BYTES_MAX];
+    char path[DURABLE_PATH_BYTES];
+    uint64_t bundle_index = self->next_index / TILE_WIDTH;
+    uint64_t left = self->tree_size - bundle_index * TILE_WIDTH;
+    bundle_path(bundle_index, left >= TILE_WIDTH ? 0 : (uint32_t)left, name);
+    if (snprintf(path, sizeof path, "%s/%s", self->directory, name) >= (int)sizeof path) {
+        return err_make(ERR_ARGUMENT, "path of the log is too long");
+    }
+    struct err err = durable_read(path, BUNDLE_BYTES_MAX, &self->bundle, &self->bundle_bytes);
+    if (err_is(err)) {
+        self->bundle = NULL;
+        return err;
+    }
+    self->bundle_offset = 0;
+    const uint8_t *entry;
+    uint32_t entry_bytes;
+    for (uint64_t skip = self->next_index % TILE_WIDTH; skip > 0; skip--) {
+        if (!bundle_next(self->bundle, self->bundle_bytes, &self->bundle_offset, &entry, &entry_bytes)) {
+            return err_make(ERR_WAL_DAMAGED, "entry bundle is cut short");
+        }
+    }
+    return err_none;
+}
+
+static struct err next_public(struct log_source *self, struct log_bytes *out, bool *got)
+{
+    if (self->next_index >= self->tree_size) {
+        *got = false;
+        return err_none;
+    }
+    if (self->bundle != NULL && self->next_index % TILE_WIDTH == 0) {
+        free(self->bundle);
+        self->bundle = NULL;
+    }
+    struct err err = self->bundle == NULL ? load_bundle(self) : err_none;
+    if (err_is(err)) {
+        return err;
+    }
+    *out = (struct log_bytes){.entry_index = self->next_index};
+    if (!bundle_next(self->bundle, self->bundle_bytes, &self->bundle_offset, &out->bytes, &out->bytes_count)) {
+        return err_make(ERR_WAL_DAMAGED, "entry bundle is cut short");
+    }
+    self->next_index++;
+    *got = true;
+    return err_none;
+}
+
+struct err log_source_next(struct log_source *self, struct log_bytes *out, bool *got)
+{
+    if (self->reader == NULL) {
+        return next_public(self, out, got);
+    }
+    struct wal_entry entry;
+    struct err err = wal_reader_next(self->reader, &entry, got);
+    if (!err_is(err) && *got) {
+        *out = (struct log_bytes){entry.entry_index, entry.bytes, entry.bytes_count, entry.private_bytes,
+                                  entry.private_count};
+    }
+    return err;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_LOG_SOURCE_H
+#define CTL_LOG_SOURCE_H
+
+/* Log source: entries one after another, out of the private write-ahead log or out of a copy of the public tile tree
+ * (bundles below a checkpoint). Nothing is verified here beyond what the reader of the log checks: triage-verify does that.
+ * One thread; blocks on the disk. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct log_source;
+
+/* At most one of both is given. Errors: IO, WAL_DAMAGED, NOT_FOUND (no checkpoint), MEMORY. */
+MUST_USE struct err log_source_open_wal(const char *wal_directory, struct log_source **out);
+MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
+void log_source_close(struct log_source **self);
+/* The next entry will be this index; NOT_FOUND beyond the end. */
+MUST_USE struct err log_source_seek(struct log_source *self, uint64_t entry_index);
+/* *got false at the end. The bytes live until the next call; private_bytes is NULL from a public tree. */
+struct log_bytes {
+    uint64_t entry_index;
+    const uint8_t *bytes;
+    uint32_t bytes_count;
+    const uint8_t *private_bytes;
+    uint32_t private_count;
+};
+MUST_USE struct err log_source_next(struct log_source *self, struct log_bytes *out, bool *got);
+
+/* Size that a checkpoint file states, and its whole text (caller frees *text; may be NULL). */
+MUST_USE struct err checkpoint_read(const char *path, uint64_t *tree_size, char **text);
+
+#endif

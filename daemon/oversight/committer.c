@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/diag.h"
+#include "oversight/oversight_state.h"
+
+/* Group commit without a timer: while one group is on its way to the disk the next one forms by
+ * itself in the ring. A lone entry is written at once, and under load the groups grow until the
+ * disk keeps up. */
+
+/* How many waiting drafts, from the oldest on, fit into one group. The lock is held. */
+static uint32_t committer_measure(const struct oversight *self)
+{
+    uint32_t entries_bytes = 0;
+    uint32_t private_bytes = 0;
+    uint32_t taken = 0;
+    while (taken < self->count && taken < WAL_ENTRIES_MAX) {
+        const struct oversight_draft *draft =
+            self->ring[(self->first + taken) % self->capacity].draft;
+        uint32_t entry_bytes = 2 + ENTRY_STAMP_BYTES_MAX + draft->rest_bytes;
+        uint32_t beside_bytes =
+            draft->private_bytes == NULL ? 0 : WAL_PRIVATE_HEADER_BYTES + draft->private_count;
+        bool fits =
+            entries_bytes + entry_bytes <= WAL_ENTRY_BYTES_AIM &&
+            entries_bytes + entry_bytes + private_bytes + beside_bytes <= WAL_PAYLOAD_BYTES_MAX;
+        if (!fits) {
+            break;
+        }
+        entries_bytes += entry_bytes;
+        private_bytes += beside_bytes;
+        taken++;
+    }
+    must(self->count == 0 || taken > 0); /* oversight_submit refuses what does not fit alone */
+    return taken;
+}
+
+/* Waits for drafts; moves what fits into the batch. 0 when there will be no more. */
+static uint32_t committer_take(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    while (self->count == 0 && !self->closing && !err_is(self->failure)) {
+        must(pthread_cond_wait(&self->has_drafts, &self->lock) == 0);
+    }
+    uint32_t taken = err_is(self->failure) ? 0 : committer_measure(self);
+    for (uint32_t i = 0; i < taken; i++) {
+        self->batch[i] = self->ring[self->first];
+        self->first = (self->first + 1) % self->capacity;
+    }
+    self->count -= taken;
+    counter_set(COUNTER_waiting_log, self->count);
+    must(pthread_cond_broadcast(&self->has_room) == 0);
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return taken;
+}
+
+static struct err committer_write(struct oversight *self, uint32_t count)
+{
+    uint64_t first_index = wal_size(self->wal);
+    int64_t t_ns = clock_utc_ns();
+    for (uint32_t i = 0; i < count; i++) {
+        struct oversight_draft *draft = self->batch[i].draft;
+        uint8_t stamp[ENTRY_STAMP_BYTES_MAX];
+        size_t stamp_bytes = entry_encode_stamp(first_index + i, t_ns, stamp, sizeof stamp);
+        must(stamp_bytes > 0);
+        wal_add(self->wal, stamp, (uint32_t)stamp_bytes, draft->rest, draft->rest_bytes);
+        draft->t_ns = t_ns;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct oversight_draft *draft = self->batch[i].draft;
+        if (draft->private_bytes != NULL) {
+            wal_add_private(self->wal, i, draft->private_sha256, draft->private_bytes,
+                            draft->private_count);
+        }
+    }
+    uint64_t span_bytes = 0;
+    struct err err = wal_commit(self->wal, &span_bytes);
+    if (!err_is(err)) {
+        counter_add(COUNTER_log_entries, count);
+        counter_add(COUNTER_log_groups, 1);
+        counter_add(COUNTER_log_bytes, span_bytes);
+    }
+    return err;
+}
+
+/* The group is durable. A draft is its owner's again the moment it comes back: nothing of it is
+ * read after that. */
+static void committer_answer(struct oversight *self, uint32_t count)
+{
+    uint64_t first_index = wal_size(self->wal) - count;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->size = first_index + count;
+    counter_set(COUNTER_waiting_checkpoint, self->size - self->published);
+    for (uint32_t i = 0; i < count; i++) {
+        struct oversight_draft *draft = self->batch[i].draft;
+        if (draft->done == NULL) { /* oversight_submit_and_wait sleeps on it */
+            draft->entry_index = first_index + i;
+            self->batch[i].draft = NULL;
+        }
+    }
+    must(pthread_cond_broadcast(&self->moved) == 0);
+    must(pthread_cond_signal(&self->publish_due) == 0);
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    int64_t now_ns = clock_monotonic_ns();
+    for (uint32_t i = 0; i < count; i++) {
+        struct oversight_draft *draft = self->batch[i].draft;
+        stage_took(STAGE_commit, now_ns - self->batch[i].submitted_ns);
+        if (draft != NULL) {
+            draft->entry_index = first_index + i;
+            struct err err = queue_try_put(draft->done, draft);
+            must(err.code != ERR_QUEUE_FULL); /* the owner promised room; a stopped queue has no
+                                                 owner any more */
+        }
+    }
+}
+
+void *committer_run(void *oversight)
+{
+    struct oversight *self = oversight;
+    for (;;) {
+        uint32_t count = committer_take(self);
+        if (count == 0) {
+            break;
+        }
+        struct err err = committer_write(self, count);
+        if (err_is(err)) {
+            oversight_fail(self, err);
+            break;
+        }
+        committer_answer(self, count);
+        wal_settle(self->wal);
+    }
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->committed_last = true;
+    must(pthread_cond_broadcast(&self->publish_due) == 0);
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return NULL;
+}
+
+/* ---- the publisher of checkpoints
+ * --------------------------------------------------------------------------------- */
+
+static struct timespec publisher_deadline(int64_t at_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(at_ns / NS_PER_S),
+                             .tv_nsec = (long)(at_ns % NS_PER_S)};
+}
+
+/* Waits until a checkpoint is due; false when there will be no more. The lock is held. */
+static bool publisher_wait(struct oversight *self, int64_t last_ns)
+{
+    int64_t due_ns = last_ns + self->checkpoint_interval_ns;
+    for (;;) { /* ends: every wake-up finds one of these true or sleeps again, at most until due_ns
+                */
+        bool news = self->size > self->published;
+        if (err_is(self->failure) || (self->committed_last && !news)) {
+            return false;
+        }
+        if (news && (self->committed_last || self->requested > self->published ||
+                     clock_monotonic_ns() >= due_ns)) {
+            return true;
+        }
+        if (news) {
+            struct timespec deadline = publisher_deadline(due_ns);
+            (void)pthread_cond_timedwait(&self->publish_due, &self->lock,
+                                         &deadline); /* a timeout is looked at above */
+        } else {
+            must(pthread_cond_wait(&self->publish_due, &self->lock) == 0);
+        }
+    }
+}
+
+void *publisher_run(void *oversight)
+{
+    struct oversight *self = oversight;
+    int64_t last_ns = clock_monotonic_ns();
+    must(pthread_mutex_lock(&self->lock) == 0);
+    while (publisher_wait(self, last_ns)) {
+        uint64_t size = self->size;
+        must(pthread_mutex_unlock(&self->lock) == 0);
+        last_ns = clock_monotonic_ns();
+        struct err err = publication_step(self->publication, size);
+        if (err_is(err)) {
+            oversight_fail(self, err);
+        } else {
+            counter_add(COUNTER_checkpoints, 1);
+            stage_took(STAGE_checkpoint, clock_monotonic_ns() - last_ns);
+            diag_debug(checkpoint, "size=%llu", (unsigned long long)size);
+        }
+        must(pthread_mutex_lock(&self->lock) == 0);
+        if (!err_is(err)) {
+            self->published = size;
+            counter_set(COUNTER_waiting_checkpoint, self->size - size);
+        }
+        must(pthread_cond_broadcast(&self->moved) == 0);
+    }
+    self->published_last = true;
+    must(pthread_cond_broadcast(&self->moved) == 0);
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return NULL;
+}

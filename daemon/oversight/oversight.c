@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oversight/oversight.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/diag.h"
+#include "oversight/commit_index.h"
+#include "oversight/oversight_state.h"
+#include "oversight/wal_segment.h"
+
+/* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
+ * in together or not at all, so that ERR_CLOSED can promise that none of them will ever be durable.
+ */
+
+static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
+{
+    if (conf->queue_entries == 0 || strlen(conf->wal_directory) >= DURABLE_PATH_BYTES ||
+        strlen(conf->public_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
+        return err_make(ERR_ARGUMENT, "oversight_open");
+    }
+    struct oversight *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "oversight_open");
+    }
+    self->ring = calloc(conf->queue_entries, sizeof *self->ring);
+    if (self->ring == NULL) {
+        free(self);
+        return err_make(ERR_MEMORY, "oversight_open");
+    }
+    self->capacity = conf->queue_entries;
+    self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
+    self->lock_fd = -1;
+    strcpy(self->wal_directory, conf->wal_directory);
+    strcpy(self->public_directory, conf->public_directory);
+    strcpy(self->origin, conf->origin);
+    sha256_of(self->origin, strlen(self->origin), self->origin_sha256);
+    pthread_condattr_t monotonic;
+    must(pthread_condattr_init(&monotonic) == 0);
+    must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
+    must(pthread_mutex_init(&self->lock, NULL) == 0);
+    must(pthread_cond_init(&self->has_drafts, &monotonic) == 0);
+    must(pthread_cond_init(&self->has_room, &monotonic) == 0);
+    must(pthread_cond_init(&self->moved, &monotonic) == 0);
+    must(pthread_cond_init(&self->publish_due, &monotonic) == 0);
+    must(pthread_condattr_destroy(&monotonic) == 0);
+    *out = self;
+    return err_none;
+}
+
+/* The lock lies on the directory itself: it goes with the process, however that ends. */
+static struct err oversight_lock(struct oversight *self)
+{
+    struct err err = durable_directory(self->wal_directory, 0700);
+    if (err_is(err)) {
+        return err;
+    }
+    self->lock_fd = open(self->wal_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (self->lock_fd < 0) {
+        return err_os(ERR_IO, "open write-ahead log");
+    }
+    if (flock(self->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return err_os(errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO, "lock write-ahead log");
+    }
+    return err_none;
+}
+
+/* No segment is there: a new log, if nothing says that there once was one. */
+static struct err oversight_begin(struct oversight *self, struct wal_end *end)
+{
+    if (publication_signed(self->publication) != NULL) {
+        return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
+    }
+    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) == 0) {
+        struct commit_index *index = NULL;
+        struct wal_slot slot;
+        bool any = false;
+        struct err err = commit_index_open(self->wal_directory, false, &index);
+        if (!err_is(err)) {
+            err = commit_index_newest(index, &slot, &any);
+        }
+        commit_index_close(&index);
+        if (err_is(err) || any) {
+            return err_is(err) ? err : err_make(ERR_WAL_DAMAGED, "segments are gone");
+        }
+    }
+    *end = (struct wal_end){0};
+    merkle_range_init(&end->range);
+    return commit_index_create(self->wal_directory);
+}
+
+static struct err oversight_recover(struct oversight *self, struct wal_end *end)
+{
+    struct merkle_range known;
+    struct wal_recover_conf conf = {
+        .wal_directory = self->wal_directory,
+        .origin_sha256 = self->origin_sha256,
+        .is_signed = publication_signed(self->publication),
+        .known = &known,
+    };
+    struct err err = publication_resume(self->publication, &known);
+    if (!err_is(err)) {
+        err = wal_recover(&conf, end);
+    }
+    bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
+                      err.code == ERR_TILE_DIFFERS;
+    if (!from_tiles) {
+        return err;
+    }
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
+     */
+    conf.known = NULL;
+    err = publication_restart(self->publication);
+    return err_is(err) ? err : wal_recover(&conf, end);
+}
+
+static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf,
+                                       struct wal_end *end)
+{
+    struct publication_conf publication_conf = {self->wal_directory, self->public_directory,
+                                                self->origin, conf->key};
+    struct err err = oversight_lock(self);
+    if (!err_is(err)) {
+        err = publication_open(&publication_conf, &self->publication);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    DIR *listing = opendir(self->wal_directory);
+    if (listing == NULL) {
+        return err_os(ERR_IO, "open write-ahead log");
+    }
+    uint64_t first_index = 0;
+    bool found = false;
+    err = wal_segment_find(listing, UINT64_MAX, &first_index, &found);
+    (void)closedir(listing);
+    if (!err_is(err)) {
+        err = found ? oversight_recover(self, end) : oversight_begin(self, end);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    /* A segment holds its header and at least one largest group. */
+    uint64_t least_bytes = WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX;
+    uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
+    struct wal_conf wal_conf = {self->wal_directory, self->origin_sha256,
+                                (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
+                                    WAL_BLOCK_BYTES};
+    return wal_open(&wal_conf, end, &self->wal);
+}
+
+/* With the files open: threads, first entries, first checkpoint. */
+static struct err oversight_start(struct oversight *self, const struct wal_end *end)
+{
+    self->size = end->size;
+    if (pthread_create(&self->committer, NULL, committer_run, self) != 0) {
+        return err_make(ERR_THREAD, "oversight_open");
+    }
+    self->committer_runs = true;
+    struct err err = end->size == 0 ? oversight_append_first(self) : err_none;
+    if (!err_is(err)) {
+        err = oversight_append_recovered(self);
+    }
+    uint64_t size = oversight_size(self);
+    if (!err_is(err)) {
+        err = publication_step(self->publication, size);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    self->published = size; /* the publisher does not run yet, and nobody else has the handle */
+    if (pthread_create(&self->publisher, NULL, publisher_run, self) != 0) {
+        return err_make(ERR_THREAD, "oversight_open");
+    }
+    self->publisher_runs = true;
+    return err_none;
+}
+
+struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
+                          struct oversight_recovery *recovery)
+{
+    if (!sign_init()) {
+        return err_make(ERR_KEY, "signature library");
+    }
+    struct oversight *self = NULL;
+    struct wal_end end;
+    struct err err = oversight_make(conf, &self);
+    if (err_is(err)) {
+        return err;
+    }
+    err = oversight_open_files(self, conf, &end);
+    if (!err_is(err)) {
+        err = oversight_start(self, &end);
+    }
+    if (err_is(err)) {
+        if (self->committer_runs) {
+            oversight_fail(self,
+                           err); /* so that closing does not publish what open did not vouch for */
+        }
+        oversight_close(&self);
+        return err;
+    }
+    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0};
+    *out = self;
+    return err_none;
+}
+
+void oversight_close(struct oversight **self)
+{
+    struct oversight *closing = *self;
+    if (closing == NULL) {
+        return;
+    }
+    must(pthread_mutex_lock(&closing->lock) == 0);
+    closing->closing = true;
+    must(pthread_cond_broadcast(&closing->has_drafts) == 0);
+    must(pthread_cond_broadcast(&closing->has_room) == 0);
+    must(pthread_cond_broadcast(&closing->moved) == 0);
+    must(pthread_mutex_unlock(&closing->lock) == 0);
+    if (closing->committer_runs) {
+        must(pthread_join(closing->committer, NULL) == 0);
+    }
+    if (closing->publisher_runs) {
+        must(pthread_join(closing->publisher, NULL) == 0);
+    }
+    wal_close(&closing->wal);
+    publication_close(&closing->publication);
+    if (closing->lock_fd >= 0) {
+        (void)close(closing->lock_fd);
+    }
+    must(pthread_cond_destroy(&closing->publish_due) == 0);
+    must(pthread_cond_destroy(&closing->moved) == 0);
+    must(pthread_cond_destroy(&closing->has_room) == 0);
+    must(pthread_cond_destroy(&closing->has_drafts) == 0);
+    must(pthread_mutex_destroy(&closing->lock) == 0);
+    free(closing->ring);
+    free(closing);
+    *self = NULL;
+}
+
+void oversight_fail(struct oversight *self, struct err err)
+{
+    must(err_is(err));
+    must(pthread_mutex_lock(&self->lock) == 0);
+    if (!err_is(self->failure)) {
+        self->failure = err;
+    }
+    must(pthread_cond_broadcast(&self->has_drafts) == 0);
+    must(pthread_cond_broadcast(&self->has_room) == 0);
+    must(pthread_cond_broadcast(&self->moved) == 0);
+    must(pthread_cond_broadcast(&self->publish_due) == 0);
+    must(pthread_mutex_unlock(&self->lock) == 0);
+}
+
+struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
+                            uint32_t count)
+{
+    if (count == 0 || count > self->capacity) {
+        return err_make(ERR_ARGUMENT, "oversight_submit");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
+            (drafts[i]->private_bytes != NULL &&
+             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            return err_make(ERR_ARGUMENT, "oversight_submit");
+        }
+    }
+    int64_t submitted_ns = clock_monotonic_ns();
+    must(pthread_mutex_lock(&self->lock) == 0);
+    while (self->capacity - self->count < count && !self->closing && !err_is(self->failure)) {
+        must(pthread_cond_wait(&self->has_room, &self->lock) == 0);
+    }
+    struct err err = err_none;
+    if (self->closing || err_is(self->failure)) {
+        err = err_make(ERR_CLOSED, "oversight_submit");
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            self->ring[(self->first + self->count + i) % self->capacity] =
+                (struct waiting_draft){drafts[i], submitted_ns};
+        }
+        self->count += count;
+        counter_set(COUNTER_waiting_log, self->count);
+        must(pthread_cond_signal(&self->has_drafts) == 0);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}
+
+struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+{
+    must(draft->done == NULL);
+    draft->entry_index = UINT64_MAX; /* until it is durable */
+    struct err err = oversight_submit(self, (struct oversight_draft *const[]){draft}, 1);
+    if (err_is(err)) {
+        return err;
+    }
+    must(pthread_mutex_lock(&self->lock) == 0);
+    while (draft->entry_index == UINT64_MAX && !err_is(self->failure)) {
+        must(pthread_cond_wait(&self->moved, &self->lock) == 0);
+    }
+    if (draft->entry_index == UINT64_MAX) {
+        err = self->failure;
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}
+
+uint64_t oversight_size(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    uint64_t size = self->size;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return size;
+}
+
+uint64_t oversight_wait(struct oversight *self, uint64_t size, int64_t timeout_ns)
+{
+    int64_t deadline_ns = clock_monotonic_ns() + timeout_ns;
+    struct timespec deadline = {(time_t)(deadline_ns / NS_PER_S), (long)(deadline_ns % NS_PER_S)};
+    bool expired = timeout_ns <= 0;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    while (self->size <= size && !expired && !self->closing && !err_is(self->failure)) {
+        expired = pthread_cond_timedwait(&self->moved, &self->lock, &deadline) == ETIMEDOUT;
+    }
+    uint64_t reached = self->size;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return reached;
+}
+
+struct err oversight_failure(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    struct err failure = self->failure;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return failure;
+}
+
+uint64_t oversight_published(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    uint64_t published = self->published;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return published;
+}
+
+struct err oversight_publish(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    uint64_t size = self->size;
+    self->requested = size > self->requested ? size : self->requested;
+    must(pthread_cond_signal(&self->publish_due) == 0);
+    while (self->published < size && !err_is(self->failure) && !self->published_last) {
+        must(pthread_cond_wait(&self->moved, &self->lock) == 0);
+    }
+    struct err err = err_none;
+    if (self->published < size) {
+        err = err_is(self->failure) ? self->failure : err_make(ERR_CLOSED, "oversight_publish");
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}

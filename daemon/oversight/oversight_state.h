@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OVERSIGHT_STATE_H
+#define OVERSIGHT_STATE_H
+
+/* Oversight state: what the threads of the oversight log share. Included by oversight*.c and
+ * committer.c only. */
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/durable.h"
+#include "oversight/oversight.h"
+#include "oversight/publication.h"
+#include "oversight/wal.h"
+
+struct waiting_draft {
+    struct oversight_draft *draft;
+    int64_t submitted_ns;
+};
+
+struct oversight {
+    pthread_mutex_t
+        lock; /* guards all down to requested, and entry_index of drafts taken by submit_and_wait */
+    pthread_cond_t has_drafts;  /* for the committer */
+    pthread_cond_t has_room;    /* for submitters */
+    pthread_cond_t moved;       /* size, published or failure changed, or it is closing */
+    pthread_cond_t publish_due; /* for the publisher of checkpoints */
+    struct waiting_draft *ring;
+    uint32_t capacity;
+    uint32_t first;
+    uint32_t count;
+    bool closing;        /* no more submissions; the committer drains */
+    bool committed_last; /* the committer has left: size moves no more */
+    bool published_last; /* so has the publisher */
+    struct err failure;
+    uint64_t size;
+    uint64_t published;
+    uint64_t requested; /* a checkpoint of this size was asked for */
+
+    struct waiting_draft batch[WAL_ENTRIES_MAX]; /* the committer's */
+    struct wal *wal;                             /* the committer's after open */
+    struct publication *publication;             /* the publisher's after open */
+    pthread_t committer;
+    pthread_t publisher;
+    bool committer_runs;
+    bool publisher_runs;
+    int lock_fd;
+    int64_t checkpoint_interval_ns;
+    char wal_directory[DURABLE_PATH_BYTES];
+    char public_directory[DURABLE_PATH_BYTES];
+    char origin[NOTE_ORIGIN_BYTES_MAX + 1];
+    uint8_t origin_sha256[HASH_BYTES];
+};
+
+/* Threads; the argument is the struct oversight. */
+void *committer_run(void *oversight);
+void *publisher_run(void *oversight);
+
+/* Record the first error and wake everybody. Any thread, without the lock. */
+void oversight_fail(struct oversight *self, struct err err);
+
+/* log.open for an empty log; wal.recovered for every torn tail that was saved and not yet told of.
+ * The committer runs. */
+MUST_USE struct err oversight_append_first(struct oversight *self);
+MUST_USE struct err oversight_append_recovered(struct oversight *self);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oversight/publication.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/durable.h"
+#include "oversight/oversight.h"
+#include "oversight/tiles.h"
+#include "oversight/wal_segment.h"
+
+/* Entries are read back from the write-ahead log, not handed over in memory: so publishing may lag
+ * as far as it likes, and what is signed is what the disk gives back. */
+
+#define SIGNED_NAME "last-signed"
+#define CHECKPOINT_NAME "checkpoint"
+#define COPIES_NAME "checkpoints"
+#define VKEY_NAME "vkey"
+
+struct publication {
+    struct publication_conf conf;
+    struct note_vkey vkey;
+    struct checkpoint is_signed; /* valid with has_signed */
+    bool has_signed;
+    struct tiles *tiles;
+    struct wal_reader *reader;
+    char signed_path[DURABLE_PATH_BYTES];
+    char checkpoint_path[DURABLE_PATH_BYTES];
+    char copies_path[DURABLE_PATH_BYTES];
+};
+
+/* A signed checkpoint from a file; *found is false when there is no such file. */
+static struct err publication_read(const struct publication *self, const char *path,
+                                   enum err_code when_bad, struct checkpoint *out, bool *found)
+{
+    uint8_t *text = NULL;
+    size_t text_bytes = 0;
+    struct err err = durable_read(path, NOTE_BYTES_MAX, &text, &text_bytes);
+    if (err.os_errno == ENOENT) {
+        *found = false;
+        return err_none;
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    enum note_fault fault = checkpoint_open((const char *)text, text_bytes, &self->vkey, out);
+    free(text);
+    if (fault == NOTE_NOT_SIGNED || fault == NOTE_WRONG_ORIGIN) {
+        return err_make(ERR_KEY, "checkpoint is of another origin or key");
+    }
+    if (fault != NOTE_GOOD) {
+        return err_make(when_bad, "read checkpoint");
+    }
+    *found = true;
+    return err_none;
+}
+
+static struct err publication_prepare_files(struct publication *self)
+{
+    char vkey_path[DURABLE_PATH_BYTES];
+    char text[NOTE_VKEY_BYTES_MAX + 1];
+    bool differs = false;
+    const char *public_directory = self->conf.public_directory;
+    struct err err = wal_path(public_directory, VKEY_NAME, vkey_path);
+    if (!err_is(err)) {
+        err = wal_path(public_directory, CHECKPOINT_NAME, self->checkpoint_path);
+    }
+    if (!err_is(err)) {
+        err = wal_path(public_directory, COPIES_NAME, self->copies_path);
+    }
+    if (!err_is(err)) {
+        err = wal_path(self->conf.wal_directory, SIGNED_NAME, self->signed_path);
+    }
+    if (!err_is(err)) {
+        err = durable_directory(self->copies_path, 0755);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    note_vkey_encode(&self->vkey, text);
+    strcat(text, "\n");
+    err = durable_create(vkey_path, text, strlen(text), 0444, &differs);
+    if (!err_is(err) && differs) {
+        err = err_make(ERR_KEY, "public directory belongs to another key");
+    }
+    return err;
+}
+
+/* last-signed is written before the public checkpoint, so it can be newer but never older. */
+static struct err publication_read_signed(struct publication *self)
+{
+    struct checkpoint public_one;
+    bool has_public = false;
+    struct err err = publication_read(self, self->signed_path, ERR_LOG_ROLLED_BACK,
+                                      &self->is_signed, &self->has_signed);
+    if (!err_is(err)) {
+        err = publication_read(self, self->checkpoint_path, ERR_TILE_DIFFERS, &public_one,
+                               &has_public);
+    }
+    if (err_is(err) || !has_public) {
+        return err;
+    }
+    if (!self->has_signed || public_one.size > self->is_signed.size ||
+        (public_one.size == self->is_signed.size &&
+         !hash_equal(public_one.root, self->is_signed.root))) {
+        return err_make(ERR_LOG_ROLLED_BACK, "public checkpoint is newer than last-signed");
+    }
+    return err_none;
+}
+
+struct err publication_open(const struct publication_conf *conf, struct publication **out)
+{
+    if (!note_origin_valid(conf->origin)) {
+        return err_make(ERR_ARGUMENT, "origin");
+    }
+    struct publication *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "publication_open");
+    }
+    self->conf = *conf;
+    note_vkey_make(&self->vkey, conf->origin, conf->key->public_key);
+    struct err err = publication_prepare_files(self);
+    if (!err_is(err)) {
+        err = publication_read_signed(self);
+    }
+    if (!err_is(err)) {
+        err = tiles_open(conf->public_directory, &self->tiles);
+    }
+    if (err_is(err)) {
+        publication_close(&self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+void publication_close(struct publication **self)
+{
+    if (*self == NULL) {
+        return;
+    }
+    wal_reader_close(&(*self)->reader);
+    tiles_close(&(*self)->tiles);
+    free(*self);
+    *self = NULL;
+}
+
+const struct checkpoint *publication_signed(const struct publication *self)
+{
+    return self->has_signed ? &self->is_signed : NULL;
+}
+
+struct err publication_resume(struct publication *self, struct merkle_range *range)
+{
+    uint64_t size = 0;
+    struct err err =
+        tiles_complete_size(self->tiles, self->has_signed ? self->is_signed.size : 0, &size);
+    if (!err_is(err)) {
+        err = tiles_load(self->tiles, size);
+    }
+    if (!err_is(err)) {
+        tiles_range(self->tiles, range);
+    }
+    return err;
+}
+
+struct err publication_restart(struct publication *self)
+{
+    return tiles_load(self->tiles, 0);
+}
+
+/* The tree that is about to be signed must contain the tree that was: the hashes it started from
+ * were only read from files that others can reach. */
+static struct err publication_check_signed(const struct publication *self)
+{
+    if (!self->has_signed || tiles_size(self->tiles) != self->is_signed.size) {
+        return err_none;
+    }
+    struct merkle_range range;
+    uint8_t root[HASH_BYTES];
+    tiles_range(self->tiles, &range);
+    merkle_range_root(&range, root);
+    return hash_equal(root, self->is_signed.root)
+               ? err_none
+               : err_make(ERR_TILE_DIFFERS, "tiles do not give the signed root");
+}
+
+static struct err publication_take_entries(struct publication *self, uint64_t size)
+{
+    struct err err = err_none;
+    if (self->reader == NULL) {
+        err = wal_reader_open(self->conf.wal_directory, &self->reader);
+        if (!err_is(err)) {
+            err = wal_reader_seek(self->reader, tiles_size(self->tiles));
+        }
+        if (!err_is(err)) {
+            err = publication_check_signed(self);
+        }
+    }
+    while (!err_is(err) && tiles_size(self->tiles) < size) {
+        struct wal_entry entry;
+        bool got = false;
+        err = wal_reader_next(self->reader, &entry, &got);
+        if (!err_is(err) && !got) {
+            err = err_make(ERR_WAL_DAMAGED, "durable entry does not read back");
+        }
+        if (!err_is(err)) {
+            must(entry.entry_index == tiles_size(self->tiles));
+            err = tiles_append(self->tiles, entry.bytes, entry.bytes_count);
+        }
+        if (!err_is(err)) {
+            err = publication_check_signed(self);
+        }
+    }
+    return err;
+}
+
+/* Remember, then show: after last-signed is durable the log can never again be continued without
+ * these entries. */
+static struct err publication_show(struct publication *self, const struct checkpoint *checkpoint)
+{
+    char text[NOTE_BYTES_MAX];
+    char name[32];
+    char copy_path[DURABLE_PATH_BYTES];
+    bool differs = false;
+    size_t text_bytes = checkpoint_sign(checkpoint, self->conf.key, text);
+    (void)snprintf(name, sizeof name, "%" PRIu64, checkpoint->size);
+    struct err err = wal_path(self->copies_path, name, copy_path);
+    if (!err_is(err)) {
+        err = durable_replace(self->signed_path, text, text_bytes, 0600);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    self->is_signed = *checkpoint;
+    self->has_signed = true;
+    err = durable_replace(self->checkpoint_path, text, text_bytes, 0644);
+    if (!err_is(err)) {
+        err = durable_create(copy_path, text, text_bytes, 0444, &differs);
+    }
+    if (!err_is(err) && differs) {
+        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
+    }
+    return err;
+}
+
+struct err publication_step(struct publication *self, uint64_t size)
+{
+    must(size > 0 && (!self->has_signed || size >= self->is_signed.size));
+    struct err err = publication_take_entries(self, size);
+    if (!err_is(err)) {
+        err = tiles_write_partials(self->tiles);
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    must(tiles_size(self->tiles) == size);
+    struct checkpoint checkpoint = {.size = size};
+    strcpy(checkpoint.origin, self->conf.origin); /* publication_open checked its length */
+    struct merkle_range range;
+    tiles_range(self->tiles, &range);
+    merkle_range_root(&range, checkpoint.root);
+    return publication_show(self, &checkpoint);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oversight/tiles.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/durable.h"
+#include "proto/entry.h"
+
+/* In memory is only the right edge of the tree: at each level of tiles the hashes of the one tile
+ * that is not full yet, and the bundle that goes with it. A full tile is written once and
+ * forgotten; its root moves up a level. */
+
+#define LEVELS 8u /* of tiles: 8 levels of 256 span 2^64 entries */
+#define LEVEL_BITS 8u
+#define TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
+#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u)) /* what the format allows */
+#define TILE_MODE 0444
+
+struct tiles {
+    char directory[DURABLE_PATH_BYTES];
+    uint64_t size;
+    uint32_t counts[LEVELS];
+    uint8_t hashes[LEVELS][TILE_WIDTH][HASH_BYTES];
+    uint8_t *bundle;
+    size_t bundle_bytes;
+};
+
+struct err tiles_open(const char *public_directory, struct tiles **out)
+{
+    if (strlen(public_directory) + 1 + TILE_PATH_BYTES_MAX > DURABLE_PATH_BYTES) {
+        return err_make(ERR_ARGUMENT, "path length");
+    }
+    struct tiles *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "tiles_open");
+    }
+    self->bundle = malloc(BUNDLE_BYTES_MAX); /* only the pages that are used cost anything */
+    if (self->bundle == NULL) {
+        free(self);
+        return err_make(ERR_MEMORY, "tiles_open");
+    }
+    strcpy(self->directory, public_directory);
+    *out = self;
+    return err_none;
+}
+
+void tiles_close(struct tiles **self)
+{
+    if (*self == NULL) {
+        return;
+    }
+    free((*self)->bundle);
+    free(*self);
+    *self = NULL;
+}
+
+uint64_t tiles_size(const struct tiles *self)
+{
+    return self->size;
+}
+
+static void tiles_path(const struct tiles *self, const char *name, char out[DURABLE_PATH_BYTES])
+{
+    int path_bytes = snprintf(out, DURABLE_PATH_BYTES, "%s/%s", self->directory, name);
+    must(path_bytes > 0 && path_bytes < (int)DURABLE_PATH_BYTES); /* tiles_open left room */
+}
+
+/* ---- what is on the disk
+ * ------------------------------------------------------------------------------------------ */
+
+static bool tiles_exists(const struct tiles *self, const char *name)
+{
+    char path[DURABLE_PATH_BYTES];
+    tiles_path(self, name, path);
+    return access(path, F_OK) == 0;
+}
+
+struct err tiles_complete_size(const struct tiles *self, uint64_t size, uint64_t *out)
+{
+    char name[TILE_PATH_BYTES_MAX];
+    uint64_t complete = size / TILE_WIDTH * TILE_WIDTH;
+    for (uint64_t n = 0; n < complete / TILE_WIDTH; n++) {
+        bundle_path(n, 0, name);
+        if (!tiles_exists(self, name)) {
+            complete = n * TILE_WIDTH;
+        }
+    }
+    for (uint32_t level = 0; level < LEVELS - 1; level++) {
+        uint32_t shift = LEVEL_BITS * (level + 1);
+        for (uint64_t n = 0; n < complete >> shift; n++) {
+            tile_path(level, n, 0, name);
+            if (!tiles_exists(self, name)) {
+                complete = n << shift;
+            }
+        }
+    }
+    *out = complete;
+    return err_none;
+}
+
+/* Root of the perfect subtree over width (a power of two) hashes. */
+static void tiles_fold(const uint8_t (*hashes)[HASH_BYTES], uint32_t width, uint8_t out[HASH_BYTES])
+{
+    uint8_t row[TILE_WIDTH][HASH_BYTES];
+    memcpy(row, hashes, (size_t)width * HASH_BYTES);
+    for (; width > 1; width /= 2) {
+        for (uint32_t i = 0; i < width / 2; i++) {
+            merkle_node(row[2 * i], row[2 * i + 1], row[i]);
+        }
+    }
+    memcpy(out, row[0], HASH_BYTES);
+}
+
+static struct err tiles_read_root(const struct tiles *self, uint32_t level, uint64_t n,
+                                  uint8_t out[HASH_BYTES])
+{
+    char name[TILE_PATH_BYTES_MAX];
+    char path[DURABLE_PATH_BYTES];
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    tile_path(level, n, 0, name);
+    tiles_path(self, name, path);
+    struct err err = durable_read(path, TILE_BYTES, &bytes, &bytes_count);
+    if (err_is(err)) {
+        return err;
+    }
+    if (bytes_count == TILE_BYTES) {
+        tiles_fold((const uint8_t(*)[HASH_BYTES])bytes, TILE_WIDTH, out);
+    } else {
+        err = err_make(ERR_TILE_DIFFERS, "tile has another size");
+    }
+    free(bytes);
+    return err;
+}
+
+struct err tiles_load(struct tiles *self, uint64_t size)
+{
+    must(size % TILE_WIDTH == 0);
+    memset(self->counts, 0, sizeof self->counts);
+    self->size = 0;
+    self->bundle_bytes = 0;
+    for (uint32_t level = 1; level < LEVELS; level++) {
+        uint64_t entries =
+            size >> (LEVEL_BITS * level); /* hashes at this level, all tiles together */
+        uint32_t count = (uint32_t)(entries % TILE_WIDTH);
+        for (uint32_t i = 0; i < count; i++) {
+            struct err err =
+                tiles_read_root(self, level - 1, entries - count + i, self->hashes[level][i]);
+            if (err_is(err)) {
+                return err;
+            }
+        }
+        self->counts[level] = count;
+    }
+    self->size = size;
+    return err_none;
+}
+
+/* ---- writing
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static struct err tiles_write(const struct tiles *self, const char *name, const void *bytes,
+                              size_t bytes_count)
+{
+    char path[DURABLE_PATH_BYTES];
+    bool differs = false;
+    tiles_path(self, name, path);
+    struct err err = durable_create(path, bytes, bytes_count, TILE_MODE, &differs);
+    if (err.os_errno == ENOENT) { /* the first file of its directory */
+        char parent[DURABLE_PATH_BYTES];
+        strcpy(parent, path);
+        *strrchr(parent, '/') = '\0';
+        err = durable_directory(parent, 0755);
+        if (!err_is(err)) {
+            err = durable_create(path, bytes, bytes_count, TILE_MODE, &differs);
+        }
+    }
+    if (!err_is(err) && differs) {
+        err = err_make(ERR_TILE_DIFFERS, "write tile");
+    }
+    return err;
+}
+
+/* The full file exists: its partial ones are not needed any more (tlog-tiles allows to delete
+ * them). full is its name. */
+static struct err tiles_remove_partials(const struct tiles *self, const char *full)
+{
+    char folder[DURABLE_PATH_BYTES];
+    tiles_path(self, full, folder);
+    size_t folder_bytes = strlen(folder);
+    must(folder_bytes + sizeof ".p/256" <=
+         sizeof folder); /* TILE_PATH_BYTES_MAX counts the widest partial */
+    strcpy(folder + folder_bytes, ".p");
+    DIR *listing = opendir(folder);
+    if (listing == NULL) {
+        return errno == ENOENT ? err_none : err_os(ERR_IO, "list partial tiles");
+    }
+    struct err err = err_none;
+    for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err);
+         name = readdir(listing)) {
+        char path[DURABLE_PATH_BYTES + 1 + NAME_MAX];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, name->d_name);
+        if (name->d_name[0] != '.') {
+            err = durable_remove(path);
+        }
+    }
+    (void)closedir(listing);
+    if (!err_is(err) && rmdir(folder) != 0 && errno != ENOTEMPTY && errno != EEXIST) {
+        err = err_os(ERR_IO, "remove directory of partial tiles");
+    }
+    return err;
+}
+
+/* A level has 256 hashes: write its tile, move its root up, and so on while that fills the level
+ * above. */
+static struct err tiles_complete_levels(struct tiles *self)
+{
+    char name[TILE_PATH_BYTES_MAX];
+    for (uint32_t level = 0; level < LEVELS && self->counts[level] == TILE_WIDTH; level++) {
+        uint64_t n = (self->size >> (LEVEL_BITS * (level + 1))) - 1;
+        tile_path(level, n, 0, name);
+        struct err err = tiles_write(self, name, self->hashes[level], TILE_BYTES);
+        if (!err_is(err)) {
+            err = tiles_remove_partials(self, name);
+        }
+        if (err_is(err)) {
+            return err;
+        }
+        must(level + 1 < LEVELS);
+        tiles_fold((const uint8_t(*)[HASH_BYTES])self->hashes[level], TILE_WIDTH,
+                   self->hashes[level + 1][self->counts[level + 1]]);
+        self->counts[level + 1]++;
+        self->counts[level] = 0;
+    }
+    return err_none;
+}
+
+struct err tiles_append(struct tiles *self, const uint8_t *entry, uint32_t entry_bytes)
+{
+    must(entry_bytes > 0 && entry_bytes <= UINT16_MAX && self->counts[0] < TILE_WIDTH);
+    uint8_t *at = self->bundle + self->bundle_bytes;
+    at[0] = (uint8_t)(entry_bytes >> 8);
+    at[1] = (uint8_t)entry_bytes;
+    memcpy(at + 2, entry, entry_bytes);
+    self->bundle_bytes += 2 + (size_t)entry_bytes;
+    merkle_leaf(entry, entry_bytes, self->hashes[0][self->counts[0]]);
+    self->counts[0]++;
+    self->size++;
+    if (self->counts[0] < TILE_WIDTH) {
+        return err_none;
+    }
+    char name[TILE_PATH_BYTES_MAX];
+    bundle_path(self->size / TILE_WIDTH - 1, 0, name);
+    struct err err = tiles_write(self, name, self->bundle, self->bundle_bytes);
+    if (!err_is(err)) {
+        err = tiles_remove_partials(self, name);
+    }
+    self->bundle_bytes = 0;
+    /* The bundle goes first: whoever sees a tile finds the entries under it. */
+    return err_is(err) ? err : tiles_complete_levels(self);
+}
+
+struct err tiles_write_partials(struct tiles *self)
+{
+    char name[TILE_PATH_BYTES_MAX];
+    struct err err = err_none;
+    if (self->counts[0] > 0) {
+        bundle_path(self->size / TILE_WIDTH, self->counts[0], name);
+        err = tiles_write(self, name, self->bundle, self->bundle_bytes);
+    }
+    for (uint32_t level = 0; level < LEVELS && !err_is(err); level++) {
+        if (self->counts[level] > 0) {
+            uint32_t shift = LEVEL_BITS * (level + 1);
+            tile_path(level, shift < 64 ? self->size >> shift : 0, self->counts[level], name);
+            err = tiles_write(self, name, self->hashes[level],
+                              (size_t)self->counts[level] * HASH_BYTES);
+        }
+    }
+    return err;
+}
+
+void tiles_range(const struct tiles *self, struct merkle_range *out)
+{
+    merkle_range_init(out);
+    for (uint32_t bit = MERKLE_LEVELS_MAX; bit-- > 0;) {
+        if ((self->size >> bit & 1) == 0) {
+            continue;
+        }
+        /* The subtree of 2^bit entries is a run of 2^(bit % 8) hashes of the unfinished tile of its
+         * level; wider runs come first in it, as the size's higher bits do. */
+        uint32_t level = bit / LEVEL_BITS;
+        uint32_t width = 1u << (bit % LEVEL_BITS);
+        uint32_t first = self->counts[level] & ~(2 * width - 1);
+        tiles_fold((const uint8_t(*)[HASH_BYTES]) & self->hashes[level][first], width,
+                   out->roots[out->roots_count]);
+        out->roots_count++;
+    }
+    out->size = self->size;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state/state_inside.h"
+
+#include <string.h>
+
+/* What the judge line asks when it starts, and what commands are checked against. Every answer is a function of the entries
+ * applied so far, so that a restart sees what the running daemon saw. */
+
+struct err state_streams(struct state *self, struct state_stream *out, uint32_t capacity, uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_STREAMS, &statement);
+    uint32_t found = 0;
+    bool row = !err_is(err);
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        if (found < capacity) {
+            column_copy_text(statement, 0, out[found].publisher, sizeof out->publisher);
+            column_copy_text(statement, 1, out[found].stream, sizeof out->stream);
+            out[found].next_sequence = column_index(statement, 2);
+        }
+        found++;
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
+struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uint32_t capacity, uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_UNDECIDED, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_index(statement, 1, from);
+    bind_integer(statement, 2, capacity);
+    uint32_t found = 0;
+    bool row = true;
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        out[found++] = column_index(statement, 0);
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
+struct err state_recent_decisions(struct state *self, struct state_decided *out, uint32_t capacity, uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_RECENT_DECISIONS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, capacity);
+    uint32_t found = 0;
+    bool row = true;
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        struct state_decided *decided = &out[found++];
+        column_copy_blob(statement, 0, decided->item, ITEM_ID_BYTES);
+        decided->mode = mode_parse(column_text(statement, 1));
+        column_copy_text(statement, 2, decided->site, sizeof decided->site);
+        column_copy_text(statement, 3, decided->key, sizeof decided->key);
+        decided->probability = column_real(statement, 4);
+        decided->scorable = column_integer(statement, 5) != 0; /* only a score enters its window */
+        decided->referred = column_integer(statement, 6) != 0;
+        decided->t_ns = column_integer(statement, 7);
+        decided->entry_index = column_index(statement, 8);
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
+/* Declarations that came before entry index `before`. */
+static struct err declarations_before(struct state *self, const uint8_t item[ITEM_ID_BYTES], uint64_t before,
+                                      uint64_t *out, uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_ITEM_DECLARATIONS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_blob(statement, 1, item, ITEM_ID_BYTES);
+    bind_index(statement, 2, before);
+    bind_integer(statement, 3, 8);
+    uint32_t found = 0;
+    bool row = true;
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < 8);
+        out[found++] = column_index(statement, 0);
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
+/* An outcome teaches about the declarations that were there when it was entered: a replay at a later start must learn
+ * exactly what the running daemon learnt. */
+struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out, uint32_t capacity,
+                          uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_OUTCOMES, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_index(statement, 1, from);
+    bind_integer(statement, 2, capacity);
+    uint32_t found = 0;
+    bool row = true;
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        struct state_outcome *outcome = &out[found];
+        outcome->entry_index = column_index(statement, 0);
+        outcome->t_ns = column_integer(statement, 1);
+        outcome->found = column_integer(statement, 2) != 0;
+        uint8_t item[ITEM_ID_BYTES];
+        column_copy_blob(statement, 3, item, ITEM_ID_BYTES);
+        err = declarations_before(self, item, outcome->entry_index, outcome->declaration_entries,
+                                  &outcome->declarations_count);
+        if (err_is(err)) {
+            break;
+        }
+        found++;
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
+struct err state_item_declarations(struct state *self, const uint8_t item[ITEM_ID_BYTES], uint64_t *out,
+                                   uint32_t *count)
+{
+    return declarations_before(self, item, INT64_MAX, out, count);
+}
+
+struct err state_models(struct state *self, struct state_model *out, uint32_t capacity, uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_MODELS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, capacity);
+    uint32_t found = 0;
+    bool row = true;
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        column_copy_text(statement, 0, out[found].name, sizeof out->name);
+        column_copy_blob(statement, 1, out[found].sha256, HASH_BYTES);
+        found++;
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
+/* First row of a statement that is ready to run; the caller reads it and resets. */
+static struct err first_row(struct state *self, enum statement_name name, struct statement **statement, bool *row)
+{
+    struct err err = store_statement(self->store, name, statement);
+    if (!err_is(err)) {
+        err = statement_step(*statement, row);
+    }
+    return err;
+}
+
+struct err state_last_draw(struct state *self, char day[11], bool *revealed)
+{
+    struct statement *statement;
+    bool row;
+    struct err err = first_row(self, STATEMENT_LAST_DRAW, &statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    if (row) {
+        column_copy_text(statement, 0, day, 11);
+        *revealed = column_integer(statement, 1) != 0;
+        statement_reset(statement);
+    } else {
+        day[0] = '\0';
+        *revealed = false;
+    }
+    return err_none;
+}
+
+struct err state_sealed_until(struct state *self, uint64_t *next_index)
+{
+    struct statement *statement;
+    bool row;
+    struct err err = first_row(self, STATEMENT_SEALED_UNTIL, &statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    must(row); /* an aggregate always has one row; NULL reads as 0 */
+    *next_index = column_index(statement, 0);
+    statement_reset(statement);
+    return err_none;
+}
+
+struct err state_config(struct state *self, uint8_t config[HASH_BYTES], uint8_t policy[HASH_BYTES])
+{
+    struct statement *statement;
+    bool row;
+    struct err err = first_row(self, STATEMENT_CONFIG, &statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    if (row) {
+        column_copy_blob(statement, 0, config, HASH_BYTES);
+        column_copy_blob(statement, 1, policy, HASH_BYTES);
+        statement_reset(statement);
+    } else {
+        memset(config, 0, HASH_BYTES);
+        memset(policy, 0, HASH_BYTES);
+    }
+    return err_none;
+}
+
+struct err state_record_known(struct state *self, enum record_kind kind, const char *record_id,
+                              const uint8_t sha256[HASH_BYTES], bool *known, bool *same)
+{
+    must(kind == RECORD_DECLARATION || kind == RECORD_SCAN);
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_RECORD_KNOWN, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_text(statement, 1, record_id);
+    bind_text(statement, 2, kind == RECORD_SCAN ? "scan" : "declaration");
+    bind_blob(statement, 3, sha256, HASH_BYTES);
+    bool row;
+    err = statement_step(statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    *known = row;
+    *same = false;
+    if (row) {
+        *same = column_integer(statement, 0) != 0;
+        statement_reset(statement);
+    }
+    return err_none;
+}
+
+struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES], struct state_referral *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_REFERRAL, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_blob(statement, 1, item, ITEM_ID_BYTES);
+    bool row;
+    err = statement_step(statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    if (!row) {
+        return err_make(ERR_NOT_FOUND, "no decision about this item");
+    }
+    out->state = referral_state_parse(column_text(statement, 0));
+    out->version = column_index(statement, 1);
+    column_copy_text(statement, 2, out->actor, sizeof out->actor);
+    column_copy_blob(statement, 3, out->decision_id, ENTRY_ID_BYTES);
+    column_copy_text(statement, 4, out->mode, sizeof out->mode);
+    column_copy_text(statement, 5, out->site, sizeof out->site);
+    statement_reset(statement);
+    return err_none;
+}
+
+struct err state_request(struct state *self, const char *request_id, uint64_t *entry_index)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_REQUEST, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_text(statement, 1, request_id);
+    bool row;
+    err = statement_step(statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    if (!row) {
+        return err_make(ERR_NOT_FOUND, "no entry with this request id");
+    }
+    *entry_index = column_index(statement, 0);
+    statement_reset(statement);
+    return err_none;
+}

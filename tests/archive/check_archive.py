@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds an archive file with make_archive and opens it with other people's code: names, counts, digests, leaves.
+The arguments: the make_archive program. Exit 77: h5py is not installed."""
+import hashlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+try:
+    import h5py
+    import numpy
+except ImportError:
+    print("SKIP: python3-h5py is not installed")
+    sys.exit(77)
+
+
+def check_entries(file):
+    entries = file["entries"]
+    data, offset = entries["bytes"][...].tobytes(), entries["offset"][...]
+    assert len(offset) == len(entries["n"]) + 1 == file.attrs["last_index"] - file.attrs["first_index"] + 2
+    assert list(entries["n"][...]) == list(range(int(file.attrs["first_index"]), int(file.attrs["last_index"]) + 1))
+    for i in range(len(offset) - 1):
+        leaf = hashlib.sha256(b"\0" + data[offset[i]:offset[i + 1]]).digest()
+        assert leaf == entries["leaf"][i].tobytes(), i
+    assert entries["type"][0] == b"draw.commit" and entries["type"][1] == b"declaration.received"
+    assert offset[-1] == len(data)
+
+
+def check_images(file):
+    assert len(file["images"]) == 4
+    for digest, group in file["images"].items():
+        pixels = group["pixels"]
+        assert hashlib.sha256(pixels[...].tobytes()).hexdigest() == digest == pixels.attrs["sha256"].decode()
+        assert pixels.shape == (200, 300) == (pixels.attrs["height"], pixels.attrs["width"])
+        assert pixels.dtype == (numpy.dtype("<u2") if pixels.attrs["bits"] == 16 else numpy.dtype("u1"))
+        assert pixels.attrs["pixel_pitch_mm"] == 1.5 and pixels.attrs["energy_kev"] == 6000
+        assert pixels.compression == "gzip" and pixels.compression_opts == 1 and pixels.shuffle and pixels.fletcher32
+        assert group.attrs["NX_class"] == b"NXdata" and group.attrs["signal"] == b"pixels"
+
+
+def check_tables(file):
+    scans, declarations, scores = file["scans"], file["declarations"], file["scores"]
+    decisions, outcomes = file["decisions"], file["outcomes"]
+    assert list(scans["scan_id"][...]) == [b"S-0", b"S-1", b"S-2"]
+    assert list(scans["first_image"][...]) == [0, 2, 4] and list(scans["images_count"][...]) == [2, 2, 2]
+    assert list(scans["item"][...]) == list(declarations["item"][...]) == list(scores["item"][...])
+    assert scans["item"][0] == b"00" * 15 + b"77"
+    assert list(declarations["net_mass_kg"][...]) == [1500.5] * 3 and declarations["net_mass_kg"].attrs["units"] == b"kg"
+    assert declarations["hs_code"][0] == b"0803" and declarations["importer"][0][:1] == b"p"
+    assert declarations["seller"][0] == b"" and declarations["body_present"][0] == 1
+    assert len(set(declarations["declaration_id"][...])) == 3
+    assert scores["models"][0] == b"appearance/container-portal=" + b"ab" * 32
+    logit = {}
+    for index, addend in zip(file["contributions/score_entry_index"][...], file["contributions/logit"][...]):
+        logit[index] = logit.get(index, 0) + addend
+    assert [logit[i] for i in scores["entry_index"][...]] == list(scores["logit"][...])
+    assert list(file["regions/height"][...]) == [40] * 3
+    assert decisions["decision"][0] == b"refer" and decisions["arm"][0] in (b"target", b"both")
+    assert set(decisions["propensity"][...]) == {1.0, 0.25} and decisions["draw_day"][0] == b"2026-09-21"
+    assert len(file["decision_reasons/words"]) == 6
+    assert file["referral_events/to_state"][0] == b"in_exam"
+    assert outcomes["quantity"][0] == 12.5 and outcomes["unit"][0] == b"kg" and outcomes["region_height"][0] == 4
+    assert file["refusals/name"][0] == b"empty_image"
+    for table in ("scans", "declarations", "scores", "decisions", "outcomes", "entries"):
+        assert all("long_name" in column.attrs for column in file[table].values())
+
+
+with tempfile.TemporaryDirectory(prefix="triage-h5py-") as directory:
+    made = subprocess.run([sys.argv[1], directory], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    with h5py.File(made, "r") as opened:
+        assert opened.attrs["format"] == b"triaged-archive" and opened.attrs["format_version"] == 1
+        assert opened.attrs["items_count"] == 3
+        check_entries(opened)
+        check_images(opened)
+        check_tables(opened)
+    assert pathlib.Path(made).read_bytes()[8] == 2, "superblock version"
+    example = pathlib.Path(__file__).with_name("read_archive.py")
+    printed = subprocess.run([sys.executable, str(example), made], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert "decisions: 3 rows" in printed and "found" in printed
+    print(printed)

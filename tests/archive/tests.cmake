@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+target_sources(test_archive_archive PRIVATE archive/range.c)
+target_link_libraries(test_archive_archive PRIVATE m)
+
+add_executable(make_archive archive/make_archive.c archive/range.c)
+set_target_properties(make_archive PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(make_archive PRIVATE triage_archive m)
+
+# Debian's own Python has the h5py package; another python3 in front of it may not.
+find_program(SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+if(NOT SYSTEM_PYTHON)
+  find_program(SYSTEM_PYTHON python3 REQUIRED)
+endif()
+add_test(NAME archive.h5py
+  COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/archive/check_archive.py $<TARGET_FILE:make_archive>)
+set_tests_properties(archive.h5py PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)

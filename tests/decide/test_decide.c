@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decide/decide.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+static const uint8_t test_key[HASH_BYTES] = {7, 7, 7};
+
+static struct policy test_policy(void)
+{
+    struct policy policy = {.window_count = 128, .warmup_count = 16};
+    strcpy(policy.version, "test");
+    for (int mode = 1; mode < MODE_COUNT; mode++) {
+        policy.modes[mode] = (struct mode_policy){.expects_scan = true,
+                                                  .hold_s = 10,
+                                                  .random_rate = 0.05,
+                                                  .capacity_per_hour = 20,
+                                                  .horizon_h = 2,
+                                                  .initial_cutoff = 0.5,
+                                                  .minimum_probability = 0.02,
+                                                  .severity = 1};
+    }
+    return policy;
+}
+
+static struct decide_input test_input(uint32_t number, double probability, int64_t t_ns)
+{
+    struct decide_input input = {.mode = MODE_TRUCK, .site = "north", .scorable = true, .probability = probability,
+                                 .t_ns = t_ns, .draw_key = test_key};
+    memcpy(input.item, &number, sizeof number);
+    return input;
+}
+
+static struct decide *open_decide(const struct policy *policy)
+{
+    struct decide *decide = NULL;
+    assert_int_equal(decide_open(policy, 4, &decide).code, ERR_NONE);
+    return decide;
+}
+
+/* The vector is made by Python's hmac module: hmac.new(bytes(32), bytes(range(16)), "sha256"). */
+static void draw_known_key_gives_known_number(void **state)
+{
+    (void)state;
+    uint8_t key[HASH_BYTES] = {0};
+    uint8_t item[ITEM_ID_BYTES];
+    uint8_t draw[HASH_BYTES];
+    char hex[HASH_HEX_BYTES];
+    for (uint8_t i = 0; i < ITEM_ID_BYTES; i++) {
+        item[i] = i;
+    }
+    draw_prf(key, item, draw);
+    hex_encode(draw, HASH_BYTES, hex);
+    assert_string_equal(hex, "d926952ca8b7ec4a95941d1ada3a5203ceff8cceee34f574d23909eb314c40c0");
+    assert_true(fabs(draw_uniform(draw) - 0.8482449754744433) < 1e-16);
+}
+
+static void draw_edges_stay_below_one(void **state)
+{
+    (void)state;
+    uint8_t draw[HASH_BYTES];
+    memset(draw, 0xff, sizeof draw);
+    assert_true(draw_uniform(draw) < 1);
+    memset(draw, 0, sizeof draw);
+    assert_true(draw_uniform(draw) == 0);
+}
+
+/* The random arm must not know the score: the same items with other scores draw the same. */
+static void random_arm_does_not_depend_on_score_or_order(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].capacity_per_hour = 0;
+    struct decide *up = open_decide(&policy);
+    struct decide *down = open_decide(&policy);
+    static bool drawn[4000];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < 4000; i++) {
+        struct decide_input input = test_input(i, 0.9, NS_PER_S * (i + 1));
+        struct decide_verdict verdict;
+        decide_item(up, &input, &verdict);
+        drawn[i] = verdict.refer;
+        count += verdict.refer;
+        assert_int_equal(verdict.arm, verdict.refer ? ARM_RANDOM : ARM_NONE);
+        assert_true(verdict.propensity == 0.05);
+    }
+    for (uint32_t i = 4000; i-- > 0;) {
+        struct decide_input input = test_input(i, 0.01, NS_PER_S * 9000);
+        struct decide_verdict verdict;
+        decide_item(down, &input, &verdict);
+        assert_int_equal(verdict.refer, drawn[i]);
+    }
+    /* 200 expected, standard deviation 13.8: four of them either side, at one fixed key */
+    assert_in_range(count, 145, 255);
+    decide_close(&up);
+    decide_close(&down);
+}
+
+static void target_arm_takes_no_more_than_capacity_and_horizon(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    struct decide *decide = open_decide(&policy);
+    uint32_t referred = 0;
+    /* 500 trucks an hour for two hours, all of them high scores: 20 an hour and the 40 the queue may hold */
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct decide_input input = test_input(i, 0.6 + 0.0003 * (i % 1000), NS_PER_S * (1 + (int64_t)i * 36 / 5));
+        struct decide_verdict verdict;
+        decide_item(decide, &input, &verdict);
+        referred += verdict.refer;
+        assert_true(verdict.cutoff >= 0.02 && verdict.cutoff <= 1);
+    }
+    assert_in_range(referred, 60, 81);
+    decide_close(&decide);
+}
+
+static void target_arm_prefers_the_highest_scores(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    struct decide *decide = open_decide(&policy);
+    uint32_t high_referred = 0;
+    uint32_t low_referred = 0;
+    for (uint32_t i = 0; i < 2000; i++) {
+        bool high = i % 50 == 0; /* 2% of 500 an hour: 10 of the 20 exams */
+        struct decide_input input =
+            test_input(i, high ? 0.9 : 0.03 + 0.00001 * (i % 97), NS_PER_S * (1 + (int64_t)i * 36 / 5));
+        struct decide_verdict verdict;
+        decide_item(decide, &input, &verdict);
+        high_referred += high && verdict.refer;
+        low_referred += !high && verdict.refer;
+    }
+    assert_int_equal(high_referred, 40);
+    assert_true(low_referred < 2000 / 20); /* and the low ones only where capacity is left */
+    decide_close(&decide);
+}
+
+static void target_arm_never_refers_below_the_minimum(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    policy.modes[MODE_TRUCK].capacity_per_hour = 1e6;
+    struct decide *decide = open_decide(&policy);
+    for (uint32_t i = 0; i < 500; i++) {
+        struct decide_input input = test_input(i, 0.0199, NS_PER_S * (i + 1));
+        struct decide_verdict verdict;
+        decide_item(decide, &input, &verdict);
+        assert_false(verdict.refer);
+    }
+    decide_close(&decide);
+}
+
+static void item_in_both_arms_is_marked_both(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].random_rate = 1;
+    struct decide *decide = open_decide(&policy);
+    struct decide_input input = test_input(1, 0.9, NS_PER_S);
+    struct decide_verdict verdict;
+    decide_item(decide, &input, &verdict);
+    assert_int_equal(verdict.arm, ARM_BOTH);
+    assert_true(verdict.propensity == 1);
+    decide_close(&decide);
+}
+
+static void unscorable_item_follows_its_policy(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    struct decide *decide = open_decide(&policy);
+    struct decide_input input = test_input(1, 0, NS_PER_S);
+    input.scorable = false;
+    struct decide_verdict verdict;
+    decide_item(decide, &input, &verdict);
+    assert_int_equal(verdict.arm, ARM_CAUTIOUS);
+    assert_true(verdict.refer);
+    policy.modes[MODE_TRUCK].unscorable = UNSCORABLE_RELEASE;
+    decide_set_policy(decide, &policy);
+    decide_item(decide, &input, &verdict);
+    assert_false(verdict.refer);
+    decide_close(&decide);
+}
+
+/* After a restart the window and the bay must be as they were: the next verdict is the same. */
+static void replay_brings_the_same_next_verdict(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    struct decide *lived = open_decide(&policy);
+    struct decide *replayed = open_decide(&policy);
+    struct decide_verdict verdict;
+    for (uint32_t i = 0; i < 300; i++) {
+        struct decide_input input = test_input(i, (double)(i * 37 % 101) / 101, NS_PER_S * 7 * (i + 1));
+        input.scorable = i % 10 != 0;
+        decide_item(lived, &input, &verdict);
+        decide_replay(replayed, input.mode, input.site, input.scorable ? input.probability : -1, verdict.refer,
+                      input.t_ns);
+    }
+    struct decide_input next = test_input(999, 0.7, NS_PER_S * 7 * 302);
+    struct decide_verdict other;
+    decide_item(lived, &next, &verdict);
+    decide_item(replayed, &next, &other);
+    assert_memory_equal(&verdict, &other, sizeof verdict);
+    decide_close(&lived);
+    decide_close(&replayed);
+}
+
+static void sites_beyond_the_bound_share_a_stratum(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    struct decide *decide = open_decide(&policy);
+    char site[16];
+    struct decide_verdict verdict;
+    for (uint32_t i = 0; i < 200; i++) {
+        (void)snprintf(site, sizeof site, "site-%u", i);
+        struct decide_input input = test_input(i, 0.1, NS_PER_S * (i + 1));
+        input.site = site;
+        decide_item(decide, &input, &verdict);
+    }
+    assert_int_equal(verdict.window_count, 128); /* the shared window is full */
+    decide_close(&decide);
+}
+
+static void policy_out_of_range_is_named(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    assert_null(policy_check(&policy));
+    policy.modes[MODE_RAIL].random_rate = NAN;
+    assert_string_equal(policy_check(&policy), "random_rate is out of range");
+    policy.modes[MODE_RAIL].random_rate = 1.0001;
+    assert_non_null(policy_check(&policy));
+    policy.modes[MODE_RAIL].random_rate = 1;
+    assert_null(policy_check(&policy));
+    policy.modes[MODE_SEA].expects_scan = false;
+    assert_non_null(policy_check(&policy));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(draw_known_key_gives_known_number),
+        cmocka_unit_test(draw_edges_stay_below_one),
+        cmocka_unit_test(random_arm_does_not_depend_on_score_or_order),
+        cmocka_unit_test(target_arm_takes_no_more_than_capacity_and_horizon),
+        cmocka_unit_test(target_arm_prefers_the_highest_scores),
+        cmocka_unit_test(target_arm_never_refers_below_the_minimum),
+        cmocka_unit_test(item_in_both_arms_is_marked_both),
+        cmocka_unit_test(unscorable_item_follows_its_policy),
+        cmocka_unit_test(replay_brings_the_same_next_verdict),
+        cmocka_unit_test(sites_beyond_the_bound_share_a_stratum),
+        cmocka_unit_test(policy_out_of_range_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Flow tests: the whole product as its users run it. usage: flow.py CASE ; exit 77 is SKIP with the reason."""
+import collections
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+
+from port import BIN, SHARED, SOURCE, Failure, Port, must, run
+
+SKIP = 77
+
+
+def case_life():
+    """One small world through every room: feed, queue, exam, report, archive, verify."""
+    with Port() as port:
+        port.start()
+        labels = port.directory / "labels.csv"
+        summary = port.feed("sim", "--count", "120", "--seed", "7", "--scale", "0.2", "--labels", labels)
+        must(summary["refused"] == 0 and summary["waiting"] == 0, f"not everything was taken: {summary}")
+        port.await_judged()
+        queue = port.ctl_json("queue", "--limit", "200")["items"]
+        must(len(queue) >= 10, f"a queue of {len(queue)}")
+        must(len({row["mode"] for row in queue}) >= 3, f"modes {set(row['mode'] for row in queue)}")
+        for row in queue:
+            must(len(row["reasons"]) >= 2, f"less than two reasons: {row}")
+            must(0 < row["propensity"] <= 1, f"propensity: {row}")
+        ranked = [row["priority"] for row in queue]
+        must(ranked == sorted(ranked, reverse=True), "the queue is not ranked")
+
+        first = queue[0]["item"]
+        port.ctl("claim", first, "--actor", "officer one")
+        again = port.ctl("claim", first, "--actor", "officer two", check=False)
+        must(again.returncode == 1, "two officers claimed one item")
+        port.ctl("outcome", first, "--actor", "officer one", "--level", "full", "--result", "found", "--class",
+                 "fentanyl", "--quantity", "1.5", "--unit", "kg")
+        port.ctl("claim", queue[1]["item"], "--actor", "officer two")
+        port.ctl("outcome", queue[1]["item"], "--actor", "officer two", "--level", "partial", "--result",
+                 "nothing_found")
+        codes = port.ctl("release", "--codes").stdout.split()
+        port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", codes[0]
+                 if port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "no_such_code",
+                             check=False).returncode == 1 else "accepted nonsense")
+        shown = port.ctl_json("show", first)
+        must("fentanyl" in json.dumps(shown), "the outcome is not shown")
+        report = json.dumps(port.ctl_json("report"))
+        must("hit_rate" in report, f"no hit rate in the report: {report[:400]}")
+
+        with urllib.request.urlopen(port.http + "/metrics", timeout=10) as page:
+            metrics = page.read().decode()
+        must("triaged_records_accepted_total" in metrics and "triaged_stage_ack_seconds_bucket" in metrics, "metrics")
+
+        port.ctl("archive", "seal")
+        end = time.monotonic() + 60
+        while not port.ctl_json("archive", "list")["files"] and time.monotonic() < end:
+            time.sleep(0.1)
+        must(port.ctl_json("archive", "list")["files"], "no archive file was sealed")
+        port.stop()
+        verdict = port.verify()
+        must(verdict["problems"] == [], f"{verdict}")
+
+
+def acknowledged_once(port, expected):
+    """Every sequence of every stream is in the log exactly once, and none is missing."""
+    seen = collections.Counter()
+    for kind in ("scan.received", "declaration.received", "record.refused"):
+        for entry in port.entries(kind):
+            seen[(entry["stream"], int(entry["sequence"]))] += 1
+    twice = [key for key, count in seen.items() if count != 1]
+    must(not twice, f"more than once in the log: {twice[:5]}")
+    for stream, count in expected.items():
+        have = sorted(sequence for name, sequence in seen if name == stream)
+        must(have == list(range(1, count + 1)), f"stream {stream}: {len(have)} of {count} records")
+
+
+def case_kill():
+    """kill -9 of the daemon ten times during a feed of 5,000 declarations and 200 scans."""
+    rng = random.Random(11)
+    with Port() as port:
+        port.start()
+        feeds = [
+            port.feed_start("sim", "--count", "5000", "--seed", "3", "--modes", "mail", "--declarations-per-scan",
+                            "1000000", "--rate", "900", "--timeout", "300", stream="declarations"),
+            port.feed_start("sim", "--count", "200", "--seed", "4", "--modes", "truck,sea,rail,air", "--scale",
+                            "0.2", "--rate", "60", "--timeout", "300", stream="scans"),
+        ]
+        kills = 0
+        while kills < 10:
+            time.sleep(rng.uniform(0.15, 0.6))
+            port.kill()
+            kills += 1
+            port.start(wait=kills % 3 == 0)
+        summaries = []
+        for feed in feeds:
+            out, err = feed.communicate(timeout=500)
+            must(feed.returncode == 0, f"a feed ended with {feed.returncode}: {out}{err[-2000:]}")
+            summaries.append(json.loads(out))
+        must(all(s["waiting"] == 0 for s in summaries), f"{summaries}")
+        port.await_healthy()
+        health = port.await_judged()
+        must(summaries[0]["acknowledged"] >= 1 and summaries[1]["acknowledged"] >= 1, f"{summaries}")
+        acknowledged_once(port, {"declarations": 5000, "scans": 400})
+        must(len(port.entries("scan.received")) == 200, "200 scans")
+        decided = collections.Counter(entry["item"] for entry in port.entries("referral.decision"))
+        must(decided and max(decided.values()) == 1, "an item was decided twice")
+        port.stop()
+        port.verify()
+        print(f"10 kills, {health['log_entries']} entries, {len(decided)} items decided once")
+
+
+def case_refusals():
+    """Each kind of bad input gets its documented refusal, is recorded, and disturbs nothing else."""
+    with Port() as port:
+        port.start()
+        port.feed("sim", "--count", "5", "--seed", "1", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good")
+        keys = port.store / "keys"
+        done = run(BIN.parent / "tests" / "flow_bad_publisher", port.publish, keys / "private" / "flow.key",
+                   keys / "daemon.key.pub", timeout=120)
+        wanted = {int(sequence): name for sequence, name in (line.split() for line in done.stdout.splitlines())}
+        port.feed("sim", "--count", "5", "--seed", "2", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good-too")
+        refused = {int(e["sequence"]): e["name"] for e in port.entries("record.refused") if e["stream"] == "bad"}
+        must(refused == wanted, f"refused {refused}, documented {wanted}")
+        must(len(wanted) >= 9, f"only {len(wanted)} kinds of bad input were tried")
+        good = [e for e in port.entries("declaration.received") if e["stream"] in ("good", "good-too")]
+        must(len(good) == 10, f"{len(good)} of 10 good records")
+        with urllib.request.urlopen(port.http + "/metrics", timeout=10) as page:
+            metrics = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if line[0] != "#")
+        must(int(metrics["triaged_unknown_keys_total"]) >= 1, "the unknown key was not counted")
+        port.await_judged()
+        port.stop()
+        port.verify()
+        print("refused:", ", ".join(sorted(set(wanted.values()))))
+
+
+def case_disk_full():
+    """A full disk stops the daemon cleanly; nothing acknowledged is lost; with room again it goes on."""
+    if os.geteuid() != 0:
+        print("SKIP: making a small file system needs root")
+        return SKIP
+    import pathlib
+    import tempfile
+    small = pathlib.Path(tempfile.mkdtemp(prefix="triaged-small-"))
+    if run("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", small, check=False).returncode != 0:
+        small.rmdir()
+        print("SKIP: a small tmpfs cannot be mounted here")
+        return SKIP
+    try:
+        with Port(store=small / "store", store__quarantine_mib=0) as port:
+            port.start()
+            feed = port.feed_start("sim", "--count", "200", "--seed", "5", "--modes", "truck,sea", "--scale",
+                                   "0.3", "--timeout", "240", stream="scans")
+            code = port.daemon.wait(180)
+            must(code == 1, f"the daemon ended with {code} on a full disk")
+            must("No space left" in port.daemon_log() or "no space left" in port.daemon_log(), port.daemon_log()[-2000:])
+            run("mount", "-o", "remount,size=4g", small)
+            port.start()
+            out, err = feed.communicate(timeout=400)
+            must(feed.returncode == 0, f"the feed ended with {feed.returncode}: {out}{err[-2000:]}")
+            port.await_judged()
+            acknowledged_once(port, {"scans": 400})
+            port.stop()
+            port.verify()
+    finally:
+        run("umount", "-l", small, check=False)
+        small.rmdir()
+    return 0
+
+
+def case_real():
+    """Real scans and declarations: half of the images train, the other half is triaged."""
+    if not SHARED.is_dir():
+        print(f"SKIP: no real data at {SHARED} (TRIAGED_SHARED_DATA names another place)")
+        return SKIP
+    with Port() as port:
+        port.start()
+        models = port.directory / "models"
+        images = SHARED / "parcels" / "images"
+        port.ctl("model", "train", "appearance", "--images", images, "--scanner-type", "parcel-line", "--every", "4",
+                 "--offset", "0", "--out", models, timeout=600)
+        port.ctl("model", "train", "history", "--declarations", SHARED / "declarations" / "train.csv", "--mapping",
+                 SOURCE / "config" / "mappings" / "customs-import.json", "--out", models, timeout=600)
+        for file in sorted(models.glob("*.h5")):
+            port.ctl("model", "install", file)
+        scans = port.feed("images", images, "--every", "4", "--offset", "2", "--mode", "mail", "--site", "post",
+                          "--scanner", "line-1", "--scanner-type", "parcel-line", stream="parcels")
+        rows = port.feed("declarations", SHARED / "declarations" / "valid.csv", "--mapping",
+                         SOURCE / "config" / "mappings" / "customs-import.json", "--limit", "1500", stream="manifests")
+        must(scans["refused"] == 0 and rows["refused"] == 0, f"{scans} {rows}")
+        must(rows["acknowledged"] == 1500, f"{rows}")
+        port.await_judged()
+        queue = port.ctl_json("queue", "--limit", "500")["items"]
+        must(len(queue) >= 20, f"a queue of {len(queue)}")
+        words = " ".join(word for row in queue for word in row["reasons"])
+        must("exam" in words, "no reason from history")
+        port.stop()
+        port.verify()
+        print(f"{scans['acknowledged']} scans, {rows['acknowledged']} declarations, {len(queue)} referred")
+    return 0
+
+
+def main():
+    cases = {name[5:]: function for name, function in globals().items() if name.startswith("case_")}
+    if len(sys.argv) != 2 or sys.argv[1] not in cases:
+        print(f"usage: flow.py {{{'|'.join(cases)}}}", file=sys.stderr)
+        return 2
+    try:
+        return cases[sys.argv[1]]() or 0
+    except (Failure, subprocess.TimeoutExpired, KeyError, json.JSONDecodeError) as fault:
+        print(f"FAIL {sys.argv[1]}: {type(fault).__name__}: {fault}")
+        return 1
+
+
+sys.exit(main())

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A port of entry in a temporary folder: keys, configuration, a real daemon and real feeds. Used by the flow tests."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("TRIAGED_BUILD", SOURCE / "build")).resolve()
+BIN = BUILD / "bin"
+SHARED = pathlib.Path(os.environ.get("TRIAGED_SHARED_DATA", SOURCE.parent / "shared" / "data"))
+
+
+class Failure(Exception):
+    pass
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run(*command, check=True, timeout=300, **more):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, **more)
+    if check and done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    return done
+
+
+class Port:
+    """with Port() as port: ... ; the folder is kept when the test fails."""
+
+    def __init__(self, policy="demo_policy.conf", store=None, **settings):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="triaged-flow-"))
+        self.store = pathlib.Path(store) if store else self.directory / "store"
+        self.daemon = None
+        self.starts = 0
+        self.publish = f"tcp://127.0.0.1:{free_port()}"
+        self.config = self.directory / "triaged.conf"
+        shutil.copy(SOURCE / "config" / policy, self.directory / "policy.conf")
+        groups = {
+            "site": {"name": "flow", "organisation": "test"},
+            "store": {"directory": str(self.store)},
+            "ingest": {"publisher_endpoint": self.publish, "verdict_endpoint": f"tcp://127.0.0.1:{free_port()}"},
+            "oversight": {"checkpoint_s": 0.2, "segment_mib": 4},
+            "archive": {"interval_s": 3600.0},
+            "console": {"port": free_port()},
+        }
+        for key, value in settings.items():
+            group, name = key.split("__")
+            groups.setdefault(group, {})[name] = value
+        with open(self.config, "w", encoding="utf-8") as out:
+            for group, keys in groups.items():
+                out.write(f"{group}:\n{{\n")
+                for key, value in keys.items():
+                    out.write(f"  {key} = {self.literal(value)};\n")
+                out.write("};\n")
+        self.http = f"http://127.0.0.1:{groups['console']['port']}"
+        self.verdicts = groups["ingest"]["verdict_endpoint"]
+        self.ctl("keys", "init")
+        self.ctl("keys", "publisher", "flow")
+
+    @staticmethod
+    def literal(value):
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return json.dumps(value) if isinstance(value, str) else repr(value)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.kill()
+        if kind is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        else:
+            print(f"the folder of this run is kept: {self.directory}")
+
+    # ---- the daemon
+
+    def start(self, wait=True, prefix=()):
+        self.starts += 1
+        log = open(self.directory / f"daemon-{self.starts}.log", "wb")
+        self.daemon = subprocess.Popen([*map(str, prefix), str(BIN / "triaged"), "--config", str(self.config)],
+                                       stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        log.close()
+        if wait:
+            self.await_healthy()
+
+    def daemon_log(self):
+        return "".join((self.directory / f"daemon-{i}.log").read_text(errors="replace")
+                       for i in range(1, self.starts + 1))
+
+    def await_healthy(self, timeout=120):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if self.daemon.poll() is not None:
+                raise Failure(f"the daemon ended with {self.daemon.returncode}:\n{self.daemon_log()[-4000:]}")
+            if self.ctl("health", "--json", check=False).returncode == 0:
+                return
+            time.sleep(0.02)
+        raise Failure(f"the daemon did not become healthy:\n{self.daemon_log()[-4000:]}")
+
+    def health(self):
+        return json.loads(self.ctl("health", "--json").stdout)
+
+    def await_judged(self, timeout=300):
+        """Until every durable entry is applied, nothing is held and nothing more comes."""
+        end = time.monotonic() + timeout
+        last = None
+        while time.monotonic() < end:
+            health = self.health()
+            now = (health["log_entries"], health["judged"], health["held_items"])
+            if now == last and now[0] == now[1] and now[2] == 0:
+                return health
+            last = now
+            time.sleep(0.3)
+        raise Failure(f"not everything was judged in time: {self.health()}")
+
+    def kill(self):
+        if self.daemon is not None and self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGKILL)
+        if self.daemon is not None:
+            self.daemon.wait()
+
+    def stop(self, expect=0, timeout=120):
+        self.daemon.send_signal(signal.SIGTERM)
+        code = self.daemon.wait(timeout)
+        if code != expect:
+            raise Failure(f"the daemon stopped with {code}, not {expect}:\n{self.daemon_log()[-4000:]}")
+
+    # ---- tools
+
+    def ctl(self, *words, check=True, **more):
+        return run(BIN / "triagectl", "--config", self.config, *words, check=check, **more)
+
+    def ctl_json(self, *words):
+        return json.loads(self.ctl(*words, "--json").stdout)
+
+    def feed_command(self, *words, stream=None):
+        keys = self.store / "keys"
+        name = stream or str(words[0])
+        return [str(BIN / "triage-feed"), *map(str, words), "--endpoint", self.publish, "--key",
+                str(keys / "private" / "flow.key"), "--daemon-key", str(keys / "daemon.key.pub"), "--spool",
+                str(self.directory / f"spool-{name}"), "--stream", name, "--json"]
+
+    def feed(self, *words, stream=None, check=True, timeout=600):
+        done = run(*self.feed_command(*words, stream=stream), check=check, timeout=timeout)
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def feed_start(self, *words, stream=None):
+        return subprocess.Popen(self.feed_command(*words, stream=stream), stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def entries(self, kind=None):
+        words = ["log", "cat", "--json"] + (["--type", kind] if kind else [])
+        return [json.loads(line) for line in self.ctl(*words).stdout.splitlines() if line.strip()]
+
+    def verify(self, check=True):
+        done = run(BIN / "triage-verify", self.store, "--json", check=False, timeout=600)
+        if check and done.returncode != 0:
+            raise Failure(f"triage-verify found problems:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
+        return json.loads(done.stdout)
+
+
+def must(condition, words):
+    if not condition:
+        raise Failure(words)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
+
+/* A good scan encodes within its bound and decodes to the same bytes again; a refusal has a name
+ * and a field. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
+{
+    static uint8_t arena_bytes[2][RECORD_ARENA_BYTES];
+    static uint8_t encoded[2][2 * RECORD_BODY_BYTES_MAX];
+    struct arena arena;
+    struct scan first;
+    struct scan second;
+    const char *where = NULL;
+    arena_init(&arena, arena_bytes[0], sizeof arena_bytes[0]);
+    enum refusal refusal = scan_decode(bytes, bytes_count, &arena, &first, &where);
+    if (refusal != REFUSAL_NONE) {
+        if (where == NULL || where[0] == '\0' || (unsigned)refusal >= REFUSAL_COUNT) {
+            abort();
+        }
+        return 0;
+    }
+    enum key_scheme scheme = KEY_UNKNOWN;
+    if (scan_join_key(&first, &scheme)[0] == '\0' || scheme == KEY_UNKNOWN) {
+        abort();
+    }
+    size_t once = scan_encode(&first, encoded[0], sizeof encoded[0]);
+    if (once == 0 || once > bytes_count) {
+        abort(); /* our own encoding is the shortest */
+    }
+    arena_init(&arena, arena_bytes[1], sizeof arena_bytes[1]);
+    refusal = scan_decode(encoded[0], once, &arena, &second, &where);
+    size_t twice = scan_encode(&second, encoded[1], sizeof encoded[1]);
+    if (refusal != REFUSAL_NONE || twice != once || memcmp(encoded[0], encoded[1], once) != 0) {
+        abort();
+    }
+    return 0;
+}

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  foreach(rule arrows style)
+    add_test(NAME lint.${rule} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/lint/${rule}.py ${PROJECT_SOURCE_DIR})
+    set_tests_properties(lint.${rule} PROPERTIES LABELS lint)
+  endforeach()
+endif()
+add_test(NAME lint.tidy COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/lint/tidy.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+set_tests_properties(lint.tidy PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 1200)

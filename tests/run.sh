@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs, builds and runs every test: sh tests/run.sh [--quick]
+# --quick leaves out the sanitizer builds. The last line is ctest's own summary of the ordinary build.
+set -eu
+
+cd "$(dirname "$0")/.."
+quick=no
+[ "${1:-}" = --quick ] && quick=yes
+started=$(date +%s)
+say() { printf '== %s (%ss)\n' "$1" "$(($(date +%s) - started))"; }
+
+say "packages"
+sh config/setup.sh test
+
+build() { # preset
+  say "build: $1"
+  cmake --preset "$1" >"/tmp/triaged-configure-$1.log" 2>&1 || {
+    tail -20 "/tmp/triaged-configure-$1.log"
+    echo "configuring $1 failed" >&2
+    exit 1
+  }
+  cmake --build --preset "$1" >"/tmp/triaged-build-$1.log" 2>&1 || {
+    grep -E 'error|warning|FAILED' "/tmp/triaged-build-$1.log" | head -30
+    echo "building $1 failed; all of it is in /tmp/triaged-build-$1.log" >&2
+    exit 1
+  }
+}
+
+run_tests() { # directory, further ctest options
+  directory=$1
+  shift
+  (cd "$directory" && ctest --output-on-failure --no-tests=error "$@")
+}
+
+build release
+if [ $quick = no ]; then
+  build clang
+  build asan
+  say "tests: address and undefined-behaviour sanitizers"
+  ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 run_tests build-asan -j2 -LE 'slow|lint'
+  build tsan
+  say "tests: thread sanitizer, flow and threads"
+  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions="$PWD/tests/tsan.supp" run_tests build-tsan -j2 -L threads
+  build fuzz
+  say "fuzzing: a short run of every target"
+  sh tests/fuzz/run.sh build-fuzz 5
+fi
+say "tests: everything"
+run_tests build -j2
