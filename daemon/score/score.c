@@ -87,10 +87,6 @@ void score_close(struct score **self)
     *self = NULL;
 }
 
-/* ---- models
- * ----------------------------------------------------------------------------------------------------------
- */
-
 const struct appearance_model *score_appearance_of(const struct score *self,
                                                    const char *scanner_type)
 {
@@ -219,10 +215,6 @@ void score_name_model(struct score_result *result, const char *name,
     memcpy(score->models[score->models_count].sha256, sha256, HASH_BYTES);
     score->models_count++;
 }
-
-/* ---- scoring
- * ---------------------------------------------------------------------------------------------------------
- */
 
 static void add_quality(const struct score_input *input, const struct score_sight *sight,
                         struct score_result *result)
