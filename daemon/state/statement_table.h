@@ -72,7 +72,7 @@ STATEMENT(RECENT_DECISIONS,
           " decisions.window_count > 0, decisions.decision = 'refer', decisions.t_ns, decisions.entry"
           " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
           " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
-          " ORDER BY decisions.entry")
+          " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
 STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item FROM outcomes WHERE entry >= ?1"
           " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS,
