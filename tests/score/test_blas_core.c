@@ -59,23 +59,29 @@ static void program_on_lesser_kernels_starts_again_once_with_its_arguments(void 
     }
     /* A library that does as it is told. */
     const char *program = BINARY_DIR "/tests/blas_core_probe";
-    snprintf(command, sizeof command, "env -u OPENBLAS_CORETYPE -u TRIAGED_BLAS_CORE_WAS %s one 'two three'", program);
+    snprintf(command, sizeof command,
+             "env -u OPENBLAS_CORETYPE -u TRIAGED_BLAS_CORE_WAS %s one 'two three'", program);
     say(command, line, sizeof line);
-    snprintf(expected, sizeof expected, "one|two three|%s, forced (the library had chosen Prescott)", wanted);
+    snprintf(expected, sizeof expected,
+             "one|two three|%s, forced (the library had chosen Prescott)", wanted);
     assert_string_equal(line, expected);
     /* A library that knows no AVX-512 core with bf16. */
     if (strcmp(wanted, "Cooperlake") == 0) {
         snprintf(command, sizeof command,
-                 "env -u OPENBLAS_CORETYPE -u TRIAGED_BLAS_CORE_WAS PROBE_OLD=1 %s one 'two three'", program);
+                 "env -u OPENBLAS_CORETYPE -u TRIAGED_BLAS_CORE_WAS PROBE_OLD=1 %s one 'two three'",
+                 program);
         say(command, line, sizeof line);
-        assert_string_equal(line, "one|two three|SkylakeX, forced (the library had chosen Prescott)");
+        assert_string_equal(line,
+                            "one|two three|SkylakeX, forced (the library had chosen Prescott)");
     }
     /* A library that does not listen: no loop. */
-    snprintf(command, sizeof command, "env -u OPENBLAS_CORETYPE -u TRIAGED_BLAS_CORE_WAS PROBE_DEAF=1 %s a b", program);
+    snprintf(command, sizeof command,
+             "env -u OPENBLAS_CORETYPE -u TRIAGED_BLAS_CORE_WAS PROBE_DEAF=1 %s a b", program);
     say(command, line, sizeof line);
     assert_string_equal(line, "a|b|Prescott, forced (the library had chosen Prescott)");
     /* The operator has chosen. */
-    snprintf(command, sizeof command, "env -u TRIAGED_BLAS_CORE_WAS OPENBLAS_CORETYPE=Nehalem %s a b", program);
+    snprintf(command, sizeof command,
+             "env -u TRIAGED_BLAS_CORE_WAS OPENBLAS_CORETYPE=Nehalem %s a b", program);
     say(command, line, sizeof line);
     assert_string_equal(line, "a|b|Nehalem, as the environment asks");
 }

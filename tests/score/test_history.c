@@ -89,7 +89,8 @@ static void history_outcome_fades_by_half_in_a_half_life_of_newer_outcomes(void 
     assert_good(history_init(&history, 0));
     int64_t half_life_ns = (int64_t)history.weights.half_life_days * day_ns;
     history_learn(&history, &old, true, day_ns, keys);
-    /* The declaration's own time must not matter: a date of one's own choosing would make a record look old. */
+    /* The declaration's own time must not matter: a date of one's own choosing would make a record
+     * look old. */
     old.declared_ns = day_ns + 20 * half_life_ns;
     history_read(&history, &old, &reading);
     assert_true(fabs(reading.known[IMPORTER].exams - 1.0) < 1e-6);
@@ -181,10 +182,12 @@ static void history_words_carry_pseudonyms_and_codes_only(void **state)
     }
 }
 
-/* ---- training -------------------------------------------------------------------------------------------------------- */
+/* ---- training
+ * --------------------------------------------------------------------------------------------------------
+ */
 
-/* Rows whose label only their own outcome (or that of a row of the same time) could tell: every pair of rows has an
- * importer, a seller and a code of its own, and one random label. */
+/* Rows whose label only their own outcome (or that of a row of the same time) could tell: every
+ * pair of rows has an importer, a seller and a code of its own, and one random label. */
 static void train_on_pairs(bool same_time, const char *directory, struct train_report *report)
 {
     struct train_history *self = NULL;
@@ -227,7 +230,8 @@ static void training_label_of_a_row_does_not_reach_its_own_features(void **state
     train_on_pairs(true, directory, &report);
     /* 600 held-out rows in pairs: the standard error of the AUC is about 0.033. */
     assert_true(fabs(auc_of(&report) - 0.5) < 0.12);
-    /* The same rows one day apart: now the second of each pair may know the first. The test could tell a leak. */
+    /* The same rows one day apart: now the second of each pair may know the first. The test could
+     * tell a leak. */
     train_on_pairs(false, directory, &report);
     assert_true(auc_of(&report) > 0.7);
     fixture_remove_directory(directory);
@@ -311,10 +315,8 @@ static void model_with_broken_counts_is_refused(void **state)
         uint64_t counts;
         bool good;
     } rows[] = {
-        {2, 1, UINT64_C(2) << 32 | 1, true},
-        {1, 2, UINT64_C(2) << 32 | 1, false},
-        {NAN, 1, UINT64_C(2) << 32 | 1, false},
-        {2, -1, UINT64_C(2) << 32 | 1, false},
+        {2, 1, UINT64_C(2) << 32 | 1, true},    {1, 2, UINT64_C(2) << 32 | 1, false},
+        {NAN, 1, UINT64_C(2) << 32 | 1, false}, {2, -1, UINT64_C(2) << 32 | 1, false},
         {2, 1, UINT64_C(1) << 32 | 2, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Appearance on real scans of boxes with planted foreign objects: trained on half of the source scans without using their
- * marks, looked at on the other half. Nearly every training image has objects in it too, so this is hard on purpose. */
+/* Appearance on real scans of boxes with planted foreign objects: trained on half of the source
+ * scans without using their marks, looked at on the other half. Nearly every training image has
+ * objects in it too, so this is hard on purpose. */
 #include "fixture.h"
 
 #include <dirent.h>
@@ -46,7 +47,8 @@ static void list_images(const char *folder)
     qsort(names, (size_t)names_count, sizeof names[0], compare_names);
 }
 
-/* Versions of one source scan share the name before "_jpg.rf.": they must not stand on both sides. */
+/* Versions of one source scan share the name before "_jpg.rf.": they must not stand on both sides.
+ */
 static size_t group_bytes(const char *name)
 {
     const char *end = strstr(name, "_jpg.rf.");
@@ -63,7 +65,8 @@ static int group_of(int index)
     return group;
 }
 
-static void read_picture(const char *folder, const char *name, struct picture *picture, struct image *image)
+static void read_picture(const char *folder, const char *name, struct picture *picture,
+                         struct image *image)
 {
     char path[FIXTURE_PATH_BYTES * 2];
     const char *why = "";
@@ -98,7 +101,8 @@ static int read_boxes(const char *folder, const char *name, struct box boxes[BOX
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
     int count = 0;
-    for (const char *at = strstr(text, "<bndbox>"); at != NULL && count < BOXES_MAX; at = strstr(at, "<bndbox>")) {
+    for (const char *at = strstr(text, "<bndbox>"); at != NULL && count < BOXES_MAX;
+         at = strstr(at, "<bndbox>")) {
         const char *inside = at;
         struct box box;
         box.left = tag_value(&inside, "<xmin>");
@@ -142,7 +146,8 @@ static void train(const char *folder, const char *directory, struct train_report
     train_appearance_close(&self);
 }
 
-static bool cell_in_box(uint32_t x, uint32_t y, uint32_t cell, const struct box *boxes, int boxes_count)
+static bool cell_in_box(uint32_t x, uint32_t y, uint32_t cell, const struct box *boxes,
+                        int boxes_count)
 {
     int middle_x = (int)(x * cell + cell / 2);
     int middle_y = (int)(y * cell + cell / 2);
@@ -172,8 +177,14 @@ static void look_at(struct score *scorer, const char *folder, const char *name, 
     static struct score_result result;
     read_picture(folder, name, &picture, &image);
     int boxes_count = read_boxes(folder, name, boxes);
-    struct scan scan = {.scan_id = "s", .mode = MODE_MAIL, .site = "", .lane = "", .scanner = "",
-                        .scanner_type = "parcel-line", .images = &image, .images_count = 1};
+    struct scan scan = {.scan_id = "s",
+                        .mode = MODE_MAIL,
+                        .site = "",
+                        .lane = "",
+                        .scanner = "",
+                        .scanner_type = "parcel-line",
+                        .images = &image,
+                        .images_count = 1};
     float *map = NULL;
     uint32_t width = 0;
     uint32_t height = 0;
@@ -183,14 +194,17 @@ static void look_at(struct score *scorer, const char *folder, const char *name, 
         scores[tally->cells] = (double)map[i];
         labels[tally->cells++] = cell_in_box(i % width, i / width, cell, boxes, boxes_count);
     }
-    struct score_input input = {.scans = {{.scan = &scan, .pixels = {picture.pixels}}}, .scans_count = 1};
+    struct score_input input = {.scans = {{.scan = &scan, .pixels = {picture.pixels}}},
+                                .scans_count = 1};
     score_items(scorer, &input, &result, 1);
     for (int b = 0; b < boxes_count; b++) {
         int hit = 0;
         for (uint32_t r = 0; r < result.score.regions_count; r++) {
             const struct entry_region *region = &result.score.regions[r];
-            hit |= (int)region->x <= boxes[b].right && (int)(region->x + region->width) >= boxes[b].left &&
-                   (int)region->y <= boxes[b].bottom && (int)(region->y + region->height) >= boxes[b].top;
+            hit |= (int)region->x <= boxes[b].right &&
+                   (int)(region->x + region->width) >= boxes[b].left &&
+                   (int)region->y <= boxes[b].bottom &&
+                   (int)(region->y + region->height) >= boxes[b].top;
         }
         tally->hit += hit;
     }
@@ -215,7 +229,8 @@ static void parcels_map_is_higher_at_foreign_objects_than_elsewhere(void **state
     train(folder, directory, &report);
     printf("    %s\n", report.evaluation);
     struct score *scorer = NULL;
-    struct score_conf conf = {.image_bytes_max = 1 << 24, .history_slots = 1, .working_height = 640};
+    struct score_conf conf = {
+        .image_bytes_max = 1 << 24, .history_slots = 1, .working_height = 640};
     assert_good(score_open(&conf, &scorer));
     assert_good(score_install(scorer, report.path, report.sha256, NULL));
     struct tally tally = {0};
@@ -228,7 +243,8 @@ static void parcels_map_is_higher_at_foreign_objects_than_elsewhere(void **state
         before = group;
     }
     double auc = statistics_auc(scores, labels, tally.cells, order);
-    printf("    %d images of other source scans: AUC of cells at marked objects against all others %.3f; %d of %d objects "
+    printf("    %d images of other source scans: AUC of cells at marked objects against all others "
+           "%.3f; %d of %d objects "
            "touched by %d regions\n",
            tally.images, auc, tally.hit, tally.objects, tally.regions);
     assert_true(auc > 0.6);

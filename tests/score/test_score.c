@@ -9,7 +9,8 @@
 #include "score/score.h"
 #include "score/train.h"
 
-/* Allocations of our own code while `counting`: the test program is linked with --wrap for these. */
+/* Allocations of our own code while `counting`: the test program is linked with --wrap for these.
+ */
 static int allocations;
 static bool counting;
 void *__real_malloc(size_t bytes);
@@ -37,14 +38,21 @@ void *__wrap_realloc(void *old, size_t bytes)
     return __real_realloc(old, bytes);
 }
 
-enum { WIDTH = 400, HEIGHT = 200, ANOMALY_X = 240, ANOMALY_Y = 96, ANOMALY_SIDE = 40, TRAINING_IMAGES = 25 };
+enum {
+    WIDTH = 400,
+    HEIGHT = 200,
+    ANOMALY_X = 240,
+    ANOMALY_Y = 96,
+    ANOMALY_SIDE = 40,
+    TRAINING_IMAGES = 25
+};
 
 static const uint8_t pseudonym_key[HASH_BYTES] = {9, 8, 7};
 static uint8_t pixels[8][WIDTH * HEIGHT * 2];
 static uint8_t low_pixels[WIDTH * HEIGHT * 2];
 
-/* A load of boxes in 16-bit transmission: a grid whose phase and depth the seed picks, with noise. `fill` scales the
- * attenuation. With `anomaly` a disc of another material lies in it. */
+/* A load of boxes in 16-bit transmission: a grid whose phase and depth the seed picks, with noise.
+ * `fill` scales the attenuation. With `anomaly` a disc of another material lies in it. */
 static void draw(uint8_t *out, uint64_t seed, double fill, bool anomaly)
 {
     struct rng rng;
@@ -53,7 +61,8 @@ static void draw(uint8_t *out, uint64_t seed, double fill, bool anomaly)
     double depth = 0.8 + 0.2 * rng_uniform(&rng);
     for (int y = 0; y < HEIGHT; y++) {
         for (int x = 0; x < WIDTH; x++) {
-            double attenuation = fill * depth * (1.2 + 0.3 * sin((x + phase) * 0.3) + 0.2 * sin((y + phase) * 0.2));
+            double attenuation =
+                fill * depth * (1.2 + 0.3 * sin((x + phase) * 0.3) + 0.2 * sin((y + phase) * 0.2));
             double dx = x - ANOMALY_X;
             double dy = y - ANOMALY_Y;
             if (anomaly && dx * dx + dy * dy < ANOMALY_SIDE * ANOMALY_SIDE / 4.0) {
@@ -92,8 +101,11 @@ static struct scan synthetic_scan(const struct image *image)
 
 static void train(const char *directory, struct train_report *report)
 {
-    struct train_appearance_conf conf = {
-        .scanner_type = "test-portal", .bank_patches_max = 256, .dimensions = 24, .working_height = 200, .seed = 5};
+    struct train_appearance_conf conf = {.scanner_type = "test-portal",
+                                         .bank_patches_max = 256,
+                                         .dimensions = 24,
+                                         .working_height = 200,
+                                         .seed = 5};
     struct train_appearance *self = NULL;
     struct image image = synthetic_image();
     assert_good(train_appearance_open(&conf, &self));
@@ -101,8 +113,10 @@ static void train(const char *directory, struct train_report *report)
         double fill = 0.5 + 0.04 * (double)i;
         draw(pixels[0], 100 + i, fill, false);
         /* The mass that the regression should find: proportional to the attenuation. */
-        struct train_image training = {
-            .image = &image, .pixels = pixels[0], .name = "synthetic", .declared_mass_kg = 10000 * fill};
+        struct train_image training = {.image = &image,
+                                       .pixels = pixels[0],
+                                       .name = "synthetic",
+                                       .declared_mass_kg = 10000 * fill};
         assert_good(train_appearance_add(self, &training));
     }
     assert_good(train_appearance_write(self, directory, report));
@@ -195,7 +209,8 @@ static void score_declaration_without_any_model_has_reasons_and_named_builtins(v
     check_sum(&result.score);
     assert_null(result.score.unscorable);
     assert_true(fabs(result.score.probability - 0.02) < 1e-9);
-    assert_string_equal(words_of(&result.score, "scan.none"), "no scan yet: judged by declaration alone");
+    assert_string_equal(words_of(&result.score, "scan.none"),
+                        "no scan yet: judged by declaration alone");
     char pseudonym[PSEUDONYM_BYTES];
     char expected[SCORE_WORDS_BYTES];
     pseudonym_of(pseudonym_key, "importer", declaration.importer, pseudonym);
@@ -242,7 +257,8 @@ static void score_planted_object_stands_out_and_is_marked_where_it_lies(void **s
     struct score *self = open_scorer(true);
     struct image image = synthetic_image();
     struct scan scan = synthetic_scan(&image);
-    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}}, .scans_count = 1};
+    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}},
+                                .scans_count = 1};
     struct score_result clean;
     struct score_result planted;
     for (uint64_t seed = 1; seed <= 5; seed++) {
@@ -255,8 +271,10 @@ static void score_planted_object_stands_out_and_is_marked_where_it_lies(void **s
         assert_true(planted.score.logit > clean.score.logit + 0.5);
         assert_true(planted.score.regions_count >= 1 && planted.score.regions_count <= 4);
         const struct entry_region *region = &planted.score.regions[0];
-        assert_true(region->x <= ANOMALY_X + ANOMALY_SIDE && region->x + region->width >= ANOMALY_X - ANOMALY_SIDE);
-        assert_true(region->y <= ANOMALY_Y + ANOMALY_SIDE && region->y + region->height >= ANOMALY_Y - ANOMALY_SIDE);
+        assert_true(region->x <= ANOMALY_X + ANOMALY_SIDE &&
+                    region->x + region->width >= ANOMALY_X - ANOMALY_SIDE);
+        assert_true(region->y <= ANOMALY_Y + ANOMALY_SIDE &&
+                    region->y + region->height >= ANOMALY_Y - ANOMALY_SIDE);
         assert_true(region->x + region->width <= WIDTH && region->y + region->height <= HEIGHT);
     }
     assert_true(has_model(&planted.score, "appearance/test-portal"));
@@ -279,7 +297,8 @@ static void score_item_has_the_same_bits_whatever_else_is_in_its_batch(void **st
     score_history_learn(self, &declaration, true, 1000);
     for (int i = 0; i < 8; i++) {
         draw(pixels[i], (uint64_t)i, 0.4 + 0.1 * i, i % 3 == 0);
-        inputs[i] = (struct score_input){.scans = {{.scan = &scan, .pixels = {pixels[i]}}}, .scans_count = 1};
+        inputs[i] = (struct score_input){.scans = {{.scan = &scan, .pixels = {pixels[i]}}},
+                                         .scans_count = 1};
         inputs[i].declarations[0] = &declaration;
         inputs[i].declarations_count = i % 2 == 0;
     }
@@ -288,7 +307,8 @@ static void score_item_has_the_same_bits_whatever_else_is_in_its_batch(void **st
         score_items(self, &inputs[i], &alone, 1);
         assert_memory_equal(&alone.score.logit, &together[i].score.logit, sizeof(double));
         assert_int_equal(alone.score.regions_count, together[i].score.regions_count);
-        assert_memory_equal(alone.score.regions, together[i].score.regions, sizeof alone.score.regions);
+        assert_memory_equal(alone.score.regions, together[i].score.regions,
+                            sizeof alone.score.regions);
         assert_memory_equal(&alone.score.quality, &together[i].score.quality, sizeof(double));
     }
     score_close(&self);
@@ -305,7 +325,8 @@ static void score_batch_allocates_nothing(void **state)
     scan.images_count = 2;
     struct goods_line line = fixture_line("440890");
     struct declaration declaration = fixture_declaration(&line);
-    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1], low_pixels}}}, .scans_count = 1};
+    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1], low_pixels}}},
+                                .scans_count = 1};
     input.declarations[0] = &declaration;
     input.declarations_count = 1;
     struct score_result result;
@@ -377,7 +398,8 @@ static void score_declared_mass_far_from_the_image_is_told_in_kilograms(void **s
     struct scan scan = synthetic_scan(&image);
     struct goods_line line = fixture_line("440890");
     struct declaration declaration = fixture_declaration(&line);
-    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}}, .scans_count = 1};
+    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}},
+                                .scans_count = 1};
     input.declarations[0] = &declaration;
     input.declarations_count = 1;
     struct score_result result;
@@ -388,7 +410,8 @@ static void score_declared_mass_far_from_the_image_is_told_in_kilograms(void **s
     declaration.gross_mass_kg = 60000;
     score_items(self, &input, &result, 1);
     assert_true(logit_of(&result.score, "consistency.mass") > 0.5);
-    assert_non_null(strstr(words_of(&result.score, "consistency.mass"), "declared 60,000 kg, image suggests about "));
+    assert_non_null(strstr(words_of(&result.score, "consistency.mass"),
+                           "declared 60,000 kg, image suggests about "));
     check_sum(&result.score);
     score_close(&self);
 }
@@ -401,7 +424,8 @@ static void score_declared_emptiness_is_held_against_the_image_both_ways(void **
     struct scan scan = synthetic_scan(&image);
     struct goods_line line = fixture_line("440890");
     struct declaration declaration = fixture_declaration(&line);
-    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}}, .scans_count = 1};
+    struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}},
+                                .scans_count = 1};
     input.declarations[0] = &declaration;
     input.declarations_count = 1;
     struct score_result result;
@@ -434,8 +458,17 @@ static void score_any_size_and_meaning_of_image_gives_a_result(void **state)
         {.width = 1, .height = 1, .bits = 8, .meaning = PIXEL_DISPLAY},
         {.width = 1, .height = 65535, .bits = 16, .meaning = PIXEL_TRANSMISSION},
         {.width = 65535, .height = 1, .bits = 8, .meaning = PIXEL_DISPLAY_INVERTED},
-        {.width = 17, .height = 15, .bits = 16, .meaning = PIXEL_TRANSMISSION, .air_level = 5, .dark_level = 9},
-        {.width = 300, .height = 200, .bits = 16, .meaning = PIXEL_TRANSMISSION, .air_level = 70000},
+        {.width = 17,
+         .height = 15,
+         .bits = 16,
+         .meaning = PIXEL_TRANSMISSION,
+         .air_level = 5,
+         .dark_level = 9},
+        {.width = 300,
+         .height = 200,
+         .bits = 16,
+         .meaning = PIXEL_TRANSMISSION,
+         .air_level = 70000},
         {.width = 0, .height = 5, .bits = 8, .meaning = PIXEL_DISPLAY},
         {.width = 5, .height = 5, .bits = 12, .meaning = PIXEL_DISPLAY},
         {.width = 5, .height = 5, .bits = 8, .meaning = PIXEL_UNKNOWN},
@@ -445,7 +478,8 @@ static void score_any_size_and_meaning_of_image_gives_a_result(void **state)
         for (size_t f = 0; f < 3; f++) {
             memset(pixels[1], fills[f], sizeof pixels[1]);
             struct scan scan = synthetic_scan(&shapes[i]);
-            struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}}, .scans_count = 1};
+            struct score_input input = {.scans = {{.scan = &scan, .pixels = {pixels[1]}}},
+                                        .scans_count = 1};
             input.declarations[0] = &declaration;
             input.declarations_count = 1;
             struct score_result result;
@@ -500,8 +534,11 @@ static void model_of_another_hash_or_shape_is_not_installed(void **state)
 static void training_on_one_image_or_mixed_meanings_is_refused(void **state)
 {
     (void)state;
-    struct train_appearance_conf conf = {
-        .scanner_type = "t", .bank_patches_max = 16, .dimensions = 4, .working_height = 64, .seed = 1};
+    struct train_appearance_conf conf = {.scanner_type = "t",
+                                         .bank_patches_max = 16,
+                                         .dimensions = 4,
+                                         .working_height = 64,
+                                         .seed = 1};
     struct train_appearance *self = NULL;
     struct image image = synthetic_image();
     struct image display = {.width = WIDTH, .height = HEIGHT, .bits = 8, .meaning = PIXEL_DISPLAY};
