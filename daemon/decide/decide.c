@@ -165,7 +165,8 @@ static int decide_compare(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
-/* The probability of the window's item number `allowed` from the top: what is at or above it fits. */
+/* The probability of the window's item number `allowed` from the top: what is at or above it fits. The highest one when
+ * nothing does. */
 static double stratum_cutoff(const struct stratum *stratum, uint32_t window_count, uint64_t allowed)
 {
     static _Thread_local double sorted[65536]; /* policy_check bounds window_count */
@@ -173,14 +174,16 @@ static double stratum_cutoff(const struct stratum *stratum, uint32_t window_coun
         sorted[i] = stratum->ring[(stratum->first + i) % window_count].probability;
     }
     qsort(sorted, stratum->count, sizeof sorted[0], decide_compare);
-    return allowed == 0 ? INFINITY : sorted[allowed - 1];
+    return sorted[allowed > 0 ? allowed - 1 : 0];
 }
 
-/* The probability from which recent traffic would fill what the bay can take within the horizon. Whether there is room for
- * one more at this very moment is another question, see decide_item. */
+/* The probability from which recent traffic would fill what the bay can take within the horizon. *fits: there is room for
+ * one more of the target arm at this very moment. */
 static double decide_cutoff(const struct decide *self, const struct stratum *stratum, const struct mode_policy *mode,
-                            const struct stratum_view *view, double capacity_per_hour)
+                            const struct stratum_view *view, bool *fits)
 {
+    double capacity_per_hour = policy_capacity(&self->policy, stratum->mode, stratum->site);
+    *fits = stratum->tokens >= 1;
     double floor_probability = mode->minimum_probability;
     if (view->count < self->policy.warmup_count) {
         return fmax(mode->initial_cutoff, floor_probability);
@@ -193,6 +196,7 @@ static double decide_cutoff(const struct decide *self, const struct stratum *str
     if (allowed > view->count) {
         allowed = view->count;
     }
+    *fits = *fits && allowed > 0;
     double cutoff = stratum_cutoff(stratum, self->policy.window_count, allowed);
     return fmin(fmax(cutoff, floor_probability), 1);
 }
@@ -238,12 +242,13 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
         stratum_remember(stratum, self->policy.window_count, input->probability, input->t_ns);
         struct stratum_view view =
             stratum_look(stratum, self->policy.window_count, input->probability, input->t_ns);
-        place = decide_cutoff(self, stratum, mode, &view, capacity);
-        out->cutoff = stratum->tokens >= 1 ? place : 1; /* a full bay: nothing is above 1 */
+        bool fits = false;
+        place = decide_cutoff(self, stratum, mode, &view, &fits);
+        out->cutoff = fits ? place : 1; /* a full bay: nothing is above 1 */
         out->rank = view.rank;
         out->window_count = view.count;
         out->arrivals_per_hour = view.arrivals_per_hour;
-        by_target = stratum->tokens >= 1 && input->probability >= place;
+        by_target = fits && input->probability >= place;
     }
     decide_set_arm(input, mode, by_random, by_target, place, out);
     if (out->refer) {
