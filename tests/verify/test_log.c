@@ -18,7 +18,8 @@
 #include "log_maker.h"
 #include "verify/verify.h"
 
-/* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands a problem, and mends it. */
+/* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands a problem, and
+ * mends it. */
 
 #define ORIGIN "oversight.example/rotterdam/2026"
 #define NOW_NS INT64_C(1790000000000000000)
@@ -136,7 +137,8 @@ static void honest_log_has_no_problem(void **state)
     free(verdict);
 }
 
-/* ---- every file, broken in every way -------------------------------------------------------------------------------- */
+/* ---- every file, broken in every way
+ * -------------------------------------------------------------------------------- */
 
 struct kept {
     uint8_t *bytes;
@@ -252,7 +254,8 @@ static void missing_file_is_a_problem(void **state)
     assert_int_equal(problems(directory, NULL), 0);
 }
 
-/* ---- forgeries ---------------------------------------------------------------------------------------------------------- */
+/* ---- forgeries
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void swap_files(const char *a, const char *b)
 {
@@ -398,7 +401,8 @@ static void key_given_by_the_caller_is_held_against_the_log(void **state)
     assert_true(problems(directory, "not a key at all") > 0);
 }
 
-/* ---- the program -------------------------------------------------------------------------------------------------------- */
+/* ---- the program
+ * -------------------------------------------------------------------------------------------------------- */
 
 static int run(const char *option, const char *path)
 {
