@@ -13,9 +13,9 @@ ctl() { "$triagectl" --config "$config" "$@"; }
 ctl queue --json --limit 1000 | awk -F'"' '/"item":/ {item = $4} /"label":/ {print item "," $4}' |
   awk -F, -v count="$count" '
     NR == FNR { if (FNR > 1) { violation[$4] = $7; hidden[$4] = $8; mass[$4] = $10 } next }
-    ($2 in violation) && done < count { print $1, violation[$2], (hidden[$2] == "" ? "-" : hidden[$2]), mass[$2]; done++ }
+    ($2 in violation) && done < count { print $1 "\t" violation[$2] "\t" (hidden[$2] == "" ? "-" : hidden[$2]) "\t" mass[$2]; done++ }
   ' "$labels" - |
-  while read -r item violation hidden mass; do
+  while IFS="$(printf '\t')" read -r item violation hidden mass; do
     ctl claim "$item" --actor "officer demo" >/dev/null
     if [ "$violation" = 1 ] && [ "$hidden" != - ]; then
       ctl outcome "$item" --actor "officer demo" --level full --result found --class "$hidden" --quantity "$mass" --unit kg
