@@ -113,9 +113,11 @@ static void print_head(json_t *out)
            member_real(decision, "capacity_per_hour"), member_real(decision, "arrivals_per_hour"),
            member_text(decision, "hold_ended_by"));
     if (referral != NULL) {
-        snprintf(line, sizeof line, "Referral    %s, version %lld %s%s %s", member_text(referral, "state"),
-                 member_integer(referral, "version"), member_text(referral, "actor")[0] == '\0' ? "" : "by ",
-                 member_text(referral, "actor"), member_text(referral, "code"));
+        const char *actor = member_text(referral, "actor");
+        const char *code = member_text(referral, "code");
+        snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s", member_text(referral, "state"),
+                 member_integer(referral, "version"), actor[0] == '\0' ? "" : ", by ", actor,
+                 code[0] == '\0' ? "" : ", code ", code);
         text_print(stdout, line, 0, 0);
     }
 }

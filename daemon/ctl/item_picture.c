@@ -9,11 +9,13 @@
 
 #include "archive/archive.h"
 #include "archive/blob.h"
+#include "archive/model_file.h"
 #include "ctl/log_source.h"
 #include "ctl/overlay.h"
 #include "ctl/rows.h"
 #include "picture/picture.h"
 #include "proto/record.h"
+#include "score/appearance.h"
 #include "score/score.h"
 
 /* Images of an item are counted over all its scans in the order of their entries: that is how regions name theirs. */
@@ -167,32 +169,57 @@ static uint8_t *read_pixels(struct ctl *ctl, const struct chosen *chosen)
     return pixels;
 }
 
-/* Installs the appearance models that the score names. False when none could be (told): the picture is then without map. */
-static bool install_models(struct ctl *ctl, const json_t *item, struct score *score)
+/* A region is marked where cells lie above the normal image score; the colour begins there too and is full where normal
+ * images hardly ever come. */
+static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES], struct overlay_map *map)
 {
+    struct model_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        return err_make(ERR_MEMORY, "read model");
+    }
+    struct err err = model_file_read(path, wanted, file);
+    if (!err_is(err)) {
+        struct appearance_model model;
+        err = appearance_read(file, &model);
+        if (!err_is(err)) {
+            map->clear = (float)model.image_median;
+            map->full = (float)(model.image_median + 4.0 * model.image_spread);
+            appearance_model_fini(&model);
+        }
+        model_file_fini(file);
+    }
+    free(file);
+    return err;
+}
+
+/* The score's own appearance model for this scanner type; NOT_FOUND when it used none. */
+static struct err install_model(struct ctl *ctl, const json_t *item, const char *scanner_type, struct score *score,
+                                struct overlay_map *map)
+{
+    char wanted_name[128];
+    snprintf(wanted_name, sizeof wanted_name, APPEARANCE_PREFIX "%s", scanner_type);
     size_t index;
     json_t *model;
-    bool any = false;
     json_array_foreach (json_object_get(item, "models"), index, model) {
         char name[DURABLE_PATH_BYTES];
         char path[DURABLE_PATH_BYTES];
         uint8_t wanted[HASH_BYTES];
-        if (strncmp(member_text(model, "name"), "appearance/", 11) != 0 ||
-            !hex_decode(member_text(model, "sha256"), wanted, HASH_BYTES) ||
-            snprintf(name, sizeof name, "%s/%s.h5", ctl->conf.store_models, member_text(model, "sha256")) >=
-                (int)sizeof name ||
-            !ctl_path(ctl, name, path)) {
+        if (strcmp(member_text(model, "name"), wanted_name) != 0 ||
+            !hex_decode(member_text(model, "sha256"), wanted, HASH_BYTES)) {
             continue;
         }
-        struct err err = score_install(score, path, wanted, NULL);
-        if (err_is(err)) {
-            ctl_fail(path, err);
+        if (snprintf(name, sizeof name, "%s/%s.h5", ctl->conf.store_models, member_text(model, "sha256")) >=
+                (int)sizeof name ||
+            !ctl_path(ctl, name, path)) {
+            return err_make(ERR_ARGUMENT, "path of the model");
         }
-        any |= !err_is(err);
+        struct err err = read_scale(path, wanted, map);
+        return err_is(err) ? err : score_install(score, path, wanted, NULL);
     }
-    return any;
+    return err_make(ERR_NOT_FOUND, "the score used no appearance model of this scanner type");
 }
 
+/* A picture without its map is still worth showing: what is missing is told. */
 static void paint_map(struct ctl *ctl, const json_t *item, const struct scan *scan, const struct chosen *chosen,
                       const uint8_t *pixels, struct overlay *overlay)
 {
@@ -200,25 +227,22 @@ static void paint_map(struct ctl *ctl, const json_t *item, const struct scan *sc
                                     .history_slots = 1024,
                                     .working_height = (uint32_t)ctl->conf.judge_working_height};
     struct score *score = NULL;
-    float *map = NULL;
-    uint32_t map_width = 0;
-    uint32_t map_height = 0;
+    float *cells = NULL;
+    struct overlay_map map = {0};
     struct err err = score_open(&conf, &score);
+    if (!err_is(err)) {
+        err = install_model(ctl, item, scan->scanner_type, score, &map);
+    }
+    if (!err_is(err)) {
+        err = score_anomaly_map(score, scan, chosen->position, pixels, &cells, &map.width, &map.height);
+    }
     if (err_is(err)) {
-        ctl_fail("anomaly map", err);
-        return;
-    }
-    if (!install_models(ctl, item, score)) {
-        fputs("triagectl: the score used no appearance model: picture without anomaly map\n", stderr);
+        ctl_fail("picture without anomaly map", err);
     } else {
-        err = score_anomaly_map(score, scan, chosen->position, pixels, &map, &map_width, &map_height);
-        if (err_is(err)) {
-            ctl_fail("anomaly map", err);
-        } else {
-            overlay_paint_map(overlay, map, map_width, map_height);
-        }
+        map.cells = cells;
+        overlay_paint_map(overlay, &map);
     }
-    free(map);
+    free(cells);
     score_close(&score);
 }
 

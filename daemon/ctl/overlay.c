@@ -1,32 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/overlay.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "base/err.h"
 
-/* The map's scale is fixed, not taken from the image: two pictures side by side must mean the same by the same colour, and
- * an image where nothing stands out must stay grey. */
+/* The map's scale is the model's, not taken from the image: two pictures side by side must mean the same by the same
+ * colour, and an image where nothing stands out must stay grey. */
+
+#define LEVELS 65536u
+#define ATTENUATION_MAX 7.0 /* in -ln T: a thousandth of the air signal; detectors see little beyond */
 
 static uint32_t level_at(const struct image *image, const uint8_t *pixels, size_t index)
 {
     if (image->bits == 8) {
-        return (uint32_t)pixels[index] << 8;
+        return pixels[index];
     }
     return (uint32_t)pixels[2 * index] | (uint32_t)pixels[2 * index + 1] << 8;
 }
 
-/* Levels below which a hundredth, and above which another hundredth, of the pixels lie. */
-static void find_range(const struct image *image, const uint8_t *pixels, uint32_t *low, uint32_t *high)
+/* How bright a level is shown, 0..65535, before stretching. */
+static void fill_tones(const struct image *image, uint16_t tones[LEVELS])
 {
-    static uint32_t counts[256];
-    size_t total = (size_t)image->width * image->height;
-    memset(counts, 0, sizeof counts);
-    for (size_t i = 0; i < total; i++) {
-        counts[level_at(image, pixels, i) >> 8]++;
+    uint32_t top = image->bits == 8 ? 255 : 65535;
+    double dark = (double)image->dark_level;
+    double air = image->air_level > image->dark_level ? (double)image->air_level : (double)top;
+    air = air > dark ? air : dark + 1.0;
+    for (uint32_t level = 0; level < LEVELS; level++) {
+        double share = level >= top ? 1.0 : (double)level / (double)top;
+        if (image->meaning == PIXEL_TRANSMISSION) {
+            double transmission = ((double)level - dark) / (air - dark);
+            double attenuation = transmission > 0.0 ? -log(transmission) : ATTENUATION_MAX;
+            share = 1.0 - attenuation / ATTENUATION_MAX;
+        } else if (image->meaning == PIXEL_DISPLAY_INVERTED) {
+            share = 1.0 - share;
+        }
+        tones[level] = (uint16_t)(65535.0 * (share < 0.0 ? 0.0 : share > 1.0 ? 1.0 : share));
     }
+}
+
+/* Tones below which a hundredth, and above which another hundredth, of the pixels lie. */
+static void find_range(const uint32_t counts[256], size_t total, uint32_t *low, uint32_t *high)
+{
     size_t below = 0;
     uint32_t first = 0;
     while (first < 255 && (below + counts[first]) * 100 < total) {
@@ -43,17 +61,21 @@ static void find_range(const struct image *image, const uint8_t *pixels, uint32_
 
 void overlay_paint_image(struct overlay *self, const struct image *image, const uint8_t *pixels)
 {
+    static uint16_t tones[LEVELS];
+    uint32_t counts[256] = {0};
     must(image->bits == 8 || image->bits == 16);
     must(self->width == image->width && self->height == image->height);
-    uint32_t low, high;
-    find_range(image, pixels, &low, &high);
-    bool inverted = image->meaning == PIXEL_DISPLAY_INVERTED;
     size_t total = (size_t)image->width * image->height;
+    fill_tones(image, tones);
     for (size_t i = 0; i < total; i++) {
-        uint32_t level = level_at(image, pixels, i);
-        uint32_t clipped = level < low ? low : level > high ? high : level;
-        uint8_t grey = (uint8_t)((clipped - low) * 255 / (high - low));
-        memset(self->rgb + 3 * i, inverted ? 255 - grey : grey, 3);
+        counts[tones[level_at(image, pixels, i)] >> 8]++;
+    }
+    uint32_t low, high;
+    find_range(counts, total, &low, &high);
+    for (size_t i = 0; i < total; i++) {
+        uint32_t tone = tones[level_at(image, pixels, i)];
+        uint32_t clipped = tone < low ? low : tone > high ? high : tone;
+        memset(self->rgb + 3 * i, (int)((clipped - low) * 255 / (high - low)), 3);
     }
 }
 
@@ -67,16 +89,17 @@ static void blend(uint8_t *rgb, float strength)
     }
 }
 
-void overlay_paint_map(struct overlay *self, const float *map, uint32_t map_width, uint32_t map_height)
+void overlay_paint_map(struct overlay *self, const struct overlay_map *map)
 {
-    if (map_width == 0 || map_height == 0) {
+    must(map->full > map->clear);
+    if (map->width == 0 || map->height == 0) {
         return;
     }
     for (uint32_t y = 0; y < self->height; y++) {
-        const float *row = map + (size_t)((uint64_t)y * map_height / self->height) * map_width;
+        const float *row = map->cells + (size_t)((uint64_t)y * map->height / self->height) * map->width;
         for (uint32_t x = 0; x < self->width; x++) {
-            float value = row[(uint64_t)x * map_width / self->width];
-            float strength = (value - OVERLAY_MAP_CLEAR) / (OVERLAY_MAP_FULL - OVERLAY_MAP_CLEAR);
+            float value = row[(uint64_t)x * map->width / self->width];
+            float strength = (value - map->clear) / (map->full - map->clear);
             if (strength > 0.0f) { /* false for NaN too */
                 blend(self->rgb + 3 * ((size_t)y * self->width + x), strength > 1.0f ? 1.0f : strength);
             }

@@ -14,12 +14,19 @@ struct overlay {
     uint32_t height;
 };
 
-/* Grey levels stretched between the first and the last hundredth; attenuating is dark, whatever the image's meaning. */
+/* Grey levels stretched between the first and the last hundredth; attenuating is dark, whatever the image's meaning. Linear
+ * transmission is shown by its logarithm, or everything behind a few centimetres of steel would be the same black. Not
+ * reentrant. */
 void overlay_paint_image(struct overlay *self, const struct image *image, const uint8_t *pixels);
-/* Cells of the map in spreads above normal: below OVERLAY_MAP_CLEAR nothing is painted, from OVERLAY_MAP_FULL on red. */
-#define OVERLAY_MAP_CLEAR 3.0f
-#define OVERLAY_MAP_FULL 12.0f
-void overlay_paint_map(struct overlay *self, const float *map, uint32_t map_width, uint32_t map_height);
+/* A map of cells over the whole image: up to `clear` nothing is painted, then yellow, from `full` on red. */
+struct overlay_map {
+    const float *cells; /* width * height */
+    uint32_t width;
+    uint32_t height;
+    float clear;
+    float full; /* above clear */
+};
+void overlay_paint_map(struct overlay *self, const struct overlay_map *map);
 /* Outline of a rectangle, clipped to the image; thickness grows with the image. */
 struct overlay_box {
     uint32_t x;

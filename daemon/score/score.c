@@ -117,7 +117,7 @@ static struct err install_appearance(struct score *self, const struct model_file
     if (at == SCORE_APPEARANCES_MAX) {
         appearance_model_fini(&model);
         return err_make(ERR_ARGUMENT,
-                        "appearance models for more scanner types than a score can name");
+                        "more scanner types than SCORE_MODELS_MAX allows");
     }
     if (at < self->appearances_count) {
         appearance_model_fini(&self->appearances[at]);
@@ -197,7 +197,7 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
         memcpy(out[count].sha256, self->appearances[i].sha256, HASH_BYTES);
         count++;
     }
-    must(count <= ENTRY_MODELS_MAX);
+    must(count <= SCORE_MODELS_MAX);
     return count;
 }
 
