@@ -13,7 +13,8 @@
  * Threads: a handle belongs to one thread; the library runs one ZeroMQ I/O thread of its own. Sending happens inside the
  * calls below; none blocks longer than its timeout. Bounds: see proto/record.h and the Welcome of the daemon.
  *
- * Build with pkg-config triage-publisher. Example: publisher_example.c. */
+ * Build with pkg-config triage-publisher. Example: publisher_example_main.c (installed as publisher_example.c). Bytes of
+ * the spool: FORMAT.md. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -65,7 +66,8 @@ enum triage_publisher_status triage_publisher_open(const struct triage_publisher
 void triage_publisher_close(struct triage_publisher **self);
 
 /* Spool one record and send what the credit allows. images: the pixels of each image in order, borrowed for the call; the
- * digests and payload_bytes in scan->images are computed here, what they held is ignored. *sequence may be NULL. */
+ * digests and payload_bytes in scan->images are computed here, what they held is ignored. *sequence may be NULL; the number
+ * is preliminary until the first welcome when a new spool takes over the stream of one that was lost. */
 enum triage_publisher_status triage_publisher_declaration(struct triage_publisher *self,
                                                           const struct declaration *declaration, uint64_t *sequence);
 enum triage_publisher_status triage_publisher_scan(struct triage_publisher *self, const struct scan *scan,
