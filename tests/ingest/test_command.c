@@ -41,15 +41,17 @@ static void send_claim(struct bare *from, const char *request_id)
     bare_send(from, "CMND", bytes, wire_command_encode(&command, bytes, sizeof bytes), 0, 0);
 }
 
+/* The newest command that nobody has taken yet. */
 static struct ingest_command *await_command(struct rig *rig)
 {
     int64_t deadline_ns = clock_monotonic_ns() + RIG_PATIENCE_NS;
-    rig->command = NULL;
     while (rig->command == NULL) {
         assert_true(clock_monotonic_ns() < deadline_ns);
         rig_turn(rig, NS_PER_MS);
     }
-    return rig->command;
+    struct ingest_command *command = rig->command;
+    rig->command = NULL;
+    return command;
 }
 
 static void answer_claim(struct rig *rig, struct ingest_command *command)
@@ -121,7 +123,6 @@ static void command_without_slot_waits_for_one(void **state)
     send_claim(&bare, "r-3"); /* commands_max is 2 */
     struct ingest_command *first = await_command(rig);
     struct ingest_command *second = await_command(rig);
-    rig->command = NULL;
     for (int i = 0; i < 20; i++) {
         rig_turn(rig, NS_PER_MS);
     }
