@@ -49,7 +49,7 @@ struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct l
     self->silence_ns = FLOW_SILENCE_NS;
     self->refused_ns = FLOW_REFUSED_NS;
     self->reconnect_due_ns = clock_monotonic_ns() + FLOW_DOWN_NS;
-    struct err err = spool_seek(spool, self->sent, &self->place); /* what an earlier process left may wait here */
+    struct err err = spool_seek(spool, self->sent, &self->place);
     if (err_is(err)) {
         flow_close(&self);
         return err;

@@ -8,9 +8,10 @@
 
 /* Records on the way at a time, whatever the credit; a power of two. Less throttles on long lines, more costs memory. */
 #define FLOW_WINDOW_MAX 16384u
-/* Messages on the way at a time: while so many are unanswered, records gather and the next message gets larger. Without
- * it a fast producer would send one record a message. */
-#define FLOW_MESSAGES_MAX 8u
+/* While so many messages are unanswered, records gather until they fill a message: without it a fast producer would send
+ * one record a message. Fewer cost latency on long lines, more cost messages. */
+#define FLOW_GATHER_MESSAGES 8u
+#define FLOW_MESSAGES_MAX 64u /* on the way at a time, full ones included */
 #define FLOW_BATCH_BYTES_MAX 262144u /* of the bodies in one message; larger delays the first record of a batch */
 #define FLOW_ARENA_BYTES 262144u
 

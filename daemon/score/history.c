@@ -26,10 +26,6 @@ const struct history_weights history_weights_builtin = {
     .prior_exams = 50.0,
 };
 
-/* ---- table
- * -----------------------------------------------------------------------------------------------------------
- */
-
 MUST_USE struct err history_table_init(struct history_table *self, uint64_t slots)
 {
     if (slots > HISTORY_SLOTS_MAX) {
@@ -142,10 +138,6 @@ static void add_known(const struct history_table *table, uint64_t key, int64_t n
     known->exams_count += entry->exams_count;
     known->finds_count += entry->finds_count;
 }
-
-/* ---- model
- * -----------------------------------------------------------------------------------------------------------
- */
 
 MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
 {
@@ -280,9 +272,6 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
     self->learnt_until_ns = base.newest_ns;
     return err_none;
 }
-
-/* ---- learning and reading
- * ---------------------------------------------------------------------------------------------- */
 
 static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
 {

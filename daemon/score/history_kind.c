@@ -185,10 +185,6 @@ uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
     return key != 0 ? key : 1;
 }
 
-/* ---- words
- * -----------------------------------------------------------------------------------------------------------
- */
-
 static const char *part_value(enum history_part part, const struct declaration *declaration,
                               const struct goods_line *line)
 {

@@ -87,10 +87,6 @@ void score_close(struct score **self)
     *self = NULL;
 }
 
-/* ---- models
- * ----------------------------------------------------------------------------------------------------------
- */
-
 const struct appearance_model *score_appearance_of(const struct score *self,
                                                    const char *scanner_type)
 {
@@ -121,7 +117,7 @@ static struct err install_appearance(struct score *self, const struct model_file
     if (at == SCORE_APPEARANCES_MAX) {
         appearance_model_fini(&model);
         return err_make(ERR_ARGUMENT,
-                        "appearance models for more scanner types than a score can name");
+                        "more scanner types than SCORE_MODELS_MAX allows");
     }
     if (at < self->appearances_count) {
         appearance_model_fini(&self->appearances[at]);
@@ -201,7 +197,7 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
         memcpy(out[count].sha256, self->appearances[i].sha256, HASH_BYTES);
         count++;
     }
-    must(count <= ENTRY_MODELS_MAX);
+    must(count <= SCORE_MODELS_MAX);
     return count;
 }
 
@@ -219,10 +215,6 @@ void score_name_model(struct score_result *result, const char *name,
     memcpy(score->models[score->models_count].sha256, sha256, HASH_BYTES);
     score->models_count++;
 }
-
-/* ---- scoring
- * ---------------------------------------------------------------------------------------------------------
- */
 
 static void add_quality(const struct score_input *input, const struct score_sight *sight,
                         struct score_result *result)

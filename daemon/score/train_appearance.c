@@ -211,10 +211,6 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self,
     return err_none;
 }
 
-/* ---- placing
- * ---------------------------------------------------------------------------------------------------------
- */
-
 /* Sorts values. The spread is at least a share of the median: images that are all alike would make
  * every other one infinitely strange. */
 static void place(double *values, size_t count, double least_share, double *median, double *spread)
@@ -351,10 +347,6 @@ static void fit_ratio(struct train_appearance *self, struct appearance_model *mo
               &model->ratio_spread);
     }
 }
-
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------------
- */
 
 static const char *meaning_text(enum image_meaning meaning)
 {

@@ -192,10 +192,6 @@ MUST_USE struct err train_history_add(struct train_history *self,
     return err_none;
 }
 
-/* ---- writing
- * ---------------------------------------------------------------------------------------------------------
- */
-
 /* A ring that has gone round is turned so that the oldest row comes first. */
 static struct err straighten(struct train_history *self)
 {

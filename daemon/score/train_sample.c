@@ -99,10 +99,6 @@ size_t train_sample_add(struct train_sample *self, struct appearance_space *spac
     return seen;
 }
 
-/* ---- building
- * --------------------------------------------------------------------------------------------------------
- */
-
 static struct err fit_axes(const struct train_sample *self, uint32_t dimensions,
                            struct appearance_model *out)
 {

@@ -16,12 +16,7 @@
 
 #define HEADS_MAX (UINT64_C(1) << 28) /* eight years at one a second */
 
-static void heads_trim(char *text)
-{
-    text[strcspn(text, "\r\n")] = '\0';
-}
-
-/* Text of a key that is given as itself or as the name of a file. */
+/* Text of a key that is given as itself or as the name of a file of one line. */
 static struct err heads_key_text(const char *given, char out[NOTE_VKEY_BYTES_MAX])
 {
     uint8_t *bytes = NULL;
@@ -31,12 +26,14 @@ static struct err heads_key_text(const char *given, char out[NOTE_VKEY_BYTES_MAX
         return err_none;
     }
     struct err err = durable_read(given, NOTE_VKEY_BYTES_MAX - 1, &bytes, &bytes_count);
-    if (!err_is(err)) {
-        (void)snprintf(out, NOTE_VKEY_BYTES_MAX, "%s", (const char *)bytes);
-        heads_trim(out);
-        free(bytes);
+    if (err_is(err)) {
+        return err;
     }
-    return err;
+    (void)snprintf(out, NOTE_VKEY_BYTES_MAX, "%s", (const char *)bytes);
+    size_t line_bytes = strcspn(out, "\n");
+    out[line_bytes] = '\0';
+    free(bytes);
+    return bytes_count <= line_bytes + 1 ? err_none : err_make(ERR_KEY, "more than one line in key file");
 }
 
 static bool heads_read_key(struct verify_report *report, struct verify_shard *shard, const char *given,

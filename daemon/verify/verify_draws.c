@@ -108,8 +108,7 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     }
     if (day != NULL) {
         if (!hash_equal(day->commitment, commit->commitment)) {
-            verify_problem(self->report,
-                           "entry %" PRIu64 ": second commitment for day %s with another key (first: entry %" PRIu64 ")",
+            verify_problem(self->report, "entry %" PRIu64 ": second commitment for day %s, not that of entry %" PRIu64,
                            entry->n, day_text, day->commit_index);
         }
         return err_none;
@@ -118,6 +117,7 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     if (err_is(err)) {
         return err;
     }
+    must(day != NULL);
     memcpy(day->day, day_text, sizeof day->day);
     memcpy(day->commitment, commit->commitment, HASH_BYTES);
     day->commit_index = entry->n;

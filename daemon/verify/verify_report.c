@@ -32,13 +32,15 @@ void verify_report_fini(struct verify_report *self)
     self->warnings.lines = NULL;
 }
 
-static void verify_lines_add(struct verify_lines *lines, const char *format, va_list arguments)
+static void verify_lines_add(struct verify_lines *lines, const char text[VERIFY_LINE_BYTES])
 {
     if (lines->count < VERIFY_LINES_KEPT) {
         char *line = lines->lines[lines->count];
-        (void)vsnprintf(line, VERIFY_LINE_BYTES, format, arguments);
+        memcpy(line, text, VERIFY_LINE_BYTES);
         for (char *c = line; *c != '\0'; c++) {
-            *c = *c < ' ' || *c > '~' ? '?' : *c;
+            if (*c < ' ' || *c > '~') {
+                *c = '?';
+            }
         }
     }
     lines->count++;
@@ -46,21 +48,25 @@ static void verify_lines_add(struct verify_lines *lines, const char *format, va_
 
 void verify_problem(struct verify_report *self, const char *format, ...)
 {
+    char text[VERIFY_LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    verify_lines_add(&self->problems, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    verify_lines_add(&self->problems, text);
 }
 
 void verify_warning(struct verify_report *self, const char *format, ...)
 {
+    char text[VERIFY_LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    verify_lines_add(&self->warnings, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    verify_lines_add(&self->warnings, text);
 }
 
-/* ---- for people --------------------------------------------------------------------------------------------------- */
+/* ---- for people ------------------------------------------------------------------------------------------------ */
 
 static void verify_print_types(const struct verify_shard *shard, FILE *out)
 {

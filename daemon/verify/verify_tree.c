@@ -18,7 +18,7 @@
 #define TREE_LEVELS 8u
 #define TREE_BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 #define TREE_TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
-#define TREE_PROGRESS_EVERY (64u * TILE_WIDTH)
+#define TREE_PROGRESS_EVERY ((uint64_t)64 * TILE_WIDTH)
 
 struct tree_level {
     uint32_t count;
@@ -154,7 +154,7 @@ static void tree_check_tile(struct tree_walk *self, uint32_t level, uint64_t ind
         return;
     }
     self->shard->tiles++;
-    if (file.bytes_count < at->count * HASH_BYTES || file.bytes_count % HASH_BYTES != 0) {
+    if (file.bytes_count < (size_t)at->count * HASH_BYTES || file.bytes_count % HASH_BYTES != 0) {
         verify_problem(self->report, "%s/%s: has %zu bytes for %" PRIu32 " hashes", self->shard->path, file.name,
                        file.bytes_count, at->count);
         free(file.bytes);

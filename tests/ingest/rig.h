@@ -79,7 +79,7 @@ static inline void rig_start(struct rig *rig, const struct ingest_stream *stream
 
 static inline void rig_init(struct rig *rig)
 {
-    diag_set_level(DIAG_ERR);
+    diag_set_level(getenv("RIG_DIAG") != NULL ? DIAG_DEBUG : DIAG_ERR);
     memset(rig, 0, sizeof *rig);
     strcpy(rig->directory, "/tmp/test_ingest.XXXXXX");
     assert_non_null(mkdtemp(rig->directory));

@@ -74,6 +74,36 @@ static void history_finds_raise_and_clean_exams_lower_the_logit(void **state)
     history_fini(&history);
 }
 
+/* The equations of MODELS.md, section 2, worked out by hand for one pair. */
+static void history_features_are_those_of_the_page(void **state)
+{
+    (void)state;
+    struct goods_line asked = fixture_line("440890");
+    struct goods_line other = fixture_line("690722");
+    struct declaration first = fixture_declaration(&asked);
+    struct declaration second = fixture_declaration(&other);
+    struct history history;
+    struct history_reading reading;
+    assert_good(history_init(&history, 0));
+    history_learn(&history, &first, true, day_ns, keys);
+    history_learn(&history, &second, false, day_ns, keys);
+    history_read(&history, &first, &reading);
+    double k = history.weights.shrinkage;
+    double overall = (1 + 50 * 0.02) / (2 + 50);
+    double importer = (1 + k * overall) / (2 + k); /* 1 find in 2 exams */
+    double hs6 = (1 + k * overall) / (1 + k);      /* 1 find in 1 exam */
+    double parent = (log(importer / (1 - importer)) + log(hs6 / (1 - hs6))) / 2;
+    double q = 1 / (1 + exp(-parent));
+    double pair = (1 + k * q) / (1 + k);
+    double base = log(overall / (1 - overall));
+    assert_true(fabs(reading.prior[HISTORY_ALL] - overall) < 1e-12);
+    assert_true(fabs(reading.features[IMPORTER] - (log(importer / (1 - importer)) - base)) < 1e-9);
+    assert_true(fabs(reading.features[HS6] - (log(hs6 / (1 - hs6)) - base)) < 1e-9);
+    assert_true(fabs(reading.prior[IMPORTER_HS6] - q) < 1e-12);
+    assert_true(fabs(reading.features[IMPORTER_HS6] - (log(pair / (1 - pair)) - parent)) < 1e-9);
+    history_fini(&history);
+}
+
 static void history_outcome_fades_by_half_in_a_half_life_of_newer_outcomes(void **state)
 {
     (void)state;
@@ -181,10 +211,6 @@ static void history_words_carry_pseudonyms_and_codes_only(void **state)
         assert_null(strcasestr(words, "smith"));
     }
 }
-
-/* ---- training
- * --------------------------------------------------------------------------------------------------------
- */
 
 /* Rows whose label only their own outcome (or that of a row of the same time) could tell: every
  * pair of rows has an importer, a seller and a code of its own, and one random label. */
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(history_spelling_of_a_name_finds_the_same_entity),
         cmocka_unit_test(history_entity_that_is_not_named_is_absent_not_shared),
         cmocka_unit_test(history_finds_raise_and_clean_exams_lower_the_logit),
+        cmocka_unit_test(history_features_are_those_of_the_page),
         cmocka_unit_test(history_outcome_fades_by_half_in_a_half_life_of_newer_outcomes),
         cmocka_unit_test(history_entity_in_many_lines_counts_once_an_exam),
         cmocka_unit_test(history_riskiest_line_speaks_for_the_declaration),

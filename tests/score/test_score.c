@@ -510,7 +510,7 @@ static void model_of_another_hash_or_shape_is_not_installed(void **state)
     memcpy(other, model.sha256, HASH_BYTES);
     other[0] ^= 1;
     assert_int_equal(score_install(self, model.path, other, NULL).code, ERR_MODEL_UNREADABLE);
-    struct entry_model models[ENTRY_MODELS_MAX];
+    struct entry_model models[SCORE_MODELS_MAX];
     assert_int_equal(score_models(self, models), 2);
     struct model_file file;
     assert_good(model_file_read(model.path, NULL, &file));
