@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/durable.h"
 #include "tests/state/log_maker.h"
 
 static char store[32];
@@ -105,6 +106,48 @@ static void usage_errors_exit_2_and_help_exits_0(void **unused)
         assert_int_equal(run(good[i]), 0);
         assert_true(strlen(output) > 10);
     }
+}
+
+static char *read_text(const char *path)
+{
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    assert_false(err_is(durable_read(path, 262144, &bytes, &bytes_count)));
+    return (char *)bytes;
+}
+
+/* Every option that a command's --help names stands in the manual page and in the completion. */
+static void options_are_in_manual_and_completion(void **unused)
+{
+    (void)unused;
+    static const char *const commands[] = {"queue", "show", "claim", "release", "outcome", "report", "watch", "log cat",
+        "model train appearance", "model train history", "keys publisher", "keys subscriber"};
+    char *manual = read_text(SOURCE_DIR "/config/man/triagectl.1");
+    char *completion = read_text(SOURCE_DIR "/config/completion/triagectl.bash");
+    unsigned options_count = 0;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char arguments[64];
+        snprintf(arguments, sizeof arguments, "%s --help", commands[i]);
+        assert_int_equal(run(arguments), 0);
+        for (char *at = output; (at = strstr(at, " --")) != NULL;) {
+            char name[40];
+            char flag[48];
+            at += 3;
+            size_t bytes = strspn(at, "abcdefghijklmnopqrstuvwxyz-");
+            snprintf(name, sizeof name, "%.*s", (int)bytes, at);
+            if (bytes == 0 || strcmp(name, "usage") == 0 || strcmp(name, "help") == 0) {
+                continue;
+            }
+            snprintf(flag, sizeof flag, "Fl -%s", name);
+            if (strstr(manual, flag) == NULL || strstr(completion, name) == NULL) {
+                fail_msg("--%s of %s is missing in the manual or the completion", name, commands[i]);
+            }
+            options_count++;
+        }
+    }
+    assert_true(options_count > 80);
+    free(manual);
+    free(completion);
 }
 
 static void queue_is_ranked_and_explained(void **unused)
@@ -254,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(usage_errors_exit_2_and_help_exits_0),
+        TEST(options_are_in_manual_and_completion),
         TEST(queue_is_ranked_and_explained),
         TEST(show_finds_item_by_label_and_by_id),
         TEST(report_states_definitions_and_intervals),
