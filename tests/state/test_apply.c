@@ -232,6 +232,10 @@ static void streams_refused_record_uses_up_its_sequence(void **unused)
     assert_string_equal(streams[0].publisher, "gate");
     assert_string_equal(streams[0].stream, "main");
     assert_int_equal(streams[0].next_sequence, 2);
+    place.log.sequence = 0; /* an old number once more does not take the stream back */
+    log_refused(&place.log);
+    assert_false(err_is(state_streams(place.log.state, streams, 2, &count)));
+    assert_int_equal(streams[0].next_sequence, 2);
     assert_false(err_is(state_streams(place.log.state, streams, 0, &count)));
     assert_int_equal(count, 1);
     close_place(&place);
