@@ -147,26 +147,35 @@ static bool put_loose(struct stowing *self, double x, double length, double heig
     return true;
 }
 
-static bool put_round(struct stowing *self, enum sim_form form, double x, double length, double height)
+/* Standing drums and reels, as many on top of one another as fit. */
+static bool put_standing(struct stowing *self, double x, double length, double height)
 {
-    double tall = form == SIM_CYLINDER_Z ? length : self->goods->packing == SIM_DRUMS ? 88 : 118;
-    for (double y = 0; y + tall <= height + 1; y += tall + (form == SIM_CYLINDER_Z ? 1e6 : 0)) {
-        struct sim_shape shape = block(self, form, x, self->hold->from[1] + y, length - 1, tall - 1);
-        shape.half[2] *= form == SIM_CYLINDER_Z ? 0.55 : 0.95;
+    double tall = self->goods->packing == SIM_DRUMS ? 88 : 118;
+    for (double y = 0; y + tall <= height + 1; y += tall) {
+        struct sim_shape shape = block(self, SIM_CYLINDER_Y, x, self->hold->from[1] + y, length - 1, tall - 1);
+        shape.half[2] *= 0.95;
         if (!put(self, shape)) {
             return false;
         }
-        if (form == SIM_CYLINDER_Z) { /* the eye of the coil is air */
-            shape.half[0] *= 0.35;
-            shape.half[1] *= 0.35;
-            shape.host = shape.stuff;
-            shape.host_role = SIM_ROLE_GOODS;
-            shape.stuff.density = 0;
-            shape.role = SIM_ROLE_PACKING;
-            (void)sim_scene_add(self->scene, &shape);
-        }
     }
     return true;
+}
+
+static bool put_coil(struct stowing *self, double x, double length, double height)
+{
+    double across = length < height ? length : height;
+    struct sim_shape shape = block(self, SIM_CYLINDER_Z, x, self->hold->from[1], across, across);
+    shape.half[2] *= 0.55;
+    if (!put(self, shape)) {
+        return false;
+    }
+    shape.half[0] *= 0.35; /* the eye of the coil is air */
+    shape.half[1] *= 0.35;
+    shape.host = shape.stuff;
+    shape.host_role = SIM_ROLE_GOODS;
+    shape.stuff.density = 0;
+    shape.role = SIM_ROLE_PACKING;
+    return sim_scene_add(self->scene, &shape) != NULL;
 }
 
 static bool put_crate(struct stowing *self, double x, double length, double height)
@@ -204,9 +213,9 @@ static bool put_stack(struct stowing *self, double x, double length, double heig
         return put_loose(self, x, length, height);
     case SIM_DRUMS:
     case SIM_REELS:
-        return put_round(self, SIM_CYLINDER_Y, x, length, height);
+        return put_standing(self, x, length, height);
     case SIM_COILS:
-        return put_round(self, SIM_CYLINDER_Z, x, length, height);
+        return put_coil(self, x, length, height);
     case SIM_CRATES:
         return put_crate(self, x, length, height);
     default:

@@ -205,7 +205,7 @@ static double rounded(double value, double step)
 
 static void fill_line(const struct told *told, const struct plan *plan, struct goods_line *line)
 {
-    double step = told->net_kg < 50 ? 0.01 : 1;
+    double step = told->net_kg < 1 ? 0.001 : told->net_kg < 50 ? 0.01 : 1;
     *line = (struct goods_line){.hs_code = told->goods->hs6, .description = told->goods->description,
                                 .origin_country = plan->origin, .net_mass_kg = rounded(told->net_kg, step),
                                 .currency = "KRW", .quantity_unit = "KGM",
