@@ -14,9 +14,16 @@
 #include <cmocka.h>
 #include <zmq.h>
 
-/* The other side of the command socket, one thread with a script: how often to stay silent, and what to answer then. */
+/* The other side of the command socket, one thread with a script: how often to stay silent, and
+ * what to answer then. */
 
-enum script { SCRIPT_ANSWER, SCRIPT_SILENT_ONCE, SCRIPT_GARBAGE, SCRIPT_OTHER_ID_FIRST, SCRIPT_REFUSE };
+enum script {
+    SCRIPT_ANSWER,
+    SCRIPT_SILENT_ONCE,
+    SCRIPT_GARBAGE,
+    SCRIPT_OTHER_ID_FIRST,
+    SCRIPT_REFUSE
+};
 
 struct peer {
     enum script script;
@@ -34,8 +41,12 @@ struct peer {
 static void send_answer(struct peer *peer, zmq_msg_t *identity, const char *request_id)
 {
     uint8_t bytes[4096];
-    struct wire_answer answer = {.request_id = request_id, .done = peer->script != SCRIPT_REFUSE, .name = "CONFLICT",
-                                 .reason = "somebody was faster", .entry_index = 77, .json = "{}"};
+    struct wire_answer answer = {.request_id = request_id,
+                                 .done = peer->script != SCRIPT_REFUSE,
+                                 .name = "CONFLICT",
+                                 .reason = "somebody was faster",
+                                 .entry_index = 77,
+                                 .json = "{}"};
     size_t bytes_count = wire_answer_encode(&answer, bytes, sizeof bytes);
     must(bytes_count > 0);
     if (peer->script == SCRIPT_GARBAGE) {
@@ -110,7 +121,8 @@ static void stop(struct peer *peer)
 
 static uint8_t memory[CLIENT_ARENA_BYTES];
 
-static struct err ask(const struct peer *peer, struct client_patience patience, struct wire_answer *answer)
+static struct err ask(const struct peer *peer, struct client_patience patience,
+                      struct wire_answer *answer)
 {
     struct arena arena;
     arena_init(&arena, memory, sizeof memory);
@@ -176,7 +188,8 @@ static void ask_garbage_is_malformed(void **unused)
     struct peer peer;
     struct wire_answer answer;
     start(&peer, SCRIPT_GARBAGE);
-    assert_int_equal(ask(&peer, (struct client_patience){5000, 3}, &answer).code, ERR_WIRE_MALFORMED);
+    assert_int_equal(ask(&peer, (struct client_patience){5000, 3}, &answer).code,
+                     ERR_WIRE_MALFORMED);
     stop(&peer);
 }
 

@@ -113,7 +113,12 @@ static void public_bundle_cut_short_is_damaged(void **unused)
 static void checkpoint_without_size_is_refused(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"", "origin", "origin\n", "origin\nx\n", "origin\n12", "origin\n-1\n",
+    static const char *const bad[] = {"",
+                                      "origin",
+                                      "origin\n",
+                                      "origin\nx\n",
+                                      "origin\n12",
+                                      "origin\n-1\n",
                                       "origin\n99999999999999999999\n"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         write_file("checkpoint", bad[i], strlen(bad[i]));
@@ -126,25 +131,37 @@ static void checkpoint_without_size_is_refused(void **unused)
 static void entry_json_keeps_digits_and_links(void **unused)
 {
     (void)unused;
-    struct entry entry = {.v = 1, .n = 9007199254740993u, .t_ns = LOG_START_NS + 5, .type = ENTRY_REFERRAL_DECISION,
-                          .has_item = true, .actor = "daemon", .causes_count = 1};
-    entry.body.decision = (struct entry_decision){.decision = "refer", .arm = "both", .propensity = 0.1,
-                                                  .draw_scheme = "s", .mode = MODE_SEA, .reasons = {"r1", "r2"},
+    struct entry entry = {.v = 1,
+                          .n = 9007199254740993u,
+                          .t_ns = LOG_START_NS + 5,
+                          .type = ENTRY_REFERRAL_DECISION,
+                          .has_item = true,
+                          .actor = "daemon",
+                          .causes_count = 1};
+    entry.body.decision = (struct entry_decision){.decision = "refer",
+                                                  .arm = "both",
+                                                  .propensity = 0.1,
+                                                  .draw_scheme = "s",
+                                                  .mode = MODE_SEA,
+                                                  .reasons = {"r1", "r2"},
                                                   .reasons_count = 2};
     json_t *json = entry_json(&entry);
     assert_string_equal(json_string_value(json_object_get(json, "n")), "9007199254740993");
-    assert_string_equal(json_string_value(json_object_get(json, "t")), "2026-09-21T14:13:20.000000005Z");
+    assert_string_equal(json_string_value(json_object_get(json, "t")),
+                        "2026-09-21T14:13:20.000000005Z");
     assert_string_equal(json_string_value(json_object_get(json, "type")), "referral.decision");
     assert_string_equal(json_string_value(json_object_get(json, "propensity")), "0.1");
     assert_string_equal(json_string_value(json_object_get(json, "mode")), "sea");
     assert_int_equal(json_array_size(json_object_get(json, "cause")), 1);
     assert_int_equal(json_array_size(json_object_get(json, "reasons")), 2);
     assert_int_equal(strncmp(json_string_value(json_object_get(json, "policy")), "sha256:", 7), 0);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(json, "rng"), "scheme")), "s");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(json, "rng"), "scheme")),
+                        "s");
     json_decref(json);
 }
 
-/* Every type has words and JSON of its own, also with every text absent; broken UTF-8 loses letters, not the entry. */
+/* Every type has words and JSON of its own, also with every text absent; broken UTF-8 loses
+ * letters, not the entry. */
 static void entry_of_every_type_is_told(void **unused)
 {
     (void)unused;
@@ -166,7 +183,8 @@ static void entry_of_every_type_is_told(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(public_tree_gives_every_entry_once_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(public_tree_gives_every_entry_once_in_order, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(public_bundle_cut_short_is_damaged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(checkpoint_without_size_is_refused, set_up, tear_down),
         cmocka_unit_test(entry_json_keeps_digits_and_links),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program itself, as a person or a script runs it: what it prints and with which code it ends. */
+/* The program itself, as a person or a script runs it: what it prints and with which code it ends.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,11 +21,13 @@
 static char store[32];
 static char output[262144];
 
-/* Runs triagectl with these arguments on the test's store; fills output (both streams), returns the exit code. */
+/* Runs triagectl with these arguments on the test's store; fills output (both streams), returns the
+ * exit code. */
 static int run(const char *arguments)
 {
     char command[1024];
-    snprintf(command, sizeof command, "%s/bin/triagectl --dir %s %s 2>&1 </dev/null", BINARY_DIR, store, arguments);
+    snprintf(command, sizeof command, "%s/bin/triagectl --dir %s %s 2>&1 </dev/null", BINARY_DIR,
+             store, arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t bytes = fread(output, 1, sizeof output - 1, pipe);
@@ -85,11 +88,27 @@ static int tear_down(void **unused)
 static void usage_errors_exit_2_and_help_exits_0(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"", "frobnicate", "log", "queue --frob", "queue extra", "queue --limit 0",
-        "queue --limit x", "queue --mode boat", "show", "show a b", "release KEY0000010", "release KEY0000010 --code because",
-        "outcome KEY0000010", "outcome KEY0000010 --level full --result found",
-        "outcome KEY0000010 --level full --result nothing_found --region 1,2,3", "report --from yesterday",
-        "log cat --type nonsense", "watch", "keys publisher ../etc", "model train appearance --images x",
+    static const char *const bad[] = {
+        "",
+        "frobnicate",
+        "log",
+        "queue --frob",
+        "queue extra",
+        "queue --limit 0",
+        "queue --limit x",
+        "queue --mode boat",
+        "show",
+        "show a b",
+        "release KEY0000010",
+        "release KEY0000010 --code because",
+        "outcome KEY0000010",
+        "outcome KEY0000010 --level full --result found",
+        "outcome KEY0000010 --level full --result nothing_found --region 1,2,3",
+        "report --from yesterday",
+        "log cat --type nonsense",
+        "watch",
+        "keys publisher ../etc",
+        "model train appearance --images x",
         "outcome KEY0000010 --level full --result found --class x --quantity -1 --unit kg"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int code = run(bad[i]);
@@ -97,11 +116,31 @@ static void usage_errors_exit_2_and_help_exits_0(void **unused)
             fail_msg("\"%s\" exits %d: %s", bad[i], code, output);
         }
     }
-    static const char *const good[] = {"--help", "help", "--version", "queue --help", "show --help", "claim --help",
-        "release --help", "outcome --help", "report --help", "health --help", "watch --help", "log cat --help",
-        "log checkpoint --help", "log publish --help", "archive list --help", "archive seal --help",
-        "model train appearance --help", "model train history --help", "model list --help", "model install --help",
-        "model show --help", "keys init --help", "keys publisher --help", "keys subscriber --help", "keys list --help"};
+    static const char *const good[] = {"--help",
+                                       "help",
+                                       "--version",
+                                       "queue --help",
+                                       "show --help",
+                                       "claim --help",
+                                       "release --help",
+                                       "outcome --help",
+                                       "report --help",
+                                       "health --help",
+                                       "watch --help",
+                                       "log cat --help",
+                                       "log checkpoint --help",
+                                       "log publish --help",
+                                       "archive list --help",
+                                       "archive seal --help",
+                                       "model train appearance --help",
+                                       "model train history --help",
+                                       "model list --help",
+                                       "model install --help",
+                                       "model show --help",
+                                       "keys init --help",
+                                       "keys publisher --help",
+                                       "keys subscriber --help",
+                                       "keys list --help"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_int_equal(run(good[i]), 0);
         assert_true(strlen(output) > 10);
@@ -120,8 +159,18 @@ static char *read_text(const char *path)
 static void options_are_in_manual_and_completion(void **unused)
 {
     (void)unused;
-    static const char *const commands[] = {"queue", "show", "claim", "release", "outcome", "report", "watch", "log cat",
-        "model train appearance", "model train history", "keys publisher", "keys subscriber"};
+    static const char *const commands[] = {"queue",
+                                           "show",
+                                           "claim",
+                                           "release",
+                                           "outcome",
+                                           "report",
+                                           "watch",
+                                           "log cat",
+                                           "model train appearance",
+                                           "model train history",
+                                           "keys publisher",
+                                           "keys subscriber"};
     char *manual = read_text(SOURCE_DIR "/config/man/triagectl.1");
     char *completion = read_text(SOURCE_DIR "/config/completion/triagectl.bash");
     unsigned options_count = 0;
@@ -140,7 +189,8 @@ static void options_are_in_manual_and_completion(void **unused)
             }
             snprintf(flag, sizeof flag, "Fl -%s", name);
             if (strstr(manual, flag) == NULL || strstr(completion, name) == NULL) {
-                fail_msg("--%s of %s is missing in the manual or the completion", name, commands[i]);
+                fail_msg("--%s of %s is missing in the manual or the completion", name,
+                         commands[i]);
             }
             options_count++;
         }
@@ -180,7 +230,8 @@ static void show_finds_item_by_label_and_by_id(void **unused)
     json_t *shown = run_json("show KEY0000010 --json");
     assert_string_equal(json_string_value(json_object_get(shown, "item")), hex);
     assert_int_equal(json_array_size(json_object_get(shown, "contributions")), 4);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(shown, "referral"), "state")), "outcome");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(shown, "referral"), "state")), "outcome");
     assert_int_equal(json_array_size(json_object_get(shown, "outcomes")), 1);
     json_decref(shown);
     for (int digits = 6; digits <= 32; digits += 13) {

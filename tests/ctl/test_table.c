@@ -10,7 +10,8 @@
 
 #include <cmocka.h>
 
-static const struct table_column columns[] = {{"#", TABLE_RIGHT}, {"NAME", TABLE_LEFT}, {"WORDS", TABLE_LEFT}};
+static const struct table_column columns[] = {
+    {"#", TABLE_RIGHT}, {"NAME", TABLE_LEFT}, {"WORDS", TABLE_LEFT}};
 
 static char *print(struct table *table, uint32_t width)
 {
@@ -54,8 +55,9 @@ static void table_without_width_is_not_wrapped(void **unused)
 static void table_last_column_is_wrapped_at_words(void **unused)
 {
     (void)unused;
-    expect_table("one two three four five six seven", 39,
-                 " #  NAME    WORDS\n 1  anchor  one two three four five six\n            seven\n10  b\n");
+    expect_table(
+        "one two three four five six seven", 39,
+        " #  NAME    WORDS\n 1  anchor  one two three four five six\n            seven\n10  b\n");
 }
 
 static void table_on_narrow_terminal_puts_last_column_below(void **unused)
@@ -75,7 +77,8 @@ static void cell_with_several_lines_keeps_its_column(void **unused)
 static void cell_with_control_characters_cannot_speak_to_terminal(void **unused)
 {
     (void)unused;
-    expect_table("a\033[2Jb\rc\177d\302\233e", 0, " #  NAME    WORDS\n 1  anchor  a?[2Jb?c?d?e\n10  b\n");
+    expect_table("a\033[2Jb\rc\177d\302\233e", 0,
+                 " #  NAME    WORDS\n 1  anchor  a?[2Jb?c?d?e\n10  b\n");
 }
 
 static void width_counts_characters_not_bytes(void **unused)
