@@ -183,6 +183,12 @@ static struct err command_model(struct pipeline *self, struct command_job *job)
         char text[ERR_TEXT_BYTES];
         return command_refuse(self, job, err, err_text(err, text));
     }
+    if (strcmp(installed.name, "history") == 0) {
+        err = judge_relearn(self);
+        if (err_is(err)) {
+            return err;
+        }
+    }
     struct entry entry;
     char actor[PSEUDONYM_BYTES];
     pipeline_entry(&entry, ENTRY_MODEL_CHANGE);

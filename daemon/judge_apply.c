@@ -251,8 +251,9 @@ static struct err judge_remember_decisions(struct pipeline *self)
     return err;
 }
 
-static struct err judge_remember_outcomes(struct pipeline *self)
+struct err judge_relearn(struct pipeline *self)
 {
+    score_history_reset(self->score);
     struct state_outcome *page = calloc(JUDGE_PAGE, sizeof *page);
     if (page == NULL) {
         return err_make(ERR_MEMORY, "judge_remember");
@@ -320,7 +321,7 @@ struct err judge_remember(struct pipeline *self)
 {
     struct err err = judge_remember_decisions(self);
     if (!err_is(err)) {
-        err = judge_remember_outcomes(self);
+        err = judge_relearn(self);
     }
     return err_is(err) ? err : judge_remember_undecided(self);
 }

@@ -210,6 +210,10 @@ void pipeline_fail(struct pipeline *self, struct err err)
 {
     must(err_is(err));
     char text[ERR_TEXT_BYTES];
+    if (err.code == ERR_CLOSED && self->oversight != NULL) { /* the log says no because of what happened to it: tell that */
+        struct err cause = oversight_failure(self->oversight);
+        err = err_is(cause) ? cause : err;
+    }
     must(pthread_mutex_lock(&self->failure_lock) == 0);
     bool first = !err_is(self->failure);
     if (first) {

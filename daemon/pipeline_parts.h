@@ -168,6 +168,9 @@ MUST_USE struct err judge_apply(struct pipeline *self, const struct wal_entry *a
 struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision_id[ENTRY_ID_BYTES]);
 /* Fill join, decide and history from the read model after the catch-up. */
 MUST_USE struct err judge_remember(struct pipeline *self);
+/* Teach the scorer every outcome of the log again: at start, and when a new history model takes the place of the old one
+ * (which outcomes it holds already is told by its own time). */
+MUST_USE struct err judge_relearn(struct pipeline *self);
 /* Everything durable now, applied. */
 MUST_USE struct err judge_catch_up(struct pipeline *self, uint32_t entries_max, uint32_t *applied);
 

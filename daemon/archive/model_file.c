@@ -20,7 +20,9 @@
 #define MODEL_FORMAT "triaged-model"
 #define MODEL_VERSION 1u
 
-static const uint8_t model_trailer_magic[MODEL_TRAILER_MAGIC_BYTES] = "triaged-model-1\n"; /* without its zero */
+static const struct {
+    uint8_t bytes[MODEL_TRAILER_MAGIC_BYTES];
+} model_trailer_magic = {"triaged-model-1\n"}; /* without its zero */
 
 void model_file_init(struct model_file *self)
 {
@@ -240,7 +242,7 @@ static struct err model_file_encode(const struct model_file *self, const char *d
         free(image);
         return err_is(err) ? err : err_make(ERR_MEMORY, "model_file_encode");
     }
-    memcpy(grown + image_bytes, model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES);
+    memcpy(grown + image_bytes, &model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES);
     sha256_of(grown, image_bytes, grown + image_bytes + MODEL_TRAILER_MAGIC_BYTES);
     *out = grown;
     *out_bytes = image_bytes + MODEL_TRAILER_BYTES;
@@ -422,7 +424,7 @@ static struct err model_check_bytes(const uint8_t *bytes, size_t bytes_count, co
     *body_bytes = bytes_count - MODEL_TRAILER_BYTES;
     const uint8_t *trailer = bytes + *body_bytes;
     sha256_of(bytes, *body_bytes, body_sha256);
-    if (memcmp(trailer, model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES) != 0 ||
+    if (memcmp(trailer, &model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES) != 0 ||
         !hash_equal(trailer + MODEL_TRAILER_MAGIC_BYTES, body_sha256)) {
         return model_unreadable("model file is damaged or no model file");
     }

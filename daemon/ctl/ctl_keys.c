@@ -138,11 +138,9 @@ static bool make_directories(const char *directory)
     return true;
 }
 
-static const struct argp_option init_options[] = {{0, 0, 0, 0, 0, 0}};
-
 int ctl_keys_init(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {init_options, parse_keys, "[DIR]",
+    static const struct argp own = {NULL, parse_keys, "[DIR]",
                                     "Make the daemon's keys in DIR (default: the store's key directory): a CURVE pair, the"
                                     " seed that signs checkpoints, the key of pseudonyms. What is there already is kept.",
                                     NULL, NULL, NULL};
@@ -305,7 +303,7 @@ static bool list_keys(const char *directory, json_t *array)
 
 int ctl_keys_list(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {init_options, parse_keys, "[DIR]",
+    static const struct argp own = {NULL, parse_keys, "[DIR]",
                                     "The daemon's keys and its allow-lists; secrets are named, never shown.", NULL, NULL,
                                     NULL};
     static const struct table_column columns[] = {

@@ -20,6 +20,9 @@ static const char usage_text[] =
     "  --quiet     problems and the verdict only, no progress\n"
     "  --version   print the version\n"
     "\n"
+    "A log that was cut at its end together with its checkpoints looks whole: only somebody who kept\n"
+    "a later checkpoint, or a witness, can tell. Keep copies of log/<shard>/checkpoint.\n"
+    "\n"
     "exit status: 0 everything checks, 1 problems, 2 nothing found or wrong usage\n";
 
 int main(int argc, char **argv)

@@ -44,6 +44,7 @@ struct verify_shard {
     uint64_t draws_checked;
     uint64_t draws_waiting;
     uint64_t seals;
+    uint64_t seals_unchecked; /* no archive directory was given */
     uint64_t archive_files;
     uint64_t archive_entries;
     uint64_t archive_images;

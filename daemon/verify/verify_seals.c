@@ -141,6 +141,7 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *shard
     uint64_t count = 0;
     const struct verify_seal *seals = verify_story_seals(story, &count);
     if (archive_directory == NULL) {
+        shard->seals_unchecked = count;
         if (count > 0) {
             verify_warning(report, "%s: %" PRIu64 " sealed archive files are not here and were not checked",
                            shard->path, count);

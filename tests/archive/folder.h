@@ -52,6 +52,21 @@ static inline int folder_find(const char *path, const char *part, char out[512])
     return folder_each(path, part, folder_keep_first, out) > 0;
 }
 
+/* How many object headers of an HDF5 file (version 2: "OHDR", version, flags) carry times, which would make two builds
+ * of the same content differ; *headers tells how many there are. */
+static inline unsigned folder_timed_headers(const unsigned char *bytes, size_t bytes_count, unsigned *headers)
+{
+    unsigned timed = 0;
+    *headers = 0;
+    for (size_t at = 0; at + 6 < bytes_count; at++) {
+        if (memcmp(bytes + at, "OHDR\x02", 5) == 0) {
+            *headers += 1;
+            timed += (bytes[at + 5] & 0x20) != 0;
+        }
+    }
+    return timed;
+}
+
 static inline void folder_remove(const char *path)
 {
     char root[512];

@@ -188,6 +188,13 @@ static void rebuild_gives_the_same_bytes(void **state)
     assert_memory_equal(first.sha256, second.sha256, HASH_BYTES);
     assert_int_equal(parts_count(fixture), 0);
     full_path(fixture, &first, path);
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    unsigned headers = 0;
+    assert_good(durable_read(path, 1 << 24, &bytes, &bytes_count));
+    assert_int_equal(folder_timed_headers(bytes, bytes_count, &headers), 0);
+    assert_true(headers > 100); /* groups, columns, images */
+    free(bytes);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(setenv("MALLOC_PERTURB_", "165", 1), 0);
     assert_good(build(fixture, &third)); /* after the file was lost */

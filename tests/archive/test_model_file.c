@@ -97,6 +97,9 @@ static void write_same_content_gives_the_same_name(void **state)
     assert_good(durable_read(path, 1 << 20, &bytes, &bytes_count));
     sha256_of(bytes, bytes_count, sha256);
     assert_memory_equal(first.sha256, sha256, HASH_BYTES);
+    unsigned headers = 0;
+    assert_int_equal(folder_timed_headers(bytes, bytes_count, &headers), 0);
+    assert_int_equal(headers, 3 + 6); /* root, two groups, six datasets */
     free(bytes);
     model_file_fini(&first);
     model_file_fini(&second);

@@ -2,8 +2,8 @@
 #ifndef TESTS_VERIFY_LOG_MAKER_H
 #define TESTS_VERIFY_LOG_MAKER_H
 
-/* Log maker: writes the public files of a log (key, bundles, tiles, checkpoints) from a range of entries, by the text of the
- * format alone and without the daemon's log. Aborts on any failure. */
+/* Log maker: writes the public files of a log (key, bundles, tiles, checkpoints) from a range of entries, by the text
+ * of the format alone and without the daemon's log. Aborts on any failure. */
 
 #include "proto/sign.h"
 #include "range.h"

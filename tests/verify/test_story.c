@@ -13,8 +13,8 @@
 #include "log_maker.h"
 #include "verify/verify.h"
 
-/* Logs whose bytes, hashes and signatures are all in order, but whose entries tell a story that cannot be: a table of rows
- * "break one thing -> the problem that names it". */
+/* Logs whose bytes, hashes and signatures are all in order, but whose entries tell a story that cannot be: a table of
+ * rows "break one thing -> the problem that names it". */
 
 #define ORIGIN "oversight.example/rotterdam/2026"
 #define NOW_NS INT64_C(1790000000000000000)
