@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text files of the feeds: the first byte says which ('t' table, 'm' mapping, 's' sidecar), the rest is the file. */
+/* The text files of the feeds: the first byte says which ('t' table, 'm' mapping, 's' sidecar), the
+ * rest is the file. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
 
 static const char mapping_text[] =
-    "{\"fields\":{\"declaration_id\":\"a\",\"mode\":{\"column\":\"b\",\"codes\":{\"1\":\"sea\"},\"unlisted\":\"air\"},"
+    "{\"fields\":{\"declaration_id\":\"a\",\"mode\":{\"column\":\"b\",\"codes\":{\"1\":\"sea\"},"
+    "\"unlisted\":\"air\"},"
     "\"declared\":\"c\",\"net_mass_kg\":\"d\",\"importer\":{\"column\":\"e\",\"prefix\":\"p\"}}}";
 
 /* A file that lives in memory only. */
@@ -52,7 +54,12 @@ static void try_sidecar(const char *path)
     struct arena arena;
     arena_init(&arena, memory, sizeof memory);
     struct image images[2] = {{0}};
-    struct scan scan = {.scan_id = "", .site = "", .lane = "", .scanner = "", .scanner_type = "", .images = images,
+    struct scan scan = {.scan_id = "",
+                        .site = "",
+                        .lane = "",
+                        .scanner = "",
+                        .scanner_type = "",
+                        .images = images,
                         .images_count = 2};
     char why[256];
     if (!err_is(image_sidecar_read(path, &arena, &scan, images, why))) {
