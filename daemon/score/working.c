@@ -188,8 +188,9 @@ void working_make(struct working_space *self, const struct image *image, const u
     struct image_view view = working_view(out);
     struct image_mask_rule rule = image_mask_rule_default(&out->calibration);
     if (factor > 1) {
-        /* The mask looks at the reduced image, where a dead line is averaged away, but the stripes of a
-         * regular load have become as narrow as dead lines: it would take the load out of the picture. */
+        /* The mask looks at the reduced image, where a dead line is averaged away, but the stripes
+         * of a regular load have become as narrow as dead lines: it would take the load out of the
+         * picture. */
         rule.line_run_max = 0;
     }
     out->valid_count = image_valid_mask(&view, &rule, self->mask_words, self->valid);

@@ -18,8 +18,8 @@
 #include "log_maker.h"
 #include "verify/verify.h"
 
-/* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands a problem, and
- * mends it. */
+/* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands
+ * a problem, and mends it. */
 
 #define ORIGIN "oversight.example/rotterdam/2026"
 #define NOW_NS INT64_C(1790000000000000000)
@@ -54,8 +54,10 @@ static void make_archive(void)
     static const uint8_t pseudonym_key[HASH_BYTES] = {7};
     char archive_directory[128];
     (void)snprintf(archive_directory, sizeof archive_directory, "%s/archive", directory);
-    const struct archive_conf conf = {
-        .directory = archive_directory, .origin = ORIGIN, .deflate_level = 1, .pseudonym_key = pseudonym_key};
+    const struct archive_conf conf = {.directory = archive_directory,
+                                      .origin = ORIGIN,
+                                      .deflate_level = 1,
+                                      .pseudonym_key = pseudonym_key};
     char blobs_directory[128];
     struct blob_store *blobs = NULL;
     uint8_t item[ITEM_ID_BYTES];
@@ -124,7 +126,8 @@ static void honest_log_has_no_problem(void **state)
     assert_int_equal(seen->archive_entries, sealed.last_index + 1);
     assert_int_equal(seen->archive_images, 4);
     assert_int_equal(seen->types[ENTRY_SCORE], ITEMS);
-    assert_int_equal(problems(shard, NULL), 0); /* the shard alone: its archive is not here, which is said */
+    assert_int_equal(problems(shard, NULL),
+                     0); /* the shard alone: its archive is not here, which is said */
     assert_int_equal(report.warnings.count, 1);
     assert_int_equal(report.shards[0].seals_unchecked, 1);
     char *verdict = NULL;
@@ -133,7 +136,8 @@ static void honest_log_has_no_problem(void **state)
     assert_non_null(out);
     verify_report_print(&report, true, out);
     assert_int_equal(fclose(out), 0);
-    assert_string_equal(verdict, "good: every entry checks; 1 archive files are not here and were not checked\n");
+    assert_string_equal(
+        verdict, "good: every entry checks; 1 archive files are not here and were not checked\n");
     free(verdict);
 }
 
@@ -178,7 +182,8 @@ static void expect_problem(const char *path, const char *what, size_t at)
 static void flip_bytes(const char *path, void *arg)
 {
     struct kept kept = keep(path);
-    const size_t places[] = {0, 1, kept.bytes_count / 3, kept.bytes_count / 2, kept.bytes_count - 1};
+    const size_t places[] = {0, 1, kept.bytes_count / 3, kept.bytes_count / 2,
+                             kept.bytes_count - 1};
     (void)arg;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         kept.bytes[places[i]] ^= 0x04;
@@ -212,7 +217,8 @@ static void drop_file(const char *path, void *arg)
 {
     struct kept kept;
     (void)arg;
-    if (strstr(path, "/checkpoints/") != NULL || strstr(path, "001.p/44") != NULL || strstr(path, "000.p/1") != NULL) {
+    if (strstr(path, "/checkpoints/") != NULL || strstr(path, "001.p/44") != NULL ||
+        strstr(path, "000.p/1") != NULL) {
         return; /* copies and outgrown partial files may go */
     }
     kept = keep(path);
@@ -255,7 +261,8 @@ static void missing_file_is_a_problem(void **state)
 }
 
 /* ---- forgeries
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void swap_files(const char *a, const char *b)
 {
@@ -346,7 +353,8 @@ static void newest_checkpoint_with_another_root_is_a_problem(void **state)
     mend(path, &kept);
 }
 
-/* A whole archive file with a true digest in its seal, but of entries that this log does not have. */
+/* A whole archive file with a true digest in its seal, but of entries that this log does not have.
+ */
 static void sealed_file_of_other_entries_is_a_problem(void **state)
 {
     static const uint8_t pseudonym_key[HASH_BYTES] = {7};
@@ -361,7 +369,8 @@ static void sealed_file_of_other_entries_is_a_problem(void **state)
     assert_non_null(mkdtemp(other_directory));
     (void)snprintf(path, sizeof path, "%s/archive", other_directory);
     (void)snprintf(blobs_directory, sizeof blobs_directory, "%s/blobs", other_directory);
-    const struct archive_conf conf = {.directory = path, .origin = ORIGIN, .pseudonym_key = pseudonym_key};
+    const struct archive_conf conf = {
+        .directory = path, .origin = ORIGIN, .pseudonym_key = pseudonym_key};
     assert_good(blob_store_open(blobs_directory, 0, &blobs));
     range_init(&other, 0);
     range_add_log_open(&other, ORIGIN);
@@ -402,7 +411,8 @@ static void key_given_by_the_caller_is_held_against_the_log(void **state)
 }
 
 /* ---- the program
- * -------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int run(const char *option, const char *path)
 {
