@@ -236,9 +236,7 @@ struct err judge_catch_up(struct pipeline *self, uint32_t entries_max, uint32_t 
     return err;
 }
 
-/* ---- after a restart
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- after a restart ---- */
 
 static struct err judge_remember_decisions(struct pipeline *self)
 {

@@ -18,9 +18,7 @@
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
  *   archive_line   10 archive, seal */
 
-/* ---- rows 1 and 4
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- rows 1 and 4 ---- */
 
 /* Answer what became durable. Drafts of arrivals know their arrival; those of commands have no
  * owner. */
@@ -75,9 +73,7 @@ static void *receive_line(void *arg)
     return NULL;
 }
 
-/* ---- rows 2 and 3
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- rows 2 and 3 ---- */
 
 static struct err intake_turn(struct pipeline *self)
 {
@@ -125,9 +121,7 @@ static void *intake_line(void *arg)
     return NULL;
 }
 
-/* ---- rows 5 to 9
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- rows 5 to 9 ---- */
 
 static struct err judge_commands(struct pipeline *self)
 {
@@ -214,8 +208,7 @@ static void *judge_line(void *arg)
     return NULL;
 }
 
-/* ---- what the stages share
- * --------------------------------------------------------------------------------------------- */
+/* ---- what the stages share ---- */
 
 void pipeline_fail(struct pipeline *self, struct err err)
 {
@@ -277,9 +270,7 @@ struct err pipeline_append(struct pipeline *self, const struct entry *entry, uin
     return err;
 }
 
-/* ---- start and stop
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- start and stop ---- */
 
 static struct err pipeline_start_thread(pthread_t *thread, bool *started, void *(*line)(void *),
                                         void *arg)

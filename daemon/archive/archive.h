@@ -59,8 +59,7 @@ MUST_USE struct err archive_build(const struct archive_conf *conf, struct blob_s
 /* Remove part files that an earlier process left. */
 MUST_USE struct err archive_sweep(const char *directory);
 
-/* ---- reading sealed files of our own making (never foreign ones inside the daemon)
- * ---------------------------------- */
+/* ---- reading sealed files of our own making (never foreign ones inside the daemon) ---- */
 
 struct archive_file;
 

@@ -73,8 +73,7 @@ static struct err archive_name(const struct archive_conf *conf, const struct arc
     return fits ? err_none : err_make(ERR_ARGUMENT, "archive path length");
 }
 
-/* ---- from part file to sealed file
- * ----------------------------------------------------------------------------------- */
+/* ---- from part file to sealed file ---- */
 
 /* Sync, make it read-only, and push its pages out of the cache: what is read back shall come from
  * the disk. */

@@ -285,9 +285,7 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
     return err_none;
 }
 
-/* ---- check
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- check ---- */
 
 #define BAD_PATH_BYTES 128u
 

@@ -157,9 +157,7 @@ const char *model_file_text(const struct model_file *self, const char *name)
     return NULL;
 }
 
-/* ---- writing
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static struct err model_write_arrays(const struct model_file *self, int64_t file)
 {
@@ -297,9 +295,7 @@ struct err model_file_write(struct model_file *self, const char *directory, char
     return err_none;
 }
 
-/* ---- reading
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static struct err model_unreadable(const char *where)
 {

@@ -40,8 +40,7 @@ MUST_USE struct err conf_digest(const struct conf *conf, uint8_t out[HASH_BYTES]
 MUST_USE struct err conf_path(const struct conf *conf, const char *path, char *out,
                               size_t out_capacity);
 
-/* ---- other files in the same syntax
- * ------------------------------------------------------------------------------------ */
+/* ---- other files in the same syntax ---- */
 
 struct conf_tree;
 

@@ -159,7 +159,7 @@ static bool copy_into_store(struct ctl *ctl, const char *path, char name[HASH_HE
     }
     sha256_of(bytes, bytes_count, digest);
     hex_encode(digest, HASH_BYTES, name);
-    strcat(name, ".h5");
+    memcpy(name + HASH_HEX_BYTES - 1, ".h5", sizeof ".h5");
     bool differs = false;
     if (snprintf(target, sizeof target, "%s/%s", directory, name) >= (int)sizeof target) {
         err = err_make(ERR_ARGUMENT, "path of the model directory is too long");

@@ -64,7 +64,9 @@ static char *fill_period(const char *text, const struct metric_period *period)
                        : strncmp(text, bounds[1], strlen(bounds[1])) == 0 ? 1
                                                                           : 2;
         if (which < 2) {
-            used += (size_t)sprintf(out + used, "%s", values[which]);
+            size_t value_bytes = strlen(values[which]);
+            memcpy(out + used, values[which], value_bytes + 1);
+            used += value_bytes;
             text += strlen(bounds[which]);
         } else {
             out[used++] = *text++;

@@ -86,8 +86,7 @@ uint64_t oversight_published(struct oversight *self);
 /* Publish a checkpoint of everything durable now; returns when it is visible. */
 MUST_USE struct err oversight_publish(struct oversight *self);
 
-/* ---- reading: also for other processes, on the files alone
- * -------------------------------------------------------- */
+/* ---- reading: also for other processes, on the files alone ---- */
 
 struct wal_reader;
 

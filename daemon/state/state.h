@@ -44,8 +44,7 @@ struct state_hint {
 MUST_USE struct err state_apply(struct state *self, const struct entry *entry,
                                 const struct state_hint *hint);
 
-/* ---- what the judge line asks at start
- * ------------------------------------------------------------------------------- */
+/* ---- what the judge line asks at start ---- */
 
 struct state_stream {
     char publisher[33];
@@ -110,8 +109,7 @@ MUST_USE struct err state_record_known(struct state *self, enum record_kind kind
                                        const char *record_id, const uint8_t sha256[HASH_BYTES],
                                        bool *known, bool *same);
 
-/* ---- referrals: what commands are checked against
- * --------------------------------------------------------------------- */
+/* ---- referrals: what commands are checked against ---- */
 
 struct state_referral {
     enum referral_state state;
@@ -128,8 +126,7 @@ MUST_USE struct err state_referral(struct state *self, const uint8_t item[ITEM_I
 MUST_USE struct err state_request(struct state *self, const char *request_id,
                                   uint64_t *entry_index);
 
-/* ---- reports: rows for triagectl and the console
- * ------------------------------------------------------------------------ */
+/* ---- reports: rows for triagectl and the console ---- */
 
 #define STATE_REASONS_MAX 8u
 struct state_queue_row {

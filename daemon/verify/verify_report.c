@@ -66,9 +66,7 @@ void verify_warning(struct verify_report *self, const char *format, ...)
     verify_lines_add(&self->warnings, text);
 }
 
-/* ---- for people
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- for people ---- */
 
 static void verify_print_types(const struct verify_shard *shard, FILE *out)
 {
@@ -161,9 +159,7 @@ void verify_report_print(const struct verify_report *self, bool quiet, FILE *out
     verify_print_verdict(self, out);
 }
 
-/* ---- JSON
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static json_t *verify_json_lines(const struct verify_lines *lines)
 {

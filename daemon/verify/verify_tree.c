@@ -84,8 +84,7 @@ static bool tree_read_bundle(const struct verify_shard *shard, uint64_t index, u
     return false;
 }
 
-/* ---- earlier partial files, which the format lets stay
- * ------------------------------------------------------------------ */
+/* ---- earlier partial files, which the format lets stay ---- */
 
 /* What an earlier partial file must be the beginning of. */
 struct tree_partial {
@@ -144,9 +143,7 @@ static void tree_check_partials(struct tree_walk *self, const char *full_name,
     (void)closedir(listing);
 }
 
-/* ---- tiles
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- tiles ---- */
 
 /* The hashes of a level against the tile's file and its earlier partial ones. */
 static void tree_check_tile(struct tree_walk *self, uint32_t level, uint64_t index)
@@ -215,9 +212,7 @@ static void tree_add_leaf(struct tree_walk *self, const uint8_t leaf[HASH_BYTES]
     }
 }
 
-/* ---- bundles
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- bundles ---- */
 
 /* Leaves first .. width - 1 of this bundle out of the tile. */
 static void tree_leaves_from_tile(struct tree_walk *self, uint64_t bundle_index, uint32_t first,
@@ -351,9 +346,7 @@ struct err verify_tree_walk(struct verify_report *report, struct verify_shard *s
     return err;
 }
 
-/* ---- leaves
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- leaves ---- */
 
 void verify_leaves_init(struct verify_leaves *self, const struct verify_shard *shard)
 {

@@ -141,8 +141,7 @@ static void honest_log_has_no_problem(void **state)
     free(verdict);
 }
 
-/* ---- every file, broken in every way
- * -------------------------------------------------------------------------------- */
+/* ---- every file, broken in every way ---- */
 
 struct kept {
     uint8_t *bytes;
@@ -260,9 +259,7 @@ static void missing_file_is_a_problem(void **state)
     assert_int_equal(problems(directory, NULL), 0);
 }
 
-/* ---- forgeries
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- forgeries ---- */
 
 static void swap_files(const char *a, const char *b)
 {
@@ -410,9 +407,7 @@ static void key_given_by_the_caller_is_held_against_the_log(void **state)
     assert_true(problems(directory, "not a key at all") > 0);
 }
 
-/* ---- the program
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- the program ---- */
 
 static int run(const char *option, const char *path)
 {
