@@ -337,10 +337,16 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->archive_asks);
     }
     pipeline_join(self->archive_thread, &self->archive_started);
-    if (self->ingest != NULL && self->done != NULL && !pipeline_failed(self)) {
-        uint64_t size = oversight_size(self->oversight);
-        (void)oversight_wait(self->oversight, size, 20 * NS_PER_MS); /* the last group comes back */
-        receive_answer(self, 0);
-        ingest_say_bye(self->ingest);
+}
+
+/* After the log is closed: what came back last is answered, then everybody is told. */
+void pipeline_farewell(struct pipeline *self)
+{
+    if (self->ingest == NULL || pipeline_failed(self)) {
+        return;
     }
+    while (queue_depth(self->done) > 0) {
+        receive_answer(self, 0);
+    }
+    ingest_say_bye(self->ingest);
 }

@@ -292,7 +292,9 @@ static struct err open_config_entry(struct pipeline *self)
     memcpy(entry.body.config_change.config_sha256, config, HASH_BYTES);
     memcpy(entry.body.config_change.policy_sha256, self->policy.sha256, HASH_BYTES);
     entry.body.config_change.policy_version = self->policy.version;
-    return pipeline_append(self, &entry, NULL);
+    err = pipeline_append(self, &entry, NULL);
+    bool rates_may_differ = !hash_equal(self->policy.sha256, logged_policy);
+    return err_is(err) || !rates_may_differ ? err : draw_day_renew(self);
 }
 
 /* An ipc socket may be named relative to the store; libzmq knows nothing of that. */
@@ -496,9 +498,11 @@ void pipeline_close(struct pipeline **pointer)
         return;
     }
     pipeline_stop(self);
-    console_close(&self->console);
-    ingest_close(&self->ingest);
+    console_close(&self->console); /* its health page asks the log */
+    /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
+    pipeline_farewell(self);
+    ingest_close(&self->ingest);
     wal_reader_close(&self->follow);
     wal_reader_close(&self->lookup);
     state_close(&self->state);
