@@ -383,6 +383,12 @@ static struct err open_ingest(struct pipeline *self)
                                .commands_max = (uint32_t)self->conf.ingest_commands,
                                .verdicts_max = (uint32_t)self->conf.ingest_verdicts};
     err = ingest_open(&conf, streams, streams_count, &self->ingest);
+    if (err.code == ERR_SOCKET) {
+        char text[ERR_TEXT_BYTES];
+        (void)snprintf(self->why, sizeof self->why, "one of %.120s, %.120s, %.120s: %.100s",
+                       conf.publisher_endpoint, conf.verdict_endpoint, conf.command_endpoint,
+                       err_text(err, text));
+    }
     free(streams);
     return err;
 }
@@ -395,6 +401,11 @@ static struct err open_console(struct pipeline *self)
                                 .health = pipeline_health,
                                 .health_arg = self};
     struct err err = console_open(&conf, &self->console);
+    if (err.code == ERR_SOCKET) {
+        char text[ERR_TEXT_BYTES];
+        (void)snprintf(self->why, sizeof self->why, "console at %s port %u: %.200s", conf.address,
+                       (unsigned)conf.port, err_text(err, text));
+    }
     if (!err_is(err)) {
         diag_info(console, "url=http://%s:%u/metrics", self->conf.console_address,
                   console_port(self->console));
