@@ -64,7 +64,9 @@ static char *fill_period(const char *text, const struct metric_period *period)
                        : strncmp(text, bounds[1], strlen(bounds[1])) == 0 ? 1
                                                                           : 2;
         if (which < 2) {
-            used += (size_t)sprintf(out + used, "%s", values[which]);
+            size_t value_bytes = strlen(values[which]);
+            memcpy(out + used, values[which], value_bytes + 1);
+            used += value_bytes;
             text += strlen(bounds[which]);
         } else {
             out[used++] = *text++;
@@ -76,7 +78,8 @@ static char *fill_period(const char *text, const struct metric_period *period)
     return out;
 }
 
-struct err metric_file_read(const char *path, const struct metric_period *period, struct metric_file *out)
+struct err metric_file_read(const char *path, const struct metric_period *period,
+                            struct metric_file *out)
 {
     uint8_t *bytes = NULL;
     size_t bytes_count = 0;
@@ -86,7 +89,8 @@ struct err metric_file_read(const char *path, const struct metric_period *period
     }
     const char *text = (const char *)bytes;
     struct metric_file file = {.sql = NULL};
-    bool whole = strlen(text) == bytes_count && read_header(text, "name", file.name, sizeof file.name) &&
+    bool whole = strlen(text) == bytes_count &&
+                 read_header(text, "name", file.name, sizeof file.name) &&
                  read_header(text, "version", file.version, sizeof file.version) &&
                  read_header(text, "definition", file.definition, sizeof file.definition) &&
                  read_header(text, "numerator", file.numerator, sizeof file.numerator) &&
@@ -96,7 +100,9 @@ struct err metric_file_read(const char *path, const struct metric_period *period
     }
     free(bytes);
     if (!whole) {
-        return err_make(ERR_TABLE_UNREADABLE, "metric has no header of name, version, definition, numerator, denominator");
+        return err_make(
+            ERR_TABLE_UNREADABLE,
+            "metric has no header of name, version, definition, numerator, denominator");
     }
     if (file.sql == NULL) {
         return err_make(ERR_MEMORY, "read metric");

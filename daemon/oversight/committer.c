@@ -136,8 +136,7 @@ void *committer_run(void *oversight)
     return NULL;
 }
 
-/* ---- the publisher of checkpoints
- * --------------------------------------------------------------------------------- */
+/* ---- the publisher of checkpoints ---- */
 
 static struct timespec publisher_deadline(int64_t at_ns)
 {

@@ -71,8 +71,7 @@ static void tiles_path(const struct tiles *self, const char *name, char out[DURA
     must(path_bytes > 0 && path_bytes < (int)DURABLE_PATH_BYTES); /* tiles_open left room */
 }
 
-/* ---- what is on the disk
- * ------------------------------------------------------------------------------------------ */
+/* ---- what is on the disk ---- */
 
 static bool tiles_exists(const struct tiles *self, const char *name)
 {
@@ -162,9 +161,7 @@ struct err tiles_load(struct tiles *self, uint64_t size)
     return err_none;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static struct err tiles_write(const struct tiles *self, const char *name, const void *bytes,
                               size_t bytes_count)

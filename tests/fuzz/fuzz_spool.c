@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A spool whose only segment is the input: whatever lies on the disk, opening ends, and what it then gives out is whole. */
+/* A spool whose only segment is the input: whatever lies on the disk, opening ends, and what it
+ * then gives out is whole. */
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdint.h>
@@ -67,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
     struct err err = spool_open(&conf, &spool);
     if (!err_is(err)) {
         walk(spool);
-        const struct spool_record record = {.kind = RECORD_SCAN, .body = (const uint8_t *)"x", .body_bytes = 1};
+        const struct spool_record record = {
+            .kind = RECORD_SCAN, .body = (const uint8_t *)"x", .body_bytes = 1};
         demand(!err_is(spool_append(spool, &record)) || bytes_count > 500000);
         spool_close(&spool);
     }

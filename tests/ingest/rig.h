@@ -169,9 +169,7 @@ static inline void rig_check_ledger(const struct rig *rig, uint32_t count)
     }
 }
 
-/* ---- a bare client
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- a bare client ---- */
 
 struct bare {
     void *context;

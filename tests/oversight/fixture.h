@@ -216,8 +216,7 @@ static inline void fixture_last_segment(const struct fixture *self, char *out, s
     (void)snprintf(out, out_bytes, "%s/%s", self->wal, last);
 }
 
-/* ---- the public directory, read naively
- * ---------------------------------------------------------------------------- */
+/* ---- the public directory, read naively ---- */
 
 /* RFC 6962 section 2.1, word for word. */
 static inline void naive_root(const uint8_t (*leaves)[HASH_BYTES], uint64_t count,
