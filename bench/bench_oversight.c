@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bench oversight: entries a second and latency from submit to done, one and many entries in flight, beside what the
- * same disk gives to bare O_DIRECT|O_DSYNC writes.
+/* Bench oversight: entries a second and latency from submit to done, one and many entries in
+ * flight, beside what the same disk gives to bare O_DIRECT|O_DSYNC writes.
  *
- * Bare writes and log take turns, and every figure is the median of the rounds: a disk that is shared or throttled
- * changes its speed within seconds, and a peer measured once, before or after, then says nothing. The table shows the
- * spread. A lone entry costs two durable writes of one block, so half the rate of bare 4 KiB writes is the ceiling for
- * one in flight; the bandwidth of bare 256 KiB writes is the ceiling for many.
+ * Bare writes and log take turns, and every figure is the median of the rounds: a disk that is
+ * shared or throttled changes its speed within seconds, and a peer measured once, before or after,
+ * then says nothing. The table shows the spread. A lone entry costs two durable writes of one
+ * block, so half the rate of bare 4 KiB writes is the ceiling for one in flight; the bandwidth of
+ * bare 256 KiB writes is the ceiling for many.
  *
- * bench_oversight [--json] [--entries COUNT] [DIRECTORY]: files are made below DIRECTORY (/tmp) and removed. */
+ * bench_oversight [--json] [--entries COUNT] [DIRECTORY]: files are made below DIRECTORY (/tmp) and
+ * removed. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -67,19 +69,21 @@ static double bench_median(struct figure *figure)
     return figure->rounds[ROUNDS / 2];
 }
 
-static void bench_tell(const char *name, struct figure *figure, const char *unit, struct figure *peer, double ceiling)
+static void bench_tell(const char *name, struct figure *figure, const char *unit,
+                       struct figure *peer, double ceiling)
 {
     static const char peer_name[] = "raw 4 KiB O_DIRECT|O_DSYNC write";
     double value = bench_median(figure);
     double peer_value = bench_median(peer);
     if (as_json) {
-        printf("{\"name\":\"oversight.%s\",\"value\":%.3f,\"unit\":\"%s\",\"peer\":\"%s\",\"peer_value\":%.3f,"
+        printf("{\"name\":\"oversight.%s\",\"value\":%.3f,\"unit\":\"%s\",\"peer\":\"%s\",\"peer_"
+               "value\":%.3f,"
                "\"ratio\":%.4f,\"ceiling\":%.3f}\n",
                name, value, unit, peer_name, peer_value, value / peer_value, ceiling);
     } else {
-        printf("%-10s %11.1f %-9s %10.1f..%-10.1f %10.1f %10.1f..%-10.1f %8.3f %11.1f\n", name, value, unit,
-               figure->rounds[0], figure->rounds[ROUNDS - 1], peer_value, peer->rounds[0], peer->rounds[ROUNDS - 1],
-               value / peer_value, ceiling);
+        printf("%-10s %11.1f %-9s %10.1f..%-10.1f %10.1f %10.1f..%-10.1f %8.3f %11.1f\n", name,
+               value, unit, figure->rounds[0], figure->rounds[ROUNDS - 1], peer_value,
+               peer->rounds[0], peer->rounds[ROUNDS - 1], value / peer_value, ceiling);
     }
 }
 
@@ -135,7 +139,8 @@ static void bench_raw_small(struct raw *raw, uint32_t round)
         bench_raw_write(raw, 4096, (uint64_t)i * 4096);
         took_ns[i] = clock_monotonic_ns() - at_ns;
     }
-    raw->small_rate.rounds[round] = SINGLE_COUNT / ((double)(clock_monotonic_ns() - began_ns) / 1e9);
+    raw->small_rate.rounds[round] =
+        SINGLE_COUNT / ((double)(clock_monotonic_ns() - began_ns) / 1e9);
     raw->small_p50_us.rounds[round] = bench_quantile_us(took_ns, SINGLE_COUNT, 0.5);
     raw->small_p99_us.rounds[round] = bench_quantile_us(took_ns, SINGLE_COUNT, 0.99);
 }
@@ -146,7 +151,8 @@ static void bench_raw_big(struct raw *raw, uint32_t round)
     for (uint64_t at = 0; at < RAW_FILE_BYTES; at += RAW_BIG_BYTES) {
         bench_raw_write(raw, RAW_BIG_BYTES, at);
     }
-    raw->big_rate.rounds[round] = RAW_FILE_BYTES / ((double)(clock_monotonic_ns() - began_ns) / 1e9);
+    raw->big_rate.rounds[round] =
+        RAW_FILE_BYTES / ((double)(clock_monotonic_ns() - began_ns) / 1e9);
 }
 
 struct run {
@@ -166,7 +172,8 @@ static struct run bench_run(struct oversight *log, uint32_t flight, uint64_t cou
     int64_t *took_ns = calloc(count, sizeof *took_ns);
     struct queue *done = NULL;
     struct err err = queue_open(flight, &done);
-    if (drafts == NULL || batch == NULL || things == NULL || began == NULL || took_ns == NULL || err_is(err)) {
+    if (drafts == NULL || batch == NULL || things == NULL || began == NULL || took_ns == NULL ||
+        err_is(err)) {
         bench_stop(err_make(ERR_MEMORY, "bench_run"), "run");
     }
     uint64_t bytes_before = counter_value(COUNTER_log_bytes);
@@ -231,12 +238,15 @@ static void bench_report(struct raw *raw, struct runs *one, struct runs *many)
     double many_ceiling = bench_median(&raw->big_rate) / many->bytes_per_entry;
     double flight_us = FLIGHT / many_ceiling * 1e6; /* a full flight at the disk's bandwidth */
     if (!as_json) {
-        printf("%-10s %11s %-9s %22s %10s %22s %8s %11s\n", "figure", "median", "unit", "rounds", "raw 4 KiB",
-               "its rounds", "ratio", "ceiling");
+        printf("%-10s %11s %-9s %22s %10s %22s %8s %11s\n", "figure", "median", "unit", "rounds",
+               "raw 4 KiB", "its rounds", "ratio", "ceiling");
     }
-    bench_tell("one.rate", &one->rate, "entries/s", &raw->small_rate, bench_median(&raw->small_rate) / 2);
-    bench_tell("one.p50", &one->p50_us, "us", &raw->small_p50_us, 2 * bench_median(&raw->small_p50_us));
-    bench_tell("one.p99", &one->p99_us, "us", &raw->small_p99_us, 2 * bench_median(&raw->small_p99_us));
+    bench_tell("one.rate", &one->rate, "entries/s", &raw->small_rate,
+               bench_median(&raw->small_rate) / 2);
+    bench_tell("one.p50", &one->p50_us, "us", &raw->small_p50_us,
+               2 * bench_median(&raw->small_p50_us));
+    bench_tell("one.p99", &one->p99_us, "us", &raw->small_p99_us,
+               2 * bench_median(&raw->small_p99_us));
     bench_tell("many.rate", &many->rate, "entries/s", &raw->small_rate, many_ceiling);
     bench_tell("many.p50", &many->p50_us, "us", &raw->small_p50_us, flight_us);
     bench_tell("many.p99", &many->p99_us, "us", &raw->small_p99_us, flight_us);

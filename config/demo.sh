@@ -73,7 +73,7 @@ ctl keys init
 ctl keys publisher demo
 
 say "training: what normal looks like, and what past exams found (simulated)"
-"$bin/triage-feed" sim --write "$demo/normal" --clean --count 60 --seed 100 --scale 0.25 --scans-only --quiet
+"$bin/triage-feed" sim --write "$demo/normal" --clean --count 240 --seed 100 --scale 0.25 --scans-only --quiet
 "$bin/triage-feed" sim --history "$demo/history.csv" --count 8000 --seed 100 --quiet
 for folder in "$demo"/normal/*/; do
   ctl model train appearance --images "$folder" --scanner-type "$(basename "$folder")" --out "$demo/models"
@@ -81,8 +81,8 @@ done
 ctl model train history --declarations "$demo/history.csv" --mapping config/mappings/customs-import.json --out "$demo/models"
 if [ -d "$shared/parcels" ] && [ -d "$shared/containers" ]; then
   say "training on half of the real scans in $shared"
-  ctl model train appearance --images "$shared/parcels/images" --every 2 --offset 0 --scanner-type parcel-line --out "$demo/models"
-  ctl model train appearance --images "$shared/containers/images" --every 2 --offset 0 --scanner-type container-portal --out "$demo/models"
+  ctl model train appearance --images "$shared/parcels/images" --every 2 --offset 0 --scanner-type box-line --out "$demo/models"
+  ctl model train appearance --images "$shared/containers/images" --every 2 --offset 0 --scanner-type side-view --out "$demo/models"
 else
   echo "SKIP real scans: no folder $shared (TRIAGED_SHARED_DATA names another place)"
 fi
@@ -112,8 +112,8 @@ say "feeding: a simulated port of six modes (trucks, cars, rail, sea, air, mail)
 feed sim sim --count 600 --seed 7 --scale 0.25 --labels "$demo/labels.csv"
 if [ -d "$shared/parcels" ] && [ -d "$shared/containers" ]; then
   say "feeding: the other half of the real scans, and real-shaped declarations"
-  feed parcels images "$shared/parcels/images" --every 2 --offset 1 --mode mail --site post --scanner line-1 --scanner-type parcel-line
-  feed containers images "$shared/containers/images" --every 2 --offset 1 --mode sea --site quay --scanner portal-1 --scanner-type container-portal
+  feed parcels images "$shared/parcels/images" --every 2 --offset 1 --mode mail --site post --scanner line-1 --scanner-type box-line
+  feed containers images "$shared/containers/images" --every 2 --offset 1 --mode sea --site quay --scanner portal-1 --scanner-type side-view
   feed declarations declarations "$shared/declarations/valid.csv" --mapping config/mappings/customs-import.json --site customs --limit 2000
 fi
 
@@ -131,14 +131,18 @@ say "exams: every simulated referral is opened; the simulator's ground truth say
 sh config/demo_exams.sh "$bin/triagectl" "$demo/triaged.conf" "$demo/labels.csv" 60
 
 say "the ranked referral queue"
-ctl queue --limit 110
+ctl queue --limit 100
 
 say "report"
 ctl report
 
 say "one item, with its image and anomaly map in $demo/item.png"
-item=$(ctl queue --json --limit 500 | python3 "$source/config/demo_pick.py" 2>/dev/null || true)
-[ -z "$item" ] || ctl show "$item" --png "$demo/item.png"
+item=$(ctl queue --json --limit 500 | awk -F'"' '/"item":/ {item = $4} /appearance/ && !found {print item; found = 1}')
+if [ -n "$item" ]; then
+  ctl show "$item" --png "$demo/item.png"
+else
+  echo "no referred item has an image with an anomaly"
+fi
 
 say "sealing the archive, stopping the daemon"
 ctl archive seal

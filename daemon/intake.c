@@ -205,7 +205,6 @@ void intake_draft(struct pipeline *self, struct arrival *arrival)
         diag_info(record_refused, "publisher=%s stream=%s sequence=%llu reason=%s field=\"%s\"", arrival->publisher,
                   arrival->stream, (unsigned long long)arrival->sequence, refusal_name(arrival->refusal),
                   arrival->refusal_where != NULL ? arrival->refusal_where : "");
-        counter_add(COUNTER_records_refused, 1);
     } else {
         struct entry_received *received = &entry.body.received;
         received->publisher = arrival->publisher;
@@ -219,7 +218,6 @@ void intake_draft(struct pipeline *self, struct arrival *arrival)
         } else {
             intake_draft_declaration(self, arrival, &words, received);
         }
-        counter_add(COUNTER_records_accepted, 1);
     }
     struct oversight_draft *draft = &arrival->draft;
     pipeline_draft(&entry, draft);

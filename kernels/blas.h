@@ -2,13 +2,15 @@
 #ifndef KERNELS_BLAS_H
 #define KERNELS_BLAS_H
 
-/* Blas: which kernels the BLAS library runs on, and on how many threads. The only functions here that touch the
- * library's own state; the choice of a better core is daemon/score/blas_core.h. */
+/* Blas: which kernels the BLAS library runs on, and on how many threads. The only functions here
+ * that touch the library's own state; the choice of a better core is daemon/score/blas_core.h. */
 
-/* The core type the library chose for this process ("Haswell", "SkylakeX", "Prescott", ...); static. */
+/* The core type the library chose for this process ("Haswell", "SkylakeX", "Prescott", ...);
+ * static. */
 const char *blas_core_name(void);
 
-/* From here on the library works in the calling thread alone. Results must not depend on how a product is split. */
+/* From here on the library works in the calling thread alone. Results must not depend on how a
+ * product is split. */
 void blas_use_one_thread(void);
 
 #endif

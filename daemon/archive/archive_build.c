@@ -55,7 +55,9 @@ static struct err archive_name(const struct archive_conf *conf, const struct arc
     for (char *c = origin; *c != '\0'; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '-' ||
                      (*c == '.' && c != origin);
-        *c = plain ? *c : '_';
+        if (!plain) {
+            *c = '_';
+        }
     }
     clock_day_text(rows->first_t_ns, day);
     (void)snprintf(names->below, sizeof names->below, "%.4s/%.2s/%.2s/%s-%010llu-%010llu.h5", day, day + 5, day + 8,
@@ -90,7 +92,7 @@ static struct err archive_sync_part(const char *part)
 
 static struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES], uint64_t *file_bytes)
 {
-    struct stat status;
+    struct stat status = {.st_size = 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return err_os(ERR_ARCHIVE_DIFFERS, "open archive file");

@@ -119,6 +119,7 @@ static struct err file_read_offsets(struct archive_file *self)
     }
     struct err closed = h5_object_close(&dataset);
     err = err_is(err) ? err : closed;
+    must(err_is(err) || self->offsets != NULL);
     for (uint64_t i = 0; i < entries_count && !err_is(err); i++) {
         uint64_t from = self->offsets[i];
         uint64_t to = self->offsets[i + 1];
@@ -249,7 +250,7 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
     if (!h5_exists(self->images_group, path)) {
         return err_make(ERR_NOT_FOUND, "image outside of the archive file");
     }
-    memcpy(path + 2 * HASH_BYTES, "/pixels", sizeof "/pixels");
+    memcpy(path + 2 * (size_t)HASH_BYTES, "/pixels", sizeof "/pixels");
     struct err err = h5_array_open(self->images_group, path, &array, &dataset);
     if (err_is(err)) {
         return err;

@@ -3,7 +3,7 @@
 
 /* The columns of every table, in the order in which archive_rows.c puts the cells. FORMAT.md repeats them. */
 
-#define COLUMNS(array) .columns = array, .columns_count = (uint32_t)(sizeof(array) / sizeof(array)[0])
+#define COLUMNS(array) .columns = (array), .columns_count = (uint32_t)(sizeof(array) / sizeof(array)[0])
 
 static const struct archive_column entries_columns[] = {
     {"n", H5_U64, "", "index of the entry in the log"},

@@ -199,7 +199,7 @@ static void archive_column_pack(const struct archive_table *self, uint32_t colum
         uint8_t *to = out + row * cell_bytes;
         if (array->type == H5_TEXT) {
             const char *text = self->text + cell->text_offset;
-            memcpy(to, text, strlen(text)); /* out came zeroed */
+            memcpy(to, text, strnlen(text, array->text_bytes)); /* out came zeroed */
         } else if (array->type == H5_U8) {
             *to = (uint8_t)cell->number;
         } else {

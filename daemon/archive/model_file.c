@@ -13,13 +13,14 @@
  * trailer, magic and SHA-256 of all before it, which HDF5 does not look at: a damaged file is refused before a parser
  * of known weaknesses sees it. Arrays are contiguous and unfiltered, so what is read is never larger than the file. */
 
-#define MODEL_TRAILER_MAGIC "triaged-model-1\n"
 #define MODEL_TRAILER_MAGIC_BYTES 16u
 #define MODEL_TRAILER_BYTES (MODEL_TRAILER_MAGIC_BYTES + HASH_BYTES)
 #define MODEL_OVERHEAD_BYTES (UINT64_C(1) << 20) /* of HDF5 around the values */
 #define MODEL_TEXT_BYTES_MAX 65535u              /* of HDF5's fixed-length texts as we use them */
 #define MODEL_FORMAT "triaged-model"
 #define MODEL_VERSION 1u
+
+static const uint8_t model_trailer_magic[MODEL_TRAILER_MAGIC_BYTES] = "triaged-model-1\n"; /* without its zero */
 
 void model_file_init(struct model_file *self)
 {
@@ -85,6 +86,7 @@ struct err model_file_add(struct model_file *self, const char *name, enum model_
 {
     struct h5_array spec;
     uint64_t bytes = 0;
+    must(values != NULL);
     if (self->arrays_count == MODEL_ARRAYS_MAX || !model_name_valid(name) || model_file_text(self, name) != NULL ||
         !model_array_spec(type, dimensions, dimensions_count, &spec, &bytes) ||
         bytes > MODEL_BYTES_MAX - model_file_bytes_held(self)) {
@@ -112,6 +114,7 @@ struct err model_file_add(struct model_file *self, const char *name, enum model_
 
 struct err model_file_add_text(struct model_file *self, const char *name, const char *text)
 {
+    must(text != NULL);
     if (self->texts_count == MODEL_TEXTS_MAX || !model_name_valid(name) || model_file_text(self, name) != NULL ||
         strlen(text) > MODEL_TEXT_BYTES_MAX) {
         return err_make(ERR_ARGUMENT, "model text name or length");
@@ -237,7 +240,7 @@ static struct err model_file_encode(const struct model_file *self, const char *d
         free(image);
         return err_is(err) ? err : err_make(ERR_MEMORY, "model_file_encode");
     }
-    memcpy(grown + image_bytes, MODEL_TRAILER_MAGIC, MODEL_TRAILER_MAGIC_BYTES);
+    memcpy(grown + image_bytes, model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES);
     sha256_of(grown, image_bytes, grown + image_bytes + MODEL_TRAILER_MAGIC_BYTES);
     *out = grown;
     *out_bytes = image_bytes + MODEL_TRAILER_BYTES;
@@ -250,6 +253,7 @@ struct err model_file_write(struct model_file *self, const char *directory, char
     size_t bytes_count = 0;
     struct err err = model_file_encode(self, directory, &bytes, &bytes_count);
     if (err_is(err)) {
+        free(bytes);
         return err;
     }
     uint8_t sha256[HASH_BYTES];
@@ -418,7 +422,7 @@ static struct err model_check_bytes(const uint8_t *bytes, size_t bytes_count, co
     *body_bytes = bytes_count - MODEL_TRAILER_BYTES;
     const uint8_t *trailer = bytes + *body_bytes;
     sha256_of(bytes, *body_bytes, body_sha256);
-    if (memcmp(trailer, MODEL_TRAILER_MAGIC, MODEL_TRAILER_MAGIC_BYTES) != 0 ||
+    if (memcmp(trailer, model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES) != 0 ||
         !hash_equal(trailer + MODEL_TRAILER_MAGIC_BYTES, body_sha256)) {
         return model_unreadable("model file is damaged or no model file");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* triagectl: the officer's, operator's and researcher's command line. One table of commands; each has a file of its group. */
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"

@@ -69,7 +69,7 @@ static void add_row(struct table *table, const struct state_queue_row *row, uint
     table_cellf(table, "%.8s", item);
     table_cell(table, row->label);
     table_cell(table, row->mode);
-    table_cellf(table, "%s/%s", row->site, row->lane);
+    table_cellf(table, "%s%s%s", row->site, row->lane[0] == '\0' ? "" : "/", row->lane);
     table_cellf(table, "%.4f", row->probability);
     table_cell(table, row->arm);
     table_cellf(table, "%.4f", row->propensity);

@@ -213,21 +213,23 @@ static void lay_out(const struct table *self, uint32_t width, struct layout *lay
     }
 }
 
-/* One printed line of a cell, padded unless it is the last of its row. */
-static void put_cell(FILE *to, const char *text, size_t bytes, enum table_align align, uint32_t pad_to)
+/* Spaces are owed until something follows them: no line ends in spaces. */
+static void put_cell(FILE *to, const char *text, size_t bytes, const struct table_column *column, uint32_t width,
+                     uint32_t *owed)
 {
-    uint32_t width = width_of(text, bytes);
-    uint32_t pad = pad_to > width ? pad_to - width : 0;
-    if (align == TABLE_RIGHT) {
-        put_spaces(to, pad);
+    uint32_t used = width_of(text, bytes);
+    uint32_t pad = width > used ? width - used : 0;
+    bool right = column->align == TABLE_RIGHT;
+    if (bytes > 0) {
+        put_spaces(to, *owed + (right ? pad : 0));
+        put_text(to, text, bytes);
+        *owed = right ? 0 : pad;
+    } else {
+        *owed += pad;
     }
-    put_text(to, text, bytes);
-    if (align == TABLE_LEFT) {
-        put_spaces(to, pad);
-    }
+    *owed += GAP;
 }
 
-/* Trailing spaces are kept out of files: the last column is padded only when it is aligned right. */
 static void put_row(const struct table *self, const struct layout *layout, const char *const *cells, FILE *to)
 {
     const char *rest[TABLE_COLUMNS_MAX];
@@ -238,14 +240,12 @@ static void put_row(const struct table *self, const struct layout *layout, const
         rest[c] = cells[c] == NULL ? "?" : cells[c];
     }
     while (more) {
+        uint32_t owed = 0;
         more = false;
         for (uint32_t c = 0; c < beside; c++) {
             const char *next;
             size_t bytes = take_line(rest[c], c == last ? layout->widths[c] : 0, &next);
-            bool is_end = c + 1 == beside;
-            bool pads = !is_end || self->columns[c].align == TABLE_RIGHT;
-            put_cell(to, rest[c], bytes, self->columns[c].align, pads ? layout->widths[c] : 0);
-            put_spaces(to, is_end ? 0 : GAP);
+            put_cell(to, rest[c], bytes, &self->columns[c], layout->widths[c], &owed);
             rest[c] = next;
             more |= *next != '\0';
         }

@@ -165,7 +165,8 @@ static int decide_compare(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
-/* The probability of the window's item number `allowed` from the top: what is at or above it fits. */
+/* The probability of the window's item number `allowed` from the top: what is at or above it fits. The highest one when
+ * nothing does. */
 static double stratum_cutoff(const struct stratum *stratum, uint32_t window_count, uint64_t allowed)
 {
     static _Thread_local double sorted[65536]; /* policy_check bounds window_count */
@@ -173,34 +174,36 @@ static double stratum_cutoff(const struct stratum *stratum, uint32_t window_coun
         sorted[i] = stratum->ring[(stratum->first + i) % window_count].probability;
     }
     qsort(sorted, stratum->count, sizeof sorted[0], decide_compare);
-    return allowed == 0 ? INFINITY : sorted[allowed - 1];
+    return sorted[allowed > 0 ? allowed - 1 : 0];
 }
 
-/* Cut-off of the target arm at this moment; 1 when nothing fits (no probability is above 1). */
+/* The probability from which recent traffic would fill what the bay can take within the horizon. *fits: there is room for
+ * one more of the target arm at this very moment. */
 static double decide_cutoff(const struct decide *self, const struct stratum *stratum, const struct mode_policy *mode,
-                            const struct stratum_view *view, double capacity_per_hour)
+                            const struct stratum_view *view, bool *fits)
 {
+    double capacity_per_hour = policy_capacity(&self->policy, stratum->mode, stratum->site);
+    *fits = stratum->tokens >= 1;
     double floor_probability = mode->minimum_probability;
-    if (stratum->tokens < 1) {
-        return 1;
-    }
     if (view->count < self->policy.warmup_count) {
         return fmax(mode->initial_cutoff, floor_probability);
     }
     /* Within the horizon the bay takes what its queue still holds and what it works off; the random arm needs its share. */
     double expected = view->arrivals_per_hour * mode->horizon_h;
-    double room = stratum->tokens + capacity_per_hour * mode->horizon_h - expected * mode->random_rate;
+    double room = fmax(stratum->tokens, 0) + capacity_per_hour * mode->horizon_h - expected * mode->random_rate;
     double share = fmin(fmax(room / expected, 0), 1);
     uint64_t allowed = (uint64_t)ceil(share * (double)view->count);
     if (allowed > view->count) {
         allowed = view->count;
     }
+    *fits = *fits && allowed > 0;
     double cutoff = stratum_cutoff(stratum, self->policy.window_count, allowed);
     return fmin(fmax(cutoff, floor_probability), 1);
 }
 
+/* place: the probability that stands for an item of the random arm in the queue's order. */
 static void decide_set_arm(const struct decide_input *input, const struct mode_policy *mode, bool by_random,
-                           bool by_target, struct decide_verdict *out)
+                           bool by_target, double place, struct decide_verdict *out)
 {
     bool cautious = !input->scorable && mode->unscorable == UNSCORABLE_REFER;
     out->refer = by_random || by_target || cautious;
@@ -214,8 +217,9 @@ static void decide_set_arm(const struct decide_input *input, const struct mode_p
     /* Target and cautious referrals follow from what is known of the item: they happen with certainty. */
     out->propensity = by_target || cautious ? 1 : mode->random_rate;
     double weight = input->scorable ? input->probability : 1;
-    /* An item of the random arm alone must not be told by its place in the queue: it gets the place of a middling one. */
-    out->priority = mode->severity * (out->arm == ARM_RANDOM ? fmax(weight, out->cutoff) : weight);
+    /* An item of the random arm alone must not be told by its place at the end of the queue: it stands where the weakest
+     * item of the target arm would. */
+    out->priority = mode->severity * (out->arm == ARM_RANDOM ? fmax(weight, place) : weight);
 }
 
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out)
@@ -233,17 +237,20 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     out->random_rate = mode->random_rate;
     out->capacity_per_hour = capacity;
     bool by_target = false;
+    double place = mode->initial_cutoff;
     if (input->scorable) {
         stratum_remember(stratum, self->policy.window_count, input->probability, input->t_ns);
         struct stratum_view view =
             stratum_look(stratum, self->policy.window_count, input->probability, input->t_ns);
-        out->cutoff = decide_cutoff(self, stratum, mode, &view, capacity);
+        bool fits = false;
+        place = decide_cutoff(self, stratum, mode, &view, &fits);
+        out->cutoff = fits ? place : 1; /* a full bay: nothing is above 1 */
         out->rank = view.rank;
         out->window_count = view.count;
         out->arrivals_per_hour = view.arrivals_per_hour;
-        by_target = stratum->tokens >= 1 && input->probability >= out->cutoff;
+        by_target = fits && input->probability >= place;
     }
-    decide_set_arm(input, mode, by_random, by_target, out);
+    decide_set_arm(input, mode, by_random, by_target, place, out);
     if (out->refer) {
         /* Random and cautious referrals are never refused, they only make the bay fuller. */
         stratum->tokens = fmax(stratum->tokens - 1, -capacity * mode->horizon_h - 1);

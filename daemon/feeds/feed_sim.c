@@ -36,7 +36,8 @@ enum {
     OPTION_LABELS,
     OPTION_TRUTH,
     OPTION_HISTORY,
-    OPTION_HISTORY_COUNT,
+    OPTION_SCANS_ONLY,
+    OPTION_DECLARATIONS_ONLY,
     OPTION_WRITE,
     OPTION_FIRST
 };
@@ -46,7 +47,8 @@ struct arguments {
     struct sim_conf sim;
     uint64_t count;
     uint64_t first;
-    uint64_t history_count;
+    bool scans_only;
+    bool declarations_only;
     const char *labels_path;
     const char *truth_path;
     const char *history_path;
@@ -70,9 +72,12 @@ static const struct argp_option option_table[] = {
     {"interval", OPTION_INTERVAL, "S", 0, "simulated seconds from item to item (20)", 0},
     {"labels", OPTION_LABELS, "FILE", 0, "write the truth about each item as CSV", 0},
     {"truth", OPTION_TRUTH, "FILE", 0, "write the truth about each item as lines of JSON", 0},
-    {"history", OPTION_HISTORY, "FILE", 0, "write the labelled declarations of the year before as CSV", 0},
-    {"history-count", OPTION_HISTORY_COUNT, "N", 0, "how many of them (20000)", 0},
-    {"write", OPTION_WRITE, "DIR", 0, "write the scans as 16-bit PNG with sidecars instead of sending anything", 0},
+    {"scans-only", OPTION_SCANS_ONLY, NULL, 0, "every item is scanned; no declarations", 0},
+    {"declarations-only", OPTION_DECLARATIONS_ONLY, NULL, 0, "no scans", 0},
+    {"history", OPTION_HISTORY, "FILE", 0,
+     "instead of sending anything write COUNT labelled declarations of the year before as CSV", 0},
+    {"write", OPTION_WRITE, "DIR", 0,
+     "instead of sending anything write the scans as 16-bit PNG with sidecars, into DIR/SCANNER-TYPE/", 0},
     {0}};
 
 static void parse_modes(struct argp_state *state, const char *text, double weights[MODE_COUNT])
@@ -128,9 +133,8 @@ static bool parse_number(int key, char *text, struct argp_state *state, struct a
         uint64_t *whole;
     } numbers[] = {
         {OPTION_SEED, "seed", {0, 9e15}, NULL, &arguments->sim.seed},
-        {OPTION_COUNT, "count", {0, 1e9}, NULL, &arguments->count},
+        {OPTION_COUNT, "count", {1, 1e9}, NULL, &arguments->count},
         {OPTION_FIRST, "first", {0, 1e9}, NULL, &arguments->first},
-        {OPTION_HISTORY_COUNT, "history-count", {1, 2e6}, NULL, &arguments->history_count},
         {OPTION_CONTRABAND, "contraband-rate", {0, 1}, &arguments->sim.contraband_rate, NULL},
         {OPTION_MISDECLARE, "misdeclare-rate", {0, 1}, &arguments->sim.misdeclare_rate, NULL},
         {OPTION_ODDITY, "oddity-rate", {0, 1}, &arguments->sim.oddity_rate, NULL},
@@ -171,6 +175,17 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         arguments->sim.contraband_rate = 0;
         arguments->sim.misdeclare_rate = 0;
         return 0;
+    case OPTION_SCANS_ONLY:
+        arguments->scans_only = true;
+        return 0;
+    case OPTION_DECLARATIONS_ONLY:
+        arguments->declarations_only = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->scans_only && arguments->declarations_only) {
+            argp_error(state, "--scans-only and --declarations-only leave nothing");
+        }
+        return 0;
     case OPTION_DEAD_ROWS:
         arguments->sim.dead_rows_max = (uint32_t)feed_number(state, "dead-rows", text, (double[]){0, 64});
         return 0;
@@ -196,9 +211,9 @@ static struct err write_history(const struct sim_world *world, const struct argu
 {
     struct text_buffer text = {.bytes_max = TRUTH_BYTES_MAX};
     sim_truth_past_header(&text);
-    for (uint64_t i = 0; i < arguments->history_count; i++) {
+    for (uint64_t i = 0; i < arguments->count; i++) {
         struct sim_past past;
-        sim_world_past(world, i, arguments->history_count, &past);
+        sim_world_past(world, i, arguments->count, &past);
         sim_truth_past_row(&past, &text);
     }
     struct err err = text_buffer_write(&text, arguments->history_path);
@@ -208,21 +223,21 @@ static struct err write_history(const struct sim_world *world, const struct argu
 
 static struct err write_scan(const struct sim_item *item, const char *directory)
 {
-    static const char *const endings[] = {"_low.png", "_high.png"};
-    char path[DURABLE_PATH_BYTES];
-    for (int i = 0; i < 2; i++) {
-        const struct image *image = &item->images[i];
-        int written = snprintf(path, sizeof path, "%s/%s%s", directory, item->scan_id, endings[i]);
-        if (written < 0 || written >= (int)sizeof path) {
-            return err_make(ERR_ARGUMENT, "path is too long");
-        }
-        struct err err = picture_write_png(path, item->pixels[i], image->width, image->height, 1, 16);
-        if (err_is(err)) {
-            return err;
-        }
+    static const char *const endings[] = {"_low.png", "_high.png", ".json"};
+    char folder[DURABLE_PATH_BYTES], paths[3][DURABLE_PATH_BYTES];
+    int written = snprintf(folder, sizeof folder, "%s/%s", directory, item->scan.scanner_type);
+    for (int i = 0; i < 3 && written > 0 && written < (int)sizeof folder; i++) {
+        written = snprintf(paths[i], sizeof paths[i], "%.440s/%s%s", folder, item->scan_id, endings[i]);
     }
-    (void)snprintf(path, sizeof path, "%s/%s.json", directory, item->scan_id);
-    return image_sidecar_write(path, &item->scan);
+    if (written < 0 || written >= (int)DURABLE_PATH_BYTES || strlen(folder) > 440) {
+        return err_make(ERR_ARGUMENT, "path is too long");
+    }
+    struct err err = durable_directory(folder, 0755);
+    for (int i = 0; i < 2 && !err_is(err); i++) {
+        const struct image *image = &item->images[i];
+        err = picture_write_png(paths[i], item->pixels[i], image->width, image->height, 1, 16);
+    }
+    return err_is(err) ? err : image_sidecar_write(paths[2], &item->scan);
 }
 
 struct run {
@@ -243,13 +258,15 @@ static void note_truth(struct run *self, const struct arguments *arguments, cons
 }
 
 /* A declaration nearly always comes first; now and then the vehicle is faster than its papers. */
-static void send_item(struct run *self, const struct sim_item *item)
+static void send_item(struct run *self, const struct arguments *arguments, const struct sim_item *item)
 {
     bool scan_first = item->index % 10 == 7;
     if (scan_first && item->has_scan) {
         (void)feed_scan(&self->feed, &item->scan, item->pixels, item->scan_id);
     }
-    (void)feed_declaration(&self->feed, &item->declaration, item->declaration_id);
+    if (!arguments->scans_only) {
+        (void)feed_declaration(&self->feed, &item->declaration, item->declaration_id);
+    }
     if (!scan_first && item->has_scan) {
         (void)feed_scan(&self->feed, &item->scan, item->pixels, item->scan_id);
     }
@@ -266,7 +283,7 @@ static struct err make_items(struct run *self, const struct arguments *arguments
         }
         note_truth(self, arguments, &item);
         if (arguments->write_directory == NULL) {
-            send_item(self, &item);
+            send_item(self, arguments, &item);
         } else if (item.has_scan) {
             err = write_scan(&item, arguments->write_directory);
             self->feed.sent_count++;
@@ -301,16 +318,10 @@ static int run(struct run *self, struct arguments *arguments)
     }
     if (arguments->history_path != NULL) {
         err = write_history(self->world, arguments);
-        if (err_is(err) || arguments->count == 0) {
-            return err_is(err) ? complain(arguments->history_path, err) : FEED_EXIT_GOOD;
-        }
+        return err_is(err) ? complain(arguments->history_path, err) : FEED_EXIT_GOOD;
     }
     if (arguments->write_directory != NULL) {
         arguments->common.dry_run = true; /* nothing goes to a daemon */
-        err = durable_directory(arguments->write_directory, 0755);
-        if (err_is(err)) {
-            return complain(arguments->write_directory, err);
-        }
     }
     if (err_is(feed_open(&self->feed, &arguments->common, "sim"))) {
         return FEED_EXIT_UNANSWERED;
@@ -331,11 +342,10 @@ int feed_sim(int argc, char **argv)
         "A simulated port: vehicles and parcels with their declarations, dual-energy 16-bit scans, and the truth about "
         "them in files of their own.\vThe scans are Beer-Lambert transmission through simple shapes with photon noise: "
         "good for trying the whole line out, no evidence of detection in the field. --follow goes on without end. "
-        "With --history and --count 0 only the history is written.",
+        "The past and the present of one seed have the same parties.",
         children, NULL, NULL};
     static struct arguments arguments;
-    arguments = (struct arguments){.count = 100, .history_count = 20000,
-                                   .sim = {.seed = 1, .mode_weights = {0, 1, 1, 1, 1, 1, 1}, .contraband_rate = 0.05,
+    arguments = (struct arguments){.count = 100, .sim = {.seed = 1, .mode_weights = {0, 1, 1, 1, 1, 1, 1}, .contraband_rate = 0.05,
                                            .misdeclare_rate = 0.05, .oddity_rate = 0.15,
                                            .mail_declarations_per_scan = 10, .scale = 0.4, .mail_scale = 1,
                                            .dead_rows_max = 3, .interval_s = 20}};
@@ -344,6 +354,9 @@ int feed_sim(int argc, char **argv)
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) {
         return FEED_EXIT_USAGE;
     }
+    arguments.sim.scans = arguments.scans_only          ? SIM_SCANS_ALL
+                          : arguments.declarations_only ? SIM_SCANS_NONE
+                                                        : SIM_SCANS_SOME;
     arguments.sim.site = arguments.common.site;
     arguments.sim.lane = arguments.common.lane;
     static struct run state;

@@ -266,8 +266,9 @@ void sim_goods_scatter(const struct sim_goods *goods, const struct sim_hold *hol
         }
         shape.turn = rng_below(rng, 2) > 0 ? sim_between(rng, -0.2, 0.2) : 0;
         shape.stuff.density *= sim_between(rng, 0.7, 1.8);
-        if (!put(&stowing, shape)) {
-            return;
-        }
+        double mass_kg = sim_shape_volume_cm3(&shape) * shape.stuff.density / 1000;
+        double share = mass_kg > stowing.left_kg / 2 ? stowing.left_kg / 2 / mass_kg : 1;
+        shape.half[2] *= share; /* nobody packs more than half of what may still be carried into one piece */
+        (void)put(&stowing, shape);
     }
 }

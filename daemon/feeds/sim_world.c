@@ -118,7 +118,8 @@ static struct plan make_plan(const struct sim_conf *conf, struct rng *rng, struc
     plan.misdeclared = rng_uniform(rng) < chance(conf->misdeclare_rate, parties->propensity);
     plan.oddity = rng_uniform(rng) < conf->oddity_rate;
     double scan_at = rng_uniform(rng);
-    plan.scanned = plan.mode != MODE_MAIL || scan_at * conf->mail_declarations_per_scan < 1;
+    bool drawn = plan.mode != MODE_MAIL || scan_at * conf->mail_declarations_per_scan < 1;
+    plan.scanned = (drawn && conf->scans != SIM_SCANS_NONE) || conf->scans == SIM_SCANS_ALL;
     return plan;
 }
 

@@ -14,6 +14,12 @@
 #include "feeds/sim_party.h"
 #include "proto/record.h"
 
+enum sim_scans {
+    SIM_SCANS_SOME, /* vehicles all, parcels one in so many */
+    SIM_SCANS_ALL,
+    SIM_SCANS_NONE
+};
+
 struct sim_conf {
     uint64_t seed;
     double mode_weights[MODE_COUNT];
@@ -21,6 +27,7 @@ struct sim_conf {
     double misdeclare_rate;
     double oddity_rate;
     double mail_declarations_per_scan; /* >= 1: of that many parcels one is scanned */
+    enum sim_scans scans;
     double scale;                    /* of vehicles: 1 is the scanner's full resolution */
     double mail_scale;
     uint32_t dead_rows_max;          /* some scans have up to this many dead channels */

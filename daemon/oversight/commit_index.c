@@ -11,8 +11,8 @@
 #include "base/durable.h"
 #include "oversight/wal_segment.h"
 
-/* A ring and not one block, because a crash may tear the slot that is being written: the slot before it is another
- * block and stays whole. */
+/* A ring and not one block, because a crash may tear the slot that is being written: the slot
+ * before it is another block and stays whole. */
 
 #define INDEX_BYTES ((size_t)WAL_SLOTS * WAL_BLOCK_BYTES)
 
@@ -44,7 +44,8 @@ static struct err commit_index_open_file(const char *wal_directory, bool writabl
         return err_os(ERR_IO, "open write-ahead log");
     }
     int fd = -1;
-    struct err err = wal_open_direct(directory_fd, COMMIT_INDEX_NAME, writable ? O_RDWR | O_DSYNC : O_RDONLY, &fd, NULL);
+    struct err err = wal_open_direct(directory_fd, COMMIT_INDEX_NAME,
+                                     writable ? O_RDWR | O_DSYNC : O_RDONLY, &fd, NULL);
     (void)close(directory_fd);
     if (err_is(err)) {
         return err.os_errno == ENOENT ? err_make(ERR_WAL_DAMAGED, "commit index is missing") : err;
@@ -71,8 +72,9 @@ struct err commit_index_open(const char *wal_directory, bool writable, struct co
     }
     self->fd = -1;
     self->blocks = aligned_alloc(WAL_BLOCK_BYTES, INDEX_BYTES);
-    struct err err = self->blocks == NULL ? err_make(ERR_MEMORY, "commit_index_open")
-                                          : commit_index_open_file(wal_directory, writable, &self->fd);
+    struct err err = self->blocks == NULL
+                         ? err_make(ERR_MEMORY, "commit_index_open")
+                         : commit_index_open_file(wal_directory, writable, &self->fd);
     if (err_is(err)) {
         commit_index_close(&self);
         return err;
@@ -111,8 +113,10 @@ struct err commit_index_newest(struct commit_index *self, struct wal_slot *out, 
     bool found = false;
     for (uint64_t i = 0; i < WAL_SLOTS; i++) {
         struct wal_slot slot;
-        if (wal_slot_decode(self->blocks + i * WAL_BLOCK_BYTES, WAL_BLOCK_BYTES, &slot) == WAL_GOOD &&
-            slot.group_number % WAL_SLOTS == i && (!found || slot.group_number > newest.group_number)) {
+        if (wal_slot_decode(self->blocks + i * WAL_BLOCK_BYTES, WAL_BLOCK_BYTES, &slot) ==
+                WAL_GOOD &&
+            slot.group_number % WAL_SLOTS == i &&
+            (!found || slot.group_number > newest.group_number)) {
             newest = slot;
             found = true;
         }
@@ -132,6 +136,7 @@ struct err commit_index_moved(struct commit_index *self, uint64_t group_number, 
         return err;
     }
     struct wal_slot slot;
-    *moved = wal_slot_decode(self->blocks, WAL_BLOCK_BYTES, &slot) == WAL_GOOD && slot.group_number > group_number;
+    *moved = wal_slot_decode(self->blocks, WAL_BLOCK_BYTES, &slot) == WAL_GOOD &&
+             slot.group_number > group_number;
     return err_none;
 }

@@ -4,8 +4,9 @@
 #include "base/diag.h"
 #include "oversight/oversight_state.h"
 
-/* Group commit without a timer: while one group is on its way to the disk the next one forms by itself in the ring. A
- * lone entry is written at once, and under load the groups grow until the disk keeps up. */
+/* Group commit without a timer: while one group is on its way to the disk the next one forms by
+ * itself in the ring. A lone entry is written at once, and under load the groups grow until the
+ * disk keeps up. */
 
 /* How many waiting drafts, from the oldest on, fit into one group. The lock is held. */
 static uint32_t committer_measure(const struct oversight *self)
@@ -14,11 +15,14 @@ static uint32_t committer_measure(const struct oversight *self)
     uint32_t private_bytes = 0;
     uint32_t taken = 0;
     while (taken < self->count && taken < WAL_ENTRIES_MAX) {
-        const struct oversight_draft *draft = self->ring[(self->first + taken) % self->capacity].draft;
+        const struct oversight_draft *draft =
+            self->ring[(self->first + taken) % self->capacity].draft;
         uint32_t entry_bytes = 2 + ENTRY_STAMP_BYTES_MAX + draft->rest_bytes;
-        uint32_t beside_bytes = draft->private_bytes == NULL ? 0 : WAL_PRIVATE_HEADER_BYTES + draft->private_count;
-        bool fits = entries_bytes + entry_bytes <= WAL_ENTRY_BYTES_AIM &&
-                    entries_bytes + entry_bytes + private_bytes + beside_bytes <= WAL_PAYLOAD_BYTES_MAX;
+        uint32_t beside_bytes =
+            draft->private_bytes == NULL ? 0 : WAL_PRIVATE_HEADER_BYTES + draft->private_count;
+        bool fits =
+            entries_bytes + entry_bytes <= WAL_ENTRY_BYTES_AIM &&
+            entries_bytes + entry_bytes + private_bytes + beside_bytes <= WAL_PAYLOAD_BYTES_MAX;
         if (!fits) {
             break;
         }
@@ -64,7 +68,8 @@ static struct err committer_write(struct oversight *self, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct oversight_draft *draft = self->batch[i].draft;
         if (draft->private_bytes != NULL) {
-            wal_add_private(self->wal, i, draft->private_sha256, draft->private_bytes, draft->private_count);
+            wal_add_private(self->wal, i, draft->private_sha256, draft->private_bytes,
+                            draft->private_count);
         }
     }
     uint64_t span_bytes = 0;
@@ -77,7 +82,8 @@ static struct err committer_write(struct oversight *self, uint32_t count)
     return err;
 }
 
-/* The group is durable. A draft is its owner's again the moment it comes back: nothing of it is read after that. */
+/* The group is durable. A draft is its owner's again the moment it comes back: nothing of it is
+ * read after that. */
 static void committer_answer(struct oversight *self, uint32_t count)
 {
     uint64_t first_index = wal_size(self->wal) - count;
@@ -101,7 +107,8 @@ static void committer_answer(struct oversight *self, uint32_t count)
         if (draft != NULL) {
             draft->entry_index = first_index + i;
             struct err err = queue_try_put(draft->done, draft);
-            must(err.code != ERR_QUEUE_FULL); /* the owner promised room; a stopped queue has no owner any more */
+            must(err.code != ERR_QUEUE_FULL); /* the owner promised room; a stopped queue has no
+                                                 owner any more */
         }
     }
 }
@@ -129,28 +136,33 @@ void *committer_run(void *oversight)
     return NULL;
 }
 
-/* ---- the publisher of checkpoints --------------------------------------------------------------------------------- */
+/* ---- the publisher of checkpoints
+ * --------------------------------------------------------------------------------- */
 
 static struct timespec publisher_deadline(int64_t at_ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)};
+    return (struct timespec){.tv_sec = (time_t)(at_ns / NS_PER_S),
+                             .tv_nsec = (long)(at_ns % NS_PER_S)};
 }
 
 /* Waits until a checkpoint is due; false when there will be no more. The lock is held. */
 static bool publisher_wait(struct oversight *self, int64_t last_ns)
 {
     int64_t due_ns = last_ns + self->checkpoint_interval_ns;
-    for (;;) { /* ends: every wake-up finds one of these true or sleeps again, at most until due_ns */
+    for (;;) { /* ends: every wake-up finds one of these true or sleeps again, at most until due_ns
+                */
         bool news = self->size > self->published;
         if (err_is(self->failure) || (self->committed_last && !news)) {
             return false;
         }
-        if (news && (self->committed_last || self->requested > self->published || clock_monotonic_ns() >= due_ns)) {
+        if (news && (self->committed_last || self->requested > self->published ||
+                     clock_monotonic_ns() >= due_ns)) {
             return true;
         }
         if (news) {
             struct timespec deadline = publisher_deadline(due_ns);
-            (void)pthread_cond_timedwait(&self->publish_due, &self->lock, &deadline); /* a timeout is looked at above */
+            (void)pthread_cond_timedwait(&self->publish_due, &self->lock,
+                                         &deadline); /* a timeout is looked at above */
         } else {
             must(pthread_cond_wait(&self->publish_due, &self->lock) == 0);
         }

@@ -15,8 +15,9 @@
 #include "oversight/oversight_state.h"
 #include "oversight/wal_segment.h"
 
-/* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go in together or not at
- * all, so that ERR_CLOSED can promise that none of them will ever be durable. */
+/* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
+ * in together or not at all, so that ERR_CLOSED can promise that none of them will ever be durable.
+ */
 
 static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
 {
@@ -107,19 +108,23 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     if (!err_is(err)) {
         err = wal_recover(&conf, end);
     }
-    bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED || err.code == ERR_TILE_DIFFERS;
+    bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
+                      err.code == ERR_TILE_DIFFERS;
     if (!from_tiles) {
         return err;
     }
-    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on. */
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
+     */
     conf.known = NULL;
     err = publication_restart(self->publication);
     return err_is(err) ? err : wal_recover(&conf, end);
 }
 
-static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf, struct wal_end *end)
+static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf,
+                                       struct wal_end *end)
 {
-    struct publication_conf publication_conf = {self->wal_directory, self->public_directory, self->origin, conf->key};
+    struct publication_conf publication_conf = {self->wal_directory, self->public_directory,
+                                                self->origin, conf->key};
     struct err err = oversight_lock(self);
     if (!err_is(err)) {
         err = publication_open(&publication_conf, &self->publication);
@@ -145,7 +150,8 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     uint64_t least_bytes = WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX;
     uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
     struct wal_conf wal_conf = {self->wal_directory, self->origin_sha256,
-                                (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES};
+                                (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
+                                    WAL_BLOCK_BYTES};
     return wal_open(&wal_conf, end, &self->wal);
 }
 
@@ -194,7 +200,8 @@ struct err oversight_open(const struct oversight_conf *conf, struct oversight **
     }
     if (err_is(err)) {
         if (self->committer_runs) {
-            oversight_fail(self, err); /* so that closing does not publish what open did not vouch for */
+            oversight_fail(self,
+                           err); /* so that closing does not publish what open did not vouch for */
         }
         oversight_close(&self);
         return err;
@@ -251,14 +258,16 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
-struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts, uint32_t count)
+struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
+                            uint32_t count)
 {
     if (count == 0 || count > self->capacity) {
         return err_make(ERR_ARGUMENT, "oversight_submit");
     }
     for (uint32_t i = 0; i < count; i++) {
         if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
-            (drafts[i]->private_bytes != NULL && drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            (drafts[i]->private_bytes != NULL &&
+             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
             return err_make(ERR_ARGUMENT, "oversight_submit");
         }
     }

@@ -37,12 +37,13 @@ struct err oversight_append_first(struct oversight *self)
     struct entry entry = {.type = ENTRY_LOG_OPEN};
     entry.body.log_open.origin = self->origin;
     entry.body.log_open.format_version = 1;
-    must(hex_decode(TRIAGED_OVERSIGHT_SCHEMA_SHA256, entry.body.log_open.schema_sha256, HASH_BYTES));
+    must(
+        hex_decode(TRIAGED_OVERSIGHT_SCHEMA_SHA256, entry.body.log_open.schema_sha256, HASH_BYTES));
     return oversight_append(self, &entry);
 }
 
-/* Tell of one saved tail, then take ".pending" off its name. If the machine stops in between, the next start tells of
- * it a second time: better twice than never. */
+/* Tell of one saved tail, then take ".pending" off its name. If the machine stops in between, the
+ * next start tells of it a second time: better twice than never. */
 static struct err oversight_tell_torn(struct oversight *self, const char *name)
 {
     char pending[DURABLE_PATH_BYTES];

@@ -2,7 +2,8 @@
 #ifndef OVERSIGHT_STATE_H
 #define OVERSIGHT_STATE_H
 
-/* Oversight state: what the threads of the oversight log share. Included by oversight*.c and committer.c only. */
+/* Oversight state: what the threads of the oversight log share. Included by oversight*.c and
+ * committer.c only. */
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -19,7 +20,8 @@ struct waiting_draft {
 };
 
 struct oversight {
-    pthread_mutex_t lock; /* guards all down to requested, and entry_index of drafts taken by submit_and_wait */
+    pthread_mutex_t
+        lock; /* guards all down to requested, and entry_index of drafts taken by submit_and_wait */
     pthread_cond_t has_drafts;  /* for the committer */
     pthread_cond_t has_room;    /* for submitters */
     pthread_cond_t moved;       /* size, published or failure changed, or it is closing */
@@ -34,7 +36,7 @@ struct oversight {
     struct err failure;
     uint64_t size;
     uint64_t published;
-    uint64_t requested;  /* a checkpoint of this size was asked for */
+    uint64_t requested; /* a checkpoint of this size was asked for */
 
     struct waiting_draft batch[WAL_ENTRIES_MAX]; /* the committer's */
     struct wal *wal;                             /* the committer's after open */
@@ -58,7 +60,8 @@ void *publisher_run(void *oversight);
 /* Record the first error and wake everybody. Any thread, without the lock. */
 void oversight_fail(struct oversight *self, struct err err);
 
-/* log.open for an empty log; wal.recovered for every torn tail that was saved and not yet told of. The committer runs. */
+/* log.open for an empty log; wal.recovered for every torn tail that was saved and not yet told of.
+ * The committer runs. */
 MUST_USE struct err oversight_append_first(struct oversight *self);
 MUST_USE struct err oversight_append_recovered(struct oversight *self);
 

@@ -13,8 +13,8 @@
 #include "oversight/tiles.h"
 #include "oversight/wal_segment.h"
 
-/* Entries are read back from the write-ahead log, not handed over in memory: so publishing may lag as far as it likes,
- * and what is signed is what the disk gives back. */
+/* Entries are read back from the write-ahead log, not handed over in memory: so publishing may lag
+ * as far as it likes, and what is signed is what the disk gives back. */
 
 #define SIGNED_NAME "last-signed"
 #define CHECKPOINT_NAME "checkpoint"
@@ -34,8 +34,8 @@ struct publication {
 };
 
 /* A signed checkpoint from a file; *found is false when there is no such file. */
-static struct err publication_read(const struct publication *self, const char *path, enum err_code when_bad,
-                                   struct checkpoint *out, bool *found)
+static struct err publication_read(const struct publication *self, const char *path,
+                                   enum err_code when_bad, struct checkpoint *out, bool *found)
 {
     uint8_t *text = NULL;
     size_t text_bytes = 0;
@@ -95,16 +95,18 @@ static struct err publication_read_signed(struct publication *self)
 {
     struct checkpoint public_one;
     bool has_public = false;
-    struct err err =
-        publication_read(self, self->signed_path, ERR_LOG_ROLLED_BACK, &self->is_signed, &self->has_signed);
+    struct err err = publication_read(self, self->signed_path, ERR_LOG_ROLLED_BACK,
+                                      &self->is_signed, &self->has_signed);
     if (!err_is(err)) {
-        err = publication_read(self, self->checkpoint_path, ERR_TILE_DIFFERS, &public_one, &has_public);
+        err = publication_read(self, self->checkpoint_path, ERR_TILE_DIFFERS, &public_one,
+                               &has_public);
     }
     if (err_is(err) || !has_public) {
         return err;
     }
     if (!self->has_signed || public_one.size > self->is_signed.size ||
-        (public_one.size == self->is_signed.size && !hash_equal(public_one.root, self->is_signed.root))) {
+        (public_one.size == self->is_signed.size &&
+         !hash_equal(public_one.root, self->is_signed.root))) {
         return err_make(ERR_LOG_ROLLED_BACK, "public checkpoint is newer than last-signed");
     }
     return err_none;
@@ -155,7 +157,8 @@ const struct checkpoint *publication_signed(const struct publication *self)
 struct err publication_resume(struct publication *self, struct merkle_range *range)
 {
     uint64_t size = 0;
-    struct err err = tiles_complete_size(self->tiles, self->has_signed ? self->is_signed.size : 0, &size);
+    struct err err =
+        tiles_complete_size(self->tiles, self->has_signed ? self->is_signed.size : 0, &size);
     if (!err_is(err)) {
         err = tiles_load(self->tiles, size);
     }
@@ -170,8 +173,8 @@ struct err publication_restart(struct publication *self)
     return tiles_load(self->tiles, 0);
 }
 
-/* The tree that is about to be signed must contain the tree that was: the hashes it started from were only read from
- * files that others can reach. */
+/* The tree that is about to be signed must contain the tree that was: the hashes it started from
+ * were only read from files that others can reach. */
 static struct err publication_check_signed(const struct publication *self)
 {
     if (!self->has_signed || tiles_size(self->tiles) != self->is_signed.size) {
@@ -181,8 +184,9 @@ static struct err publication_check_signed(const struct publication *self)
     uint8_t root[HASH_BYTES];
     tiles_range(self->tiles, &range);
     merkle_range_root(&range, root);
-    return hash_equal(root, self->is_signed.root) ? err_none
-                                                  : err_make(ERR_TILE_DIFFERS, "tiles do not give the signed root");
+    return hash_equal(root, self->is_signed.root)
+               ? err_none
+               : err_make(ERR_TILE_DIFFERS, "tiles do not give the signed root");
 }
 
 static struct err publication_take_entries(struct publication *self, uint64_t size)
@@ -215,7 +219,8 @@ static struct err publication_take_entries(struct publication *self, uint64_t si
     return err;
 }
 
-/* Remember, then show: after last-signed is durable the log can never again be continued without these entries. */
+/* Remember, then show: after last-signed is durable the log can never again be continued without
+ * these entries. */
 static struct err publication_show(struct publication *self, const struct checkpoint *checkpoint)
 {
     char text[NOTE_BYTES_MAX];

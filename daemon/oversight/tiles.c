@@ -12,8 +12,9 @@
 #include "base/durable.h"
 #include "proto/entry.h"
 
-/* In memory is only the right edge of the tree: at each level of tiles the hashes of the one tile that is not full yet,
- * and the bundle that goes with it. A full tile is written once and forgotten; its root moves up a level. */
+/* In memory is only the right edge of the tree: at each level of tiles the hashes of the one tile
+ * that is not full yet, and the bundle that goes with it. A full tile is written once and
+ * forgotten; its root moves up a level. */
 
 #define LEVELS 8u /* of tiles: 8 levels of 256 span 2^64 entries */
 #define LEVEL_BITS 8u
@@ -70,7 +71,8 @@ static void tiles_path(const struct tiles *self, const char *name, char out[DURA
     must(path_bytes > 0 && path_bytes < (int)DURABLE_PATH_BYTES); /* tiles_open left room */
 }
 
-/* ---- what is on the disk ------------------------------------------------------------------------------------------ */
+/* ---- what is on the disk
+ * ------------------------------------------------------------------------------------------ */
 
 static bool tiles_exists(const struct tiles *self, const char *name)
 {
@@ -115,7 +117,8 @@ static void tiles_fold(const uint8_t (*hashes)[HASH_BYTES], uint32_t width, uint
     memcpy(out, row[0], HASH_BYTES);
 }
 
-static struct err tiles_read_root(const struct tiles *self, uint32_t level, uint64_t n, uint8_t out[HASH_BYTES])
+static struct err tiles_read_root(const struct tiles *self, uint32_t level, uint64_t n,
+                                  uint8_t out[HASH_BYTES])
 {
     char name[TILE_PATH_BYTES_MAX];
     char path[DURABLE_PATH_BYTES];
@@ -143,10 +146,12 @@ struct err tiles_load(struct tiles *self, uint64_t size)
     self->size = 0;
     self->bundle_bytes = 0;
     for (uint32_t level = 1; level < LEVELS; level++) {
-        uint64_t entries = size >> (LEVEL_BITS * level); /* hashes at this level, all tiles together */
+        uint64_t entries =
+            size >> (LEVEL_BITS * level); /* hashes at this level, all tiles together */
         uint32_t count = (uint32_t)(entries % TILE_WIDTH);
         for (uint32_t i = 0; i < count; i++) {
-            struct err err = tiles_read_root(self, level - 1, entries - count + i, self->hashes[level][i]);
+            struct err err =
+                tiles_read_root(self, level - 1, entries - count + i, self->hashes[level][i]);
             if (err_is(err)) {
                 return err;
             }
@@ -157,9 +162,12 @@ struct err tiles_load(struct tiles *self, uint64_t size)
     return err_none;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------ */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------------------
+ */
 
-static struct err tiles_write(const struct tiles *self, const char *name, const void *bytes, size_t bytes_count)
+static struct err tiles_write(const struct tiles *self, const char *name, const void *bytes,
+                              size_t bytes_count)
 {
     char path[DURABLE_PATH_BYTES];
     bool differs = false;
@@ -180,20 +188,23 @@ static struct err tiles_write(const struct tiles *self, const char *name, const 
     return err;
 }
 
-/* The full file exists: its partial ones are not needed any more (tlog-tiles allows to delete them). full is its name. */
+/* The full file exists: its partial ones are not needed any more (tlog-tiles allows to delete
+ * them). full is its name. */
 static struct err tiles_remove_partials(const struct tiles *self, const char *full)
 {
     char folder[DURABLE_PATH_BYTES];
     tiles_path(self, full, folder);
     size_t folder_bytes = strlen(folder);
-    must(folder_bytes + sizeof ".p/256" <= sizeof folder); /* TILE_PATH_BYTES_MAX counts the widest partial */
+    must(folder_bytes + sizeof ".p/256" <=
+         sizeof folder); /* TILE_PATH_BYTES_MAX counts the widest partial */
     strcpy(folder + folder_bytes, ".p");
     DIR *listing = opendir(folder);
     if (listing == NULL) {
         return errno == ENOENT ? err_none : err_os(ERR_IO, "list partial tiles");
     }
     struct err err = err_none;
-    for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err); name = readdir(listing)) {
+    for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err);
+         name = readdir(listing)) {
         char path[DURABLE_PATH_BYTES + 1 + NAME_MAX];
         (void)snprintf(path, sizeof path, "%s/%s", folder, name->d_name);
         if (name->d_name[0] != '.') {
@@ -207,7 +218,8 @@ static struct err tiles_remove_partials(const struct tiles *self, const char *fu
     return err;
 }
 
-/* A level has 256 hashes: write its tile, move its root up, and so on while that fills the level above. */
+/* A level has 256 hashes: write its tile, move its root up, and so on while that fills the level
+ * above. */
 static struct err tiles_complete_levels(struct tiles *self)
 {
     char name[TILE_PATH_BYTES_MAX];
@@ -267,7 +279,8 @@ struct err tiles_write_partials(struct tiles *self)
         if (self->counts[level] > 0) {
             uint32_t shift = LEVEL_BITS * (level + 1);
             tile_path(level, shift < 64 ? self->size >> shift : 0, self->counts[level], name);
-            err = tiles_write(self, name, self->hashes[level], (size_t)self->counts[level] * HASH_BYTES);
+            err = tiles_write(self, name, self->hashes[level],
+                              (size_t)self->counts[level] * HASH_BYTES);
         }
     }
     return err;
@@ -280,12 +293,13 @@ void tiles_range(const struct tiles *self, struct merkle_range *out)
         if ((self->size >> bit & 1) == 0) {
             continue;
         }
-        /* The subtree of 2^bit entries is a run of 2^(bit % 8) hashes of the unfinished tile of its level; wider runs
-         * come first in it, as the size's higher bits do. */
+        /* The subtree of 2^bit entries is a run of 2^(bit % 8) hashes of the unfinished tile of its
+         * level; wider runs come first in it, as the size's higher bits do. */
         uint32_t level = bit / LEVEL_BITS;
         uint32_t width = 1u << (bit % LEVEL_BITS);
         uint32_t first = self->counts[level] & ~(2 * width - 1);
-        tiles_fold((const uint8_t(*)[HASH_BYTES])&self->hashes[level][first], width, out->roots[out->roots_count]);
+        tiles_fold((const uint8_t(*)[HASH_BYTES]) & self->hashes[level][first], width,
+                   out->roots[out->roots_count]);
         out->roots_count++;
     }
     out->size = self->size;

@@ -2,11 +2,13 @@
 #ifndef TILES_H
 #define TILES_H
 
-/* Tiles: the public tree (C2SP tlog-tiles) as files: hash tiles and entry bundles. Derived from the entries alone, so
- * that it can be made again at any time; a file that is there already must hold the very bytes it should.
+/* Tiles: the public tree (C2SP tlog-tiles) as files: hash tiles and entry bundles. Derived from the
+ * entries alone, so that it can be made again at any time; a file that is there already must hold
+ * the very bytes it should.
  *
- * Promises: a full tile or bundle is durable when the call that completed it returns. One owner thread; blocks on disk;
- * allocates in tiles_open and tiles_load only. Errors: TILE_DIFFERS, IO, DISK_FULL, MEMORY. */
+ * Promises: a full tile or bundle is durable when the call that completed it returns. One owner
+ * thread; blocks on disk; allocates in tiles_open and tiles_load only. Errors: TILE_DIFFERS, IO,
+ * DISK_FULL, MEMORY. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,10 +23,11 @@ struct tiles;
 MUST_USE struct err tiles_open(const char *public_directory, struct tiles **out);
 void tiles_close(struct tiles **self);
 
-/* The largest multiple of TILE_WIDTH that is <= size and has every full tile and bundle below it on the disk. */
+/* The largest multiple of TILE_WIDTH that is <= size and has every full tile and bundle below it on
+ * the disk. */
 MUST_USE struct err tiles_complete_size(const struct tiles *self, uint64_t size, uint64_t *out);
-/* Continue from size, a result of tiles_complete_size, by the hashes on the disk. What is there is believed here; the
- * caller compares the root with a signed one later. */
+/* Continue from size, a result of tiles_complete_size, by the hashes on the disk. What is there is
+ * believed here; the caller compares the root with a signed one later. */
 MUST_USE struct err tiles_load(struct tiles *self, uint64_t size);
 
 /* Take the next entry; writes the tiles and the bundle that it completes. */

@@ -13,8 +13,9 @@
 #include "oversight/commit_index.h"
 #include "oversight/wal_segment.h"
 
-/* A block that holds a promised group is never written again: every group starts on a block of its own. One group is on
- * its way at a time; the group after it forms meanwhile, so nothing is won by more. */
+/* A block that holds a promised group is never written again: every group starts on a block of its
+ * own. One group is on its way at a time; the group after it forms meanwhile, so nothing is won by
+ * more. */
 
 struct wal {
     struct wal_end end;
@@ -52,10 +53,12 @@ struct err wal_open(const struct wal_conf *conf, const struct wal_end *end, stru
     memcpy(self->origin_sha256, conf->origin_sha256, HASH_BYTES);
     self->sha256 = sha256_open();
     self->group = aligned_alloc(WAL_BLOCK_BYTES, WAL_GROUP_BYTES_MAX);
-    struct err err = self->group == NULL ? err_make(ERR_MEMORY, "wal_open")
-                                         : commit_index_open(conf->wal_directory, true, &self->index);
+    struct err err = self->group == NULL
+                         ? err_make(ERR_MEMORY, "wal_open")
+                         : commit_index_open(conf->wal_directory, true, &self->index);
     if (!err_is(err)) {
-        memset(self->group, 0, WAL_GROUP_BYTES_MAX); /* so that no page is new to the committer later */
+        memset(self->group, 0,
+               WAL_GROUP_BYTES_MAX); /* so that no page is new to the committer later */
         err = wal_spare_open(conf->wal_directory, conf->segment_bytes, &self->spare);
     }
     if (!err_is(err) && end->has_segment) {
@@ -91,7 +94,8 @@ uint64_t wal_size(const struct wal *self)
     return self->end.size;
 }
 
-void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const uint8_t *rest, uint32_t rest_bytes)
+void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const uint8_t *rest,
+             uint32_t rest_bytes)
 {
     uint32_t entry_bytes = stamp_bytes + rest_bytes;
     must(self->header.flags == 0 && self->header.entry_count < WAL_ENTRIES_MAX);
@@ -106,11 +110,12 @@ void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const
     self->header.entry_count++;
 }
 
-void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha256[HASH_BYTES], const uint8_t *bytes,
-                     uint32_t bytes_count)
+void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha256[HASH_BYTES],
+                     const uint8_t *bytes, uint32_t bytes_count)
 {
     must(entry_offset < self->header.entry_count && bytes_count <= WAL_PRIVATE_BYTES_MAX);
-    must(WAL_PRIVATE_HEADER_BYTES + bytes_count <= WAL_PAYLOAD_BYTES_MAX - self->header.payload_bytes);
+    must(WAL_PRIVATE_HEADER_BYTES + bytes_count <=
+         WAL_PAYLOAD_BYTES_MAX - self->header.payload_bytes);
     uint8_t *at = self->group + WAL_GROUP_HEADER_BYTES + self->header.payload_bytes;
     wal_put_u32(at, entry_offset);
     wal_put_u32(at + 4, bytes_count);
@@ -122,7 +127,8 @@ void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha2
     self->header.flags |= WAL_FLAG_PRIVATE;
 }
 
-/* The group does not fit any more: go on in a new segment. The old one keeps its zeros at the end. */
+/* The group does not fit any more: go on in a new segment. The old one keeps its zeros at the end.
+ */
 static struct err wal_change_segment(struct wal *self)
 {
     struct wal_segment_header header = {
@@ -139,7 +145,8 @@ static struct err wal_change_segment(struct wal *self)
         return err;
     }
     off_t segment_bytes = lseek(fd, 0, SEEK_END);
-    must(segment_bytes >= (off_t)(WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX)); /* oversight_open saw to it */
+    must(segment_bytes >=
+         (off_t)(WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX)); /* oversight_open saw to it */
     if (self->segment_fd >= 0) {
         (void)close(self->segment_fd);
     }
@@ -159,7 +166,8 @@ struct err wal_commit(struct wal *self, uint64_t *span_bytes)
     struct wal_end *end = &self->end;
     struct wal_group_header *header = &self->header;
     uint64_t span = wal_group_span(header->payload_bytes);
-    if (!end->has_segment || end->offset > end->segment_bytes || span > end->segment_bytes - end->offset) {
+    if (!end->has_segment || end->offset > end->segment_bytes ||
+        span > end->segment_bytes - end->offset) {
         struct err err = wal_change_segment(self);
         if (err_is(err)) {
             return err;
@@ -172,12 +180,13 @@ struct err wal_commit(struct wal *self, uint64_t *span_bytes)
     must(wal_group_seal(header, self->group) == span);
     sha256_reset(self->sha256);
     sha256_add(self->sha256, self->group, WAL_GROUP_HEADER_BYTES + (size_t)header->payload_bytes);
-    struct wal_slot slot = {end->next_group, self->segment_number, end->offset, end->size + header->entry_count, {0}};
+    struct wal_slot slot = {
+        end->next_group, self->segment_number, end->offset, end->size + header->entry_count, {0}};
     sha256_finish(self->sha256, slot.hash);
 
     struct err err = durable_write_at(self->segment_fd, self->group, (size_t)span, end->offset);
-    /* If the machine stops here, the group may be whole, torn or absent, and nobody was told of it: recovery keeps it
-     * when it is whole and cuts it when it is not. */
+    /* If the machine stops here, the group may be whole, torn or absent, and nobody was told of it:
+     * recovery keeps it when it is whole and cuts it when it is not. */
     if (!err_is(err)) {
         err = commit_index_write(self->index, &slot);
     }
@@ -198,8 +207,8 @@ void wal_settle(struct wal *self)
     const struct wal_group_header *header = &self->header;
     struct wal_cursor cursor;
     struct wal_piece piece;
-    must(wal_cursor_open(self->group + WAL_GROUP_HEADER_BYTES, header->payload_bytes, header->entry_count,
-                         header->flags, &cursor) == WAL_GOOD);
+    must(wal_cursor_open(self->group + WAL_GROUP_HEADER_BYTES, header->payload_bytes,
+                         header->entry_count, header->flags, &cursor) == WAL_GOOD);
     while (wal_cursor_next(&cursor, &piece)) {
         uint8_t leaf[HASH_BYTES];
         merkle_leaf(piece.bytes, piece.bytes_count, leaf);

@@ -7,8 +7,9 @@
 
 #include "base/err.h"
 
-/* All integers of the write-ahead log are little-endian, except the entry lengths, which are those of an entry bundle
- * (u16 big-endian): a payload without private records is a bundle, byte for byte. */
+/* All integers of the write-ahead log are little-endian, except the entry lengths, which are those
+ * of an entry bundle (u16 big-endian): a payload without private records is a bundle, byte for
+ * byte. */
 
 #define SEGMENT_MAGIC "OVWSEG\0\1"
 #define SEGMENT_VERSION 1u
@@ -63,7 +64,8 @@ static bool wal_is_zero(const uint8_t *bytes, size_t bytes_count)
     return true;
 }
 
-void wal_segment_header_encode(const struct wal_segment_header *header, uint8_t out[WAL_BLOCK_BYTES])
+void wal_segment_header_encode(const struct wal_segment_header *header,
+                               uint8_t out[WAL_BLOCK_BYTES])
 {
     memset(out, 0, WAL_BLOCK_BYTES);
     memcpy(out, SEGMENT_MAGIC, 8);
@@ -78,7 +80,8 @@ void wal_segment_header_encode(const struct wal_segment_header *header, uint8_t 
     wal_put_u32(out + 124, wal_crc32c(out, 124));
 }
 
-enum wal_fault wal_segment_header_decode(const uint8_t *bytes, size_t bytes_count, struct wal_segment_header *out)
+enum wal_fault wal_segment_header_decode(const uint8_t *bytes, size_t bytes_count,
+                                         struct wal_segment_header *out)
 {
     if (bytes_count < WAL_SEGMENT_HEADER_BYTES) {
         return WAL_CUT;
@@ -87,7 +90,8 @@ enum wal_fault wal_segment_header_decode(const uint8_t *bytes, size_t bytes_coun
         return WAL_BLANK;
     }
     if (memcmp(bytes, SEGMENT_MAGIC, 8) != 0 || wal_get_u32(bytes + 8) != SEGMENT_VERSION ||
-        wal_get_u32(bytes + 12) != WAL_SEGMENT_HEADER_BYTES || wal_get_u32(bytes + 124) != wal_crc32c(bytes, 124)) {
+        wal_get_u32(bytes + 12) != WAL_SEGMENT_HEADER_BYTES ||
+        wal_get_u32(bytes + 124) != wal_crc32c(bytes, 124)) {
         return WAL_BROKEN;
     }
     memcpy(out->origin_sha256, bytes + 16, HASH_BYTES);
@@ -119,7 +123,8 @@ uint64_t wal_group_seal(struct wal_group_header *header, uint8_t *group)
     return span;
 }
 
-enum wal_fault wal_group_header_decode(const uint8_t *bytes, size_t bytes_count, struct wal_group_header *out)
+enum wal_fault wal_group_header_decode(const uint8_t *bytes, size_t bytes_count,
+                                       struct wal_group_header *out)
 {
     if (bytes_count < WAL_GROUP_HEADER_BYTES) {
         return WAL_CUT;
@@ -166,7 +171,8 @@ enum wal_fault wal_slot_decode(const uint8_t *bytes, size_t bytes_count, struct 
     if (wal_is_zero(bytes, WAL_SLOT_BYTES)) {
         return WAL_BLANK;
     }
-    if (wal_get_u32(bytes) != SLOT_MAGIC || wal_get_u32(bytes + 4) != wal_crc32c(bytes + 8, WAL_SLOT_BYTES - 8)) {
+    if (wal_get_u32(bytes) != SLOT_MAGIC ||
+        wal_get_u32(bytes + 4) != wal_crc32c(bytes + 8, WAL_SLOT_BYTES - 8)) {
         return WAL_BROKEN;
     }
     out->group_number = wal_get_u64(bytes + 8);
@@ -177,8 +183,10 @@ enum wal_fault wal_slot_decode(const uint8_t *bytes, size_t bytes_count, struct 
     return WAL_GOOD;
 }
 
-/* Private records: entry offsets grow strictly and stay below entry_count, and the last one ends the payload. */
-static enum wal_fault wal_private_check(const uint8_t *payload, uint32_t at, uint32_t payload_bytes, uint32_t entry_count)
+/* Private records: entry offsets grow strictly and stay below entry_count, and the last one ends
+ * the payload. */
+static enum wal_fault wal_private_check(const uint8_t *payload, uint32_t at, uint32_t payload_bytes,
+                                        uint32_t entry_count)
 {
     uint32_t least_offset = 0;
     while (at < payload_bytes) {
@@ -200,8 +208,8 @@ static enum wal_fault wal_private_check(const uint8_t *payload, uint32_t at, uin
     return WAL_GOOD;
 }
 
-enum wal_fault wal_cursor_open(const uint8_t *payload, uint32_t payload_bytes, uint32_t entry_count, uint32_t flags,
-                               struct wal_cursor *out)
+enum wal_fault wal_cursor_open(const uint8_t *payload, uint32_t payload_bytes, uint32_t entry_count,
+                               uint32_t flags, struct wal_cursor *out)
 {
     uint32_t at = 0;
     for (uint32_t i = 0; i < entry_count; i++) {

@@ -2,10 +2,12 @@
 #ifndef WAL_FRAME_H
 #define WAL_FRAME_H
 
-/* Wal frame: the bytes of the write-ahead log as values, and back. Byte tables: FORMAT.md, section 2.
+/* Wal frame: the bytes of the write-ahead log as values, and back. Byte tables: FORMAT.md,
+ * section 2.
  *
- * Pure; caller's memory; any thread. Everything read is treated as hostile: a frame that is cut, changed or inconsistent
- * is refused, and no length is used before it was compared with what remains. */
+ * Pure; caller's memory; any thread. Everything read is treated as hostile: a frame that is cut,
+ * changed or inconsistent is refused, and no length is used before it was compared with what
+ * remains. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,14 +71,17 @@ uint32_t wal_crc32c(const void *bytes, size_t bytes_count);
 uint64_t wal_group_span(uint32_t payload_bytes);
 
 /* Writes the whole first block, zeros included. */
-void wal_segment_header_encode(const struct wal_segment_header *header, uint8_t out[WAL_BLOCK_BYTES]);
-enum wal_fault wal_segment_header_decode(const uint8_t *bytes, size_t bytes_count, struct wal_segment_header *out);
+void wal_segment_header_encode(const struct wal_segment_header *header,
+                               uint8_t out[WAL_BLOCK_BYTES]);
+enum wal_fault wal_segment_header_decode(const uint8_t *bytes, size_t bytes_count,
+                                         struct wal_segment_header *out);
 
-/* Writes the header in front of a payload that lies at group + WAL_GROUP_HEADER_BYTES already, and zeros behind it up to
- * the next block. Sets payload_crc. Returns the span. */
+/* Writes the header in front of a payload that lies at group + WAL_GROUP_HEADER_BYTES already, and
+ * zeros behind it up to the next block. Sets payload_crc. Returns the span. */
 uint64_t wal_group_seal(struct wal_group_header *header, uint8_t *group);
 /* The header alone: magic, its checksum and its limits. */
-enum wal_fault wal_group_header_decode(const uint8_t *bytes, size_t bytes_count, struct wal_group_header *out);
+enum wal_fault wal_group_header_decode(const uint8_t *bytes, size_t bytes_count,
+                                       struct wal_group_header *out);
 
 void wal_slot_encode(const struct wal_slot *slot, uint8_t out[WAL_BLOCK_BYTES]);
 enum wal_fault wal_slot_decode(const uint8_t *bytes, size_t bytes_count, struct wal_slot *out);
@@ -99,10 +104,10 @@ struct wal_piece {
     const uint8_t *private_sha256;
 };
 
-/* Checks that the payload is exactly entry_count entries and, with the flag, their private records; then stands before
- * the first entry. Does not look at checksums. */
-enum wal_fault wal_cursor_open(const uint8_t *payload, uint32_t payload_bytes, uint32_t entry_count, uint32_t flags,
-                               struct wal_cursor *out);
+/* Checks that the payload is exactly entry_count entries and, with the flag, their private records;
+ * then stands before the first entry. Does not look at checksums. */
+enum wal_fault wal_cursor_open(const uint8_t *payload, uint32_t payload_bytes, uint32_t entry_count,
+                               uint32_t flags, struct wal_cursor *out);
 /* False behind the last entry. */
 bool wal_cursor_next(struct wal_cursor *self, struct wal_piece *out);
 

@@ -8,8 +8,9 @@
 #include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
-/* A reader stops at the newest slot of the commit index: what lies behind has not been promised to anybody and may yet
- * be cut. It therefore never sees a half-written group, and everything unreadable before that slot is damage. */
+/* A reader stops at the newest slot of the commit index: what lies behind has not been promised to
+ * anybody and may yet be cut. It therefore never sees a half-written group, and everything
+ * unreadable before that slot is damage. */
 
 #define MARKS_MAX 1024u
 #define MARK_STEP_BYTES 65536u
@@ -78,8 +79,10 @@ void wal_reader_close(struct wal_reader **self)
 /* Where reading ahead may go in this segment. */
 static void reader_set_extent(struct wal_reader *self)
 {
-    bool in_newest = self->scan.segment_fd >= 0 && self->scan.segment.segment_number == self->newest.segment_number;
-    self->scan.extent_end = in_newest ? self->newest.offset + WAL_BLOCK_BYTES : self->scan.segment_bytes;
+    bool in_newest = self->scan.segment_fd >= 0 &&
+                     self->scan.segment.segment_number == self->newest.segment_number;
+    self->scan.extent_end =
+        in_newest ? self->newest.offset + WAL_BLOCK_BYTES : self->scan.segment_bytes;
 }
 
 /* Has more been promised? Called only when everything promised so far was read or skipped. */
@@ -106,9 +109,11 @@ static bool reader_has_promised(const struct wal_reader *self)
 static void reader_mark(struct wal_reader *self, const struct wal_group_header *header)
 {
     bool first = self->marks_count == 0;
-    if (first || (self->marks_count < MARKS_MAX &&
-                  self->scan.offset >= self->marks[self->marks_count - 1].offset + MARK_STEP_BYTES)) {
-        self->marks[self->marks_count++] = (struct mark){header->first_index, header->group_number, self->scan.offset};
+    if (first ||
+        (self->marks_count < MARKS_MAX &&
+         self->scan.offset >= self->marks[self->marks_count - 1].offset + MARK_STEP_BYTES)) {
+        self->marks[self->marks_count++] =
+            (struct mark){header->first_index, header->group_number, self->scan.offset};
     }
 }
 
@@ -122,7 +127,8 @@ static struct err reader_enter(struct wal_reader *self, uint64_t first_index)
     return err;
 }
 
-/* The scan found no group where a promised one must follow: it is in the next segment, or it is lost. */
+/* The scan found no group where a promised one must follow: it is in the next segment, or it is
+ * lost. */
 static struct err reader_next_segment(struct wal_reader *self, enum wal_fault fault)
 {
     bool fresh = self->scan.offset == WAL_BLOCK_BYTES;
@@ -140,7 +146,8 @@ static bool reader_slot_agrees(const struct wal_reader *self, const struct wal_g
     if (group->header.group_number != slot->group_number) {
         return group->header.group_number < slot->group_number;
     }
-    return slot->segment_number == self->scan.segment.segment_number && slot->offset == self->scan.offset &&
+    return slot->segment_number == self->scan.segment.segment_number &&
+           slot->offset == self->scan.offset &&
            slot->next_index == group->header.first_index + group->header.entry_count &&
            hash_equal(slot->hash, group->hash);
 }
@@ -151,7 +158,8 @@ static struct err reader_load(struct wal_reader *self)
     if (self->scan.segment_fd < 0) {
         struct err err = reader_enter(self, 0);
         if (err_is(err)) {
-            return err.code == ERR_NOT_FOUND ? err_make(ERR_WAL_DAMAGED, "first segment is missing") : err;
+            return err.code == ERR_NOT_FOUND ? err_make(ERR_WAL_DAMAGED, "first segment is missing")
+                                             : err;
         }
     }
     enum wal_fault fault = WAL_BLANK;
@@ -169,7 +177,8 @@ static struct err reader_load(struct wal_reader *self)
         return err_make(ERR_WAL_DAMAGED, "read group");
     }
     const struct wal_group_header *header = &self->group.header;
-    fault = wal_cursor_open(self->group.payload, header->payload_bytes, header->entry_count, header->flags, &self->cursor);
+    fault = wal_cursor_open(self->group.payload, header->payload_bytes, header->entry_count,
+                            header->flags, &self->cursor);
     must(fault == WAL_GOOD); /* the scan checked it */
     reader_mark(self, header);
     self->loaded = true;
@@ -258,11 +267,13 @@ static struct err reader_approach(struct wal_reader *self, uint64_t entry_index)
         i--;
     }
     must(i > 0); /* the first group read in a segment is marked, and it is the segment's first */
-    wal_scan_move(&self->scan, self->marks[i - 1].offset, self->marks[i - 1].group_number, self->marks[i - 1].first_index);
+    wal_scan_move(&self->scan, self->marks[i - 1].offset, self->marks[i - 1].group_number,
+                  self->marks[i - 1].first_index);
     return err_none;
 }
 
-/* Step over whole groups by their headers until the next one holds entry_index, or nothing promised is left. */
+/* Step over whole groups by their headers until the next one holds entry_index, or nothing promised
+ * is left. */
 static struct err reader_walk(struct wal_reader *self, uint64_t entry_index)
 {
     while (self->scan.next_index < entry_index && reader_has_promised(self)) {

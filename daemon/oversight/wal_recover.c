@@ -14,9 +14,10 @@
 #include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
-/* What was promised is never repaired: a promised group that does not read back, a hole, or a log that lacks what was
- * signed stops the start, and a person decides. Only a tail behind the last promised group is cut, because nobody was
- * told that it exists. The table of cases is in FORMAT.md, section 5. */
+/* What was promised is never repaired: a promised group that does not read back, a hole, or a log
+ * that lacks what was signed stops the start, and a person decides. Only a tail behind the last
+ * promised group is cut, because nobody was told that it exists. The table of cases is in
+ * FORMAT.md, section 5. */
 
 struct recovery {
     const struct wal_recover_conf *conf;
@@ -53,7 +54,8 @@ static struct err recovery_take_leaves(struct recovery *self, const struct wal_g
     struct wal_cursor cursor;
     struct wal_piece piece;
     const struct wal_group_header *header = &group->header;
-    must(wal_cursor_open(group->payload, header->payload_bytes, header->entry_count, header->flags, &cursor) == WAL_GOOD);
+    must(wal_cursor_open(group->payload, header->payload_bytes, header->entry_count, header->flags,
+                         &cursor) == WAL_GOOD);
     while (wal_cursor_next(&cursor, &piece)) {
         if (header->first_index + cursor.entry_offset - 1 < self->range.size) {
             continue;
@@ -79,8 +81,9 @@ static struct err recovery_take_group(struct recovery *self, const struct wal_gr
     };
     memcpy(found.hash, group->hash, HASH_BYTES);
     if (self->any && found.group_number == self->newest.group_number) {
-        if (found.segment_number != self->newest.segment_number || found.offset != self->newest.offset ||
-            found.next_index != self->newest.next_index || !hash_equal(found.hash, self->newest.hash)) {
+        if (found.segment_number != self->newest.segment_number ||
+            found.offset != self->newest.offset || found.next_index != self->newest.next_index ||
+            !hash_equal(found.hash, self->newest.hash)) {
             return err_make(ERR_WAL_DAMAGED, "group differs from its commit slot");
         }
         self->newest_seen = true;
@@ -137,8 +140,8 @@ static struct err recovery_walk(struct recovery *self, DIR *listing, enum wal_fa
     bool found = false;
     struct err err = wal_segment_find(listing, UINT64_MAX, &last_index, &found);
     if (!err_is(err) && found) {
-        /* One entry earlier than the first leaf wanted: the last segment may still be empty, and the group before it
-         * is needed for its number and hash. */
+        /* One entry earlier than the first leaf wanted: the last segment may still be empty, and
+         * the group before it is needed for its number and hash. */
         uint64_t wanted = self->range.size > 0 ? self->range.size - 1 : 0;
         err = wal_segment_find(listing, wanted, &first_index, &found);
     }
@@ -164,11 +167,13 @@ static struct err recovery_walk(struct recovery *self, DIR *listing, enum wal_fa
     return err;
 }
 
-/* What lies behind the last whole group: *torn_bytes up to the last byte written, rounded to blocks; 0 when nothing. */
+/* What lies behind the last whole group: *torn_bytes up to the last byte written, rounded to
+ * blocks; 0 when nothing. */
 static struct err recovery_measure_tail(struct recovery *self, uint64_t *torn_bytes)
 {
     uint64_t end = 0;
-    for (uint64_t offset = self->scan.offset; offset < self->scan.segment_bytes; offset += WAL_BLOCK_BYTES) {
+    for (uint64_t offset = self->scan.offset; offset < self->scan.segment_bytes;
+         offset += WAL_BLOCK_BYTES) {
         const uint8_t *block = NULL;
         struct err err = wal_scan_bytes(&self->scan, offset, WAL_BLOCK_BYTES, &block);
         if (err_is(err)) {
@@ -176,7 +181,8 @@ static struct err recovery_measure_tail(struct recovery *self, uint64_t *torn_by
         }
         must(block != NULL);
         struct wal_group_header header;
-        if (offset > self->scan.offset && wal_group_header_decode(block, WAL_BLOCK_BYTES, &header) == WAL_GOOD &&
+        if (offset > self->scan.offset &&
+            wal_group_header_decode(block, WAL_BLOCK_BYTES, &header) == WAL_GOOD &&
             memcmp(header.salt, self->scan.segment.salt, WAL_GROUP_SALT_BYTES) == 0) {
             return err_make(ERR_WAL_DAMAGED, "hole before a later group");
         }
@@ -185,10 +191,13 @@ static struct err recovery_measure_tail(struct recovery *self, uint64_t *torn_by
     }
     *torn_bytes = end > self->scan.offset ? end - self->scan.offset : 0;
     /* One group is on its way at a time: more than one group's worth was not left by a crash. */
-    return *torn_bytes > WAL_GROUP_BYTES_MAX ? err_make(ERR_WAL_DAMAGED, "more than one group is torn") : err_none;
+    return *torn_bytes > WAL_GROUP_BYTES_MAX
+               ? err_make(ERR_WAL_DAMAGED, "more than one group is torn")
+               : err_none;
 }
 
-/* Save the torn bytes, then zero their place. The name ends in ".pending" until a wal.recovered entry tells of it. */
+/* Save the torn bytes, then zero their place. The name ends in ".pending" until a wal.recovered
+ * entry tells of it. */
 static struct err recovery_cut_tail(struct recovery *self, uint64_t torn_bytes, int segment_fd)
 {
     char name[64];
@@ -215,8 +224,8 @@ static struct err recovery_cut_tail(struct recovery *self, uint64_t torn_bytes, 
     return err;
 }
 
-/* The end is known. Cut what is torn, and make durable what a crash may have left in the disk's cache only: the last
- * whole group when its slot is missing was read, but never waited for. */
+/* The end is known. Cut what is torn, and make durable what a crash may have left in the disk's
+ * cache only: the last whole group when its slot is missing was read, but never waited for. */
 static struct err recovery_settle(struct recovery *self, uint64_t torn_bytes)
 {
     char name[WAL_SEGMENT_NAME_BYTES];

@@ -11,8 +11,9 @@
 #include "base/durable.h"
 #include "oversight/wal_segment.h"
 
-/* Reads go in runs of up to BUFFER_BYTES, so that a scan costs one system call a megabyte, but never past extent_end
- * plus a little: a reader at the live end must not drag two megabytes of zeros with every poll. */
+/* Reads go in runs of up to BUFFER_BYTES, so that a scan costs one system call a megabyte, but
+ * never past extent_end plus a little: a reader at the live end must not drag two megabytes of
+ * zeros with every poll. */
 
 #define BUFFER_BYTES 2097152u
 #define READ_BYTES_MIN 16384u
@@ -60,7 +61,8 @@ void wal_scan_drop(struct wal_scan *self)
     self->buffer_bytes = 0;
 }
 
-void wal_scan_move(struct wal_scan *self, uint64_t offset, uint64_t group_number, uint64_t first_index)
+void wal_scan_move(struct wal_scan *self, uint64_t offset, uint64_t group_number,
+                   uint64_t first_index)
 {
     must(self->segment_fd >= 0 && offset % WAL_BLOCK_BYTES == 0 && offset >= WAL_BLOCK_BYTES);
     self->offset = offset;
@@ -71,8 +73,8 @@ void wal_scan_move(struct wal_scan *self, uint64_t offset, uint64_t group_number
 }
 
 /* Header of a segment file just opened, through the scan's buffer (which is dropped). */
-static struct err scan_read_header(struct wal_scan *self, int fd, uint64_t first_index, struct wal_segment_header *out,
-                                   uint64_t *segment_bytes)
+static struct err scan_read_header(struct wal_scan *self, int fd, uint64_t first_index,
+                                   struct wal_segment_header *out, uint64_t *segment_bytes)
 {
     struct stat status;
     if (fstat(fd, &status) != 0) {
@@ -134,14 +136,16 @@ struct err wal_scan_enter(struct wal_scan *self, uint64_t first_index)
     return err_none;
 }
 
-struct err wal_scan_bytes(struct wal_scan *self, uint64_t offset, uint64_t bytes_count, const uint8_t **out)
+struct err wal_scan_bytes(struct wal_scan *self, uint64_t offset, uint64_t bytes_count,
+                          const uint8_t **out)
 {
     must(offset % WAL_BLOCK_BYTES == 0 && bytes_count > 0 && bytes_count <= WAL_GROUP_BYTES_MAX);
     if (offset > self->segment_bytes || bytes_count > self->segment_bytes - offset) {
         *out = NULL;
         return err_none;
     }
-    bool inside = offset >= self->buffer_offset && offset - self->buffer_offset <= self->buffer_bytes &&
+    bool inside = offset >= self->buffer_offset &&
+                  offset - self->buffer_offset <= self->buffer_bytes &&
                   bytes_count <= self->buffer_bytes - (offset - self->buffer_offset);
     if (!inside) {
         uint64_t ahead = self->extent_end > offset ? self->extent_end - offset : 0;
@@ -175,13 +179,15 @@ struct err wal_scan_peek(struct wal_scan *self, struct wal_group_header *out, en
     }
     struct wal_group_header header;
     enum wal_fault found = wal_group_header_decode(bytes, WAL_BLOCK_BYTES, &header);
-    if (found == WAL_GOOD && (memcmp(header.salt, self->segment.salt, WAL_GROUP_SALT_BYTES) != 0 ||
-                              (self->group_known && header.group_number != self->next_group) ||
-                              header.first_index != self->next_index ||
-                              (self->chain_known && memcmp(header.previous, self->previous, WAL_CHAIN_BYTES) != 0))) {
+    if (found == WAL_GOOD &&
+        (memcmp(header.salt, self->segment.salt, WAL_GROUP_SALT_BYTES) != 0 ||
+         (self->group_known && header.group_number != self->next_group) ||
+         header.first_index != self->next_index ||
+         (self->chain_known && memcmp(header.previous, self->previous, WAL_CHAIN_BYTES) != 0))) {
         found = WAL_BROKEN;
     }
-    if (found == WAL_GOOD && wal_group_span(header.payload_bytes) > self->segment_bytes - self->offset) {
+    if (found == WAL_GOOD &&
+        wal_group_span(header.payload_bytes) > self->segment_bytes - self->offset) {
         found = WAL_CUT;
     }
     if (found == WAL_GOOD) {
@@ -210,8 +216,8 @@ struct err wal_scan_load(struct wal_scan *self, struct wal_group *out, enum wal_
         *fault = WAL_BROKEN;
         return err_none;
     }
-    *fault = wal_cursor_open(group.payload, group.header.payload_bytes, group.header.entry_count, group.header.flags,
-                             &cursor);
+    *fault = wal_cursor_open(group.payload, group.header.payload_bytes, group.header.entry_count,
+                             group.header.flags, &cursor);
     if (*fault != WAL_GOOD) {
         return err_none;
     }

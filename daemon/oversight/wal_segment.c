@@ -74,7 +74,8 @@ struct err wal_segment_find(DIR *listing, uint64_t index, uint64_t *first_index,
             break;
         }
         uint64_t first = 0;
-        if (wal_segment_name_parse(name->d_name, &first) && first <= index && (!any || first > best)) {
+        if (wal_segment_name_parse(name->d_name, &first) && first <= index &&
+            (!any || first > best)) {
             best = first;
             any = true;
         }

@@ -9,10 +9,10 @@
 #include "base/diag.h"
 #include "oversight/wal_segment.h"
 
-/* Zeroing 64 MiB takes a good part of a second; the committer must not wait for it. So the next segment lies ready as
- * "spare.tmp", zeroed and synced, and only its header, its name and the sync of the directory are left for the moment
- * of change. If the machine stops anywhere before the rename, the file is removed at the next start: it never held an
- * entry. */
+/* Zeroing 64 MiB takes a good part of a second; the committer must not wait for it. So the next
+ * segment lies ready as "spare.tmp", zeroed and synced, and only its header, its name and the sync
+ * of the directory are left for the moment of change. If the machine stops anywhere before the
+ * rename, the file is removed at the next start: it never held an entry. */
 
 #define SPARE_NAME "spare.tmp"
 #define ZERO_BYTES 1048576u
@@ -63,12 +63,15 @@ static struct err spare_prepare(struct wal_spare *self)
 {
     int fd = -1;
     bool direct = false;
-    struct err err = wal_open_direct(self->directory_fd, SPARE_NAME, O_WRONLY | O_CREAT | O_EXCL, &fd, &direct);
+    struct err err =
+        wal_open_direct(self->directory_fd, SPARE_NAME, O_WRONLY | O_CREAT | O_EXCL, &fd, &direct);
     if (err_is(err)) {
         return err;
     }
     if (!direct) {
-        diag_warn(slow, "what=wal reason=\"file system refuses O_DIRECT, writing through the page cache\"");
+        diag_warn(
+            slow,
+            "what=wal reason=\"file system refuses O_DIRECT, writing through the page cache\"");
     }
     err = spare_fill(self, fd);
     if (close(fd) != 0 && !err_is(err)) {
@@ -170,7 +173,8 @@ void wal_spare_close(struct wal_spare **self)
 }
 
 /* Header and name; from the rename on the segment exists. */
-static struct err spare_name(struct wal_spare *self, const struct wal_segment_header *header, int *fd)
+static struct err spare_name(struct wal_spare *self, const struct wal_segment_header *header,
+                             int *fd)
 {
     char name[WAL_SEGMENT_NAME_BYTES];
     char path[DURABLE_PATH_BYTES];

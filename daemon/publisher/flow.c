@@ -18,9 +18,11 @@
 #define FLOW_HELLO_RETRY_NS (NS_PER_S / 50) /* the socket took no hello: the connection is just coming or going */
 #define FLOW_SILENCE_NS (5 * NS_PER_S)    /* records wait and nothing is answered: ask; doubled while it lasts */
 #define FLOW_SILENCE_NS_MAX (60 * NS_PER_S)
+#define FLOW_DOWN_NS (15 * NS_PER_S) /* without a connection: libzmq may have given up, start over */
 #define FLOW_REFUSED_NS NS_PER_S
 #define FLOW_REFUSED_NS_MAX (30 * NS_PER_S)
 #define FLOW_MESSAGES_PER_STEP 256
+#define FLOW_FAILURES_TOLD 3
 
 struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct link *link, struct flow **out)
 {
@@ -46,6 +48,12 @@ struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct l
     self->sent_most = self->sent;
     self->silence_ns = FLOW_SILENCE_NS;
     self->refused_ns = FLOW_REFUSED_NS;
+    self->reconnect_due_ns = clock_monotonic_ns() + FLOW_DOWN_NS;
+    struct err err = spool_seek(spool, self->sent, &self->place);
+    if (err_is(err)) {
+        flow_close(&self);
+        return err;
+    }
     *out = self;
     return err_none;
 }
@@ -79,29 +87,51 @@ static void greet(struct flow *self, int64_t now_ns, bool connection_is_new)
     self->hello_due_ns = soonest_ns > now_ns ? soonest_ns : now_ns;
 }
 
+/* When to try again after a refusal: later each time. */
+static int64_t retry_due_ns(struct flow *self, int64_t now_ns)
+{
+    int64_t due_ns = now_ns + self->refused_ns;
+    self->refused_ns = self->refused_ns * 2 > FLOW_REFUSED_NS_MAX ? FLOW_REFUSED_NS_MAX : self->refused_ns * 2;
+    return due_ns;
+}
+
+static void take_event(struct flow *self, enum link_event event, int64_t now_ns)
+{
+    switch (event) {
+    case LINK_UP:
+        self->failures_count = 0;
+        greet(self, now_ns, true);
+        break;
+    case LINK_REFUSED:
+    case LINK_GARBLED:
+        refusal_set(self, "%s", event == LINK_REFUSED ? "the daemon does not know the key of this publisher"
+                                                      : "the other side does not speak our protocol");
+        self->state = FLOW_DOWN;
+        self->reconnect_due_ns = retry_due_ns(self, now_ns);
+        break;
+    case LINK_FAILED: /* once is a daemon that just stops; a wrong key shows by nothing else */
+        self->failures_count++;
+        if (self->failures_count >= FLOW_FAILURES_TOLD) {
+            refusal_set(self, "connections end before they are encrypted: is this the public key of the daemon?");
+        }
+        break;
+    default:
+        if (self->state != FLOW_DOWN) {
+            self->state = FLOW_DOWN;
+            self->reconnect_due_ns = now_ns + FLOW_DOWN_NS;
+        }
+        break;
+    }
+}
+
 static void take_events(struct flow *self, int64_t now_ns)
 {
     enum link_event event;
     while ((event = link_event_next(self->link)) != LINK_NOTHING) {
-        if (self->state == FLOW_STUCK) {
-            continue;
-        }
-        if (event == LINK_UP) {
-            greet(self, now_ns, true);
-        } else if (event == LINK_DOWN) {
-            self->state = FLOW_DOWN;
-        } else {
-            self->state = FLOW_DOWN; /* libzmq tries again by itself, less and less often */
-            refusal_set(self, "the daemon does not know the key of this publisher");
+        if (self->state != FLOW_STUCK) {
+            take_event(self, event, now_ns);
         }
     }
-}
-
-static void stay_away(struct flow *self, int64_t now_ns)
-{
-    self->state = FLOW_REFUSED;
-    self->hello_due_ns = now_ns + self->refused_ns;
-    self->refused_ns = self->refused_ns * 2 > FLOW_REFUSED_NS_MAX ? FLOW_REFUSED_NS_MAX : self->refused_ns * 2;
 }
 
 static void take_bye(struct flow *self, const struct link_message *message, int64_t now_ns)
@@ -119,7 +149,8 @@ static void take_bye(struct flow *self, const struct link_message *message, int6
     if (bye.code != BYE_STOPPING) {
         refusal_set(self, "the daemon refuses this connection: %s: %s", bye_name(bye.code), bye.reason);
     }
-    stay_away(self, now_ns);
+    self->state = FLOW_REFUSED;
+    self->hello_due_ns = retry_due_ns(self, now_ns);
 }
 
 /* The daemon wants what it once acknowledged. */
@@ -321,6 +352,10 @@ static void take_time(struct flow *self, int64_t now_ns)
         self->silence_ns = self->silence_ns * 2 > FLOW_SILENCE_NS_MAX ? FLOW_SILENCE_NS_MAX : self->silence_ns * 2;
         greet(self, now_ns, false);
     }
+    if (self->state == FLOW_DOWN && now_ns >= self->reconnect_due_ns) {
+        link_reconnect(self->link);
+        self->reconnect_due_ns = now_ns + FLOW_DOWN_NS;
+    }
     if (self->state == FLOW_REFUSED && now_ns >= self->hello_due_ns) {
         greet(self, now_ns, false);
     }
@@ -339,7 +374,9 @@ static void take_time(struct flow *self, int64_t now_ns)
 static int wait_ms(const struct flow *self, int64_t now_ns, int timeout_ms)
 {
     int64_t due_ns = INT64_MAX;
-    if (self->state == FLOW_GREETING || self->state == FLOW_REFUSED) {
+    if (self->state == FLOW_DOWN) {
+        due_ns = self->reconnect_due_ns;
+    } else if (self->state == FLOW_GREETING || self->state == FLOW_REFUSED) {
         due_ns = self->hello_due_ns;
     } else if (self->state == FLOW_OPEN && self->sent > spool_released(self->spool)) {
         due_ns = self->answer_due_ns;

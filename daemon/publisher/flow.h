@@ -24,7 +24,7 @@ struct flow_conf {
     void *on_refusal_arg;
 };
 
-/* Borrows spool and link until closed. Errors: MEMORY. */
+/* Borrows spool and link until closed. Errors: MEMORY, those of the spool. */
 MUST_USE struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct link *link, struct flow **out);
 void flow_close(struct flow **self);
 

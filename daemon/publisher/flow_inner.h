@@ -8,9 +8,10 @@
 
 /* Records on the way at a time, whatever the credit; a power of two. Less throttles on long lines, more costs memory. */
 #define FLOW_WINDOW_MAX 16384u
-/* Messages on the way at a time: while so many are unanswered, records gather and the next message gets larger. Without
- * it a fast producer would send one record a message. */
-#define FLOW_MESSAGES_MAX 8u
+/* While so many messages are unanswered, records gather until they fill a message: without it a fast producer would send
+ * one record a message. Fewer cost latency on long lines, more cost messages. */
+#define FLOW_GATHER_MESSAGES 8u
+#define FLOW_MESSAGES_MAX 64u /* on the way at a time, full ones included */
 #define FLOW_BATCH_BYTES_MAX 262144u /* of the bodies in one message; larger delays the first record of a batch */
 #define FLOW_ARENA_BYTES 262144u
 
@@ -40,9 +41,11 @@ struct flow {
     bool blocked;          /* the socket took no message: wait for room */
     int64_t hello_due_ns;
     int64_t hello_said_ns;
+    int64_t reconnect_due_ns;
     int64_t answer_due_ns; /* silence until then asks again by hello */
     int64_t silence_ns;
     int64_t refused_ns;    /* how long to stay away after the next BYE */
+    uint32_t failures_count; /* handshakes that broke off in a row */
     uint32_t credit_records;
     uint64_t credit_bytes;
     uint32_t batch_records_max;

@@ -182,11 +182,17 @@ static struct err message_send(struct flow *self, bool *sent)
     return err_none;
 }
 
+static bool message_is_due(const struct flow *self)
+{
+    uint64_t waiting = spool_next(self->spool) - self->sent;
+    return waiting > 0 && (self->messages_count < FLOW_GATHER_MESSAGES ||
+                           (self->messages_count < FLOW_MESSAGES_MAX && waiting >= self->batch_records_max));
+}
+
 struct err flow_send(struct flow *self)
 {
     self->blocked = false;
-    while (self->state == FLOW_OPEN && self->messages_count < FLOW_MESSAGES_MAX &&
-           self->sent < spool_next(self->spool)) {
+    while (self->state == FLOW_OPEN && message_is_due(self)) {
         /* Asked first, because reading the pixels of a large scan for a socket without room is work for nothing. */
         if (!link_has_room(self->link)) {
             self->blocked = true;

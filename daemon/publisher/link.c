@@ -26,12 +26,13 @@ struct link {
     void *context;
     void *socket;
     void *monitor;
+    char *endpoint;
     zmq_msg_t received; /* part 1 of the newest message */
     zmq_msg_t images[RECORD_IMAGES_MAX];
     uint32_t images_count;
 };
 
-static struct err link_connect(struct link *self, const char *endpoint, const char *keys[3]);
+static struct err link_connect(struct link *self, const char *keys[3]);
 
 struct err link_open(const char *endpoint, const char *key_file, const char *daemon_key_file, struct link **out)
 {
@@ -51,7 +52,13 @@ struct err link_open(const char *endpoint, const char *key_file, const char *dae
         return err_make(ERR_MEMORY, "link_open");
     }
     must(zmq_msg_init(&self->received) == 0);
-    err = link_connect(self, endpoint, (const char *[3]){public_key, secret_key, daemon_key});
+    self->endpoint = strdup(endpoint);
+    if (self->endpoint == NULL) {
+        explicit_bzero(secret_key, sizeof secret_key);
+        link_close(&self);
+        return err_make(ERR_MEMORY, "link_open");
+    }
+    err = link_connect(self, (const char *[3]){public_key, secret_key, daemon_key});
     explicit_bzero(secret_key, sizeof secret_key);
     if (err_is(err)) {
         link_close(&self);
@@ -66,7 +73,7 @@ static bool option_set(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
-static struct err link_connect(struct link *self, const char *endpoint, const char *keys[3])
+static struct err link_connect(struct link *self, const char *keys[3])
 {
     self->context = zmq_ctx_new();
     self->socket = self->context == NULL ? NULL : zmq_socket(self->context, ZMQ_DEALER);
@@ -94,11 +101,12 @@ static struct err link_connect(struct link *self, const char *endpoint, const ch
     char name[64];
     static _Atomic uint64_t links_count; /* a monitor's name must be its own within the process */
     (void)snprintf(name, sizeof name, "inproc://link-monitor-%" PRIu64, atomic_fetch_add(&links_count, 1));
-    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED;
+    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_DISCONNECTED;
     if (zmq_socket_monitor(self->socket, name, events) != 0 || zmq_connect(self->monitor, name) != 0) {
         return err_os(ERR_SOCKET, "monitor socket");
     }
-    return zmq_connect(self->socket, endpoint) == 0 ? err_none : err_os(ERR_SOCKET, "connect");
+    return zmq_connect(self->socket, self->endpoint) == 0 ? err_none : err_os(ERR_SOCKET, "connect");
 }
 
 void link_close(struct link **self)
@@ -119,6 +127,7 @@ void link_close(struct link **self)
     if (link->context != NULL) {
         (void)zmq_ctx_term(link->context);
     }
+    free(link->endpoint);
     free(link);
     *self = NULL;
 }
@@ -145,9 +154,20 @@ enum link_event link_event_next(struct link *self)
         return LINK_UP;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         return LINK_REFUSED;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        return LINK_GARBLED;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return LINK_FAILED;
     default:
         return LINK_DOWN;
     }
+}
+
+void link_reconnect(struct link *self)
+{
+    /* Neither can be helped from here, and both are tried again with the next turn. */
+    (void)zmq_disconnect(self->socket, self->endpoint);
+    (void)zmq_connect(self->socket, self->endpoint);
 }
 
 /* Reads parts until the message ends. False when the socket says there is no message. */

@@ -20,7 +20,9 @@ enum link_event {
     LINK_NOTHING,
     LINK_UP,      /* connected and encrypted: say hello */
     LINK_DOWN,    /* connection lost: what was unanswered may be gone */
-    LINK_REFUSED  /* the daemon does not know our key */
+    LINK_REFUSED, /* the daemon does not know our key: libzmq gives up until link_reconnect */
+    LINK_GARBLED, /* the other side does not speak our protocol; the same */
+    LINK_FAILED   /* the other side hung up during the handshake; libzmq tries again */
 };
 
 struct link_message {
@@ -37,6 +39,8 @@ void link_close(struct link **self);
 /* Returns when there is something to receive, an event, or (when asked) room to send; at the latest after timeout_ms. */
 void link_wait(struct link *self, bool wants_room, int timeout_ms);
 enum link_event link_event_next(struct link *self);
+/* Start over with a new connection: libzmq tries a lost one again by itself, but not one that was refused. */
+void link_reconnect(struct link *self);
 /* False when nothing is there. */
 bool link_receive(struct link *self, struct link_message *out);
 bool link_has_room(struct link *self);

@@ -7,15 +7,22 @@
 
 #include "kernels/statistics.h"
 
-/* Patches go through in batches, so the memory does not grow with the image. Cells are summed level by level: the cursor
- * of patch_extract ends one level before it starts the next. */
+/* Patches go through in batches, so the memory does not grow with the image. Cells are summed level
+ * by level: the cursor of patch_extract ends one level before it starts the next. */
 
 enum { BATCH_ROWS = 512, CELLS_MIN = 4 };
 
-/* The highest hundredth of the cells makes the image score. A larger share drowns a small object in a large normal image,
- * a smaller one makes it the score of a single noisy cell. */
+/* The highest hundredth of the cells makes the image score. A larger share drowns a small object in
+ * a large normal image, a smaller one makes it the score of a single noisy cell. */
 static const double top_share = 0.01;
-static const float invalid_share_max = 0.25f;
+/* A patch that lies half in what is not picture is judged by its edge: leave it out. */
+static const float invalid_share_max = 0.05f;
+
+/* Below this mean attenuation a patch shows air: nothing can be hidden in it, and its noise is no
+ * object. Display: 15 grey levels of 255; transmission: less than a millimetre of steel. Higher:
+ * thin parcels are not looked at. */
+static const double air_display = 0.06;
+static const double air_transmission = 0.03;
 
 struct patch_rule appearance_rule(enum image_meaning meaning)
 {
@@ -23,17 +30,19 @@ struct patch_rule appearance_rule(enum image_meaning meaning)
         .side = APPEARANCE_SIDE,
         .step = APPEARANCE_STEP,
         .invalid_share_max = invalid_share_max,
-        /* About the noise of a flat patch, so that noise is not blown up to full contrast: display greys run over 0..1,
-         * attenuation over 0..8. */
+        /* About the noise of a flat patch, so that noise is not blown up to full contrast: display
+         * greys run over 0..1, attenuation over 0..8. */
         .contrast_floor = meaning == IMAGE_TRANSMISSION ? 0.1f : 0.03f,
         .level_weight = meaning == IMAGE_TRANSMISSION ? 2.0f : 8.0f,
     };
 }
 
-MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t width_max, size_t height_max)
+MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t width_max,
+                                          size_t height_max)
 {
     size_t pixels_max = width_max * height_max;
-    size_t cells_max = pixels_max / (APPEARANCE_STEP * APPEARANCE_STEP) + width_max + height_max + 1;
+    size_t cells_max =
+        pixels_max / (APPEARANCE_STEP * APPEARANCE_STEP) + width_max + height_max + 1;
     struct patch_projection widest = {.feature_count = APPEARANCE_FEATURES,
                                       .embedding_count = APPEARANCE_DIMENSIONS_MAX};
     struct appearance_space made = {
@@ -52,9 +61,10 @@ MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t 
         .region_words = calloc(region_workspace_words(cells_max, 1), sizeof(uint32_t)),
     };
     bool whole = made.features != NULL && made.positions != NULL && made.embedded != NULL &&
-                 made.embed_workspace != NULL && made.nearest_workspace != NULL && made.index != NULL &&
-                 made.distance != NULL && made.level_sums != NULL && made.level_counts != NULL &&
-                 made.map != NULL && made.sorted != NULL && made.region_words != NULL;
+                 made.embed_workspace != NULL && made.nearest_workspace != NULL &&
+                 made.index != NULL && made.distance != NULL && made.level_sums != NULL &&
+                 made.level_counts != NULL && made.map != NULL && made.sorted != NULL &&
+                 made.region_words != NULL;
     for (uint32_t level = 1; level < APPEARANCE_LEVELS; level++) {
         size_t factor = (size_t)1 << level;
         size_t count = (width_max / factor + 1) * (height_max / factor + 1);
@@ -98,7 +108,8 @@ size_t appearance_levels(struct appearance_space *self, const struct working *wo
     levels[0] = (struct patch_level){.image = whole, .valid = working->valid, .factor = 1};
     for (uint32_t level = 1; level < APPEARANCE_LEVELS; level++) {
         uint32_t factor = 1u << level;
-        image_reduce_box(&whole, working->valid, factor, self->reduced[level], self->reduced_valid[level]);
+        image_reduce_box(&whole, working->valid, factor, self->reduced[level],
+                         self->reduced_valid[level]);
         size_t width = image_reduced_count(working->width, factor);
         size_t height = image_reduced_count(working->height, factor);
         levels[level] = (struct patch_level){.image = {self->reduced[level], width, height, width},
@@ -108,15 +119,49 @@ size_t appearance_levels(struct appearance_space *self, const struct working *wo
     return APPEARANCE_LEVELS;
 }
 
-size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,
-                       const struct patch_level *levels, size_t levels_count, struct patch_cursor *cursor)
+/* Keeps the rows that show something, in order. */
+static size_t drop_air(struct appearance_space *self, size_t rows, double mean_min)
 {
-    struct patch_rule rule = appearance_rule(model->meaning);
+    size_t kept = 0;
+    for (size_t i = 0; i < rows; i++) {
+        const float *features = self->features + i * APPEARANCE_FEATURES;
+        if ((double)features[APPEARANCE_SIDE * APPEARANCE_SIDE] < mean_min) {
+            continue;
+        }
+        if (kept < i) {
+            memcpy(self->features + kept * APPEARANCE_FEATURES, features,
+                   APPEARANCE_FEATURES * sizeof(float));
+            self->positions[kept] = self->positions[i];
+        }
+        kept++;
+    }
+    return kept;
+}
+
+size_t appearance_extract(struct appearance_space *self, enum image_meaning meaning,
+                          const struct patch_level *levels, size_t levels_count,
+                          struct patch_cursor *cursor)
+{
+    struct patch_rule rule = appearance_rule(meaning);
     struct patch_batch batch = {.capacity = BATCH_ROWS,
                                 .stride = APPEARANCE_FEATURES,
                                 .features = self->features,
                                 .positions = self->positions};
-    size_t rows = patch_extract(levels, levels_count, &rule, cursor, &batch);
+    double air = meaning == IMAGE_TRANSMISSION ? air_transmission : air_display;
+    for (;;) {
+        size_t rows = patch_extract(levels, levels_count, &rule, cursor, &batch);
+        size_t kept = drop_air(self, rows, air * (double)rule.level_weight);
+        if (kept > 0 || rows == 0) {
+            return kept;
+        }
+    }
+}
+
+size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,
+                       const struct patch_level *levels, size_t levels_count,
+                       struct patch_cursor *cursor)
+{
+    size_t rows = appearance_extract(self, model->meaning, levels, levels_count, cursor);
     if (rows == 0) {
         return 0;
     }
@@ -124,13 +169,15 @@ size_t appearance_next(struct appearance_space *self, const struct appearance_mo
                                           .embedding_count = model->dimensions,
                                           .weights = model->weights,
                                           .bias = model->bias};
-    patch_embed(&projection, self->features, rows, APPEARANCE_FEATURES, self->embed_workspace, self->embedded);
+    patch_embed(&projection, self->features, rows, APPEARANCE_FEATURES, self->embed_workspace,
+                self->embedded);
     struct nearest_bank bank = {.rows = model->bank,
                                 .row_count = model->bank_count,
                                 .dimension_count = model->dimensions,
                                 .stride = model->dimensions,
                                 .squared_norms = model->bank_norms};
-    struct nearest_queries queries = {.rows = self->embedded, .row_count = rows, .stride = model->dimensions};
+    struct nearest_queries queries = {
+        .rows = self->embedded, .row_count = rows, .stride = model->dimensions};
     nearest_search(&bank, &queries, self->nearest_workspace, self->index, self->distance);
     for (size_t i = 0; i < rows; i++) {
         self->distance[i] = sqrtf(self->distance[i]);
@@ -150,7 +197,8 @@ static struct map_shape shape_of(const struct working *working)
 }
 
 /* Cells whose middle lies under the patch. */
-static void add_patch(struct appearance_space *self, struct map_shape shape, const struct patch_position *at, float z)
+static void add_patch(struct appearance_space *self, struct map_shape shape,
+                      const struct patch_position *at, float z)
 {
     size_t half = APPEARANCE_STEP / 2;
     size_t left = (at->x + half - 1) / APPEARANCE_STEP;
@@ -204,7 +252,8 @@ static void make_map(struct appearance_space *self, const struct appearance_mode
                 end_level(self, shape);
                 level = at->level_index;
             }
-            double z = ((double)self->distance[i] - model->level_median[level]) / model->level_spread[level];
+            double z = ((double)self->distance[i] - model->level_median[level]) /
+                       model->level_spread[level];
             add_patch(self, shape, at, (float)z);
         }
     }
@@ -255,12 +304,17 @@ static uint32_t smaller_of(uint32_t a, uint32_t b)
 
 uint32_t appearance_regions(struct appearance_space *self, const struct appearance_model *model,
                             const struct working *working, const struct appearance_finding *finding,
-                            const struct image *image, struct appearance_region out[APPEARANCE_REGIONS_MAX])
+                            const struct image *image,
+                            struct appearance_region out[APPEARANCE_REGIONS_MAX])
 {
-    struct image_view map = {finding->map, finding->map_width, finding->map_height, finding->map_width};
+    struct image_view map = {finding->map, finding->map_width, finding->map_height,
+                             finding->map_width};
     float threshold = (float)(model->image_median > 0.5 ? model->image_median : 0.5);
-    struct region_rule rule = {
-        .threshold = threshold, .base = 0, .grow_share = 0.5f, .overlap_max = 0.3, .cell_count_min = 1};
+    struct region_rule rule = {.threshold = threshold,
+                               .base = 0,
+                               .grow_share = 0.5f,
+                               .overlap_max = 0.3,
+                               .cell_count_min = 1};
     struct region_box boxes[APPEARANCE_REGIONS_MAX];
     size_t count = region_propose(&map, &rule, self->region_words, APPEARANCE_REGIONS_MAX, boxes);
     uint32_t cell = (uint32_t)(APPEARANCE_STEP * working->factor);

@@ -2,13 +2,15 @@
 #ifndef SCORE_APPEARANCE_H
 #define SCORE_APPEARANCE_H
 
-/* Appearance: how far the patches of an image lie from all normal patches that a scanner type has shown.
+/* Appearance: how far the patches of an image lie from all normal patches that a scanner type has
+ * shown.
  *
- * patches of three scales -> features -> embedding (whitened principal axes) -> distance to the nearest row of the memory
- * bank -> placed per scale by median and spread of normal patches -> map of cells (mean over the patches that cover a cell,
- * then the highest scale) -> image score (mean of the highest hundredth of the cells) -> placed by median and spread of
- * normal image scores. Same image and model: same bits, on one machine and build.
- * One thread a space; models are read-only and may be shared. appearance_run() allocates nothing. */
+ * patches of three scales -> features -> embedding (whitened principal axes) -> distance to the
+ * nearest row of the memory bank -> placed per scale by median and spread of normal patches -> map
+ * of cells (mean over the patches that cover a cell, then the highest scale) -> image score (mean
+ * of the highest hundredth of the cells) -> placed by median and spread of normal image scores.
+ * Same image and model: same bits, on one machine and build. One thread a space; models are
+ * read-only and may be shared. appearance_run() allocates nothing. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,12 +33,14 @@
 #define APPEARANCE_NAME_BYTES 96u
 #define APPEARANCE_PREFIX "appearance/"
 
-/* log(mass in kg) ~ intercept + slope * log(mass index), from scans with declared masses; spread 0: not learnt. */
+/* log(mass in kg) ~ intercept + slope * log(mass index), from scans with declared masses; spread 0:
+ * not learnt. */
 struct appearance_mass {
     double slope;
     double intercept;
     double spread;
-    bool pitch_known; /* the index is in cm2 times attenuation; otherwise in pixels times attenuation */
+    bool pitch_known; /* the index is in cm2 times attenuation; otherwise in pixels times
+                         attenuation */
 };
 
 struct appearance_model {
@@ -59,7 +63,8 @@ struct appearance_model {
     double ratio_spread;
 };
 
-/* MODEL_UNREADABLE when a part is missing, of the wrong shape or not finite. On success the caller finis. */
+/* MODEL_UNREADABLE when a part is missing, of the wrong shape or not finite. On success the caller
+ * finis. */
 MUST_USE struct err appearance_read(const struct model_file *file, struct appearance_model *out);
 void appearance_model_fini(struct appearance_model *self);
 /* The rule that all models share. */
@@ -84,21 +89,30 @@ struct appearance_space {
 };
 
 /* For working images of up to pixels_max pixels, width_max wide. */
-MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t width_max, size_t height_max);
+MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t width_max,
+                                          size_t height_max);
 void appearance_space_fini(struct appearance_space *self);
 
 /* The levels of a working image, in the space. Returns how many. */
 size_t appearance_levels(struct appearance_space *self, const struct working *working,
                          struct patch_level levels[APPEARANCE_LEVELS]);
-/* Embeds the next batch of patches and finds their distances (not squared): features, positions and distance are in the
+/* Extracts the next batch of patches that show more than air: features and positions are in the
  * space. Returns how many; 0 at the end. */
+size_t appearance_extract(struct appearance_space *self, enum image_meaning meaning,
+                          const struct patch_level *levels, size_t levels_count,
+                          struct patch_cursor *cursor);
+/* Embeds the next batch of patches and finds their distances (not squared): features, positions and
+ * distance are in the space. Returns how many; 0 at the end. */
 size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,
-                       const struct patch_level *levels, size_t levels_count, struct patch_cursor *cursor);
+                       const struct patch_level *levels, size_t levels_count,
+                       struct patch_cursor *cursor);
 
 struct appearance_finding {
-    double image_score; /* mean of the highest hundredth of the cells; NaN: the image is too small or has no valid patch */
+    double image_score; /* mean of the highest hundredth of the cells; NaN: the image is too small
+                           or has no valid patch */
     double z;           /* placed among normal images */
-    const float *map;   /* map_width x map_height cells of APPEARANCE_STEP working pixels, in the space; NaN: not seen */
+    const float *map;   /* map_width x map_height cells of APPEARANCE_STEP working pixels, in the
+                           space; NaN: not seen */
     size_t map_width;
     size_t map_height;
 };
@@ -114,9 +128,11 @@ struct appearance_region {
     double score;
 };
 
-/* Up to APPEARANCE_REGIONS_MAX regions that stand out more than the highest cells of a normal image do; best first. */
+/* Up to APPEARANCE_REGIONS_MAX regions that stand out more than the highest cells of a normal image
+ * do; best first. */
 uint32_t appearance_regions(struct appearance_space *self, const struct appearance_model *model,
                             const struct working *working, const struct appearance_finding *finding,
-                            const struct image *image, struct appearance_region out[APPEARANCE_REGIONS_MAX]);
+                            const struct image *image,
+                            struct appearance_region out[APPEARANCE_REGIONS_MAX]);
 
 #endif

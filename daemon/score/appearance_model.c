@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A model file is trusted as far as its hash goes, and no further: a shape or number that does not fit is refused here, so
- * that the scoring line needs no checks of its own. */
+/* A model file is trusted as far as its hash goes, and no further: a shape or number that does not
+ * fit is refused here, so that the scoring line needs no checks of its own. */
 
-static const struct model_array *find_shaped(const struct model_file *file, const char *name, enum model_type type,
-                                             uint64_t rows, uint64_t columns)
+static const struct model_array *find_shaped(const struct model_file *file, const char *name,
+                                             enum model_type type, uint64_t rows, uint64_t columns)
 {
     const struct model_array *array = model_file_find(file, name, type);
     if (array == NULL) {
@@ -63,13 +63,14 @@ static bool read_meaning(const char *text, enum image_meaning *out)
     }
 }
 
-/* "geometry": working height, side, step, levels. "placing": per level median and spread, then of images, then mass
- * (slope, intercept, spread, pitch known), then ratio (median, spread). */
+/* "geometry": working height, side, step, levels. "placing": per level median and spread, then of
+ * images, then mass (slope, intercept, spread, pitch known), then ratio (median, spread). */
 enum { GEOMETRY_COUNT = 4, PLACING_COUNT = 2 * (int)APPEARANCE_LEVELS + 2 + 4 + 2 };
 
 static struct err read_numbers(const struct model_file *file, struct appearance_model *out)
 {
-    const struct model_array *geometry = find_shaped(file, "geometry", MODEL_U64, GEOMETRY_COUNT, 0);
+    const struct model_array *geometry =
+        find_shaped(file, "geometry", MODEL_U64, GEOMETRY_COUNT, 0);
     const struct model_array *placing = find_shaped(file, "placing", MODEL_F64, PLACING_COUNT, 0);
     if (geometry == NULL || placing == NULL || !all_finite(placing, PLACING_COUNT)) {
         return err_make(ERR_MODEL_UNREADABLE, "appearance model: geometry or placing");
@@ -77,7 +78,8 @@ static struct err read_numbers(const struct model_file *file, struct appearance_
     const uint64_t *g = geometry->values;
     if (g[0] < WORKING_HEIGHT_MIN || g[0] > WORKING_HEIGHT_MAX || g[1] != APPEARANCE_SIDE ||
         g[2] != APPEARANCE_STEP || g[3] != APPEARANCE_LEVELS) {
-        return err_make(ERR_MODEL_UNREADABLE, "appearance model: made for other patches than these");
+        return err_make(ERR_MODEL_UNREADABLE,
+                        "appearance model: made for other patches than these");
     }
     out->working_height = (uint32_t)g[0];
     const double *p = placing->values;
@@ -113,7 +115,8 @@ static struct err read_bank(const struct model_file *file, struct appearance_mod
     const struct model_array *bias = find_shaped(file, "bias", MODEL_F32, dimensions, 0);
     if (weights == NULL || bias == NULL || !all_finite(bank, rows * dimensions) ||
         !all_finite(weights, APPEARANCE_FEATURES * dimensions) || !all_finite(bias, dimensions)) {
-        return err_make(ERR_MODEL_UNREADABLE, "appearance model: projection, bias or a number that is not finite");
+        return err_make(ERR_MODEL_UNREADABLE,
+                        "appearance model: projection, bias or a number that is not finite");
     }
     out->dimensions = (uint32_t)dimensions;
     out->bank_count = (uint32_t)rows;
@@ -133,7 +136,8 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
     struct appearance_model read = {.bank_count = 0};
     const char *name = model_file_text(file, "name");
     if (name == NULL || strncmp(name, APPEARANCE_PREFIX, strlen(APPEARANCE_PREFIX)) != 0 ||
-        strlen(name) >= APPEARANCE_NAME_BYTES || !read_meaning(model_file_text(file, "meaning"), &read.meaning)) {
+        strlen(name) >= APPEARANCE_NAME_BYTES ||
+        !read_meaning(model_file_text(file, "meaning"), &read.meaning)) {
         return err_make(ERR_MODEL_UNREADABLE, "appearance model: name or meaning");
     }
     snprintf(read.name, sizeof read.name, "%s", name);

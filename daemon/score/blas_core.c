@@ -13,22 +13,23 @@
 #include <cpuid.h>
 #endif
 
-/* The guard variable carries what the library had chosen before, so that health can tell. Its presence means: started
- * again already. Without it a library that ignores OPENBLAS_CORETYPE would make the program start itself for ever. */
+/* The guard variable carries what the library had chosen before, so that health can tell. Its
+ * presence means: started again already. Without it a library that ignores OPENBLAS_CORETYPE would
+ * make the program start itself for ever. */
 static const char guard_name[] = "TRIAGED_BLAS_CORE_WAS";
 static const char core_name[] = "OPENBLAS_CORETYPE";
 
 static char core_text[128] = "not looked at";
 
-/* x86 cores of OpenBLAS by the width of their SGEMM kernels. What is missing here counts as narrow: then a wanted core is
- * always better, which is what the fall-back to Prescott needs. */
+/* x86 cores of OpenBLAS by the width of their SGEMM kernels. What is missing here counts as narrow:
+ * then a wanted core is always better, which is what the fall-back to Prescott needs. */
 static int core_width(const char *core)
 {
     static const struct {
         const char *name;
         int width;
-    } widths[] = {{"Haswell", 2},  {"Zen", 2},        {"Excavator", 2},     {"SkylakeX", 3},
-                  {"Cooperlake", 4}, {"SapphireRapids", 4}};
+    } widths[] = {{"Haswell", 2},  {"Zen", 2},        {"Excavator", 2},
+                  {"SkylakeX", 3}, {"Cooperlake", 4}, {"SapphireRapids", 4}};
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
         if (strcasecmp(core, widths[i].name) == 0) {
             return widths[i].width;
@@ -38,7 +39,8 @@ static int core_width(const char *core)
 }
 
 #if defined(__x86_64__)
-/* The bits of XCR0 that say the operating system saves XMM and YMM (0x6), and the AVX-512 state as well (0xe6). */
+/* The bits of XCR0 that say the operating system saves XMM and YMM (0x6), and the AVX-512 state as
+ * well (0xe6). */
 static unsigned long long saved_registers(void)
 {
     unsigned eax = 0;
@@ -122,7 +124,8 @@ void blas_core_force(char **argv)
     if (better && before == NULL && asked == NULL) {
         start_again(argv, wanted, running);
     }
-    /* A library built without Cooperlake ignores the wish: SkylakeX is in every build that has AVX-512 at all. */
+    /* A library built without Cooperlake ignores the wish: SkylakeX is in every build that has
+     * AVX-512 at all. */
     if (better && before != NULL && asked != NULL && strcmp(asked, "Cooperlake") == 0) {
         char was[32];
         snprintf(was, sizeof was, "%s", before);
@@ -131,7 +134,8 @@ void blas_core_force(char **argv)
     }
     before = getenv(guard_name);
     if (before != NULL) {
-        snprintf(core_text, sizeof core_text, "%s, forced (the library had chosen %s)", running, before);
+        snprintf(core_text, sizeof core_text, "%s, forced (the library had chosen %s)", running,
+                 before);
     } else if (asked != NULL) {
         snprintf(core_text, sizeof core_text, "%s, as the environment asks", running);
     } else {

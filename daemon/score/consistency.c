@@ -6,20 +6,22 @@
 
 #include "score/say.h"
 
-/* The cargo window is the middle of a side view: away from tractor and doors, above wheels and floor, below the roof. On
- * 190 real container scans the share of dark pixels in it tells empty from loaded better than any other window tried
- * (MODELS.md); no crop of the container is needed. */
+/* The cargo window is the middle of a side view: away from tractor and doors, above wheels and
+ * floor, below the roof. On 190 real container scans the share of dark pixels in it tells empty
+ * from loaded better than any other window tried (MODELS.md); no crop of the container is needed.
+ */
 static const double window_left = 0.25;
 static const double window_right = 0.75;
 static const double window_top = 0.20;
 static const double window_bottom = 0.60;
 
-/* What counts as cargo. Display: darker than grey 150 of 255, walls stay lighter. Transmission: about 12 g/cm2 at 6 MeV,
- * five times two container walls. */
+/* What counts as cargo. Display: darker than grey 150 of 255, walls stay lighter. Transmission:
+ * about 12 g/cm2 at 6 MeV, five times two container walls. */
 static const double filled_display = 1.0 - 150.0 / 255.0;
 static const double filled_transmission = 0.5;
 
-/* An empty container shows up to 0.15, a loaded one rarely less than 0.06. Between, nothing is said. */
+/* An empty container shows up to 0.15, a loaded one rarely less than 0.06. Between, nothing is
+ * said. */
 static const double empty_share_max = 0.15;
 static const double loaded_share_min = 0.06;
 /* From the limit to limit + this the weight grows from nothing to full. */
@@ -31,7 +33,8 @@ static const double loaded_mass_min_kg = 2000;
 static const float ratio_attenuation_min = 0.3f;
 static const size_t ratio_pixels_min = 64;
 
-/* Errors of up to two spreads of the mass are what the regression itself leaves; three for the ratio. */
+/* Errors of up to two spreads of the mass are what the regression itself leaves; three for the
+ * ratio. */
 static const double mass_spreads_free = 2;
 static const double ratio_spreads_free = 3;
 static const double spreads_max = 6;
@@ -65,15 +68,16 @@ static double sum_attenuation(const struct working *working)
     return sum;
 }
 
-void consistency_measure(const struct working *working, const float *low_pixels, double pixel_pitch_mm,
-                         struct consistency_measure *out)
+void consistency_measure(const struct working *working, const float *low_pixels,
+                         double pixel_pitch_mm, struct consistency_measure *out)
 {
     bool transmission = working->calibration.meaning == IMAGE_TRANSMISSION;
     double pitch_cm = pixel_pitch_mm / 10.0;
     bool pitch_known = isfinite(pitch_cm) && pitch_cm > 0 && pitch_cm < 100;
     double side = (double)working->factor * (pitch_known ? pitch_cm : 1.0);
     *out = (struct consistency_measure){
-        .filled_share = share_in_window(working, transmission ? filled_transmission : filled_display),
+        .filled_share =
+            share_in_window(working, transmission ? filled_transmission : filled_display),
         .mass_index = sum_attenuation(working) * side * side,
         .pitch_known = pitch_known,
     };
@@ -87,12 +91,14 @@ void consistency_measure(const struct working *working, const float *low_pixels,
     }
 }
 
-struct consistency_declared consistency_declared(const struct declaration *const *declarations, uint32_t count)
+struct consistency_declared consistency_declared(const struct declaration *const *declarations,
+                                                 uint32_t count)
 {
     struct consistency_declared declared = {.known = count > 0, .empty = count > 0, .mass_kg = 0};
     for (uint32_t i = 0; i < count; i++) {
         double mass_kg = declarations[i]->gross_mass_kg;
-        for (uint32_t line = 0; line < declarations[i]->lines_count && !(declarations[i]->gross_mass_kg > 0); line++) {
+        for (uint32_t line = 0;
+             line < declarations[i]->lines_count && !(declarations[i]->gross_mass_kg > 0); line++) {
             double net_kg = declarations[i]->lines[line].net_mass_kg;
             mass_kg += isfinite(net_kg) && net_kg > 0 ? net_kg : 0;
         }
@@ -113,7 +119,8 @@ static double ramp(double excess)
     return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
-static void judge_emptiness(const struct consistency_measure *measure, const struct consistency_declared *declared,
+static void judge_emptiness(const struct consistency_measure *measure,
+                            const struct consistency_declared *declared,
                             const struct fusion_weights *weights, struct score_result *result)
 {
     double share = measure->filled_share;
@@ -122,11 +129,12 @@ static void judge_emptiness(const struct consistency_measure *measure, const str
         double weight = weights->empty * ramp(share - empty_share_max);
         if (share > empty_share_max) {
             fusion_add(result, "consistency.empty", weight,
-                       "declared empty, but %.0f%% of the cargo window is filled (empty ones show up to %.0f%%)", percent,
-                       100 * empty_share_max);
+                       "declared empty, but %.0f%% of the cargo window is filled (empty ones show "
+                       "up to %.0f%%)",
+                       percent, 100 * empty_share_max);
         } else {
-            fusion_add(result, "consistency.empty", 0, "declared empty, and %.0f%% of the cargo window is filled: agrees",
-                       percent);
+            fusion_add(result, "consistency.empty", 0,
+                       "declared empty, and %.0f%% of the cargo window is filled: agrees", percent);
         }
     } else if (declared->mass_kg >= loaded_mass_min_kg && share < loaded_share_min) {
         char mass[SAY_BYTES];
@@ -134,8 +142,9 @@ static void judge_emptiness(const struct consistency_measure *measure, const str
         /* The ramp is stretched: the share cannot fall further below the limit than to zero. */
         double weight = weights->empty * (1 - share / loaded_share_min);
         fusion_add(result, "consistency.empty", weight,
-                   "declared %s kg, but only %.0f%% of the cargo window is filled (loaded ones show %.0f%% or more)", mass,
-                   percent, 100 * loaded_share_min);
+                   "declared %s kg, but only %.0f%% of the cargo window is filled (loaded ones "
+                   "show %.0f%% or more)",
+                   mass, percent, 100 * loaded_share_min);
     }
 }
 
@@ -145,7 +154,8 @@ static double beyond(double spreads, double spreads_free)
     return excess < 0 ? 0 : excess > spreads_max ? spreads_max : excess;
 }
 
-static void judge_mass(const struct consistency_measure *measure, const struct consistency_declared *declared,
+static void judge_mass(const struct consistency_measure *measure,
+                       const struct consistency_declared *declared,
                        const struct appearance_mass *mass, const struct fusion_weights *weights,
                        struct score_result *result)
 {
@@ -163,24 +173,26 @@ static void judge_mass(const struct consistency_measure *measure, const struct c
     say_count(declared->mass_kg, declared_text);
     say_about(exp(estimate), estimate_text);
     fusion_add(result, "consistency.mass", weights->mass * beyond(spreads, mass_spreads_free),
-               "declared %s kg, image suggests about %s kg (%.1f times the usual error)", declared_text, estimate_text,
-               fabs(spreads));
+               "declared %s kg, image suggests about %s kg (%.1f times the usual error)",
+               declared_text, estimate_text, fabs(spreads));
 }
 
-static void judge_ratio(const struct consistency_measure *measure, const struct appearance_model *model,
-                        const struct fusion_weights *weights, struct score_result *result)
+static void judge_ratio(const struct consistency_measure *measure,
+                        const struct appearance_model *model, const struct fusion_weights *weights,
+                        struct score_result *result)
 {
     if (!measure->has_ratio || model->ratio_spread <= 0) {
         return;
     }
     double spreads = (measure->ratio - model->ratio_median) / model->ratio_spread;
     fusion_add(result, "consistency.material", weights->ratio * beyond(spreads, ratio_spreads_free),
-               "dual-energy ratio %.3f, usual for this scanner type %.3f (%+.1f spreads)", measure->ratio,
-               model->ratio_median, spreads);
+               "dual-energy ratio %.3f, usual for this scanner type %.3f (%+.1f spreads)",
+               measure->ratio, model->ratio_median, spreads);
 }
 
-void consistency_judge(const struct consistency_measure *measure, const struct consistency_declared *declared,
-                       enum mode mode, const struct appearance_model *model, const struct fusion_weights *weights,
+void consistency_judge(const struct consistency_measure *measure,
+                       const struct consistency_declared *declared, enum mode mode,
+                       const struct appearance_model *model, const struct fusion_weights *weights,
                        struct score_result *result)
 {
     if (declared->known && consistency_has_cargo_window(mode) && isfinite(measure->filled_share)) {

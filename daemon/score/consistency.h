@@ -4,10 +4,10 @@
 
 /* Consistency: what a scan shows, held against what is declared.
  *
- * Three questions: is it as empty (or as full) as declared; does the attenuation fit the declared mass; is the dual-energy
- * ratio one that this scanner type usually sees. The first needs no trained model; its constants are in MODELS.md. The
- * other two need what the appearance model has learnt. Measuring is apart from judging, because training measures too.
- * Pure; any thread. */
+ * Three questions: is it as empty (or as full) as declared; does the attenuation fit the declared
+ * mass; is the dual-energy ratio one that this scanner type usually sees. The first needs no
+ * trained model; its constants are in MODELS.md. The other two need what the appearance model has
+ * learnt. Measuring is apart from judging, because training measures too. Pure; any thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,30 +17,34 @@
 #include "score/working.h"
 
 struct consistency_measure {
-    double filled_share; /* of the cargo window: pixels that attenuate clearly; NaN: no valid pixel there */
-    double mass_index;   /* sum of attenuation times area over valid pixels: cm2 with a known pitch, else full pixels */
+    double filled_share; /* of the cargo window: pixels that attenuate clearly; NaN: no valid pixel
+                            there */
+    double mass_index;   /* sum of attenuation times area over valid pixels: cm2 with a known pitch,
+                            else full pixels */
     bool pitch_known;
     bool has_ratio;
     double ratio; /* mean of A_low / A_high where the high image attenuates clearly */
 };
 
 /* low_pixels: the reduced low-energy image, NULL when there is none. */
-void consistency_measure(const struct working *working, const float *low_pixels, double pixel_pitch_mm,
-                         struct consistency_measure *out);
+void consistency_measure(const struct working *working, const float *low_pixels,
+                         double pixel_pitch_mm, struct consistency_measure *out);
 
 struct consistency_declared {
-    bool known;   /* there is a declaration */
+    bool known; /* there is a declaration */
     bool empty;
     double mass_kg; /* gross, or net when gross is missing; 0: unknown */
 };
-struct consistency_declared consistency_declared(const struct declaration *const *declarations, uint32_t count);
+struct consistency_declared consistency_declared(const struct declaration *const *declarations,
+                                                 uint32_t count);
 
 /* True for images in which emptiness can be seen: side views of vehicles and containers. */
 bool consistency_has_cargo_window(enum mode mode);
 
 /* Adds what the measure says. model may be NULL: then only emptiness is judged. */
-void consistency_judge(const struct consistency_measure *measure, const struct consistency_declared *declared,
-                       enum mode mode, const struct appearance_model *model, const struct fusion_weights *weights,
+void consistency_judge(const struct consistency_measure *measure,
+                       const struct consistency_declared *declared, enum mode mode,
+                       const struct appearance_model *model, const struct fusion_weights *weights,
                        struct score_result *result);
 
 #endif

@@ -8,9 +8,10 @@
 
 #include "kernels/logistic.h"
 
-/* Chosen, not learnt: there is no outcome that knows both an image and a declaration yet. One spread of the image score
- * is worth half a logit, and eight spreads are the most that count, so that a broken image alone cannot outweigh
- * everything else. MODELS.md says what each constant breaks. */
+/* Chosen, not learnt: there is no outcome that knows both an image and a declaration yet. One
+ * spread of the image score is worth half a logit, and eight spreads are the most that count, so
+ * that a broken image alone cannot outweigh everything else. MODELS.md says what each constant
+ * breaks. */
 const struct fusion_weights fusion_weights_builtin = {
     .intercept = 0,
     .history_scale = 1,
@@ -72,7 +73,8 @@ void fusion_start(struct score_result *result)
     result->unscorable[0] = '\0';
 }
 
-void fusion_add(struct score_result *result, const char *name, double logit, const char *format, ...)
+void fusion_add(struct score_result *result, const char *name, double logit, const char *format,
+                ...)
 {
     uint32_t at = result->score.contributions_count;
     must(at < ENTRY_CONTRIBUTIONS_MAX && isfinite(logit));

@@ -4,8 +4,8 @@
 
 /* Fusion: how the parts add up to a logit, and the list of contributions that is shown.
  *
- * logit = sum of the contributions, in the order in which they are listed, in double: what is shown is what made the score.
- * One thread. No allocation. */
+ * logit = sum of the contributions, in the order in which they are listed, in double: what is shown
+ * is what made the score. One thread. No allocation. */
 
 #include <stdint.h>
 
@@ -17,13 +17,13 @@
 
 struct fusion_weights {
     double intercept;
-    double history_scale;   /* of the whole history part, its intercept included */
-    double appearance;      /* logit for one spread of the image score */
-    double appearance_low;  /* image scores are held within these, in spreads */
+    double history_scale;  /* of the whole history part, its intercept included */
+    double appearance;     /* logit for one spread of the image score */
+    double appearance_low; /* image scores are held within these, in spreads */
     double appearance_high;
-    double empty;           /* logit for a declared emptiness that the image contradicts, and the reverse */
-    double mass;            /* logit for one spread of the mass error beyond the second */
-    double ratio;           /* logit for one spread of the dual-energy ratio beyond the third */
+    double empty; /* logit for a declared emptiness that the image contradicts, and the reverse */
+    double mass;  /* logit for one spread of the mass error beyond the second */
+    double ratio; /* logit for one spread of the dual-energy ratio beyond the third */
 };
 
 extern const struct fusion_weights fusion_weights_builtin;
@@ -32,16 +32,19 @@ extern const struct fusion_weights fusion_weights_builtin;
 MUST_USE struct err fusion_read(const struct model_file *file, struct fusion_weights *out);
 void fusion_to_array(const struct fusion_weights *weights, double out[FUSION_WEIGHTS]);
 
-/* The hash that names built-in constants in a score: of their text, name and all numbers with 17 digits. */
+/* The hash that names built-in constants in a score: of their text, name and all numbers with 17
+ * digits. */
 void fusion_builtin_sha256(const char *name, const double *constants, uint32_t constants_count,
                            uint8_t out[HASH_BYTES]);
 
 /* Start an empty list. */
 void fusion_start(struct score_result *result);
-/* Add a contribution; words are printed (cut at SCORE_WORDS_BYTES). Beyond ENTRY_CONTRIBUTIONS_MAX is our own bug. */
-void fusion_add(struct score_result *result, const char *name, double logit, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-/* Order: heaviest first, the intercept last; then logit = sum in that order and probability = sigmoid(logit). */
+/* Add a contribution; words are printed (cut at SCORE_WORDS_BYTES). Beyond ENTRY_CONTRIBUTIONS_MAX
+ * is our own bug. */
+void fusion_add(struct score_result *result, const char *name, double logit, const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
+/* Order: heaviest first, the intercept last; then logit = sum in that order and probability =
+ * sigmoid(logit). */
 void fusion_finish(struct score_result *result);
 
 #define FUSION_INTERCEPT "base rate"

@@ -8,24 +8,23 @@
 
 #include "kernels/logistic.h"
 
-/* Two tables instead of one: the model's is as it was trained, the live one can be forgotten and replayed from the log
- * without touching it. A reading adds the two. */
+/* Two tables instead of one: the model's is as it was trained, the live one can be forgotten and
+ * replayed from the log without touching it. A reading adds the two. */
 
 static const double ns_per_day = 86400e9;
 
-/* Chosen, not learnt. Prior: 2 finds in 100 exams, worth 50 exams, until outcomes say otherwise. Single entities count
- * less than half of what their counts say, because the same find shows in each of them. */
+/* Chosen, not learnt. Prior: 2 finds in 100 exams, worth 50 exams, until outcomes say otherwise.
+ * Single entities count less than half of what their counts say, because the same find shows in
+ * each of them. */
 const struct history_weights history_weights_builtin = {
     .intercept = -3.8918202981106265, /* logit(0.02) */
-    .coefficients = {0,    0.4,  0.35, 0.25, 0.1,  0.2, 0.05, 0.15, 0.05, 0.05, 0.4, 0.2, 0.1,
+    .coefficients = {0,    0.4,  0.35, 0.25, 0.1,  0.2, 0.05, 0.15, 0.05, 0.05, 0.4,  0.2, 0.1,
                      0.35, 0.15, 0.2,  0.15, 0.15, 0.1, 0.25, 0.1,  0.1,  0.05, 0.05, 0.3},
     .shrinkage = 1.0,
     .half_life_days = 730.0,
     .prior = 0.02,
     .prior_exams = 50.0,
 };
-
-/* ---- table ----------------------------------------------------------------------------------------------------------- */
 
 MUST_USE struct err history_table_init(struct history_table *self, uint64_t slots)
 {
@@ -58,7 +57,8 @@ void history_table_reset(struct history_table *self)
     self->newest_ns = INT64_MIN;
 }
 
-/* The entry of a key, or the free slot where it would go. Never full: one slot in eight stays free. */
+/* The entry of a key, or the free slot where it would go. Never full: one slot in eight stays free.
+ */
 static struct history_entry *table_slot(const struct history_table *self, uint64_t key)
 {
     must(key != 0 && self->used < self->slots);
@@ -101,7 +101,8 @@ static double fading(int64_t from_ns, int64_t to_ns, double half_life_ns)
     return elapsed_ns > 0 ? exp2(-elapsed_ns / half_life_ns) : 1.0;
 }
 
-void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns, double half_life_ns)
+void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns,
+                         double half_life_ns)
 {
     self->newest_ns = t_ns > self->newest_ns ? t_ns : self->newest_ns;
     struct history_entry *entry = table_slot(self, key);
@@ -121,8 +122,8 @@ void history_table_learn(struct history_table *self, uint64_t key, bool found, i
     entry->finds_count += found && entry->finds_count < UINT32_MAX;
 }
 
-static void add_known(const struct history_table *table, uint64_t key, int64_t now_ns, double half_life_ns,
-                      struct history_known *known)
+static void add_known(const struct history_table *table, uint64_t key, int64_t now_ns,
+                      double half_life_ns, struct history_known *known)
 {
     if (table->slots == 0) {
         return;
@@ -137,8 +138,6 @@ static void add_known(const struct history_table *table, uint64_t key, int64_t n
     known->exams_count += entry->exams_count;
     known->finds_count += entry->finds_count;
 }
-
-/* ---- model ----------------------------------------------------------------------------------------------------------- */
 
 MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
 {
@@ -162,19 +161,21 @@ void history_fini(struct history *self)
     history_table_fini(&self->live);
 }
 
-static const struct model_array *find_vector(const struct model_file *file, const char *name, enum model_type type,
-                                             uint64_t wanted_count)
+static const struct model_array *find_vector(const struct model_file *file, const char *name,
+                                             enum model_type type, uint64_t wanted_count)
 {
     const struct model_array *array = model_file_find(file, name, type);
-    bool fits = array != NULL && array->dimensions_count == 1 && array->dimensions[0] == wanted_count;
+    bool fits =
+        array != NULL && array->dimensions_count == 1 && array->dimensions[0] == wanted_count;
     return fits ? array : NULL;
 }
 
 static bool weights_are_sound(const struct history_weights *weights)
 {
-    bool sound = isfinite(weights->intercept) && weights->shrinkage > 0 && weights->shrinkage < 1e6 &&
-                 weights->half_life_days > 0 && weights->half_life_days < 1e6 && weights->prior > 0 &&
-                 weights->prior < 1 && weights->prior_exams > 0 && weights->prior_exams < 1e9;
+    bool sound = isfinite(weights->intercept) && weights->shrinkage > 0 &&
+                 weights->shrinkage < 1e6 && weights->half_life_days > 0 &&
+                 weights->half_life_days < 1e6 && weights->prior > 0 && weights->prior < 1 &&
+                 weights->prior_exams > 0 && weights->prior_exams < 1e9;
     for (uint32_t i = 0; i < HISTORY_KINDS; i++) {
         sound = sound && isfinite(weights->coefficients[i]);
     }
@@ -186,13 +187,17 @@ static struct err read_weights(const struct model_file *file, struct history_wei
     const struct model_array *weights = find_vector(file, "weights", MODEL_F64, 1 + HISTORY_KINDS);
     const struct model_array *constants = find_vector(file, "constants", MODEL_F64, 4);
     const char *version = model_file_text(file, "kinds_version");
-    if (weights == NULL || constants == NULL || version == NULL || strcmp(version, HISTORY_KINDS_VERSION) != 0) {
+    if (weights == NULL || constants == NULL || version == NULL ||
+        strcmp(version, HISTORY_KINDS_VERSION) != 0) {
         return err_make(ERR_MODEL_UNREADABLE, "history model: weights, constants or kinds_version");
     }
     const double *w = weights->values;
     const double *c = constants->values;
-    struct history_weights read = {
-        .intercept = w[0], .shrinkage = c[0], .half_life_days = c[1], .prior = c[2], .prior_exams = c[3]};
+    struct history_weights read = {.intercept = w[0],
+                                   .shrinkage = c[0],
+                                   .half_life_days = c[1],
+                                   .prior = c[2],
+                                   .prior_exams = c[3]};
     memcpy(read.coefficients, w + 1, sizeof read.coefficients);
     if (!weights_are_sound(&read)) {
         return err_make(ERR_MODEL_UNREADABLE, "history model: weights out of range");
@@ -203,11 +208,13 @@ static struct err read_weights(const struct model_file *file, struct history_wei
 
 static bool entry_is_sound(const struct history_entry *entry)
 {
-    return entry->key != 0 && isfinite(entry->exams) && isfinite(entry->finds) && entry->finds >= 0 &&
-           entry->exams >= entry->finds && entry->exams_count >= entry->finds_count;
+    return entry->key != 0 && isfinite(entry->exams) && isfinite(entry->finds) &&
+           entry->finds >= 0 && entry->exams >= entry->finds &&
+           entry->exams_count >= entry->finds_count;
 }
 
-/* The arrays must fit one another; each row is checked, because a wrong count would be a wrong reason for ever. */
+/* The arrays must fit one another; each row is checked, because a wrong count would be a wrong
+ * reason for ever. */
 static struct err read_counts(const struct model_file *file, struct history_table *out)
 {
     const struct model_array *keys = model_file_find(file, "keys", MODEL_U64);
@@ -266,8 +273,6 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
     return err_none;
 }
 
-/* ---- learning and reading ---------------------------------------------------------------------------------------------- */
-
 static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
 {
     for (uint32_t i = 0; i < keys_count; i++) {
@@ -280,7 +285,8 @@ static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
 
 static uint32_t lines_to_read(const struct declaration *declaration)
 {
-    return declaration->lines_count > RECORD_LINES_MAX ? RECORD_LINES_MAX : declaration->lines_count;
+    return declaration->lines_count > RECORD_LINES_MAX ? RECORD_LINES_MAX
+                                                       : declaration->lines_count;
 }
 
 uint32_t history_keys(const struct declaration *declaration, uint64_t keys[HISTORY_KEYS_MAX])
@@ -303,21 +309,23 @@ uint32_t history_keys(const struct declaration *declaration, uint64_t keys[HISTO
     return count;
 }
 
-void history_learn(struct history *self, const struct declaration *declaration, bool found, int64_t t_ns,
-                   uint64_t keys[HISTORY_KEYS_MAX])
+void history_learn(struct history *self, const struct declaration *declaration, bool found,
+                   int64_t t_ns, uint64_t keys[HISTORY_KEYS_MAX])
 {
     if (t_ns <= self->learnt_until_ns) {
         return;
     }
     uint32_t count = history_keys(declaration, keys);
     for (uint32_t i = 0; i < count; i++) {
-        history_table_learn(&self->live, keys[i], found, t_ns, self->weights.half_life_days * ns_per_day);
+        history_table_learn(&self->live, keys[i], found, t_ns,
+                            self->weights.half_life_days * ns_per_day);
     }
 }
 
 static int64_t history_now(const struct history *self)
 {
-    return self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns : self->live.newest_ns;
+    return self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns
+                                                       : self->live.newest_ns;
 }
 
 static void know(const struct history *self, uint64_t key, struct history_known *out)
@@ -331,7 +339,8 @@ static void know(const struct history *self, uint64_t key, struct history_known 
 
 static double overall_rate(const struct history_weights *weights, const struct history_known *all)
 {
-    return (all->finds + weights->prior_exams * weights->prior) / (all->exams + weights->prior_exams);
+    return (all->finds + weights->prior_exams * weights->prior) /
+           (all->exams + weights->prior_exams);
 }
 
 double history_rate(const struct history *self)
@@ -343,7 +352,8 @@ double history_rate(const struct history *self)
 }
 
 /* Features of one line in the order of kinds: a parent always stands before its children. */
-static void read_line(const struct history *self, const struct history_parts *parts, struct history_reading *out)
+static void read_line(const struct history *self, const struct history_parts *parts,
+                      struct history_reading *out)
 {
     double logits[HISTORY_KINDS];
     double k = self->weights.shrinkage;
@@ -376,7 +386,8 @@ static void read_line(const struct history *self, const struct history_parts *pa
     }
 }
 
-void history_read(const struct history *self, const struct declaration *declaration, struct history_reading *out)
+void history_read(const struct history *self, const struct declaration *declaration,
+                  struct history_reading *out)
 {
     struct history_parts parts;
     history_parts_of_declaration(declaration, &parts);

@@ -4,11 +4,12 @@
 
 /* History: what past exams say of the entities and pairs of a declaration.
  *
- * Each entity has exams n and finds f that fade with a half-life. Its rate is shrunk to that of its parents:
- *   p = (f + k q) / (n + k),   q = sigmoid(mean of the parents' logits), or the overall rate when there is no parent
- * and its feature is logit(p) - logit(q): 0 for an entity nobody has examined. A linear model with weights >= 0 adds them
- * up, so more finds never lower a score. "Now" is the time of the newest outcome learnt, not of the declaration: nobody
- * can make a record look old by a date of his own choosing.
+ * Each entity has exams n and finds f that fade with a half-life. Its rate is shrunk to that of its
+ * parents: p = (f + k q) / (n + k),   q = sigmoid(mean of the parents' logits), or the overall rate
+ * when there is no parent and its feature is logit(p) - logit(q): 0 for an entity nobody has
+ * examined. A linear model with weights >= 0 adds them up, so more finds never lower a score. "Now"
+ * is the time of the newest outcome learnt, not of the declaration: nobody can make a record look
+ * old by a date of his own choosing.
  *
  * One thread a handle. history_learn() and the reading functions allocate nothing. */
 
@@ -45,7 +46,8 @@ void history_table_fini(struct history_table *self);
 void history_table_reset(struct history_table *self);
 /* Twice the slots. For training only. */
 MUST_USE struct err history_table_grow(struct history_table *self);
-void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns, double half_life_ns);
+void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns,
+                         double half_life_ns);
 
 struct history_weights {
     double intercept;
@@ -61,8 +63,8 @@ extern const struct history_weights history_weights_builtin;
 
 struct history {
     struct history_weights weights;
-    struct history_table base;     /* of the installed model; slots 0: none */
-    int64_t learnt_until_ns;       /* outcomes up to here are in the model */
+    struct history_table base; /* of the installed model; slots 0: none */
+    int64_t learnt_until_ns;   /* outcomes up to here are in the model */
     struct history_table live;
 };
 
@@ -77,7 +79,7 @@ struct history_known {
 struct history_reading {
     double logit; /* intercept + sum of coefficient * feature, in the order of kinds */
     double features[HISTORY_KINDS];
-    double prior[HISTORY_KINDS];  /* q: the rate that the entity is judged against */
+    double prior[HISTORY_KINDS]; /* q: the rate that the entity is judged against */
     bool present[HISTORY_KINDS];
     struct history_known known[HISTORY_KINDS];
     uint32_t line_index;
@@ -92,15 +94,16 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
 #define HISTORY_KEYS_MAX (HISTORY_KINDS * RECORD_LINES_MAX)
 uint32_t history_keys(const struct declaration *declaration, uint64_t keys[HISTORY_KEYS_MAX]);
 
-/* One outcome into the live table; outcomes that the installed model has already learnt are passed over. Each entity
- * counts once, in however many lines it stands. keys is workspace. */
-void history_learn(struct history *self, const struct declaration *declaration, bool found, int64_t t_ns,
-                   uint64_t keys[HISTORY_KEYS_MAX]);
+/* One outcome into the live table; outcomes that the installed model has already learnt are passed
+ * over. Each entity counts once, in however many lines it stands. keys is workspace. */
+void history_learn(struct history *self, const struct declaration *declaration, bool found,
+                   int64_t t_ns, uint64_t keys[HISTORY_KEYS_MAX]);
 
 /* The overall rate, 0..1. */
 double history_rate(const struct history *self);
-/* Reads every line and keeps the one with the highest logit (the first of equals). A declaration without lines is read
- * as if it had one that is empty. */
-void history_read(const struct history *self, const struct declaration *declaration, struct history_reading *out);
+/* Reads every line and keeps the one with the highest logit (the first of equals). A declaration
+ * without lines is read as if it had one that is empty. */
+void history_read(const struct history *self, const struct declaration *declaration,
+                  struct history_reading *out);
 
 #endif

@@ -9,9 +9,10 @@
 #include "base/err.h"
 #include "kernels/rng.h"
 
-/* Every value is digested once a line with SHA-256, cut to 64 bits; a pair mixes the digests of its parts. Nobody can
- * choose a name that lands on somebody else's history without finding a 64-bit second preimage. Two of ten million keys
- * meet by accident with a chance of about 3 in a million. */
+/* Every value is digested once a line with SHA-256, cut to 64 bits; a pair mixes the digests of its
+ * parts. Nobody can choose a name that lands on somebody else's history without finding a 64-bit
+ * second preimage. Two of ten million keys meet by accident with a chance of about 3 in a million.
+ */
 
 #define PARTS_1(a) {a}, 1
 #define PARTS_2(a, b) {a, b}, 2
@@ -38,7 +39,8 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.importer_hs4", PARTS_2(PART_IMPORTER, PART_HS4), PARENT_2(IMPORTER, HS4)},
     {"history.seller_hs6", PARTS_2(PART_SELLER, PART_HS6), PARENT_2(SELLER, HS6)},
     {"history.seller_origin", PARTS_2(PART_SELLER, PART_ORIGIN), PARENT_2(SELLER, ORIGIN)},
-    {"history.declarant_importer", PARTS_2(PART_DECLARANT, PART_IMPORTER), PARENT_2(DECLARANT, IMPORTER)},
+    {"history.declarant_importer", PARTS_2(PART_DECLARANT, PART_IMPORTER),
+     PARENT_2(DECLARANT, IMPORTER)},
     {"history.declarant_hs6", PARTS_2(PART_DECLARANT, PART_HS6), PARENT_2(DECLARANT, HS6)},
     {"history.origin_hs2", PARTS_2(PART_ORIGIN, PART_HS2), PARENT_1(ORIGIN)},
     {"history.departure_origin", PARTS_2(PART_DEPARTURE, PART_ORIGIN), PARENT_1(ORIGIN)},
@@ -47,7 +49,8 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.hs6_tax_rate", PARTS_2(PART_HS6, PART_TAX_RATE), PARENT_1(HS6)},
     {"history.hs6_office", PARTS_2(PART_HS6, PART_OFFICE), PARENT_2(HS6, OFFICE)},
     {"history.hs6_origin_indicator", PARTS_2(PART_HS6, PART_ORIGIN_INDICATOR), PARENT_1(HS6)},
-    {"history.importer_hs6_origin", PARTS_3(PART_IMPORTER, PART_HS6, PART_ORIGIN), PARENT_2(IMPORTER, HS6)},
+    {"history.importer_hs6_origin", PARTS_3(PART_IMPORTER, PART_HS6, PART_ORIGIN),
+     PARENT_2(IMPORTER, HS6)},
 };
 
 #define PART_TEXT_BYTES (RECORD_TEXT_BYTES_MAX + 1u)
@@ -96,7 +99,8 @@ static uint64_t digest_part(enum history_part part, const char *value)
 }
 
 /* Two spellings of each name are read, because feeds keep the column's own name. */
-static const char *other_value(const struct declaration *declaration, const char *name, const char *second_name)
+static const char *other_value(const struct declaration *declaration, const char *name,
+                               const char *second_name)
 {
     const char *value = field_find(declaration->other, declaration->other_count, name);
     if (value == NULL || value[0] == '\0') {
@@ -120,10 +124,11 @@ void history_parts_of_declaration(const struct declaration *declaration, struct 
     out->digests[PART_COURIER] = digest_part(PART_COURIER, declaration->courier);
     out->digests[PART_DEPARTURE] = digest_part(PART_DEPARTURE, declaration->departure_country);
     out->digests[PART_OFFICE] = digest_part(PART_OFFICE, office_of(declaration));
-    out->digests[PART_TAX_TYPE] = digest_part(PART_TAX_TYPE, other_value(declaration, "tax_type", "Tax Type"));
+    out->digests[PART_TAX_TYPE] =
+        digest_part(PART_TAX_TYPE, other_value(declaration, "tax_type", "Tax Type"));
     out->digests[PART_ORIGIN_INDICATOR] =
-        digest_part(PART_ORIGIN_INDICATOR, other_value(declaration, "origin_indicator",
-                                                       "Country of Origin Indicator"));
+        digest_part(PART_ORIGIN_INDICATOR,
+                    other_value(declaration, "origin_indicator", "Country of Origin Indicator"));
 }
 
 /* The digits of an HS code, at most six; what is not a digit is skipped ("4408.90"). */
@@ -160,7 +165,8 @@ void history_parts_add_line(const struct goods_line *line, struct history_parts 
     parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
     parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
     char rate[24];
-    parts->digests[PART_TAX_RATE] = digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
+    parts->digests[PART_TAX_RATE] =
+        digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
 }
 
 uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
@@ -178,8 +184,6 @@ uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
     }
     return key != 0 ? key : 1;
 }
-
-/* ---- words ----------------------------------------------------------------------------------------------------------- */
 
 static const char *part_value(enum history_part part, const struct declaration *declaration,
                               const struct goods_line *line)
@@ -208,15 +212,22 @@ static const char *part_value(enum history_part part, const struct declaration *
     }
 }
 
-static const char *const part_words[PART_COUNT] = {
-    [PART_IMPORTER] = "importer",   [PART_SELLER] = "seller",      [PART_DECLARANT] = "declarant",
-    [PART_COURIER] = "courier",     [PART_HS6] = "HS",             [PART_HS4] = "HS",
-    [PART_HS2] = "HS chapter",      [PART_ORIGIN] = "origin",      [PART_DEPARTURE] = "departure",
-    [PART_OFFICE] = "office",       [PART_TAX_TYPE] = "tax type",  [PART_TAX_RATE] = "tax rate",
-    [PART_ORIGIN_INDICATOR] = "origin mark"};
+static const char *const part_words[PART_COUNT] = {[PART_IMPORTER] = "importer",
+                                                   [PART_SELLER] = "seller",
+                                                   [PART_DECLARANT] = "declarant",
+                                                   [PART_COURIER] = "courier",
+                                                   [PART_HS6] = "HS",
+                                                   [PART_HS4] = "HS",
+                                                   [PART_HS2] = "HS chapter",
+                                                   [PART_ORIGIN] = "origin",
+                                                   [PART_DEPARTURE] = "departure",
+                                                   [PART_OFFICE] = "office",
+                                                   [PART_TAX_TYPE] = "tax type",
+                                                   [PART_TAX_RATE] = "tax rate",
+                                                   [PART_ORIGIN_INDICATOR] = "origin mark"};
 
-/* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's name in the wrong
- * column must not reach a public entry. */
+/* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's
+ * name in the wrong column must not reach a public entry. */
 static void code_text(const char *value, char out[16])
 {
     char text[PART_TEXT_BYTES];
@@ -228,8 +239,8 @@ static void code_text(const char *value, char out[16])
     snprintf(out, 16, "%.12s", plain ? text : "(other)");
 }
 
-static void part_text(enum history_part part, const struct declaration *declaration, const struct goods_line *line,
-                      const uint8_t *pseudonym_key, char out[40])
+static void part_text(enum history_part part, const struct declaration *declaration,
+                      const struct goods_line *line, const uint8_t *pseudonym_key, char out[40])
 {
     char text[PART_TEXT_BYTES];
     char digits[7] = "";
@@ -239,7 +250,8 @@ static void part_text(enum history_part part, const struct declaration *declarat
     if (part <= PART_COURIER) {
         char pseudonym[PSEUDONYM_BYTES] = "";
         if (pseudonym_key != NULL) {
-            pseudonym_of(pseudonym_key, part_words[part], part_value(part, declaration, line), pseudonym);
+            pseudonym_of(pseudonym_key, part_words[part], part_value(part, declaration, line),
+                         pseudonym);
         }
         snprintf(out, 40, "%s", pseudonym);
     } else if (part == PART_HS6) {
@@ -256,8 +268,9 @@ static void part_text(enum history_part part, const struct declaration *declarat
     }
 }
 
-void history_kind_words(uint32_t kind_index, const struct declaration *declaration, const struct goods_line *line,
-                        const uint8_t *pseudonym_key, char out[HISTORY_WORDS_BYTES])
+void history_kind_words(uint32_t kind_index, const struct declaration *declaration,
+                        const struct goods_line *line, const uint8_t *pseudonym_key,
+                        char out[HISTORY_WORDS_BYTES])
 {
     must(kind_index < HISTORY_KINDS);
     const struct history_kind *kind = &history_kinds[kind_index];
@@ -266,8 +279,9 @@ void history_kind_words(uint32_t kind_index, const struct declaration *declarati
     for (uint32_t i = 0; i < kind->parts_count; i++) {
         char value[40];
         part_text(kind->parts[i], declaration, line, pseudonym_key, value);
-        int written = snprintf(out + used, HISTORY_WORDS_BYTES - used, "%s%s%s%s", i > 0 ? " x " : "",
-                               part_words[kind->parts[i]], value[0] != '\0' ? " " : "", value);
+        int written =
+            snprintf(out + used, HISTORY_WORDS_BYTES - used, "%s%s%s%s", i > 0 ? " x " : "",
+                     part_words[kind->parts[i]], value[0] != '\0' ? " " : "", value);
         must(written > 0 && (size_t)written < HISTORY_WORDS_BYTES - used);
         used += (size_t)written;
     }

@@ -2,11 +2,13 @@
 #ifndef SCORE_HISTORY_KIND_H
 #define SCORE_HISTORY_KIND_H
 
-/* History kind: the entities and pairs whose past exams are remembered, their keys in the table and their names in words.
+/* History kind: the entities and pairs whose past exams are remembered, their keys in the table and
+ * their names in words.
  *
- * A kind is a combination of parts of one goods line of a declaration (importer x HS 6, origin x HS 2, ...). It is absent
- * from a line when one of its parts is empty. The order of the table is the order of the weights in a history model, so a
- * change of it is a new HISTORY_KINDS_VERSION. Pure but for SHA-256; any thread. */
+ * A kind is a combination of parts of one goods line of a declaration (importer x HS 6, origin x HS
+ * 2, ...). It is absent from a line when one of its parts is empty. The order of the table is the
+ * order of the weights in a history model, so a change of it is a new HISTORY_KINDS_VERSION. Pure
+ * but for SHA-256; any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,7 +44,8 @@ struct history_kind {
     const char *name; /* of the contribution: "history.importer_hs6" */
     enum history_part parts[HISTORY_KIND_PARTS_MAX];
     uint32_t parts_count;
-    uint32_t parents[HISTORY_PARENTS_MAX]; /* indices of earlier kinds; none: everything is the parent */
+    uint32_t
+        parents[HISTORY_PARENTS_MAX]; /* indices of earlier kinds; none: everything is the parent */
     uint32_t parents_count;
 };
 
@@ -53,16 +56,19 @@ struct history_parts {
     uint64_t digests[PART_COUNT];
 };
 
-/* Text is trimmed and taken to upper case (ASCII) first; an HS code is its digits. Parts of the declaration itself. */
+/* Text is trimmed and taken to upper case (ASCII) first; an HS code is its digits. Parts of the
+ * declaration itself. */
 void history_parts_of_declaration(const struct declaration *declaration, struct history_parts *out);
 /* The same with the parts of one of its lines added. */
 void history_parts_add_line(const struct goods_line *line, struct history_parts *parts);
 /* Key of a kind in the table; 0 when the kind is absent from these parts. */
 uint64_t history_key(uint32_t kind_index, const struct history_parts *parts);
 
-/* "importer p0123456789abcdef x HS 4408.90". Names of persons and firms come out as pseudonyms under pseudonym_key (32
- * bytes), or without any value when it is NULL: words go into public entries. */
-void history_kind_words(uint32_t kind_index, const struct declaration *declaration, const struct goods_line *line,
-                        const uint8_t *pseudonym_key, char out[HISTORY_WORDS_BYTES]);
+/* "importer p0123456789abcdef x HS 4408.90". Names of persons and firms come out as pseudonyms
+ * under pseudonym_key (32 bytes), or without any value when it is NULL: words go into public
+ * entries. */
+void history_kind_words(uint32_t kind_index, const struct declaration *declaration,
+                        const struct goods_line *line, const uint8_t *pseudonym_key,
+                        char out[HISTORY_WORDS_BYTES]);
 
 #endif

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Limits from looking at real scans, MODELS.md: below this contrast (95th minus 5th percentile of attenuation) even the
- * tyres cannot be seen; noise of a tenth of the contrast hides small objects. */
+/* Limits from looking at real scans, MODELS.md: below this contrast (95th minus 5th percentile of
+ * attenuation) even the tyres cannot be seen; noise of a tenth of the contrast hides small objects.
+ */
 static const double contrast_good = 0.10;
 static const double noise_share_bad = 0.10;
 /* Pixels that nothing gets through, above this share, are a load the scanner cannot see into. */
@@ -20,7 +21,8 @@ static double held(double value)
 static void add_words(struct quality *quality, const char *words)
 {
     size_t used = strlen(quality->words);
-    snprintf(quality->words + used, sizeof quality->words - used, "%s%s", used > 0 ? ", " : "", words);
+    snprintf(quality->words + used, sizeof quality->words - used, "%s%s", used > 0 ? ", " : "",
+             words);
 }
 
 void quality_of_image(const struct working *working, struct quality *out)
@@ -71,8 +73,10 @@ void quality_of_declaration(const struct declaration *declaration, struct qualit
         {declaration->declarant[0] != '\0', "declarant"},
         {declaration->departure_country[0] != '\0', "departure"},
         {declaration->declared_empty || (line != NULL && line->hs_code[0] != '\0'), "HS code"},
-        {declaration->declared_empty || (line != NULL && line->origin_country[0] != '\0'), "origin"},
-        {declaration->declared_empty || declaration->gross_mass_kg > 0 || (line != NULL && line->net_mass_kg > 0),
+        {declaration->declared_empty || (line != NULL && line->origin_country[0] != '\0'),
+         "origin"},
+        {declaration->declared_empty || declaration->gross_mass_kg > 0 ||
+             (line != NULL && line->net_mass_kg > 0),
          "mass"},
         {declaration->declared_empty || (line != NULL && line->value > 0), "value"},
     };

@@ -2,8 +2,8 @@
 #ifndef SCORE_QUALITY_H
 #define SCORE_QUALITY_H
 
-/* Quality: how much there is to judge by, 0..1, and what is wrong in words. Kept apart from risk: a poor image or an empty
- * field is shown, but adds nothing to a score. Pure; any thread. */
+/* Quality: how much there is to judge by, 0..1, and what is wrong in words. Kept apart from risk: a
+ * poor image or an empty field is shown, but adds nothing to a score. Pure; any thread. */
 
 #include "proto/record.h"
 #include "score/working.h"

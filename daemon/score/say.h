@@ -10,7 +10,8 @@
 
 /* "12,000": rounded to the nearest whole; values beyond 999,999,999,999 are cut there. */
 void say_count(double value, char out[SAY_BYTES]);
-/* The same to two significant figures: "4,100". For estimates, which should not look more exact than they are. */
+/* The same to two significant figures: "4,100". For estimates, which should not look more exact
+ * than they are. */
 void say_about(double value, char out[SAY_BYTES]);
 /* "exam", "exams". */
 const char *say_plural(uint64_t count, const char *one, const char *many);

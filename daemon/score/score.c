@@ -9,13 +9,14 @@
 #include "kernels/blas.h"
 #include "score/score_parts.h"
 
-/* An item is scored by itself, whatever else is in its batch: the kernels give the same bits for every batch, and nothing
- * is carried from one item to the next. */
+/* An item is scored by itself, whatever else is in its batch: the kernels give the same bits for
+ * every batch, and nothing is carried from one item to the next. */
 
 static const char history_name[] = "history";
 static const char fusion_name[] = "fusion";
 
-static void name_builtin(struct score_model *model, const char *name, const double *constants, uint32_t count)
+static void name_builtin(struct score_model *model, const char *name, const double *constants,
+                         uint32_t count)
 {
     *model = (struct score_model){.builtin = true};
     snprintf(model->name, sizeof model->name, "%s", name);
@@ -55,9 +56,10 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
         memcpy(self->pseudonym_key, conf->pseudonym_key, HASH_BYTES);
     }
     struct err err = working_init(&self->working, conf->working_height);
-    err = err_is(err) ? err
-                      : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
-                                              conf->working_height);
+    err = err_is(err)
+              ? err
+              : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
+                                      conf->working_height);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
         score_close(&self);
@@ -85,9 +87,8 @@ void score_close(struct score **self)
     *self = NULL;
 }
 
-/* ---- models ---------------------------------------------------------------------------------------------------------- */
-
-const struct appearance_model *score_appearance_of(const struct score *self, const char *scanner_type)
+const struct appearance_model *score_appearance_of(const struct score *self,
+                                                   const char *scanner_type)
 {
     for (uint32_t i = 0; i < self->appearances_count; i++) {
         if (strcmp(self->appearances[i].name + strlen(APPEARANCE_PREFIX), scanner_type) == 0) {
@@ -106,7 +107,8 @@ static struct err install_appearance(struct score *self, const struct model_file
     }
     if (model.working_height > self->working_height) {
         appearance_model_fini(&model);
-        return err_make(ERR_MODEL_UNREADABLE, "appearance model: trained at a greater working height than is set");
+        return err_make(ERR_MODEL_UNREADABLE,
+                        "appearance model: trained at a greater working height than is set");
     }
     uint32_t at = 0;
     while (at < self->appearances_count && strcmp(self->appearances[at].name, model.name) != 0) {
@@ -114,7 +116,8 @@ static struct err install_appearance(struct score *self, const struct model_file
     }
     if (at == SCORE_APPEARANCES_MAX) {
         appearance_model_fini(&model);
-        return err_make(ERR_ARGUMENT, "appearance models for more scanner types than a score can name");
+        return err_make(ERR_ARGUMENT,
+                        "more scanner types than SCORE_MODELS_MAX allows");
     }
     if (at < self->appearances_count) {
         appearance_model_fini(&self->appearances[at]);
@@ -125,7 +128,8 @@ static struct err install_appearance(struct score *self, const struct model_file
     return err_none;
 }
 
-static void name_installed(struct score_model *model, const char *name, const struct model_file *file)
+static void name_installed(struct score_model *model, const char *name,
+                           const struct model_file *file)
 {
     *model = (struct score_model){.builtin = false};
     snprintf(model->name, sizeof model->name, "%s", name);
@@ -155,8 +159,8 @@ static struct err install_file(struct score *self, const char *name, const struc
     return err_make(ERR_MODEL_UNREADABLE, "model file: no place of that name");
 }
 
-MUST_USE struct err score_install(struct score *self, const char *path, const uint8_t wanted[HASH_BYTES],
-                                  struct score_installed *what)
+MUST_USE struct err score_install(struct score *self, const char *path,
+                                  const uint8_t wanted[HASH_BYTES], struct score_installed *what)
 {
     struct model_file file;
     struct err err = model_file_read(path, wanted, &file);
@@ -193,11 +197,12 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
         memcpy(out[count].sha256, self->appearances[i].sha256, HASH_BYTES);
         count++;
     }
-    must(count <= ENTRY_MODELS_MAX);
+    must(count <= SCORE_MODELS_MAX);
     return count;
 }
 
-void score_name_model(struct score_result *result, const char *name, const uint8_t sha256[HASH_BYTES])
+void score_name_model(struct score_result *result, const char *name,
+                      const uint8_t sha256[HASH_BYTES])
 {
     struct entry_score *score = &result->score;
     for (uint32_t i = 0; i < score->models_count; i++) {
@@ -211,9 +216,8 @@ void score_name_model(struct score_result *result, const char *name, const uint8
     score->models_count++;
 }
 
-/* ---- scoring --------------------------------------------------------------------------------------------------------- */
-
-static void add_quality(const struct score_input *input, const struct score_sight *sight, struct score_result *result)
+static void add_quality(const struct score_input *input, const struct score_sight *sight,
+                        struct score_result *result)
 {
     struct quality declared = {.value = 1};
     for (uint32_t i = 0; i < input->declarations_count; i++) {
@@ -233,13 +237,15 @@ static void add_quality(const struct score_input *input, const struct score_sigh
                poor ? (lacks ? "; image: " : ": image: ") : "", poor ? sight->quality_words : "");
 }
 
-/* An item that nothing can be said about keeps its reasons but has no probability: policy decides what becomes of it. */
+/* An item that nothing can be said about keeps its reasons but has no probability: policy decides
+ * what becomes of it. */
 static void declare_unscorable(const struct score_input *input, const struct score_sight *sight,
                                struct score_result *result)
 {
-    const char *why = input->scans_count == 0     ? "neither scan nor declaration"
-                      : sight->usable_count == 0 ? "no declaration, and no image of its scans can be used"
-                                                 : "no declaration, and no appearance model fits its scans";
+    const char *why = input->scans_count == 0 ? "neither scan nor declaration"
+                      : sight->usable_count == 0
+                          ? "no declaration, and no image of its scans can be used"
+                          : "no declaration, and no appearance model fits its scans";
     snprintf(result->unscorable, sizeof result->unscorable, "%s", why);
     result->score.unscorable = result->unscorable;
     for (uint32_t i = 0; i < result->score.contributions_count; i++) {
@@ -249,7 +255,8 @@ static void declare_unscorable(const struct score_input *input, const struct sco
     result->score.probability = 0;
 }
 
-static void score_item(struct score *self, const struct score_input *input, struct score_result *result)
+static void score_item(struct score *self, const struct score_input *input,
+                       struct score_result *result)
 {
     must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
     struct score_sight sight;
@@ -264,14 +271,16 @@ static void score_item(struct score *self, const struct score_input *input, stru
     }
 }
 
-void score_items(struct score *self, const struct score_input *inputs, struct score_result *results, uint32_t count)
+void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,
+                 uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         score_item(self, &inputs[i], &results[i]);
     }
 }
 
-void score_history_learn(struct score *self, const struct declaration *declaration, bool found, int64_t t_ns)
+void score_history_learn(struct score *self, const struct declaration *declaration, bool found,
+                         int64_t t_ns)
 {
     history_learn(&self->history, declaration, found, t_ns, self->keys);
 }
@@ -281,8 +290,9 @@ void score_history_reset(struct score *self)
     history_table_reset(&self->history.live);
 }
 
-MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan, uint32_t image_index,
-                                      const uint8_t *pixels, float **map, uint32_t *map_width, uint32_t *map_height)
+MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,
+                                      uint32_t image_index, const uint8_t *pixels, float **map,
+                                      uint32_t *map_width, uint32_t *map_height)
 {
     if (image_index >= scan->images_count || pixels == NULL) {
         return err_make(ERR_ARGUMENT, "score_anomaly_map");

@@ -41,7 +41,8 @@ struct score_installed {
 /* what may be NULL. */
 MUST_USE struct err score_install(struct score *self, const char *path, const uint8_t wanted[HASH_BYTES],
                                   struct score_installed *what);
-/* Names and hashes of what is installed; at most ENTRY_MODELS_MAX. Strings live as long as the scorer. */
+#define SCORE_MODELS_MAX 66u
+/* Names and hashes of what is installed; at most SCORE_MODELS_MAX. Strings live as long as the scorer. */
 uint32_t score_models(const struct score *self, struct entry_model *out);
 
 #define SCORE_PARTS_MAX 8u

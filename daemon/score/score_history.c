@@ -8,7 +8,8 @@
 #include "kernels/logistic.h"
 #include "score/say.h"
 
-/* An officer is told the few entities that weigh most; the others come as one sum, so that the list still adds up. */
+/* An officer is told the few entities that weigh most; the others come as one sum, so that the list
+ * still adds up. */
 
 enum { SHOWN_MAX = 8 };
 
@@ -23,28 +24,32 @@ static const struct goods_line *line_of(const struct declaration *declaration, u
 }
 
 static void add_entity(const struct score *self, const struct declaration *declaration,
-                       const struct history_reading *reading, uint32_t kind, struct score_result *result)
+                       const struct history_reading *reading, uint32_t kind,
+                       struct score_result *result)
 {
     char entity[HISTORY_WORDS_BYTES];
-    history_kind_words(kind, declaration, line_of(declaration, reading->line_index), key_of(self), entity);
+    history_kind_words(kind, declaration, line_of(declaration, reading->line_index), key_of(self),
+                       entity);
     const struct history_known *known = &reading->known[kind];
-    double logit =
-        self->fusion.history_scale * (self->history.weights.coefficients[kind] * reading->features[kind]);
+    double logit = self->fusion.history_scale *
+                   (self->history.weights.coefficients[kind] * reading->features[kind]);
     if (known->exams_count == 0) {
-        fusion_add(result, history_kinds[kind].name, logit, "no exams of %s yet: prior %.1f%%", entity,
-                   100 * reading->prior[kind]);
+        fusion_add(result, history_kinds[kind].name, logit, "no exams of %s yet: prior %.1f%%",
+                   entity, 100 * reading->prior[kind]);
         return;
     }
-    /* Counts that have faded to less than half are old: say so, or the weight will not be understood. */
+    /* Counts that have faded to less than half are old: say so, or the weight will not be
+     * understood. */
     bool old = known->exams < 0.5 * (double)known->exams_count;
-    fusion_add(result, history_kinds[kind].name, logit, "%s: %" PRIu64 " %s in %" PRIu64 " %s%s", entity,
-               known->finds_count, say_plural(known->finds_count, "find", "finds"), known->exams_count,
-               say_plural(known->exams_count, "exam", "exams"), old ? ", most of them long ago" : "");
+    fusion_add(result, history_kinds[kind].name, logit, "%s: %" PRIu64 " %s in %" PRIu64 " %s%s",
+               entity, known->finds_count, say_plural(known->finds_count, "find", "finds"),
+               known->exams_count, say_plural(known->exams_count, "exam", "exams"),
+               old ? ", most of them long ago" : "");
 }
 
 /* Indices of the kinds with the largest parts, largest first; returns how many. */
-static uint32_t choose_shown(const struct history_weights *weights, const struct history_reading *reading,
-                             uint32_t shown[SHOWN_MAX])
+static uint32_t choose_shown(const struct history_weights *weights,
+                             const struct history_reading *reading, uint32_t shown[SHOWN_MAX])
 {
     uint32_t count = 0;
     bool taken[HISTORY_KINDS] = {false};
@@ -77,8 +82,8 @@ static bool is_shown(const uint32_t *shown, uint32_t count, uint32_t kind)
     return false;
 }
 
-static void add_rest(const struct score *self, const struct history_reading *reading, const uint32_t *shown,
-                     uint32_t shown_count, struct score_result *result)
+static void add_rest(const struct score *self, const struct history_reading *reading,
+                     const uint32_t *shown, uint32_t shown_count, struct score_result *result)
 {
     double rest = 0;
     uint32_t count = 0;
@@ -90,7 +95,8 @@ static void add_rest(const struct score *self, const struct history_reading *rea
         }
     }
     if (count > 0) {
-        fusion_add(result, "history.rest", rest, "%" PRIu32 " other entities and pairs together", count);
+        fusion_add(result, "history.rest", rest, "%" PRIu32 " other entities and pairs together",
+                   count);
     }
 }
 
@@ -108,17 +114,20 @@ static void add_declaration(const struct score *self, const struct declaration *
         if (reading->present[importer]) {
             add_entity(self, declaration, reading, importer, result);
         } else {
-            fusion_add(result, history_kinds[importer].name, 0, "declaration names no importer: no history of one");
+            fusion_add(result, history_kinds[importer].name, 0,
+                       "declaration names no importer: no history of one");
         }
     }
 }
 
-void score_add_history(struct score *self, const struct score_input *input, struct score_result *result)
+void score_add_history(struct score *self, const struct score_input *input,
+                       struct score_result *result)
 {
     const struct history_weights *weights = &self->history.weights;
     double rate = history_rate(&self->history);
     if (input->declarations_count == 0) {
-        fusion_add(result, FUSION_INTERCEPT, self->fusion.intercept + self->fusion.history_scale * logistic_logit(rate),
+        fusion_add(result, FUSION_INTERCEPT,
+                   self->fusion.intercept + self->fusion.history_scale * logistic_logit(rate),
                    "base rate %.1f%%: overall rate of finds, no declaration", 100 * rate);
         fusion_add(result, "history.none", 0, "no declaration: judged by scan alone");
         return;
@@ -134,7 +143,8 @@ void score_add_history(struct score *self, const struct score_input *input, stru
         }
     }
     double base = self->fusion.intercept + self->fusion.history_scale * weights->intercept;
-    fusion_add(result, FUSION_INTERCEPT, base, "base rate %.1f%%, before anything is said for or against",
+    fusion_add(result, FUSION_INTERCEPT, base,
+               "base rate %.1f%%, before anything is said for or against",
                100 * logistic_probability(base));
     add_declaration(self, input->declarations[riskiest_index], &riskiest, result);
     score_name_model(result, self->history_model.name, self->history_model.sha256);

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Every view of every scan is looked at; the one that stands out most speaks for the item. Images are counted over all
- * scans of the item, in order, so that a region names its image. */
+/* Every view of every scan is looked at; the one that stands out most speaks for the item. Images
+ * are counted over all scans of the item, in order, so that a region names its image. */
 
 struct best_look {
     bool found;
@@ -27,20 +27,23 @@ bool score_is_companion(const struct scan *scan, uint32_t image_index)
     for (uint32_t i = 0; i < scan->images_count; i++) {
         const struct image *other = &scan->images[i];
         if (i != image_index && other->view == image->view && other->energy == ENERGY_HIGH &&
-            other->width == image->width && other->height == image->height && other->meaning == image->meaning) {
+            other->width == image->width && other->height == image->height &&
+            other->meaning == image->meaning) {
             return true;
         }
     }
     return false;
 }
 
-const struct image *score_low_companion(const struct scan *scan, uint32_t image_index, uint32_t *low_index)
+const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
+                                        uint32_t *low_index)
 {
     const struct image *image = &scan->images[image_index];
     for (uint32_t i = 0; i < scan->images_count && image->energy == ENERGY_HIGH; i++) {
         const struct image *other = &scan->images[i];
-        if (other->energy == ENERGY_LOW && other->view == image->view && other->width == image->width &&
-            other->height == image->height && other->meaning == image->meaning) {
+        if (other->energy == ENERGY_LOW && other->view == image->view &&
+            other->width == image->width && other->height == image->height &&
+            other->meaning == image->meaning) {
             *low_index = i;
             return other;
         }
@@ -48,7 +51,8 @@ const struct image *score_low_companion(const struct scan *scan, uint32_t image_
     return NULL;
 }
 
-static const char *refusal_of(const struct score *self, const struct score_scan *scan, uint32_t image_index)
+static const char *refusal_of(const struct score *self, const struct score_scan *scan,
+                              uint32_t image_index)
 {
     if (scan->pixels[image_index] == NULL) {
         return "its pixels are missing";
@@ -56,8 +60,8 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
     return working_refusal(&scan->scan->images[image_index], self->image_bytes_max);
 }
 
-static void look(struct score *self, const struct score_scan *scan, uint32_t image_index, uint32_t item_image_index,
-                 const struct working *working, struct best_look *best)
+static void look(struct score *self, const struct score_scan *scan, uint32_t image_index,
+                 uint32_t item_image_index, const struct working *working, struct best_look *best)
 {
     const struct appearance_model *model = score_appearance_of(self, scan->scan->scanner_type);
     if (model == NULL || model->meaning != working->calibration.meaning) {
@@ -72,12 +76,13 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     best->z = finding.z;
     best->image_index = item_image_index;
     best->model = model;
-    best->regions_count = appearance_regions(&self->space, model, working, &finding, &scan->scan->images[image_index],
-                                             best->regions);
+    best->regions_count = appearance_regions(&self->space, model, working, &finding,
+                                             &scan->scan->images[image_index], best->regions);
 }
 
 static void see_image(struct score *self, const struct score_scan *scan, uint32_t image_index,
-                      const struct working *working, struct consistency_measure *measure, struct score_sight *sight)
+                      const struct working *working, struct consistency_measure *measure,
+                      struct score_sight *sight)
 {
     const struct image *image = &scan->scan->images[image_index];
     struct quality quality;
@@ -98,13 +103,15 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
     sight->usable_count++;
 }
 
-static void add_best(const struct score *self, const struct best_look *best, struct score_result *result)
+static void add_best(const struct score *self, const struct best_look *best,
+                     struct score_result *result)
 {
     double held = best->z < self->fusion.appearance_low    ? self->fusion.appearance_low
                   : best->z > self->fusion.appearance_high ? self->fusion.appearance_high
                                                            : best->z;
     fusion_add(result, "appearance", self->fusion.appearance * held,
-               "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32 " regions marked",
+               "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
+               " regions marked",
                best->image_index + 1, fabs(best->z), best->z >= 0 ? "stranger" : "plainer",
                best->model->name + strlen(APPEARANCE_PREFIX), best->regions_count);
     score_name_model(result, best->model->name, best->model->sha256);
@@ -120,15 +127,17 @@ static void add_best(const struct score *self, const struct best_look *best, str
     result->score.regions_count = best->regions_count;
 }
 
-static void add_missing(const struct score *self, const struct score_input *input, const struct score_sight *sight,
-                        const char *refusal, struct score_result *result)
+static void add_missing(const struct score *self, const struct score_input *input,
+                        const struct score_sight *sight, const char *refusal,
+                        struct score_result *result)
 {
     if (input->scans_count == 0) {
         fusion_add(result, "scan.none", 0, "no scan yet: judged by declaration alone");
         return;
     }
     if (refusal != NULL) {
-        fusion_add(result, "scan.unreadable", 0, "%" PRIu32 " of %" PRIu32 " images could not be used: %s",
+        fusion_add(result, "scan.unreadable", 0,
+                   "%" PRIu32 " of %" PRIu32 " images could not be used: %s",
                    sight->images_count - sight->usable_count, sight->images_count, refusal);
     }
     if (sight->usable_count > 0 && sight->judged_count == 0) {
@@ -148,8 +157,8 @@ static enum mode mode_of(const struct score_input *input)
                                            : MODE_UNKNOWN;
 }
 
-void score_add_images(struct score *self, const struct score_input *input, struct score_result *result,
-                      struct score_sight *out)
+void score_add_images(struct score *self, const struct score_input *input,
+                      struct score_result *result, struct score_sight *out)
 {
     struct score_sight sight = {.quality = 1};
     struct best_look best = {.found = false};
@@ -183,7 +192,8 @@ void score_add_images(struct score *self, const struct score_input *input, struc
         add_best(self, &best, result);
     }
     if (sight.usable_count > 0) {
-        struct consistency_declared declared = consistency_declared(input->declarations, input->declarations_count);
+        struct consistency_declared declared =
+            consistency_declared(input->declarations, input->declarations_count);
         consistency_judge(&measure, &declared, mode_of(input), measured_by, &self->fusion, result);
     }
     add_missing(self, input, &sight, refusal, result);

@@ -2,7 +2,8 @@
 #ifndef SCORE_PARTS_H
 #define SCORE_PARTS_H
 
-/* Score parts: what a scorer holds, and the steps that score_items() calls in order for each item. Inside score/ only. */
+/* Score parts: what a scorer holds, and the steps that score_items() calls in order for each item.
+ * Inside score/ only. */
 
 #include "score/appearance.h"
 #include "score/consistency.h"
@@ -12,8 +13,9 @@
 #include "score/score.h"
 #include "score/working.h"
 
-/* history, fusion and these: together ENTRY_MODELS_MAX. */
-#define SCORE_APPEARANCES_MAX (ENTRY_MODELS_MAX - 2u)
+/* Scanner types of one port. A score names history, fusion and the types of its own scans only. */
+#define SCORE_APPEARANCES_MAX (SCORE_MODELS_MAX - 2u)
+_Static_assert(SCORE_PARTS_MAX + 2u <= ENTRY_MODELS_MAX, "a score can name the models of all its scans");
 #define SCORE_MODEL_NAME_BYTES 96u
 
 struct score_model {
@@ -39,10 +41,12 @@ struct score {
 };
 
 /* NULL when no model is installed for this scanner type. */
-const struct appearance_model *score_appearance_of(const struct score *self, const char *scanner_type);
+const struct appearance_model *score_appearance_of(const struct score *self,
+                                                   const char *scanner_type);
 
 /* The base rate, and what the history of the riskiest declaration says. */
-void score_add_history(struct score *self, const struct score_input *input, struct score_result *result);
+void score_add_history(struct score *self, const struct score_input *input,
+                       struct score_result *result);
 
 /* What the images of an item gave. */
 struct score_sight {
@@ -52,15 +56,17 @@ struct score_sight {
     double quality;        /* of the worst usable image; 1 without any */
     char quality_words[QUALITY_WORDS_BYTES];
 };
-void score_add_images(struct score *self, const struct score_input *input, struct score_result *result,
-                      struct score_sight *out);
+void score_add_images(struct score *self, const struct score_input *input,
+                      struct score_result *result, struct score_sight *out);
 
 /* The image of the same view and size at the lower energy, or NULL. */
-const struct image *score_low_companion(const struct scan *scan, uint32_t image_index, uint32_t *low_index);
+const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
+                                        uint32_t *low_index);
 /* True when an image is only the low-energy companion of another. */
 bool score_is_companion(const struct scan *scan, uint32_t image_index);
 
 /* Adds a model to those that made the score, once. */
-void score_name_model(struct score_result *result, const char *name, const uint8_t sha256[HASH_BYTES]);
+void score_name_model(struct score_result *result, const char *name,
+                      const uint8_t sha256[HASH_BYTES]);
 
 #endif

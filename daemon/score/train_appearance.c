@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/blas.h"
 #include "kernels/statistics.h"
 #include "score/appearance.h"
 #include "score/consistency.h"
 #include "score/train_model.h"
 #include "score/train_sample.h"
 
-/* Scores can only be placed by images that the bank has not seen, so a fifth of the images is kept back as small working
- * images until the bank is there. */
+/* Scores can only be placed by images that the bank has not seen, so a fifth of the images is kept
+ * back as small working images until the bank is there. */
 
 enum {
     HELD_OUT_EVERY = 5,
@@ -27,7 +28,8 @@ enum {
 
 /* 1.4826 * median absolute deviation is the standard deviation of a normal distribution. */
 static const double mad_to_sd = 1.4826;
-/* The least spread, as a share of the median: of distances and image scores, and of dual-energy ratios. */
+/* The least spread, as a share of the median: of distances and image scores, and of dual-energy
+ * ratios. */
 static const double distance_share_min = 0.05;
 static const double ratio_share_min = 0.01;
 
@@ -65,11 +67,13 @@ static bool conf_is_sound(const struct train_appearance_conf *conf)
            conf->dimensions <= APPEARANCE_DIMENSIONS_MAX;
 }
 
-MUST_USE struct err train_appearance_open(const struct train_appearance_conf *conf, struct train_appearance **out)
+MUST_USE struct err train_appearance_open(const struct train_appearance_conf *conf,
+                                          struct train_appearance **out)
 {
     if (!conf_is_sound(conf)) {
         return err_make(ERR_ARGUMENT, "train_appearance_open");
     }
+    blas_use_one_thread(); /* how a product is split over threads changes its last bits */
     struct train_appearance *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_appearance_open");
@@ -86,9 +90,10 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
         err = err_make(ERR_MEMORY, "train_appearance_open");
     }
     err = err_is(err) ? err : working_init(&self->working, conf->working_height);
-    err = err_is(err) ? err
-                      : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
-                                              conf->working_height);
+    err = err_is(err)
+              ? err
+              : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
+                                      conf->working_height);
     err = err_is(err) ? err : train_sample_init(&self->sample, conf->seed);
     if (err_is(err)) {
         train_appearance_close(&self);
@@ -144,15 +149,16 @@ static void keep_measures(struct train_appearance *self, const struct train_imag
 {
     const float *low = NULL;
     const struct image *low_image = image->low_image;
-    if (low_image != NULL && image->low_pixels != NULL && working_refusal(low_image, UINT64_MAX) == NULL &&
-        low_image->width == image->image->width && low_image->height == image->image->height &&
-        low_image->meaning == image->image->meaning) {
+    if (low_image != NULL && image->low_pixels != NULL &&
+        working_refusal(low_image, UINT64_MAX) == NULL && low_image->width == image->image->width &&
+        low_image->height == image->image->height && low_image->meaning == image->image->meaning) {
         low = working_make_low(&self->working, low_image, image->low_pixels, working);
     }
     struct consistency_measure measure;
     consistency_measure(working, low, image->image->pixel_pitch_mm, &measure);
-    if (image->declared_mass_kg > 0 && isfinite(image->declared_mass_kg) && measure.mass_index > 0 &&
-        self->masses_count < MEASURES_MAX && (self->masses_count == 0 || self->pitch_known == measure.pitch_known)) {
+    if (image->declared_mass_kg > 0 && isfinite(image->declared_mass_kg) &&
+        measure.mass_index > 0 && self->masses_count < MEASURES_MAX &&
+        (self->masses_count == 0 || self->pitch_known == measure.pitch_known)) {
         self->log_index[self->masses_count] = log(measure.mass_index);
         self->log_mass[self->masses_count] = log(image->declared_mass_kg);
         self->pitch_known = measure.pitch_known;
@@ -165,13 +171,15 @@ static void keep_measures(struct train_appearance *self, const struct train_imag
 
 static void digest_image(struct train_appearance *self, const struct train_image *image)
 {
-    uint64_t pixels_bytes = (uint64_t)image->image->width * image->image->height * (image->image->bits / 8);
+    uint64_t pixels_bytes =
+        (uint64_t)image->image->width * image->image->height * (image->image->bits / 8);
     uint8_t digest[HASH_BYTES];
     sha256_of(image->pixels, pixels_bytes, digest);
     sha256_add(self->training_set, digest, HASH_BYTES);
 }
 
-MUST_USE struct err train_appearance_add(struct train_appearance *self, const struct train_image *image)
+MUST_USE struct err train_appearance_add(struct train_appearance *self,
+                                         const struct train_image *image)
 {
     if (image->pixels == NULL || working_refusal(image->image, UINT64_MAX) != NULL) {
         return err_make(ERR_IMAGE_UNREADABLE, "train_appearance_add");
@@ -179,10 +187,13 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self, const st
     struct working working;
     working_make(&self->working, image->image, image->pixels, self->conf.working_height, &working);
     if (self->has_meaning && self->meaning != working.calibration.meaning) {
-        return err_make(ERR_IMAGE_UNREADABLE, "train_appearance_add: another pixel meaning than the first image");
+        return err_make(ERR_IMAGE_UNREADABLE,
+                        "train_appearance_add: another pixel meaning than the first image");
     }
-    if (working.valid_count == 0 || working.width < APPEARANCE_SIDE || working.height < APPEARANCE_SIDE) {
-        return err_make(ERR_IMAGE_UNREADABLE, "train_appearance_add: too small or nothing valid in it");
+    if (working.valid_count == 0 || working.width < APPEARANCE_SIDE ||
+        working.height < APPEARANCE_SIDE) {
+        return err_make(ERR_IMAGE_UNREADABLE,
+                        "train_appearance_add: too small or nothing valid in it");
     }
     if (self->images_count % HELD_OUT_EVERY == 1 && self->held_out_count < HELD_OUT_MAX) {
         struct err err = hold_out(self, &working);
@@ -200,10 +211,8 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self, const st
     return err_none;
 }
 
-/* ---- placing --------------------------------------------------------------------------------------------------------- */
-
-/* Sorts values. The spread is at least a share of the median: images that are all alike would make every other one
- * infinitely strange. */
+/* Sorts values. The spread is at least a share of the median: images that are all alike would make
+ * every other one infinitely strange. */
 static void place(double *values, size_t count, double least_share, double *median, double *spread)
 {
     statistics_sort(values, count);
@@ -253,7 +262,8 @@ static struct err place_levels(struct train_appearance *self, struct appearance_
     struct level_distances distances = {{NULL}, {0}};
     bool whole = true;
     for (uint32_t level = 0; level < APPEARANCE_LEVELS; level++) {
-        distances.values[level] = calloc((size_t)HELD_OUT_MAX * DISTANCES_PER_IMAGE, sizeof(double));
+        distances.values[level] =
+            calloc((size_t)HELD_OUT_MAX * DISTANCES_PER_IMAGE, sizeof(double));
         whole = whole && distances.values[level] != NULL;
     }
     for (uint32_t i = 0; whole && i < self->held_out_count; i++) {
@@ -265,8 +275,8 @@ static struct err place_levels(struct train_appearance *self, struct appearance_
         model->level_median[level] = level > 0 ? model->level_median[level - 1] : 0;
         model->level_spread[level] = level > 0 ? model->level_spread[level - 1] : 1;
         if (enough) {
-            place(distances.values[level], distances.counts[level], distance_share_min, &model->level_median[level],
-                  &model->level_spread[level]);
+            place(distances.values[level], distances.counts[level], distance_share_min,
+                  &model->level_median[level], &model->level_spread[level]);
         }
     }
     for (uint32_t level = 0; level < APPEARANCE_LEVELS; level++) {
@@ -289,7 +299,8 @@ static struct err place_images(struct train_appearance *self, struct appearance_
         }
     }
     if (count == 0) {
-        return err_make(ERR_ARGUMENT, "train_appearance_write: no held-out image to place scores by");
+        return err_make(ERR_ARGUMENT,
+                        "train_appearance_write: no held-out image to place scores by");
     }
     place(scores, count, distance_share_min, &model->image_median, &model->image_spread);
     /* The spread of a handful of images says little: then a fifth of the median is the least. */
@@ -323,7 +334,8 @@ static void fit_mass(const struct train_appearance *self, struct appearance_mass
         squares += residual * residual;
     }
     double spread = sqrt(squares / (n - 2));
-    *out = (struct appearance_mass){slope, intercept, spread > 0.1 ? spread : 0.1, self->pitch_known};
+    *out =
+        (struct appearance_mass){slope, intercept, spread > 0.1 ? spread : 0.1, self->pitch_known};
 }
 
 static void fit_ratio(struct train_appearance *self, struct appearance_model *model)
@@ -331,11 +343,10 @@ static void fit_ratio(struct train_appearance *self, struct appearance_model *mo
     model->ratio_median = 0;
     model->ratio_spread = 0;
     if (self->ratios_count >= MEASURES_MIN) {
-        place(self->ratios, self->ratios_count, ratio_share_min, &model->ratio_median, &model->ratio_spread);
+        place(self->ratios, self->ratios_count, ratio_share_min, &model->ratio_median,
+              &model->ratio_spread);
     }
 }
-
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
 
 static const char *meaning_text(enum image_meaning meaning)
 {
@@ -349,24 +360,21 @@ static const char *meaning_text(enum image_meaning meaning)
     }
 }
 
-static struct err add_arrays(const struct train_appearance *self, const struct appearance_model *model,
-                             struct model_file *file)
+static struct err add_arrays(const struct train_appearance *self,
+                             const struct appearance_model *model, struct model_file *file)
 {
-    const uint64_t geometry[4] = {self->conf.working_height, APPEARANCE_SIDE, APPEARANCE_STEP, APPEARANCE_LEVELS};
+    const uint64_t geometry[4] = {self->conf.working_height, APPEARANCE_SIDE, APPEARANCE_STEP,
+                                  APPEARANCE_LEVELS};
     double placing[2 * APPEARANCE_LEVELS + 8];
     size_t at = 0;
     for (uint32_t level = 0; level < APPEARANCE_LEVELS; level++) {
         placing[at++] = model->level_median[level];
         placing[at++] = model->level_spread[level];
     }
-    const double rest[8] = {model->image_median,
-                            model->image_spread,
-                            model->mass.slope,
-                            model->mass.intercept,
-                            model->mass.spread,
-                            model->mass.pitch_known ? 1.0 : 0.0,
-                            model->ratio_median,
-                            model->ratio_spread};
+    const double rest[8] = {model->image_median, model->image_spread,
+                            model->mass.slope,   model->mass.intercept,
+                            model->mass.spread,  model->mass.pitch_known ? 1.0 : 0.0,
+                            model->ratio_median, model->ratio_spread};
     memcpy(placing + at, rest, sizeof rest);
     const uint64_t geometry_shape[1] = {4};
     const uint64_t placing_shape[1] = {sizeof placing / sizeof placing[0]};
@@ -375,7 +383,9 @@ static struct err add_arrays(const struct train_appearance *self, const struct a
     const uint64_t bank_shape[2] = {model->bank_count, model->dimensions};
     struct err err = model_file_add(file, "geometry", MODEL_U64, geometry_shape, 1, geometry);
     err = err_is(err) ? err : model_file_add(file, "placing", MODEL_F64, placing_shape, 1, placing);
-    err = err_is(err) ? err : model_file_add(file, "projection", MODEL_F32, projection_shape, 2, model->weights);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "projection", MODEL_F32, projection_shape, 2, model->weights);
     err = err_is(err) ? err : model_file_add(file, "bias", MODEL_F32, bias_shape, 1, model->bias);
     err = err_is(err) ? err : model_file_add(file, "bank", MODEL_F32, bank_shape, 2, model->bank);
     err = err_is(err) ? err : model_file_add_text(file, "meaning", meaning_text(model->meaning));
@@ -383,18 +393,21 @@ static struct err add_arrays(const struct train_appearance *self, const struct a
 }
 
 static struct err write_model(struct train_appearance *self, const struct appearance_model *model,
-                              size_t trimmed_count, const char *directory, struct train_report *report)
+                              size_t trimmed_count, const char *directory,
+                              struct train_report *report)
 {
     char name[APPEARANCE_NAME_BYTES];
     char evaluation[1024];
     snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
     snprintf(evaluation, sizeof evaluation,
-             "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64 ", sampled %zu, trimmed %zu, bank %" PRIu32
-             " x %" PRIu32 "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
+             "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
+             ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
+             "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
              ", error of log mass %.3f; dual-energy ratios %" PRIu32 ", median %.3f, spread %.3f",
-             self->images_count, self->held_out_count, self->sample.rows_seen, self->sample.rows_count, trimmed_count,
-             model->bank_count, model->dimensions, model->image_median, model->image_spread, self->masses_count,
-             model->mass.spread, self->ratios_count, model->ratio_median, model->ratio_spread);
+             self->images_count, self->held_out_count, self->sample.rows_seen,
+             self->sample.rows_count, trimmed_count, model->bank_count, model->dimensions,
+             model->image_median, model->image_spread, self->masses_count, model->mass.spread,
+             self->ratios_count, model->ratio_median, model->ratio_spread);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);
@@ -412,10 +425,12 @@ MUST_USE struct err train_appearance_write(struct train_appearance *self, const 
     if (self->held_out_count == 0) {
         return err_make(ERR_ARGUMENT, "train_appearance_write: fewer than two usable images");
     }
-    struct appearance_model model = {.meaning = self->meaning, .working_height = self->conf.working_height};
+    struct appearance_model model = {.meaning = self->meaning,
+                                     .working_height = self->conf.working_height};
     size_t trimmed_count = 0;
-    struct err err = train_sample_build(&self->sample, self->conf.dimensions, self->conf.bank_patches_max,
-                                        self->conf.seed, &model, &trimmed_count);
+    struct err err =
+        train_sample_build(&self->sample, self->conf.dimensions, self->conf.bank_patches_max,
+                           self->conf.seed, &model, &trimmed_count);
     err = err_is(err) ? err : place_levels(self, &model);
     err = err_is(err) ? err : place_images(self, &model);
     if (!err_is(err)) {

@@ -8,8 +8,9 @@
 #include "kernels/logistic.h"
 #include "kernels/statistics.h"
 
-/* Weights below zero would tell an officer that finds speak for release. Leaving such kinds out one round at a time is the
- * active-set method without its way back; on strongly overlapping histories it loses nothing that can be measured. */
+/* Weights below zero would tell an officer that finds speak for release. Leaving such kinds out one
+ * round at a time is the active-set method without its way back; on strongly overlapping histories
+ * it loses nothing that can be measured. */
 
 enum { ITERATIONS_MAX = 60, ROUNDS_MAX = 24 };
 static const double ridge = 1.0;
@@ -47,12 +48,13 @@ static struct err fit_space_make(uint64_t rows_count, struct fit_space *out)
     return err_none;
 }
 
-static void fit_active(const struct fit_rows *rows, const struct active *active, struct fit_space *space,
-                       double *coefficients)
+static void fit_active(const struct fit_rows *rows, const struct active *active,
+                       struct fit_space *space, double *coefficients)
 {
     for (uint64_t i = 0; i < rows->rows_count; i++) {
         for (uint32_t j = 0; j < active->count; j++) {
-            space->features[i * active->count + j] = (double)rows->features[i * HISTORY_KINDS + active->kinds[j]];
+            space->features[i * active->count + j] =
+                (double)rows->features[i * HISTORY_KINDS + active->kinds[j]];
         }
         space->labels[i] = rows->labels[i];
     }
@@ -113,7 +115,8 @@ MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients
     return err_none;
 }
 
-void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_KINDS + 1], double *out)
+void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_KINDS + 1],
+                double *out)
 {
     for (uint64_t i = 0; i < rows->rows_count; i++) {
         double logit = coefficients[HISTORY_KINDS];
@@ -178,7 +181,8 @@ MUST_USE struct err fit_evaluate(const double *logits, const uint8_t *labels, ui
     return err_none;
 }
 
-void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_count, double *scale, double *offset)
+void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_count,
+                     double *scale, double *offset)
 {
     uint64_t finds = 0;
     for (uint64_t i = 0; i < rows_count; i++) {
@@ -196,8 +200,12 @@ void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_
         for (uint64_t i = 0; i < rows_count; i++) {
             wide[i] = labels[i];
         }
-        struct logistic_problem problem = {
-            .features = logits, .row_count = rows_count, .feature_count = 1, .stride = 1, .labels = wide, .l2 = 1e-3};
+        struct logistic_problem problem = {.features = logits,
+                                           .row_count = rows_count,
+                                           .feature_count = 1,
+                                           .stride = 1,
+                                           .labels = wide,
+                                           .l2 = 1e-3};
         struct logistic_report report;
         double fitted[2] = {0, 0};
         logistic_fit(&problem, ITERATIONS_MAX, workspace, fitted, &report);

@@ -2,7 +2,8 @@
 #ifndef SCORE_TRAIN_FIT_H
 #define SCORE_TRAIN_FIT_H
 
-/* Train fit: the small logistic model on top of histories, and how good it is on later rows. Offline; allocates. */
+/* Train fit: the small logistic model on top of histories, and how good it is on later rows.
+ * Offline; allocates. */
 
 #include <stdint.h>
 
@@ -18,23 +19,27 @@ struct fit_rows {
 struct fit_figures {
     uint64_t rows_count;
     uint64_t finds_count;
-    double precision_5;  /* share of finds in the highest twentieth; NaN when empty */
+    double precision_5; /* share of finds in the highest twentieth; NaN when empty */
     double precision_10;
-    double auc;          /* NaN when one class is missing */
-    double loss;         /* mean log loss */
+    double auc;  /* NaN when one class is missing */
+    double loss; /* mean log loss */
 };
 
-/* Coefficients (intercept last) of a logistic model with no coefficient below zero: kinds that would get one are left out
- * and the rest is fitted again. ERR_MEMORY. */
-MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients[HISTORY_KINDS + 1]);
+/* Coefficients (intercept last) of a logistic model with no coefficient below zero: kinds that
+ * would get one are left out and the rest is fitted again. ERR_MEMORY. */
+MUST_USE struct err fit_weights(const struct fit_rows *rows,
+                                double coefficients[HISTORY_KINDS + 1]);
 
 /* Logits of rows; out [rows_count]. */
-void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_KINDS + 1], double *out);
+void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_KINDS + 1],
+                double *out);
 
 MUST_USE struct err fit_evaluate(const double *logits, const uint8_t *labels, uint64_t rows_count,
                                  struct fit_figures *out);
 
-/* Platt's scaling: outcome ~ sigmoid(scale * logit + offset). Left at 1 and 0 when there are too few rows to tell. */
-void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_count, double *scale, double *offset);
+/* Platt's scaling: outcome ~ sigmoid(scale * logit + offset). Left at 1 and 0 when there are too
+ * few rows to tell. */
+void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_count,
+                     double *scale, double *offset);
 
 #endif

@@ -7,17 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/blas.h"
 #include "kernels/logistic.h"
 #include "score/fusion.h"
 #include "score/history.h"
 #include "score/train_fit.h"
 #include "score/train_model.h"
 
-/* The table is learnt as the daemon learns it, row after row; the features of a row are read before it and before all rows
- * of the same time. So the fit sees what scoring will see, the newcomers of every day included. */
+/* The table is learnt as the daemon learns it, row after row; the features of a row are read before
+ * it and before all rows of the same time. So the fit sees what scoring will see, the newcomers of
+ * every day included. */
 
-#define ROWS_MAX (UINT64_C(1) << 19)     /* of the fit: the newest; 52 MB of features */
-#define PENDING_MAX (UINT64_C(1) << 24)  /* keys of rows of one time */
+#define ROWS_MAX (UINT64_C(1) << 19)    /* of the fit: the newest; 52 MB of features */
+#define PENDING_MAX (UINT64_C(1) << 24) /* keys of rows of one time */
 #define TRAIN_SLOTS UINT64_C(65536)
 
 static const double half_life_ns = 730.0 * 86400e9;
@@ -49,13 +51,15 @@ MUST_USE struct err train_history_open(uint64_t seed, struct train_history **out
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_history_open");
     }
+    blas_use_one_thread(); /* how a product is split over threads changes its last bits */
     struct err err = history_init(&self->history, TRAIN_SLOTS);
     if (err_is(err)) {
         free(self);
         return err;
     }
-    /* Half an exam: on the public declarations smaller and larger ones rank worse on later months (MODELS.md). With unit
-     * weights a line whose entities speak loudest is the one that stands for its declaration. */
+    /* Half an exam: on the public declarations smaller and larger ones rank worse on later months
+     * (MODELS.md). With unit weights a line whose entities speak loudest is the one that stands for
+     * its declaration. */
     self->history.weights.shrinkage = 0.5;
     self->history.weights.intercept = 0;
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
@@ -92,13 +96,15 @@ static struct err learn_pending(struct train_history *self)
                 return err;
             }
         }
-        history_table_learn(table, self->pending[i].key, self->pending[i].found, self->pending_ns, half_life_ns);
+        history_table_learn(table, self->pending[i].key, self->pending[i].found, self->pending_ns,
+                            half_life_ns);
     }
     self->pending_count = 0;
     return err_none;
 }
 
-static struct err pend(struct train_history *self, const struct declaration *declaration, bool found)
+static struct err pend(struct train_history *self, const struct declaration *declaration,
+                       bool found)
 {
     uint32_t count = history_keys(declaration, self->keys);
     if (count > PENDING_MAX - self->pending_count) {
@@ -156,7 +162,8 @@ static void digest_row(struct train_history *self, bool found, int64_t t_ns, uin
     }
 }
 
-MUST_USE struct err train_history_add(struct train_history *self, const struct declaration *declaration, bool found,
+MUST_USE struct err train_history_add(struct train_history *self,
+                                      const struct declaration *declaration, bool found,
                                       int64_t t_ns)
 {
     if (t_ns < self->pending_ns) {
@@ -185,8 +192,6 @@ MUST_USE struct err train_history_add(struct train_history *self, const struct d
     return err_none;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
-
 /* A ring that has gone round is turned so that the oldest row comes first. */
 static struct err straighten(struct train_history *self)
 {
@@ -202,8 +207,10 @@ static struct err straighten(struct train_history *self)
         return err_make(ERR_MEMORY, "train_history_write");
     }
     uint64_t tail = ROWS_MAX - first;
-    memcpy(features, self->features + first * HISTORY_KINDS, tail * HISTORY_KINDS * sizeof *features);
-    memcpy(features + tail * HISTORY_KINDS, self->features, first * HISTORY_KINDS * sizeof *features);
+    memcpy(features, self->features + first * HISTORY_KINDS,
+           tail * HISTORY_KINDS * sizeof *features);
+    memcpy(features + tail * HISTORY_KINDS, self->features,
+           first * HISTORY_KINDS * sizeof *features);
     memcpy(labels, self->labels + first, tail);
     memcpy(labels + tail, self->labels, first);
     free(self->features);
@@ -226,7 +233,8 @@ static struct fit_rows rows_between(const struct train_history *self, uint64_t f
     return (struct fit_rows){self->features + from * HISTORY_KINDS, self->labels + from, to - from};
 }
 
-/* The first quarter only fills the table: there almost everybody is a newcomer, which is not how it is later. */
+/* The first quarter only fills the table: there almost everybody is a newcomer, which is not how it
+ * is later. */
 static struct err fit_all(const struct train_history *self, struct fitted *out)
 {
     uint64_t count = self->rows_count;
@@ -268,7 +276,8 @@ struct count_columns {
 };
 
 /* Entries in the order of keys, so that the file does not depend on how the table grew. */
-static void fill_columns(struct history_entry *entries, uint64_t count, const struct count_columns *out)
+static void fill_columns(struct history_entry *entries, uint64_t count,
+                         const struct count_columns *out)
 {
     qsort(entries, count, sizeof *entries, compare_entries);
     for (uint64_t i = 0; i < count; i++) {
@@ -280,13 +289,15 @@ static void fill_columns(struct history_entry *entries, uint64_t count, const st
     }
 }
 
-static struct err add_columns(struct model_file *file, const struct count_columns *columns, uint64_t count)
+static struct err add_columns(struct model_file *file, const struct count_columns *columns,
+                              uint64_t count)
 {
     struct err err = model_file_add(file, "keys", MODEL_U64, &count, 1, columns->keys);
     err = err_is(err) ? err : model_file_add(file, "exams", MODEL_F32, &count, 1, columns->exams);
     err = err_is(err) ? err : model_file_add(file, "finds", MODEL_F32, &count, 1, columns->finds);
     err = err_is(err) ? err : model_file_add(file, "last_ns", MODEL_U64, &count, 1, columns->last);
-    return err_is(err) ? err : model_file_add(file, "counts", MODEL_U64, &count, 1, columns->counts);
+    return err_is(err) ? err
+                       : model_file_add(file, "counts", MODEL_U64, &count, 1, columns->counts);
 }
 
 static struct err add_counts(const struct history_table *table, struct model_file *file)
@@ -322,22 +333,27 @@ static struct err add_counts(const struct history_table *table, struct model_fil
     return err;
 }
 
-static struct err add_weights(const struct train_history *self, const struct fitted *fitted, struct model_file *file)
+static struct err add_weights(const struct train_history *self, const struct fitted *fitted,
+                              struct model_file *file)
 {
     const struct history_weights *weights = &self->history.weights;
     double values[1 + HISTORY_KINDS];
     values[0] = fitted->coefficients[HISTORY_KINDS];
     memcpy(values + 1, fitted->coefficients, HISTORY_KINDS * sizeof(double));
-    const double constants[4] = {weights->shrinkage, weights->half_life_days, weights->prior, weights->prior_exams};
+    const double constants[4] = {weights->shrinkage, weights->half_life_days, weights->prior,
+                                 weights->prior_exams};
     const uint64_t values_count = 1 + HISTORY_KINDS;
     const uint64_t constants_count = 4;
     struct err err = model_file_add(file, "weights", MODEL_F64, &values_count, 1, values);
-    err = err_is(err) ? err : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
     return err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
 }
 
 static struct err write_history(const struct train_history *self, const struct fitted *fitted,
-                                const struct train_model *model, const char *directory, struct train_report *report)
+                                const struct train_model *model, const char *directory,
+                                struct train_report *report)
 {
     struct model_file file;
     model_file_init(&file);
@@ -348,8 +364,8 @@ static struct err write_history(const struct train_history *self, const struct f
     return err;
 }
 
-static struct err write_fusion(const struct fitted *fitted, const struct train_model *model, const char *directory,
-                               struct train_report *report)
+static struct err write_fusion(const struct fitted *fitted, const struct train_model *model,
+                               const char *directory, struct train_report *report)
 {
     struct fusion_weights weights = fusion_weights_builtin;
     weights.history_scale = fitted->scale;
@@ -366,7 +382,8 @@ static struct err write_fusion(const struct fitted *fitted, const struct train_m
 }
 
 MUST_USE struct err train_history_write(struct train_history *self, const char *directory,
-                                        struct train_report *history_report, struct train_report *fusion_report)
+                                        struct train_report *history_report,
+                                        struct train_report *fusion_report)
 {
     if (self->rows_count == 0) {
         return err_make(ERR_ARGUMENT, "train_history_write: no rows");
@@ -381,11 +398,13 @@ MUST_USE struct err train_history_write(struct train_history *self, const char *
     const struct fit_figures *figures = &fitted.figures;
     char evaluation[1024];
     snprintf(evaluation, sizeof evaluation,
-             "rows %" PRIu64 ", finds %" PRIu64 ", entities %" PRIu64 "; last fifth (%" PRIu64 " rows, %" PRIu64
-             " finds) by weights that had not seen it: precision at 5%% %.3f, at 10%% %.3f, AUC %.3f, log loss %.4f; "
+             "rows %" PRIu64 ", finds %" PRIu64 ", entities %" PRIu64 "; last fifth (%" PRIu64
+             " rows, %" PRIu64 " finds) by weights that had not seen it: precision at 5%% %.3f, at "
+                               "10%% %.3f, AUC %.3f, log loss %.4f; "
              "calibration scale %.3f, offset %+.3f",
-             self->rows_count, self->finds_count, self->history.live.used, figures->rows_count, figures->finds_count,
-             figures->precision_5, figures->precision_10, figures->auc, figures->loss, fitted.scale, fitted.offset);
+             self->rows_count, self->finds_count, self->history.live.used, figures->rows_count,
+             figures->finds_count, figures->precision_5, figures->precision_10, figures->auc,
+             figures->loss, fitted.scale, fitted.offset);
     struct train_model model = {
         .name = "history", .kind = "history", .seed = self->seed, .evaluation = evaluation};
     sha256_finish(self->training_set, model.training_set_sha256);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-MUST_USE struct err train_model_write(const struct train_model *model, struct model_file *file, const char *directory,
-                                      struct train_report *report)
+MUST_USE struct err train_model_write(const struct train_model *model, struct model_file *file,
+                                      const char *directory, struct train_report *report)
 {
     char seed[24];
     char digest[HASH_HEX_BYTES];

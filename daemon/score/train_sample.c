@@ -9,16 +9,18 @@
 #include "kernels/pca.h"
 #include "kernels/statistics.h"
 
-/* A bank that covers everything it was shown would take the one hidden object of a training image for normal, and the
- * coreset, which looks for the farthest rows, would pick just that. Real traffic cannot be had clean, so rows that are
- * unlike everything in the other half of the images are left out first. */
+/* A bank that covers everything it was shown would take the one hidden object of a training image
+ * for normal, and the coreset, which looks for the farthest rows, would pick just that. Real
+ * traffic cannot be had clean, so rows that are unlike everything in the other half of the images
+ * are left out first. */
 
 enum { ROWS_MIN = 64, SEARCH_ROWS = 512 };
 
-/* Share of the sample that is left out as unlike the rest. More: rare but normal cargo becomes suspicious. Less: what was
- * hidden in the training images becomes normal. */
+/* Share of the sample that is left out as unlike the rest. More: rare but normal cargo becomes
+ * suspicious. Less: what was hidden in the training images becomes normal. */
 static const double trim_share = 0.02;
-/* Added to the eigenvalues when whitening, as a share of their mean: axes of pure noise are not blown up to unit size. */
+/* Added to the eigenvalues when whitening, as a share of their mean: axes of pure noise are not
+ * blown up to unit size. */
 static const double ridge_share = 0.01;
 
 MUST_USE struct err train_sample_init(struct train_sample *self, uint64_t seed)
@@ -26,7 +28,8 @@ MUST_USE struct err train_sample_init(struct train_sample *self, uint64_t seed)
     struct train_sample made = {
         .features = malloc((size_t)SAMPLE_ROWS_MAX * APPEARANCE_FEATURES * sizeof(float)),
         .image_indices = malloc(SAMPLE_ROWS_MAX * sizeof(uint32_t)),
-        .image_features = malloc((size_t)SAMPLE_ROWS_PER_IMAGE * APPEARANCE_FEATURES * sizeof(float)),
+        .image_features =
+            malloc((size_t)SAMPLE_ROWS_PER_IMAGE * APPEARANCE_FEATURES * sizeof(float)),
     };
     if (made.features == NULL || made.image_indices == NULL || made.image_features == NULL) {
         train_sample_fini(&made);
@@ -60,26 +63,23 @@ static void keep_row(struct train_sample *self, const float *features, uint32_t 
     uint64_t place = reservoir_place(&self->rng, self->rows_seen, SAMPLE_ROWS_MAX);
     self->rows_seen++;
     if (place < SAMPLE_ROWS_MAX) {
-        memcpy(self->features + place * APPEARANCE_FEATURES, features, APPEARANCE_FEATURES * sizeof(float));
+        memcpy(self->features + place * APPEARANCE_FEATURES, features,
+               APPEARANCE_FEATURES * sizeof(float));
         self->image_indices[place] = image_index;
         self->rows_count = place >= self->rows_count ? place + 1 : self->rows_count;
     }
 }
 
-size_t train_sample_add(struct train_sample *self, struct appearance_space *space, const struct working *working,
-                        uint32_t image_index)
+size_t train_sample_add(struct train_sample *self, struct appearance_space *space,
+                        const struct working *working, uint32_t image_index)
 {
     struct patch_level levels[APPEARANCE_LEVELS];
     size_t levels_count = appearance_levels(space, working, levels);
-    struct patch_rule rule = appearance_rule(working->calibration.meaning);
     struct patch_cursor cursor = {0};
-    struct patch_batch batch = {.capacity = SEARCH_ROWS,
-                                .stride = APPEARANCE_FEATURES,
-                                .features = space->features,
-                                .positions = space->positions};
     size_t seen = 0;
     for (;;) {
-        size_t rows = patch_extract(levels, levels_count, &rule, &cursor, &batch);
+        size_t rows =
+            appearance_extract(space, working->calibration.meaning, levels, levels_count, &cursor);
         if (rows == 0) {
             break;
         }
@@ -87,7 +87,8 @@ size_t train_sample_add(struct train_sample *self, struct appearance_space *spac
             uint64_t place = reservoir_place(&self->rng, seen, SAMPLE_ROWS_PER_IMAGE);
             if (place < SAMPLE_ROWS_PER_IMAGE) {
                 memcpy(self->image_features + place * APPEARANCE_FEATURES,
-                       space->features + i * APPEARANCE_FEATURES, APPEARANCE_FEATURES * sizeof(float));
+                       space->features + i * APPEARANCE_FEATURES,
+                       APPEARANCE_FEATURES * sizeof(float));
             }
         }
     }
@@ -98,9 +99,8 @@ size_t train_sample_add(struct train_sample *self, struct appearance_space *spac
     return seen;
 }
 
-/* ---- building -------------------------------------------------------------------------------------------------------- */
-
-static struct err fit_axes(const struct train_sample *self, uint32_t dimensions, struct appearance_model *out)
+static struct err fit_axes(const struct train_sample *self, uint32_t dimensions,
+                           struct appearance_model *out)
 {
     struct pca_sample sample = {.rows = self->features,
                                 .row_count = self->rows_count,
@@ -113,7 +113,8 @@ static struct err fit_axes(const struct train_sample *self, uint32_t dimensions,
     out->bias = malloc(dimensions * sizeof(float));
     out->dimensions = dimensions;
     struct err err = err_make(ERR_MEMORY, "principal axes");
-    if (workspace != NULL && eigenvalues != NULL && mean != NULL && out->weights != NULL && out->bias != NULL) {
+    if (workspace != NULL && eigenvalues != NULL && mean != NULL && out->weights != NULL &&
+        out->bias != NULL) {
         struct pca_result result = {
             .mean = mean, .weights = out->weights, .bias = out->bias, .eigenvalues = eigenvalues};
         struct pca_rule rule = {.embedding_count = dimensions, .whiten = 0};
@@ -140,8 +141,8 @@ struct embedded_rows {
     size_t count;
 };
 
-static struct err embed_sample(const struct train_sample *self, const struct appearance_model *model,
-                               struct embedded_rows *out)
+static struct err embed_sample(const struct train_sample *self,
+                               const struct appearance_model *model, struct embedded_rows *out)
 {
     struct patch_projection projection = {.feature_count = APPEARANCE_FEATURES,
                                           .embedding_count = model->dimensions,
@@ -156,7 +157,8 @@ static struct err embed_sample(const struct train_sample *self, const struct app
         free(halves);
         return err_make(ERR_MEMORY, "embedded sample");
     }
-    patch_embed(&projection, self->features, self->rows_count, APPEARANCE_FEATURES, workspace, rows);
+    patch_embed(&projection, self->features, self->rows_count, APPEARANCE_FEATURES, workspace,
+                rows);
     for (size_t i = 0; i < self->rows_count; i++) {
         halves[i] = self->image_indices[i] & 1;
     }
@@ -175,8 +177,8 @@ struct half_search {
 };
 
 /* Squared distance of every row of the other half to this half. */
-static void search_half(const struct embedded_rows *all, uint32_t dimensions, uint8_t half, struct half_search *space,
-                        double *nearest)
+static void search_half(const struct embedded_rows *all, uint32_t dimensions, uint8_t half,
+                        struct half_search *space, double *nearest)
 {
     space->rows_count = 0;
     for (size_t i = 0; i < all->count; i++) {
@@ -187,7 +189,8 @@ static void search_half(const struct embedded_rows *all, uint32_t dimensions, ui
         }
     }
     nearest_squared_norms(space->rows, space->rows_count, dimensions, dimensions, space->norms);
-    struct nearest_bank bank = {space->rows, space->rows_count, dimensions, dimensions, space->norms};
+    struct nearest_bank bank = {space->rows, space->rows_count, dimensions, dimensions,
+                                space->norms};
     for (size_t first = 0; first < all->count; first += SEARCH_ROWS) {
         size_t count = all->count - first < SEARCH_ROWS ? all->count - first : SEARCH_ROWS;
         struct nearest_queries queries = {all->rows + first * dimensions, count, dimensions};
@@ -201,7 +204,8 @@ static void search_half(const struct embedded_rows *all, uint32_t dimensions, ui
 }
 
 /* Moves the rows that stay to the front. */
-static size_t drop_far(struct embedded_rows *rows, uint32_t dimensions, const double *nearest, double *sorted)
+static size_t drop_far(struct embedded_rows *rows, uint32_t dimensions, const double *nearest,
+                       double *sorted)
 {
     memcpy(sorted, nearest, rows->count * sizeof *sorted);
     statistics_sort(sorted, rows->count);
@@ -209,7 +213,8 @@ static size_t drop_far(struct embedded_rows *rows, uint32_t dimensions, const do
     size_t kept = 0;
     for (size_t i = 0; i < rows->count; i++) {
         if (nearest[i] <= limit) {
-            memmove(rows->rows + kept * dimensions, rows->rows + i * dimensions, dimensions * sizeof(float));
+            memmove(rows->rows + kept * dimensions, rows->rows + i * dimensions,
+                    dimensions * sizeof(float));
             kept++;
         }
     }
@@ -230,8 +235,8 @@ static struct err trim(struct embedded_rows *rows, uint32_t dimensions, size_t *
     double *nearest = calloc(rows->count, sizeof *nearest);
     double *sorted = calloc(rows->count, sizeof *sorted);
     struct err err = err_make(ERR_MEMORY, "trimming of the sample");
-    if (space.rows != NULL && space.norms != NULL && space.workspace != NULL && space.index != NULL &&
-        space.distance != NULL && nearest != NULL && sorted != NULL) {
+    if (space.rows != NULL && space.norms != NULL && space.workspace != NULL &&
+        space.index != NULL && space.distance != NULL && nearest != NULL && sorted != NULL) {
         search_half(rows, dimensions, 0, &space, nearest);
         bool both = space.rows_count > 0 && space.rows_count < rows->count;
         search_half(rows, dimensions, 1, &space, nearest);
@@ -262,7 +267,8 @@ static struct err choose_bank(const struct embedded_rows *rows, uint32_t bank_ma
         struct coreset_result result = {.chosen = chosen, .radii = NULL};
         size_t count = coreset_select(&all, wanted, seed, workspace, &result);
         for (size_t i = 0; i < count; i++) {
-            memcpy(out->bank + i * out->dimensions, rows->rows + (size_t)chosen[i] * out->dimensions,
+            memcpy(out->bank + i * out->dimensions,
+                   rows->rows + (size_t)chosen[i] * out->dimensions,
                    out->dimensions * sizeof(float));
         }
         nearest_squared_norms(out->bank, count, out->dimensions, out->dimensions, out->bank_norms);
@@ -274,8 +280,9 @@ static struct err choose_bank(const struct embedded_rows *rows, uint32_t bank_ma
     return err;
 }
 
-MUST_USE struct err train_sample_build(const struct train_sample *self, uint32_t dimensions, uint32_t bank_max,
-                                       uint64_t seed, struct appearance_model *out, size_t *trimmed_count)
+MUST_USE struct err train_sample_build(const struct train_sample *self, uint32_t dimensions,
+                                       uint32_t bank_max, uint64_t seed,
+                                       struct appearance_model *out, size_t *trimmed_count)
 {
     must(dimensions >= 1 && dimensions <= APPEARANCE_DIMENSIONS_MAX && bank_max >= 1);
     if (self->rows_count < ROWS_MIN) {

@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A table of 65,536 attenuations (256 KiB, one core's cache) is filled by the kernel itself, so each pixel has the very bits
- * that image_calibrate_u16() would give it, at the price of a load instead of a logarithm. */
+/* A table of 65,536 attenuations (256 KiB, one core's cache) is filled by the kernel itself, so
+ * each pixel has the very bits that image_calibrate_u16() would give it, at the price of a load
+ * instead of a logarithm. */
 
 enum { LEVELS_8 = 256, LEVELS_16 = 65536 };
+enum { EDGE_MARGIN = 4, EDGE_MARK = 2 };
 
-/* Below this transmission a detector of that depth cannot tell a thick load from none getting through. Lower: noise of
- * thick loads becomes texture. Higher: thick loads all look alike. */
+/* Below this transmission a detector of that depth cannot tell a thick load from none getting
+ * through. Lower: noise of thick loads becomes texture. Higher: thick loads all look alike. */
 static const float floor_16 = 2e-4f;
 static const float floor_8 = 1.0f / 256.0f;
 
@@ -30,10 +32,11 @@ MUST_USE struct err working_init(struct working_space *self, uint32_t height_max
         .low_pixels = calloc(pixels_max, sizeof(float)),
         .table = calloc(LEVELS_16, sizeof(float)),
         .row_sums = calloc(width_max, sizeof(double)),
-        .mask_words = calloc(image_valid_mask_workspace_words(width_max, height_max), sizeof(uint32_t)),
+        .mask_words =
+            calloc(image_valid_mask_workspace_words(width_max, height_max), sizeof(uint32_t)),
     };
-    if (made.pixels == NULL || made.valid == NULL || made.low_pixels == NULL || made.table == NULL ||
-        made.row_sums == NULL || made.mask_words == NULL) {
+    if (made.pixels == NULL || made.valid == NULL || made.low_pixels == NULL ||
+        made.table == NULL || made.row_sums == NULL || made.mask_words == NULL) {
         working_fini(&made);
         return err_make(ERR_MEMORY, "working image");
     }
@@ -54,7 +57,8 @@ void working_fini(struct working_space *self)
 
 const char *working_refusal(const struct image *image, uint64_t image_bytes_max)
 {
-    if (image->width == 0 || image->height == 0 || image->width > IMAGE_SIDE_MAX || image->height > IMAGE_SIDE_MAX) {
+    if (image->width == 0 || image->height == 0 || image->width > IMAGE_SIDE_MAX ||
+        image->height > IMAGE_SIDE_MAX) {
         return "its sides are out of bounds";
     }
     if (image->bits != 8 && image->bits != 16) {
@@ -111,7 +115,8 @@ static void fill_table(const struct image_calibration *calibration, uint32_t bit
 }
 
 /* Adds one raw row to the sums of its cells. */
-static void add_row_8(const uint8_t *row, size_t width, size_t factor, const float *table, double *sums)
+static void add_row_8(const uint8_t *row, size_t width, size_t factor, const float *table,
+                      double *sums)
 {
     for (size_t left = 0, cell = 0; left < width; left += factor, cell++) {
         size_t right = left + factor < width ? left + factor : width;
@@ -123,7 +128,8 @@ static void add_row_8(const uint8_t *row, size_t width, size_t factor, const flo
     }
 }
 
-static void add_row_16(const uint8_t *row, size_t width, size_t factor, const float *table, double *sums)
+static void add_row_16(const uint8_t *row, size_t width, size_t factor, const float *table,
+                       double *sums)
 {
     for (size_t left = 0, cell = 0; left < width; left += factor, cell++) {
         size_t right = left + factor < width ? left + factor : width;
@@ -135,8 +141,8 @@ static void add_row_16(const uint8_t *row, size_t width, size_t factor, const fl
     }
 }
 
-static void reduce(struct working_space *self, const struct image *image, const uint8_t *pixels, size_t factor,
-                   float *out)
+static void reduce(struct working_space *self, const struct image *image, const uint8_t *pixels,
+                   size_t factor, float *out)
 {
     struct image_calibration calibration = working_calibration(image);
     fill_table(&calibration, image->bits, self->table);
@@ -149,25 +155,68 @@ static void reduce(struct working_space *self, const struct image *image, const 
         memset(self->row_sums, 0, width * sizeof(double));
         for (size_t row = y * factor; row < below; row++) {
             if (image->bits == 8) {
-                add_row_8(pixels + row * row_bytes, image->width, factor, self->table, self->row_sums);
+                add_row_8(pixels + row * row_bytes, image->width, factor, self->table,
+                          self->row_sums);
             } else {
-                add_row_16(pixels + row * row_bytes, image->width, factor, self->table, self->row_sums);
+                add_row_16(pixels + row * row_bytes, image->width, factor, self->table,
+                           self->row_sums);
             }
         }
         for (size_t x = 0; x < width; x++) {
             size_t right = (x + 1) * factor < image->width ? (x + 1) * factor : image->width;
-            out[y * width + x] = (float)(self->row_sums[x] / (double)((right - x * factor) * (below - y * factor)));
+            out[y * width + x] =
+                (float)(self->row_sums[x] / (double)((right - x * factor) * (below - y * factor)));
         }
     }
 }
 
-void working_make(struct working_space *self, const struct image *image, const uint8_t *pixels, uint32_t height_max,
-                  struct working *out)
+/* Makes a pixel invalid when one within EDGE_MARGIN pixels along its line is. A valid pixel must
+ * not turn the pixels behind it invalid through one that only this pass has marked, hence the mark
+ * of its own. */
+static void shrink_line(uint8_t *valid, size_t count, size_t step)
+{
+    size_t since_invalid = EDGE_MARGIN + 1;
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *at = &valid[i * step];
+        since_invalid = *at == 0 ? 0 : since_invalid + 1;
+        *at = *at != 0 && since_invalid <= EDGE_MARGIN ? EDGE_MARK : *at;
+    }
+    since_invalid = EDGE_MARGIN + 1;
+    for (size_t i = count; i-- > 0;) {
+        uint8_t *at = &valid[i * step];
+        since_invalid = *at == 0 ? 0 : since_invalid + 1;
+        *at = *at != 0 && since_invalid <= EDGE_MARGIN ? EDGE_MARK : *at;
+    }
+    for (size_t i = 0; i < count; i++) {
+        valid[i * step] = valid[i * step] == 1;
+    }
+}
+
+/* Next to what is not picture lie pixels that are half of it: blur, interpolation, compression.
+ * Their edge is the strongest in the image and the same in no two scans. Returns the number of
+ * valid pixels left. */
+static size_t shrink_valid(uint8_t *valid, size_t width, size_t height)
+{
+    for (size_t y = 0; y < height; y++) {
+        shrink_line(valid + y * width, width, 1);
+    }
+    for (size_t x = 0; x < width; x++) {
+        shrink_line(valid + x, height, width);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < width * height; i++) {
+        count += valid[i];
+    }
+    return count;
+}
+
+void working_make(struct working_space *self, const struct image *image, const uint8_t *pixels,
+                  uint32_t height_max, struct working *out)
 {
     must(pixels != NULL && working_refusal(image, UINT64_MAX) == NULL);
     uint32_t rows_max = height_max < self->height_max ? height_max : self->height_max;
-    size_t factor =
-        image_reduce_factor(image->width, image->height, (size_t)rows_max * WORKING_ASPECT, rows_max);
+    size_t factor = image_reduce_factor(image->width, image->height,
+                                        (size_t)rows_max * WORKING_ASPECT, rows_max);
     reduce(self, image, pixels, factor, self->pixels);
     *out = (struct working){
         .pixels = self->pixels,
@@ -180,10 +229,13 @@ void working_make(struct working_space *self, const struct image *image, const u
     struct image_view view = working_view(out);
     struct image_mask_rule rule = image_mask_rule_default(&out->calibration);
     out->valid_count = image_valid_mask(&view, &rule, self->mask_words, self->valid);
+    if (out->valid_count < out->width * out->height) {
+        out->valid_count = shrink_valid(self->valid, out->width, out->height);
+    }
 }
 
-const float *working_make_low(struct working_space *self, const struct image *low_image, const uint8_t *low_pixels,
-                              const struct working *high)
+const float *working_make_low(struct working_space *self, const struct image *low_image,
+                              const uint8_t *low_pixels, const struct working *high)
 {
     must(low_pixels != NULL && image_reduced_count(low_image->width, high->factor) == high->width &&
          image_reduced_count(low_image->height, high->factor) == high->height);

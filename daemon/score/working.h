@@ -4,9 +4,10 @@
 
 /* Working image: a raw image of any size as a small attenuation image with its valid mask.
  *
- * Raw rows are calibrated through a table of all grey levels and averaged on the way: a 20 MB image is read once and never
- * exists as floats. The mean of the attenuations is kept, not the attenuation of the mean, as in kernels/image.h.
- * One thread a handle; nothing is allocated after working_init(). */
+ * Raw rows are calibrated through a table of all grey levels and averaged on the way: a 20 MB image
+ * is read once and never exists as floats. The mean of the attenuations is kept, not the
+ * attenuation of the mean, as in kernels/image.h. One thread a handle; nothing is allocated after
+ * working_init(). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,8 @@
 
 #define WORKING_HEIGHT_MIN 32u
 #define WORKING_HEIGHT_MAX 2048u
-#define WORKING_ASPECT 16u /* the working image is at most this many times as wide as it may be high */
+#define WORKING_ASPECT \
+    16u /* the working image is at most this many times as wide as it may be high */
 
 struct working {
     float *pixels; /* width * height, dense */
@@ -48,13 +50,13 @@ void working_fini(struct working_space *self);
 const char *working_refusal(const struct image *image, uint64_t image_bytes_max);
 struct image_calibration working_calibration(const struct image *image);
 
-/* The reduced image and its valid pixels; *out points into the space until the next call. height_max is held within the
- * space's own. The image must not be refused. */
-void working_make(struct working_space *self, const struct image *image, const uint8_t *pixels, uint32_t height_max,
-                  struct working *out);
+/* The reduced image and its valid pixels; *out points into the space until the next call.
+ * height_max is held within the space's own. The image must not be refused. */
+void working_make(struct working_space *self, const struct image *image, const uint8_t *pixels,
+                  uint32_t height_max, struct working *out);
 /* The low-energy image of the same size, reduced in the same way: returns its pixels. */
-const float *working_make_low(struct working_space *self, const struct image *low_image, const uint8_t *low_pixels,
-                              const struct working *high);
+const float *working_make_low(struct working_space *self, const struct image *low_image,
+                              const uint8_t *low_pixels, const struct working *high);
 
 static inline struct image_view working_view(const struct working *working)
 {

@@ -136,6 +136,7 @@ struct err state_outcomes(struct state *self, uint64_t from, struct state_outcom
             break;
         }
         must(found < capacity);
+        must(exam_result_is_label(column_text(statement, 4))); /* the statement's list and the rule must agree */
         struct state_outcome *outcome = &out[found];
         outcome->entry_index = column_index(statement, 0);
         outcome->t_ns = column_integer(statement, 1);

@@ -82,7 +82,7 @@ MUST_USE struct err state_item_declarations(struct state *self, const uint8_t it
                                             uint32_t *count);
 
 struct state_model {
-    char name[64];
+    char name[96];
     uint8_t sha256[HASH_BYTES];
 };
 /* Installed models: the newest model.change of each name. */

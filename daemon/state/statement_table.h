@@ -69,11 +69,11 @@ STATEMENT(UNDECIDED,
           " ORDER BY 1 LIMIT ?2")
 STATEMENT(RECENT_DECISIONS,
           "SELECT decisions.item, decisions.mode, decisions.site, items.join_key, decisions.probability,"
-          " decisions.window_count > 0, decisions.decision = 'refer', decisions.t_ns, decisions.entry"
+          " ifnull(scores.unscorable, '?') = '', decisions.decision = 'refer', decisions.t_ns, decisions.entry"
           " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
           " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
-          " ORDER BY decisions.entry")
-STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item FROM outcomes WHERE entry >= ?1"
+          " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
+STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
           " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS,
           "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' AND entry < ?2 ORDER BY entry LIMIT ?3")

@@ -31,7 +31,9 @@ void range_fini(struct range *self)
 void range_id(uint64_t index, uint8_t out[ENTRY_ID_BYTES])
 {
     uint8_t random[10] = {0};
-    memcpy(random, &index, sizeof index);
+    for (uint32_t i = 0; i < 7; i++) { /* the last seven: the first three carry version and variant */
+        random[9 - i] = (uint8_t)(index >> (8 * i));
+    }
     uuid7_make(RANGE_T_NS, random, out);
 }
 

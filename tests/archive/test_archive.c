@@ -266,6 +266,13 @@ static void build_of_redacted_records_keeps_the_entries(void **state)
     assert_int_equal(result.images_count, 4);
 }
 
+/* HDF5 1.10.8 does not free a buffer of a write that failed; the daemon stops then, and this test must not. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libhdf5\n";
+}
+
 static void build_beyond_file_limit_leaves_no_part(void **state)
 {
     struct fixture *fixture = *state;

@@ -150,7 +150,7 @@ static void read_cut_or_garbled_refuses(void **state)
     free(bytes);
 }
 
-/* A trailer that fits makes the bytes reach HDF5: a file of another making must still be refused, whatever is inside. */
+/* A trailer that fits makes the bytes reach HDF5: a file of another making must still be refused. */
 static void expect_refused_with_good_trailer(const uint8_t *body, size_t body_bytes)
 {
     uint8_t *bytes = malloc(body_bytes + 48);

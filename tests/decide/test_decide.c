@@ -175,6 +175,26 @@ static void item_in_both_arms_is_marked_both(void **state)
     decide_close(&decide);
 }
 
+/* When the bay is full the random arm goes on; its items stand at the target arm's edge, not before everybody. */
+static void random_item_of_a_full_bay_stands_at_the_edge(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].random_rate = 1;
+    struct decide *decide = open_decide(&policy);
+    struct decide_verdict verdict;
+    for (uint32_t i = 0; i < 200; i++) {
+        struct decide_input input = test_input(i, 0.001 * i, NS_PER_S * (i + 1));
+        decide_item(decide, &input, &verdict);
+    }
+    struct decide_input low = test_input(999, 0.03, NS_PER_S * 201);
+    decide_item(decide, &low, &verdict);
+    assert_int_equal(verdict.arm, ARM_RANDOM);
+    assert_true(verdict.cutoff == 1);
+    assert_true(verdict.priority > 0.03 && verdict.priority < 0.2);
+    decide_close(&decide);
+}
+
 static void unscorable_item_follows_its_policy(void **state)
 {
     (void)state;
@@ -260,6 +280,7 @@ int main(void)
         cmocka_unit_test(target_arm_prefers_the_highest_scores),
         cmocka_unit_test(target_arm_never_refers_below_the_minimum),
         cmocka_unit_test(item_in_both_arms_is_marked_both),
+        cmocka_unit_test(random_item_of_a_full_bay_stands_at_the_edge),
         cmocka_unit_test(unscorable_item_follows_its_policy),
         cmocka_unit_test(replay_brings_the_same_next_verdict),
         cmocka_unit_test(sites_beyond_the_bound_share_a_stratum),

@@ -83,10 +83,10 @@ def case_kill():
     with Port() as port:
         port.start()
         feeds = [
-            port.feed_start("sim", "--count", "5000", "--seed", "3", "--modes", "mail", "--declarations-only",
-                            "--rate", "900", "--timeout", "300", stream="declarations"),
-            port.feed_start("sim", "--count", "200", "--seed", "4", "--scans-only", "--scale", "0.2", "--rate", "30",
-                            "--timeout", "300", stream="scans"),
+            port.feed_start("sim", "--count", "5000", "--seed", "3", "--modes", "mail", "--declarations-per-scan",
+                            "1000000", "--rate", "900", "--timeout", "300", stream="declarations"),
+            port.feed_start("sim", "--count", "200", "--seed", "4", "--modes", "truck,sea,rail,air", "--scale",
+                            "0.2", "--rate", "60", "--timeout", "300", stream="scans"),
         ]
         kills = 0
         while kills < 10:
@@ -102,7 +102,9 @@ def case_kill():
         must(all(s["waiting"] == 0 for s in summaries), f"{summaries}")
         port.await_healthy()
         health = port.await_judged()
-        acknowledged_once(port, {"declarations": 5000, "scans": 200})
+        must(summaries[0]["acknowledged"] >= 1 and summaries[1]["acknowledged"] >= 1, f"{summaries}")
+        acknowledged_once(port, {"declarations": 5000, "scans": 400})
+        must(len(port.entries("scan.received")) == 200, "200 scans")
         decided = collections.Counter(entry["item"] for entry in port.entries("referral.decision"))
         must(decided and max(decided.values()) == 1, "an item was decided twice")
         port.stop()
@@ -114,12 +116,12 @@ def case_refusals():
     """Each kind of bad input gets its documented refusal, is recorded, and disturbs nothing else."""
     with Port() as port:
         port.start()
-        port.feed("sim", "--count", "5", "--seed", "1", "--modes", "mail", "--declarations-only", stream="good")
+        port.feed("sim", "--count", "5", "--seed", "1", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good")
         keys = port.store / "keys"
         done = run(BIN.parent / "tests" / "flow_bad_publisher", port.publish, keys / "private" / "flow.key",
                    keys / "daemon.key.pub", timeout=120)
         wanted = {int(sequence): name for sequence, name in (line.split() for line in done.stdout.splitlines())}
-        port.feed("sim", "--count", "5", "--seed", "2", "--modes", "mail", "--declarations-only", stream="good-too")
+        port.feed("sim", "--count", "5", "--seed", "2", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good-too")
         refused = {int(e["sequence"]): e["name"] for e in port.entries("record.refused") if e["stream"] == "bad"}
         must(refused == wanted, f"refused {refused}, documented {wanted}")
         must(len(wanted) >= 9, f"only {len(wanted)} kinds of bad input were tried")
@@ -149,8 +151,8 @@ def case_disk_full():
     try:
         with Port(store=small / "store", store__quarantine_mib=0) as port:
             port.start()
-            feed = port.feed_start("sim", "--count", "400", "--seed", "5", "--scans-only", "--scale", "0.3",
-                                   "--timeout", "240", stream="scans")
+            feed = port.feed_start("sim", "--count", "200", "--seed", "5", "--modes", "truck,sea", "--scale",
+                                   "0.3", "--timeout", "240", stream="scans")
             code = port.daemon.wait(180)
             must(code == 1, f"the daemon ended with {code} on a full disk")
             must("No space left" in port.daemon_log() or "no space left" in port.daemon_log(), port.daemon_log()[-2000:])

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The group parser of the write-ahead log on hostile bytes: as they are, and with checksums made to fit, so that the
- * inner lengths are reached too. */
+/* The group parser of the write-ahead log on hostile bytes: as they are, and with checksums made to
+ * fit, so that the inner lengths are reached too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +9,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
 
-/* Touch every byte that a walk hands out: a view outside of the input is then found by the sanitizer. */
-static uint64_t fuzz_walk(const uint8_t *payload, uint32_t payload_bytes, uint32_t entry_count, uint32_t flags)
+/* Touch every byte that a walk hands out: a view outside of the input is then found by the
+ * sanitizer. */
+static uint64_t fuzz_walk(const uint8_t *payload, uint32_t payload_bytes, uint32_t entry_count,
+                          uint32_t flags)
 {
     struct wal_cursor cursor;
     struct wal_piece piece;
@@ -50,7 +52,8 @@ static uint64_t fuzz_segment(const uint8_t *bytes, size_t bytes_count)
         size_t left = bytes_count - at;
         if (wal_group_header_decode(bytes + at, left, &header) == WAL_GOOD &&
             header.payload_bytes <= left - WAL_GROUP_HEADER_BYTES) {
-            sum += fuzz_walk(bytes + at + WAL_GROUP_HEADER_BYTES, header.payload_bytes, header.entry_count, header.flags);
+            sum += fuzz_walk(bytes + at + WAL_GROUP_HEADER_BYTES, header.payload_bytes,
+                             header.entry_count, header.flags);
         }
     }
     return sum;
@@ -59,7 +62,8 @@ static uint64_t fuzz_segment(const uint8_t *bytes, size_t bytes_count)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
 {
     uint64_t sum = fuzz_segment(bytes, bytes_count);
-    /* The first byte gives the flags, two more the entry count, the rest is a payload of exactly its own memory. */
+    /* The first byte gives the flags, two more the entry count, the rest is a payload of exactly
+     * its own memory. */
     if (bytes_count > 3 && bytes_count - 3 <= WAL_PAYLOAD_BYTES_MAX) {
         uint32_t payload_bytes = (uint32_t)(bytes_count - 3);
         uint8_t *payload = malloc(payload_bytes);
@@ -79,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
         wal_put_u32(header + 4, wal_crc32c(header + 8, sizeof header - 8));
         if (wal_group_header_decode(header, sizeof header, &group) == WAL_GOOD &&
             group.payload_bytes <= bytes_count - sizeof header) {
-            sum += fuzz_walk(bytes + sizeof header, group.payload_bytes, group.entry_count, group.flags);
+            sum += fuzz_walk(bytes + sizeof header, group.payload_bytes, group.entry_count,
+                             group.flags);
         }
     }
     return sum == UINT64_MAX ? 1 : 0; /* uses the sum, so that no read is optimised away */

@@ -2,8 +2,8 @@
 #ifndef TESTS_OVERSIGHT_FIXTURE_H
 #define TESTS_OVERSIGHT_FIXTURE_H
 
-/* Fixture: a log in a directory of its own below /tmp, entries to fill it, and a second, naive reading of what it
- * published. Aborts on any failure of the fixture itself. */
+/* Fixture: a log in a directory of its own below /tmp, entries to fill it, and a second, naive
+ * reading of what it published. Aborts on any failure of the fixture itself. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -103,7 +103,8 @@ static inline void fixture_fill(struct oversight_draft *draft, uint64_t number, 
 }
 
 /* Append count entries numbered from first, many in flight. */
-static inline void fixture_append(struct fixture *self, uint64_t first, uint64_t count, uint32_t rest_bytes)
+static inline void fixture_append(struct fixture *self, uint64_t first, uint64_t count,
+                                  uint32_t rest_bytes)
 {
     enum { FLIGHT = 64 };
     struct oversight_draft *drafts = calloc(FLIGHT, sizeof *drafts);
@@ -131,7 +132,8 @@ static inline void fixture_append(struct fixture *self, uint64_t first, uint64_t
 }
 
 /* One entry, one group. */
-static inline uint64_t fixture_append_one(struct fixture *self, uint64_t number, uint32_t rest_bytes)
+static inline uint64_t fixture_append_one(struct fixture *self, uint64_t number,
+                                          uint32_t rest_bytes)
 {
     struct oversight_draft *draft = calloc(1, sizeof *draft);
     assert_non_null(draft);
@@ -146,7 +148,8 @@ static inline uint64_t fixture_append_one(struct fixture *self, uint64_t number,
 static inline uint64_t fixture_number(const uint8_t *bytes, uint32_t bytes_count)
 {
     static const char word[] = "number ";
-    for (uint32_t i = 0; i + sizeof word - 1 + 20 <= bytes_count && i <= ENTRY_STAMP_BYTES_MAX; i++) {
+    for (uint32_t i = 0; i + sizeof word - 1 + 20 <= bytes_count && i <= ENTRY_STAMP_BYTES_MAX;
+         i++) {
         if (memcmp(bytes + i, word, sizeof word - 1) == 0) {
             char digits[21] = {0};
             memcpy(digits, bytes + i + sizeof word - 1, 20);
@@ -157,7 +160,8 @@ static inline uint64_t fixture_number(const uint8_t *bytes, uint32_t bytes_count
 }
 
 /* Patch bytes of a file below the fixture's root. */
-static inline void fixture_patch(const char *path, uint64_t offset, const void *bytes, size_t bytes_count)
+static inline void fixture_patch(const char *path, uint64_t offset, const void *bytes,
+                                 size_t bytes_count)
 {
     int fd = open(path, O_WRONLY);
     assert_true(fd >= 0);
@@ -188,7 +192,8 @@ static inline struct wal_slot fixture_newest(const struct fixture *self)
     struct wal_slot newest = {0};
     for (size_t at = 0; at < bytes_count; at += WAL_BLOCK_BYTES) {
         struct wal_slot slot;
-        if (wal_slot_decode(bytes + at, WAL_SLOT_BYTES, &slot) == WAL_GOOD && slot.group_number >= newest.group_number) {
+        if (wal_slot_decode(bytes + at, WAL_SLOT_BYTES, &slot) == WAL_GOOD &&
+            slot.group_number >= newest.group_number) {
             newest = slot;
         }
     }
@@ -211,10 +216,12 @@ static inline void fixture_last_segment(const struct fixture *self, char *out, s
     (void)snprintf(out, out_bytes, "%s/%s", self->wal, last);
 }
 
-/* ---- the public directory, read naively ---------------------------------------------------------------------------- */
+/* ---- the public directory, read naively
+ * ---------------------------------------------------------------------------- */
 
 /* RFC 6962 section 2.1, word for word. */
-static inline void naive_root(const uint8_t (*leaves)[HASH_BYTES], uint64_t count, uint8_t out[HASH_BYTES])
+static inline void naive_root(const uint8_t (*leaves)[HASH_BYTES], uint64_t count,
+                              uint8_t out[HASH_BYTES])
 {
     if (count == 0) {
         sha256_of("", 0, out);
@@ -252,7 +259,8 @@ static inline struct checkpoint naive_checkpoint(const struct fixture *self, con
     struct note_vkey vkey;
     struct checkpoint checkpoint;
     note_vkey_make(&vkey, FIXTURE_ORIGIN, self->key.public_key);
-    assert_int_equal(checkpoint_open((const char *)text, text_bytes, &vkey, &checkpoint), NOTE_GOOD);
+    assert_int_equal(checkpoint_open((const char *)text, text_bytes, &vkey, &checkpoint),
+                     NOTE_GOOD);
     free(text);
     return checkpoint;
 }
@@ -283,7 +291,8 @@ static inline uint8_t (*naive_leaves(const struct fixture *self, uint64_t size))
 }
 
 /* Every tile that a tree of this size has, against the leaves. */
-static inline void naive_check_tiles(const struct fixture *self, const uint8_t (*leaves)[HASH_BYTES], uint64_t size)
+static inline void naive_check_tiles(const struct fixture *self,
+                                     const uint8_t (*leaves)[HASH_BYTES], uint64_t size)
 {
     uint64_t span = 1; /* leaves under one hash of this level */
     for (uint32_t level = 0; size / span > 0; level++, span *= TILE_WIDTH) {
@@ -305,7 +314,8 @@ static inline void naive_check_tiles(const struct fixture *self, const uint8_t (
     }
 }
 
-/* The public directory's checkpoint covers exactly size entries, and bundles, tiles and root agree. */
+/* The public directory's checkpoint covers exactly size entries, and bundles, tiles and root agree.
+ */
 static inline void naive_check(const struct fixture *self, uint64_t size)
 {
     char copy[64];

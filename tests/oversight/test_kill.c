@@ -4,9 +4,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* A child appends and reports every answered number through a pipe; it is killed in the middle of its work, again and
- * again. What was reported is kept here, outside of the files, and must all be in the log exactly once, at the end and
- * after every cycle. */
+/* A child appends and reports every answered number through a pipe; it is killed in the middle of
+ * its work, again and again. What was reported is kept here, outside of the files, and must all be
+ * in the log exactly once, at the end and after every cycle. */
 
 #define CYCLES 20u
 #define NUMBERS_MAX 400000u
@@ -53,8 +53,10 @@ static _Noreturn void child_run(struct fixture *fixture, int pipe_fd, uint64_t f
     }
 }
 
-/* Returns the numbers answered in this cycle, marked in `answered`; kills after `kill_after` of them. */
-static uint64_t cycle_run(struct fixture *fixture, uint64_t first, uint64_t kill_after, uint64_t *indices)
+/* Returns the numbers answered in this cycle, marked in `answered`; kills after `kill_after` of
+ * them. */
+static uint64_t cycle_run(struct fixture *fixture, uint64_t first, uint64_t kill_after,
+                          uint64_t *indices)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -69,7 +71,8 @@ static uint64_t cycle_run(struct fixture *fixture, uint64_t first, uint64_t kill
     uint64_t highest = first;
     uint64_t seen = 0;
     struct answer answer;
-    while (read(ends[0], &answer, sizeof answer) == (ssize_t)sizeof answer) { /* drains the pipe after the kill */
+    while (read(ends[0], &answer, sizeof answer) ==
+           (ssize_t)sizeof answer) { /* drains the pipe after the kill */
         assert_true(answer.number < NUMBERS_MAX);
         indices[answer.number] = answer.entry_index;
         highest = answer.number > highest ? answer.number : highest;
@@ -81,7 +84,7 @@ static uint64_t cycle_run(struct fixture *fixture, uint64_t first, uint64_t kill
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFSIGNALED(status)); /* it did not stop by itself */
-    return highest + 1 + FLIGHT; /* numbers that may have been submitted are not used again */
+    return highest + 1 + FLIGHT;      /* numbers that may have been submitted are not used again */
 }
 
 static void check_answered(const struct fixture *fixture, const uint64_t *indices, uint64_t numbers)

@@ -5,7 +5,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-static void expect_numbers(const struct fixture *self, uint64_t from_index, uint64_t first_number, uint64_t count)
+static void expect_numbers(const struct fixture *self, uint64_t from_index, uint64_t first_number,
+                           uint64_t count)
 {
     struct wal_reader *reader = NULL;
     struct wal_entry entry;
@@ -77,7 +78,8 @@ static void entries_appended_before_closing_are_there_after_reopening(void **sta
     fixture_remove(&fixture);
 }
 
-/* Groups of over a megabyte force a new segment every time; root and chain must carry over, with and without tiles. */
+/* Groups of over a megabyte force a new segment every time; root and chain must carry over, with
+ * and without tiles. */
 static void entries_across_many_segments_read_back_in_order(void **state)
 {
     (void)state;
@@ -116,7 +118,8 @@ static void private_records_come_back_with_their_entries_and_are_not_published(v
     struct oversight_draft *batch[COUNT];
     struct queue *done = NULL;
     assert_false(err_is(queue_open(COUNT, &done)));
-    for (uint32_t i = 0; i < COUNT; i++) { /* every third has none, the biggest force several groups */
+    for (uint32_t i = 0; i < COUNT;
+         i++) { /* every third has none, the biggest force several groups */
         fixture_fill(&drafts[i], i, 100);
         memset(private_bytes[i], (int)i, sizeof private_bytes[i]);
         memcpy(private_bytes[i], secret, sizeof secret);
@@ -189,7 +192,8 @@ static void reader_seeks_forwards_backwards_and_not_beyond_the_end(void **state)
     fixture_append(&fixture, 1, 2000, 2000); /* entry n has number n; several segments */
     struct wal_reader *reader = NULL;
     assert_false(err_is(wal_reader_open(fixture.wal, &reader)));
-    static const uint64_t stops[] = {2000, 1, 1999, 64, 65, 66, 1000, 999, 998, 500, 1, 2, 2000, 400, 401, 1500};
+    static const uint64_t stops[] = {2000, 1,   1999, 64, 65,   66,  1000, 999,
+                                     998,  500, 1,    2,  2000, 400, 401,  1500};
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         struct wal_entry entry;
         bool got = false;
@@ -215,7 +219,8 @@ static void reader_seeks_forwards_backwards_and_not_beyond_the_end(void **state)
     fixture_remove(&fixture);
 }
 
-/* One thread appends groups of one, this one follows: every entry once, in order, none too early. */
+/* One thread appends groups of one, this one follows: every entry once, in order, none too early.
+ */
 struct follow {
     struct fixture *fixture;
     uint64_t count;
@@ -250,7 +255,8 @@ static void reader_following_live_sees_every_entry_once(void **state)
             continue;
         }
         assert_int_equal(entry.entry_index, next);
-        assert_int_equal(fixture_number(entry.bytes, entry.bytes_count), next == 0 ? UINT64_MAX : next);
+        assert_int_equal(fixture_number(entry.bytes, entry.bytes_count),
+                         next == 0 ? UINT64_MAX : next);
         next++;
     }
     assert_int_equal(pthread_join(appender, NULL), 0);
@@ -280,7 +286,8 @@ static void log_held_by_another_process_is_locked(void **state)
     fixture_remove(&fixture);
 }
 
-/* No write beyond 16 KiB of a file succeeds from now on: the disk's refusal, as far as the log can tell. */
+/* No write beyond 16 KiB of a file succeeds from now on: the disk's refusal, as far as the log can
+ * tell. */
 static void write_error_stops_the_log_and_loses_nothing_answered(void **state)
 {
     (void)state;
@@ -304,7 +311,8 @@ static void write_error_stops_the_log_and_loses_nothing_answered(void **state)
     assert_true(answered > 1 && answered < 10);
     assert_int_equal(err.code, ERR_WAL_WRITE);
     assert_int_equal(oversight_failure(fixture.log).code, ERR_WAL_WRITE);
-    assert_int_equal(oversight_submit_and_wait(fixture.log, &draft).code, ERR_CLOSED); /* never again, room or not */
+    assert_int_equal(oversight_submit_and_wait(fixture.log, &draft).code,
+                     ERR_CLOSED); /* never again, room or not */
     assert_int_equal(oversight_publish(fixture.log).code, ERR_WAL_WRITE);
     assert_int_equal(oversight_wait(fixture.log, answered, 60 * NS_PER_S), answered);
     oversight_close(&fixture.log);

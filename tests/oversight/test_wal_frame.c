@@ -12,7 +12,8 @@ static void crc32c_of_check_string_is_published_value(void **state)
 static void segment_header_round_trips_at_documented_offsets(void **state)
 {
     (void)state;
-    struct wal_segment_header header = {.segment_number = 3, .first_index = 0x0102030405060708u, .created_ns = 99};
+    struct wal_segment_header header = {
+        .segment_number = 3, .first_index = 0x0102030405060708u, .created_ns = 99};
     memset(header.origin_sha256, 0xaa, HASH_BYTES);
     memset(header.root, 0xbb, HASH_BYTES);
     memset(header.salt, 0xcc, WAL_SALT_BYTES);
@@ -42,7 +43,8 @@ static void segment_header_with_any_byte_changed_refuses(void **state)
         assert_int_equal(wal_segment_header_decode(block, sizeof block, &back), WAL_BROKEN);
         block[i] ^= 1;
     }
-    assert_int_equal(wal_segment_header_decode(block, WAL_SEGMENT_HEADER_BYTES - 1, &back), WAL_CUT);
+    assert_int_equal(wal_segment_header_decode(block, WAL_SEGMENT_HEADER_BYTES - 1, &back),
+                     WAL_CUT);
     memset(block, 0, sizeof block);
     assert_int_equal(wal_segment_header_decode(block, sizeof block, &back), WAL_BLANK);
 }
@@ -65,7 +67,8 @@ static void group_round_trips_and_any_byte_changed_refuses(void **state)
     (void)state;
     uint8_t group[2 * WAL_BLOCK_BYTES];
     memset(group, 0xee, sizeof group);
-    struct wal_group_header header = {.group_number = 7, .first_index = 40, .entry_count = 2, .flags = WAL_FLAG_PRIVATE};
+    struct wal_group_header header = {
+        .group_number = 7, .first_index = 40, .entry_count = 2, .flags = WAL_FLAG_PRIVATE};
     header.payload_bytes = two_entries(group + WAL_GROUP_HEADER_BYTES);
     assert_int_equal(wal_group_seal(&header, group), WAL_BLOCK_BYTES);
     for (size_t i = WAL_GROUP_HEADER_BYTES + header.payload_bytes; i < WAL_BLOCK_BYTES; i++) {
@@ -74,7 +77,8 @@ static void group_round_trips_and_any_byte_changed_refuses(void **state)
     struct wal_group_header back;
     assert_int_equal(wal_group_header_decode(group, sizeof group, &back), WAL_GOOD);
     assert_memory_equal(&back, &header, sizeof back);
-    assert_int_equal(back.payload_crc, wal_crc32c(group + WAL_GROUP_HEADER_BYTES, header.payload_bytes));
+    assert_int_equal(back.payload_crc,
+                     wal_crc32c(group + WAL_GROUP_HEADER_BYTES, header.payload_bytes));
     for (size_t i = 0; i < WAL_GROUP_HEADER_BYTES; i++) {
         group[i] ^= 1;
         assert_int_equal(wal_group_header_decode(group, sizeof group, &back), WAL_BROKEN);
@@ -89,7 +93,8 @@ static void cursor_ties_private_record_to_its_entry(void **state)
     uint32_t payload_bytes = two_entries(payload);
     struct wal_cursor cursor;
     struct wal_piece piece;
-    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor), WAL_GOOD);
+    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor),
+                     WAL_GOOD);
     assert_true(wal_cursor_next(&cursor, &piece));
     assert_int_equal(piece.bytes_count, 2);
     assert_memory_equal(piece.bytes, "ab", 2);
@@ -111,17 +116,22 @@ static void cursor_refuses_every_inconsistent_payload(void **state)
     for (uint32_t cut = 0; cut < payload_bytes; cut++) {
         assert_int_not_equal(wal_cursor_open(payload, cut, 2, WAL_FLAG_PRIVATE, &cursor), WAL_GOOD);
     }
-    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, 0, &cursor), WAL_BROKEN); /* undeclared bytes */
-    assert_int_equal(wal_cursor_open(payload, 7, 2, WAL_FLAG_PRIVATE, &cursor), WAL_BROKEN); /* nothing declared */
-    payload[7] = 2; /* private record of an entry that is not there */
-    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor), WAL_BROKEN);
+    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, 0, &cursor),
+                     WAL_BROKEN); /* undeclared bytes */
+    assert_int_equal(wal_cursor_open(payload, 7, 2, WAL_FLAG_PRIVATE, &cursor),
+                     WAL_BROKEN); /* nothing declared */
+    payload[7] = 2;               /* private record of an entry that is not there */
+    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor),
+                     WAL_BROKEN);
     payload[7] = 1;
     payload[11] = 0xff; /* its length: 2^32 - something */
     payload[14] = 0xff;
-    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor), WAL_CUT);
+    assert_int_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor),
+                     WAL_CUT);
     payload_bytes = two_entries(payload);
     payload[1] = 0; /* an entry of no bytes */
-    assert_int_not_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor), WAL_GOOD);
+    assert_int_not_equal(wal_cursor_open(payload, payload_bytes, 2, WAL_FLAG_PRIVATE, &cursor),
+                         WAL_GOOD);
 }
 
 static void cursor_refuses_two_records_of_one_entry(void **state)
@@ -131,14 +141,16 @@ static void cursor_refuses_two_records_of_one_entry(void **state)
     uint32_t payload_bytes = two_entries(payload);
     memcpy(payload + payload_bytes, payload + 7, WAL_PRIVATE_HEADER_BYTES + 3);
     struct wal_cursor cursor;
-    assert_int_equal(
-        wal_cursor_open(payload, payload_bytes + WAL_PRIVATE_HEADER_BYTES + 3, 2, WAL_FLAG_PRIVATE, &cursor), WAL_BROKEN);
+    assert_int_equal(wal_cursor_open(payload, payload_bytes + WAL_PRIVATE_HEADER_BYTES + 3, 2,
+                                     WAL_FLAG_PRIVATE, &cursor),
+                     WAL_BROKEN);
 }
 
 static void slot_with_any_byte_changed_refuses(void **state)
 {
     (void)state;
-    struct wal_slot slot = {.group_number = 65, .segment_number = 2, .offset = 8192, .next_index = 1000};
+    struct wal_slot slot = {
+        .group_number = 65, .segment_number = 2, .offset = 8192, .next_index = 1000};
     memset(slot.hash, 0x33, HASH_BYTES);
     uint8_t block[WAL_BLOCK_BYTES];
     wal_slot_encode(&slot, block);

@@ -2,7 +2,8 @@
 #ifndef TESTS_SCORE_CUSTOMS_TABLE_H
 #define TESTS_SCORE_CUSTOMS_TABLE_H
 
-/* Customs table: the sample table of labelled declarations, row by row, as the declarations feed maps it. Header only. */
+/* Customs table: the sample table of labelled declarations, row by row, as the declarations feed
+ * maps it. Header only. */
 
 #include <time.h>
 
@@ -42,8 +43,9 @@ static inline bool table_next(FILE *file, struct table_row *row)
                                     .currency = "KRW",
                                     .quantity_unit = "",
                                     .tax_rate_percent = atof(cells[15])};
-    const struct field other[7] = {{"office", cells[2]},       {"process_type", cells[3]}, {"import_type", cells[4]},
-                                   {"import_use", cells[5]},   {"payment_type", cells[6]}, {"tax_type", cells[16]},
+    const struct field other[7] = {{"office", cells[2]},           {"process_type", cells[3]},
+                                   {"import_type", cells[4]},      {"import_use", cells[5]},
+                                   {"payment_type", cells[6]},     {"tax_type", cells[16]},
                                    {"origin_indicator", cells[17]}};
     memcpy(row->other, other, sizeof other);
     row->declaration = (struct declaration){.declaration_id = cells[0],

@@ -2,7 +2,8 @@
 #ifndef TESTS_SCORE_FIXTURE_H
 #define TESTS_SCORE_FIXTURE_H
 
-/* Fixture: temporary folders, the sample data folder, small records. Header only: each test is a program of its own. */
+/* Fixture: temporary folders, the sample data folder, small records. Header only: each test is a
+ * program of its own. */
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -29,7 +30,8 @@ static inline void assert_good(struct err err)
     }
 }
 
-static inline int fixture_remove_one(const char *path, const struct stat *status, int flag, struct FTW *walk)
+static inline int fixture_remove_one(const char *path, const struct stat *status, int flag,
+                                     struct FTW *walk)
 {
     (void)status;
     (void)flag;

@@ -74,6 +74,36 @@ static void history_finds_raise_and_clean_exams_lower_the_logit(void **state)
     history_fini(&history);
 }
 
+/* The equations of MODELS.md, section 2, worked out by hand for one pair. */
+static void history_features_are_those_of_the_page(void **state)
+{
+    (void)state;
+    struct goods_line asked = fixture_line("440890");
+    struct goods_line other = fixture_line("690722");
+    struct declaration first = fixture_declaration(&asked);
+    struct declaration second = fixture_declaration(&other);
+    struct history history;
+    struct history_reading reading;
+    assert_good(history_init(&history, 0));
+    history_learn(&history, &first, true, day_ns, keys);
+    history_learn(&history, &second, false, day_ns, keys);
+    history_read(&history, &first, &reading);
+    double k = history.weights.shrinkage;
+    double overall = (1 + 50 * 0.02) / (2 + 50);
+    double importer = (1 + k * overall) / (2 + k); /* 1 find in 2 exams */
+    double hs6 = (1 + k * overall) / (1 + k);      /* 1 find in 1 exam */
+    double parent = (log(importer / (1 - importer)) + log(hs6 / (1 - hs6))) / 2;
+    double q = 1 / (1 + exp(-parent));
+    double pair = (1 + k * q) / (1 + k);
+    double base = log(overall / (1 - overall));
+    assert_true(fabs(reading.prior[HISTORY_ALL] - overall) < 1e-12);
+    assert_true(fabs(reading.features[IMPORTER] - (log(importer / (1 - importer)) - base)) < 1e-9);
+    assert_true(fabs(reading.features[HS6] - (log(hs6 / (1 - hs6)) - base)) < 1e-9);
+    assert_true(fabs(reading.prior[IMPORTER_HS6] - q) < 1e-12);
+    assert_true(fabs(reading.features[IMPORTER_HS6] - (log(pair / (1 - pair)) - parent)) < 1e-9);
+    history_fini(&history);
+}
+
 static void history_outcome_fades_by_half_in_a_half_life_of_newer_outcomes(void **state)
 {
     (void)state;
@@ -89,7 +119,8 @@ static void history_outcome_fades_by_half_in_a_half_life_of_newer_outcomes(void 
     assert_good(history_init(&history, 0));
     int64_t half_life_ns = (int64_t)history.weights.half_life_days * day_ns;
     history_learn(&history, &old, true, day_ns, keys);
-    /* The declaration's own time must not matter: a date of one's own choosing would make a record look old. */
+    /* The declaration's own time must not matter: a date of one's own choosing would make a record
+     * look old. */
     old.declared_ns = day_ns + 20 * half_life_ns;
     history_read(&history, &old, &reading);
     assert_true(fabs(reading.known[IMPORTER].exams - 1.0) < 1e-6);
@@ -181,10 +212,8 @@ static void history_words_carry_pseudonyms_and_codes_only(void **state)
     }
 }
 
-/* ---- training -------------------------------------------------------------------------------------------------------- */
-
-/* Rows whose label only their own outcome (or that of a row of the same time) could tell: every pair of rows has an
- * importer, a seller and a code of its own, and one random label. */
+/* Rows whose label only their own outcome (or that of a row of the same time) could tell: every
+ * pair of rows has an importer, a seller and a code of its own, and one random label. */
 static void train_on_pairs(bool same_time, const char *directory, struct train_report *report)
 {
     struct train_history *self = NULL;
@@ -227,7 +256,8 @@ static void training_label_of_a_row_does_not_reach_its_own_features(void **state
     train_on_pairs(true, directory, &report);
     /* 600 held-out rows in pairs: the standard error of the AUC is about 0.033. */
     assert_true(fabs(auc_of(&report) - 0.5) < 0.12);
-    /* The same rows one day apart: now the second of each pair may know the first. The test could tell a leak. */
+    /* The same rows one day apart: now the second of each pair may know the first. The test could
+     * tell a leak. */
     train_on_pairs(false, directory, &report);
     assert_true(auc_of(&report) > 0.7);
     fixture_remove_directory(directory);
@@ -311,10 +341,8 @@ static void model_with_broken_counts_is_refused(void **state)
         uint64_t counts;
         bool good;
     } rows[] = {
-        {2, 1, UINT64_C(2) << 32 | 1, true},
-        {1, 2, UINT64_C(2) << 32 | 1, false},
-        {NAN, 1, UINT64_C(2) << 32 | 1, false},
-        {2, -1, UINT64_C(2) << 32 | 1, false},
+        {2, 1, UINT64_C(2) << 32 | 1, true},    {1, 2, UINT64_C(2) << 32 | 1, false},
+        {NAN, 1, UINT64_C(2) << 32 | 1, false}, {2, -1, UINT64_C(2) << 32 | 1, false},
         {2, 1, UINT64_C(1) << 32 | 2, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -343,6 +371,7 @@ int main(void)
         cmocka_unit_test(history_spelling_of_a_name_finds_the_same_entity),
         cmocka_unit_test(history_entity_that_is_not_named_is_absent_not_shared),
         cmocka_unit_test(history_finds_raise_and_clean_exams_lower_the_logit),
+        cmocka_unit_test(history_features_are_those_of_the_page),
         cmocka_unit_test(history_outcome_fades_by_half_in_a_half_life_of_newer_outcomes),
         cmocka_unit_test(history_entity_in_many_lines_counts_once_an_exam),
         cmocka_unit_test(history_riskiest_line_speaks_for_the_declaration),

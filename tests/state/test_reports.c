@@ -278,8 +278,9 @@ static void recent_decisions_are_the_newest_oldest_first(void **unused)
     assert_int_equal(count, 6);
     assert_string_equal(decided[0].key, "KEY0000019");
     assert_string_equal(decided[5].key, "KEY0000024");
-    assert_int_equal(decided[1].by_target, true);
-    assert_int_equal(decided[2].by_target, false);
+    assert_true(decided[1].referred);
+    assert_false(decided[2].referred);
+    assert_true(decided[1].scorable);
     assert_int_equal(decided[0].mode, MODE_TRUCK);
     assert_true(decided[0].entry_index < decided[5].entry_index);
     uint8_t item[ITEM_ID_BYTES];
@@ -295,6 +296,8 @@ static void outcome_carries_declarations_that_came_before_it(void **unused)
     log_received(&maker, &(struct log_record){RECORD_DECLARATION, MODE_TRUCK, "north", "KEY0000010", "late", 3});
     log_whole_item(&maker, 20);
     log_outcome(&maker, 20, "nothing_found", 2, "r2");
+    log_whole_item(&maker, 30);
+    log_outcome(&maker, 30, "abandoned", 2, "r3"); /* says nothing about what was inside */
     struct state_outcome outcomes[4];
     uint32_t count = 0;
     assert_false(err_is(state_outcomes(maker.state, 0, outcomes, 4, &count)));

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "ctl/json_text.h"
+#include "feeds/declaration_csv.h"
+#include "feeds/image_folder.h"
+#include "score/train.h"
+
+/* Training reads what triage-feed would send, through the same readers and in the same order, so that "every second image"
+ * means the same images in both. It writes model files and nothing else; installing is another, logged, step. */
+
+struct train_options {
+    struct image_folder_conf folder;
+    struct train_appearance_conf appearance;
+    struct declaration_csv_conf table;
+    const char *out;
+    uint64_t seed;
+};
+
+static int64_t shown_ns;
+
+/* On a terminal only, ten times a second: training takes minutes. */
+static void show_progress(const char *what, uint64_t done, uint64_t total)
+{
+    int64_t now_ns = clock_monotonic_ns();
+    bool is_last = done == total;
+    if (!isatty(STDERR_FILENO) || (!is_last && now_ns - shown_ns < NS_PER_S / 10)) {
+        return;
+    }
+    shown_ns = now_ns;
+    double share = total == 0 ? 1.0 : (double)done / (double)total;
+    fprintf(stderr, "\r%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")%s", what, 100.0 * share, done, total, is_last ? "\n" : "");
+}
+
+static json_t *report_json(const struct train_report *report)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "path", json_text(report->path));
+    json_object_set_new(out, "name", json_text(report->name));
+    json_object_set_new(out, "sha256", json_hex("", report->sha256, HASH_BYTES));
+    json_object_set_new(out, "evaluation", json_text(report->evaluation));
+    return out;
+}
+
+static int tell(const struct ctl *ctl, const struct train_report *reports, uint32_t count)
+{
+    if (ctl->json) {
+        json_t *array = json_array();
+        for (uint32_t i = 0; i < count; i++) {
+            json_array_append_new(array, report_json(&reports[i]));
+        }
+        return json_print(array, true);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        printf("%s\n  %s\n  %s\n", reports[i].name, reports[i].path, reports[i].evaluation);
+    }
+    return CTL_GOOD;
+}
+
+/* A low-energy image of the same view and size belongs to its high-energy one and is not learnt by itself. */
+static const struct image *companion(const struct scan *scan, uint32_t index, enum energy energy, uint32_t *at)
+{
+    const struct image *image = &scan->images[index];
+    for (uint32_t i = 0; i < scan->images_count; i++) {
+        const struct image *other = &scan->images[i];
+        if (i != index && other->energy == energy && other->view == image->view && other->width == image->width &&
+            other->height == image->height && other->meaning == image->meaning) {
+            *at = i;
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* *skipped counts images that the trainer cannot use; they are named on standard error. */
+static struct err add_scan(struct train_appearance *train, const struct folder_scan *scan, const char *name,
+                           uint32_t *skipped)
+{
+    struct err err = err_none;
+    for (uint32_t i = 0; i < scan->scan.images_count && !err_is(err); i++) {
+        const struct image *image = &scan->scan.images[i];
+        uint32_t low_index = 0;
+        if (image->energy == ENERGY_LOW && companion(&scan->scan, i, ENERGY_HIGH, &low_index) != NULL) {
+            continue;
+        }
+        struct train_image given = {.image = image, .pixels = scan->pixels[i], .name = name};
+        if (image->energy == ENERGY_HIGH) {
+            given.low_image = companion(&scan->scan, i, ENERGY_LOW, &low_index);
+            given.low_pixels = given.low_image == NULL ? NULL : scan->pixels[low_index];
+        }
+        err = train_appearance_add(train, &given);
+        if (err.code == ERR_IMAGE_UNREADABLE) {
+            ctl_fail(name, err);
+            ++*skipped;
+            err = err_none;
+        }
+    }
+    return err;
+}
+
+static int learn_images(struct ctl *ctl, struct train_appearance *train, const struct image_folder *folder,
+                        const char *out)
+{
+    uint32_t count = image_folder_count(folder);
+    uint32_t skipped = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        char why[FOLDER_WHY_BYTES] = "";
+        struct folder_scan *scan = NULL;
+        const char *name = image_folder_name(folder, i);
+        struct err err = image_folder_read(folder, i, &scan, why);
+        if (err_is(err)) {
+            ctl_refuse("%s: %s", name, why);
+            skipped++;
+            continue;
+        }
+        err = add_scan(train, scan, name, &skipped);
+        folder_scan_close(&scan);
+        if (err_is(err)) {
+            return ctl_fail(name, err);
+        }
+        show_progress("images", i + 1, count);
+    }
+    if (skipped > 0) {
+        fprintf(stderr, "triagectl: %u images skipped\n", skipped);
+    }
+    struct train_report report;
+    struct err err = train_appearance_write(train, out, &report);
+    return err_is(err) ? ctl_fail(out, err) : tell(ctl, &report, 1);
+}
+
+static bool make_out(const char *out)
+{
+    struct err err = durable_directory(out, 0755);
+    if (err_is(err)) {
+        ctl_fail(out, err);
+    }
+    return !err_is(err);
+}
+
+enum { OPTION_IMAGES = 0x2000, OPTION_SCANNER_TYPE, OPTION_OUT, OPTION_LIST, OPTION_SKIP_LIST, OPTION_EVERY,
+       OPTION_OFFSET, OPTION_SEED, OPTION_BANK, OPTION_DIMENSIONS, OPTION_HEIGHT, OPTION_DECLARATIONS, OPTION_MAPPING,
+       OPTION_MODE };
+
+static error_t parse_appearance(int key, char *text, struct argp_state *state)
+{
+    struct train_options *options = state->input;
+    switch (key) {
+    case OPTION_IMAGES:
+        options->folder.directory = text;
+        return 0;
+    case OPTION_SCANNER_TYPE:
+        options->appearance.scanner_type = text;
+        options->folder.scanner_type = text;
+        return 0;
+    case OPTION_OUT:
+        options->out = text;
+        return 0;
+    case OPTION_LIST:
+        options->folder.list_path = text;
+        return 0;
+    case OPTION_SKIP_LIST:
+        options->folder.skip_list_path = text;
+        return 0;
+    case OPTION_EVERY:
+        options->folder.every = (uint32_t)ctl_number(state, "every", text, 1000000);
+        return 0;
+    case OPTION_OFFSET:
+        options->folder.offset = (uint32_t)ctl_number(state, "offset", text, 1000000);
+        return 0;
+    case OPTION_SEED:
+        options->appearance.seed = ctl_number(state, "seed", text, UINT64_MAX);
+        return 0;
+    case OPTION_BANK:
+        options->appearance.bank_patches_max = (uint32_t)ctl_number(state, "bank", text, 65536);
+        return 0;
+    case OPTION_DIMENSIONS:
+        options->appearance.dimensions = (uint32_t)ctl_number(state, "dimensions", text, 128);
+        return 0;
+    case OPTION_HEIGHT:
+        options->appearance.working_height = (uint32_t)ctl_number(state, "height", text, 4096);
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        if (options->folder.directory == NULL || options->appearance.scanner_type == NULL || options->out == NULL) {
+            argp_error(state, "--images, --scanner-type and --out are required");
+        }
+        if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
+            argp_error(state, "--offset must be below --every");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        {"images", OPTION_IMAGES, "DIR", 0, "images of normal traffic, as triage-feed images reads them (required)", 1},
+        {"scanner-type", OPTION_SCANNER_TYPE, "T", 0, "the model becomes appearance/T (required)", 1},
+        {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
+        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
+        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
+        {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
+        {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1},
+        {"seed", OPTION_SEED, "N", 0, "of the sampling (default 1)", 1},
+        {"bank", OPTION_BANK, "N", 0, "patches kept in the memory bank (default 4096)", 1},
+        {"dimensions", OPTION_DIMENSIONS, "N", 0, "of an embedding (default 64)", 1},
+        {"height", OPTION_HEIGHT, "PIXELS", 0, "images are reduced to at most this (default: judge.working_height)", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {options_table, parse_appearance, "",
+                                    "Learn what normal images of a scanner type look like. Same images, options and machine:"
+                                    " same file.",
+                                    NULL, NULL, NULL};
+    struct train_options options = {
+        .folder = {.every = 1, .pixels_max = UINT64_C(1) << 28, .mode = MODE_TRUCK, .site = "training", .lane = "",
+                   .scanner = "training"},
+        .appearance = {.bank_patches_max = 4096, .dimensions = 64, .seed = 1}};
+    ctl_parse(ctl, &own, &options, argc, argv);
+    if (!ctl_settle(ctl) || !make_out(options.out)) {
+        return CTL_REFUSED;
+    }
+    if (options.appearance.working_height == 0) {
+        options.appearance.working_height = (uint32_t)ctl->conf.judge_working_height;
+    }
+    char why[FOLDER_WHY_BYTES] = "";
+    struct image_folder *folder = NULL;
+    struct err err = image_folder_open(&options.folder, &folder, why);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", options.folder.directory, why);
+    }
+    struct train_appearance *train = NULL;
+    err = train_appearance_open(&options.appearance, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : learn_images(ctl, train, folder, options.out);
+    train_appearance_close(&train);
+    image_folder_close(&folder);
+    return result;
+}
+
+static error_t parse_history(int key, char *text, struct argp_state *state)
+{
+    struct train_options *options = state->input;
+    switch (key) {
+    case OPTION_DECLARATIONS:
+        options->table.path = text;
+        return 0;
+    case OPTION_MAPPING:
+        options->table.mapping_path = text;
+        return 0;
+    case OPTION_OUT:
+        options->out = text;
+        return 0;
+    case OPTION_SEED:
+        options->seed = ctl_number(state, "seed", text, UINT64_MAX);
+        return 0;
+    case OPTION_MODE:
+        options->table.mode = mode_parse(text);
+        if (options->table.mode == MODE_UNKNOWN) {
+            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s", text);
+        }
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        if (options->table.path == NULL || options->table.mapping_path == NULL || options->out == NULL) {
+            argp_error(state, "--declarations, --mapping and --out are required");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Rows must come in the order of time; a bad or unlabelled row is counted, not guessed at. */
+static int learn_rows(struct ctl *ctl, struct train_history *train, struct declaration_csv *table,
+                      const struct train_options *options)
+{
+    char error[CSV_ERROR_BYTES] = "";
+    uint64_t used = 0;
+    uint64_t skipped = 0;
+    enum csv_step step = CSV_ROW;
+    while (step != CSV_END) {
+        struct declaration_row row;
+        struct err err = declaration_csv_next(table, &row, &step, error);
+        if (err_is(err)) {
+            return ctl_refuse("%s: %s", options->table.path, error);
+        }
+        if (step != CSV_ROW) {
+            continue;
+        }
+        if (row.problem != NULL || !row.labelled) {
+            skipped++;
+            continue;
+        }
+        err = train_history_add(train, &row.declaration, row.found, row.declaration.declared_ns);
+        if (err.code == ERR_ARGUMENT) {
+            return ctl_refuse("%s:%" PRIu64 ": %s", options->table.path, row.line, err.where);
+        }
+        if (err_is(err)) {
+            return ctl_fail(options->table.path, err);
+        }
+        used++;
+        show_progress("bytes of the table", row.end_offset, declaration_csv_bytes(table));
+    }
+    fprintf(stderr, "%" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n", used, skipped);
+    struct train_report reports[2];
+    struct err err = train_history_write(train, options->out, &reports[0], &reports[1]);
+    return err_is(err) ? ctl_fail(options->out, err) : tell(ctl, reports, 2);
+}
+
+int ctl_model_train_history(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of labelled declarations in the order of time (required)", 1},
+        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what, labels included (required)", 1},
+        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
+        {"out", OPTION_OUT, "DIR", 0, "where the two model files go (required)", 1},
+        {"seed", OPTION_SEED, "N", 0, "of the fit (default 1)", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {options_table, parse_history, "",
+                                    "Learn from past exams of declarations: makes the models history and fusion.", NULL,
+                                    NULL, NULL};
+    struct train_options options = {.seed = 1, .table = {.site = "training", .lane = ""}};
+    char error[CSV_ERROR_BYTES] = "";
+    ctl_parse(ctl, &own, &options, argc, argv);
+    if (!make_out(options.out)) {
+        return CTL_REFUSED;
+    }
+    struct declaration_csv *table = NULL;
+    struct err err = declaration_csv_open(&options.table, &table, error);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", options.table.path, error);
+    }
+    struct train_history *train = NULL;
+    err = train_history_open(options.seed, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : learn_rows(ctl, train, table, &options);
+    train_history_close(&train);
+    declaration_csv_close(&table);
+    return result;
+}

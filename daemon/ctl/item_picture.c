@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/item_picture.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "archive/archive.h"
+#include "archive/blob.h"
+#include "archive/model_file.h"
+#include "ctl/log_source.h"
+#include "ctl/overlay.h"
+#include "ctl/rows.h"
+#include "picture/picture.h"
+#include "proto/record.h"
+#include "score/appearance.h"
+#include "score/score.h"
+
+/* Images of an item are counted over all its scans in the order of their entries: that is how regions name theirs. */
+
+#define IMAGE_BYTES_MAX (UINT64_C(1) << 30)
+
+struct chosen {
+    uint32_t item_image_index; /* over all scans of the item */
+    uint64_t entry_index;      /* of its scan */
+    uint32_t position;         /* within its scan */
+    uint8_t sha256[HASH_BYTES];
+    uint64_t payload_bytes;
+};
+
+/* The image with the strongest region; without regions the largest, high or single energy before low. */
+static bool choose_image(const json_t *item, struct chosen *chosen)
+{
+    json_t *images = json_object_get(item, "images");
+    json_t *best_region = json_array_get(json_object_get(item, "regions"), 0);
+    json_int_t wanted = best_region == NULL ? -1 : member_integer(best_region, "image_index");
+    size_t index;
+    size_t best = json_array_size(images);
+    long long best_rank = -1;
+    json_t *image;
+    json_array_foreach (images, index, image) {
+        long long rank = member_integer(image, "width") * member_integer(image, "height");
+        rank = strcmp(member_text(image, "energy"), "low") == 0 ? 0 : rank;
+        rank = (json_int_t)index == wanted ? INT64_MAX : rank;
+        if (rank > best_rank) {
+            best = index;
+            best_rank = rank;
+        }
+    }
+    image = json_array_get(images, best);
+    if (image == NULL) {
+        ctl_refuse("the item has no image");
+        return false;
+    }
+    chosen->item_image_index = (uint32_t)best;
+    chosen->entry_index = (uint64_t)member_integer(image, "entry");
+    chosen->position = (uint32_t)member_integer(image, "position");
+    chosen->payload_bytes = (uint64_t)member_integer(image, "payload_bytes");
+    return hex_decode(member_text(image, "sha256"), chosen->sha256, HASH_BYTES);
+}
+
+/* The scan as its publisher sent it: calibration levels are in no entry. The memory behind *scan is the arena's. */
+static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena, struct scan *scan)
+{
+    char wal[DURABLE_PATH_BYTES];
+    struct log_source *source = NULL;
+    struct log_bytes bytes;
+    bool got = false;
+    if (!ctl_path(ctl, "wal", wal)) {
+        return false;
+    }
+    struct err err = log_source_open_wal(wal, &source);
+    if (!err_is(err)) {
+        err = log_source_seek(source, entry_index);
+    }
+    if (!err_is(err)) {
+        err = log_source_next(source, &bytes, &got);
+    }
+    bool read = false;
+    if (err_is(err)) {
+        ctl_fail(wal, err);
+    } else if (!got || bytes.private_bytes == NULL) {
+        ctl_refuse("entry %" PRIu64 " has no private record in %s", entry_index, wal);
+    } else {
+        const char *where = "";
+        enum refusal refusal = scan_decode(bytes.private_bytes, bytes.private_count, arena, scan, &where);
+        read = refusal == REFUSAL_NONE;
+        if (!read) {
+            ctl_refuse("record of entry %" PRIu64 ": %s (%s)", entry_index, refusal_sentence(refusal), where);
+        }
+    }
+    log_source_close(&source);
+    return read;
+}
+
+static bool digest_matches(const uint8_t *bytes, size_t bytes_count, const uint8_t wanted[HASH_BYTES])
+{
+    uint8_t digest[HASH_BYTES];
+    sha256_of(bytes, bytes_count, digest);
+    return hash_equal(digest, wanted);
+}
+
+/* The sealed file that covers the scan's entry, by the read model. */
+static uint8_t *read_from_archive(struct ctl *ctl, const struct chosen *chosen)
+{
+    char path[DURABLE_PATH_BYTES];
+    char name[DURABLE_PATH_BYTES];
+    char sql[256];
+    struct state *state = ctl_open_state(ctl);
+    if (state == NULL) {
+        return NULL;
+    }
+    snprintf(sql, sizeof sql, "SELECT path FROM seals WHERE first_index <= %" PRIu64 " AND last_index >= %" PRIu64,
+             chosen->entry_index, chosen->entry_index);
+    json_t *seals = rows_of(state, sql, "t");
+    state_close(&state);
+    json_t *seal = json_array_get(seals, 0);
+    bool has_path = seal != NULL && snprintf(name, sizeof name, "archive/%s", member_text(seal, "path")) <
+                                        (int)sizeof name && ctl_path(ctl, name, path);
+    json_decref(seals);
+    if (!has_path) {
+        ctl_refuse("the image is neither among the blobs nor in a sealed file");
+        return NULL;
+    }
+    struct archive_file *file = NULL;
+    uint8_t *pixels = NULL;
+    uint64_t pixels_bytes = 0;
+    struct err err = archive_file_open(path, &file);
+    if (!err_is(err)) {
+        err = archive_file_image(file, chosen->sha256, &pixels, &pixels_bytes);
+    }
+    archive_file_close(&file);
+    if (err_is(err)) {
+        ctl_fail(path, err);
+        return NULL;
+    }
+    if (pixels_bytes != chosen->payload_bytes || !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
+        ctl_refuse("%s: the image does not have the digest of its entry", path);
+        free(pixels);
+        return NULL;
+    }
+    return pixels;
+}
+
+/* Caller frees. */
+static uint8_t *read_pixels(struct ctl *ctl, const struct chosen *chosen)
+{
+    char below[128];
+    char name[DURABLE_PATH_BYTES];
+    char path[DURABLE_PATH_BYTES];
+    blob_path(chosen->sha256, below);
+    snprintf(name, sizeof name, "blobs/%s", below);
+    if (!ctl_path(ctl, name, path)) {
+        return NULL;
+    }
+    uint8_t *pixels = NULL;
+    size_t pixels_bytes = 0;
+    struct err err = durable_read(path, IMAGE_BYTES_MAX, &pixels, &pixels_bytes);
+    if (err_is(err)) {
+        return read_from_archive(ctl, chosen);
+    }
+    if (pixels_bytes != chosen->payload_bytes || !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
+        ctl_refuse("%s does not have the digest of its name", path);
+        free(pixels);
+        return NULL;
+    }
+    return pixels;
+}
+
+/* A region is marked where cells lie above the normal image score; the colour begins there too and is full where normal
+ * images hardly ever come. */
+static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES], struct overlay_map *map)
+{
+    struct model_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        return err_make(ERR_MEMORY, "read model");
+    }
+    struct err err = model_file_read(path, wanted, file);
+    if (!err_is(err)) {
+        struct appearance_model model;
+        err = appearance_read(file, &model);
+        if (!err_is(err)) {
+            map->clear = (float)model.image_median;
+            map->full = (float)(model.image_median + 4.0 * model.image_spread);
+            appearance_model_fini(&model);
+        }
+        model_file_fini(file);
+    }
+    free(file);
+    return err;
+}
+
+/* The score's own appearance model for this scanner type; NOT_FOUND when it used none. */
+static struct err install_model(struct ctl *ctl, const json_t *item, const char *scanner_type, struct score *score,
+                                struct overlay_map *map)
+{
+    char wanted_name[128];
+    snprintf(wanted_name, sizeof wanted_name, APPEARANCE_PREFIX "%s", scanner_type);
+    size_t index;
+    json_t *model;
+    json_array_foreach (json_object_get(item, "models"), index, model) {
+        char name[DURABLE_PATH_BYTES];
+        char path[DURABLE_PATH_BYTES];
+        uint8_t wanted[HASH_BYTES];
+        if (strcmp(member_text(model, "name"), wanted_name) != 0 ||
+            !hex_decode(member_text(model, "sha256"), wanted, HASH_BYTES)) {
+            continue;
+        }
+        if (snprintf(name, sizeof name, "%s/%s.h5", ctl->conf.store_models, member_text(model, "sha256")) >=
+                (int)sizeof name ||
+            !ctl_path(ctl, name, path)) {
+            return err_make(ERR_ARGUMENT, "path of the model");
+        }
+        struct err err = read_scale(path, wanted, map);
+        return err_is(err) ? err : score_install(score, path, wanted, NULL);
+    }
+    return err_make(ERR_NOT_FOUND, "the score used no appearance model of this scanner type");
+}
+
+/* A picture without its map is still worth showing: what is missing is told. */
+static void paint_map(struct ctl *ctl, const json_t *item, const struct scan *scan, const struct chosen *chosen,
+                      const uint8_t *pixels, struct overlay *overlay)
+{
+    const struct score_conf conf = {.image_bytes_max = IMAGE_BYTES_MAX,
+                                    .history_slots = 1024,
+                                    .working_height = (uint32_t)ctl->conf.judge_working_height};
+    struct score *score = NULL;
+    float *cells = NULL;
+    struct overlay_map map = {0};
+    struct err err = score_open(&conf, &score);
+    if (!err_is(err)) {
+        err = install_model(ctl, item, scan->scanner_type, score, &map);
+    }
+    if (!err_is(err)) {
+        err = score_anomaly_map(score, scan, chosen->position, pixels, &cells, &map.width, &map.height);
+    }
+    if (err_is(err)) {
+        ctl_fail("picture without anomaly map", err);
+    } else {
+        map.cells = cells;
+        overlay_paint_map(overlay, &map);
+    }
+    free(cells);
+    score_close(&score);
+}
+
+static void paint_regions(const json_t *item, const struct chosen *chosen, struct overlay *overlay)
+{
+    size_t index;
+    json_t *region;
+    json_array_foreach (json_object_get(item, "regions"), index, region) {
+        if (member_integer(region, "image_index") != (long long)chosen->item_image_index) {
+            continue;
+        }
+        struct overlay_box box = {
+            (uint32_t)member_integer(region, "x"), (uint32_t)member_integer(region, "y"),
+            (uint32_t)member_integer(region, "width"), (uint32_t)member_integer(region, "height")};
+        overlay_paint_box(overlay, &box);
+    }
+}
+
+static int write_picture(struct ctl *ctl, const json_t *item, const struct scan *scan, const struct chosen *chosen,
+                         const char *path)
+{
+    if (chosen->position >= scan->images_count) {
+        return ctl_refuse("the scan's record has no image %u", chosen->position);
+    }
+    const struct image *image = &scan->images[chosen->position];
+    uint64_t pixels_count = (uint64_t)image->width * image->height;
+    if (chosen->payload_bytes != pixels_count * image->bits / 8) {
+        return ctl_refuse("the image's size does not fit its pixels");
+    }
+    uint8_t *pixels = read_pixels(ctl, chosen);
+    struct overlay overlay = {malloc(3 * pixels_count), image->width, image->height};
+    int result = CTL_REFUSED;
+    if (pixels != NULL && overlay.rgb == NULL) {
+        ctl_refuse("no memory for a picture of %ux%u", image->width, image->height);
+    } else if (pixels != NULL) {
+        overlay_paint_image(&overlay, image, pixels);
+        paint_map(ctl, item, scan, chosen, pixels, &overlay);
+        paint_regions(item, chosen, &overlay);
+        struct err err = picture_write_png(path, overlay.rgb, overlay.width, overlay.height, 3, 8);
+        result = err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
+    }
+    if (result == CTL_GOOD) {
+        fprintf(stderr, "%s: image %u of the item, %ux%u; colour is how far the load is from normal loads\n", path,
+                chosen->item_image_index, image->width, image->height);
+    }
+    free(overlay.rgb);
+    free(pixels);
+    return result;
+}
+
+int item_picture_write(struct ctl *ctl, const struct json_t *item, const char *path)
+{
+    struct chosen chosen = {0};
+    struct arena arena;
+    struct scan scan;
+    if (!choose_image(item, &chosen)) {
+        return CTL_REFUSED;
+    }
+    void *memory = malloc(RECORD_ARENA_BYTES);
+    if (memory == NULL) {
+        return ctl_refuse("no memory");
+    }
+    arena_init(&arena, memory, RECORD_ARENA_BYTES);
+    int result = CTL_REFUSED;
+    if (read_scan(ctl, chosen.entry_index, &arena, &scan)) {
+        result = write_picture(ctl, item, &scan, &chosen, path);
+    }
+    free(memory);
+    return result;
+}

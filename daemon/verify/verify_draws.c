@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/verify_draws.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The draw of an item is HMAC-SHA-256(key of the day, item id); its first 53 bits, big-endian, are a number u in [0,
+ * 1); the item is drawn when u < the rate of its stratum. Rates were committed with the key: a stratum
+ * "truck/site/lane" takes the row of its own name, else "truck/site", else "truck", else "*". */
+
+#define DRAW_SCHEME_KNOWN "hmac-sha256-53bit-v1"
+#define DRAW_DAYS_MAX 4096u /* a shard is a year */
+#define DRAW_STRATUM_BYTES 200u
+
+struct draw_rate {
+    char stratum[DRAW_STRATUM_BYTES];
+    double rate;
+};
+
+struct draw_day {
+    char day[11];
+    bool scheme_known;
+    bool revealed;
+    uint64_t commit_index;
+    uint8_t commitment[HASH_BYTES];
+    struct draw_rate rates[ENTRY_RATES_MAX];
+    uint32_t rates_count;
+};
+
+struct draw_waiting {
+    uint64_t entry_index;
+    uint32_t day_index;
+    bool says_drawn;
+    double rate;
+    uint8_t item[ITEM_ID_BYTES];
+    uint8_t draw[HASH_BYTES];
+};
+
+struct verify_draws {
+    struct verify_report *report;
+    struct verify_shard *shard;
+    struct draw_day *days;
+    uint32_t days_count;
+    uint32_t days_capacity;
+    struct draw_waiting *waiting;
+    uint64_t waiting_count;
+    uint64_t waiting_capacity;
+};
+
+struct err verify_draws_open(struct verify_report *report, struct verify_shard *shard, struct verify_draws **out)
+{
+    struct verify_draws *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "verify_draws_open");
+    }
+    self->report = report;
+    self->shard = shard;
+    *out = self;
+    return err_none;
+}
+
+void verify_draws_close(struct verify_draws **self)
+{
+    if (*self != NULL) {
+        free((*self)->days);
+        free((*self)->waiting);
+        free(*self);
+    }
+    *self = NULL;
+}
+
+static struct draw_day *draws_day(struct verify_draws *self, const char *day)
+{
+    for (uint32_t i = self->days_count; i-- > 0;) { /* nearly always the newest */
+        if (strcmp(self->days[i].day, day) == 0) {
+            return &self->days[i];
+        }
+    }
+    return NULL;
+}
+
+static struct err draws_add_day(struct verify_draws *self, struct draw_day **out)
+{
+    if (self->days_count == self->days_capacity) {
+        uint32_t grown_count = self->days_capacity == 0 ? 16 : self->days_capacity * 2;
+        struct draw_day *grown = reallocarray(self->days, grown_count, sizeof *grown);
+        if (grown == NULL) {
+            return err_make(ERR_MEMORY, "draws_add_day");
+        }
+        self->days = grown;
+        self->days_capacity = grown_count;
+    }
+    *out = &self->days[self->days_count++];
+    memset(*out, 0, sizeof **out);
+    return err_none;
+}
+
+struct err verify_draws_commit(struct verify_draws *self, const struct entry *entry)
+{
+    const struct entry_draw_commit *commit = &entry->body.draw_commit;
+    const char *day_text = commit->day == NULL ? "" : commit->day;
+    struct draw_day *day = draws_day(self, day_text);
+    if (strlen(day_text) + 1 != sizeof day->day || self->days_count == DRAW_DAYS_MAX) {
+        verify_problem(self->report, "entry %" PRIu64 ": draw.commit with day '%s', or too many days", entry->n,
+                       day_text);
+        return err_none;
+    }
+    if (day != NULL) {
+        if (!hash_equal(day->commitment, commit->commitment)) {
+            verify_problem(self->report, "entry %" PRIu64 ": second commitment for day %s, not that of entry %" PRIu64,
+                           entry->n, day_text, day->commit_index);
+        }
+        return err_none;
+    }
+    struct err err = draws_add_day(self, &day);
+    if (err_is(err)) {
+        return err;
+    }
+    must(day != NULL);
+    memcpy(day->day, day_text, sizeof day->day);
+    memcpy(day->commitment, commit->commitment, HASH_BYTES);
+    day->commit_index = entry->n;
+    day->scheme_known = commit->scheme != NULL && strcmp(commit->scheme, DRAW_SCHEME_KNOWN) == 0;
+    day->rates_count = commit->rates_count;
+    for (uint32_t i = 0; i < commit->rates_count; i++) {
+        (void)snprintf(day->rates[i].stratum, DRAW_STRATUM_BYTES, "%s", commit->rates[i].stratum);
+        day->rates[i].rate = commit->rates[i].rate;
+    }
+    if (!day->scheme_known) {
+        verify_warning(self->report, "entry %" PRIu64 ": draws of %s by a scheme unknown here are not made again",
+                       entry->n, day->day);
+    }
+    self->shard->draw_days++;
+    return err_none;
+}
+
+/* The committed row of a stratum, from the most particular name to the most general. */
+static bool draws_committed_rate(const struct draw_day *day, const char *stratum, double *rate)
+{
+    char name[DRAW_STRATUM_BYTES];
+    (void)snprintf(name, sizeof name, "%s", stratum);
+    for (;;) {
+        for (uint32_t i = 0; i < day->rates_count; i++) {
+            if (strcmp(day->rates[i].stratum, name) == 0) {
+                *rate = day->rates[i].rate;
+                return true;
+            }
+        }
+        char *slash = strrchr(name, '/');
+        if (strcmp(name, "*") == 0) {
+            return false;
+        }
+        if (slash != NULL) {
+            *slash = '\0';
+        } else {
+            (void)snprintf(name, sizeof name, "*");
+        }
+    }
+}
+
+static struct err draws_wait(struct verify_draws *self, const struct draw_waiting *waiting)
+{
+    if (self->waiting_count == self->waiting_capacity) {
+        uint64_t grown_count = self->waiting_capacity == 0 ? 1024 : self->waiting_capacity * 2;
+        struct draw_waiting *grown = reallocarray(self->waiting, (size_t)grown_count, sizeof *grown);
+        if (grown == NULL) {
+            return err_make(ERR_MEMORY, "draws_wait");
+        }
+        self->waiting = grown;
+        self->waiting_capacity = grown_count;
+    }
+    self->waiting[self->waiting_count++] = *waiting;
+    return err_none;
+}
+
+static bool draws_arm_is(const struct entry_decision *decision, const char *arm)
+{
+    return decision->arm != NULL && strcmp(decision->arm, arm) == 0;
+}
+
+struct err verify_draws_decision(struct verify_draws *self, const struct entry *entry)
+{
+    const struct entry_decision *decision = &entry->body.decision;
+    const char *day_text = decision->draw_day == NULL ? "" : decision->draw_day;
+    struct draw_day *day = draws_day(self, day_text);
+    double committed = 0;
+    if (day == NULL) {
+        verify_problem(self->report, "entry %" PRIu64 ": decision drawn before a key was committed for day '%s'",
+                       entry->n, day_text);
+        return err_none;
+    }
+    if (day->revealed) {
+        verify_problem(self->report, "entry %" PRIu64 ": decision drawn with the key of %s after it was revealed",
+                       entry->n, day->day);
+    }
+    const char *stratum = decision->draw_stratum == NULL ? "" : decision->draw_stratum;
+    if (!draws_committed_rate(day, stratum, &committed)) {
+        verify_problem(self->report, "entry %" PRIu64 ": no rate was committed for stratum '%s' on %s", entry->n,
+                       stratum, day->day);
+    } else if (committed < decision->random_rate || committed > decision->random_rate) {
+        verify_problem(self->report, "entry %" PRIu64 ": random rate %g, but %g was committed for '%s' on %s", entry->n,
+                       decision->random_rate, committed, stratum, day->day);
+    }
+    if (!day->scheme_known || !entry->has_item) {
+        return err_none;
+    }
+    struct draw_waiting waiting = {.entry_index = entry->n,
+                                   .day_index = (uint32_t)(day - self->days),
+                                   .says_drawn = draws_arm_is(decision, "random") || draws_arm_is(decision, "both"),
+                                   .rate = decision->random_rate};
+    memcpy(waiting.item, entry->item, ITEM_ID_BYTES);
+    memcpy(waiting.draw, decision->draw, HASH_BYTES);
+    return draws_wait(self, &waiting);
+}
+
+static void draws_check(struct verify_draws *self, const struct draw_waiting *waiting, const uint8_t key[HASH_BYTES])
+{
+    uint8_t draw[HASH_BYTES];
+    uint64_t first_bits = 0;
+    hmac_sha256_of(key, HASH_BYTES, waiting->item, ITEM_ID_BYTES, draw);
+    for (uint32_t i = 0; i < 7; i++) {
+        first_bits = first_bits << 8 | draw[i];
+    }
+    double u = (double)(first_bits >> 3) / 9007199254740992.0; /* 53 of the 56 bits, over 2^53 */
+    self->shard->draws_checked++;
+    if (!hash_equal(draw, waiting->draw)) {
+        verify_problem(self->report, "entry %" PRIu64 ": draw is not what the revealed key gives for this item",
+                       waiting->entry_index);
+    } else if ((u < waiting->rate) != waiting->says_drawn) {
+        verify_problem(self->report, "entry %" PRIu64 ": u = %.17g with rate %g, but the decision says %s",
+                       waiting->entry_index, u, waiting->rate, waiting->says_drawn ? "drawn" : "not drawn");
+    }
+}
+
+void verify_draws_reveal(struct verify_draws *self, const struct entry *entry)
+{
+    const struct entry_draw_reveal *reveal = &entry->body.draw_reveal;
+    const char *day_text = reveal->day == NULL ? "" : reveal->day;
+    struct draw_day *day = draws_day(self, day_text);
+    uint8_t commitment[HASH_BYTES];
+    if (day == NULL) {
+        verify_problem(self->report, "entry %" PRIu64 ": key revealed for day '%s', which was never committed",
+                       entry->n, day_text);
+        return;
+    }
+    sha256_of(reveal->key, HASH_BYTES, commitment);
+    if (!hash_equal(commitment, day->commitment)) {
+        verify_problem(self->report, "entry %" PRIu64 ": revealed key of %s is not the one committed in entry %" PRIu64,
+                       entry->n, day->day, day->commit_index);
+        return;
+    }
+    self->shard->draw_days_revealed += !day->revealed;
+    day->revealed = true;
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < self->waiting_count; i++) {
+        if (&self->days[self->waiting[i].day_index] == day) {
+            draws_check(self, &self->waiting[i], reveal->key);
+        } else {
+            self->waiting[kept++] = self->waiting[i];
+        }
+    }
+    self->waiting_count = kept;
+}
+
+void verify_draws_finish(struct verify_draws *self)
+{
+    self->shard->draws_waiting = self->waiting_count;
+    for (uint32_t i = 0; i + 1 < self->days_count; i++) { /* the last day may still be open */
+        if (!self->days[i].revealed) {
+            verify_warning(self->report, "draw day %s: its key was never revealed, its draws cannot be checked",
+                           self->days[i].day);
+        }
+    }
+}

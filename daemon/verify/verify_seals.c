@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/verify_seals.h"
+
+#include <fcntl.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/archive.h"
+#include "base/durable.h"
+#include "proto/merkle.h"
+#include "verify/verify_tree.h"
+
+#define SEALS_PIECE_BYTES ((size_t)1 << 20)
+
+/* Paths come out of the log: they must stay below the archive directory. */
+static bool seals_path_is_plain(const char *path)
+{
+    return path[0] != '\0' && path[0] != '/' && strstr(path, "..") == NULL;
+}
+
+static bool seals_hash_file(const char *path, uint64_t *file_bytes, uint8_t sha256[HASH_BYTES])
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *piece = malloc(SEALS_PIECE_BYTES);
+    bool good = fd >= 0 && piece != NULL && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    struct sha256 *hash = sha256_open();
+    *file_bytes = good ? (uint64_t)status.st_size : 0;
+    for (uint64_t at = 0; good && at < *file_bytes; at += SEALS_PIECE_BYTES) {
+        uint64_t left = *file_bytes - at;
+        size_t count = left < SEALS_PIECE_BYTES ? (size_t)left : SEALS_PIECE_BYTES;
+        good = !err_is(durable_read_at(fd, piece, count, at));
+        sha256_add(hash, piece, good ? count : 0);
+    }
+    sha256_finish(hash, sha256);
+    sha256_close(&hash);
+    free(piece);
+    if (fd >= 0) {
+        (void)close(fd); /* read only: nothing can be lost here */
+    }
+    return good;
+}
+
+/* Every entry of the file against the leaf of the tree. */
+static void seals_check_entries(struct verify_report *report, struct verify_shard *shard,
+                                const struct verify_seal *seal, struct archive_file *file)
+{
+    struct verify_leaves *leaves = malloc(sizeof *leaves);
+    must(leaves != NULL); /* 8 KiB */
+    verify_leaves_init(leaves, shard);
+    for (uint64_t i = seal->first_index; i <= seal->last_index; i++) {
+        const uint8_t *bytes = NULL;
+        uint32_t bytes_count = 0;
+        uint8_t in_file[HASH_BYTES];
+        uint8_t in_log[HASH_BYTES];
+        if (err_is(archive_file_entry(file, i, &bytes, &bytes_count)) || !verify_leaves_at(leaves, i, in_log)) {
+            verify_problem(report, "archive/%s: entry %" PRIu64 " is missing in the file or in the log", seal->path, i);
+            break;
+        }
+        merkle_leaf(bytes, bytes_count, in_file);
+        if (!hash_equal(in_file, in_log)) {
+            verify_problem(report, "archive/%s: entry %" PRIu64 " is not the one in the log", seal->path, i);
+            break;
+        }
+        shard->archive_entries++;
+    }
+    free(leaves);
+}
+
+static void seals_check_inside(struct verify_report *report, struct verify_shard *shard,
+                               const struct verify_seal *seal, struct archive_file *file)
+{
+    struct archive_summary summary;
+    uint64_t images_checked = 0;
+    uint64_t entries_checked = 0;
+    char bad_path[128] = "";
+    struct err err = archive_file_summary(file, &summary);
+    if (!err_is(err)) {
+        err = archive_file_check(file, &images_checked, &entries_checked, bad_path);
+    }
+    shard->archive_images += images_checked;
+    if (err_is(err)) {
+        char text[ERR_TEXT_BYTES];
+        verify_problem(report, "archive/%s: %s", seal->path, err_text(err, text));
+        return;
+    }
+    if (bad_path[0] != '\0') {
+        verify_problem(report, "archive/%s: %s is not what its digest says", seal->path, bad_path);
+    }
+    if (summary.first_index != seal->first_index || summary.last_index != seal->last_index ||
+        strcmp(summary.origin, shard->origin) != 0) {
+        verify_problem(report,
+                       "archive/%s: holds entries %" PRIu64 "..%" PRIu64 " of %s, the seal says %" PRIu64 "..%" PRIu64,
+                       seal->path, summary.first_index, summary.last_index, summary.origin, seal->first_index,
+                       seal->last_index);
+        return;
+    }
+    seals_check_entries(report, shard, seal, file);
+}
+
+static void seals_check_file(struct verify_report *report, struct verify_shard *shard, const struct verify_seal *seal,
+                             const char *archive_directory)
+{
+    char path[DURABLE_PATH_BYTES + sizeof seal->path];
+    uint8_t sha256[HASH_BYTES];
+    uint64_t file_bytes = 0;
+    struct archive_file *file = NULL;
+    if (!seals_path_is_plain(seal->path)) {
+        verify_problem(report, "entry %" PRIu64 ": seal of the path '%s'", seal->entry_index, seal->path);
+        return;
+    }
+    (void)snprintf(path, sizeof path, "%s/%s", archive_directory, seal->path);
+    if (!seals_hash_file(path, &file_bytes, sha256)) {
+        verify_problem(report, "archive/%s: missing or unreadable (sealed by entry %" PRIu64 ")", seal->path,
+                       seal->entry_index);
+        return;
+    }
+    if (file_bytes != seal->file_bytes || !hash_equal(sha256, seal->sha256)) {
+        verify_problem(report, "archive/%s: %s is not that of its seal in entry %" PRIu64, seal->path,
+                       file_bytes != seal->file_bytes ? "length" : "SHA-256", seal->entry_index);
+        return;
+    }
+    struct err err = archive_file_open(path, &file);
+    if (err_is(err)) {
+        char text[ERR_TEXT_BYTES];
+        verify_problem(report, "archive/%s: %s", seal->path, err_text(err, text));
+        return;
+    }
+    shard->archive_files++;
+    seals_check_inside(report, shard, seal, file);
+    archive_file_close(&file);
+}
+
+struct err verify_seals(struct verify_report *report, struct verify_shard *shard, const struct verify_story *story,
+                        const char *archive_directory, bool progress)
+{
+    uint64_t count = 0;
+    const struct verify_seal *seals = verify_story_seals(story, &count);
+    if (archive_directory == NULL) {
+        if (count > 0) {
+            verify_warning(report, "%s: %" PRIu64 " sealed archive files are not here and were not checked",
+                           shard->path, count);
+        }
+        return err_none;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (progress) {
+            (void)fprintf(stderr, "\r%s: archive file %" PRIu64 " of %" PRIu64 " ", shard->origin, i + 1, count);
+        }
+        seals_check_file(report, shard, &seals[i], archive_directory);
+    }
+    if (progress && count > 0) {
+        (void)fputc('\n', stderr);
+    }
+    return err_none;
+}
+
+static bool seals_names(const char (*sealed)[160], uint64_t sealed_count, const char *below)
+{
+    for (uint64_t i = 0; i < sealed_count; i++) {
+        if (strcmp(sealed[i], below) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A crash between the name and the seal leaves one such file; the next start builds it again and seals it. */
+void verify_unsealed(struct verify_report *report, const char *archive_directory, const char (*sealed)[160],
+                     uint64_t sealed_count)
+{
+    char root[DURABLE_PATH_BYTES];
+    (void)snprintf(root, sizeof root, "%s", archive_directory);
+    char *const roots[] = {root, NULL};
+    size_t root_bytes = strlen(root);
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL; found = fts_read(walk)) {
+        size_t name_bytes = found->fts_namelen;
+        bool is_file = found->fts_info == FTS_F && name_bytes > 3 &&
+                       strcmp(found->fts_name + name_bytes - 3, ".h5") == 0;
+        const char *below = found->fts_path + root_bytes + 1;
+        if (is_file && found->fts_pathlen > root_bytes + 1 && !seals_names(sealed, sealed_count, below)) {
+            verify_warning(report, "archive/%s: no entry seals it", below);
+        }
+    }
+    if (walk != NULL) {
+        (void)fts_close(walk);
+    }
+}

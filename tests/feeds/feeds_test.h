@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FEEDS_TEST_H
+#define FEEDS_TEST_H
+
+/* What the tests of this folder share: a temporary folder that goes away, and files in it. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char test_folder[64];
+
+static inline int test_folder_open(void **state)
+{
+    (void)state;
+    (void)snprintf(test_folder, sizeof test_folder, "/tmp/feeds-XXXXXX");
+    return mkdtemp(test_folder) != NULL ? 0 : -1;
+}
+
+static inline int test_folder_close(void **state)
+{
+    (void)state;
+    char command[128];
+    (void)snprintf(command, sizeof command, "rm -rf %s", test_folder);
+    return system(command);
+}
+
+/* Lives until four later calls. */
+static inline const char *test_path(const char *name)
+{
+    static char paths[4][256];
+    static unsigned at;
+    char *path = paths[at++ % 4];
+    (void)snprintf(path, 256, "%s/%s", test_folder, name);
+    return path;
+}
+
+static inline const char *test_file(const char *name, const char *text)
+{
+    const char *path = test_path(name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+/* The shared folder of real inputs, or NULL after saying that the test is skipped. */
+static inline const char *test_shared(const char *name)
+{
+    static char path[512];
+    const char *folder = getenv("TRIAGED_SHARED_DATA");
+    (void)snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : SOURCE_DIR "/../shared/data", name);
+    if (access(path, R_OK) != 0) {
+        printf("SKIP no folder %s (TRIAGED_SHARED_DATA names another place)\n", path);
+        return NULL;
+    }
+    return path;
+}
+
+#endif
