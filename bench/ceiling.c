@@ -72,8 +72,8 @@ double ceiling_copy(void)
     memset(to, 2, COPY_BYTES);
     int64_t began_ns = clock_monotonic_ns();
     memcpy(to, from, COPY_BYTES);
+    __asm__ volatile("" ::"r"(to) : "memory"); /* or the compiler leaves the copy out */
     double took_s = (double)(clock_monotonic_ns() - began_ns) / 1e9;
-    bench_check(to[COPY_BYTES - 1] == 1, "memcpy"); /* the copy is used, so it is made */
     free(from);
     free(to);
     return COPY_BYTES / took_s;

@@ -209,7 +209,7 @@ static void write_config(struct port *self, const struct port_conf *conf)
                          "judge: { enabled = %s; };\n"
                          "archive: { enabled = %s; interval_s = 10.0; };\n"
                          "console: { port = 0; };\n"
-                         "diag: { level = \"debug\"; };\n",
+                         "diag: { level = \"warn\"; };\n",
                          self->store, self->publisher_endpoint, self->verdict_endpoint, conf->judge ? "true" : "false",
                          conf->archive ? "true" : "false");
     must(bytes > 0 && (size_t)bytes < sizeof text);
