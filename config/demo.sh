@@ -137,7 +137,7 @@ say "report"
 ctl report
 
 say "one item, with its image and anomaly map in $demo/item.png"
-item=$(ctl queue --json --limit 500 | awk -F'"' '/"item":/ {item = $4} /appearance/ && !found {print item; found = 1}')
+item=$(ctl queue --json --limit 500 | awk -F'"' '/"item":/ {item = $4} /looks .* stranger/ && !found {print item; found = 1}')
 if [ -n "$item" ]; then
   ctl show "$item" --png "$demo/item.png"
 else

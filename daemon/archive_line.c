@@ -6,8 +6,9 @@
 #include "base/diag.h"
 #include "pipeline_parts.h"
 
-/* Row 10, behind everything: entries from the last seal on become one file, bounded by entries and payload; the seal itself
- * is an entry and lies in the next file. A file of our own seals alone is not worth making. */
+/* Row 10, behind everything: entries from the last seal on become one file, bounded by entries and
+ * payload; the seal itself is an entry and lies in the next file. A file of our own seals alone is
+ * not worth making. */
 
 enum { ARCHIVE_WORTH_ENTRIES = 2 };
 
@@ -17,7 +18,7 @@ struct archive_source {
     uint8_t arena_bytes[ENTRY_ARENA_BYTES];
     uint64_t entries_max;
     uint64_t payload_max;
-    uint64_t until;         /* first index that is not for this file */
+    uint64_t until; /* first index that is not for this file */
     uint64_t entries;
     uint64_t payload;
 };
@@ -52,7 +53,8 @@ static bool archive_source_next(void *arg, struct archive_entry *out, struct err
     }
     source->entries++;
     source->payload += archive_payload_of(source, &at);
-    *out = (struct archive_entry){at.entry_index, at.bytes, at.bytes_count, at.private_bytes, at.private_count};
+    *out = (struct archive_entry){at.entry_index, at.bytes, at.bytes_count, at.private_bytes,
+                                  at.private_count};
     return true;
 }
 
@@ -80,8 +82,8 @@ static struct err archive_append_seal(struct pipeline *self, const struct archiv
 }
 
 /* One file from `first` up to at most `until`; *next tells where the following one starts. */
-static struct err archive_make(struct pipeline *self, struct archive_source *source, uint64_t first, uint64_t until,
-                               uint64_t *next)
+static struct err archive_make(struct pipeline *self, struct archive_source *source, uint64_t first,
+                               uint64_t until, uint64_t *next)
 {
     char directory[PIPELINE_PATH_BYTES];
     struct err err = conf_path(&self->conf, "archive", directory, sizeof directory);
@@ -141,7 +143,8 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
             err = archive_make(self, source, first, until, &first);
         }
         last_ns = clock_monotonic_ns();
-        /* The judge line reads the seals and moves `sealed` on; until it has, the same range must not be built again. */
+        /* The judge line reads the seals and moves `sealed` on; until it has, the same range must
+         * not be built again. */
         while (!err_is(err) && atomic_load(&self->sealed) < first && !pipeline_failed(self) &&
                !atomic_load(&self->stop_archive)) {
             (void)queue_take(self->archive_asks, &ask, 1, 5 * NS_PER_MS);

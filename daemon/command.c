@@ -7,9 +7,10 @@
 #include "pipeline_parts.h"
 #include "score/blas_core.h"
 
-/* The command entry points: the only way by which a person changes anything. One at a time on the judge line: each is checked
- * against the read model, appended to the log, and applied before the next is looked at, so that two officers who claim the
- * same item are answered one after the other. The answer goes out when the entry is durable. */
+/* The command entry points: the only way by which a person changes anything. One at a time on the
+ * judge line: each is checked against the read model, appended to the log, and applied before the
+ * next is looked at, so that two officers who claim the same item are answered one after the other.
+ * The answer goes out when the entry is durable. */
 
 static struct command_job *command_job_take(struct pipeline *self)
 {
@@ -31,7 +32,8 @@ static struct err command_answer(struct pipeline *self, struct command_job *job)
     return queue_put(self->done, &job->draft);
 }
 
-static struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault, const char *reason)
+static struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
+                                 const char *reason)
 {
     job->answer.done = false;
     job->answer.name = err_name(fault.code);
@@ -40,7 +42,8 @@ static struct err command_refuse(struct pipeline *self, struct command_job *job,
 }
 
 /* Durable, and in the read model before anything else is looked at. */
-static struct err command_append(struct pipeline *self, struct command_job *job, const struct entry *entry)
+static struct err command_append(struct pipeline *self, struct command_job *job,
+                                 const struct entry *entry)
 {
     struct err err = pipeline_append(self, entry, &job->answer.entry_index);
     while (!err_is(err) && atomic_load(&self->judged) <= job->answer.entry_index) {
@@ -55,8 +58,9 @@ static struct err command_append(struct pipeline *self, struct command_job *job,
 }
 
 /* Fills what every entry of an officer has. */
-static void command_entry(const struct pipeline *self, const struct wire_command *command, enum entry_type type,
-                          const struct state_referral *referral, char actor[PSEUDONYM_BYTES], struct entry *out)
+static void command_entry(const struct pipeline *self, const struct wire_command *command,
+                          enum entry_type type, const struct state_referral *referral,
+                          char actor[PSEUDONYM_BYTES], struct entry *out)
 {
     pipeline_entry(out, type);
     pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
@@ -67,8 +71,9 @@ static void command_entry(const struct pipeline *self, const struct wire_command
     out->causes_count = 1;
 }
 
-static struct err command_move(struct pipeline *self, struct command_job *job, const struct state_referral *referral,
-                               enum referral_state to, const char *code)
+static struct err command_move(struct pipeline *self, struct command_job *job,
+                               const struct state_referral *referral, enum referral_state to,
+                               const char *code)
 {
     const struct wire_command *command = &job->command->command;
     char actor[PSEUDONYM_BYTES];
@@ -104,8 +109,8 @@ static struct err command_outcome(struct pipeline *self, struct command_job *job
 {
     const struct wire_command *command = &job->command->command;
     const struct entry_outcome *outcome = &command->outcome;
-    const char *fault = outcome_check(outcome->exam_level, outcome->result, outcome->seizure_class, outcome->quantity,
-                                      outcome->unit);
+    const char *fault = outcome_check(outcome->exam_level, outcome->result, outcome->seizure_class,
+                                      outcome->quantity, outcome->unit);
     if (fault != NULL) {
         return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), fault);
     }
@@ -144,7 +149,8 @@ static struct err command_referral(struct pipeline *self, struct command_job *jo
         return err;
     }
     if (command->expected_version != 0 && command->expected_version != referral.version) {
-        return command_refuse(self, job, err_make(ERR_CONFLICT, ""), "the referral has moved on; look at it again");
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
+                              "the referral has moved on; look at it again");
     }
     switch (command->order) {
     case ORDER_CLAIM:
@@ -156,7 +162,8 @@ static struct err command_referral(struct pipeline *self, struct command_job *jo
     }
 }
 
-/* A model file lies in models/ under its hash; it is used from the entry on, by the same scorer that read it. */
+/* A model file lies in models/ under its hash; it is used from the entry on, by the same scorer
+ * that read it. */
 static struct err command_model(struct pipeline *self, struct command_job *job)
 {
     const char *file = job->command->command.file;
@@ -164,13 +171,16 @@ static struct err command_model(struct pipeline *self, struct command_job *job)
     char hex[HASH_HEX_BYTES];
     char models[PIPELINE_PATH_BYTES];
     char path[PIPELINE_PATH_BYTES + HASH_HEX_BYTES + 8];
-    if (file == NULL || strlen(file) != HASH_HEX_BYTES - 1 + 3 || strcmp(file + HASH_HEX_BYTES - 1, ".h5") != 0) {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a model file is named <sha256>.h5");
+    if (file == NULL || strlen(file) != HASH_HEX_BYTES - 1 + 3 ||
+        strcmp(file + HASH_HEX_BYTES - 1, ".h5") != 0) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "a model file is named <sha256>.h5");
     }
     memcpy(hex, file, HASH_HEX_BYTES - 1);
     hex[HASH_HEX_BYTES - 1] = '\0';
     if (!hex_decode(hex, sha256, HASH_BYTES)) {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a model file is named <sha256>.h5");
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "a model file is named <sha256>.h5");
     }
     struct err err = conf_path(&self->conf, self->conf.store_models, models, sizeof models);
     if (err_is(err)) {
@@ -182,6 +192,12 @@ static struct err command_model(struct pipeline *self, struct command_job *job)
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
         return command_refuse(self, job, err, err_text(err, text));
+    }
+    if (strcmp(installed.name, "history") == 0) {
+        err = judge_relearn(self);
+        if (err_is(err)) {
+            return err;
+        }
     }
     struct entry entry;
     char actor[PSEUDONYM_BYTES];
@@ -204,13 +220,18 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
     (void)snprintf(
         out, out_capacity,
         "{\"well\":%s,\"version\":\"%s\",\"origin\":\"%s\",\"uptime_s\":%.1f,\"log_entries\":%llu,"
-        "\"published\":%llu,\"judged\":%llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,\"accepted\":%llu,"
-        "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%llu,"
-        "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_p99_ms\":%.3f,\"blas\":\"%s\"}",
+        "\"published\":%llu,\"judged\":%llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,"
+        "\"accepted\":%llu,"
+        "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%"
+        "llu,"
+        "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_p99_ms\":%.3f,"
+        "\"blas\":\"%s\"}",
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
-        (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S, (unsigned long long)size,
-        (unsigned long long)oversight_published(self->oversight), (unsigned long long)atomic_load(&self->judged),
-        (unsigned long long)atomic_load(&self->sealed), (unsigned long long)atomic_load(&self->held),
+        (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
+        (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
+        (unsigned long long)atomic_load(&self->judged),
+        (unsigned long long)atomic_load(&self->sealed),
+        (unsigned long long)atomic_load(&self->held),
         (unsigned long long)counter_value(COUNTER_records_received),
         (unsigned long long)counter_value(COUNTER_records_accepted),
         (unsigned long long)counter_value(COUNTER_records_refused),
@@ -218,9 +239,10 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         (unsigned long long)counter_value(COUNTER_items_referred),
         (unsigned long long)counter_value(COUNTER_items_released),
         (unsigned long long)counter_value(COUNTER_items_unscorable),
-        (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6, (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
-        (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6, (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6,
-        blas_core_text());
+        (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6,
+        (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
+        (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6,
+        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text());
     return well;
 }
 
@@ -242,7 +264,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
     struct command_job *job = command_job_take(self);
     job->command = command;
     counter_add(COUNTER_commands, 1);
-    diag_info(command, "order=%d request=%s", (int)command->command.order, command->command.request_id);
+    diag_info(command, "order=%d request=%s", (int)command->command.order,
+              command->command.request_id);
     switch (command->command.order) {
     case ORDER_CLAIM:
     case ORDER_RELEASE:

@@ -10,19 +10,22 @@
 #include "base/random.h"
 #include "pipeline_parts.h"
 
-/* The coin of the day (STATISTICS.md, section 4). At the first moment of a UTC day a fresh key is made, kept in a file of the
- * store, and its SHA-256 is committed in the log together with the rates, durable before the first draw. The day before is
- * revealed then. A day whose key file is lost cannot be proven any more: that stops the daemon, because going on with a new
- * key would be a way to roll the dice again. */
+/* The coin of the day (STATISTICS.md, section 4). At the first moment of a UTC day a fresh key is
+ * made, kept in a file of the store, and its SHA-256 is committed in the log together with the
+ * rates, durable before the first draw. The day before is revealed then. A day whose key file is
+ * lost cannot be proven any more: that stops the daemon, because going on with a new key would be a
+ * way to roll the dice again. */
 
-static struct err draw_path(const struct pipeline *self, const char *day, char *out, size_t out_capacity)
+static struct err draw_path(const struct pipeline *self, const char *day, char *out,
+                            size_t out_capacity)
 {
     int written = snprintf(out, out_capacity, "%s/%s.key", self->draw.directory, day);
     bool fits = written > 0 && (size_t)written < out_capacity;
     return fits ? err_none : err_make(ERR_CONF_INVALID, "path too long");
 }
 
-static struct err draw_read_key(const struct pipeline *self, const char *day, uint8_t out[HASH_BYTES])
+static struct err draw_read_key(const struct pipeline *self, const char *day,
+                                uint8_t out[HASH_BYTES])
 {
     char path[PIPELINE_PATH_BYTES + 32];
     uint8_t *text = NULL;
@@ -41,7 +44,8 @@ static struct err draw_read_key(const struct pipeline *self, const char *day, ui
     return good ? err_none : err_make(ERR_KEY, "draw key of the day is malformed");
 }
 
-/* The file of a key that was made before a crash came between it and its commitment is used, not replaced. */
+/* The file of a key that was made before a crash came between it and its commitment is used, not
+ * replaced. */
 static struct err draw_make_key(struct pipeline *self, const char *day)
 {
     char path[PIPELINE_PATH_BYTES + 32];
@@ -101,7 +105,8 @@ struct err draw_day_open(struct pipeline *self)
 {
     char last_day[CLOCK_DAY_BYTES] = "";
     bool revealed = true;
-    struct err err = conf_path(&self->conf, "draw", self->draw.directory, sizeof self->draw.directory);
+    struct err err =
+        conf_path(&self->conf, "draw", self->draw.directory, sizeof self->draw.directory);
     if (!err_is(err)) {
         err = durable_directory(self->draw.directory, 0700);
     }
@@ -116,14 +121,16 @@ struct err draw_day_open(struct pipeline *self)
     if (!err_is(err)) {
         memcpy(self->draw.day, last_day, sizeof self->draw.day);
     }
-    return err_is(err) ? (struct err){ERR_KEY, err.os_errno, "key of a committed draw day is lost"} : err;
+    return err_is(err) ? (struct err){ERR_KEY, err.os_errno, "key of a committed draw day is lost"}
+                       : err;
 }
 
 struct err draw_day_turn(struct pipeline *self, int64_t utc_ns)
 {
     char day[CLOCK_DAY_BYTES];
     clock_day_text(utc_ns, day);
-    /* Also when the clock goes back over midnight: the day that is committed stays until a later one begins. */
+    /* Also when the clock goes back over midnight: the day that is committed stays until a later
+     * one begins. */
     if (self->draw.day[0] != '\0' && strcmp(day, self->draw.day) <= 0) {
         return err_none;
     }

@@ -7,9 +7,10 @@
 #include "pipeline_parts.h"
 #include "proto/checkdigit.h"
 
-/* The judge line reads the log behind the committer and puts each entry where it belongs: read model, join table, windows,
- * history. A restart first applies what the read model has not seen (nothing is judged then), fills the memories from the
- * read model, adds the records whose item was never decided, and from then on runs as always. */
+/* The judge line reads the log behind the committer and puts each entry where it belongs: read
+ * model, join table, windows, history. A restart first applies what the read model has not seen
+ * (nothing is judged then), fills the memories from the read model, adds the records whose item was
+ * never decided, and from then on runs as always. */
 
 enum { JUDGE_PAGE = 1024 };
 
@@ -29,8 +30,8 @@ static void judge_copy_key(const char *key, char *out, size_t out_capacity)
     }
 }
 
-static struct err judge_read_record(struct pipeline *self, const struct entry *entry, const struct wal_entry *at,
-                                    struct judge_record *out)
+static struct err judge_read_record(struct pipeline *self, const struct entry *entry,
+                                    const struct wal_entry *at, struct judge_record *out)
 {
     const char *where;
     enum key_scheme scheme;
@@ -40,7 +41,8 @@ static struct err judge_read_record(struct pipeline *self, const struct entry *e
     }
     if (entry->type == ENTRY_SCAN_RECEIVED) {
         struct scan scan;
-        if (scan_decode(at->private_bytes, at->private_count, &self->body_arena, &scan, &where) != REFUSAL_NONE) {
+        if (scan_decode(at->private_bytes, at->private_count, &self->body_arena, &scan, &where) !=
+            REFUSAL_NONE) {
             return err_make(ERR_WAL_DAMAGED, "a received scan that does not decode");
         }
         out->kind = RECORD_SCAN;
@@ -48,8 +50,8 @@ static struct err judge_read_record(struct pipeline *self, const struct entry *e
         judge_copy_key(scan_join_key(&scan, &scheme), out->key, sizeof out->key);
     } else {
         struct declaration declaration;
-        if (declaration_decode(at->private_bytes, at->private_count, &self->body_arena, &declaration, &where) !=
-            REFUSAL_NONE) {
+        if (declaration_decode(at->private_bytes, at->private_count, &self->body_arena,
+                               &declaration, &where) != REFUSAL_NONE) {
             return err_make(ERR_WAL_DAMAGED, "a received declaration that does not decode");
         }
         out->kind = RECORD_DECLARATION;
@@ -60,8 +62,8 @@ static struct err judge_read_record(struct pipeline *self, const struct entry *e
 }
 
 /* Row 5. A full table first lets ready items through; each round frees at least one place. */
-static struct err judge_join(struct pipeline *self, const struct entry *entry, const struct wal_entry *at,
-                             const struct judge_record *record)
+static struct err judge_join(struct pipeline *self, const struct entry *entry,
+                             const struct wal_entry *at, const struct judge_record *record)
 {
     const struct entry_received *received = &entry->body.received;
     struct join_record join = {.kind = record->kind,
@@ -78,7 +80,8 @@ static struct err judge_join(struct pipeline *self, const struct entry *entry, c
     uint8_t late_item[ITEM_ID_BYTES];
     enum join_result result = join_add(self->join, &join, late_item);
     if (result == JOIN_FULL && !self->conf.judge_enabled) {
-        /* Nobody judges: the record stays in the log and is joined after a restart with the judge on. */
+        /* Nobody judges: the record stays in the log and is joined after a restart with the judge
+         * on. */
         return err_none;
     }
     for (uint32_t round = 0; result == JOIN_FULL && round <= self->conf.join_items; round++) {
@@ -96,7 +99,8 @@ static struct err judge_join(struct pipeline *self, const struct entry *entry, c
     return err_none;
 }
 
-static struct err judge_apply_received(struct pipeline *self, const struct entry *entry, const struct wal_entry *at)
+static struct err judge_apply_received(struct pipeline *self, const struct entry *entry,
+                                       const struct wal_entry *at)
 {
     struct judge_record record;
     struct err err = judge_read_record(self, entry, at, &record);
@@ -137,11 +141,13 @@ static void judge_publish(struct pipeline *self, const struct entry *entry)
 struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision_id[ENTRY_ID_BYTES])
 {
     uint32_t place;
-    memcpy(&place, decision_id + ENTRY_ID_BYTES - sizeof place, sizeof place); /* the random end of a UUIDv7 */
+    memcpy(&place, decision_id + ENTRY_ID_BYTES - sizeof place,
+           sizeof place); /* the random end of a UUIDv7 */
     return &self->traces[place % JUDGE_TRACES];
 }
 
-static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry, bool found, int64_t t_ns)
+static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry, bool found,
+                              int64_t t_ns)
 {
     struct wal_entry at;
     bool got = false;
@@ -155,8 +161,8 @@ static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry,
     struct declaration declaration;
     const char *where;
     arena_reset(&self->body_arena);
-    if (declaration_decode(at.private_bytes, at.private_count, &self->body_arena, &declaration, &where) ==
-        REFUSAL_NONE) {
+    if (declaration_decode(at.private_bytes, at.private_count, &self->body_arena, &declaration,
+                           &where) == REFUSAL_NONE) {
         score_history_learn(self->score, &declaration, found, t_ns);
     }
     return err_none;
@@ -230,7 +236,9 @@ struct err judge_catch_up(struct pipeline *self, uint32_t entries_max, uint32_t 
     return err;
 }
 
-/* ---- after a restart ----------------------------------------------------------------------------------------------------- */
+/* ---- after a restart
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static struct err judge_remember_decisions(struct pipeline *self)
 {
@@ -244,15 +252,16 @@ static struct err judge_remember_decisions(struct pipeline *self)
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         const struct state_decided *one = &decided[i];
         join_remember(self->join, one->mode, one->site, one->key, one->item);
-        decide_replay(self->decide, one->mode, one->site, one->scorable ? one->probability : -1, one->referred,
-                      one->t_ns);
+        decide_replay(self->decide, one->mode, one->site, one->scorable ? one->probability : -1,
+                      one->referred, one->t_ns);
     }
     free(decided);
     return err;
 }
 
-static struct err judge_remember_outcomes(struct pipeline *self)
+struct err judge_relearn(struct pipeline *self)
 {
+    score_history_reset(self->score);
     struct state_outcome *page = calloc(JUDGE_PAGE, sizeof *page);
     if (page == NULL) {
         return err_make(ERR_MEMORY, "judge_remember");
@@ -264,7 +273,8 @@ static struct err judge_remember_outcomes(struct pipeline *self)
         err = state_outcomes(self->state, from, page, JUDGE_PAGE, &count);
         for (uint32_t i = 0; !err_is(err) && i < count; i++) {
             for (uint32_t d = 0; !err_is(err) && d < page[i].declarations_count; d++) {
-                err = judge_learn(self, page[i].declaration_entries[d], page[i].found, page[i].t_ns);
+                err =
+                    judge_learn(self, page[i].declaration_entries[d], page[i].found, page[i].t_ns);
             }
             from = page[i].entry_index + 1;
         }
@@ -320,7 +330,7 @@ struct err judge_remember(struct pipeline *self)
 {
     struct err err = judge_remember_decisions(self);
     if (!err_is(err)) {
-        err = judge_remember_outcomes(self);
+        err = judge_relearn(self);
     }
     return err_is(err) ? err : judge_remember_undecided(self);
 }

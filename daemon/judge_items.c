@@ -6,8 +6,9 @@
 #include "base/diag.h"
 #include "pipeline_parts.h"
 
-/* Rows 6, 7 and 8: what is ready is scored as a batch, decided one by one in the order of readiness, and both results are
- * handed to the log. They come back to the read model through the log like everything else. */
+/* Rows 6, 7 and 8: what is ready is scored as a batch, decided one by one in the order of
+ * readiness, and both results are handed to the log. They come back to the read model through the
+ * log like everything else. */
 
 enum { JUDGE_REASONS = 4 };
 
@@ -18,15 +19,16 @@ static void judge_decode_part(struct pipeline *self, uint32_t place, const struc
     const char *where;
     if (part->kind == RECORD_SCAN) {
         struct scan *scan = &self->scans[place * SCORE_PARTS_MAX + input->scans_count];
-        must(scan_decode(part->body, part->body_bytes, &self->item_arenas[place], scan, &where) == REFUSAL_NONE);
+        must(scan_decode(part->body, part->body_bytes, &self->item_arenas[place], scan, &where) ==
+             REFUSAL_NONE);
         memset(&input->scans[input->scans_count], 0, sizeof input->scans[0]);
         input->scans[input->scans_count].scan = scan;
         input->scans_count++;
     } else {
         struct declaration *declaration =
             &self->declarations[place * SCORE_PARTS_MAX + input->declarations_count];
-        must(declaration_decode(part->body, part->body_bytes, &self->item_arenas[place], declaration, &where) ==
-             REFUSAL_NONE);
+        must(declaration_decode(part->body, part->body_bytes, &self->item_arenas[place],
+                                declaration, &where) == REFUSAL_NONE);
         input->declarations[input->declarations_count] = declaration;
         input->declarations_count++;
     }
@@ -43,9 +45,10 @@ static uint64_t judge_payload_bytes(const struct score_input *input)
     return bytes;
 }
 
-/* Pixels come from the blob store, in normal running as after a restart. What one item has beyond the bound stays unread:
- * the scorer says so in words. */
-static struct err judge_load_pixels(struct pipeline *self, struct score_input *input, uint64_t *used_bytes)
+/* Pixels come from the blob store, in normal running as after a restart. What one item has beyond
+ * the bound stays unread: the scorer says so in words. */
+static struct err judge_load_pixels(struct pipeline *self, struct score_input *input,
+                                    uint64_t *used_bytes)
 {
     for (uint32_t s = 0; s < input->scans_count; s++) {
         const struct scan *scan = input->scans[s].scan;
@@ -77,11 +80,13 @@ static double judge_weight(const struct entry_contribution *contribution)
 static void judge_reasons(const struct entry_score *score, struct entry_decision *decision)
 {
     bool told[ENTRY_CONTRIBUTIONS_MAX] = {false};
-    while (decision->reasons_count < JUDGE_REASONS && decision->reasons_count < score->contributions_count) {
+    while (decision->reasons_count < JUDGE_REASONS &&
+           decision->reasons_count < score->contributions_count) {
         uint32_t best = ENTRY_CONTRIBUTIONS_MAX;
         for (uint32_t i = 0; i < score->contributions_count; i++) {
-            bool better = best == ENTRY_CONTRIBUTIONS_MAX ||
-                          judge_weight(&score->contributions[i]) > judge_weight(&score->contributions[best]);
+            bool better =
+                best == ENTRY_CONTRIBUTIONS_MAX ||
+                judge_weight(&score->contributions[i]) > judge_weight(&score->contributions[best]);
             if (!told[i] && better) {
                 best = i;
             }
@@ -93,8 +98,8 @@ static void judge_reasons(const struct entry_score *score, struct entry_decision
     }
 }
 
-static void judge_label(const struct pipeline *self, const struct join_item *item, const struct score_input *input,
-                        char out[RECORD_ID_BYTES_MAX + 1])
+static void judge_label(const struct pipeline *self, const struct join_item *item,
+                        const struct score_input *input, char out[RECORD_ID_BYTES_MAX + 1])
 {
     enum key_scheme scheme = KEY_UNKNOWN;
     if (input->scans_count > 0) {
@@ -109,8 +114,8 @@ static void judge_label(const struct pipeline *self, const struct join_item *ite
     }
 }
 
-static void judge_draft_score(const struct join_item *item, const struct score_result *result, struct entry *entry,
-                              struct oversight_draft *draft)
+static void judge_draft_score(const struct join_item *item, const struct score_result *result,
+                              struct entry *entry, struct oversight_draft *draft)
 {
     pipeline_entry(entry, ENTRY_SCORE);
     entry->has_item = true;
@@ -201,8 +206,8 @@ static void judge_count(const struct decide_verdict *verdict, const struct score
 }
 
 /* Rows 7 and 8 for one item. */
-static struct err judge_decide(struct pipeline *self, struct join_item *item, const struct score_input *input,
-                               const struct score_result *result)
+static struct err judge_decide(struct pipeline *self, struct join_item *item,
+                               const struct score_input *input, const struct score_result *result)
 {
     struct judge_job *job = NULL;
     struct err err = judge_take_job(self, &job);
@@ -284,7 +289,8 @@ struct err judge_items(struct pipeline *self, uint32_t *decided)
     struct err err = err_none;
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         judge_open_input(self, i);
-        if (i > first && judge_payload_bytes(&self->inputs[i]) > self->pixels_capacity - used_bytes) {
+        if (i > first &&
+            judge_payload_bytes(&self->inputs[i]) > self->pixels_capacity - used_bytes) {
             err = judge_flush(self, first, i - first);
             first = i;
             used_bytes = 0;

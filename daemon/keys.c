@@ -7,7 +7,8 @@
 #include "base/durable.h"
 #include "pipeline_parts.h"
 
-/* Secrets are files of 64 hexadecimal digits that nobody but their owner may read; triagectl keys init makes them. */
+/* Secrets are files of 64 hexadecimal digits that nobody but their owner may read; triagectl keys
+ * init makes them. */
 
 static struct err keys_refuse(char *why, const char *path, const char *reason)
 {
@@ -15,7 +16,8 @@ static struct err keys_refuse(char *why, const char *path, const char *reason)
     return err_make(ERR_KEY, "key file");
 }
 
-static struct err keys_read_secret(const struct conf *conf, const char *name, uint8_t out[HASH_BYTES], char *why)
+static struct err keys_read_secret(const struct conf *conf, const char *name,
+                                   uint8_t out[HASH_BYTES], char *why)
 {
     char directory[PIPELINE_PATH_BYTES];
     char path[PIPELINE_PATH_BYTES + 64];

@@ -10,8 +10,8 @@
 #include "policy_file.h"
 #include "score/blas_core.h"
 
-/* Signals, options, life and death. Exit codes: 0 stopped when asked, 1 a stage failed (HALT), 2 options, configuration or
- * policy are not valid. */
+/* Signals, options, life and death. Exit codes: 0 stopped when asked, 1 a stage failed (HALT), 2
+ * options, configuration or policy are not valid. */
 
 enum { EXIT_HALT = 1, EXIT_USAGE = 2 };
 
@@ -34,19 +34,21 @@ static void main_catch_signals(void)
 
 static void main_usage(FILE *to)
 {
-    (void)fputs("usage: triaged [--config FILE] [--print-config | --check]\n"
-                "\n"
-                "The triage daemon: takes scans and declarations from publishers, scores them, decides which item is\n"
-                "opened next, and keeps an oversight log and an archive of everything.\n"
-                "\n"
-                "  -c, --config FILE   configuration (default /etc/triaged/triaged.conf)\n"
-                "      --print-config  print the effective configuration with every key and stop\n"
-                "      --check         read configuration and policy, say whether they are good, and stop\n"
-                "      --version       print the version and stop\n"
-                "  -h, --help          print this and stop\n"
-                "\n"
-                "See triaged(8), triagectl(1), triage-feed(1), triage-verify(1).\n",
-                to);
+    (void)fputs(
+        "usage: triaged [--config FILE] [--print-config | --check]\n"
+        "\n"
+        "The triage daemon: takes scans and declarations from publishers, scores them, decides "
+        "which item is\n"
+        "opened next, and keeps an oversight log and an archive of everything.\n"
+        "\n"
+        "  -c, --config FILE   configuration (default /etc/triaged/triaged.conf)\n"
+        "      --print-config  print the effective configuration with every key and stop\n"
+        "      --check         read configuration and policy, say whether they are good, and stop\n"
+        "      --version       print the version and stop\n"
+        "  -h, --help          print this and stop\n"
+        "\n"
+        "See triaged(8), triagectl(1), triage-feed(1), triage-verify(1).\n",
+        to);
 }
 
 struct main_options {
@@ -100,13 +102,16 @@ static int main_read_options(int argc, char **argv, struct main_options *out)
 static struct err main_policy_path(const struct conf *conf, char *out, size_t out_capacity)
 {
     const char *slash = strrchr(conf->file, '/');
-    int directory_bytes = slash == NULL || conf->policy_file[0] == '/' ? 0 : (int)(slash - conf->file) + 1;
-    int written = snprintf(out, out_capacity, "%.*s%s", directory_bytes, conf->file, conf->policy_file);
+    int directory_bytes =
+        slash == NULL || conf->policy_file[0] == '/' ? 0 : (int)(slash - conf->file) + 1;
+    int written =
+        snprintf(out, out_capacity, "%.*s%s", directory_bytes, conf->file, conf->policy_file);
     bool fits = written > 0 && (size_t)written < out_capacity;
     return fits ? err_none : err_make(ERR_CONF_INVALID, "policy path too long");
 }
 
-static struct err main_read(const char *config_file, struct conf *conf, struct policy *policy, char *why)
+static struct err main_read(const char *config_file, struct conf *conf, struct policy *policy,
+                            char *why)
 {
     char policy_path[2 * CONF_TEXT_BYTES];
     why[0] = '\0';
@@ -151,7 +156,8 @@ static int main_run(const struct conf *conf, const struct policy *policy)
         main_complain(err, why);
         return err.code == ERR_CONF_INVALID || err.code == ERR_KEY ? EXIT_USAGE : EXIT_HALT;
     }
-    diag_info(started, "version=%s store=%s policy=%s", TRIAGED_VERSION, conf->store_directory, policy->version);
+    diag_info(started, "version=%s store=%s policy=%s", TRIAGED_VERSION, conf->store_directory,
+              policy->version);
     err = pipeline_run(pipeline, &main_stop);
     diag_info(stopping, "asked=%d", (int)main_stop);
     pipeline_close(&pipeline);
@@ -181,7 +187,8 @@ int main(int argc, char **argv)
         return main_print_config(options.config_file);
     }
     blas_core_force(argv); /* may run this program again, with the right core type for OpenBLAS */
-    const char *config_file = options.config_file != NULL ? options.config_file : "/etc/triaged/triaged.conf";
+    const char *config_file =
+        options.config_file != NULL ? options.config_file : "/etc/triaged/triaged.conf";
     struct conf conf;
     struct policy policy;
     char why[CONF_WHY_BYTES];

@@ -9,18 +9,21 @@
 #include "base/random.h"
 #include "pipeline_parts.h"
 
-/* The life of a scan, top to bottom. Each line below is one thread; each call is one stage. What an arrow of the flow
- * carries from thread to thread is a bounded queue, or the log itself: the judge line is a reader of the log, so that after
- * a crash it does what it always does, only later.
+/* The life of a scan, top to bottom. Each line below is one thread; each call is one stage. What an
+ * arrow of the flow carries from thread to thread is a bounded queue, or the log itself: the judge
+ * line is a reader of the log, so that after a crash it does what it always does, only later.
  *
  *   receive_line   1 receive            4 answer
  *   intake_line    2 decode, validate, blob    3 append received
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
  *   archive_line   10 archive, seal */
 
-/* ---- rows 1 and 4 ----------------------------------------------------------------------------------------------------- */
+/* ---- rows 1 and 4
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-/* Answer what became durable. Drafts of arrivals know their arrival; those of commands have no owner. */
+/* Answer what became durable. Drafts of arrivals know their arrival; those of commands have no
+ * owner. */
 static void receive_answer(struct pipeline *self, int64_t timeout_ns)
 {
     void *drafts[PIPELINE_BATCH];
@@ -48,8 +51,8 @@ static struct err receive_turn(struct pipeline *self)
     struct ingest_command *commands[16];
     uint32_t arrivals_count = 0;
     uint32_t commands_count = 0;
-    struct err err = ingest_receive(self->ingest, self->done, 100 * NS_PER_MS, arrivals, PIPELINE_BATCH,
-                                    &arrivals_count, commands, 16, &commands_count);
+    struct err err = ingest_receive(self->ingest, self->done, 100 * NS_PER_MS, arrivals,
+                                    PIPELINE_BATCH, &arrivals_count, commands, 16, &commands_count);
     for (uint32_t i = 0; !err_is(err) && i < arrivals_count; i++) {
         err = queue_put(self->intake, arrivals[i]); /* as many places as arrivals: never waits */
     }
@@ -72,7 +75,9 @@ static void *receive_line(void *arg)
     return NULL;
 }
 
-/* ---- rows 2 and 3 ----------------------------------------------------------------------------------------------------- */
+/* ---- rows 2 and 3
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static struct err intake_turn(struct pipeline *self)
 {
@@ -95,7 +100,8 @@ static struct err intake_turn(struct pipeline *self)
         err = err_is(err) ? err : intake_take(self, arrival);
     }
     if (!err_is(err)) {
-        err = blob_commit(self->blobs); /* before the log: an entry without its blob would be a lie */
+        err =
+            blob_commit(self->blobs); /* before the log: an entry without its blob would be a lie */
     }
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         struct arrival *arrival = taken[i];
@@ -109,7 +115,8 @@ static struct err intake_turn(struct pipeline *self)
 static void *intake_line(void *arg)
 {
     struct pipeline *self = arg;
-    while (!pipeline_failed(self) && !(queue_is_stopped(self->intake) && queue_depth(self->intake) == 0)) {
+    while (!pipeline_failed(self) &&
+           !(queue_is_stopped(self->intake) && queue_depth(self->intake) == 0)) {
         struct err err = intake_turn(self);
         if (err_is(err)) {
             pipeline_fail(self, err);
@@ -118,7 +125,9 @@ static void *intake_line(void *arg)
     return NULL;
 }
 
-/* ---- rows 5 to 9 ------------------------------------------------------------------------------------------------------ */
+/* ---- rows 5 to 9
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct err judge_commands(struct pipeline *self)
 {
@@ -152,7 +161,8 @@ static struct err judge_tick(struct pipeline *self)
     return pipeline_append(self, &entry, NULL);
 }
 
-/* How long the judge line may sleep: until the next hold ends, and short enough that a command is answered at once. */
+/* How long the judge line may sleep: until the next hold ends, and short enough that a command is
+ * answered at once. */
 static int64_t judge_patience_ns(struct pipeline *self)
 {
     int64_t next_ns = join_next_deadline_ns(self->join);
@@ -204,12 +214,18 @@ static void *judge_line(void *arg)
     return NULL;
 }
 
-/* ---- what the stages share --------------------------------------------------------------------------------------------- */
+/* ---- what the stages share
+ * --------------------------------------------------------------------------------------------- */
 
 void pipeline_fail(struct pipeline *self, struct err err)
 {
     must(err_is(err));
     char text[ERR_TEXT_BYTES];
+    if (err.code == ERR_CLOSED &&
+        self->oversight != NULL) { /* the log says no because of what happened to it: tell that */
+        struct err cause = oversight_failure(self->oversight);
+        err = err_is(cause) ? cause : err;
+    }
     must(pthread_mutex_lock(&self->failure_lock) == 0);
     bool first = !err_is(self->failure);
     if (first) {
@@ -261,9 +277,12 @@ struct err pipeline_append(struct pipeline *self, const struct entry *entry, uin
     return err;
 }
 
-/* ---- start and stop --------------------------------------------------------------------------------------------------- */
+/* ---- start and stop
+ * ---------------------------------------------------------------------------------------------------
+ */
 
-static struct err pipeline_start_thread(pthread_t *thread, bool *started, void *(*line)(void *), void *arg)
+static struct err pipeline_start_thread(pthread_t *thread, bool *started, void *(*line)(void *),
+                                        void *arg)
 {
     int fault = pthread_create(thread, NULL, line, arg);
     if (fault != 0) {
@@ -275,15 +294,18 @@ static struct err pipeline_start_thread(pthread_t *thread, bool *started, void *
 
 struct err pipeline_start(struct pipeline *self)
 {
-    struct err err = pipeline_start_thread(&self->judge_thread, &self->judge_started, judge_line, self);
+    struct err err =
+        pipeline_start_thread(&self->judge_thread, &self->judge_started, judge_line, self);
     if (!err_is(err)) {
         err = pipeline_start_thread(&self->intake_thread, &self->intake_started, intake_line, self);
     }
     if (!err_is(err) && self->conf.archive_enabled) {
-        err = pipeline_start_thread(&self->archive_thread, &self->archive_started, archive_line, self);
+        err = pipeline_start_thread(&self->archive_thread, &self->archive_started, archive_line,
+                                    self);
     }
     if (!err_is(err)) {
-        err = pipeline_start_thread(&self->receive_thread, &self->receive_started, receive_line, self);
+        err = pipeline_start_thread(&self->receive_thread, &self->receive_started, receive_line,
+                                    self);
     }
     return err;
 }

@@ -9,8 +9,9 @@
 #include "pipeline.h"
 #include "pipeline_parts.h"
 
-/* Opening in the order in which one thing needs the other: keys, stores, log (with its recovery), read model brought up to the
- * log, models, memories, and the sockets last: nobody is answered before everything behind the answer stands. */
+/* Opening in the order in which one thing needs the other: keys, stores, log (with its recovery),
+ * read model brought up to the log, models, memories, and the sockets last: nobody is answered
+ * before everything behind the answer stands. */
 
 enum { PIPELINE_STREAMS_MAX = 65536 };
 
@@ -22,17 +23,20 @@ static struct err open_directory(struct pipeline *self, const char *name, char *
 
 static struct err open_origin(struct pipeline *self)
 {
-    int written = snprintf(self->origin, sizeof self->origin, "oversight.%s/%s/%d", self->conf.site_organisation,
-                           self->conf.site_name, clock_year(clock_utc_ns()));
+    int written =
+        snprintf(self->origin, sizeof self->origin, "oversight.%s/%s/%d",
+                 self->conf.site_organisation, self->conf.site_name, clock_year(clock_utc_ns()));
     if (written < 0 || (size_t)written >= sizeof self->origin || !note_origin_valid(self->origin)) {
         (void)snprintf(self->why, sizeof self->why,
-                       "site.organisation and site.name make no valid origin: no spaces, no '+', not too long");
+                       "site.organisation and site.name make no valid origin: no spaces, no '+', "
+                       "not too long");
         return err_make(ERR_CONF_INVALID, "origin");
     }
     return err_none;
 }
 
-/* The origin stays that of the log on disk: a new year does not turn an open log into another one. */
+/* The origin stays that of the log on disk: a new year does not turn an open log into another one.
+ */
 static struct err open_shard(struct pipeline *self, char *public_directory)
 {
     char parent[PIPELINE_PATH_BYTES];
@@ -57,7 +61,9 @@ static struct err open_shard(struct pipeline *self, char *public_directory)
     }
     if (!err_is(err)) {
         int written = snprintf(public_directory, PIPELINE_PATH_BYTES, "%s%s", parent, year);
-        err = written > 0 && written < (int)PIPELINE_PATH_BYTES ? err_none : err_make(ERR_CONF_INVALID, "path too long");
+        err = written > 0 && written < (int)PIPELINE_PATH_BYTES
+                  ? err_none
+                  : err_make(ERR_CONF_INVALID, "path too long");
     }
     return err;
 }
@@ -73,19 +79,20 @@ static struct err open_log(struct pipeline *self)
     if (err_is(err)) {
         return err;
     }
-    struct oversight_conf conf = {.wal_directory = wal,
-                                  .public_directory = public_directory,
-                                  .origin = self->origin,
-                                  .key = &self->keys.signing,
-                                  .segment_bytes = (uint64_t)self->conf.oversight_segment_mib << 20,
-                                  .queue_entries = (uint32_t)self->conf.oversight_queue,
-                                  .checkpoint_interval_ns =
-                                      (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S)};
+    struct oversight_conf conf = {
+        .wal_directory = wal,
+        .public_directory = public_directory,
+        .origin = self->origin,
+        .key = &self->keys.signing,
+        .segment_bytes = (uint64_t)self->conf.oversight_segment_mib << 20,
+        .queue_entries = (uint32_t)self->conf.oversight_queue,
+        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S)};
     struct oversight_recovery recovery;
     err = oversight_open(&conf, &self->oversight, &recovery);
     if (!err_is(err)) {
-        diag_info(recovered, "entries=%llu torn_bytes=%llu created=%d", (unsigned long long)recovery.size,
-                  (unsigned long long)recovery.torn_bytes, (int)recovery.created);
+        diag_info(recovered, "entries=%llu torn_bytes=%llu created=%d",
+                  (unsigned long long)recovery.size, (unsigned long long)recovery.torn_bytes,
+                  (int)recovery.created);
         err = wal_reader_open(wal, &self->follow);
     }
     return err_is(err) ? err : wal_reader_open(wal, &self->lookup);
@@ -107,10 +114,12 @@ static struct err open_blobs(struct pipeline *self)
         err = archive_sweep(archive);
     }
     return err_is(err) ? err
-                       : blob_store_open(blobs, (uint64_t)self->conf.store_quarantine_mib << 20, &self->blobs);
+                       : blob_store_open(blobs, (uint64_t)self->conf.store_quarantine_mib << 20,
+                                         &self->blobs);
 }
 
-/* The read model, applied up to the log's end. One that is ahead of the log belongs to another log: made anew. */
+/* The read model, applied up to the log's end. One that is ahead of the log belongs to another log:
+ * made anew. */
 static struct err open_state(struct pipeline *self)
 {
     char path[PIPELINE_PATH_BYTES];
@@ -131,7 +140,8 @@ static struct err open_state(struct pipeline *self)
     uint64_t applied = state_applied(self->state);
     atomic_store(&self->judged, applied);
     if (rebuilt && oversight_size(self->oversight) > 1) {
-        diag_warn(state, "read_model=rebuilt entries=%llu", (unsigned long long)oversight_size(self->oversight));
+        diag_warn(state, "read_model=rebuilt entries=%llu",
+                  (unsigned long long)oversight_size(self->oversight));
     }
     err = wal_reader_seek(self->follow, applied);
     uint32_t entries = 1;
@@ -162,7 +172,8 @@ static struct err open_models(struct pipeline *self)
         (void)snprintf(path, sizeof path, "%s/%s.h5", directory, hex);
         err = score_install(self->score, path, models[i].sha256, NULL);
         if (err_is(err)) {
-            (void)snprintf(self->why, sizeof self->why, "model %s (%.300s) is installed by the log but cannot be read",
+            (void)snprintf(self->why, sizeof self->why,
+                           "model %s (%.300s) is installed by the log but cannot be read",
                            models[i].name, path);
         } else {
             diag_info(model, "name=%s sha256=%.16s", models[i].name, hex);
@@ -181,10 +192,13 @@ static struct err open_score(struct pipeline *self)
     if (!err_is(err)) {
         err = open_models(self);
     }
-    return err_is(err) ? err : decide_open(&self->policy, (uint32_t)self->conf.judge_strata, &self->decide);
+    return err_is(err)
+               ? err
+               : decide_open(&self->policy, (uint32_t)self->conf.judge_strata, &self->decide);
 }
 
-static void recent_row(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void recent_row(void *arg, uint32_t columns_count, const char *const *names,
+                       const char *const *values)
 {
     uint8_t digest[HASH_BYTES];
     (void)names;
@@ -195,13 +209,15 @@ static void recent_row(void *arg, uint32_t columns_count, const char *const *nam
 
 static struct err open_recent(struct pipeline *self)
 {
-    static const char sql[] = "SELECT digest FROM (SELECT lower(hex(sha256)) AS digest, entry FROM records "
-                              "ORDER BY entry DESC LIMIT CAST(?1 AS INTEGER)) ORDER BY entry";
+    static const char sql[] =
+        "SELECT digest FROM (SELECT lower(hex(sha256)) AS digest, entry FROM records "
+        "ORDER BY entry DESC LIMIT CAST(?1 AS INTEGER)) ORDER BY entry";
     char limit[24];
     struct err err = recent_open((uint32_t)self->conf.ingest_remembered, &self->recent);
     (void)snprintf(limit, sizeof limit, "%lld", (long long)self->conf.ingest_remembered);
     return err_is(err) ? err
-                       : state_query(self->state, sql, limit, (uint32_t)strlen(limit), true, recent_row, self->recent);
+                       : state_query(self->state, sql, limit, (uint32_t)strlen(limit), true,
+                                     recent_row, self->recent);
 }
 
 static struct err open_queues(struct pipeline *self)
@@ -237,10 +253,12 @@ static struct err open_memory(struct pipeline *self)
     self->scans = calloc((size_t)batch * SCORE_PARTS_MAX, sizeof *self->scans);
     self->item_arenas = calloc(batch, sizeof *self->item_arenas);
     self->command_jobs = calloc((size_t)self->conf.ingest_commands, sizeof *self->command_jobs);
-    self->arena_bytes = calloc(1, RECORD_ARENA_BYTES * 2 + ENTRY_ARENA_BYTES + batch * item_arena_bytes);
-    bool got = self->jobs != NULL && self->pixels != NULL && self->inputs != NULL && self->results != NULL &&
-               self->items != NULL && self->declarations != NULL && self->scans != NULL && self->item_arenas != NULL &&
-               self->command_jobs != NULL && self->arena_bytes != NULL;
+    self->arena_bytes =
+        calloc(1, RECORD_ARENA_BYTES * 2 + ENTRY_ARENA_BYTES + batch * item_arena_bytes);
+    bool got = self->jobs != NULL && self->pixels != NULL && self->inputs != NULL &&
+               self->results != NULL && self->items != NULL && self->declarations != NULL &&
+               self->scans != NULL && self->item_arenas != NULL && self->command_jobs != NULL &&
+               self->arena_bytes != NULL;
     if (!got) {
         return err_make(ERR_MEMORY, "pipeline_open");
     }
@@ -265,7 +283,8 @@ static struct err open_config_entry(struct pipeline *self)
     if (!err_is(err)) {
         err = state_config(self->state, logged_config, logged_policy);
     }
-    if (err_is(err) || (hash_equal(config, logged_config) && hash_equal(self->policy.sha256, logged_policy))) {
+    if (err_is(err) ||
+        (hash_equal(config, logged_config) && hash_equal(self->policy.sha256, logged_policy))) {
         return err;
     }
     struct entry entry;
@@ -287,7 +306,8 @@ static struct err open_command_endpoint(struct pipeline *self, char *out)
     }
     struct err err = conf_path(&self->conf, endpoint + 6, path, sizeof path);
     if (!err_is(err) && strlen(path) > 100) {
-        (void)snprintf(self->why, sizeof self->why, "%.300s: a path of a socket can have 107 bytes at most", path);
+        (void)snprintf(self->why, sizeof self->why,
+                       "%.300s: a path of a socket can have 107 bytes at most", path);
         err = err_make(ERR_CONF_INVALID, "ingest.command_endpoint");
     }
     if (!err_is(err)) {
@@ -302,16 +322,17 @@ static struct err open_streams(struct pipeline *self, struct ingest_stream **out
     must(capacity <= PIPELINE_STREAMS_MAX);
     struct state_stream *rows = calloc(capacity, sizeof *rows);
     struct ingest_stream *streams = calloc(capacity, sizeof *streams);
-    struct err err = rows == NULL || streams == NULL ? err_make(ERR_MEMORY, "streams")
-                                                     : state_streams(self->state, rows, capacity, count);
+    struct err err = rows == NULL || streams == NULL
+                         ? err_make(ERR_MEMORY, "streams")
+                         : state_streams(self->state, rows, capacity, count);
     for (uint32_t i = 0; !err_is(err) && i < *count && i < capacity; i++) {
         memcpy(streams[i].publisher, rows[i].publisher, sizeof streams[i].publisher);
         memcpy(streams[i].stream, rows[i].stream, sizeof streams[i].stream);
         streams[i].next_sequence = rows[i].next_sequence;
     }
     if (!err_is(err) && *count > capacity) {
-        (void)snprintf(self->why, sizeof self->why, "the log holds %u streams, ingest.streams allows %u", *count,
-                       capacity);
+        (void)snprintf(self->why, sizeof self->why,
+                       "the log holds %u streams, ingest.streams allows %u", *count, capacity);
         err = err_make(ERR_CONF_INVALID, "ingest.streams");
     }
     free(rows);
@@ -373,7 +394,8 @@ static struct err open_console(struct pipeline *self)
                                 .health_arg = self};
     struct err err = console_open(&conf, &self->console);
     if (!err_is(err)) {
-        diag_info(console, "url=http://%s:%u/metrics", self->conf.console_address, console_port(self->console));
+        diag_info(console, "url=http://%s:%u/metrics", self->conf.console_address,
+                  console_port(self->console));
     }
     return err;
 }
@@ -386,8 +408,9 @@ static struct err open_join(struct pipeline *self)
     return join_open(&conf, &self->policy, &self->join);
 }
 
-/* The judge line wakes up with all its memories; the sockets come after them, so that what recovery decides is not mixed
- * with what arrives meanwhile. Undecided records are joined last: a full table may already decide, hence the draw. */
+/* The judge line wakes up with all its memories; the sockets come after them, so that what recovery
+ * decides is not mixed with what arrives meanwhile. Undecided records are joined last: a full table
+ * may already decide, hence the draw. */
 static struct err open_judge(struct pipeline *self)
 {
     struct err err = open_score(self);
@@ -416,9 +439,9 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin, open_keys, open_queues, open_memory,  open_blobs,   open_log,
-                                      open_join,   open_state, open_judge, open_recent, open_ingest, open_console,
-                                      pipeline_start};
+    static const open_step steps[] = {
+        open_origin, open_keys,  open_queues, open_memory, open_blobs,   open_log,      open_join,
+        open_state,  open_judge, open_recent, open_ingest, open_console, pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -426,7 +449,8 @@ static struct err open_steps(struct pipeline *self)
     return err;
 }
 
-struct err pipeline_open(const struct conf *conf, const struct policy *policy, struct pipeline **out, char *why)
+struct err pipeline_open(const struct conf *conf, const struct policy *policy,
+                         struct pipeline **out, char *why)
 {
     struct pipeline *self = calloc(1, sizeof *self);
     if (self == NULL) {

@@ -4,8 +4,9 @@
 
 /* Pipeline parts: what pipeline.c and the files of its stages share. Nobody else includes this.
  *
- * Which thread owns what: receive: ingest. intake: blobs (writing), intake arena, recent. judge: state, join, score, decide,
- * draw, both readers, jobs. archiver: its own reader. Everything else is set before the threads start and then only read. */
+ * Which thread owns what: receive: ingest. intake: blobs (writing), intake arena, recent. judge:
+ * state, join, score, decide, draw, both readers, jobs. archiver: its own reader. Everything else
+ * is set before the threads start and then only read. */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -37,7 +38,8 @@ struct keys {
 MUST_USE struct err keys_read(const struct conf *conf, struct keys *out, char *why);
 void keys_wipe(struct keys *self);
 
-/* Digests of recent records: the same record under a new sequence number is refused. Owned by intake. */
+/* Digests of recent records: the same record under a new sequence number is refused. Owned by
+ * intake. */
 struct recent;
 MUST_USE struct err recent_open(uint32_t capacity, struct recent **out);
 void recent_close(struct recent **self);
@@ -55,13 +57,14 @@ struct draw_day {
 struct judge_job {
     struct oversight_draft score;
     struct oversight_draft decision;
-    uint32_t pending;        /* drafts not yet back */
-    int64_t last_part_ns;    /* UTC of the item's newest record */
+    uint32_t pending;     /* drafts not yet back */
+    int64_t last_part_ns; /* UTC of the item's newest record */
     bool in_use;
 };
 
-/* When the newest record of an item became durable, by the id of its decision: to tell how long it took until the decision
- * was visible. A table of fixed size: what is overwritten is only not measured. */
+/* When the newest record of an item became durable, by the id of its decision: to tell how long it
+ * took until the decision was visible. A table of fixed size: what is overwritten is only not
+ * measured. */
 #define JUDGE_TRACES 4096u
 struct judge_trace {
     uint8_t decision_id[ENTRY_ID_BYTES];
@@ -70,7 +73,8 @@ struct judge_trace {
 
 /* A command on its way through the judge line; the answer's strings live here until it is sent. */
 struct command_job {
-    struct oversight_draft draft; /* first member; owner NULL tells receive that this is a command, not an arrival */
+    struct oversight_draft
+        draft; /* first member; owner NULL tells receive that this is a command, not an arrival */
     struct ingest_command *command;
     struct wire_answer answer;
     char reason[ERR_TEXT_BYTES];
@@ -83,7 +87,7 @@ struct pipeline {
     struct keys keys;
     char why[CONF_WHY_BYTES];
     char origin[NOTE_ORIGIN_BYTES_MAX + 1];
-    int64_t started_ns;         /* monotonic */
+    int64_t started_ns; /* monotonic */
 
     struct ingest *ingest;
     struct blob_store *blobs;
@@ -103,15 +107,15 @@ struct pipeline {
 
     struct arena intake_arena;
 
-    struct wal_reader *follow;  /* judge: reads on behind the log */
-    struct wal_reader *lookup;  /* judge: single records, by index */
-    struct arena judge_arena;   /* of the entry at hand */
-    struct arena body_arena;    /* of the record at hand */
-    struct arena *item_arenas;  /* one an item of a batch */
-    uint8_t *arena_bytes;       /* what the arenas stand on */
+    struct wal_reader *follow; /* judge: reads on behind the log */
+    struct wal_reader *lookup; /* judge: single records, by index */
+    struct arena judge_arena;  /* of the entry at hand */
+    struct arena body_arena;   /* of the record at hand */
+    struct arena *item_arenas; /* one an item of a batch */
+    uint8_t *arena_bytes;      /* what the arenas stand on */
     struct judge_job *jobs;
     uint32_t jobs_count;
-    uint8_t *pixels;            /* pixels of a batch */
+    uint8_t *pixels; /* pixels of a batch */
     uint64_t pixels_capacity;
     struct score_input *inputs;
     struct score_result *results;
@@ -123,11 +127,11 @@ struct pipeline {
     struct command_job *command_jobs;
     uint32_t command_jobs_next;
     int64_t next_tick_ns;
-    bool live;                  /* judge: past the catch-up */
+    bool live; /* judge: past the catch-up */
 
-    _Atomic uint64_t judged;    /* entries the judge line has applied */
-    _Atomic uint64_t sealed;    /* first entry that no archive file covers */
-    _Atomic uint64_t held;      /* items held for data */
+    _Atomic uint64_t judged; /* entries the judge line has applied */
+    _Atomic uint64_t sealed; /* first entry that no archive file covers */
+    _Atomic uint64_t held;   /* items held for data */
 
     pthread_t receive_thread;
     pthread_t intake_thread;
@@ -137,7 +141,7 @@ struct pipeline {
     bool intake_started;
     bool judge_started;
     bool archive_started;
-    _Atomic bool stopping;      /* receive takes nothing more */
+    _Atomic bool stopping; /* receive takes nothing more */
     _Atomic bool stop_judge;
     _Atomic bool stop_archive;
 
@@ -153,21 +157,27 @@ void pipeline_entry(struct entry *out, enum entry_type type);
 /* Encode into the draft. Our own entries always fit: anything else is our bug. */
 void pipeline_draft(const struct entry *entry, struct oversight_draft *out);
 /* Append one entry and wait until it is durable. */
-MUST_USE struct err pipeline_append(struct pipeline *self, const struct entry *entry, uint64_t *entry_index);
+MUST_USE struct err pipeline_append(struct pipeline *self, const struct entry *entry,
+                                    uint64_t *entry_index);
 
 /* pipeline.c; opened and closed by pipeline_open.c */
 MUST_USE struct err pipeline_start(struct pipeline *self);
 void pipeline_stop(struct pipeline *self);
 
-/* intake.c: validates an arrival, puts its pixels into blobs, and after the blobs are durable makes its draft. */
+/* intake.c: validates an arrival, puts its pixels into blobs, and after the blobs are durable makes
+ * its draft. */
 MUST_USE struct err intake_take(struct pipeline *self, struct arrival *arrival);
 void intake_draft(struct pipeline *self, struct arrival *arrival);
 
 /* judge_apply.c: one durable entry into the read model and the memories of the judge line. */
 MUST_USE struct err judge_apply(struct pipeline *self, const struct wal_entry *at);
-struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision_id[ENTRY_ID_BYTES]);
+struct judge_trace *judge_trace_of(struct pipeline *self,
+                                   const uint8_t decision_id[ENTRY_ID_BYTES]);
 /* Fill join, decide and history from the read model after the catch-up. */
 MUST_USE struct err judge_remember(struct pipeline *self);
+/* Teach the scorer every outcome of the log again: at start, and when a new history model takes the
+ * place of the old one (which outcomes it holds already is told by its own time). */
+MUST_USE struct err judge_relearn(struct pipeline *self);
 /* Everything durable now, applied. */
 MUST_USE struct err judge_catch_up(struct pipeline *self, uint32_t entries_max, uint32_t *applied);
 

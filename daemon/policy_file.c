@@ -9,7 +9,8 @@
 
 #include "base/durable.h"
 
-/* Every key must be there: a policy has no defaults, because what nobody wrote down nobody decided. */
+/* Every key must be there: a policy has no defaults, because what nobody wrote down nobody decided.
+ */
 
 enum { POLICY_FILE_BYTES_MAX = 1 << 20, POLICY_PATH_BYTES = 64 };
 
@@ -18,12 +19,17 @@ struct policy_key {
     size_t offset;
 };
 
-#define POLICY_KEY(field) {#field, offsetof(struct mode_policy, field)}
+#define POLICY_KEY(field)                           \
+    {                                               \
+#field, offsetof(struct mode_policy, field) \
+    }
 static const struct policy_key policy_reals[] = {
-    POLICY_KEY(hold_s),         POLICY_KEY(random_rate),         POLICY_KEY(capacity_per_hour), POLICY_KEY(horizon_h),
-    POLICY_KEY(initial_cutoff), POLICY_KEY(minimum_probability), POLICY_KEY(severity),          POLICY_KEY(perishable_weight),
+    POLICY_KEY(hold_s),    POLICY_KEY(random_rate),       POLICY_KEY(capacity_per_hour),
+    POLICY_KEY(horizon_h), POLICY_KEY(initial_cutoff),    POLICY_KEY(minimum_probability),
+    POLICY_KEY(severity),  POLICY_KEY(perishable_weight),
 };
-static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan), POLICY_KEY(expects_declaration)};
+static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan),
+                                                 POLICY_KEY(expects_declaration)};
 enum {
     POLICY_REALS_COUNT = sizeof policy_reals / sizeof policy_reals[0],
     POLICY_BOOLS_COUNT = sizeof policy_bools / sizeof policy_bools[0],
@@ -36,8 +42,8 @@ struct policy_reader {
     char *why;
 };
 
-__attribute__((format(printf, 3, 4))) static struct err policy_refuse(const struct policy_reader *reader, int line,
-                                                                      const char *format, ...)
+__attribute__((format(printf, 3, 4))) static struct err
+policy_refuse(const struct policy_reader *reader, int line, const char *format, ...)
 {
     char reason[256];
     va_list arguments;
@@ -52,8 +58,8 @@ __attribute__((format(printf, 3, 4))) static struct err policy_refuse(const stru
     return err_make(ERR_CONF_INVALID, "policy");
 }
 
-static struct err policy_check_names(const struct policy_reader *reader, const char *path, const char *const *known,
-                                     int known_count)
+static struct err policy_check_names(const struct policy_reader *reader, const char *path,
+                                     const char *const *known, int known_count)
 {
     int members = conf_tree_count(reader->tree, path);
     for (int i = 0; i < members; i++) {
@@ -70,26 +76,30 @@ static struct err policy_check_names(const struct policy_reader *reader, const c
     return err_none;
 }
 
-static struct err policy_take_numbers(const struct policy_reader *reader, const char *group, struct mode_policy *out)
+static struct err policy_take_numbers(const struct policy_reader *reader, const char *group,
+                                      struct mode_policy *out)
 {
     char path[2 * POLICY_PATH_BYTES];
     int line;
     for (int i = 0; i < POLICY_REALS_COUNT; i++) {
         (void)snprintf(path, sizeof path, "%.60s.%s", group, policy_reals[i].name);
-        if (!conf_tree_real(reader->tree, path, (double *)(void *)((char *)out + policy_reals[i].offset), &line)) {
+        if (!conf_tree_real(reader->tree, path,
+                            (double *)(void *)((char *)out + policy_reals[i].offset), &line)) {
             return policy_refuse(reader, line, "%s must be there and be a number", path);
         }
     }
     for (int i = 0; i < POLICY_BOOLS_COUNT; i++) {
         (void)snprintf(path, sizeof path, "%.60s.%s", group, policy_bools[i].name);
-        if (!conf_tree_bool(reader->tree, path, (bool *)((char *)out + policy_bools[i].offset), &line)) {
+        if (!conf_tree_bool(reader->tree, path, (bool *)((char *)out + policy_bools[i].offset),
+                            &line)) {
             return policy_refuse(reader, line, "%s must be there and be true or false", path);
         }
     }
     return err_none;
 }
 
-static struct err policy_take_mode(const struct policy_reader *reader, enum mode mode, struct mode_policy *out)
+static struct err policy_take_mode(const struct policy_reader *reader, enum mode mode,
+                                   struct mode_policy *out)
 {
     char group[POLICY_PATH_BYTES];
     char path[POLICY_PATH_BYTES + 16];
@@ -125,7 +135,8 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     return err_none;
 }
 
-static struct err policy_take_site(const struct policy_reader *reader, int index, struct site_policy *out)
+static struct err policy_take_site(const struct policy_reader *reader, int index,
+                                   struct site_policy *out)
 {
     static const char *const known[] = {"site", "mode", "capacity_per_hour"};
     char path[POLICY_PATH_BYTES];
@@ -138,7 +149,8 @@ static struct err policy_take_site(const struct policy_reader *reader, int index
     (void)snprintf(path, sizeof path, "sites.[%d].site", index);
     const char *site = conf_tree_text(reader->tree, path, &line);
     if (site == NULL || strlen(site) >= sizeof out->site) {
-        return policy_refuse(reader, line, "%s must be a name of at most %zu bytes", path, sizeof out->site - 1);
+        return policy_refuse(reader, line, "%s must be a name of at most %zu bytes", path,
+                             sizeof out->site - 1);
     }
     strcpy(out->site, site);
     (void)snprintf(path, sizeof path, "sites.[%d].mode", index);
@@ -156,7 +168,8 @@ static struct err policy_take_site(const struct policy_reader *reader, int index
 
 static struct err policy_take_head(const struct policy_reader *reader, struct policy *out)
 {
-    static const char *const known[] = {"version", "window_count", "warmup_count", "modes", "sites"};
+    static const char *const known[] = {"version", "window_count", "warmup_count", "modes",
+                                        "sites"};
     struct err err = policy_check_names(reader, "", known, 5);
     if (err_is(err)) {
         return err;
@@ -164,16 +177,19 @@ static struct err policy_take_head(const struct policy_reader *reader, struct po
     int line = 0;
     const char *version = conf_tree_text(reader->tree, "version", &line);
     if (version == NULL || strlen(version) >= sizeof out->version) {
-        return policy_refuse(reader, line, "version must be text of at most %zu bytes", sizeof out->version - 1);
+        return policy_refuse(reader, line, "version must be text of at most %zu bytes",
+                             sizeof out->version - 1);
     }
     strcpy(out->version, version);
     double window = 0;
     double warmup = 0;
-    bool got = conf_tree_real(reader->tree, "window_count", &window, &line) && window >= 0 && window <= 65536;
+    bool got = conf_tree_real(reader->tree, "window_count", &window, &line) && window >= 0 &&
+               window <= 65536;
     if (!got) {
         return policy_refuse(reader, line, "window_count must be a number up to 65536");
     }
-    got = conf_tree_real(reader->tree, "warmup_count", &warmup, &line) && warmup >= 0 && warmup <= 65536;
+    got = conf_tree_real(reader->tree, "warmup_count", &warmup, &line) && warmup >= 0 &&
+          warmup <= 65536;
     if (!got) {
         return policy_refuse(reader, line, "warmup_count must be a number up to 65536");
     }

@@ -2,8 +2,8 @@
 #ifndef POLICY_FILE_H
 #define POLICY_FILE_H
 
-/* Policy file: config/policy.conf as a struct policy. Unknown keys, missing keys and values out of range refuse the file
- * with its line. */
+/* Policy file: config/policy.conf as a struct policy. Unknown keys, missing keys and values out of
+ * range refuse the file with its line. */
 
 #include "base/conf.h"
 #include "decide/policy.h"

@@ -4,8 +4,9 @@
 
 #include "pipeline_parts.h"
 
-/* A ring of the newest digests with a hash table over it. 64 bits of a SHA-256 are kept: at a quarter of a million records
- * two different ones agree in them once in half a billion fillings, and what follows is a refusal that is on record. */
+/* A ring of the newest digests with a hash table over it. 64 bits of a SHA-256 are kept: at a
+ * quarter of a million records two different ones agree in them once in half a billion fillings,
+ * and what follows is a refusal that is on record. */
 
 enum { RECENT_NONE = -1 };
 

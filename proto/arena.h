@@ -2,8 +2,9 @@
 #ifndef PROTO_ARENA_H
 #define PROTO_ARENA_H
 
-/* Arena: bump memory on a buffer that the caller owns. What is taken lives until arena_reset or the buffer goes.
- * One thread at a time. An arena never grows: arena_take returns NULL when it is full, and remembers it. */
+/* Arena: bump memory on a buffer that the caller owns. What is taken lives until arena_reset or the
+ * buffer goes. One thread at a time. An arena never grows: arena_take returns NULL when it is full,
+ * and remembers it. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,9 @@
 #ifndef PROTO_CHECKDIGIT_H
 #define PROTO_CHECKDIGIT_H
 
-/* Check digits of the identifiers that join scans to declarations. Pure. Input is text as it was received: callers
- * normalise first with key_normalise (spaces, hyphens and dots dropped, letters raised). */
+/* Check digits of the identifiers that join scans to declarations. Pure. Input is text as it was
+ * received: callers normalise first with key_normalise (spaces, hyphens and dots dropped, letters
+ * raised). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,8 +13,8 @@
 
 enum check {
     CHECK_GOOD,
-    CHECK_WEAK,      /* right, but of a form that the standard discourages (ISO 6346 remainder 10) */
-    CHECK_WRONG,     /* right form, wrong digit */
+    CHECK_WEAK,  /* right, but of a form that the standard discourages (ISO 6346 remainder 10) */
+    CHECK_WRONG, /* right form, wrong digit */
     CHECK_MALFORMED, /* not of this form at all */
     CHECK_NONE       /* the scheme has no check digit */
 };
@@ -28,7 +29,8 @@ enum check check_s10(const char *text);
 enum check check_awb(const char *text);
 /* IMO ship number: 7 digits, optionally after "IMO". */
 enum check check_imo(const char *text);
-/* VIN, 17 characters without I, O, Q; position 9. Outside North America the digit is optional: WRONG is a hint. */
+/* VIN, 17 characters without I, O, Q; position 9. Outside North America the digit is optional:
+ * WRONG is a hint. */
 enum check check_vin(const char *text);
 /* The check that belongs to a key's scheme. */
 enum check check_key(enum key_scheme scheme, const char *text);

@@ -4,10 +4,10 @@
 
 /* Entry: one record of the oversight log as a value, and its bytes (oversight.proto).
  *
- * Writing: entry_encode_rest() encodes everything but v, n and t_ns; the committer puts these in front with
- * entry_encode_stamp() when it knows the index. Protobuf allows fields in any order, so the two pieces together are
- * one message, encoded once. Strings may be NULL or "" when absent. Reading: entry_decode() points into the arena.
- * Pure; any thread. */
+ * Writing: entry_encode_rest() encodes everything but v, n and t_ns; the committer puts these in
+ * front with entry_encode_stamp() when it knows the index. Protobuf allows fields in any order, so
+ * the two pieces together are one message, encoded once. Strings may be NULL or "" when absent.
+ * Reading: entry_decode() points into the arena. Pure; any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,9 +18,10 @@
 #include "proto/words.h"
 
 #define ENTRY_VERSION 1u
-#define ENTRY_BYTES_MAX 8192u       /* policy; the format allows 65535 */
+#define ENTRY_BYTES_MAX 8192u /* policy; the format allows 65535 */
 #define ENTRY_STAMP_BYTES_MAX 32u
-#define ENTRY_ARENA_BYTES 131072u   /* enough to decode any entry of up to 65535 bytes that we write */
+#define ENTRY_ARENA_BYTES \
+    131072u /* enough to decode any entry of up to 65535 bytes that we write */
 #define ENTRY_ID_BYTES 16u
 #define ITEM_ID_BYTES 16u
 #define ENTRY_CAUSES_MAX 24u
@@ -217,8 +218,8 @@ struct entry_draw_reveal {
 };
 
 struct entry {
-    uint32_t v;  /* stamped by the committer */
-    uint64_t n;  /* stamped by the committer */
+    uint32_t v;   /* stamped by the committer */
+    uint64_t n;   /* stamped by the committer */
     int64_t t_ns; /* stamped by the committer */
     uint8_t id[ENTRY_ID_BYTES];
     enum entry_type type;
@@ -247,11 +248,11 @@ struct entry {
 
 enum entry_fault {
     ENTRY_GOOD,
-    ENTRY_MALFORMED,     /* not this message */
-    ENTRY_TOO_LONG,      /* a bound above exceeded */
+    ENTRY_MALFORMED, /* not this message */
+    ENTRY_TOO_LONG,  /* a bound above exceeded */
     ENTRY_WRONG_VERSION,
     ENTRY_BODY_MISMATCH, /* type and body disagree, or a digest is not 32 bytes */
-    ENTRY_UNKNOWN_TYPE   /* a type of a later version: v, n, id, t_ns, item are filled, body is not */
+    ENTRY_UNKNOWN_TYPE /* a type of a later version: v, n, id, t_ns, item are filled, body is not */
 };
 
 const char *entry_fault_text(enum entry_fault fault);
@@ -259,14 +260,16 @@ const char *entry_fault_text(enum entry_fault fault);
 /* Both return the encoded length, or 0 when it does not fit. */
 size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_capacity);
 size_t entry_encode_stamp(uint64_t n, int64_t t_ns, uint8_t *out, size_t out_capacity);
-enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena, struct entry *out);
+enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena,
+                              struct entry *out);
 
 /* UUIDv7 (RFC 9562 section 5.7) from a time and ten random bytes: pure. */
 void uuid7_make(int64_t t_ns, const uint8_t random[10], uint8_t out[ENTRY_ID_BYTES]);
 /* "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx"; out needs 37 bytes. */
 void uuid_format(const uint8_t id[ENTRY_ID_BYTES], char *out);
 
-/* Shortest decimal text that reads back to the same double ("0.125", "1e-07"); out needs 32 bytes. */
+/* Shortest decimal text that reads back to the same double ("0.125", "1e-07"); out needs 32 bytes.
+ */
 void number_format(double value, char *out);
 
 #endif

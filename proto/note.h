@@ -2,8 +2,9 @@
 #ifndef PROTO_NOTE_H
 #define PROTO_NOTE_H
 
-/* Note: C2SP signed-note and tlog-checkpoint, as text arithmetic, and the paths of tlog-tiles. Pure; caller's memory.
- * A checkpoint here has exactly three lines and Ed25519 (type 0x01) signature lines; see daemon/oversight/FORMAT.md. */
+/* Note: C2SP signed-note and tlog-checkpoint, as text arithmetic, and the paths of tlog-tiles.
+ * Pure; caller's memory. A checkpoint here has exactly three lines and Ed25519 (type 0x01)
+ * signature lines; see daemon/oversight/FORMAT.md. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,10 +33,10 @@ struct checkpoint {
 
 enum note_fault {
     NOTE_GOOD,
-    NOTE_MALFORMED,     /* not a signed note, or not a three-line checkpoint */
+    NOTE_MALFORMED, /* not a signed note, or not a three-line checkpoint */
     NOTE_TOO_LONG,
-    NOTE_WRONG_ORIGIN,  /* another log */
-    NOTE_NOT_SIGNED,    /* no line by this key */
+    NOTE_WRONG_ORIGIN, /* another log */
+    NOTE_NOT_SIGNED,   /* no line by this key */
     NOTE_BAD_SIGNATURE
 };
 
@@ -44,25 +45,26 @@ const char *note_fault_text(enum note_fault fault);
 /* Origins: 1..NOTE_ORIGIN_BYTES_MAX printable bytes, no space, no '+'. */
 bool note_origin_valid(const char *origin);
 uint32_t note_key_id(const char *name, const uint8_t public_key[SIGN_PUBLIC_BYTES]);
-void note_vkey_make(struct note_vkey *out, const char *name, const uint8_t public_key[SIGN_PUBLIC_BYTES]);
+void note_vkey_make(struct note_vkey *out, const char *name,
+                    const uint8_t public_key[SIGN_PUBLIC_BYTES]);
 /* "name+hex8+base64(0x01||key)"; out needs NOTE_VKEY_BYTES_MAX. */
 void note_vkey_encode(const struct note_vkey *vkey, char *out);
 bool note_vkey_decode(const char *text, struct note_vkey *out);
 
 /* Writes the signed checkpoint, zero-terminated; out needs NOTE_BYTES_MAX. Returns its length. */
 size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct sign_key *key, char *out);
-/* Checks shape, origin and the signature line of vkey; lines of other keys are ignored. *out is written on
- * NOTE_GOOD. */
+/* Checks shape, origin and the signature line of vkey; lines of other keys are ignored. *out is
+ * written on NOTE_GOOD. */
 enum note_fault checkpoint_open(const char *text, size_t text_bytes, const struct note_vkey *vkey,
                                 struct checkpoint *out);
 
-/* tlog-tiles paths below the log's directory: "tile/3/x001/067", "tile/0/000.p/17", "tile/entries/x001/067.p/5".
- * width 0 or 256 is a full tile. out needs TILE_PATH_BYTES_MAX. */
+/* tlog-tiles paths below the log's directory: "tile/3/x001/067", "tile/0/000.p/17",
+ * "tile/entries/x001/067.p/5". width 0 or 256 is a full tile. out needs TILE_PATH_BYTES_MAX. */
 void tile_path(uint32_t level, uint64_t index, uint32_t width, char *out);
 void bundle_path(uint64_t index, uint32_t width, char *out);
 
-/* One step through an entry bundle: u16 big-endian length, bytes. *offset moves on. False at the end or when the
- * bundle is cut short: then *offset != bundle_bytes tells which. */
+/* One step through an entry bundle: u16 big-endian length, bytes. *offset moves on. False at the
+ * end or when the bundle is cut short: then *offset != bundle_bytes tells which. */
 bool bundle_next(const uint8_t *bundle, size_t bundle_bytes, size_t *offset, const uint8_t **entry,
                  uint32_t *entry_bytes);
 

@@ -4,8 +4,9 @@
 
 /* Record: declarations and scans as values, and their bytes (triage.proto).
  *
- * Strings are zero-terminated and never NULL ("" when absent). A decoded value points into the arena and into nothing
- * else; it lives as long as the arena. An encoder borrows. Strings with a zero byte or broken UTF-8 are malformed. */
+ * Strings are zero-terminated and never NULL ("" when absent). A decoded value points into the
+ * arena and into nothing else; it lives as long as the arena. An encoder borrows. Strings with a
+ * zero byte or broken UTF-8 are malformed. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -105,23 +106,24 @@ struct scan {
     uint32_t other_count;
 };
 
-/* Why a record is refused; also the refusal codes on the wire and in record.refused (PROTOCOL.md). 0 is "good".
- * The numbers are part of the protocol and never change. */
+/* Why a record is refused; also the refusal codes on the wire and in record.refused (PROTOCOL.md).
+ * 0 is "good". The numbers are part of the protocol and never change. */
 enum refusal {
     REFUSAL_NONE = 0,
-    REFUSAL_MALFORMED = 1,          /* protobuf does not parse */
-    REFUSAL_TOO_LARGE = 2,          /* body, image or count beyond a bound */
-    REFUSAL_DIGEST_MISMATCH = 3,    /* body or pixels do not have the digest they claim */
+    REFUSAL_MALFORMED = 1,       /* protobuf does not parse */
+    REFUSAL_TOO_LARGE = 2,       /* body, image or count beyond a bound */
+    REFUSAL_DIGEST_MISMATCH = 3, /* body or pixels do not have the digest they claim */
     REFUSAL_UNKNOWN_KIND = 4,
     REFUSAL_UNKNOWN_MODE = 5,
-    REFUSAL_NO_ID = 6,              /* declaration without declaration_id, scan without scan_id */
+    REFUSAL_NO_ID = 6, /* declaration without declaration_id, scan without scan_id */
     REFUSAL_NO_SITE = 7,
-    REFUSAL_EMPTY_IMAGE = 8,        /* zero pixels, or a scan without images */
-    REFUSAL_IMAGE_TRUNCATED = 9,    /* payload shorter or longer than width * height * bits / 8, or part missing */
-    REFUSAL_IMAGE_FORMAT = 10,      /* bits, meaning or energy that nothing here can read */
-    REFUSAL_BAD_NUMBER = 11,        /* NaN, infinite, negative mass, time out of range */
-    REFUSAL_BAD_TEXT = 12,          /* over-long or broken text */
-    REFUSAL_DUPLICATE = 13,      /* the same record, byte for byte, was received before */
+    REFUSAL_EMPTY_IMAGE = 8, /* zero pixels, or a scan without images */
+    REFUSAL_IMAGE_TRUNCATED =
+        9, /* payload shorter or longer than width * height * bits / 8, or part missing */
+    REFUSAL_IMAGE_FORMAT = 10, /* bits, meaning or energy that nothing here can read */
+    REFUSAL_BAD_NUMBER = 11,   /* NaN, infinite, negative mass, time out of range */
+    REFUSAL_BAD_TEXT = 12,     /* over-long or broken text */
+    REFUSAL_DUPLICATE = 13,    /* the same record, byte for byte, was received before */
     REFUSAL_COUNT
 };
 
@@ -129,19 +131,22 @@ enum refusal {
 const char *refusal_name(enum refusal refusal);
 const char *refusal_sentence(enum refusal refusal);
 
-/* Decode and validate in one go. On anything but REFUSAL_NONE *out is undefined and *where names the field (static). */
+/* Decode and validate in one go. On anything but REFUSAL_NONE *out is undefined and *where names
+ * the field (static). */
 enum refusal declaration_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena,
                                 struct declaration *out, const char **where);
-enum refusal scan_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena, struct scan *out,
-                         const char **where);
-/* Returns the encoded length; writes only when out is not NULL and capacity suffices, otherwise just tells. */
+enum refusal scan_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena,
+                         struct scan *out, const char **where);
+/* Returns the encoded length; writes only when out is not NULL and capacity suffices, otherwise
+ * just tells. */
 size_t declaration_encode(const struct declaration *declaration, uint8_t *out, size_t out_capacity);
 size_t scan_encode(const struct scan *scan, uint8_t *out, size_t out_capacity);
 
 /* Value of a named field of `other`, or NULL. */
 const char *field_find(const struct field *fields, uint32_t fields_count, const char *name);
-/* The key that joins a record to its item: the first key with a known scheme, by the order container, railcar, awb,
- * s10, vin, plate, uld, scan, declaration; a record without keys joins by its own id. *scheme is never UNKNOWN. */
+/* The key that joins a record to its item: the first key with a known scheme, by the order
+ * container, railcar, awb, s10, vin, plate, uld, scan, declaration; a record without keys joins by
+ * its own id. *scheme is never UNKNOWN. */
 const char *declaration_join_key(const struct declaration *declaration, enum key_scheme *scheme);
 const char *scan_join_key(const struct scan *scan, enum key_scheme *scheme);
 

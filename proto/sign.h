@@ -20,11 +20,13 @@ struct sign_key {
 };
 
 bool sign_init(void);
-/* Keep the struct out of swap and core dumps where the system allows it: call before filling it; wipe when done. */
+/* Keep the struct out of swap and core dumps where the system allows it: call before filling it;
+ * wipe when done. */
 void sign_key_lock(struct sign_key *key);
 void sign_key_wipe(struct sign_key *key);
 void sign_key_from_seed(struct sign_key *key, const uint8_t seed[SIGN_SEED_BYTES]);
-void sign_bytes(const struct sign_key *key, const void *bytes, size_t bytes_count, uint8_t out[SIGN_SIGNATURE_BYTES]);
+void sign_bytes(const struct sign_key *key, const void *bytes, size_t bytes_count,
+                uint8_t out[SIGN_SIGNATURE_BYTES]);
 bool sign_verify(const uint8_t public_key[SIGN_PUBLIC_BYTES], const void *bytes, size_t bytes_count,
                  const uint8_t signature[SIGN_SIGNATURE_BYTES]);
 

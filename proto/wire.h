@@ -2,10 +2,12 @@
 #ifndef PROTO_WIRE_H
 #define PROTO_WIRE_H
 
-/* Wire: the messages between publisher, daemon, officers' tools and subscribers, as values (triage.proto).
+/* Wire: the messages between publisher, daemon, officers' tools and subscribers, as values
+ * (triage.proto).
  *
- * A message is: part 0, four bytes of tag; part 1, one protobuf message; further parts, the images of a scan.
- * Decoded values point into the arena or, where the comment says so, into the input bytes. Pure; any thread. */
+ * A message is: part 0, four bytes of tag; part 1, one protobuf message; further parts, the images
+ * of a scan. Decoded values point into the arena or, where the comment says so, into the input
+ * bytes. Pure; any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +19,7 @@
 
 #define WIRE_PROTOCOL 1u
 #define WIRE_TAG_BYTES 4u
-#define WIRE_RECORDS_MAX 256u          /* in one publish message */
+#define WIRE_RECORDS_MAX 256u           /* in one publish message */
 #define WIRE_MESSAGE_BYTES_MAX 1048576u /* of part 1 */
 #define WIRE_STREAM_BYTES_MAX 32u
 #define WIRE_PUBLISHER_BYTES_MAX 32u
@@ -90,13 +92,13 @@ struct wire_ack {
 /* Why the connection, not a record, is refused. Part of the protocol. */
 enum bye {
     BYE_NONE = 0,
-    BYE_PROTOCOL = 1,    /* protocol version not spoken here */
-    BYE_NO_HELLO = 2,    /* publish before hello */
-    BYE_MALFORMED = 3,   /* the message itself cannot be read */
-    BYE_STREAM = 4,      /* stream name missing, over-long or too many streams */
+    BYE_PROTOCOL = 1,  /* protocol version not spoken here */
+    BYE_NO_HELLO = 2,  /* publish before hello */
+    BYE_MALFORMED = 3, /* the message itself cannot be read */
+    BYE_STREAM = 4,    /* stream name missing, over-long or too many streams */
     BYE_TOO_LARGE = 5,
-    BYE_STOPPING = 6,    /* the daemon goes down; connect again later */
-    BYE_CREDIT = 7       /* more unanswered than the credit allows */
+    BYE_STOPPING = 6, /* the daemon goes down; connect again later */
+    BYE_CREDIT = 7    /* more unanswered than the credit allows */
 };
 const char *bye_name(enum bye bye);
 
@@ -128,8 +130,16 @@ struct wire_verdict {
     int64_t t_ns;
 };
 
-enum order { ORDER_NONE, ORDER_CLAIM, ORDER_RELEASE, ORDER_OUTCOME, ORDER_MODEL, ORDER_HEALTH, ORDER_CHECKPOINT,
-             ORDER_ARCHIVE };
+enum order {
+    ORDER_NONE,
+    ORDER_CLAIM,
+    ORDER_RELEASE,
+    ORDER_OUTCOME,
+    ORDER_MODEL,
+    ORDER_HEALTH,
+    ORDER_CHECKPOINT,
+    ORDER_ARCHIVE
+};
 
 struct wire_command {
     const char *request_id;
@@ -162,16 +172,22 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
 size_t wire_command_encode(const struct wire_command *command, uint8_t *out, size_t out_capacity);
 size_t wire_answer_encode(const struct wire_answer *answer, uint8_t *out, size_t out_capacity);
 
-/* Decoders: false when malformed or beyond a bound; *out is undefined then. A publish decodes without copying bodies
- * and without the general decoder: it is the hot path (one varint walk over part 1). */
+/* Decoders: false when malformed or beyond a bound; *out is undefined then. A publish decodes
+ * without copying bodies and without the general decoder: it is the hot path (one varint walk over
+ * part 1). */
 bool wire_hello_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_hello *out);
-bool wire_welcome_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_welcome *out);
+bool wire_welcome_decode(const uint8_t *bytes, size_t n, struct arena *arena,
+                         struct wire_welcome *out);
 bool wire_publish_decode(const uint8_t *bytes, size_t n, struct wire_publish *out);
 bool wire_ack_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_ack *out);
-bool wire_resend_decode(const uint8_t *bytes, size_t n, struct arena *arena, uint64_t *next_sequence);
+bool wire_resend_decode(const uint8_t *bytes, size_t n, struct arena *arena,
+                        uint64_t *next_sequence);
 bool wire_bye_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_bye *out);
-bool wire_verdict_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_verdict *out);
-bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_command *out);
-bool wire_answer_decode(const uint8_t *bytes, size_t n, struct arena *arena, struct wire_answer *out);
+bool wire_verdict_decode(const uint8_t *bytes, size_t n, struct arena *arena,
+                         struct wire_verdict *out);
+bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
+                         struct wire_command *out);
+bool wire_answer_decode(const uint8_t *bytes, size_t n, struct arena *arena,
+                        struct wire_answer *out);
 
 #endif

@@ -4,15 +4,24 @@
 
 /* Words: the closed vocabularies that cross module borders, and their spelling in text.
  *
- * The numbers of enum mode, key_scheme, pixel_meaning, energy and record_kind are those of triage.proto;
- * entry types are those of oversight.proto. A _text() function never returns NULL; a _parse() function
- * returns the UNKNOWN value (0) for a word it does not know, energy_parse returns ENERGY_SINGLE only for "single" and
- * -1 otherwise. Pure, thread-safe. */
+ * The numbers of enum mode, key_scheme, pixel_meaning, energy and record_kind are those of
+ * triage.proto; entry types are those of oversight.proto. A _text() function never returns NULL; a
+ * _parse() function returns the UNKNOWN value (0) for a word it does not know, energy_parse returns
+ * ENERGY_SINGLE only for "single" and -1 otherwise. Pure, thread-safe. */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum mode { MODE_UNKNOWN, MODE_TRUCK, MODE_PASSENGER, MODE_RAIL, MODE_SEA, MODE_AIR, MODE_MAIL, MODE_COUNT };
+enum mode {
+    MODE_UNKNOWN,
+    MODE_TRUCK,
+    MODE_PASSENGER,
+    MODE_RAIL,
+    MODE_SEA,
+    MODE_AIR,
+    MODE_MAIL,
+    MODE_COUNT
+};
 
 enum key_scheme {
     KEY_UNKNOWN,
@@ -60,7 +69,8 @@ enum mode mode_parse(const char *text);
 /* "container", "plate", "vin", "railcar", "awb", "s10", "declaration", "scan", "uld". */
 const char *key_scheme_text(enum key_scheme scheme);
 enum key_scheme key_scheme_parse(const char *text);
-/* True for keys that identify a person (plates, VINs): they never enter an entry or an archive file. */
+/* True for keys that identify a person (plates, VINs): they never enter an entry or an archive
+ * file. */
 bool key_scheme_is_personal(enum key_scheme scheme);
 
 /* "transmission", "display", "display-inverted". */
@@ -71,9 +81,9 @@ enum pixel_meaning pixel_meaning_parse(const char *text);
 const char *energy_text(enum energy energy);
 int energy_parse(const char *text);
 
-/* "scan.received", "declaration.received", "record.refused", "score", "referral.decision", "officer.action",
- * "outcome", "archive.seal", "wal.recovered", "time.tick", "draw.commit", "draw.reveal", "log.open",
- * "config.change", "model.change". */
+/* "scan.received", "declaration.received", "record.refused", "score", "referral.decision",
+ * "officer.action", "outcome", "archive.seal", "wal.recovered", "time.tick", "draw.commit",
+ * "draw.reveal", "log.open", "config.change", "model.change". */
 const char *entry_type_text(enum entry_type type);
 enum entry_type entry_type_parse(const char *text);
 

@@ -4,11 +4,12 @@
 
 /* Archive: sealed HDF5 files built from the log and the blobs. Schema: FORMAT.md beside this file.
  *
- * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed, synced, opened again,
- * every image read back and re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The
- * same entries and blobs give the same bytes (object times off, no creation date inside), so a crash costs only a
- * rebuild. HDF5's library is not thread-safe in Debian: every function of this module takes one process-wide lock.
- * Threads: any; blocks on disk. */
+ * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed,
+ * synced, opened again, every image read back and re-hashed against its entry, then renamed; the
+ * caller appends the archive.seal entry. The same entries and blobs give the same bytes (object
+ * times off, no creation date inside), so a crash costs only a rebuild. HDF5's library is not
+ * thread-safe in Debian: every function of this module takes one process-wide lock. Threads: any;
+ * blocks on disk. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,22 +24,24 @@ struct archive_entry {
     uint64_t entry_index;
     const uint8_t *bytes;
     uint32_t bytes_count;
-    const uint8_t *private_bytes; /* encoded Declaration or Scan of a received entry; NULL otherwise */
+    const uint8_t
+        *private_bytes; /* encoded Declaration or Scan of a received entry; NULL otherwise */
     uint32_t private_count;
 };
 
-/* Source of entries in order, so that this module knows nothing of the log: false at the end; *err on failure. */
+/* Source of entries in order, so that this module knows nothing of the log: false at the end; *err
+ * on failure. */
 typedef bool (*archive_next)(void *source, struct archive_entry *out, struct err *err);
 
 struct archive_conf {
-    const char *directory;    /* archive/ */
+    const char *directory; /* archive/ */
     const char *origin;
-    uint32_t deflate_level;   /* 0..9; 0 writes uncompressed */
+    uint32_t deflate_level;       /* 0..9; 0 writes uncompressed */
     const uint8_t *pseudonym_key; /* 32 bytes: declarations enter with keyed pseudonyms only */
 };
 
 struct archive_result {
-    char path[160];           /* below the archive directory: "2026/09/21/<origin>-<first>-<last>.h5" */
+    char path[160]; /* below the archive directory: "2026/09/21/<origin>-<first>-<last>.h5" */
     uint64_t file_bytes;
     uint8_t sha256[HASH_BYTES];
     uint64_t first_index;
@@ -48,11 +51,11 @@ struct archive_result {
     char filters[64];
 };
 
-/* Build and seal one file of the entries that `next` gives (at least one). ARCHIVE_WRITE, ARCHIVE_DIFFERS,
- * BLOB_MISSING, DISK_FULL: the part file is removed. A file of that name that is already there is rebuilt and must be
- * identical. */
-MUST_USE struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs, archive_next next,
-                                  void *source, struct archive_result *out);
+/* Build and seal one file of the entries that `next` gives (at least one). ARCHIVE_WRITE,
+ * ARCHIVE_DIFFERS, BLOB_MISSING, DISK_FULL: the part file is removed. A file of that name that is
+ * already there is rebuilt and must be identical. */
+MUST_USE struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs,
+                                  archive_next next, void *source, struct archive_result *out);
 /* Remove part files that an earlier process left. */
 MUST_USE struct err archive_sweep(const char *directory);
 
@@ -77,15 +80,17 @@ struct archive_summary {
 MUST_USE struct err archive_file_open(const char *path, struct archive_file **out);
 void archive_file_close(struct archive_file **self);
 MUST_USE struct err archive_file_summary(struct archive_file *self, struct archive_summary *out);
-/* Raw bytes of the entry as it stands in the file; borrowed until the next call. NOT_FOUND outside the range. */
-MUST_USE struct err archive_file_entry(struct archive_file *self, uint64_t entry_index, const uint8_t **bytes,
-                                       uint32_t *bytes_count);
-/* Pixels of the image with this payload digest, canonical bytes; the caller frees *out. NOT_FOUND when not inside. */
-MUST_USE struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES], uint8_t **out,
-                                       uint64_t *out_bytes);
-/* Re-hash every image against its digest and every entry against its stored leaf hash; *bad_path (caller's, 128 bytes)
- * names the first dataset that differs, "" when all agree. */
-MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked, uint64_t *entries_checked,
-                                       char *bad_path);
+/* Raw bytes of the entry as it stands in the file; borrowed until the next call. NOT_FOUND outside
+ * the range. */
+MUST_USE struct err archive_file_entry(struct archive_file *self, uint64_t entry_index,
+                                       const uint8_t **bytes, uint32_t *bytes_count);
+/* Pixels of the image with this payload digest, canonical bytes; the caller frees *out. NOT_FOUND
+ * when not inside. */
+MUST_USE struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES],
+                                       uint8_t **out, uint64_t *out_bytes);
+/* Re-hash every image against its digest and every entry against its stored leaf hash; *bad_path
+ * (caller's, 128 bytes) names the first dataset that differs, "" when all agree. */
+MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
+                                       uint64_t *entries_checked, char *bad_path);
 
 #endif

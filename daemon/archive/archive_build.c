@@ -15,15 +15,15 @@
 #include "base/clock.h"
 #include "base/durable.h"
 
-/* HDF5 syncs nothing and a killed writer's file is lost whole, so a file is never touched again once it is closed: it
- * is built beside its name, synced, read back from the disk, and only then named. Whatever goes wrong, the part file
- * goes; the log and the blobs can make it again. */
+/* HDF5 syncs nothing and a killed writer's file is lost whole, so a file is never touched again
+ * once it is closed: it is built beside its name, synced, read back from the disk, and only then
+ * named. Whatever goes wrong, the part file goes; the log and the blobs can make it again. */
 
 #define ARCHIVE_ORIGIN_IN_NAME 90u /* keeps the path within archive_result */
 #define ARCHIVE_HASH_PIECE_BYTES ((size_t)1 << 20)
 
 struct archive_names {
-    char below[160];                  /* "2026/09/21/<origin>-<first>-<last>.h5" */
+    char below[160]; /* "2026/09/21/<origin>-<first>-<last>.h5" */
     char full[DURABLE_PATH_BYTES];
     char part[DURABLE_PATH_BYTES];
     char directory[DURABLE_PATH_BYTES];
@@ -53,19 +53,22 @@ static struct err archive_name(const struct archive_conf *conf, const struct arc
     char day[CLOCK_DAY_BYTES];
     (void)snprintf(origin, sizeof origin, "%s", conf->origin);
     for (char *c = origin; *c != '\0'; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '-' ||
-                     (*c == '.' && c != origin);
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || *c == '-' || (*c == '.' && c != origin);
         if (!plain) {
             *c = '_';
         }
     }
     clock_day_text(rows->first_t_ns, day);
-    (void)snprintf(names->below, sizeof names->below, "%.4s/%.2s/%.2s/%s-%010llu-%010llu.h5", day, day + 5, day + 8,
-                   origin, (unsigned long long)rows->first_index,
+    (void)snprintf(names->below, sizeof names->below, "%.4s/%.2s/%.2s/%s-%010llu-%010llu.h5", day,
+                   day + 5, day + 8, origin, (unsigned long long)rows->first_index,
                    (unsigned long long)(rows->first_index + rows->entries_count - 1));
-    int full_bytes = snprintf(names->full, sizeof names->full, "%s/%s", conf->directory, names->below);
-    int part_bytes = snprintf(names->part, sizeof names->part, "%s/%s.part", conf->directory, names->below);
-    (void)snprintf(names->directory, sizeof names->directory, "%s/%.10s", conf->directory, names->below);
+    int full_bytes =
+        snprintf(names->full, sizeof names->full, "%s/%s", conf->directory, names->below);
+    int part_bytes =
+        snprintf(names->part, sizeof names->part, "%s/%s.part", conf->directory, names->below);
+    (void)snprintf(names->directory, sizeof names->directory, "%s/%.10s", conf->directory,
+                   names->below);
     bool fits = full_bytes > 0 && part_bytes > 0 && (size_t)part_bytes < sizeof names->part;
     return fits ? err_none : err_make(ERR_ARGUMENT, "archive path length");
 }
@@ -73,7 +76,8 @@ static struct err archive_name(const struct archive_conf *conf, const struct arc
 /* ---- from part file to sealed file
  * ----------------------------------------------------------------------------------- */
 
-/* Sync, make it read-only, and push its pages out of the cache: what is read back shall come from the disk. */
+/* Sync, make it read-only, and push its pages out of the cache: what is read back shall come from
+ * the disk. */
 static struct err archive_sync_part(const char *part)
 {
     int fd = open(part, O_RDONLY | O_CLOEXEC);
@@ -85,12 +89,14 @@ static struct err archive_sync_part(const char *part)
     if (!err_is(err) && (fstat(fd, &status) != 0 || fchmod(fd, status.st_mode & 0444) != 0)) {
         err = err_os(ERR_ARCHIVE_WRITE, "make part file read-only");
     }
-    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED); /* a wish: the check below is as good as the cache then */
-    (void)close(fd);                                    /* opened for reading: nothing can be lost here */
+    (void)posix_fadvise(
+        fd, 0, 0, POSIX_FADV_DONTNEED); /* a wish: the check below is as good as the cache then */
+    (void)close(fd);                    /* opened for reading: nothing can be lost here */
     return err;
 }
 
-static struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES], uint64_t *file_bytes)
+static struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES],
+                                    uint64_t *file_bytes)
 {
     struct stat status = {.st_size = 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -123,7 +129,8 @@ static struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES]
 }
 
 /* Every image and entry as it lies on the disk, against the entries that were put in. */
-static struct err archive_check_part(const char *part, const struct archive_rows *rows, uint64_t images_count)
+static struct err archive_check_part(const char *part, const struct archive_rows *rows,
+                                     uint64_t images_count)
 {
     struct archive_file *file = NULL;
     uint64_t images_checked = 0;
@@ -153,7 +160,8 @@ static struct err archive_check_part(const char *part, const struct archive_rows
 }
 
 /* A sealed file that is already there must be this very file. */
-static struct err archive_give_name(const struct archive_names *names, const struct archive_result *result)
+static struct err archive_give_name(const struct archive_names *names,
+                                    const struct archive_result *result)
 {
     uint8_t there[HASH_BYTES];
     uint64_t there_bytes = 0;
@@ -184,8 +192,9 @@ static struct err archive_seal(const struct archive_conf *conf, const struct arc
     return err_is(err) ? err : archive_give_name(names, result);
 }
 
-static struct err archive_build_rows(const struct archive_conf *conf, const struct archive_rows *rows,
-                                     struct blob_store *blobs, struct archive_result *out)
+static struct err archive_build_rows(const struct archive_conf *conf,
+                                     const struct archive_rows *rows, struct blob_store *blobs,
+                                     struct archive_result *out)
 {
     struct archive_names names;
     struct archive_result result = {.first_index = rows->first_index};
@@ -209,13 +218,14 @@ static struct err archive_build_rows(const struct archive_conf *conf, const stru
     memcpy(result.path, names.below, sizeof result.path);
     h5_version(result.hdf5_version);
     (void)snprintf(result.filters, sizeof result.filters,
-                   conf->deflate_level > 0 ? "shuffle,deflate(%u),fletcher32" : "fletcher32", conf->deflate_level);
+                   conf->deflate_level > 0 ? "shuffle,deflate(%u),fletcher32" : "fletcher32",
+                   conf->deflate_level);
     *out = result;
     return err_none;
 }
 
-struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs, archive_next next, void *source,
-                         struct archive_result *out)
+struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs,
+                         archive_next next, void *source, struct archive_result *out)
 {
     must(conf->deflate_level <= 9);
     struct archive_rows *rows = malloc(sizeof *rows);

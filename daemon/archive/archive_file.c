@@ -10,8 +10,8 @@
 #include "proto/merkle.h"
 #include "proto/record.h"
 
-/* Entries are read through a window, because asking HDF5 for each of them costs more than hashing it. Lengths and
- * offsets are checked when the file is opened, once for all reads. */
+/* Entries are read through a window, because asking HDF5 for each of them costs more than hashing
+ * it. Lengths and offsets are checked when the file is opened, once for all reads. */
 
 #define ARCHIVE_ENTRIES_MAX (UINT64_C(1) << 32)
 #define ARCHIVE_ENTRY_BYTES_MAX 65535u
@@ -90,12 +90,14 @@ static struct err file_read_summary(struct archive_file *self)
     for (size_t i = 0; i < sizeof tables / sizeof tables[0] && !err_is(err); i++) {
         err = file_rows(self, tables[i].column, tables[i].rows_count);
     }
-    if (!err_is(err) && (strcmp(format, ARCHIVE_FORMAT) != 0 || version != ARCHIVE_FORMAT_VERSION)) {
+    if (!err_is(err) &&
+        (strcmp(format, ARCHIVE_FORMAT) != 0 || version != ARCHIVE_FORMAT_VERSION)) {
         err = file_differs("format or version");
     }
-    if (!err_is(err) && (summary->entries_count == 0 || summary->entries_count > ARCHIVE_ENTRIES_MAX ||
-                         summary->last_index < summary->first_index ||
-                         summary->last_index - summary->first_index != summary->entries_count - 1)) {
+    if (!err_is(err) &&
+        (summary->entries_count == 0 || summary->entries_count > ARCHIVE_ENTRIES_MAX ||
+         summary->last_index < summary->first_index ||
+         summary->last_index - summary->first_index != summary->entries_count - 1)) {
         err = file_differs("range and number of entries");
     }
     return err;
@@ -180,7 +182,8 @@ void archive_file_close(struct archive_file **self)
     if (*self == NULL) {
         return;
     }
-    int64_t *const objects[] = {&(*self)->bytes_dataset, &(*self)->leaf_dataset, &(*self)->images_group};
+    int64_t *const objects[] = {&(*self)->bytes_dataset, &(*self)->leaf_dataset,
+                                &(*self)->images_group};
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
         struct err closed = h5_object_close(objects[i]);
         (void)closed; /* read only: nothing can be lost here */
@@ -193,7 +196,8 @@ void archive_file_close(struct archive_file **self)
     *self = NULL;
 }
 
-static struct err file_count_images(struct archive_file *self, char (**names)[H5_NAME_BYTES], size_t *names_count)
+static struct err file_count_images(struct archive_file *self, char (**names)[H5_NAME_BYTES],
+                                    size_t *names_count)
 {
     return h5_group_names(self->images_group, ARCHIVE_IMAGES_MAX, names, names_count);
 }
@@ -212,8 +216,8 @@ struct err archive_file_summary(struct archive_file *self, struct archive_summar
     return err_none;
 }
 
-struct err archive_file_entry(struct archive_file *self, uint64_t entry_index, const uint8_t **bytes,
-                              uint32_t *bytes_count)
+struct err archive_file_entry(struct archive_file *self, uint64_t entry_index,
+                              const uint8_t **bytes, uint32_t *bytes_count)
 {
     if (entry_index < self->summary.first_index || entry_index > self->summary.last_index) {
         return err_make(ERR_NOT_FOUND, "entry outside of the archive file");
@@ -225,7 +229,8 @@ struct err archive_file_entry(struct archive_file *self, uint64_t entry_index, c
         uint64_t left = self->bytes_array.dims[0] - from;
         uint64_t wanted = left < ARCHIVE_WINDOW_BYTES ? left : ARCHIVE_WINDOW_BYTES;
         self->window_bytes = 0; /* holds nothing while it is being read */
-        struct err err = h5_array_read(self->bytes_dataset, &self->bytes_array, from, wanted, self->window);
+        struct err err =
+            h5_array_read(self->bytes_dataset, &self->bytes_array, from, wanted, self->window);
         if (err_is(err)) {
             return err;
         }
@@ -238,8 +243,8 @@ struct err archive_file_entry(struct archive_file *self, uint64_t entry_index, c
     return err_none;
 }
 
-struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES], uint8_t **out,
-                              uint64_t *out_bytes)
+struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES],
+                              uint8_t **out, uint64_t *out_bytes)
 {
     char path[HASH_HEX_BYTES + sizeof "/pixels"];
     struct h5_array array;
@@ -256,8 +261,9 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
         return err;
     }
     uint8_t *pixels = NULL;
-    if ((array.type != H5_U8 && array.type != H5_U16) || array.rank != 2 || array.dims[0] > IMAGE_SIDE_MAX ||
-        array.dims[1] > IMAGE_SIDE_MAX || !h5_array_bytes(&array, &bytes_count) || bytes_count == 0) {
+    if ((array.type != H5_U8 && array.type != H5_U16) || array.rank != 2 ||
+        array.dims[0] > IMAGE_SIDE_MAX || array.dims[1] > IMAGE_SIDE_MAX ||
+        !h5_array_bytes(&array, &bytes_count) || bytes_count == 0) {
         err = file_differs("image type or shape");
     } else if ((pixels = malloc((size_t)bytes_count)) == NULL) {
         err = err_make(ERR_MEMORY, "archive_file_image");
@@ -280,7 +286,8 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
 }
 
 /* ---- check
- * -------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 #define BAD_PATH_BYTES 128u
 
@@ -296,7 +303,8 @@ static struct err file_leaf(struct archive_file *self, uint64_t at, const uint8_
         uint64_t left = self->summary.entries_count - at;
         uint64_t wanted = left < ARCHIVE_LEAVES_WINDOW ? left : ARCHIVE_LEAVES_WINDOW;
         self->leaves_count = 0; /* holds nothing while it is being read */
-        struct err err = h5_array_read(self->leaf_dataset, &self->leaf_array, at, wanted, self->leaves);
+        struct err err =
+            h5_array_read(self->leaf_dataset, &self->leaf_array, at, wanted, self->leaves);
         if (err_is(err)) {
             return err;
         }
@@ -308,8 +316,9 @@ static struct err file_leaf(struct archive_file *self, uint64_t at, const uint8_
 }
 
 /* An entry against its leaf; an image that it speaks of must be in the file. */
-static struct err file_check_entry(struct archive_file *self, uint64_t entry_index, const char (*names)[H5_NAME_BYTES],
-                                   size_t names_count, char *bad_path)
+static struct err file_check_entry(struct archive_file *self, uint64_t entry_index,
+                                   const char (*names)[H5_NAME_BYTES], size_t names_count,
+                                   char *bad_path)
 {
     const uint8_t *bytes = NULL;
     uint32_t bytes_count = 0;
@@ -333,7 +342,8 @@ static struct err file_check_entry(struct archive_file *self, uint64_t entry_ind
                        (unsigned long long)(entry_index - self->summary.first_index));
         return err_none;
     }
-    for (uint32_t i = 0; entry.type == ENTRY_SCAN_RECEIVED && i < entry.body.received.images_count; i++) {
+    for (uint32_t i = 0; entry.type == ENTRY_SCAN_RECEIVED && i < entry.body.received.images_count;
+         i++) {
         char name[H5_NAME_BYTES];
         hex_encode(entry.body.received.images[i].sha256, HASH_BYTES, name);
         if (bsearch(name, names, names_count, sizeof *names, file_compare_names) == NULL) {
@@ -348,8 +358,9 @@ static struct err file_check_image(struct archive_file *self, const char *name, 
     uint8_t digest[HASH_BYTES];
     uint8_t *pixels = NULL;
     uint64_t bytes_count = 0;
-    struct err err = hex_decode(name, digest, HASH_BYTES) ? archive_file_image(self, digest, &pixels, &bytes_count)
-                                                          : file_differs("image name");
+    struct err err = hex_decode(name, digest, HASH_BYTES)
+                         ? archive_file_image(self, digest, &pixels, &bytes_count)
+                         : file_differs("image name");
     free(pixels);
     if (err.code == ERR_ARCHIVE_DIFFERS || err.code == ERR_NOT_FOUND) {
         (void)snprintf(bad_path, BAD_PATH_BYTES, "images/%.72s", name);
@@ -358,8 +369,8 @@ static struct err file_check_image(struct archive_file *self, const char *name, 
     return err;
 }
 
-struct err archive_file_check(struct archive_file *self, uint64_t *images_checked, uint64_t *entries_checked,
-                              char *bad_path)
+struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
+                              uint64_t *entries_checked, char *bad_path)
 {
     char(*names)[H5_NAME_BYTES] = NULL;
     size_t names_count = 0;
@@ -371,9 +382,10 @@ struct err archive_file_check(struct archive_file *self, uint64_t *images_checke
         return err;
     }
     qsort(names, names_count, sizeof *names, file_compare_names);
-    for (uint64_t i = 0; i < self->summary.entries_count && !err_is(err) && bad_path[0] == '\0'; i++) {
-        err = file_check_entry(self, self->summary.first_index + i, (const char(*)[H5_NAME_BYTES])names, names_count,
-                               bad_path);
+    for (uint64_t i = 0; i < self->summary.entries_count && !err_is(err) && bad_path[0] == '\0';
+         i++) {
+        err = file_check_entry(self, self->summary.first_index + i,
+                               (const char(*)[H5_NAME_BYTES])names, names_count, bad_path);
         *entries_checked += 1;
     }
     for (size_t i = 0; i < names_count && !err_is(err) && bad_path[0] == '\0'; i++) {

@@ -7,9 +7,10 @@
 
 #include "proto/merkle.h"
 
-/* One function an entry type; each fills rows in the order of archive_schema.c. What stands in the public entry is
- * taken from there; the private record gives only what an archive file may hold: goods, masses, countries, and persons
- * as keyed pseudonyms. Names, plates and the raw record never get here. */
+/* One function an entry type; each fills rows in the order of archive_schema.c. What stands in the
+ * public entry is taken from there; the private record gives only what an archive file may hold:
+ * goods, masses, countries, and persons as keyed pseudonyms. Names, plates and the raw record never
+ * get here. */
 
 #define ARCHIVE_ENTRY_BYTES_MAX 65535u
 #define ARCHIVE_MODELS_BYTES 1024u
@@ -54,9 +55,11 @@ static struct err rows_keep_bytes(struct archive_rows *self, const struct archiv
     uint64_t end = self->bytes_count + entry->bytes_count;
     bool kept = archive_grow(&bytes, &self->bytes_capacity, end, 1);
     self->bytes = bytes;
-    kept = kept && archive_grow(&offsets, &self->offsets_capacity, self->entries_count + 2, sizeof *self->offsets);
+    kept = kept && archive_grow(&offsets, &self->offsets_capacity, self->entries_count + 2,
+                                sizeof *self->offsets);
     self->offsets = offsets;
-    kept = kept && archive_grow(&leaves, &self->leaves_capacity, self->entries_count + 1, HASH_BYTES);
+    kept =
+        kept && archive_grow(&leaves, &self->leaves_capacity, self->entries_count + 1, HASH_BYTES);
     self->leaves = leaves;
     if (!kept) {
         return err_make(ERR_MEMORY, "archive entries");
@@ -86,8 +89,8 @@ static void rows_add_entry(struct archive_rows *self, const struct entry *entry)
     archive_row_end(table);
 }
 
-static struct err rows_remember_received(struct archive_rows *self, const struct entry *entry, uint64_t row,
-                                         uint64_t kind)
+static struct err rows_remember_received(struct archive_rows *self, const struct entry *entry,
+                                         uint64_t row, uint64_t kind)
 {
     bool added = false;
     struct err err = id_map_add(&self->received, entry->id, row * 2 + kind, &added);
@@ -98,13 +101,14 @@ static struct err rows_remember_received(struct archive_rows *self, const struct
 }
 
 /* The scan body gives what the entry leaves out of an image: pitch, levels, end-point energy. */
-static struct err rows_add_image(struct archive_rows *self, const struct entry *entry, uint32_t image_index,
-                                 const struct scan *body)
+static struct err rows_add_image(struct archive_rows *self, const struct entry *entry,
+                                 uint32_t image_index, const struct scan *body)
 {
     const struct entry_image *stated = &entry->body.received.images[image_index];
     struct archive_table *table = &self->tables[TABLE_SCAN_IMAGES];
     void *images = self->images;
-    if (!archive_grow(&images, &self->images_capacity, self->images_count + 1, sizeof *self->images)) {
+    if (!archive_grow(&images, &self->images_capacity, self->images_count + 1,
+                      sizeof *self->images)) {
         return err_make(ERR_MEMORY, "archive images");
     }
     self->images = images;
@@ -137,7 +141,8 @@ static struct err rows_add_image(struct archive_rows *self, const struct entry *
     return err_none;
 }
 
-static struct err rows_add_scan(struct archive_rows *self, const struct entry *entry, const struct scan *body)
+static struct err rows_add_scan(struct archive_rows *self, const struct entry *entry,
+                                const struct scan *body)
 {
     const struct entry_received *received = &entry->body.received;
     struct archive_table *table = &self->tables[TABLE_SCANS];
@@ -207,7 +212,8 @@ static struct err rows_add_declaration(struct archive_rows *self, const struct e
     static const struct declaration no_body = {.lines_count = 0};
     const struct entry_received *received = &entry->body.received;
     struct archive_table *table = &self->tables[TABLE_DECLARATIONS];
-    struct err err = rows_remember_received(self, entry, table->rows_count, RECEIVED_IS_DECLARATION);
+    struct err err =
+        rows_remember_received(self, entry, table->rows_count, RECEIVED_IS_DECLARATION);
     if (err_is(err)) {
         return err;
     }
@@ -244,19 +250,22 @@ static struct err rows_add_received(struct archive_rows *self, const struct arch
     arena_init(&arena, (uint8_t *)self->arena_memory + ENTRY_ARENA_BYTES, RECORD_ARENA_BYTES);
     if (is_scan) {
         struct scan scan;
-        if (scan_decode(raw->private_bytes, raw->private_count, &arena, &scan, &where) != REFUSAL_NONE) {
+        if (scan_decode(raw->private_bytes, raw->private_count, &arena, &scan, &where) !=
+            REFUSAL_NONE) {
             return err_make(ERR_ARCHIVE_DIFFERS, "scan record cannot be read");
         }
         return rows_add_scan(self, entry, &scan);
     }
     struct declaration declaration;
-    if (declaration_decode(raw->private_bytes, raw->private_count, &arena, &declaration, &where) != REFUSAL_NONE) {
+    if (declaration_decode(raw->private_bytes, raw->private_count, &arena, &declaration, &where) !=
+        REFUSAL_NONE) {
         return err_make(ERR_ARCHIVE_DIFFERS, "declaration record cannot be read");
     }
     return rows_add_declaration(self, entry, &declaration);
 }
 
-/* A score says which received entries its item was made of: that is how scans and declarations get their item. */
+/* A score says which received entries its item was made of: that is how scans and declarations get
+ * their item. */
 static void rows_spread_item(struct archive_rows *self, const struct entry *entry)
 {
     char item[2 * ITEM_ID_BYTES + 1];
@@ -270,7 +279,8 @@ static void rows_spread_item(struct archive_rows *self, const struct entry *entr
             continue;
         }
         bool is_declaration = (place & RECEIVED_IS_DECLARATION) != 0;
-        struct archive_table *table = &self->tables[is_declaration ? TABLE_DECLARATIONS : TABLE_SCANS];
+        struct archive_table *table =
+            &self->tables[is_declaration ? TABLE_DECLARATIONS : TABLE_SCANS];
         if (archive_table_text(table, place / 2, "item")[0] == '\0') {
             archive_table_set_text(table, place / 2, "item", item);
         }
@@ -284,7 +294,8 @@ static void rows_put_models(struct archive_table *table, const struct entry_scor
     for (uint32_t i = 0; i < score->models_count && used < sizeof text; i++) {
         char hex[HASH_HEX_BYTES];
         hex_encode(score->models[i].sha256, HASH_BYTES, hex);
-        int more = snprintf(text + used, sizeof text - used, "%s%s=%s", i == 0 ? "" : ";", score->models[i].name, hex);
+        int more = snprintf(text + used, sizeof text - used, "%s%s=%s", i == 0 ? "" : ";",
+                            score->models[i].name, hex);
         used += more > 0 ? (size_t)more : 0;
     }
     archive_put_text(table, text);
@@ -459,7 +470,8 @@ struct err archive_rows_add(struct archive_rows *self, const struct archive_entr
         self->first_index = raw->entry_index;
         self->first_t_ns = entry.t_ns;
     }
-    if (raw->entry_index != self->first_index + self->entries_count || entry.n != raw->entry_index) {
+    if (raw->entry_index != self->first_index + self->entries_count ||
+        entry.n != raw->entry_index) {
         return err_make(ERR_ARCHIVE_DIFFERS, "entry is not the next one");
     }
     struct err err = rows_keep_bytes(self, raw);

@@ -2,8 +2,8 @@
 #ifndef ARCHIVE_ROWS_H
 #define ARCHIVE_ROWS_H
 
-/* Archive rows: what a range of entries says, as tables in memory. Private to daemon/archive. The caller bounds the
- * range; everything here grows with it. One thread a handle. */
+/* Archive rows: what a range of entries says, as tables in memory. Private to daemon/archive. The
+ * caller bounds the range; everything here grows with it. One thread a handle. */
 
 #include <stdint.h>
 
@@ -41,8 +41,8 @@ struct archive_rows {
 
 MUST_USE struct err archive_rows_init(struct archive_rows *self, const uint8_t *pseudonym_key);
 void archive_rows_fini(struct archive_rows *self);
-/* Add the next entry of the range. ARCHIVE_DIFFERS when it cannot be read, is not the next one, or the private record
- * has another digest than the entry says. */
+/* Add the next entry of the range. ARCHIVE_DIFFERS when it cannot be read, is not the next one, or
+ * the private record has another digest than the entry says. */
 MUST_USE struct err archive_rows_add(struct archive_rows *self, const struct archive_entry *entry);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_table.h"
 
-/* The columns of every table, in the order in which archive_rows.c puts the cells. FORMAT.md repeats them. */
+/* The columns of every table, in the order in which archive_rows.c puts the cells. FORMAT.md
+ * repeats them. */
 
-#define COLUMNS(array) .columns = (array), .columns_count = (uint32_t)(sizeof(array) / sizeof(array)[0])
+#define COLUMNS(array) \
+    .columns = (array), .columns_count = (uint32_t)(sizeof(array) / sizeof(array)[0])
 
 static const struct archive_column entries_columns[] = {
     {"n", H5_U64, "", "index of the entry in the log"},
@@ -144,7 +146,8 @@ static const struct archive_column outcomes_columns[] = {
     {"seizure_class", H5_TEXT, "", "class of what was found"},
     {"quantity", H5_F64, "", "how much was found, in `unit`"},
     {"unit", H5_TEXT, "", "unit of quantity"},
-    {"has_region", H5_U8, "", "1: the officer marked where it was; the region cells to the right hold"},
+    {"has_region", H5_U8, "",
+     "1: the officer marked where it was; the region cells to the right hold"},
     {"image_index", H5_U64, "", "image of the item, from 0"},
     {"region_x", H5_U64, "px", "left edge"},
     {"region_y", H5_U64, "px", "upper edge"},
@@ -166,13 +169,16 @@ static const struct archive_column refusals_columns[] = {
 };
 
 const struct archive_table_spec archive_tables[TABLE_COUNT] = {
-    [TABLE_ENTRIES] = {"entries", "every entry of the range, as it stands in the log", COLUMNS(entries_columns)},
+    [TABLE_ENTRIES] = {"entries", "every entry of the range, as it stands in the log",
+                       COLUMNS(entries_columns)},
     [TABLE_SCANS] = {"scans", "one row a scan", COLUMNS(scans_columns)},
-    [TABLE_SCAN_IMAGES] = {"scan_images", "one row an image of a scan", COLUMNS(scan_images_columns)},
+    [TABLE_SCAN_IMAGES] = {"scan_images", "one row an image of a scan",
+                           COLUMNS(scan_images_columns)},
     [TABLE_DECLARATIONS] = {"declarations", "one row a declaration; persons as keyed pseudonyms",
                             COLUMNS(declarations_columns)},
     [TABLE_SCORES] = {"scores", "one row a score", COLUMNS(scores_columns)},
-    [TABLE_CONTRIBUTIONS] = {"contributions", "the addends of every score", COLUMNS(contributions_columns)},
+    [TABLE_CONTRIBUTIONS] = {"contributions", "the addends of every score",
+                             COLUMNS(contributions_columns)},
     [TABLE_REGIONS] = {"regions", "anomalous regions of every score", COLUMNS(regions_columns)},
     [TABLE_DECISIONS] = {"decisions", "one row a decision", COLUMNS(decisions_columns)},
     [TABLE_DECISION_REASONS] = {"decision_reasons", "the reasons of every decision",

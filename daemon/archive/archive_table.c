@@ -6,11 +6,13 @@
 
 #include "proto/hash.h"
 
-/* Texts are of fixed length, the longest of the column: variable-length texts lie in a heap of HDF5's that has no
- * checksum and that half of the readers outside h5py cannot follow. */
+/* Texts are of fixed length, the longest of the column: variable-length texts lie in a heap of
+ * HDF5's that has no checksum and that half of the readers outside h5py cannot follow. */
 
-#define ARCHIVE_CHUNK_BYTES (UINT64_C(1) << 20) /* smaller costs index, larger costs readers who want one row */
-#define ARCHIVE_CELL_TEXT_BYTES_MAX 4096u       /* no text of an entry is longer: entries have at most 8 KiB */
+#define ARCHIVE_CHUNK_BYTES \
+    (UINT64_C(1) << 20) /* smaller costs index, larger costs readers who want one row */
+#define ARCHIVE_CELL_TEXT_BYTES_MAX \
+    4096u /* no text of an entry is longer: entries have at most 8 KiB */
 
 void archive_table_init(struct archive_table *self, const struct archive_table_spec *spec)
 {
@@ -62,7 +64,8 @@ static union archive_cell *archive_cell_next(struct archive_table *self, bool ty
     }
     if (at >= capacity) {
         void *cells = self->cells;
-        if (!archive_grow(&cells, &self->rows_capacity, self->rows_count + 1, columns_count * sizeof *self->cells)) {
+        if (!archive_grow(&cells, &self->rows_capacity, self->rows_count + 1,
+                          columns_count * sizeof *self->cells)) {
             self->exhausted = true;
             return NULL;
         }
@@ -108,7 +111,8 @@ void archive_put_text(struct archive_table *self, const char *text)
 void archive_put_number(struct archive_table *self, uint64_t number)
 {
     enum h5_type type = archive_type_next(self);
-    union archive_cell *cell = archive_cell_next(self, type == H5_U64 || (type == H5_U8 && number <= UINT8_MAX));
+    union archive_cell *cell =
+        archive_cell_next(self, type == H5_U64 || (type == H5_U8 && number <= UINT8_MAX));
     if (cell != NULL) {
         cell->number = number;
     }
@@ -152,7 +156,8 @@ struct err archive_table_err(const struct archive_table *self)
     return self->exhausted ? err_make(ERR_MEMORY, "archive table") : err_none;
 }
 
-static union archive_cell *archive_text_cell(const struct archive_table *self, uint64_t row, const char *column)
+static union archive_cell *archive_text_cell(const struct archive_table *self, uint64_t row,
+                                             const char *column)
 {
     must(row < self->rows_count);
     for (uint32_t i = 0; i < self->spec->columns_count; i++) {
@@ -170,7 +175,8 @@ const char *archive_table_text(const struct archive_table *self, uint64_t row, c
     return self->text + archive_text_cell(self, row, column)->text_offset;
 }
 
-void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column, const char *text)
+void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column,
+                            const char *text)
 {
     uint64_t offset = 0;
     if (archive_keep_text(self, text, &offset)) {
@@ -183,15 +189,16 @@ static uint32_t archive_text_width(const struct archive_table *self, uint32_t co
 {
     size_t longest = 1;
     for (uint64_t row = 0; row < self->rows_count; row++) {
-        size_t text_bytes = strlen(self->text + self->cells[row * self->spec->columns_count + column].text_offset);
+        size_t text_bytes =
+            strlen(self->text + self->cells[row * self->spec->columns_count + column].text_offset);
         longest = text_bytes > longest ? text_bytes : longest;
     }
     return (uint32_t)longest;
 }
 
 /* The column's cells, one behind the other, as h5_array_write wants them. */
-static void archive_column_pack(const struct archive_table *self, uint32_t column, const struct h5_array *array,
-                                uint8_t *out)
+static void archive_column_pack(const struct archive_table *self, uint32_t column,
+                                const struct h5_array *array, uint8_t *out)
 {
     uint64_t cell_bytes = h5_cell_bytes(array);
     for (uint64_t row = 0; row < self->rows_count; row++) {
@@ -208,8 +215,8 @@ static void archive_column_pack(const struct archive_table *self, uint32_t colum
     }
 }
 
-static struct err archive_column_write(const struct archive_table *self, uint32_t column, int64_t group,
-                                       uint32_t deflate_level)
+static struct err archive_column_write(const struct archive_table *self, uint32_t column,
+                                       int64_t group, uint32_t deflate_level)
 {
     const struct archive_column *spec = &self->spec->columns[column];
     struct h5_array array = {.type = spec->type, .rank = 1, .dims = {self->rows_count}};
@@ -233,7 +240,8 @@ static struct err archive_column_write(const struct archive_table *self, uint32_
     return err_is(err) ? err : closed;
 }
 
-struct err archive_table_write(const struct archive_table *self, int64_t file, uint32_t deflate_level)
+struct err archive_table_write(const struct archive_table *self, int64_t file,
+                               uint32_t deflate_level)
 {
     int64_t group = 0;
     must(self->column_next == 0);

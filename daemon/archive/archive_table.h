@@ -2,9 +2,10 @@
 #ifndef ARCHIVE_TABLE_H
 #define ARCHIVE_TABLE_H
 
-/* Archive table: rows in memory, then a group with one 1-D dataset a column, which every reader of HDF5 understands.
- * Private to daemon/archive. Cells are put in the order of the columns; a wrong order or type is our own bug. A table
- * that found no memory remembers it and swallows the rest: archive_table_err tells at the end. One thread a table. */
+/* Archive table: rows in memory, then a group with one 1-D dataset a column, which every reader of
+ * HDF5 understands. Private to daemon/archive. Cells are put in the order of the columns; a wrong
+ * order or type is our own bug. A table that found no memory remembers it and swallows the rest:
+ * archive_table_err tells at the end. One thread a table. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,8 +58,8 @@ struct archive_table {
     union archive_cell *cells; /* rows_count x columns_count */
     uint64_t rows_count;       /* finished rows */
     uint64_t rows_capacity;
-    uint32_t column_next;      /* of the row being filled */
-    char *text;                /* zero-terminated strings, one behind the other; "" is at offset 0 */
+    uint32_t column_next; /* of the row being filled */
+    char *text;           /* zero-terminated strings, one behind the other; "" is at offset 0 */
     uint64_t text_bytes;
     uint64_t text_capacity;
     bool exhausted;
@@ -72,16 +73,19 @@ void archive_put_text(struct archive_table *self, const char *text);
 void archive_put_number(struct archive_table *self, uint64_t number); /* H5_U8 and H5_U64 */
 void archive_put_signed(struct archive_table *self, int64_t number);
 void archive_put_real(struct archive_table *self, double real);
-void archive_put_hex(struct archive_table *self, const uint8_t *bytes, uint32_t bytes_count); /* at most 32 bytes */
+void archive_put_hex(struct archive_table *self, const uint8_t *bytes,
+                     uint32_t bytes_count); /* at most 32 bytes */
 void archive_row_end(struct archive_table *self);
 
 /* A text cell of a finished row. */
 const char *archive_table_text(const struct archive_table *self, uint64_t row, const char *column);
-void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column, const char *text);
+void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column,
+                            const char *text);
 
 struct err archive_table_err(const struct archive_table *self);
 /* Write the table as a group of `file`. */
-MUST_USE struct err archive_table_write(const struct archive_table *self, int64_t file, uint32_t deflate_level);
+MUST_USE struct err archive_table_write(const struct archive_table *self, int64_t file,
+                                        uint32_t deflate_level);
 
 /* Make room for `needed` cells in a growing array; false when there is no memory. */
 bool archive_grow(void **array, uint64_t *capacity, uint64_t needed, uint64_t cell_bytes);

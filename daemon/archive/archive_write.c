@@ -6,10 +6,11 @@
 
 #include "archive/h5.h"
 
-/* The order of calls is the order of bytes in the file, so it depends on the entries alone. Tables come first: readers
- * who want no pixels then find everything near the beginning. */
+/* The order of calls is the order of bytes in the file, so it depends on the entries alone. Tables
+ * come first: readers who want no pixels then find everything near the beginning. */
 
-static struct err archive_write_root(const struct archive_conf *conf, const struct archive_rows *rows, int64_t file)
+static struct err archive_write_root(const struct archive_conf *conf,
+                                     const struct archive_rows *rows, int64_t file)
 {
     const struct {
         const char *name;
@@ -33,8 +34,9 @@ static struct err archive_write_root(const struct archive_conf *conf, const stru
     return err_is(err) ? err : h5_attribute_text(file, "NX_class", "NXroot");
 }
 
-static struct err archive_write_array(int64_t group, const char *name, const char *words, const struct h5_array *array,
-                                      uint32_t deflate_level, const void *values)
+static struct err archive_write_array(int64_t group, const char *name, const char *words,
+                                      const struct h5_array *array, uint32_t deflate_level,
+                                      const void *values)
 {
     struct h5_storage storage = archive_storage(deflate_level);
     int64_t dataset = 0;
@@ -47,25 +49,29 @@ static struct err archive_write_array(int64_t group, const char *name, const cha
     return err_is(err) ? err : closed;
 }
 
-/* Beside the columns of the table: the raw bytes, where each entry starts in them, and the leaf hashes. */
-static struct err archive_write_entries(const struct archive_rows *rows, uint32_t deflate_level, int64_t file)
+/* Beside the columns of the table: the raw bytes, where each entry starts in them, and the leaf
+ * hashes. */
+static struct err archive_write_entries(const struct archive_rows *rows, uint32_t deflate_level,
+                                        int64_t file)
 {
     const struct h5_array bytes = {.type = H5_U8, .rank = 1, .dims = {rows->bytes_count}};
     const struct h5_array offsets = {.type = H5_U64, .rank = 1, .dims = {rows->entries_count + 1}};
-    const struct h5_array leaves = {.type = H5_U8, .rank = 2, .dims = {rows->entries_count, HASH_BYTES}};
+    const struct h5_array leaves = {
+        .type = H5_U8, .rank = 2, .dims = {rows->entries_count, HASH_BYTES}};
     int64_t group = 0;
     struct err err = h5_group_open(file, "entries", &group);
     if (err_is(err)) {
         return err;
     }
-    err = archive_write_array(group, "bytes", "the entries' bytes, one behind the other", &bytes, deflate_level,
-                              rows->bytes);
+    err = archive_write_array(group, "bytes", "the entries' bytes, one behind the other", &bytes,
+                              deflate_level, rows->bytes);
     if (!err_is(err)) {
-        err = archive_write_array(group, "offset", "entry i is bytes[offset[i]:offset[i+1]]", &offsets, deflate_level,
-                                  rows->offsets);
+        err = archive_write_array(group, "offset", "entry i is bytes[offset[i]:offset[i+1]]",
+                                  &offsets, deflate_level, rows->offsets);
     }
     if (!err_is(err)) {
-        err = archive_write_array(group, "leaf", "SHA-256(0x00 || bytes of the entry): its leaf in the log's tree",
+        err = archive_write_array(group, "leaf",
+                                  "SHA-256(0x00 || bytes of the entry): its leaf in the log's tree",
                                   &leaves, deflate_level, rows->leaves);
     }
     struct err closed = h5_object_close(&group);
@@ -107,8 +113,8 @@ static struct err archive_write_pixel_attributes(int64_t dataset, const struct a
     return err;
 }
 
-static struct err archive_write_pixels(int64_t group, const struct archive_image *image, uint32_t deflate_level,
-                                       const void *pixels)
+static struct err archive_write_pixels(int64_t group, const struct archive_image *image,
+                                       uint32_t deflate_level, const void *pixels)
 {
     const struct h5_array array = {.type = image->image.bits == 16 ? H5_U16 : H5_U8,
                                    .rank = 2,
@@ -125,8 +131,8 @@ static struct err archive_write_pixels(int64_t group, const struct archive_image
 }
 
 /* One image in memory at a time. */
-static struct err archive_write_image(int64_t images, const struct archive_image *image, uint32_t deflate_level,
-                                      struct blob_store *blobs)
+static struct err archive_write_image(int64_t images, const struct archive_image *image,
+                                      uint32_t deflate_level, struct blob_store *blobs)
 {
     const struct image *shape = &image->image;
     char name[HASH_HEX_BYTES];
@@ -134,7 +140,8 @@ static struct err archive_write_image(int64_t images, const struct archive_image
     hex_encode(shape->sha256, HASH_BYTES, name);
     uint64_t bytes_count = (uint64_t)shape->width * shape->height * (shape->bits / 8);
     if ((shape->bits != 8 && shape->bits != 16) || shape->width == 0 || shape->height == 0 ||
-        shape->width > IMAGE_SIDE_MAX || shape->height > IMAGE_SIDE_MAX || shape->payload_bytes != bytes_count) {
+        shape->width > IMAGE_SIDE_MAX || shape->height > IMAGE_SIDE_MAX ||
+        shape->payload_bytes != bytes_count) {
         return err_make(ERR_ARCHIVE_DIFFERS, "image shape in entry");
     }
     uint8_t *pixels = malloc((size_t)bytes_count);
@@ -160,7 +167,8 @@ static struct err archive_write_image(int64_t images, const struct archive_image
 }
 
 static struct err archive_write_images(const struct archive_rows *rows, uint32_t deflate_level,
-                                       struct blob_store *blobs, int64_t file, uint64_t *images_count)
+                                       struct blob_store *blobs, int64_t file,
+                                       uint64_t *images_count)
 {
     int64_t images = 0;
     *images_count = 0;

@@ -12,18 +12,21 @@
 #include "archive/quarantine.h"
 #include "base/durable.h"
 
-/* A payload is written to incoming/<n> while it is hashed, and keeps that name until the batch is committed: then all
- * files are synced, renamed to their digest, and each touched directory is synced once. If the machine stops before
- * the rename, incoming/ is swept at the next start; after it, the blob is there whole, with or without the entry that
- * names it.
+/* A payload is written to incoming/<n> while it is hashed, and keeps that name until the batch is
+ * committed: then all files are synced, renamed to their digest, and each touched directory is
+ * synced once. If the machine stops before the rename, incoming/ is swept at the next start; after
+ * it, the blob is there whole, with or without the entry that names it.
  *
- * A file that lies under the right name from an earlier process is not believed: its directory may never have been
- * synced, or its pages may have been lost. It is written again over it. What this very process committed is remembered
- * in a table of one digest a slot, so a forgotten digest costs one more write and never a wrong answer. */
+ * A file that lies under the right name from an earlier process is not believed: its directory may
+ * never have been synced, or its pages may have been lost. It is written again over it. What this
+ * very process committed is remembered in a table of one digest a slot, so a forgotten digest costs
+ * one more write and never a wrong answer. */
 
-#define BLOB_PIECE_BYTES (UINT64_C(1) << 20) /* small enough for the cache between hashing and writing */
-#define BLOB_COMMITTED_SLOTS 16384u          /* 512 KiB of digests */
-#define BLOB_DIRECTORY_BYTES_MAX 380u        /* leaves room for the longest name below within DURABLE_PATH_BYTES */
+#define BLOB_PIECE_BYTES \
+    (UINT64_C(1) << 20)             /* small enough for the cache between hashing and writing */
+#define BLOB_COMMITTED_SLOTS 16384u /* 512 KiB of digests */
+#define BLOB_DIRECTORY_BYTES_MAX \
+    380u /* leaves room for the longest name below within DURABLE_PATH_BYTES */
 #define BLOB_MODE 0640
 
 struct blob_pending {
@@ -59,9 +62,11 @@ static void blob_full_path(const struct blob_store *self, const uint8_t digest[H
     (void)snprintf(out, DURABLE_PATH_BYTES, "%s/%.127s", self->directory, below);
 }
 
-static void blob_incoming_path(const struct blob_store *self, uint64_t number, char out[DURABLE_PATH_BYTES])
+static void blob_incoming_path(const struct blob_store *self, uint64_t number,
+                               char out[DURABLE_PATH_BYTES])
 {
-    (void)snprintf(out, DURABLE_PATH_BYTES, "%s/incoming/%llu", self->directory, (unsigned long long)number);
+    (void)snprintf(out, DURABLE_PATH_BYTES, "%s/incoming/%llu", self->directory,
+                   (unsigned long long)number);
 }
 
 /* The store speaks of blobs: IO becomes BLOB_WRITE, DISK_FULL stays. */
@@ -76,7 +81,8 @@ static struct err blob_err(struct err err)
 static struct err blob_make_directories(const char *directory);
 static struct err blob_sweep_incoming(const char *directory);
 
-struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max, struct blob_store **out)
+struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max,
+                           struct blob_store **out)
 {
     if (strlen(directory) > BLOB_DIRECTORY_BYTES_MAX) {
         return err_make(ERR_ARGUMENT, "blob directory path length");
@@ -160,7 +166,8 @@ static uint8_t *blob_committed_slot(struct blob_store *self, const uint8_t diges
 }
 
 /* True when this process made this content durable and the file still has its length. */
-static bool blob_is_committed(struct blob_store *self, const uint8_t digest[HASH_BYTES], uint64_t bytes_count)
+static bool blob_is_committed(struct blob_store *self, const uint8_t digest[HASH_BYTES],
+                              uint64_t bytes_count)
 {
     if (!hash_equal(blob_committed_slot(self, digest), digest)) {
         return false;
@@ -168,17 +175,19 @@ static bool blob_is_committed(struct blob_store *self, const uint8_t digest[HASH
     char path[DURABLE_PATH_BYTES];
     struct stat status;
     blob_full_path(self, digest, path);
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && (uint64_t)status.st_size == bytes_count;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) &&
+           (uint64_t)status.st_size == bytes_count;
 }
 
-static bool blob_is_here(struct blob_store *self, const uint8_t digest[HASH_BYTES], uint64_t bytes_count)
+static bool blob_is_here(struct blob_store *self, const uint8_t digest[HASH_BYTES],
+                         uint64_t bytes_count)
 {
     return blob_is_pending(self, digest) || blob_is_committed(self, digest, bytes_count);
 }
 
 /* Hash, and write along when fd is one. */
-static struct err blob_hash_and_write(struct blob_store *self, const uint8_t *bytes, uint64_t bytes_count, int fd,
-                                      uint8_t digest[HASH_BYTES])
+static struct err blob_hash_and_write(struct blob_store *self, const uint8_t *bytes,
+                                      uint64_t bytes_count, int fd, uint8_t digest[HASH_BYTES])
 {
     sha256_reset(self->hash);
     for (uint64_t at = 0; at < bytes_count; at += BLOB_PIECE_BYTES) {
@@ -197,8 +206,9 @@ static struct err blob_hash_and_write(struct blob_store *self, const uint8_t *by
     return err_none;
 }
 
-static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes, uint64_t bytes_count,
-                                 const uint8_t *wanted, uint8_t digest[HASH_BYTES], bool *stored);
+static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes,
+                                 uint64_t bytes_count, const uint8_t *wanted,
+                                 uint8_t digest[HASH_BYTES], bool *stored);
 
 struct err blob_put(struct blob_store *self, const void *bytes, uint64_t bytes_count,
                     const uint8_t wanted[HASH_BYTES], uint8_t digest[HASH_BYTES], bool *stored)
@@ -221,8 +231,9 @@ struct err blob_put(struct blob_store *self, const void *bytes, uint64_t bytes_c
     return blob_write_new(self, bytes, bytes_count, wanted, digest, stored);
 }
 
-static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes, uint64_t bytes_count,
-                                 const uint8_t *wanted, uint8_t digest[HASH_BYTES], bool *stored)
+static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes,
+                                 uint64_t bytes_count, const uint8_t *wanted,
+                                 uint8_t digest[HASH_BYTES], bool *stored)
 {
     struct blob_pending *next = &self->pending[self->pending_count];
     char path[DURABLE_PATH_BYTES];
@@ -273,11 +284,13 @@ struct err blob_commit(struct blob_store *self)
         err = blob_sync_prefixes(self);
     }
     if (err_is(err)) {
-        self->failed = true; /* a sync is never tried twice: the second would succeed on lost pages */
+        self->failed =
+            true; /* a sync is never tried twice: the second would succeed on lost pages */
         return blob_err(err);
     }
     for (uint32_t i = 0; i < self->pending_count; i++) {
-        memcpy(blob_committed_slot(self, self->pending[i].digest), self->pending[i].digest, HASH_BYTES);
+        memcpy(blob_committed_slot(self, self->pending[i].digest), self->pending[i].digest,
+               HASH_BYTES);
     }
     self->pending_count = 0;
     return err_none;
@@ -294,7 +307,8 @@ static struct err blob_sync_pending(struct blob_store *self)
     return err_none;
 }
 
-/* The directory of a digest's first byte is made when first needed; most ports never fill all 256 in a day. */
+/* The directory of a digest's first byte is made when first needed; most ports never fill all 256
+ * in a day. */
 static struct err blob_make_prefix(struct blob_store *self, uint8_t prefix)
 {
     if (self->prefix_made[prefix]) {
@@ -330,7 +344,8 @@ static struct err blob_name_pending(struct blob_store *self)
     return err_none;
 }
 
-/* The old name in incoming/ needs no sync: should it come back after a power cut, the sweep takes it. */
+/* The old name in incoming/ needs no sync: should it come back after a power cut, the sweep takes
+ * it. */
 static struct err blob_sync_prefixes(const struct blob_store *self)
 {
     bool touched[256] = {false};
@@ -351,7 +366,8 @@ static struct err blob_sync_prefixes(const struct blob_store *self)
     return err_none;
 }
 
-struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out, uint64_t bytes_count)
+struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,
+                     uint64_t bytes_count)
 {
     char path[DURABLE_PATH_BYTES];
     blob_full_path(self, digest, path);
@@ -375,7 +391,8 @@ struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], 
     }
     uint8_t found[HASH_BYTES];
     sha256_of(out, (size_t)bytes_count, found);
-    return hash_equal(found, digest) ? err_none : err_make(ERR_BLOB_MISSING, "blob has another digest");
+    return hash_equal(found, digest) ? err_none
+                                     : err_make(ERR_BLOB_MISSING, "blob has another digest");
 }
 
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES])

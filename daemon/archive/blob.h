@@ -2,10 +2,11 @@
 #ifndef ARCHIVE_BLOB_H
 #define ARCHIVE_BLOB_H
 
-/* Blob: payloads by SHA-256 in blobs/sha256/<hh>/<hex>, and a bounded quarantine in blobs/quarantine/.
+/* Blob: payloads by SHA-256 in blobs/sha256/<hh>/<hex>, and a bounded quarantine in
+ * blobs/quarantine/.
  *
- * Promises: after blob_commit() every blob of the batch, its name included, survives a power cut. A blob is written
- * once; the same content again costs no second copy. Reading checks the digest.
+ * Promises: after blob_commit() every blob of the batch, its name included, survives a power cut. A
+ * blob is written once; the same content again costs no second copy. Reading checks the digest.
  * Threads: one writer thread; any number of readers. Blocks on the disk. */
 
 #include <stdbool.h>
@@ -20,25 +21,33 @@ struct blob_store;
 
 /* Makes the directories when missing and removes what an earlier process left in blobs/incoming.
  * quarantine_bytes_max bounds the quarantine: the oldest goes when it is full. */
-MUST_USE struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max, struct blob_store **out);
+MUST_USE struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max,
+                                    struct blob_store **out);
 void blob_store_close(struct blob_store **self);
 
-/* Hash and write one payload; not durable before blob_commit(). digest is always written, also when *wanted (may be
- * NULL) differs: then nothing is stored and *stored is false. At most BLOB_BATCH_MAX between two commits. */
+/* Hash and write one payload; not durable before blob_commit(). digest is always written, also when
+ * *wanted (may be NULL) differs: then nothing is stored and *stored is false. At most
+ * BLOB_BATCH_MAX between two commits. */
 MUST_USE struct err blob_put(struct blob_store *self, const void *bytes, uint64_t bytes_count,
-                             const uint8_t wanted[HASH_BYTES], uint8_t digest[HASH_BYTES], bool *stored);
-/* Sync every file put since the last commit, give them their names, sync the directories. BLOB_WRITE or DISK_FULL. */
+                             const uint8_t wanted[HASH_BYTES], uint8_t digest[HASH_BYTES],
+                             bool *stored);
+/* Sync every file put since the last commit, give them their names, sync the directories.
+ * BLOB_WRITE or DISK_FULL. */
 MUST_USE struct err blob_commit(struct blob_store *self);
 
-/* Read exactly bytes_count bytes; BLOB_MISSING when the blob is not there, has another length or another digest. */
+/* Read exactly bytes_count bytes; BLOB_MISSING when the blob is not there, has another length or
+ * another digest. */
 MUST_USE struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,
                               uint64_t bytes_count);
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES]);
-/* Keep refused bytes for inspection, within the bound. Not synced: it is no evidence. *kept false when too large. */
-MUST_USE struct err blob_quarantine(struct blob_store *self, const void *bytes, uint64_t bytes_count,
-                                    const uint8_t digest[HASH_BYTES], bool *kept);
+/* Keep refused bytes for inspection, within the bound. Not synced: it is no evidence. *kept false
+ * when too large. */
+MUST_USE struct err blob_quarantine(struct blob_store *self, const void *bytes,
+                                    uint64_t bytes_count, const uint8_t digest[HASH_BYTES],
+                                    bool *kept);
 
-/* Read-only access for tools, without a store: path of a blob below the blobs directory; out needs 128 bytes. */
+/* Read-only access for tools, without a store: path of a blob below the blobs directory; out needs
+ * 128 bytes. */
 void blob_path(const uint8_t digest[HASH_BYTES], char *out);
 
 #endif

@@ -10,14 +10,15 @@
 
 #include "archive/h5_lock.h"
 
-/* Debian builds HDF5 with a lock of its own, other systems do not, and the library's answer is a run-time one; one
- * mutex around every call costs nothing next to the disk. Library versions V18..V110 give superblock 2, whose metadata
- * carries checksums and which every reader since 1.8 opens; version 3 would add flags for concurrent writers that we
- * never are. */
+/* Debian builds HDF5 with a lock of its own, other systems do not, and the library's answer is a
+ * run-time one; one mutex around every call costs nothing next to the disk. Library versions
+ * V18..V110 give superblock 2, whose metadata carries checksums and which every reader since 1.8
+ * opens; version 3 would add flags for concurrent writers that we never are. */
 
 _Static_assert(sizeof(hid_t) == sizeof(int64_t), "hid_t is an int64_t");
 
-#define H5_CHUNK_CACHE_BYTES ((size_t)8 << 20) /* holds several chunks, so that rows read one by one decode once */
+#define H5_CHUNK_CACHE_BYTES \
+    ((size_t)8 << 20) /* holds several chunks, so that rows read one by one decode once */
 #define H5_MEMORY_STEP_BYTES ((size_t)1 << 20)
 
 static pthread_mutex_t h5_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -27,7 +28,8 @@ void h5_lock(void)
 {
     must(pthread_mutex_lock(&h5_mutex) == 0);
     if (!h5_started) {
-        (void)H5dont_atexit(); /* a file that could not be written must not be written again at exit */
+        (void)H5dont_atexit(); /* a file that could not be written must not be written again at exit
+                                */
         h5_started = true;
     }
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
@@ -71,7 +73,8 @@ static bool h5_lists_make(struct h5_lists *lists)
 {
     lists->create = H5Pcreate(H5P_FILE_CREATE);
     lists->access = H5Pcreate(H5P_FILE_ACCESS);
-    return lists->create >= 0 && lists->access >= 0 && H5Pset_obj_track_times(lists->create, 0) >= 0 &&
+    return lists->create >= 0 && lists->access >= 0 &&
+           H5Pset_obj_track_times(lists->create, 0) >= 0 &&
            H5Pset_attr_phase_change(lists->create, H5_ATTRIBUTES_COMPACT, 0) >= 0 &&
            H5Pset_libver_bounds(lists->access, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0 &&
            H5Pset_fclose_degree(lists->access, H5F_CLOSE_STRONG) >= 0 &&
@@ -222,7 +225,8 @@ static herr_t h5_names_add(hid_t group, const char *name, const H5L_info_t *link
 {
     struct h5_names *names = opaque;
     (void)group;
-    if (link->type != H5L_TYPE_HARD || names->count == names->capacity || strlen(name) >= H5_NAME_BYTES) {
+    if (link->type != H5L_TYPE_HARD || names->count == names->capacity ||
+        strlen(name) >= H5_NAME_BYTES) {
         return -1;
     }
     (void)snprintf(names->names[names->count], H5_NAME_BYTES, "%s", name);
@@ -230,18 +234,22 @@ static herr_t h5_names_add(hid_t group, const char *name, const H5L_info_t *link
     return 0;
 }
 
-struct err h5_group_names(int64_t group, size_t count_max, char (**out)[H5_NAME_BYTES], size_t *out_count)
+struct err h5_group_names(int64_t group, size_t count_max, char (**out)[H5_NAME_BYTES],
+                          size_t *out_count)
 {
     H5G_info_t links = {0};
     struct h5_names names = {0};
     h5_lock();
-    struct err err = H5Gget_info(group, &links) < 0 || links.nlinks > count_max ? h5_read_err("count links") : err_none;
+    struct err err = H5Gget_info(group, &links) < 0 || links.nlinks > count_max
+                         ? h5_read_err("count links")
+                         : err_none;
     if (!err_is(err)) {
         names.capacity = (size_t)links.nlinks;
         names.names = calloc(names.capacity + 1, sizeof *names.names);
         err = names.names == NULL ? err_make(ERR_MEMORY, "h5_group_names") : err_none;
     }
-    if (!err_is(err) && H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, h5_names_add, &names) < 0) {
+    if (!err_is(err) &&
+        H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, h5_names_add, &names) < 0) {
         err = h5_read_err("list links");
     }
     h5_unlock();

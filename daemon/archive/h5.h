@@ -2,12 +2,14 @@
 #ifndef ARCHIVE_H5_H
 #define ARCHIVE_H5_H
 
-/* H5: the little of HDF5 that archive and model files need, behind one process-wide lock. Private to daemon/archive.
+/* H5: the little of HDF5 that archive and model files need, behind one process-wide lock. Private
+ * to daemon/archive.
  *
- * Identifiers are HDF5's hid_t, which is int64_t; 0 is "none", and every close function accepts it and nulls it.
- * Everything written has object times off and library versions 1.8..1.10, so the same calls give the same bytes.
- * Nothing is synced: that is the caller's job after h5_file_close(). HDF5's own error printing is off.
- * Errors: writing ARCHIVE_WRITE or DISK_FULL, reading ARCHIVE_DIFFERS; `where` says which call. Any thread. */
+ * Identifiers are HDF5's hid_t, which is int64_t; 0 is "none", and every close function accepts it
+ * and nulls it. Everything written has object times off and library versions 1.8..1.10, so the same
+ * calls give the same bytes. Nothing is synced: that is the caller's job after h5_file_close().
+ * HDF5's own error printing is off. Errors: writing ARCHIVE_WRITE or DISK_FULL, reading
+ * ARCHIVE_DIFFERS; `where` says which call. Any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,8 +22,9 @@
 
 enum h5_type { H5_U8, H5_U16, H5_U32, H5_U64, H5_I64, H5_F32, H5_F64, H5_TEXT };
 
-/* What an array is. Numbers are little-endian in the file. H5_U16 is little-endian in memory as well: it is for
- * pixels, whose canonical bytes are; all other numbers are the machine's in memory. */
+/* What an array is. Numbers are little-endian in the file. H5_U16 is little-endian in memory as
+ * well: it is for pixels, whose canonical bytes are; all other numbers are the machine's in memory.
+ */
 struct h5_array {
     enum h5_type type;
     uint32_t text_bytes; /* of one cell of H5_TEXT: UTF-8, padded with zeros; 1..65535 */
@@ -48,21 +51,25 @@ MUST_USE struct err h5_group_open(int64_t parent, const char *name, int64_t *out
 /* Groups and arrays. */
 MUST_USE struct err h5_object_close(int64_t *object);
 bool h5_exists(int64_t parent, const char *name);
-/* Names of the links in a group, in the order of their bytes; the caller frees *out. Errors when there are more than
- * count_max, or one is longer than H5_NAME_BYTES - 1. */
-MUST_USE struct err h5_group_names(int64_t group, size_t count_max, char (**out)[H5_NAME_BYTES], size_t *out_count);
+/* Names of the links in a group, in the order of their bytes; the caller frees *out. Errors when
+ * there are more than count_max, or one is longer than H5_NAME_BYTES - 1. */
+MUST_USE struct err h5_group_names(int64_t group, size_t count_max, char (**out)[H5_NAME_BYTES],
+                                   size_t *out_count);
 
 MUST_USE struct err h5_attribute_text(int64_t object, const char *name, const char *text);
 MUST_USE struct err h5_attribute_u64(int64_t object, const char *name, uint64_t value);
 MUST_USE struct err h5_attribute_f64(int64_t object, const char *name, double value);
 MUST_USE struct err h5_attribute_read_u64(int64_t object, const char *name, uint64_t *out);
-MUST_USE struct err h5_attribute_read_text(int64_t object, const char *name, char *out, size_t out_capacity);
+MUST_USE struct err h5_attribute_read_text(int64_t object, const char *name, char *out,
+                                           size_t out_capacity);
 
 /* Write a whole array; *out stays open for attributes. */
 MUST_USE struct err h5_array_write(int64_t parent, const char *name, const struct h5_array *array,
-                                   const struct h5_storage *storage, const void *values, int64_t *out);
+                                   const struct h5_storage *storage, const void *values,
+                                   int64_t *out);
 /* Tell what an array is; refuses types, ranks and sizes that this module does not write. */
-MUST_USE struct err h5_array_open(int64_t parent, const char *name, struct h5_array *array, int64_t *out);
+MUST_USE struct err h5_array_open(int64_t parent, const char *name, struct h5_array *array,
+                                  int64_t *out);
 /* True when it lies in one block, unfiltered, all of its bytes inside the file. */
 bool h5_array_is_contiguous(int64_t dataset, const struct h5_array *array);
 /* Rows first_row .. first_row + rows_count - 1 of the first dimension; out holds them all. */

@@ -6,8 +6,8 @@
 
 #include "archive/h5_lock.h"
 
-/* Filters are those that every reader has: shuffle, deflate, fletcher32 (h5py, MATLAB, JavaScript readers). fletcher32
- * comes last, so that the checksum is of the bytes as they lie in the file. */
+/* Filters are those that every reader has: shuffle, deflate, fletcher32 (h5py, MATLAB, JavaScript
+ * readers). fletcher32 comes last, so that the checksum is of the bytes as they lie in the file. */
 
 #define H5_TEXT_BYTES_MAX 65535u
 
@@ -108,13 +108,15 @@ static bool h5_set_chunk(hid_t list, const struct h5_array *array, const struct 
     return H5Pset_fletcher32(list) >= 0;
 }
 
-static hid_t h5_array_list(const struct h5_array *array, const struct h5_storage *storage, uint64_t bytes)
+static hid_t h5_array_list(const struct h5_array *array, const struct h5_storage *storage,
+                           uint64_t bytes)
 {
     hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     if (list < 0) {
         return -1;
     }
-    bool good = H5Pset_obj_track_times(list, 0) >= 0 && H5Pset_attr_phase_change(list, H5_ATTRIBUTES_COMPACT, 0) >= 0 &&
+    bool good = H5Pset_obj_track_times(list, 0) >= 0 &&
+                H5Pset_attr_phase_change(list, H5_ATTRIBUTES_COMPACT, 0) >= 0 &&
                 H5Pset_fill_time(list, H5D_FILL_TIME_NEVER) >= 0;
     if (good && storage->chunk_bytes > 0 && bytes > 0) {
         good = h5_set_chunk(list, array, storage);
@@ -131,7 +133,8 @@ struct err h5_array_write(int64_t parent, const char *name, const struct h5_arra
 {
     uint64_t bytes = 0;
     must(array->rank >= 1 && array->rank <= H5_RANK_MAX);
-    must(array->type != H5_TEXT || (array->text_bytes >= 1 && array->text_bytes <= H5_TEXT_BYTES_MAX));
+    must(array->type != H5_TEXT ||
+         (array->text_bytes >= 1 && array->text_bytes <= H5_TEXT_BYTES_MAX));
     must(h5_array_bytes(array, &bytes));
     hsize_t dims[H5_RANK_MAX];
     for (uint32_t i = 0; i < array->rank; i++) {
@@ -147,7 +150,8 @@ struct err h5_array_write(int64_t parent, const char *name, const struct h5_arra
         dataset = H5Dcreate2(parent, name, file_type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     }
     struct err err = dataset < 0 ? h5_write_err("create dataset") : err_none;
-    if (!err_is(err) && bytes > 0 && H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
+    if (!err_is(err) && bytes > 0 &&
+        H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
         err = h5_write_err("write dataset");
         (void)H5Dclose(dataset);
     }
@@ -192,7 +196,8 @@ static bool h5_array_tell(hid_t dataset, struct h5_array *array)
     bool good = false;
     if (type >= 0 && space >= 0 && h5_type_tell(type, array)) {
         int rank = H5Sget_simple_extent_ndims(space);
-        good = rank >= 1 && rank <= (int)H5_RANK_MAX && H5Sget_simple_extent_dims(space, dims, NULL) == rank;
+        good = rank >= 1 && rank <= (int)H5_RANK_MAX &&
+               H5Sget_simple_extent_dims(space, dims, NULL) == rank;
         array->rank = good ? (uint32_t)rank : 0;
     }
     for (uint32_t i = 0; good && i < array->rank; i++) {
@@ -231,9 +236,9 @@ bool h5_array_is_contiguous(int64_t dataset, const struct h5_array *array)
     uint64_t bytes = 0;
     h5_lock();
     hid_t list = H5Dget_create_plist(dataset);
-    bool contiguous = list >= 0 && H5Pget_layout(list) == H5D_CONTIGUOUS && H5Pget_nfilters(list) == 0 &&
-                      H5Pget_external_count(list) == 0 && h5_array_bytes(array, &bytes) &&
-                      H5Dget_storage_size(dataset) == bytes;
+    bool contiguous = list >= 0 && H5Pget_layout(list) == H5D_CONTIGUOUS &&
+                      H5Pget_nfilters(list) == 0 && H5Pget_external_count(list) == 0 &&
+                      h5_array_bytes(array, &bytes) && H5Dget_storage_size(dataset) == bytes;
     if (list >= 0) {
         (void)H5Pclose(list);
     }
@@ -241,8 +246,8 @@ bool h5_array_is_contiguous(int64_t dataset, const struct h5_array *array)
     return contiguous;
 }
 
-struct err h5_array_read(int64_t dataset, const struct h5_array *array, uint64_t first_row, uint64_t rows_count,
-                         void *out)
+struct err h5_array_read(int64_t dataset, const struct h5_array *array, uint64_t first_row,
+                         uint64_t rows_count, void *out)
 {
     must(first_row <= array->dims[0] && rows_count <= array->dims[0] - first_row);
     if (rows_count == 0) {

@@ -6,11 +6,12 @@
 
 #include "archive/h5_lock.h"
 
-/* Attributes are scalars: texts of fixed length in UTF-8, 64-bit numbers. Readers check class and size before they
- * read, so that a file of another making cannot make them write beyond their buffer. */
+/* Attributes are scalars: texts of fixed length in UTF-8, 64-bit numbers. Readers check class and
+ * size before they read, so that a file of another making cannot make them write beyond their
+ * buffer. */
 
-static struct err h5_attribute_write(hid_t object, const char *name, hid_t file_type, hid_t memory_type,
-                                     const void *value)
+static struct err h5_attribute_write(hid_t object, const char *name, hid_t file_type,
+                                     hid_t memory_type, const void *value)
 {
     hid_t space = H5Screate(H5S_SCALAR);
     hid_t attribute = -1;
@@ -36,8 +37,8 @@ struct err h5_attribute_text(int64_t object, const char *name, const char *text)
     h5_lock();
     hid_t type = H5Tcopy(H5T_C_S1);
     struct err err = err_none;
-    if (type < 0 || H5Tset_size(type, text_bytes == 0 ? 1 : text_bytes) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0 ||
-        H5Tset_strpad(type, H5T_STR_NULLPAD) < 0) {
+    if (type < 0 || H5Tset_size(type, text_bytes == 0 ? 1 : text_bytes) < 0 ||
+        H5Tset_cset(type, H5T_CSET_UTF8) < 0 || H5Tset_strpad(type, H5T_STR_NULLPAD) < 0) {
         err = h5_write_err("make text type");
     } else {
         err = h5_attribute_write(object, name, type, type, text);
@@ -65,9 +66,10 @@ struct err h5_attribute_f64(int64_t object, const char *name, double value)
     return err;
 }
 
-/* Open a scalar attribute of this class whose value has at most bytes_max bytes; *type is closed by the caller. */
-static bool h5_attribute_find(hid_t object, const char *name, H5T_class_t class, size_t bytes_max, hid_t *attribute,
-                              hid_t *type)
+/* Open a scalar attribute of this class whose value has at most bytes_max bytes; *type is closed by
+ * the caller. */
+static bool h5_attribute_find(hid_t object, const char *name, H5T_class_t class, size_t bytes_max,
+                              hid_t *attribute, hid_t *type)
 {
     if (H5Aexists(object, name) <= 0 || (*attribute = H5Aopen(object, name, H5P_DEFAULT)) < 0) {
         return false;
@@ -75,7 +77,8 @@ static bool h5_attribute_find(hid_t object, const char *name, H5T_class_t class,
     *type = H5Aget_type(*attribute);
     hid_t space = H5Aget_space(*attribute);
     bool fits = *type >= 0 && space >= 0 && H5Sget_simple_extent_type(space) == H5S_SCALAR &&
-                H5Tget_class(*type) == class && H5Tis_variable_str(*type) <= 0 && H5Tget_size(*type) <= bytes_max;
+                H5Tget_class(*type) == class && H5Tis_variable_str(*type) <= 0 &&
+                H5Tget_size(*type) <= bytes_max;
     if (space >= 0) {
         (void)H5Sclose(space);
     }

@@ -6,7 +6,8 @@
 
 #include "base/err.h"
 
-/* All attributes stay inside the object's header: the heap that HDF5 takes otherwise costs kilobytes an image. */
+/* All attributes stay inside the object's header: the heap that HDF5 takes otherwise costs
+ * kilobytes an image. */
 #define H5_ATTRIBUTES_COMPACT 40u
 
 /* Takes the lock, silences HDF5's error printing for this thread, clears errno. */

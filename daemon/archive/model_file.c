@@ -9,9 +9,10 @@
 #include "base/durable.h"
 #include "base/random.h"
 
-/* The finished HDF5 file is written like any other file of ours: whole, synced, under its hash. Behind it stands a
- * trailer, magic and SHA-256 of all before it, which HDF5 does not look at: a damaged file is refused before a parser
- * of known weaknesses sees it. Arrays are contiguous and unfiltered, so what is read is never larger than the file. */
+/* The finished HDF5 file is written like any other file of ours: whole, synced, under its hash.
+ * Behind it stands a trailer, magic and SHA-256 of all before it, which HDF5 does not look at: a
+ * damaged file is refused before a parser of known weaknesses sees it. Arrays are contiguous and
+ * unfiltered, so what is read is never larger than the file. */
 
 #define MODEL_TRAILER_MAGIC_BYTES 16u
 #define MODEL_TRAILER_BYTES (MODEL_TRAILER_MAGIC_BYTES + HASH_BYTES)
@@ -20,7 +21,9 @@
 #define MODEL_FORMAT "triaged-model"
 #define MODEL_VERSION 1u
 
-static const uint8_t model_trailer_magic[MODEL_TRAILER_MAGIC_BYTES] = "triaged-model-1\n"; /* without its zero */
+static const struct {
+    uint8_t bytes[MODEL_TRAILER_MAGIC_BYTES];
+} model_trailer_magic = {"triaged-model-1\n"}; /* without its zero */
 
 void model_file_init(struct model_file *self)
 {
@@ -53,12 +56,13 @@ static bool model_name_valid(const char *name)
     return true;
 }
 
-static bool model_array_spec(enum model_type type, const uint64_t *dimensions, uint32_t dimensions_count,
-                             struct h5_array *spec, uint64_t *bytes)
+static bool model_array_spec(enum model_type type, const uint64_t *dimensions,
+                             uint32_t dimensions_count, struct h5_array *spec, uint64_t *bytes)
 {
     static const enum h5_type types[] = {
         [MODEL_F32] = H5_F32, [MODEL_F64] = H5_F64, [MODEL_U64] = H5_U64, [MODEL_U8] = H5_U8};
-    if ((unsigned)type > MODEL_U8 || dimensions_count < 1 || dimensions_count > MODEL_DIMENSIONS_MAX) {
+    if ((unsigned)type > MODEL_U8 || dimensions_count < 1 ||
+        dimensions_count > MODEL_DIMENSIONS_MAX) {
         return false;
     }
     *spec = (struct h5_array){.type = types[type], .rank = dimensions_count};
@@ -75,19 +79,21 @@ static uint64_t model_file_bytes_held(const struct model_file *self)
         const struct model_array *array = &self->arrays[i];
         struct h5_array spec;
         uint64_t bytes = 0;
-        must(model_array_spec(array->type, array->dimensions, array->dimensions_count, &spec, &bytes));
+        must(model_array_spec(array->type, array->dimensions, array->dimensions_count, &spec,
+                              &bytes));
         total += bytes;
     }
     return total;
 }
 
-struct err model_file_add(struct model_file *self, const char *name, enum model_type type, const uint64_t *dimensions,
-                          uint32_t dimensions_count, const void *values)
+struct err model_file_add(struct model_file *self, const char *name, enum model_type type,
+                          const uint64_t *dimensions, uint32_t dimensions_count, const void *values)
 {
     struct h5_array spec;
     uint64_t bytes = 0;
     must(values != NULL);
-    if (self->arrays_count == MODEL_ARRAYS_MAX || !model_name_valid(name) || model_file_text(self, name) != NULL ||
+    if (self->arrays_count == MODEL_ARRAYS_MAX || !model_name_valid(name) ||
+        model_file_text(self, name) != NULL ||
         !model_array_spec(type, dimensions, dimensions_count, &spec, &bytes) ||
         bytes > MODEL_BYTES_MAX - model_file_bytes_held(self)) {
         return err_make(ERR_ARGUMENT, "model array name, shape or count");
@@ -115,8 +121,8 @@ struct err model_file_add(struct model_file *self, const char *name, enum model_
 struct err model_file_add_text(struct model_file *self, const char *name, const char *text)
 {
     must(text != NULL);
-    if (self->texts_count == MODEL_TEXTS_MAX || !model_name_valid(name) || model_file_text(self, name) != NULL ||
-        strlen(text) > MODEL_TEXT_BYTES_MAX) {
+    if (self->texts_count == MODEL_TEXTS_MAX || !model_name_valid(name) ||
+        model_file_text(self, name) != NULL || strlen(text) > MODEL_TEXT_BYTES_MAX) {
         return err_make(ERR_ARGUMENT, "model text name or length");
     }
     char *copy = strdup(text);
@@ -130,7 +136,8 @@ struct err model_file_add_text(struct model_file *self, const char *name, const 
     return err_none;
 }
 
-const struct model_array *model_file_find(const struct model_file *self, const char *name, enum model_type type)
+const struct model_array *model_file_find(const struct model_file *self, const char *name,
+                                          enum model_type type)
 {
     for (uint32_t i = 0; i < self->arrays_count; i++) {
         if (self->arrays[i].type == type && strcmp(self->arrays[i].name, name) == 0) {
@@ -150,7 +157,9 @@ const char *model_file_text(const struct model_file *self, const char *name)
     return NULL;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------------------  */
+/* ---- writing
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static struct err model_write_arrays(const struct model_file *self, int64_t file)
 {
@@ -162,7 +171,8 @@ static struct err model_write_arrays(const struct model_file *self, int64_t file
         struct h5_array spec;
         uint64_t bytes = 0;
         int64_t dataset = 0;
-        must(model_array_spec(array->type, array->dimensions, array->dimensions_count, &spec, &bytes));
+        must(model_array_spec(array->type, array->dimensions, array->dimensions_count, &spec,
+                              &bytes));
         err = h5_array_write(group, array->name, &spec, &contiguous, array->values, &dataset);
         if (!err_is(err)) {
             err = h5_object_close(&dataset);
@@ -180,8 +190,10 @@ static struct err model_write_texts(const struct model_file *self, int64_t file)
     for (uint32_t i = 0; i < self->texts_count && !err_is(err); i++) {
         const char *text = self->texts[i].text;
         size_t text_bytes = strlen(text);
-        struct h5_array spec = {.type = H5_TEXT, .text_bytes = text_bytes > 0 ? (uint32_t)text_bytes : 1,
-                                .rank = 1, .dims = {1}};
+        struct h5_array spec = {.type = H5_TEXT,
+                                .text_bytes = text_bytes > 0 ? (uint32_t)text_bytes : 1,
+                                .rank = 1,
+                                .dims = {1}};
         int64_t dataset = 0;
         err = h5_array_write(group, self->texts[i].name, &spec, &contiguous, text, &dataset);
         if (!err_is(err)) {
@@ -213,10 +225,11 @@ static struct err model_write_part(const struct model_file *self, const char *pa
     return err_is(err) ? err : closed;
 }
 
-/* The whole file with its trailer; the caller frees *out. HDF5 writes to a part file first: asked for the image of a
- * file in memory, release 1.10.8 gives one whose superblock checksum it refuses itself. */
-static struct err model_file_encode(const struct model_file *self, const char *directory, uint8_t **out,
-                                    size_t *out_bytes)
+/* The whole file with its trailer; the caller frees *out. HDF5 writes to a part file first: asked
+ * for the image of a file in memory, release 1.10.8 gives one whose superblock checksum it refuses
+ * itself. */
+static struct err model_file_encode(const struct model_file *self, const char *directory,
+                                    uint8_t **out, size_t *out_bytes)
 {
     char part[DURABLE_PATH_BYTES];
     uint8_t name[16];
@@ -231,7 +244,8 @@ static struct err model_file_encode(const struct model_file *self, const char *d
     }
     struct err err = model_write_part(self, part);
     if (!err_is(err)) {
-        err = durable_read(part, (size_t)(MODEL_BYTES_MAX + MODEL_OVERHEAD_BYTES), &image, &image_bytes);
+        err = durable_read(part, (size_t)(MODEL_BYTES_MAX + MODEL_OVERHEAD_BYTES), &image,
+                           &image_bytes);
     }
     struct err removed = durable_remove_unsynced(part);
     err = err_is(err) ? err : removed;
@@ -240,7 +254,7 @@ static struct err model_file_encode(const struct model_file *self, const char *d
         free(image);
         return err_is(err) ? err : err_make(ERR_MEMORY, "model_file_encode");
     }
-    memcpy(grown + image_bytes, model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES);
+    memcpy(grown + image_bytes, &model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES);
     sha256_of(grown, image_bytes, grown + image_bytes + MODEL_TRAILER_MAGIC_BYTES);
     *out = grown;
     *out_bytes = image_bytes + MODEL_TRAILER_BYTES;
@@ -283,7 +297,9 @@ struct err model_file_write(struct model_file *self, const char *directory, char
     return err_none;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------------------  */
+/* ---- reading
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static struct err model_unreadable(const char *where)
 {
@@ -346,7 +362,8 @@ static struct err model_read_text(int64_t group, const char *name, struct model_
     if (err_is(err)) {
         return err;
     }
-    if (spec.type != H5_TEXT || spec.rank != 1 || spec.dims[0] != 1 || !h5_array_is_contiguous(dataset, &spec)) {
+    if (spec.type != H5_TEXT || spec.rank != 1 || spec.dims[0] != 1 ||
+        !h5_array_is_contiguous(dataset, &spec)) {
         err = model_unreadable("model text type or storage");
     } else if ((text = calloc(1, (size_t)spec.text_bytes + 1)) == NULL) {
         err = err_make(ERR_MEMORY, "model_read_text");
@@ -362,7 +379,8 @@ static struct err model_read_text(int64_t group, const char *name, struct model_
 }
 
 static struct err model_read_group(int64_t file, const char *group_name, size_t count_max,
-                                   struct err (*read_one)(int64_t, const char *, struct model_file *),
+                                   struct err (*read_one)(int64_t, const char *,
+                                                          struct model_file *),
                                    struct model_file *out)
 {
     int64_t group = 0;
@@ -381,7 +399,8 @@ static struct err model_read_group(int64_t file, const char *group_name, size_t 
     return err_is(err) ? err : closed;
 }
 
-static struct err model_file_decode(const uint8_t *bytes, size_t bytes_count, struct model_file *out)
+static struct err model_file_decode(const uint8_t *bytes, size_t bytes_count,
+                                    struct model_file *out)
 {
     int64_t file = 0;
     char format[32];
@@ -422,19 +441,21 @@ static struct err model_check_bytes(const uint8_t *bytes, size_t bytes_count, co
     *body_bytes = bytes_count - MODEL_TRAILER_BYTES;
     const uint8_t *trailer = bytes + *body_bytes;
     sha256_of(bytes, *body_bytes, body_sha256);
-    if (memcmp(trailer, model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES) != 0 ||
+    if (memcmp(trailer, &model_trailer_magic, MODEL_TRAILER_MAGIC_BYTES) != 0 ||
         !hash_equal(trailer + MODEL_TRAILER_MAGIC_BYTES, body_sha256)) {
         return model_unreadable("model file is damaged or no model file");
     }
     return err_none;
 }
 
-struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES], struct model_file *out)
+struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES],
+                           struct model_file *out)
 {
     uint8_t *bytes = NULL;
     size_t bytes_count = 0;
     size_t body_bytes = 0;
-    struct err err = durable_read(path, (size_t)(MODEL_BYTES_MAX + MODEL_OVERHEAD_BYTES), &bytes, &bytes_count);
+    struct err err =
+        durable_read(path, (size_t)(MODEL_BYTES_MAX + MODEL_OVERHEAD_BYTES), &bytes, &bytes_count);
     if (err_is(err)) {
         return err.code == ERR_MEMORY ? err : model_unreadable("read model file");
     }

@@ -2,9 +2,10 @@
 #ifndef ARCHIVE_MODEL_FILE_H
 #define ARCHIVE_MODEL_FILE_H
 
-/* Model file: immutable HDF5 files of named arrays and named texts, called <sha256 of the file>.h5. This module knows
- * nothing of what is in them. Reading is bounded: at most MODEL_ARRAYS_MAX arrays, MODEL_BYTES_MAX bytes in all, only
- * the layout that model_file_write makes. Same content gives the same bytes, hence the same name. Any thread. */
+/* Model file: immutable HDF5 files of named arrays and named texts, called <sha256 of the file>.h5.
+ * This module knows nothing of what is in them. Reading is bounded: at most MODEL_ARRAYS_MAX
+ * arrays, MODEL_BYTES_MAX bytes in all, only the layout that model_file_write makes. Same content
+ * gives the same bytes, hence the same name. Any thread. */
 
 #include <stdint.h>
 
@@ -45,14 +46,21 @@ struct model_file {
 void model_file_init(struct model_file *self);
 void model_file_fini(struct model_file *self);
 MUST_USE struct err model_file_add(struct model_file *self, const char *name, enum model_type type,
-                                   const uint64_t *dimensions, uint32_t dimensions_count, const void *values);
-MUST_USE struct err model_file_add_text(struct model_file *self, const char *name, const char *text);
-/* Write into `directory` under its hash (durable); sets sha256 and file_bytes; path_out (512 bytes, may be NULL). */
-MUST_USE struct err model_file_write(struct model_file *self, const char *directory, char *path_out);
-/* Read and check that the file has this hash (wanted may be NULL: then it is only told). MODEL_UNREADABLE. */
-MUST_USE struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES], struct model_file *out);
+                                   const uint64_t *dimensions, uint32_t dimensions_count,
+                                   const void *values);
+MUST_USE struct err model_file_add_text(struct model_file *self, const char *name,
+                                        const char *text);
+/* Write into `directory` under its hash (durable); sets sha256 and file_bytes; path_out (512 bytes,
+ * may be NULL). */
+MUST_USE struct err model_file_write(struct model_file *self, const char *directory,
+                                     char *path_out);
+/* Read and check that the file has this hash (wanted may be NULL: then it is only told).
+ * MODEL_UNREADABLE. */
+MUST_USE struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES],
+                                    struct model_file *out);
 /* NULL when there is none of this name (and type). */
-const struct model_array *model_file_find(const struct model_file *self, const char *name, enum model_type type);
+const struct model_array *model_file_find(const struct model_file *self, const char *name,
+                                          enum model_type type);
 const char *model_file_text(const struct model_file *self, const char *name);
 
 #endif

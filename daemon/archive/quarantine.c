@@ -10,8 +10,9 @@
 
 #include "base/durable.h"
 
-/* The files are remembered as a ring, oldest first, so that making room needs no walk over the directory. The number
- * in front of the name gives the order across restarts; the clock would not. */
+/* The files are remembered as a ring, oldest first, so that making room needs no walk over the
+ * directory. The number in front of the name gives the order across restarts; the clock would not.
+ */
 
 struct quarantine_file {
     uint64_t number;
@@ -34,7 +35,8 @@ static void quarantine_path(const struct quarantine *self, const struct quaranti
 {
     char hex[HASH_HEX_BYTES];
     hex_encode(file->digest, HASH_BYTES, hex);
-    (void)snprintf(out, DURABLE_PATH_BYTES, "%s/%020llu-%s", self->directory, (unsigned long long)file->number, hex);
+    (void)snprintf(out, DURABLE_PATH_BYTES, "%s/%020llu-%s", self->directory,
+                   (unsigned long long)file->number, hex);
 }
 
 static struct err quarantine_drop_oldest(struct quarantine *self)
@@ -57,7 +59,8 @@ static struct err quarantine_drop_oldest(struct quarantine *self)
 static struct err quarantine_make_room(struct quarantine *self, uint64_t bytes_count)
 {
     must(bytes_count <= self->bytes_max);
-    while (self->count > 0 && (self->count == QUARANTINE_FILES_MAX || self->bytes > self->bytes_max - bytes_count)) {
+    while (self->count > 0 &&
+           (self->count == QUARANTINE_FILES_MAX || self->bytes > self->bytes_max - bytes_count)) {
         struct err err = quarantine_drop_oldest(self);
         if (err_is(err)) {
             return err;
@@ -78,7 +81,8 @@ static void quarantine_append(struct quarantine *self, const struct quarantine_f
 static bool quarantine_parse(const char *name, struct quarantine_file *out)
 {
     char *end = NULL;
-    if (strlen(name) != 20 + 1 + 2 * HASH_BYTES || name[20] != '-' || name[0] < '0' || name[0] > '9') {
+    if (strlen(name) != 20 + 1 + 2 * HASH_BYTES || name[20] != '-' || name[0] < '0' ||
+        name[0] > '9') {
         return false;
     }
     out->number = strtoull(name, &end, 10);
@@ -119,7 +123,8 @@ struct err quarantine_open(const char *blob_directory, uint64_t bytes_max, struc
     if (self == NULL) {
         return err_make(ERR_MEMORY, "quarantine_open");
     }
-    int path_bytes = snprintf(self->directory, sizeof self->directory, "%s/quarantine", blob_directory);
+    int path_bytes =
+        snprintf(self->directory, sizeof self->directory, "%s/quarantine", blob_directory);
     struct err err = err_none;
     if (path_bytes < 0 || (size_t)path_bytes >= sizeof self->directory) {
         err = err_make(ERR_ARGUMENT, "quarantine path length");
@@ -197,7 +202,8 @@ struct err quarantine_clear_directory(const char *path)
         return err_os(ERR_IO, "list directory");
     }
     struct err err = err_none;
-    for (struct dirent *name = readdir(directory); name != NULL && !err_is(err); name = readdir(directory)) {
+    for (struct dirent *name = readdir(directory); name != NULL && !err_is(err);
+         name = readdir(directory)) {
         char file[DURABLE_PATH_BYTES + 256];
         if (name->d_name[0] == '.') {
             continue;

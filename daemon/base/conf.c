@@ -11,7 +11,8 @@
 #include "base/durable.h"
 #include "proto/entry.h"
 
-/* libconfig reads the syntax, refuses repeated keys and knows the line of everything; the table knows the keys. */
+/* libconfig reads the syntax, refuses repeated keys and knows the line of everything; the table
+ * knows the keys. */
 
 enum { CONF_FILE_BYTES_MAX = 1 << 20 };
 
@@ -31,18 +32,26 @@ struct conf_row {
 };
 
 static const struct conf_row conf_rows[] = {
-#define CONF_TEXT(group, key, standard, reloadable, sentence)                                      \
-    {#group, #key, CONF_TYPE_TEXT, offsetof(struct conf, group##_##key), standard, 0, 0, 0, "",    \
+#define CONF_TEXT(group, key, standard, reloadable, sentence)                            \
+    {#group, #key, CONF_TYPE_TEXT, offsetof(struct conf, group##_##key), standard, 0, 0, \
+     0,      "",   sentence},
+#define CONF_INT(group, key, standard, min, max, unit, reloadable, sentence) \
+    {#group,                                                                 \
+     #key,                                                                   \
+     CONF_TYPE_INT,                                                          \
+     offsetof(struct conf, group##_##key),                                   \
+     "",                                                                     \
+     (double)(standard),                                                     \
+     (double)(min),                                                          \
+     (double)(max),                                                          \
+     unit,                                                                   \
      sentence},
-#define CONF_INT(group, key, standard, min, max, unit, reloadable, sentence)                       \
-    {#group, #key, CONF_TYPE_INT, offsetof(struct conf, group##_##key), "", (double)(standard),    \
-     (double)(min), (double)(max), unit, sentence},
-#define CONF_REAL(group, key, standard, min, max, unit, reloadable, sentence)                      \
-    {#group, #key, CONF_TYPE_REAL, offsetof(struct conf, group##_##key), "", standard, min, max,   \
-     unit, sentence},
-#define CONF_BOOL(group, key, standard, reloadable, sentence)                                      \
-    {#group, #key, CONF_TYPE_BOOL, offsetof(struct conf, group##_##key), "", standard, 0, 1, "",   \
-     sentence},
+#define CONF_REAL(group, key, standard, min, max, unit, reloadable, sentence)               \
+    {#group, #key, CONF_TYPE_REAL, offsetof(struct conf, group##_##key), "", standard, min, \
+     max,    unit, sentence},
+#define CONF_BOOL(group, key, standard, reloadable, sentence)                             \
+    {#group, #key, CONF_TYPE_BOOL, offsetof(struct conf, group##_##key), "", standard, 0, \
+     1,      "",   sentence},
 #include "base/conf_table.h"
 #undef CONF_TEXT
 #undef CONF_INT
@@ -84,7 +93,8 @@ void conf_defaults(struct conf *out)
     }
 }
 
-__attribute__((format(printf, 2, 3))) static struct err conf_refuse(char *why, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static struct err conf_refuse(char *why, const char *format,
+                                                                    ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -103,7 +113,8 @@ static const struct conf_row *conf_row_find(const char *group, const char *key)
     return NULL;
 }
 
-/* Libconfig tells numbers apart by how they are written; a person does not care whether 60 is a real. */
+/* Libconfig tells numbers apart by how they are written; a person does not care whether 60 is a
+ * real. */
 static bool conf_number(const config_setting_t *setting, double *out)
 {
     switch (config_setting_type(setting)) {
@@ -121,29 +132,31 @@ static bool conf_number(const config_setting_t *setting, double *out)
     }
 }
 
-static struct err conf_take_text(struct conf *out, const struct conf_row *row, const config_setting_t *setting,
-                                 const char *path, char *why)
+static struct err conf_take_text(struct conf *out, const struct conf_row *row,
+                                 const config_setting_t *setting, const char *path, char *why)
 {
     int line = (int)config_setting_source_line(setting);
     if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
-        return conf_refuse(why, "%s:%d: %s.%s must be text in quotes", path, line, row->group, row->key);
+        return conf_refuse(why, "%s:%d: %s.%s must be text in quotes", path, line, row->group,
+                           row->key);
     }
     const char *text = config_setting_get_string(setting);
     if (strlen(text) >= CONF_TEXT_BYTES) {
-        return conf_refuse(why, "%s:%d: %s.%s is longer than %u bytes", path, line, row->group, row->key,
-                           CONF_TEXT_BYTES - 1);
+        return conf_refuse(why, "%s:%d: %s.%s is longer than %u bytes", path, line, row->group,
+                           row->key, CONF_TEXT_BYTES - 1);
     }
     for (const char *at = text; *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20) {
-            return conf_refuse(why, "%s:%d: %s.%s has a control character", path, line, row->group, row->key);
+            return conf_refuse(why, "%s:%d: %s.%s has a control character", path, line, row->group,
+                               row->key);
         }
     }
     strcpy(conf_place(out, row), text);
     return err_none;
 }
 
-static struct err conf_take(struct conf *out, const struct conf_row *row, const config_setting_t *setting,
-                            const char *path, char *why)
+static struct err conf_take(struct conf *out, const struct conf_row *row,
+                            const config_setting_t *setting, const char *path, char *why)
 {
     int line = (int)config_setting_source_line(setting);
     if (row->type == CONF_TYPE_TEXT) {
@@ -151,7 +164,8 @@ static struct err conf_take(struct conf *out, const struct conf_row *row, const 
     }
     if (row->type == CONF_TYPE_BOOL) {
         if (config_setting_type(setting) != CONFIG_TYPE_BOOL) {
-            return conf_refuse(why, "%s:%d: %s.%s must be true or false", path, line, row->group, row->key);
+            return conf_refuse(why, "%s:%d: %s.%s must be true or false", path, line, row->group,
+                               row->key);
         }
         *(bool *)conf_place(out, row) = config_setting_get_bool(setting) != 0;
         return err_none;
@@ -161,12 +175,13 @@ static struct err conf_take(struct conf *out, const struct conf_row *row, const 
         return conf_refuse(why, "%s:%d: %s.%s must be a number", path, line, row->group, row->key);
     }
     if (number < row->min || number > row->max) {
-        return conf_refuse(why, "%s:%d: %s.%s must be between %.15g and %.15g %s, not %.15g", path, line, row->group,
-                           row->key, row->min, row->max, row->unit, number);
+        return conf_refuse(why, "%s:%d: %s.%s must be between %.15g and %.15g %s, not %.15g", path,
+                           line, row->group, row->key, row->min, row->max, row->unit, number);
     }
     if (row->type == CONF_TYPE_INT) {
         if (number != floor(number)) {
-            return conf_refuse(why, "%s:%d: %s.%s must be a whole number", path, line, row->group, row->key);
+            return conf_refuse(why, "%s:%d: %s.%s must be a whole number", path, line, row->group,
+                               row->key);
         }
         *(int64_t *)conf_place(out, row) = (int64_t)number;
     } else {
@@ -175,7 +190,8 @@ static struct err conf_take(struct conf *out, const struct conf_row *row, const 
     return err_none;
 }
 
-static struct err conf_take_group(struct conf *out, const config_setting_t *group, const char *path, char *why)
+static struct err conf_take_group(struct conf *out, const config_setting_t *group, const char *path,
+                                  char *why)
 {
     const char *name = config_setting_name(group);
     int line = (int)config_setting_source_line(group);
@@ -187,7 +203,8 @@ static struct err conf_take_group(struct conf *out, const config_setting_t *grou
         const config_setting_t *setting = config_setting_get_elem(group, (unsigned)i);
         const struct conf_row *row = conf_row_find(name, config_setting_name(setting));
         if (row == NULL) {
-            return conf_refuse(why, "%s:%d: unknown key '%s.%s'", path, (int)config_setting_source_line(setting), name,
+            return conf_refuse(why, "%s:%d: unknown key '%s.%s'", path,
+                               (int)config_setting_source_line(setting), name,
                                config_setting_name(setting));
         }
         struct err err = conf_take(out, row, setting, path, why);
@@ -198,8 +215,8 @@ static struct err conf_take_group(struct conf *out, const config_setting_t *grou
     return err_none;
 }
 
-/* An @include would make the digest of one file mean another: refused, as libconfig itself would follow it.
- * Returns its line, 0 when there is none. */
+/* An @include would make the digest of one file mean another: refused, as libconfig itself would
+ * follow it. Returns its line, 0 when there is none. */
 static int conf_include_line(const char *text)
 {
     int line = 1;
@@ -230,7 +247,8 @@ static struct err conf_parse(const char *path, config_t *config, char *why)
     } else if (include_line > 0) {
         err = conf_refuse(why, "%s:%d: @include is not allowed here", path, include_line);
     } else if (config_read_string(config, (const char *)text) != CONFIG_TRUE) {
-        err = conf_refuse(why, "%s:%d: %s", path, config_error_line(config), config_error_text(config));
+        err = conf_refuse(why, "%s:%d: %s", path, config_error_line(config),
+                          config_error_text(config));
     }
     free(text);
     return err;
@@ -287,7 +305,8 @@ static void conf_print_row(FILE *page, const struct conf *conf, const struct con
         break;
     case CONF_TYPE_REAL:
         number_format(*(const double *)conf_value(conf, row), number);
-        /* Libconfig takes 60 for an integer; that is fine on reading, but a real should look like one. */
+        /* Libconfig takes 60 for an integer; that is fine on reading, but a real should look like
+         * one. */
         (void)fprintf(page, "%s%s", number, strpbrk(number, ".e") == NULL ? ".0" : "");
         break;
     case CONF_TYPE_BOOL:
@@ -305,7 +324,8 @@ struct err conf_print(const struct conf *conf, char **out)
     if (page == NULL) {
         return err_os(ERR_MEMORY, "conf_print");
     }
-    (void)fputs("# Configuration of triaged. Keys that are left out have the values shown by triaged --print-config.\n",
+    (void)fputs("# Configuration of triaged. Keys that are left out have the values shown by "
+                "triaged --print-config.\n",
                 page);
     const char *group = "";
     for (int i = 0; i < CONF_ROWS_COUNT; i++) {
@@ -337,8 +357,9 @@ struct err conf_digest(const struct conf *conf, uint8_t out[HASH_BYTES])
 
 struct err conf_path(const struct conf *conf, const char *path, char *out, size_t out_capacity)
 {
-    int written = path[0] == '/' ? snprintf(out, out_capacity, "%s", path)
-                                 : snprintf(out, out_capacity, "%s/%s", conf->store_directory, path);
+    int written = path[0] == '/'
+                      ? snprintf(out, out_capacity, "%s", path)
+                      : snprintf(out, out_capacity, "%s/%s", conf->store_directory, path);
     if (written < 0 || (size_t)written >= out_capacity) {
         return err_make(ERR_CONF_INVALID, "path too long");
     }
@@ -374,7 +395,8 @@ void conf_tree_close(struct conf_tree **self)
     }
 }
 
-static const config_setting_t *conf_tree_find(const struct conf_tree *self, const char *path, int *line)
+static const config_setting_t *conf_tree_find(const struct conf_tree *self, const char *path,
+                                              int *line)
 {
     const config_setting_t *setting =
         path[0] == '\0' ? config_root_setting(&self->config) : config_lookup(&self->config, path);
@@ -412,7 +434,8 @@ const char *conf_tree_text(const struct conf_tree *self, const char *path, int *
 int conf_tree_count(const struct conf_tree *self, const char *path)
 {
     const config_setting_t *setting = conf_tree_find(self, path, NULL);
-    return setting != NULL && config_setting_is_aggregate(setting) ? config_setting_length(setting) : -1;
+    return setting != NULL && config_setting_is_aggregate(setting) ? config_setting_length(setting)
+                                                                   : -1;
 }
 
 const char *conf_tree_name(const struct conf_tree *self, const char *path, int index, int *line)

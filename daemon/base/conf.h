@@ -2,8 +2,9 @@
 #ifndef BASE_CONF_H
 #define BASE_CONF_H
 
-/* Conf: triaged.conf as a struct, driven by conf_table.h, and a reader of other files in the same syntax (libconfig).
- * An unknown or repeated key, a wrong type or a value out of range refuses the file with its line. One thread. */
+/* Conf: triaged.conf as a struct, driven by conf_table.h, and a reader of other files in the same
+ * syntax (libconfig). An unknown or repeated key, a wrong type or a value out of range refuses the
+ * file with its line. One thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,21 +32,24 @@ struct conf {
 void conf_defaults(struct conf *out);
 /* why: CONF_WHY_BYTES, says file:line and reason when the error is CONF_INVALID. */
 MUST_USE struct err conf_read(const char *path, struct conf *out, char *why);
-/* The whole configuration with every key, its unit, bounds and sentence, as a file that conf_read takes. The caller frees
- * *out. This text is what the digest in config.change is taken of. */
+/* The whole configuration with every key, its unit, bounds and sentence, as a file that conf_read
+ * takes. The caller frees *out. This text is what the digest in config.change is taken of. */
 MUST_USE struct err conf_print(const struct conf *conf, char **out);
 MUST_USE struct err conf_digest(const struct conf *conf, uint8_t out[HASH_BYTES]);
 /* path, or store.directory/path when it is relative; out has out_capacity bytes. */
-MUST_USE struct err conf_path(const struct conf *conf, const char *path, char *out, size_t out_capacity);
+MUST_USE struct err conf_path(const struct conf *conf, const char *path, char *out,
+                              size_t out_capacity);
 
-/* ---- other files in the same syntax ------------------------------------------------------------------------------------ */
+/* ---- other files in the same syntax
+ * ------------------------------------------------------------------------------------ */
 
 struct conf_tree;
 
 MUST_USE struct err conf_tree_open(const char *path, struct conf_tree **out, char *why);
 void conf_tree_close(struct conf_tree **self);
-/* Values by path ("modes.truck.random_rate", "sites.[0].name"). False when absent or of another type: *line (may be NULL)
- * is then 0 when absent, else the line of the value. Integers are taken for reals. */
+/* Values by path ("modes.truck.random_rate", "sites.[0].name"). False when absent or of another
+ * type: *line (may be NULL) is then 0 when absent, else the line of the value. Integers are taken
+ * for reals. */
 bool conf_tree_real(const struct conf_tree *self, const char *path, double *out, int *line);
 bool conf_tree_bool(const struct conf_tree *self, const char *path, bool *out, int *line);
 /* Lives as long as the tree. */

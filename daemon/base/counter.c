@@ -7,7 +7,8 @@
 
 #include "base/err.h"
 
-/* Buckets at powers of two keep a passage at one shift, one add: a counter must never be what makes a stage slow. */
+/* Buckets at powers of two keep a passage at one shift, one add: a counter must never be what makes
+ * a stage slow. */
 
 enum { STAGE_BUCKETS = 24, STAGE_FIRST_SHIFT = 14 }; /* first bucket ends at 2^14 ns = 16.4 us */
 
@@ -95,7 +96,8 @@ struct counter_page {
     size_t used;
 };
 
-__attribute__((format(printf, 2, 3))) static void counter_print(struct counter_page *page, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void counter_print(struct counter_page *page,
+                                                                const char *format, ...)
 {
     if (page->used >= page->capacity) {
         return;
@@ -115,17 +117,20 @@ __attribute__((format(printf, 2, 3))) static void counter_print(struct counter_p
 static void counter_render_stage(struct counter_page *page, enum stage stage)
 {
     const char *name = stage_rows[stage].name;
-    counter_print(page, "# HELP triaged_stage_%s_seconds %s\n# TYPE triaged_stage_%s_seconds histogram\n", name,
-                  stage_rows[stage].sentence, name);
+    counter_print(page,
+                  "# HELP triaged_stage_%s_seconds %s\n# TYPE triaged_stage_%s_seconds histogram\n",
+                  name, stage_rows[stage].sentence, name);
     uint64_t seen = 0;
     for (int bucket = 0; bucket < STAGE_BUCKETS; bucket++) {
         seen += atomic_load_explicit(&stage_buckets[stage][bucket], memory_order_relaxed);
         counter_print(page, "triaged_stage_%s_seconds_bucket{le=\"%.9g\"} %llu\n", name,
-                      (double)(UINT64_C(1) << (STAGE_FIRST_SHIFT + bucket)) * 1e-9, (unsigned long long)seen);
+                      (double)(UINT64_C(1) << (STAGE_FIRST_SHIFT + bucket)) * 1e-9,
+                      (unsigned long long)seen);
     }
     seen += atomic_load_explicit(&stage_buckets[stage][STAGE_BUCKETS], memory_order_relaxed);
     double sum_s = (double)atomic_load_explicit(&stage_sums_ns[stage], memory_order_relaxed) * 1e-9;
-    counter_print(page, "triaged_stage_%s_seconds_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)seen);
+    counter_print(page, "triaged_stage_%s_seconds_bucket{le=\"+Inf\"} %llu\n", name,
+                  (unsigned long long)seen);
     counter_print(page, "triaged_stage_%s_seconds_sum %.9g\n", name, sum_s);
     counter_print(page, "triaged_stage_%s_seconds_count %llu\n", name, (unsigned long long)seen);
 }
@@ -138,8 +143,9 @@ size_t counter_render(char *out, size_t out_capacity)
         const struct counter_row *row = &counter_rows[i];
         int is_total = row->kind[0] == 't';
         const char *suffix = is_total ? "_total" : "";
-        counter_print(&page, "# HELP triaged_%s%s %s\n# TYPE triaged_%s%s %s\ntriaged_%s%s %llu\n", row->name, suffix,
-                      row->sentence, row->name, suffix, is_total ? "counter" : "gauge", row->name, suffix,
+        counter_print(&page, "# HELP triaged_%s%s %s\n# TYPE triaged_%s%s %s\ntriaged_%s%s %llu\n",
+                      row->name, suffix, row->sentence, row->name, suffix,
+                      is_total ? "counter" : "gauge", row->name, suffix,
                       (unsigned long long)counter_value((enum counter)i));
     }
     for (int i = 0; i < STAGE_COUNT; i++) {

@@ -2,8 +2,9 @@
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H
 
-/* Counter: numbers about the running daemon: totals, gauges of every place where data waits, latencies of stages.
- * Process-wide, lock-free, any thread. Rendered in the Prometheus text format by counter_render. */
+/* Counter: numbers about the running daemon: totals, gauges of every place where data waits,
+ * latencies of stages. Process-wide, lock-free, any thread. Rendered in the Prometheus text format
+ * by counter_render. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* COUNTER(name, kind, sentence): what /metrics shows. kind is total (only grows) or gauge. STAGE(name, sentence): a latency
- * histogram. Included several times; no guard on purpose. */
+/* COUNTER(name, kind, sentence): what /metrics shows. kind is total (only grows) or gauge.
+ * STAGE(name, sentence): a latency histogram. Included several times; no guard on purpose. */
 COUNTER(records_received, total, "records taken off the wire")
 COUNTER(records_accepted, total, "records acknowledged as durable")
 COUNTER(records_refused, total, "records refused and recorded as refused")
@@ -38,6 +38,8 @@ STAGE(commit, "from submission to a durable entry")
 STAGE(ack, "from the socket to the answer")
 STAGE(score, "scoring of one batch")
 STAGE(decide, "from a durable record to a durable decision")
-STAGE(queue, "from the last record of an item being durable to its decision being visible in the read model")
+STAGE(
+    queue,
+    "from the last record of an item being durable to its decision being visible in the read model")
 STAGE(checkpoint, "publishing one checkpoint")
 STAGE(archive, "building one archive file")

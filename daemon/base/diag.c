@@ -38,7 +38,8 @@ void diag_set_level(enum diag_level highest_shown)
     atomic_store(&diag_highest, (int)highest_shown);
 }
 
-/* Returns false when the line is over the limit; *dropped is what the last second dropped and nobody has told yet. */
+/* Returns false when the line is over the limit; *dropped is what the last second dropped and
+ * nobody has told yet. */
 static bool diag_admit(enum diag_event event, uint32_t *dropped)
 {
     int64_t second = clock_monotonic_ns() / NS_PER_S;
@@ -81,10 +82,12 @@ void diag_line(enum diag_level level, enum diag_event event, const char *format,
     }
     char line[DIAG_LINE_BYTES];
     if (dropped > 0) {
-        int bytes = snprintf(line, sizeof line, "warn event=%s dropped_lines=%u\n", diag_event_names[event], dropped);
+        int bytes = snprintf(line, sizeof line, "warn event=%s dropped_lines=%u\n",
+                             diag_event_names[event], dropped);
         diag_write(line, bytes);
     }
-    int used = snprintf(line, sizeof line, "%s event=%s ", diag_level_names[level], diag_event_names[event]);
+    int used = snprintf(line, sizeof line, "%s event=%s ", diag_level_names[level],
+                        diag_event_names[event]);
     must(used > 0 && used < DIAG_LINE_BYTES);
     va_list arguments;
     va_start(arguments, format);
@@ -97,7 +100,8 @@ void diag_line(enum diag_level level, enum diag_event event, const char *format,
     if (used > DIAG_LINE_BYTES - 2) { /* cut, but still one line */
         used = DIAG_LINE_BYTES - 2;
     }
-    for (int i = 0; i < used; i++) { /* a value with a line feed in it must not become a second line */
+    for (int i = 0; i < used;
+         i++) { /* a value with a line feed in it must not become a second line */
         if ((unsigned char)line[i] < 0x20) {
             line[i] = ' ';
         }

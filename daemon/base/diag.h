@@ -2,9 +2,10 @@
 #ifndef BASE_DIAG_H
 #define BASE_DIAG_H
 
-/* Diag: operational messages on standard error, one line each: "level event=name key=value ...". Never payload, keys or
- * personal data; what matters for accountability is an oversight entry instead. Lines above 200 a second and event are
- * counted and summed up in one line. Any thread; does not block beyond write(2). */
+/* Diag: operational messages on standard error, one line each: "level event=name key=value ...".
+ * Never payload, keys or personal data; what matters for accountability is an oversight entry
+ * instead. Lines above 200 a second and event are counted and summed up in one line. Any thread;
+ * does not block beyond write(2). */
 
 enum diag_level { DIAG_ERR, DIAG_WARN, DIAG_INFO, DIAG_DEBUG };
 

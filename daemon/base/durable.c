@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The write pattern is that of Tessera's POSIX storage: temporary file, sync, rename, sync of the directory. The
- * directory is synced after the rename because a name that is not on the disk is a file that a power cut takes away
- * (ALICE, OSDI 2014, found that missing in etcd). */
+/* The write pattern is that of Tessera's POSIX storage: temporary file, sync, rename, sync of the
+ * directory. The directory is synced after the rename because a name that is not on the disk is a
+ * file that a power cut takes away (ALICE, OSDI 2014, found that missing in etcd). */
 
 static struct err durable_parent(const char *path, char out[DURABLE_PATH_BYTES])
 {
@@ -135,7 +135,8 @@ struct err durable_replace(const char *path, const void *bytes, size_t bytes_cou
     if (temporary_bytes < 0 || (size_t)temporary_bytes >= sizeof temporary) {
         return err_make(ERR_ARGUMENT, "path length");
     }
-    /* What a crash left under this name may be read-only by its mode: it is replaced, never reopened. */
+    /* What a crash left under this name may be read-only by its mode: it is replaced, never
+     * reopened. */
     if (unlink(temporary) != 0 && errno != ENOENT) {
         return err_os(ERR_IO, "remove left-over file");
     }
@@ -162,12 +163,14 @@ static bool durable_holds(const char *path, const void *bytes, size_t bytes_coun
     uint8_t *there = NULL;
     size_t there_bytes = 0;
     struct err err = durable_read(path, bytes_count + 1, &there, &there_bytes);
-    bool same = !err_is(err) && there_bytes == bytes_count && memcmp(there, bytes, bytes_count) == 0;
+    bool same =
+        !err_is(err) && there_bytes == bytes_count && memcmp(there, bytes, bytes_count) == 0;
     free(there);
     return same;
 }
 
-struct err durable_create(const char *path, const void *bytes, size_t bytes_count, mode_t mode, bool *differs)
+struct err durable_create(const char *path, const void *bytes, size_t bytes_count, mode_t mode,
+                          bool *differs)
 {
     *differs = false;
     if (access(path, F_OK) == 0) {

@@ -2,11 +2,12 @@
 #ifndef BASE_DURABLE_H
 #define BASE_DURABLE_H
 
-/* Durable: the only functions that create, replace, rename, remove or sync files (HDF5's and SQLite's own excepted).
+/* Durable: the only functions that create, replace, rename, remove or sync files (HDF5's and
+ * SQLite's own excepted).
  *
- * Each says what is on the disk when it returns without error. A failed sync is never retried: the kernel may have
- * marked the lost pages clean. All errors are IO (or DISK_FULL). Paths are relative to the process or absolute.
- * Any thread; they block on the disk. */
+ * Each says what is on the disk when it returns without error. A failed sync is never retried: the
+ * kernel may have marked the lost pages clean. All errors are IO (or DISK_FULL). Paths are relative
+ * to the process or absolute. Any thread; they block on the disk. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,27 +23,35 @@
 MUST_USE struct err durable_directory(const char *path, mode_t mode);
 MUST_USE struct err durable_sync_directory(const char *path);
 MUST_USE struct err durable_sync_parent(const char *path);
-/* Write a file as `path.tmp`, sync it, rename it to path, sync the directory. Replaces what was there; readers see the
- * old or the new bytes, never a mixture. */
-MUST_USE struct err durable_replace(const char *path, const void *bytes, size_t bytes_count, mode_t mode);
-/* The same, but a file that is already there must hold these very bytes: *differs tells when it does not (then nothing
- * is written and the error is NONE). For files that never change. */
-MUST_USE struct err durable_create(const char *path, const void *bytes, size_t bytes_count, mode_t mode,
-                                   bool *differs);
+/* Write a file as `path.tmp`, sync it, rename it to path, sync the directory. Replaces what was
+ * there; readers see the old or the new bytes, never a mixture. */
+MUST_USE struct err durable_replace(const char *path, const void *bytes, size_t bytes_count,
+                                    mode_t mode);
+/* The same, but a file that is already there must hold these very bytes: *differs tells when it
+ * does not (then nothing is written and the error is NONE). For files that never change. */
+MUST_USE struct err durable_create(const char *path, const void *bytes, size_t bytes_count,
+                                   mode_t mode, bool *differs);
 /* Sync the file, rename it, sync both directories. */
 MUST_USE struct err durable_rename(const char *from, const char *to);
 /* Remove and sync the directory; a file that is not there is fine. */
 MUST_USE struct err durable_remove(const char *path);
-/* Read a whole file of at most bytes_max bytes; the caller frees *out. One zero byte is added behind the bytes. */
-MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_t *out_bytes);
+/* Read a whole file of at most bytes_max bytes; the caller frees *out. One zero byte is added
+ * behind the bytes. */
+MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **out,
+                                 size_t *out_bytes);
 
-/* For batches: no directory is synced here, so the name is not on the disk before durable_sync_directory. */
-MUST_USE struct err durable_create_unsynced(const char *path, mode_t mode, int *out_fd); /* must not exist */
+/* For batches: no directory is synced here, so the name is not on the disk before
+ * durable_sync_directory. */
+MUST_USE struct err durable_create_unsynced(const char *path, mode_t mode,
+                                            int *out_fd); /* must not exist */
 MUST_USE struct err durable_rename_unsynced(const char *from, const char *to);
-MUST_USE struct err durable_remove_unsynced(const char *path); /* a file that is not there is fine */
+MUST_USE struct err
+durable_remove_unsynced(const char *path); /* a file that is not there is fine */
 
-/* Descriptors. Every write is complete or an error: a short write is continued, and reported when it cannot be. */
-MUST_USE struct err durable_write_at(int fd, const void *bytes, size_t bytes_count, uint64_t offset);
+/* Descriptors. Every write is complete or an error: a short write is continued, and reported when
+ * it cannot be. */
+MUST_USE struct err durable_write_at(int fd, const void *bytes, size_t bytes_count,
+                                     uint64_t offset);
 MUST_USE struct err durable_read_at(int fd, void *bytes, size_t bytes_count, uint64_t offset);
 /* Data and the size needed to read it back (fdatasync). */
 MUST_USE struct err durable_sync(int fd);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One table gives code, class and sentence, so that none of the three can be forgotten for a new error. */
+/* One table gives code, class and sentence, so that none of the three can be forgotten for a new
+ * error. */
 
 struct err_row {
     enum err_class class;
@@ -30,7 +31,8 @@ struct err err_make(enum err_code code, const char *where)
 struct err err_os(enum err_code code, const char *where)
 {
     int os_errno = errno;
-    bool is_write = code == ERR_IO || code == ERR_WAL_WRITE || code == ERR_BLOB_WRITE || code == ERR_ARCHIVE_WRITE;
+    bool is_write = code == ERR_IO || code == ERR_WAL_WRITE || code == ERR_BLOB_WRITE ||
+                    code == ERR_ARCHIVE_WRITE;
     if (is_write && (os_errno == ENOSPC || os_errno == EDQUOT)) {
         code = ERR_DISK_FULL;
     }

@@ -2,9 +2,10 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
-/* Err: what went wrong, 16 bytes by value, static strings. The class, not the code, drives the pipeline:
- * REJECT this input is bad, record a refusal, go on; RETRY the world is not ready, stop reading and try again within
- * bounds; HALT evidence could be lost or wrong, answer nothing more and stop. Pure; any thread. */
+/* Err: what went wrong, 16 bytes by value, static strings. The class, not the code, drives the
+ * pipeline: REJECT this input is bad, record a refusal, go on; RETRY the world is not ready, stop
+ * reading and try again within bounds; HALT evidence could be lost or wrong, answer nothing more
+ * and stop. Pure; any thread. */
 
 #include <stdbool.h>
 
@@ -28,16 +29,21 @@ struct err {
 /* Static const, not a macro, so that `return err_none;` reads as it is. */
 extern const struct err err_none;
 
-static inline bool err_is(struct err err) { return err.code != ERR_NONE; }
+static inline bool err_is(struct err err)
+{
+    return err.code != ERR_NONE;
+}
 struct err err_make(enum err_code code, const char *where);
-/* With errno as it is now; ENOSPC and EDQUOT become DISK_FULL when code is IO, WAL_WRITE, BLOB_WRITE or ARCHIVE_WRITE. */
+/* With errno as it is now; ENOSPC and EDQUOT become DISK_FULL when code is IO, WAL_WRITE,
+ * BLOB_WRITE or ARCHIVE_WRITE. */
 struct err err_os(enum err_code code, const char *where);
 enum err_class err_class_of(struct err err);
 const char *err_name(enum err_code code);
 const char *err_sentence(enum err_code code);
 
 #define ERR_TEXT_BYTES 256
-/* "file operation failed: open blobs/incoming: No space left on device"; out needs ERR_TEXT_BYTES. Returns out. */
+/* "file operation failed: open blobs/incoming: No space left on device"; out needs ERR_TEXT_BYTES.
+ * Returns out. */
 const char *err_text(struct err err, char *out);
 
 /* Always compiled in. For our own bugs only: prints expression and site, aborts. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ERR(code, class, sentence): every error of the daemon and its tools. Included several times; no guard on purpose. */
+/* ERR(code, class, sentence): every error of the daemon and its tools. Included several times; no
+ * guard on purpose. */
 ERR(NONE, NONE, "no error")
 ERR(WIRE_MALFORMED, REJECT, "message breaks the wire format")
 ERR(RECORD_REFUSED, REJECT, "record breaks the rules of its kind")

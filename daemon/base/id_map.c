@@ -44,7 +44,8 @@ static uint64_t id_map_hash(const struct id_map *self, const uint8_t id[ID_MAP_I
 }
 
 /* The slot of the id, or the empty one where it belongs. */
-static struct id_map_slot *id_map_slot_of(const struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES])
+static struct id_map_slot *id_map_slot_of(const struct id_map *self,
+                                          const uint8_t id[ID_MAP_ID_BYTES])
 {
     uint64_t at = id_map_hash(self, id);
     for (;; at++) { /* ends: the table is never full */
@@ -86,7 +87,8 @@ static struct err id_map_grow(struct id_map *self)
     return err_none;
 }
 
-struct err id_map_add(struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], uint64_t value, bool *added)
+struct err id_map_add(struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], uint64_t value,
+                      bool *added)
 {
     must(value < UINT64_MAX);
     if (self->count >= self->slots_count / 2) {

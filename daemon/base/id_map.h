@@ -2,9 +2,10 @@
 #ifndef BASE_ID_MAP_H
 #define BASE_ID_MAP_H
 
-/* Id map: 16-byte ids (of entries, of items) to a number. Grows by doubling; the caller bounds how many go in. Ids
- * come from the log and may be chosen by somebody hostile, so the hash is keyed with random bytes; nothing that is
- * written may depend on its order, and there is no way to walk it. One thread a map. */
+/* Id map: 16-byte ids (of entries, of items) to a number. Grows by doubling; the caller bounds how
+ * many go in. Ids come from the log and may be chosen by somebody hostile, so the hash is keyed
+ * with random bytes; nothing that is written may depend on its order, and there is no way to walk
+ * it. One thread a map. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ void id_map_fini(struct id_map *self);
 /* *value is written only when the id is in the map. */
 bool id_map_find(const struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], uint64_t *value);
 /* *added is false, and nothing changes, when the id is there already. MEMORY. */
-MUST_USE struct err id_map_add(struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], uint64_t value, bool *added);
+MUST_USE struct err id_map_add(struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES],
+                               uint64_t value, bool *added);
 
 #endif

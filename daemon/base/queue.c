@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 
-/* A ring under one mutex. At the design point a few thousand things a second pass here and takers take in batches, so
- * a lock costs less than the reader's time that a lock-free ring would. */
+/* A ring under one mutex. At the design point a few thousand things a second pass here and takers
+ * take in batches, so a lock costs less than the reader's time that a lock-free ring would. */
 
 struct queue {
     pthread_mutex_t lock; /* guards everything below */

@@ -2,8 +2,8 @@
 #ifndef BASE_QUEUE_H
 #define BASE_QUEUE_H
 
-/* Queue: a bounded line of pointers between threads. Every point where data waits is one of these, so its depth is
- * counted. Any number of putters and takers. All memory is taken in queue_open. */
+/* Queue: a bounded line of pointers between threads. Every point where data waits is one of these,
+ * so its depth is counted. Any number of putters and takers. All memory is taken in queue_open. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,8 @@
 struct queue;
 
 MUST_USE struct err queue_open(uint32_t capacity, struct queue **out);
-/* The same with a descriptor that polls readable while anything is inside, for threads that wait on sockets too. */
+/* The same with a descriptor that polls readable while anything is inside, for threads that wait on
+ * sockets too. */
 MUST_USE struct err queue_open_polled(uint32_t capacity, struct queue **out);
 /* The descriptor; -1 when the queue was not opened polled. The queue owns it. */
 int queue_fd(const struct queue *self);
@@ -24,8 +25,8 @@ void queue_free(struct queue **self);
 MUST_USE struct err queue_put(struct queue *self, void *thing);
 /* ERR_QUEUE_FULL at once when there is no room. */
 MUST_USE struct err queue_try_put(struct queue *self, void *thing);
-/* Waits up to timeout_ns (negative: for ever; 0: not at all) for one, then takes up to out_capacity without waiting
- * more. Returns how many; 0 on timeout, or when stopped and empty. */
+/* Waits up to timeout_ns (negative: for ever; 0: not at all) for one, then takes up to out_capacity
+ * without waiting more. Returns how many; 0 on timeout, or when stopped and empty. */
 uint32_t queue_take(struct queue *self, void **out, uint32_t out_capacity, int64_t timeout_ns);
 /* Puts are refused from now on; takers drain what is there. */
 void queue_stop(struct queue *self);

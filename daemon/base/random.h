@@ -2,7 +2,8 @@
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 
-/* Random: bytes from getrandom(2). Any thread. Aborts when the system has none: nothing can be done safely then. */
+/* Random: bytes from getrandom(2). Any thread. Aborts when the system has none: nothing can be done
+ * safely then. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -10,8 +10,8 @@
 
 #include "base/counter.h"
 
-/* One internal polling thread: a scrape every few seconds and a health check need no more, and nothing here can hold up the
- * receive line. */
+/* One internal polling thread: a scrape every few seconds and a health check need no more, and
+ * nothing here can hold up the receive line. */
 
 enum { CONSOLE_HEALTH_BYTES = 16384, CONSOLE_TIMEOUT_S = 10, CONSOLE_MEMORY_BYTES = 16384 };
 
@@ -21,8 +21,8 @@ struct console {
     uint16_t port;
 };
 
-static enum MHD_Result console_send(struct MHD_Connection *connection, unsigned status, const char *type, char *body,
-                                    size_t body_bytes)
+static enum MHD_Result console_send(struct MHD_Connection *connection, unsigned status,
+                                    const char *type, char *body, size_t body_bytes)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body_bytes, body, MHD_RESPMEM_MUST_FREE);
@@ -41,10 +41,13 @@ static enum MHD_Result console_send(struct MHD_Connection *connection, unsigned 
     return result;
 }
 
-static enum MHD_Result console_send_text(struct MHD_Connection *connection, unsigned status, const char *text)
+static enum MHD_Result console_send_text(struct MHD_Connection *connection, unsigned status,
+                                         const char *text)
 {
     char *body = strdup(text);
-    return body == NULL ? MHD_NO : console_send(connection, status, "text/plain; charset=utf-8", body, strlen(body));
+    return body == NULL
+               ? MHD_NO
+               : console_send(connection, status, "text/plain; charset=utf-8", body, strlen(body));
 }
 
 static enum MHD_Result console_metrics(struct MHD_Connection *connection)
@@ -54,7 +57,8 @@ static enum MHD_Result console_metrics(struct MHD_Connection *connection)
         return MHD_NO;
     }
     size_t body_bytes = counter_render(body, COUNTER_RENDER_BYTES);
-    return console_send(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", body, body_bytes);
+    return console_send(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", body,
+                        body_bytes);
 }
 
 static enum MHD_Result console_health(struct console *self, struct MHD_Connection *connection)
@@ -64,8 +68,8 @@ static enum MHD_Result console_health(struct console *self, struct MHD_Connectio
         return MHD_NO;
     }
     bool well = self->conf.health(self->conf.health_arg, body, CONSOLE_HEALTH_BYTES);
-    return console_send(connection, well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, "application/json", body,
-                        strlen(body));
+    return console_send(connection, well ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                        "application/json", body, strlen(body));
 }
 
 static enum MHD_Result console_answer(void *arg, struct MHD_Connection *connection, const char *url,
@@ -80,11 +84,13 @@ static enum MHD_Result console_answer(void *arg, struct MHD_Connection *connecti
         *request = &first_call;
         return MHD_YES;
     }
-    if (*upload_bytes != 0) { /* nothing here takes a body: swallow what the library already bounded */
+    if (*upload_bytes !=
+        0) { /* nothing here takes a body: swallow what the library already bounded */
         *upload_bytes = 0;
         return MHD_YES;
     }
-    bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    bool reads =
+        strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!reads) {
         return console_send_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }
@@ -110,16 +116,17 @@ struct err console_open(const struct console_conf *conf, struct console **out)
     self->conf = *conf;
     errno = 0;
     self->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, conf->port, NULL, NULL, console_answer, self,
-        MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, conf->connections_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONSOLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONSOLE_MEMORY_BYTES, MHD_OPTION_END);
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, conf->port, NULL, NULL, console_answer,
+        self, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT,
+        conf->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONSOLE_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONSOLE_MEMORY_BYTES, MHD_OPTION_END);
     if (self->daemon == NULL) {
         struct err err = err_os(ERR_SOCKET, "console: listen");
         free(self);
         return err;
     }
-    const union MHD_DaemonInfo *bound = MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    const union MHD_DaemonInfo *bound =
+        MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_BIND_PORT);
     self->port = bound != NULL ? bound->port : conf->port;
     *out = self;
     return err_none;

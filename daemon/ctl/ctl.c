@@ -17,8 +17,10 @@ enum { OPTION_DIR = 0x1000, OPTION_CONFIG, OPTION_ENDPOINT, OPTION_ACTOR, OPTION
 
 static const struct argp_option global_options[] = {
     {0, 0, 0, 0, "Options of every command:", 90},
-    {"dir", OPTION_DIR, "STORE", 0, "the daemon's store (default: the configuration's, /var/lib/triaged)", 90},
-    {"config", OPTION_CONFIG, "FILE", 0, "the daemon's configuration (default: " CTL_CONFIG_FILE " when there)", 90},
+    {"dir", OPTION_DIR, "STORE", 0,
+     "the daemon's store (default: the configuration's, /var/lib/triaged)", 90},
+    {"config", OPTION_CONFIG, "FILE", 0,
+     "the daemon's configuration (default: " CTL_CONFIG_FILE " when there)", 90},
     {"endpoint", OPTION_ENDPOINT, "ENDPOINT", 0, "command socket of the daemon: ipc://PATH", 90},
     {"actor", OPTION_ACTOR, "NAME", 0, "who acts (default: your login name)", 90},
     {"json", OPTION_JSON, 0, 0, "print JSON for programs", 90},
@@ -51,7 +53,8 @@ static error_t parse_global(int key, char *text, struct argp_state *state)
 
 const struct argp ctl_argp = {global_options, parse_global, NULL, NULL, NULL, NULL, NULL};
 
-/* argp hands inputs to children through the parent's ARGP_KEY_INIT: this parent does nothing else. */
+/* argp hands inputs to children through the parent's ARGP_KEY_INIT: this parent does nothing else.
+ */
 struct parse_inputs {
     struct ctl *ctl;
     void *options;
@@ -74,7 +77,8 @@ void ctl_parse(struct ctl *ctl, const struct argp *own, void *options, int argc,
     struct argp command = *own; /* its words belong to the parent, or argp prints them twice */
     command.args_doc = NULL;
     command.doc = NULL;
-    const struct argp_child children[] = {{&command, 0, NULL, 0}, {&ctl_argp, 0, NULL, 90}, {NULL, 0, NULL, 0}};
+    const struct argp_child children[] = {
+        {&command, 0, NULL, 0}, {&ctl_argp, 0, NULL, 90}, {NULL, 0, NULL, 0}};
     const struct argp parent = {NULL, parse_parent, own->args_doc, own->doc, children, NULL, NULL};
     struct parse_inputs inputs = {ctl, options};
     argp_parse(&parent, argc, argv, 0, NULL, &inputs);
@@ -195,7 +199,8 @@ struct state *ctl_open_state(struct ctl *ctl)
         return NULL;
     }
     if (access(path, R_OK) != 0) {
-        ctl_refuse("%s: %s (is --dir the daemon's store, and has the daemon run?)", path, strerror(errno));
+        ctl_refuse("%s: %s (is --dir the daemon's store, and has the daemon run?)", path,
+                   strerror(errno));
         return NULL;
     }
     struct state *state = NULL;
@@ -212,7 +217,8 @@ struct found_items {
     char first[2 * ITEM_ID_BYTES + 1];
 };
 
-static void take_item(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void take_item(void *arg, uint32_t columns_count, const char *const *names,
+                      const char *const *values)
 {
     (void)columns_count, (void)names;
     struct found_items *found = arg;
@@ -226,15 +232,16 @@ static bool is_hex(const char *text)
     return text[0] != '\0' && text[strspn(text, "0123456789abcdefABCDEF")] == '\0';
 }
 
-/* Labels first: a label that happens to be hexadecimal is what somebody reads off a container or a parcel. Ids are
- * compared as a range of blobs, which the primary key answers at once. */
+/* Labels first: a label that happens to be hexadecimal is what somebody reads off a container or a
+ * parcel. Ids are compared as a range of blobs, which the primary key answers at once. */
 bool ctl_find_item(struct state *state, const char *text, uint8_t item[ITEM_ID_BYTES])
 {
     struct found_items found = {0};
-    struct err err = state_query(state, "SELECT item FROM items WHERE label = ?1 LIMIT 2", text, (uint32_t)strlen(text),
-                                 true, take_item, &found);
+    struct err err = state_query(state, "SELECT item FROM items WHERE label = ?1 LIMIT 2", text,
+                                 (uint32_t)strlen(text), true, take_item, &found);
     size_t digits = strlen(text);
-    if (!err_is(err) && found.count == 0 && is_hex(text) && digits >= 6 && digits <= 2 * ITEM_ID_BYTES) {
+    if (!err_is(err) && found.count == 0 && is_hex(text) && digits >= 6 &&
+        digits <= 2 * ITEM_ID_BYTES) {
         static const char last[] = "ffffffffffffffffffffffffffffffff";
         char sql[256];
         int even = (int)(digits & ~(size_t)1);
@@ -249,9 +256,11 @@ bool ctl_find_item(struct state *state, const char *text, uint8_t item[ITEM_ID_B
         return false;
     }
     if (found.count != 1) {
-        ctl_refuse(found.count == 0 ? "no item with the label, or an id that begins with, \"%s\" (at least 6 digits)"
-                                    : "more than one item is called \"%s\"; give more digits of its id",
-                   text);
+        ctl_refuse(
+            found.count == 0
+                ? "no item with the label, or an id that begins with, \"%s\" (at least 6 digits)"
+                : "more than one item is called \"%s\"; give more digits of its id",
+            text);
         return false;
     }
     must(hex_decode(found.first, item, ITEM_ID_BYTES));
@@ -278,7 +287,8 @@ uint64_t ctl_number(struct argp_state *state, const char *option, const char *te
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
     if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value > max) {
-        argp_error(state, "--%s takes a whole number from 0 to %llu, not %s", option, (unsigned long long)max, text);
+        argp_error(state, "--%s takes a whole number from 0 to %llu, not %s", option,
+                   (unsigned long long)max, text);
     }
     return value;
 }

@@ -2,10 +2,11 @@
 #ifndef CTL_H
 #define CTL_H
 
-/* Ctl: what every command of triagectl shares: global options, where the store lies, how errors are told.
+/* Ctl: what every command of triagectl shares: global options, where the store lies, how errors are
+ * told.
  *
- * Nothing in this module writes the store but model files and keys; every action goes through the command socket, so that
- * the daemon checks and records it. Main thread only. */
+ * Nothing in this module writes the store but model files and keys; every action goes through the
+ * command socket, so that the daemon checks and records it. Main thread only. */
 
 #include <argp.h>
 #include <stdbool.h>
@@ -30,7 +31,7 @@ struct ctl {
     const char *endpoint;    /* --endpoint; NULL: the configuration's command endpoint */
     const char *actor;       /* --actor; NULL: the login name */
     bool json;
-    bool settled;            /* conf is filled */
+    bool settled; /* conf is filled */
     struct conf conf;
 };
 
@@ -38,8 +39,8 @@ struct ctl {
 
 /* Global options, as a child parser of every command's argp; its input is the struct ctl. */
 extern const struct argp ctl_argp;
-/* A command's own parser with the global options beside it. argv[0] is "triagectl queue". own: an argp without children;
- * its input is `options`. Exits by itself on --help and usage errors. */
+/* A command's own parser with the global options beside it. argv[0] is "triagectl queue". own: an
+ * argp without children; its input is `options`. Exits by itself on --help and usage errors. */
 void ctl_parse(struct ctl *ctl, const struct argp *own, void *options, int argc, char **argv);
 /* For a command without options or arguments of its own. */
 void ctl_parse_nothing(struct ctl *ctl, const char *sentence, int argc, char **argv);
@@ -50,7 +51,8 @@ int ctl_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Reads the configuration once: false when it was told why it cannot be. */
 bool ctl_settle(struct ctl *ctl);
-/* Absolute or store-relative path below the store: out has DURABLE_PATH_BYTES. False when too long (told). */
+/* Absolute or store-relative path below the store: out has DURABLE_PATH_BYTES. False when too long
+ * (told). */
 bool ctl_path(struct ctl *ctl, const char *name, char *out);
 /* The command endpoint, ipc paths made absolute by the store; out has DURABLE_PATH_BYTES. */
 bool ctl_endpoint(struct ctl *ctl, const char *configured, char *out);
@@ -60,7 +62,8 @@ const char *ctl_actor(struct ctl *ctl);
 struct state;
 /* The read model, for reading; NULL when it could not be opened (told). */
 struct state *ctl_open_state(struct ctl *ctl);
-/* An item by label or by at least six digits of its id; false when there is none or more than one (told). */
+/* An item by label or by at least six digits of its id; false when there is none or more than one
+ * (told). */
 bool ctl_find_item(struct state *state, const char *text, uint8_t item[ITEM_ID_BYTES]);
 
 /* "2026-09-21", "2026-09-21T11:22:33Z" as UTC ns; false for anything else. */

@@ -13,8 +13,9 @@
 #include "referral/referral.h"
 #include "state/state.h"
 
-/* What an officer does to an item. The read model only turns what was typed into an item id and its version; the daemon
- * checks, records and answers. The version goes along, so that two officers never act on the same row of an old screen. */
+/* What an officer does to an item. The read model only turns what was typed into an item id and its
+ * version; the daemon checks, records and answers. The version goes along, so that two officers
+ * never act on the same row of an old screen. */
 
 struct action_options {
     const char *item;
@@ -75,7 +76,8 @@ static int act(struct ctl *ctl, const struct action_options *options, struct wir
         return ctl_fail(options->item, err);
     }
     if (referral.state == REFERRAL_NONE) {
-        return ctl_refuse("%s was released, not referred: there is nothing to act on", options->item);
+        return ctl_refuse("%s was released, not referred: there is nothing to act on",
+                          options->item);
     }
     command->expected_version = options->has_version ? options->version : referral.version;
     return ctl_order(ctl, command);
@@ -84,11 +86,13 @@ static int act(struct ctl *ctl, const struct action_options *options, struct wir
 int ctl_claim(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"version", OPTION_VERSION, "N", 0, "only if the referral still has this version (default: the one it has now)", 1},
+        {"version", OPTION_VERSION, "N", 0,
+         "only if the referral still has this version (default: the one it has now)", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_action, "ITEM",
-                                    "Take an item into an exam: from now on it is yours.", NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table, parse_action, "ITEM", "Take an item into an exam: from now on it is yours.",
+        NULL,          NULL,         NULL};
     struct action_options options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
     struct wire_command command = {.order = ORDER_CLAIM};
@@ -97,15 +101,16 @@ int ctl_claim(struct ctl *ctl, int argc, char **argv)
 
 static int print_codes(const struct ctl *ctl)
 {
-    static const struct table_column columns[] = {{"CODE", TABLE_LEFT}, {"ENDS AS", TABLE_LEFT}, {"MEANS", TABLE_LEFT}};
+    static const struct table_column columns[] = {
+        {"CODE", TABLE_LEFT}, {"ENDS AS", TABLE_LEFT}, {"MEANS", TABLE_LEFT}};
     unsigned count = 0;
     const struct referral_code *codes = referral_codes(&count);
     if (ctl->json) {
         json_t *array = json_array();
         for (unsigned i = 0; i < count; i++) {
-            json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "code", codes[i].code, "state",
-                                                   referral_state_text(codes[i].state), "definition",
-                                                   codes[i].definition));
+            json_array_append_new(array, json_pack("{s:s, s:s, s:s}", "code", codes[i].code,
+                                                   "state", referral_state_text(codes[i].state),
+                                                   "definition", codes[i].definition));
         }
         return json_print(array, true);
     }
@@ -128,20 +133,27 @@ int ctl_release(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"code", OPTION_CODE, "CODE", 0, "why it ends without an exam (required)", 1},
         {"codes", OPTION_CODES, 0, 0, "list the codes and what they mean", 1},
-        {"version", OPTION_VERSION, "N", 0, "only if the referral still has this version (default: the one it has now)", 1},
+        {"version", OPTION_VERSION, "N", 0,
+         "only if the referral still has this version (default: the one it has now)", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_action, "ITEM",
-                                    "End a referral without an exam. It needs a coded reason; there is no other way out.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table,
+        parse_action,
+        "ITEM",
+        "End a referral without an exam. It needs a coded reason; there is no other way out.",
+        NULL,
+        NULL,
+        NULL};
     struct action_options options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.lists_codes) {
         return print_codes(ctl);
     }
     if (options.code == NULL || referral_code_find(options.code) == NULL) {
-        ctl_refuse(options.code == NULL ? "--code is required; `triagectl release --codes` lists them%s"
-                                        : "no code \"%s\"; `triagectl release --codes` lists them",
+        ctl_refuse(options.code == NULL
+                       ? "--code is required; `triagectl release --codes` lists them%s"
+                       : "no code \"%s\"; `triagectl release --codes` lists them",
                    options.code == NULL ? "" : options.code);
         return CTL_USAGE;
     }
@@ -149,8 +161,14 @@ int ctl_release(struct ctl *ctl, int argc, char **argv)
     return act(ctl, &options, &command);
 }
 
-enum { OPTION_LEVEL = 'L', OPTION_RESULT = 'r', OPTION_CLASS = 'k', OPTION_QUANTITY = 'q', OPTION_UNIT = 'u',
-       OPTION_REGION = 'g' };
+enum {
+    OPTION_LEVEL = 'L',
+    OPTION_RESULT = 'r',
+    OPTION_CLASS = 'k',
+    OPTION_QUANTITY = 'q',
+    OPTION_UNIT = 'u',
+    OPTION_REGION = 'g'
+};
 
 /* "image,x,y,width,height". */
 static bool read_region(const char *text, struct entry_outcome *outcome)
@@ -158,8 +176,8 @@ static bool read_region(const char *text, struct entry_outcome *outcome)
     unsigned image_index, x, y, width, height;
     int end = 0;
     if (strspn(text, "0123456789,") != strlen(text) || strlen(text) > 40 ||
-        sscanf(text, "%5u,%5u,%5u,%5u,%5u%n", &image_index, &x, &y, &width, &height, &end) != 5 || text[end] != '\0' ||
-        width == 0 || height == 0) {
+        sscanf(text, "%5u,%5u,%5u,%5u,%5u%n", &image_index, &x, &y, &width, &height, &end) != 5 ||
+        text[end] != '\0' || width == 0 || height == 0) {
         return false;
     }
     outcome->has_region = true;
@@ -197,8 +215,8 @@ static error_t parse_outcome(int key, char *text, struct argp_state *state)
         }
         return 0;
     case ARGP_KEY_END: {
-        const char *why = outcome_check(outcome->exam_level, outcome->result, outcome->seizure_class, outcome->quantity,
-                                        outcome->unit);
+        const char *why = outcome_check(outcome->exam_level, outcome->result,
+                                        outcome->seizure_class, outcome->quantity, outcome->unit);
         if (why != NULL) {
             argp_error(state, "%s", why);
         }
@@ -212,18 +230,22 @@ static error_t parse_outcome(int key, char *text, struct argp_state *state)
 int ctl_outcome(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"level", OPTION_LEVEL, "LEVEL", 0, "document, nii, canine, tailgate, partial or full (required)", 1},
+        {"level", OPTION_LEVEL, "LEVEL", 0,
+         "document, nii, canine, tailgate, partial or full (required)", 1},
         {"result", OPTION_RESULT, "RESULT", 0,
          "nothing_found, found, partial, abandoned or returned_to_sender (required)", 1},
-        {"class", OPTION_CLASS, "CLASS", 0, "what was found: narcotics, tobacco, ...; required with a find", 1},
+        {"class", OPTION_CLASS, "CLASS", 0,
+         "what was found: narcotics, tobacco, ...; required with a find", 1},
         {"quantity", OPTION_QUANTITY, "N", 0, "how much", 1},
         {"unit", OPTION_UNIT, "UNIT", 0, "of the quantity: kg, pieces, ...", 1},
         {"region", OPTION_REGION, "IMAGE,X,Y,W,H", 0, "where in the image it was, in pixels", 1},
-        {"version", OPTION_VERSION, "N", 0, "only if the referral still has this version (default: the one it has now)", 1},
+        {"version", OPTION_VERSION, "N", 0,
+         "only if the referral still has this version (default: the one it has now)", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_outcome, "ITEM",
-                                    "Record what an exam found, \"nothing\" included.", NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table, parse_outcome, "ITEM", "Record what an exam found, \"nothing\" included.",
+        NULL,          NULL,          NULL};
     struct action_options options = {.outcome = {.seizure_class = "", .unit = ""}};
     ctl_parse(ctl, &own, &options, argc, argv);
     struct wire_command command = {.order = ORDER_OUTCOME, .outcome = options.outcome};

@@ -11,30 +11,35 @@
 #include "ctl/rows.h"
 #include "ctl/table.h"
 
-/* What the log says was sealed, beside what lies in the archive directory. Whether the bytes are the sealed ones is
- * triage-verify's business; a length that differs shows here already. */
+/* What the log says was sealed, beside what lies in the archive directory. Whether the bytes are
+ * the sealed ones is triage-verify's business; a length that differs shows here already. */
 
-static const char seals_sql[] = "SELECT entry, t_ns, path, file_bytes, sha256, first_index, last_index FROM seals"
-                                " ORDER BY entry";
+static const char seals_sql[] =
+    "SELECT entry, t_ns, path, file_bytes, sha256, first_index, last_index FROM seals"
+    " ORDER BY entry";
 
-/* "present", "missing", or "wrong size"; a path that climbs out of the archive is never looked at. */
+/* "present", "missing", or "wrong size"; a path that climbs out of the archive is never looked at.
+ */
 static const char *file_state(const char *archive, json_t *seal)
 {
     char path[DURABLE_PATH_BYTES];
     struct stat found;
     const char *name = member_text(seal, "path");
     if (name[0] == '/' || strstr(name, "..") != NULL ||
-        snprintf(path, sizeof path, "%s/%s", archive, name) >= (int)sizeof path || stat(path, &found) != 0) {
+        snprintf(path, sizeof path, "%s/%s", archive, name) >= (int)sizeof path ||
+        stat(path, &found) != 0) {
         return "missing";
     }
-    return (long long)found.st_size == member_integer(seal, "file_bytes") ? "present" : "wrong size";
+    return (long long)found.st_size == member_integer(seal, "file_bytes") ? "present"
+                                                                          : "wrong size";
 }
 
 static int print_seals(json_t *seals)
 {
     static const struct table_column columns[] = {
-        {"ENTRY", TABLE_RIGHT}, {"SEALED", TABLE_LEFT}, {"ENTRIES", TABLE_LEFT}, {"BYTES", TABLE_RIGHT},
-        {"FILE", TABLE_LEFT},   {"SHA-256", TABLE_LEFT}, {"PATH", TABLE_LEFT},
+        {"ENTRY", TABLE_RIGHT}, {"SEALED", TABLE_LEFT}, {"ENTRIES", TABLE_LEFT},
+        {"BYTES", TABLE_RIGHT}, {"FILE", TABLE_LEFT},   {"SHA-256", TABLE_LEFT},
+        {"PATH", TABLE_LEFT},
     };
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {
@@ -42,12 +47,14 @@ static int print_seals(json_t *seals)
     }
     size_t index;
     json_t *seal;
-    json_array_foreach (seals, index, seal) {
+    json_array_foreach(seals, index, seal)
+    {
         char bytes[TABLE_CELL_BYTES];
         format_bytes((uint64_t)member_integer(seal, "file_bytes"), bytes);
         table_cellf(table, "%lld", member_integer(seal, "entry"));
         table_cellf(table, "%.19sZ", member_text(seal, "t"));
-        table_cellf(table, "%lld - %lld", member_integer(seal, "first_index"), member_integer(seal, "last_index"));
+        table_cellf(table, "%lld - %lld", member_integer(seal, "first_index"),
+                    member_integer(seal, "last_index"));
         table_cell(table, bytes);
         table_cell(table, member_text(seal, "file"));
         table_cellf(table, "%.12s", member_text(seal, "sha256"));
@@ -63,8 +70,10 @@ static int print_seals(json_t *seals)
 
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
 {
-    ctl_parse_nothing(ctl, "Sealed archive files, from the log, and whether they are there. Exit 1 when one is not.", argc,
-                      argv);
+    ctl_parse_nothing(
+        ctl,
+        "Sealed archive files, from the log, and whether they are there. Exit 1 when one is not.",
+        argc, argv);
     char archive[DURABLE_PATH_BYTES];
     if (!ctl_path(ctl, "archive", archive)) {
         return CTL_REFUSED;
@@ -81,7 +90,8 @@ int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
     bool all_present = true;
     size_t index;
     json_t *seal;
-    json_array_foreach (seals, index, seal) {
+    json_array_foreach(seals, index, seal)
+    {
         const char *file = file_state(archive, seal);
         all_present = all_present && strcmp(file, "present") == 0;
         json_object_set_new(seal, "file", json_text(file));

@@ -11,11 +11,13 @@
 #include "base/random.h"
 #include "publisher/curve_key.h"
 
-/* "Lazy pirate": a DEALER whose connection is thrown away after each silence. What a dead connection still held can then
- * not arrive late and be taken for the answer to something else; the request id settles the rest. */
+/* "Lazy pirate": a DEALER whose connection is thrown away after each silence. What a dead
+ * connection still held can then not arrive late and be taken for the answer to something else; the
+ * request id settles the rest. */
 
 #define COMMAND_BYTES_MAX 16384u
-/* A verdict has at most eight reasons of a few hundred bytes; an answer a report of WIRE_JSON_BYTES_MAX. Larger is hostile. */
+/* A verdict has at most eight reasons of a few hundred bytes; an answer a report of
+ * WIRE_JSON_BYTES_MAX. Larger is hostile. */
 #define PART_BYTES_MAX (2 * (int64_t)WIRE_JSON_BYTES_MAX)
 
 static void *socket_new(void *context, int type)
@@ -57,8 +59,9 @@ static struct err wait_readable(void *socket, int timeout_ms)
     }
 }
 
-/* Receives one whole message; of its parts, the tag and the one behind it. A part called "" or a topic before the tag is
- * skipped. *tag is WIRE_UNKNOWN when there was none. The caller closes *body. */
+/* Receives one whole message; of its parts, the tag and the one behind it. A part called "" or a
+ * topic before the tag is skipped. *tag is WIRE_UNKNOWN when there was none. The caller closes
+ * *body. */
 static struct err receive_tagged(void *socket, enum wire_tag *tag, zmq_msg_t *body)
 {
     bool tag_seen = false;
@@ -93,8 +96,8 @@ static struct err receive_tagged(void *socket, enum wire_tag *tag, zmq_msg_t *bo
 }
 
 /* One answer with this request id, or TIMED_OUT; answers to other requests are dropped. */
-static struct err take_answer(void *socket, int timeout_ms, const char *request_id, struct arena *arena,
-                              struct wire_answer *answer)
+static struct err take_answer(void *socket, int timeout_ms, const char *request_id,
+                              struct arena *arena, struct wire_answer *answer)
 {
     int64_t deadline_ns = clock_monotonic_ns() + (int64_t)timeout_ms * NS_PER_MS;
     for (;;) {
@@ -110,7 +113,8 @@ static struct err take_answer(void *socket, int timeout_ms, const char *request_
             return err;
         }
         arena_reset(arena);
-        bool read = tag == WIRE_ANSWER && wire_answer_decode(zmq_msg_data(&body), zmq_msg_size(&body), arena, answer);
+        bool read = tag == WIRE_ANSWER &&
+                    wire_answer_decode(zmq_msg_data(&body), zmq_msg_size(&body), arena, answer);
         zmq_msg_close(&body);
         if (!read) {
             return err_make(ERR_WIRE_MALFORMED, "answer of the daemon");
@@ -154,8 +158,9 @@ static struct err ask_once(void *context, const struct question *question, struc
     return err;
 }
 
-struct err client_ask(const char *endpoint, struct client_patience patience, const struct wire_command *command,
-                      struct arena *arena, struct wire_answer *answer)
+struct err client_ask(const char *endpoint, struct client_patience patience,
+                      const struct wire_command *command, struct arena *arena,
+                      struct wire_answer *answer)
 {
     must(patience.attempts >= 1);
     struct wire_command asked = *command;
@@ -175,7 +180,8 @@ struct err client_ask(const char *endpoint, struct client_patience patience, con
     if (context == NULL) {
         return err_os(ERR_SOCKET, "open command socket");
     }
-    struct question question = {endpoint, asked.request_id, bytes, bytes_count, patience.timeout_ms};
+    struct question question = {endpoint, asked.request_id, bytes, bytes_count,
+                                patience.timeout_ms};
     struct err err = err_none;
     for (int i = 0; i < patience.attempts; i++) {
         err = ask_once(context, &question, arena, answer);
@@ -201,17 +207,18 @@ static struct err set_keys(void *socket, const char *key_file, const char *daemo
     if (!err_is(err)) {
         err = curve_public_read(daemon_key_file, daemon_key);
     }
-    if (!err_is(err) && (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, daemon_key, CURVE_Z85_BYTES) != 0 ||
-                         zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, CURVE_Z85_BYTES) != 0 ||
-                         zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_key, CURVE_Z85_BYTES) != 0)) {
+    if (!err_is(err) &&
+        (zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, daemon_key, CURVE_Z85_BYTES) != 0 ||
+         zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, public_key, CURVE_Z85_BYTES) != 0 ||
+         zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_key, CURVE_Z85_BYTES) != 0)) {
         err = err_os(ERR_KEY, "set CURVE keys");
     }
     explicit_bzero(secret_key, sizeof secret_key);
     return err;
 }
 
-struct err client_feed_open(const char *endpoint, const char *key_file, const char *daemon_key_file, const char *topic,
-                            struct client_feed **out)
+struct err client_feed_open(const char *endpoint, const char *key_file, const char *daemon_key_file,
+                            const char *topic, struct client_feed **out)
 {
     struct client_feed *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -252,7 +259,8 @@ void client_feed_close(struct client_feed **self)
     *self = NULL;
 }
 
-struct err client_feed_next(struct client_feed *self, int timeout_ms, struct arena *arena, struct wire_verdict *out)
+struct err client_feed_next(struct client_feed *self, int timeout_ms, struct arena *arena,
+                            struct wire_verdict *out)
 {
     struct err err = wait_readable(self->socket, timeout_ms);
     if (err_is(err)) {
@@ -265,7 +273,8 @@ struct err client_feed_next(struct client_feed *self, int timeout_ms, struct are
         return err;
     }
     arena_reset(arena);
-    bool read = tag == WIRE_VERDICT && wire_verdict_decode(zmq_msg_data(&body), zmq_msg_size(&body), arena, out);
+    bool read = tag == WIRE_VERDICT &&
+                wire_verdict_decode(zmq_msg_data(&body), zmq_msg_size(&body), arena, out);
     zmq_msg_close(&body);
     return read ? err_none : err_make(ERR_WIRE_MALFORMED, "verdict");
 }

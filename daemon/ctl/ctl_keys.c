@@ -19,10 +19,10 @@
 /* The key directory:
  *   daemon.key, daemon.key.pub   CURVE pair of the daemon; publishers need the public half
  *   signing.seed                 64 hex digits: the Ed25519 seed that signs checkpoints
- *   pseudonym.key                64 hex digits: the key of pseudonyms; destroyed, they speak of nobody
- *   publishers/NAME.pub          allow-list of publishers, subscribers/NAME.pub the one of the verdict feed
- *   private/NAME.key             pairs made here, to be carried to the publisher's machine
- * Nothing that is already there is ever written over: a lost signing seed is a new log. */
+ *   pseudonym.key                64 hex digits: the key of pseudonyms; destroyed, they speak of
+ * nobody publishers/NAME.pub          allow-list of publishers, subscribers/NAME.pub the one of the
+ * verdict feed private/NAME.key             pairs made here, to be carried to the publisher's
+ * machine Nothing that is already there is ever written over: a lost signing seed is a new log. */
 
 struct keys_options {
     const char *directory; /* NULL: store's */
@@ -76,7 +76,8 @@ static bool key_path(const char *directory, const char *name, const char *ending
     return true;
 }
 
-/* 32 random bytes as hexadecimal; the memory is wiped. Leaves a file that is there alone and says so. */
+/* 32 random bytes as hexadecimal; the memory is wiped. Leaves a file that is there alone and says
+ * so. */
 static bool make_secret(const char *directory, const char *name)
 {
     char path[DURABLE_PATH_BYTES];
@@ -138,14 +139,17 @@ static bool make_directories(const char *directory)
     return true;
 }
 
-static const struct argp_option init_options[] = {{0, 0, 0, 0, 0, 0}};
-
 int ctl_keys_init(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {init_options, parse_keys, "[DIR]",
-                                    "Make the daemon's keys in DIR (default: the store's key directory): a CURVE pair, the"
-                                    " seed that signs checkpoints, the key of pseudonyms. What is there already is kept.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        NULL,
+        parse_keys,
+        "[DIR]",
+        "Make the daemon's keys in DIR (default: the store's key directory): a CURVE pair, the"
+        " seed that signs checkpoints, the key of pseudonyms. What is there already is kept.",
+        NULL,
+        NULL,
+        NULL};
     struct keys_options options = {0};
     char directory[DURABLE_PATH_BYTES];
     char path[DURABLE_PATH_BYTES];
@@ -156,7 +160,8 @@ int ctl_keys_init(struct ctl *ctl, int argc, char **argv)
     return made ? CTL_GOOD : CTL_REFUSED;
 }
 
-/* Names become file names and stand in every entry: what the wire allows, and nothing that a path could misread. */
+/* Names become file names and stand in every entry: what the wire allows, and nothing that a path
+ * could misread. */
 static bool name_is_valid(const char *name)
 {
     size_t bytes = strlen(name);
@@ -164,7 +169,8 @@ static bool name_is_valid(const char *name)
            name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_")] == '\0';
 }
 
-/* The public half goes onto the list; one that differs from what is there is refused, for it would lock somebody out. */
+/* The public half goes onto the list; one that differs from what is there is refused, for it would
+ * lock somebody out. */
 static int allow(const char *directory, const char *list, const char *name, const char *public_file)
 {
     char public_key[CURVE_Z85_BYTES];
@@ -185,7 +191,8 @@ static int allow(const char *directory, const char *list, const char *name, cons
         return ctl_fail(path, err);
     }
     if (differs) {
-        return ctl_refuse("%s holds another key; remove it first if %s really has a new one", path, name);
+        return ctl_refuse("%s holds another key; remove it first if %s really has a new one", path,
+                          name);
     }
     printf("%s allows %s (the daemon reads its lists when it starts)\n", path, name);
     return CTL_GOOD;
@@ -198,7 +205,8 @@ static int add_name(struct ctl *ctl, const struct keys_options *options, const c
     char pair[DURABLE_PATH_BYTES];
     char public_file[DURABLE_PATH_BYTES];
     if (!name_is_valid(options->name)) {
-        ctl_refuse("a name has 1 to %u of a-z 0-9 . - _ and begins with a letter, digit or _", WIRE_PUBLISHER_BYTES_MAX);
+        ctl_refuse("a name has 1 to %u of a-z 0-9 . - _ and begins with a letter, digit or _",
+                   WIRE_PUBLISHER_BYTES_MAX);
         return CTL_USAGE;
     }
     if (!keys_directory(ctl, options->directory, directory) || !make_directories(directory)) {
@@ -207,7 +215,8 @@ static int add_name(struct ctl *ctl, const struct keys_options *options, const c
     if (options->public_file != NULL) {
         return allow(directory, list, options->name, options->public_file);
     }
-    if (!key_path(directory, "private", "", folder) || !key_path(folder, options->name, ".key", pair) ||
+    if (!key_path(directory, "private", "", folder) ||
+        !key_path(folder, options->name, ".key", pair) ||
         !key_path(folder, options->name, ".key.pub", public_file) || !make_pair(pair)) {
         return CTL_REFUSED;
     }
@@ -216,15 +225,18 @@ static int add_name(struct ctl *ctl, const struct keys_options *options, const c
 
 static const struct argp_option name_options[] = {
     {"keys", 'k', "DIR", 0, "key directory (default: the store's)", 1},
-    {"public", 'p', "FILE", 0, "allow this public key, made elsewhere, instead of making a pair", 1},
+    {"public", 'p', "FILE", 0, "allow this public key, made elsewhere, instead of making a pair",
+     1},
     {0, 0, 0, 0, 0, 0},
 };
 
 int ctl_keys_publisher(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {name_options, parse_keys, "NAME",
-                                    "Make a key pair for the publisher NAME (private/NAME.key) and allow it.", NULL, NULL,
-                                    NULL};
+    static const struct argp own = {
+        name_options, parse_keys,
+        "NAME",       "Make a key pair for the publisher NAME (private/NAME.key) and allow it.",
+        NULL,         NULL,
+        NULL};
     struct keys_options options = {.takes_name = true};
     ctl_parse(ctl, &own, &options, argc, argv);
     return add_name(ctl, &options, "publishers");
@@ -232,9 +244,11 @@ int ctl_keys_publisher(struct ctl *ctl, int argc, char **argv)
 
 int ctl_keys_subscriber(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {name_options, parse_keys, "NAME",
-                                    "Make a key pair for the subscriber NAME (private/NAME.key) and allow it.", NULL, NULL,
-                                    NULL};
+    static const struct argp own = {
+        name_options, parse_keys,
+        "NAME",       "Make a key pair for the subscriber NAME (private/NAME.key) and allow it.",
+        NULL,         NULL,
+        NULL};
     struct keys_options options = {.takes_name = true};
     ctl_parse(ctl, &own, &options, argc, argv);
     return add_name(ctl, &options, "subscribers");
@@ -283,7 +297,9 @@ static bool list_keys(const char *directory, json_t *array)
     static const struct {
         const char *role;
         const char *file;
-    } own[] = {{"daemon", "daemon.key.pub"}, {"secret", "daemon.key"}, {"secret", "signing.seed"},
+    } own[] = {{"daemon", "daemon.key.pub"},
+               {"secret", "daemon.key"},
+               {"secret", "signing.seed"},
                {"secret", "pseudonym.key"}};
     char path[DURABLE_PATH_BYTES];
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
@@ -305,9 +321,11 @@ static bool list_keys(const char *directory, json_t *array)
 
 int ctl_keys_list(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {init_options, parse_keys, "[DIR]",
-                                    "The daemon's keys and its allow-lists; secrets are named, never shown.", NULL, NULL,
-                                    NULL};
+    static const struct argp own = {
+        NULL,    parse_keys,
+        "[DIR]", "The daemon's keys and its allow-lists; secrets are named, never shown.",
+        NULL,    NULL,
+        NULL};
     static const struct table_column columns[] = {
         {"ROLE", TABLE_LEFT}, {"NAME", TABLE_LEFT}, {"PUBLIC KEY", TABLE_LEFT}, {"", TABLE_LEFT}};
     struct keys_options options = {0};
@@ -325,7 +343,8 @@ int ctl_keys_list(struct ctl *ctl, int argc, char **argv)
     bool whole = table != NULL;
     size_t index;
     json_t *key;
-    json_array_foreach (keys, index, key) {
+    json_array_foreach(keys, index, key)
+    {
         static const char *const members[] = {"role", "name", "public_key", "remark"};
         for (size_t i = 0; i < 4 && table != NULL; i++) {
             table_cell(table, json_string_value(json_object_get(key, members[i])));

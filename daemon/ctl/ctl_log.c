@@ -34,7 +34,8 @@ static error_t parse_cat(int key, char *text, struct argp_state *state)
     case 'y':
         options->type = entry_type_parse(text);
         if (options->type == ENTRY_UNKNOWN) {
-            argp_error(state, "--type takes score, referral.decision, scan.received, ..., not %s", text);
+            argp_error(state, "--type takes score, referral.decision, scan.received, ..., not %s",
+                       text);
         }
         return 0;
     case 'p':
@@ -62,12 +63,14 @@ static bool print_entry(const struct ctl *ctl, const struct entry *entry)
     if (entry->has_item) {
         hex_encode(entry->item, ITEM_ID_BYTES, item);
     }
-    printf("%8" PRIu64 "  %.23sZ  %-20s  %-8.8s  ", entry->n, t, entry_type_text(entry->type), item);
+    printf("%8" PRIu64 "  %.23sZ  %-20s  %-8.8s  ", entry->n, t, entry_type_text(entry->type),
+           item);
     text_print(stdout, words, 0, 0);
     return !ferror(stdout);
 }
 
-static int cat_entries(const struct ctl *ctl, struct log_source *source, const struct cat_options *options)
+static int cat_entries(const struct ctl *ctl, struct log_source *source,
+                       const struct cat_options *options)
 {
     uint8_t *memory = malloc(ENTRY_ARENA_BYTES);
     if (memory == NULL) {
@@ -91,7 +94,8 @@ static int cat_entries(const struct ctl *ctl, struct log_source *source, const s
         arena_reset(&arena);
         enum entry_fault fault = entry_decode(bytes.bytes, bytes.bytes_count, &arena, &entry);
         if (fault != ENTRY_GOOD && fault != ENTRY_UNKNOWN_TYPE) {
-            result = ctl_refuse("entry %" PRIu64 ": %s", bytes.entry_index, entry_fault_text(fault));
+            result =
+                ctl_refuse("entry %" PRIu64 ": %s", bytes.entry_index, entry_fault_text(fault));
             continue; /* the rest may still be worth reading */
         }
         bool wanted = options->type == ENTRY_UNKNOWN || entry.type == options->type;
@@ -109,13 +113,20 @@ int ctl_log_cat(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"from", 'f', "N", 0, "first entry index (default 0)", 1},
         {"to", 't', "N", 0, "last entry index (default: the newest)", 1},
-        {"type", 'y', "TYPE", 0, "only entries of this type: score, referral.decision, outcome, ...", 1},
-        {"public", 'p', "DIR", 0, "read a copy of the public log (the directory with `checkpoint`) instead of the store", 1},
+        {"type", 'y', "TYPE", 0,
+         "only entries of this type: score, referral.decision, outcome, ...", 1},
+        {"public", 'p', "DIR", 0,
+         "read a copy of the public log (the directory with `checkpoint`) instead of the store", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_cat, "",
-                                    "Entries of the oversight log, one a line. Nothing is verified: triage-verify does that.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table,
+        parse_cat,
+        "",
+        "Entries of the oversight log, one a line. Nothing is verified: triage-verify does that.",
+        NULL,
+        NULL,
+        NULL};
     struct cat_options options = {.to = INT64_MAX};
     ctl_parse(ctl, &own, &options, argc, argv);
     struct log_source *source = NULL;

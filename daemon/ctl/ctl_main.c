@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* triagectl: the officer's, operator's and researcher's command line. One table of commands; each has a file of its group. */
+/* triagectl: the officer's, operator's and researcher's command line. One table of commands; each
+ * has a file of its group. */
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 struct command {
     const char *words; /* as typed: "log cat" */
     int (*run)(struct ctl *ctl, int argc, char **argv);
-    bool computes;     /* trains or scores: wants the right BLAS kernels */
+    bool computes; /* trains or scores: wants the right BLAS kernels */
     const char *sentence;
 };
 
@@ -29,14 +30,16 @@ static const struct command commands[] = {
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
     {"archive list", ctl_archive_list, false, "sealed archive files and whether they are there"},
     {"archive seal", ctl_archive_seal, false, "have an archive file sealed now"},
-    {"model train appearance", ctl_model_train_appearance, true, "learn what normal images of a scanner type look like"},
+    {"model train appearance", ctl_model_train_appearance, true,
+     "learn what normal images of a scanner type look like"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
     {"model list", ctl_model_list, false, "models in force and model files at hand"},
     {"model install", ctl_model_install, false, "put a model file into the store and in force"},
     {"model show", ctl_model_show, false, "what is in a model file"},
     {"keys init", ctl_keys_init, false, "make the daemon's keys"},
     {"keys publisher", ctl_keys_publisher, false, "make or allow the key of a publisher"},
-    {"keys subscriber", ctl_keys_subscriber, false, "make or allow the key of a subscriber of verdicts"},
+    {"keys subscriber", ctl_keys_subscriber, false,
+     "make or allow the key of a subscriber of verdicts"},
     {"keys list", ctl_keys_list, false, "keys and allow-lists"},
 };
 enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };
@@ -44,7 +47,8 @@ enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };
 static void print_help(FILE *to)
 {
     fputs("Usage: triagectl [OPTION...] COMMAND [OPTION...] [ARGUMENT]\n"
-          "Look at, and act on, the referral queue of a triaged daemon; read its log, archive, models and keys.\n\n",
+          "Look at, and act on, the referral queue of a triaged daemon; read its log, archive, "
+          "models and keys.\n\n",
           to);
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
         fprintf(to, "  %-24s%s\n", commands[i].words, commands[i].sentence);
@@ -62,7 +66,8 @@ static int words_matched(const char *words, int argc, char **argv)
     int count = 0;
     while (*words != '\0') {
         size_t word_bytes = strcspn(words, " ");
-        if (count >= argc || strncmp(argv[count], words, word_bytes) != 0 || argv[count][word_bytes] != '\0') {
+        if (count >= argc || strncmp(argv[count], words, word_bytes) != 0 ||
+            argv[count][word_bytes] != '\0') {
             return 0;
         }
         words += word_bytes;
@@ -80,7 +85,8 @@ static int run_command(struct ctl *ctl, int argc, char **argv, char **whole_argv
             continue;
         }
         if (commands[i].computes) {
-            blas_core_force(whole_argv); /* may start this program again: before anything else was done */
+            blas_core_force(
+                whole_argv); /* may start this program again: before anything else was done */
         }
         char name[64];
         snprintf(name, sizeof name, "triagectl %s", commands[i].words);

@@ -14,10 +14,12 @@
 #include "ctl/rows.h"
 #include "ctl/table.h"
 
-/* Models in force come from the log, model files from the directory. A file gets into force by a logged command only. */
+/* Models in force come from the log, model files from the directory. A file gets into force by a
+ * logged command only. */
 
-static const char in_force_sql[] = "SELECT name, sha256, entry, t_ns, file_bytes, evaluation FROM models"
-                                   " WHERE entry IN (SELECT max(entry) FROM models GROUP BY name) ORDER BY name";
+static const char in_force_sql[] =
+    "SELECT name, sha256, entry, t_ns, file_bytes, evaluation FROM models"
+    " WHERE entry IN (SELECT max(entry) FROM models GROUP BY name) ORDER BY name";
 
 struct one_file {
     const char *path;
@@ -106,8 +108,8 @@ static int print_model(const struct model_file *file)
         size_t used = 0;
         shape[0] = '\0';
         for (uint32_t d = 0; d < array->dimensions_count && used < sizeof shape; d++) {
-            used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%" PRIu64, d > 0 ? " x " : "",
-                                     array->dimensions[d]);
+            used += (size_t)snprintf(shape + used, sizeof shape - used, "%s%" PRIu64,
+                                     d > 0 ? " x " : "", array->dimensions[d]);
         }
         table_cell(table, array->name);
         table_cellf(table, "%s [%s]", model_type_text(array->type), shape);
@@ -119,7 +121,8 @@ static int print_model(const struct model_file *file)
 
 int ctl_model_show(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {NULL, parse_file, "FILE", "What is in a model file.", NULL, NULL, NULL};
+    static const struct argp own = {NULL, parse_file, "FILE", "What is in a model file.",
+                                    NULL, NULL,       NULL};
     struct one_file options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
     struct model_file *file = calloc(1, sizeof *file);
@@ -180,10 +183,15 @@ static bool copy_into_store(struct ctl *ctl, const char *path, char name[HASH_HE
 
 int ctl_model_install(struct ctl *ctl, int argc, char **argv)
 {
-    static const struct argp own = {NULL, parse_file, "FILE",
-                                    "Put a model file into the store and have the daemon use it from now on. The change is"
-                                    " an entry of the log.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        NULL,
+        parse_file,
+        "FILE",
+        "Put a model file into the store and have the daemon use it from now on. The change is"
+        " an entry of the log.",
+        NULL,
+        NULL,
+        NULL};
     struct one_file options = {0};
     char name[HASH_HEX_BYTES + 3];
     ctl_parse(ctl, &own, &options, argc, argv);
@@ -207,7 +215,8 @@ int ctl_model_install(struct ctl *ctl, int argc, char **argv)
     return ctl_order(ctl, &command);
 }
 
-/* One of the files at hand as {file, name, in_force}. A file that cannot be read is listed with its fault. */
+/* One of the files at hand as {file, name, in_force}. A file that cannot be read is listed with its
+ * fault. */
 static json_t *file_json(const char *directory, const char *name, json_t *in_force)
 {
     char path[DURABLE_PATH_BYTES];
@@ -229,7 +238,8 @@ static json_t *file_json(const char *directory, const char *name, json_t *in_for
     size_t index;
     json_t *model;
     bool used = false;
-    json_array_foreach (in_force, index, model) {
+    json_array_foreach(in_force, index, model)
+    {
         used |= strncmp(name, member_text(model, "sha256"), HASH_HEX_BYTES - 1) == 0;
     }
     json_object_set_new(out, "in_force", json_boolean(used));
@@ -254,21 +264,26 @@ static json_t *list_files(const char *directory, json_t *in_force)
 
 static int print_models(json_t *models)
 {
-    static const struct table_column columns[] = {{"MODEL", TABLE_LEFT}, {"IN FORCE SINCE", TABLE_LEFT},
-                                                  {"SHA-256", TABLE_LEFT}, {"EVALUATION", TABLE_LEFT}};
+    static const struct table_column columns[] = {{"MODEL", TABLE_LEFT},
+                                                  {"IN FORCE SINCE", TABLE_LEFT},
+                                                  {"SHA-256", TABLE_LEFT},
+                                                  {"EVALUATION", TABLE_LEFT}};
     struct table *table = table_open(columns, 4);
     if (table == NULL) {
         return ctl_refuse("no memory");
     }
     size_t index;
     json_t *model;
-    json_array_foreach (json_object_get(models, "in_force"), index, model) {
+    json_array_foreach(json_object_get(models, "in_force"), index, model)
+    {
         table_cell(table, member_text(model, "name"));
-        table_cellf(table, "entry %lld, %.19sZ", member_integer(model, "entry"), member_text(model, "t"));
+        table_cellf(table, "entry %lld, %.19sZ", member_integer(model, "entry"),
+                    member_text(model, "t"));
         table_cellf(table, "%.12s", member_text(model, "sha256"));
         table_cell(table, member_text(model, "evaluation"));
     }
-    json_array_foreach (json_object_get(models, "files"), index, model) {
+    json_array_foreach(json_object_get(models, "files"), index, model)
+    {
         if (!json_is_true(json_object_get(model, "in_force"))) {
             table_cell(table, member_text(model, "name"));
             table_cell(table, "not in force");

@@ -12,23 +12,27 @@
 #include "ctl/json_text.h"
 #include "ctl/table.h"
 
-/* Three tries of five seconds: a daemon that seals an archive or waits for its disk answers late, one that is down never. */
+/* Three tries of five seconds: a daemon that seals an archive or waits for its disk answers late,
+ * one that is down never. */
 static const struct client_patience patience = {.timeout_ms = 5000, .attempts = 3};
 static const struct client_patience short_patience = {.timeout_ms = 3000, .attempts = 1};
 
 static uint8_t arena_bytes[CLIENT_ARENA_BYTES];
 
 /* Asks; false when told. */
-static bool ask(struct ctl *ctl, struct wire_command *command, struct client_patience how, struct wire_answer *answer)
+static bool ask(struct ctl *ctl, struct wire_command *command, struct client_patience how,
+                struct wire_answer *answer)
 {
     static char endpoint[DURABLE_PATH_BYTES];
     static char request_id[37];
     struct arena arena;
     if (!ctl_settle(ctl) ||
-        !ctl_endpoint(ctl, ctl->endpoint != NULL ? ctl->endpoint : ctl->conf.ingest_command_endpoint, endpoint)) {
+        !ctl_endpoint(ctl,
+                      ctl->endpoint != NULL ? ctl->endpoint : ctl->conf.ingest_command_endpoint,
+                      endpoint)) {
         return false;
     }
-    const size_t ipc_path_max = sizeof ((struct sockaddr_un *)0)->sun_path - 1;
+    const size_t ipc_path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     if (strncmp(endpoint, "ipc://", 6) == 0 && strlen(endpoint + 6) > ipc_path_max) {
         ctl_refuse("%s: a socket path may have %zu bytes", endpoint, ipc_path_max);
         return false;
@@ -73,7 +77,8 @@ static int refuse(struct ctl *ctl, const struct wire_answer *answer)
         (void)json_print(answer_json(answer), true);
         return CTL_REFUSED;
     }
-    return ctl_refuse("refused: %s: %s", text_or_empty(answer->name), text_or_empty(answer->reason));
+    return ctl_refuse("refused: %s: %s", text_or_empty(answer->name),
+                      text_or_empty(answer->reason));
 }
 
 int ctl_order(struct ctl *ctl, struct wire_command *command)
@@ -101,7 +106,8 @@ static void add_members(struct table *table, const char *prefix, json_t *object)
 {
     const char *name;
     json_t *value;
-    json_object_foreach (object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         char path[256];
         snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", name);
         if (json_is_object(value) && strlen(path) < 128) {
@@ -131,7 +137,8 @@ int ctl_order_report(struct ctl *ctl, struct wire_command *command)
     json_error_t error;
     json_t *report = json_loads(text_or_empty(answer.json), JSON_REJECT_DUPLICATES, &error);
     if (report == NULL) {
-        return answer.done ? ctl_refuse("the daemon's report is not JSON: %s", error.text) : refuse(ctl, &answer);
+        return answer.done ? ctl_refuse("the daemon's report is not JSON: %s", error.text)
+                           : refuse(ctl, &answer);
     }
     int result;
     if (ctl->json) {
@@ -152,21 +159,25 @@ int ctl_order_report(struct ctl *ctl, struct wire_command *command)
 
 int ctl_health(struct ctl *ctl, int argc, char **argv)
 {
-    ctl_parse_nothing(ctl, "Ask the daemon how it is. Exit 1 when it does not answer or is not well.", argc, argv);
+    ctl_parse_nothing(ctl,
+                      "Ask the daemon how it is. Exit 1 when it does not answer or is not well.",
+                      argc, argv);
     struct wire_command command = {.order = ORDER_HEALTH};
     return ctl_order_report(ctl, &command);
 }
 
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv)
 {
-    ctl_parse_nothing(ctl, "Have a checkpoint of everything that is durable published now.", argc, argv);
+    ctl_parse_nothing(ctl, "Have a checkpoint of everything that is durable published now.", argc,
+                      argv);
     struct wire_command command = {.order = ORDER_CHECKPOINT};
     return ctl_order(ctl, &command);
 }
 
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv)
 {
-    ctl_parse_nothing(ctl, "Have an archive file of everything not yet sealed built and sealed now.", argc, argv);
+    ctl_parse_nothing(
+        ctl, "Have an archive file of everything not yet sealed built and sealed now.", argc, argv);
     struct wire_command command = {.order = ORDER_ARCHIVE};
     return ctl_order(ctl, &command);
 }

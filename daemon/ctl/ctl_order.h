@@ -9,9 +9,11 @@
 
 struct json_t;
 
-/* Fills request id and actor, sends, prints "done, entry N" or the refusal (as JSON with --json); returns an exit code. */
+/* Fills request id and actor, sends, prints "done, entry N" or the refusal (as JSON with --json);
+ * returns an exit code. */
 int ctl_order(struct ctl *ctl, struct wire_command *command);
-/* The same, but what a done command carries as JSON is printed: indented with --json, as name and value otherwise. */
+/* The same, but what a done command carries as JSON is printed: indented with --json, as name and
+ * value otherwise. */
 int ctl_order_report(struct ctl *ctl, struct wire_command *command);
 
 #endif

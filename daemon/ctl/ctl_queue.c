@@ -53,7 +53,8 @@ static json_t *row_json(const struct state_queue_row *row, uint32_t rank, int64_
     return object;
 }
 
-static void add_row(struct table *table, const struct state_queue_row *row, uint32_t rank, int64_t now_ns)
+static void add_row(struct table *table, const struct state_queue_row *row, uint32_t rank,
+                    int64_t now_ns)
 {
     char age[TABLE_CELL_BYTES];
     char item[2 * ITEM_ID_BYTES + 1];
@@ -61,7 +62,8 @@ static void add_row(struct table *table, const struct state_queue_row *row, uint
     size_t used = 0;
     reasons[0] = '\0';
     for (uint32_t i = 0; i < row->reasons_count; i++) {
-        used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", i > 0 ? "\n" : "", row->reasons[i]);
+        used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", i > 0 ? "\n" : "",
+                                 row->reasons[i]);
     }
     hex_encode(row->item, ITEM_ID_BYTES, item);
     format_age(now_ns - row->decided_ns, age);
@@ -79,12 +81,14 @@ static void add_row(struct table *table, const struct state_queue_row *row, uint
     table_cell(table, reasons);
 }
 
-static int print_table(const struct state_queue_row *rows, uint32_t count, const struct queue_options *options)
+static int print_table(const struct state_queue_row *rows, uint32_t count,
+                       const struct queue_options *options)
 {
     static const struct table_column columns[] = {
-        {"#", TABLE_RIGHT},     {"ITEM", TABLE_LEFT},   {"LABEL", TABLE_LEFT},       {"MODE", TABLE_LEFT},
-        {"SITE/LANE", TABLE_LEFT}, {"SCORE", TABLE_RIGHT}, {"ARM", TABLE_LEFT},      {"PROPENSITY", TABLE_RIGHT},
-        {"AGE", TABLE_RIGHT},   {"STATE", TABLE_LEFT},  {"VERSION", TABLE_RIGHT},    {"REASONS", TABLE_LEFT},
+        {"#", TABLE_RIGHT},    {"ITEM", TABLE_LEFT},        {"LABEL", TABLE_LEFT},
+        {"MODE", TABLE_LEFT},  {"SITE/LANE", TABLE_LEFT},   {"SCORE", TABLE_RIGHT},
+        {"ARM", TABLE_LEFT},   {"PROPENSITY", TABLE_RIGHT}, {"AGE", TABLE_RIGHT},
+        {"STATE", TABLE_LEFT}, {"VERSION", TABLE_RIGHT},    {"REASONS", TABLE_LEFT},
     };
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {
@@ -110,7 +114,8 @@ static int print_once(struct ctl *ctl, struct state *state, const struct queue_o
     if (rows == NULL) {
         return ctl_refuse("no memory for %u rows", options->limit);
     }
-    struct state_queue_filter filter = {options->mode, options->site, options->all, options->limit, 0};
+    struct state_queue_filter filter = {options->mode, options->site, options->all, options->limit,
+                                        0};
     uint32_t count = 0;
     struct err err = state_queue(state, &filter, rows, &count);
     int result;
@@ -130,7 +135,8 @@ static int print_once(struct ctl *ctl, struct state *state, const struct queue_o
     return result;
 }
 
-/* A line of JSON, or a fresh screen, each time the log has moved on; at least every ten seconds, for the ages. */
+/* A line of JSON, or a fresh screen, each time the log has moved on; at least every ten seconds,
+ * for the ages. */
 static int watch(struct ctl *ctl, struct state *state, const struct queue_options *options)
 {
     const struct timespec pause = {.tv_nsec = 500 * NS_PER_MS};
@@ -153,7 +159,13 @@ static int watch(struct ctl *ctl, struct state *state, const struct queue_option
     }
 }
 
-enum { OPTION_MODE = 'm', OPTION_SITE = 's', OPTION_LIMIT = 'n', OPTION_ALL = 'a', OPTION_WATCH = 'w' };
+enum {
+    OPTION_MODE = 'm',
+    OPTION_SITE = 's',
+    OPTION_LIMIT = 'n',
+    OPTION_ALL = 'a',
+    OPTION_WATCH = 'w'
+};
 
 static error_t parse_queue(int key, char *text, struct argp_state *state)
 {
@@ -161,7 +173,8 @@ static error_t parse_queue(int key, char *text, struct argp_state *state)
     switch (key) {
     case OPTION_MODE:
         if (mode_parse(text) == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s", text);
+            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
+                       text);
         }
         options->mode = text;
         return 0;
@@ -198,8 +211,9 @@ int ctl_queue(struct ctl *ctl, int argc, char **argv)
         {"watch", OPTION_WATCH, 0, 0, "show it again whenever it changes, until interrupted", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_queue, "", "The ranked referral queue: what next, and why.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table, parse_queue, "",  "The ranked referral queue: what next, and why.",
+        NULL,          NULL,        NULL};
     struct queue_options options = {.limit = 50};
     ctl_parse(ctl, &own, &options, argc, argv);
     struct state *state = ctl_open_state(ctl);

@@ -15,10 +15,10 @@
 #include "ctl/table.h"
 #include "kernels/statistics.h"
 
-/* Every number here is a metric of config/metrics: the file says what is counted, this program adds the interval and says
- * when a cell is too small to be quoted. */
+/* Every number here is a metric of config/metrics: the file says what is counted, this program adds
+ * the interval and says when a cell is too small to be quoted. */
 
-#define SMALL_CELL 10u     /* a denominator below this is marked: STATISTICS.md, trap T7 */
+#define SMALL_CELL 10u /* a denominator below this is marked: STATISTICS.md, trap T7 */
 #define CONFIDENCE 0.95
 #define METRICS_MAX 64u
 
@@ -65,7 +65,8 @@ static void add_interval(json_t *row)
     json_object_set_new(row, "small", json_boolean(rate.count < SMALL_CELL));
 }
 
-static void take_metric_row(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void take_metric_row(void *arg, uint32_t columns_count, const char *const *names,
+                            const char *const *values)
 {
     json_t *row = json_object();
     for (uint32_t i = 0; i < columns_count; i++) {
@@ -84,7 +85,8 @@ static void take_metric_row(void *arg, uint32_t columns_count, const char *const
 }
 
 /* NULL when it could not be computed (told). */
-static json_t *metric_json(struct state *state, const char *path, const struct report_options *options)
+static json_t *metric_json(struct state *state, const char *path,
+                           const struct report_options *options)
 {
     struct metric_file file;
     struct err err = metric_file_read(path, &options->period, &file);
@@ -113,7 +115,8 @@ static json_t *metric_json(struct state *state, const char *path, const struct r
 
 static bool is_group_column(const char *name)
 {
-    static const char *const others[] = {"numerator", "denominator", "nominal", "rate", "lower", "upper", "small"};
+    static const char *const others[] = {"numerator", "denominator", "nominal", "rate",
+                                         "lower",     "upper",       "small"};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (strcmp(name, others[i]) == 0) {
             return false;
@@ -153,7 +156,8 @@ static bool print_rows(json_t *rows)
     uint32_t groups_count = 0;
     const char *name;
     json_t *value;
-    json_object_foreach (first, name, value) {
+    json_object_foreach(first, name, value)
+    {
         if (is_group_column(name) && groups_count < TABLE_COLUMNS_MAX - 6) {
             columns[groups_count++] = (struct table_column){name, TABLE_LEFT};
         }
@@ -174,7 +178,8 @@ static bool print_rows(json_t *rows)
     }
     size_t index;
     json_t *row;
-    json_array_foreach (rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         for (uint32_t i = 0; i < groups_count; i++) {
             table_cell(table, member_text(row, columns[i].name));
         }
@@ -208,12 +213,14 @@ static uint32_t list_metrics(const char *directory, const char *only, char *file
 {
     DIR *folder = opendir(directory);
     uint32_t count = 0;
-    for (struct dirent *found; folder != NULL && (found = readdir(folder)) != NULL && count < METRICS_MAX;) {
+    for (struct dirent *found;
+         folder != NULL && (found = readdir(folder)) != NULL && count < METRICS_MAX;) {
         size_t bytes = strlen(found->d_name);
         if (bytes <= 4 || strcmp(found->d_name + bytes - 4, ".sql") != 0) {
             continue;
         }
-        if (only != NULL && (strlen(only) != bytes - 4 || strncmp(only, found->d_name, bytes - 4) != 0)) {
+        if (only != NULL &&
+            (strlen(only) != bytes - 4 || strncmp(only, found->d_name, bytes - 4) != 0)) {
             continue;
         }
         files[count] = strdup(found->d_name);
@@ -232,14 +239,16 @@ static json_t *report_json(struct state *state, const struct report_options *opt
     char *files[METRICS_MAX];
     uint32_t count = list_metrics(options->directory, options->only, files);
     if (count == 0) {
-        ctl_refuse("no metric %s in %s", options->only == NULL ? "(*.sql)" : options->only, options->directory);
+        ctl_refuse("no metric %s in %s", options->only == NULL ? "(*.sql)" : options->only,
+                   options->directory);
         return NULL;
     }
     json_t *metrics = json_array();
     for (uint32_t i = 0; i < count; i++) {
         char path[DURABLE_PATH_BYTES];
         json_t *metric = NULL;
-        if (metrics != NULL && snprintf(path, sizeof path, "%s/%s", options->directory, files[i]) < (int)sizeof path) {
+        if (metrics != NULL &&
+            snprintf(path, sizeof path, "%s/%s", options->directory, files[i]) < (int)sizeof path) {
             metric = metric_json(state, path, options);
         }
         if (metric == NULL) {
@@ -270,13 +279,16 @@ static json_t *report_json(struct state *state, const struct report_options *opt
 static int print_report(json_t *report)
 {
     bool whole = true;
-    printf("Computed from the first %lld entries of the log. Period: %s to %s.\n", member_integer(report, "entries"),
+    printf("Computed from the first %lld entries of the log. Period: %s to %s.\n",
+           member_integer(report, "entries"),
            json_object_get(report, "from") ? member_text(report, "from") : "the beginning",
            json_object_get(report, "to") ? member_text(report, "to") : "now");
-    printf("Intervals: %s. A denominator below %u is marked as small.\n\n", member_text(report, "interval"), SMALL_CELL);
+    printf("Intervals: %s. A denominator below %u is marked as small.\n\n",
+           member_text(report, "interval"), SMALL_CELL);
     size_t index;
     json_t *metric;
-    json_array_foreach (json_object_get(report, "metrics"), index, metric) {
+    json_array_foreach(json_object_get(report, "metrics"), index, metric)
+    {
         whole = print_metric(metric) && whole;
     }
     return whole ? CTL_GOOD : ctl_refuse("no memory for the whole report");
@@ -318,12 +330,15 @@ int ctl_report(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"from", 'f', "TIME", 0, "count from this time on (UTC, inclusive)", 1},
         {"to", 't', "TIME", 0, "count up to this time (UTC, exclusive)", 1},
-        {"metrics", 'm', "DIR", 0, "where the metric files are (default: those that came with the program)", 1},
+        {"metrics", 'm', "DIR", 0,
+         "where the metric files are (default: those that came with the program)", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_report, "[METRIC]",
-                                    "The published metrics, each with its definition, version and 95% interval.", NULL,
-                                    NULL, NULL};
+    static const struct argp own = {
+        options_table, parse_report,
+        "[METRIC]",    "The published metrics, each with its definition, version and 95% interval.",
+        NULL,          NULL,
+        NULL};
     struct report_options options = {0};
     char found[DURABLE_PATH_BYTES];
     ctl_parse(ctl, &own, &options, argc, argv);

@@ -10,7 +10,8 @@
 #include "ctl/rows.h"
 #include "ctl/table.h"
 
-/* Everything known of an item, in the order of its life: records, images, score with its parts, decision, referral. */
+/* Everything known of an item, in the order of its life: records, images, score with its parts,
+ * decision, referral. */
 
 struct section {
     const char *name;
@@ -21,42 +22,55 @@ struct section {
 
 static const struct section sections[] = {
     {"records", false, "intttttttttttb",
-     "SELECT entry, t_ns, kind, record_id, publisher, stream, mode, site, lane, label, scanner, scanner_type,"
+     "SELECT entry, t_ns, kind, record_id, publisher, stream, mode, site, lane, label, scanner, "
+     "scanner_type,"
      " lower(hex(sha256)) AS sha256, late FROM records WHERE item = ?1 ORDER BY entry"},
     {"images", false, "iiiiitiih",
-     "SELECT images.entry AS entry, position, width, height, bits, energy, view, payload_bytes, images.sha256 AS sha256"
-     " FROM records JOIN images ON images.entry = records.entry WHERE records.item = ?1 ORDER BY images.entry, position"},
+     "SELECT images.entry AS entry, position, width, height, bits, energy, view, payload_bytes, "
+     "images.sha256 AS sha256"
+     " FROM records JOIN images ON images.entry = records.entry WHERE records.item = ?1 ORDER BY "
+     "images.entry, position"},
     {"score", true, "inrrrt",
-     "SELECT scores.entry AS entry, t_ns, probability, logit, quality, unscorable FROM items JOIN scores"
+     "SELECT scores.entry AS entry, t_ns, probability, logit, quality, unscorable FROM items JOIN "
+     "scores"
      " ON scores.entry = items.score_entry WHERE items.item = ?1"},
     {"contributions", false, "trt",
-     "SELECT name, logit, words FROM items JOIN contributions ON contributions.score = items.score_entry"
+     "SELECT name, logit, words FROM items JOIN contributions ON contributions.score = "
+     "items.score_entry"
      " WHERE items.item = ?1 ORDER BY position"},
     {"models", false, "th",
      "SELECT name, sha256 FROM items JOIN score_models ON score_models.score = items.score_entry"
      " WHERE items.item = ?1 ORDER BY position"},
     {"regions", false, "iiiiir",
-     "SELECT image_index, x, y, width, height, value FROM items JOIN regions ON regions.score = items.score_entry"
+     "SELECT image_index, x, y, width, height, value FROM items JOIN regions ON regions.score = "
+     "items.score_entry"
      " WHERE items.item = ?1 ORDER BY position"},
     {"decision", true, "inttrrrrrrriihttthtw",
-     "SELECT entry, t_ns, decision, arm, propensity, random_rate, probability, cutoff, priority, capacity_per_hour,"
-     " arrivals_per_hour, rank, window_count, policy_sha256, draw_scheme, draw_day, draw_stratum, draw, hold_ended_by,"
+     "SELECT entry, t_ns, decision, arm, propensity, random_rate, probability, cutoff, priority, "
+     "capacity_per_hour,"
+     " arrivals_per_hour, rank, window_count, policy_sha256, draw_scheme, draw_day, draw_stratum, "
+     "draw, hold_ended_by,"
      " reasons FROM decisions WHERE entry = (SELECT decision_entry FROM items WHERE item = ?1)"},
     {"referral", true, "tittnnn",
-     "SELECT state, version, actor, code, opened_ns, claimed_ns, closed_ns FROM referrals WHERE item = ?1"},
+     "SELECT state, version, actor, code, opened_ns, claimed_ns, closed_ns FROM referrals WHERE "
+     "item = ?1"},
     {"actions", false, "inttttit",
-     "SELECT entry, t_ns, actor, action, code, to_state, version, request_id FROM actions WHERE item = ?1 ORDER BY entry"},
+     "SELECT entry, t_ns, actor, action, code, to_state, version, request_id FROM actions WHERE "
+     "item = ?1 ORDER BY entry"},
     {"outcomes", false, "intttbtrtbiiiiii",
-     "SELECT entry, t_ns, actor, exam_level, result, found, seizure_class, quantity, unit, has_region, image_index,"
-     " region_x, region_y, region_width, region_height, version FROM outcomes WHERE item = ?1 ORDER BY entry"},
+     "SELECT entry, t_ns, actor, exam_level, result, found, seizure_class, quantity, unit, "
+     "has_region, image_index,"
+     " region_x, region_y, region_width, region_height, version FROM outcomes WHERE item = ?1 "
+     "ORDER BY entry"},
 };
 enum { SECTIONS_COUNT = sizeof sections / sizeof sections[0] };
 
 static const struct section item_section = {
-    "item", true, "httttn", "SELECT item, label, mode, site, lane, first_ns FROM items WHERE item = ?1"};
+    "item", true, "httttn",
+    "SELECT item, label, mode, site, lane, first_ns FROM items WHERE item = ?1"};
 
-static bool add_section(struct state *state, const struct section *section, const uint8_t item[ITEM_ID_BYTES],
-                        json_t *out)
+static bool add_section(struct state *state, const struct section *section,
+                        const uint8_t item[ITEM_ID_BYTES], json_t *out)
 {
     json_t *rows = rows_of_item(state, section->sql, section->types, item);
     if (rows == NULL) {
@@ -94,20 +108,24 @@ static void print_head(json_t *out)
     json_t *decision = json_object_get(out, "decision");
     json_t *referral = json_object_get(out, "referral");
     char line[512];
-    snprintf(line, sizeof line, "%s  (item %s)", member_text(out, "label"), member_text(out, "item"));
+    snprintf(line, sizeof line, "%s  (item %s)", member_text(out, "label"),
+             member_text(out, "item"));
     text_print(stdout, line, 0, 0);
-    snprintf(line, sizeof line, "%s at %s/%s, first seen %.19sZ", member_text(out, "mode"), member_text(out, "site"),
-             member_text(out, "lane"), member_text(out, "first"));
+    snprintf(line, sizeof line, "%s at %s/%s, first seen %.19sZ", member_text(out, "mode"),
+             member_text(out, "site"), member_text(out, "lane"), member_text(out, "first"));
     text_print(stdout, line, 0, 0);
     if (decision == NULL) {
         puts("Not decided yet.");
         return;
     }
     printf("Decision    %s, arm %s, entry %lld, %.19sZ\n", member_text(decision, "decision"),
-           member_text(decision, "arm"), member_integer(decision, "entry"), member_text(decision, "t"));
-    printf("            probability %.6g, cut-off %.6g, propensity %.6g, random rate %.6g, priority %.6g\n",
-           member_real(decision, "probability"), member_real(decision, "cutoff"), member_real(decision, "propensity"),
-           member_real(decision, "random_rate"), member_real(decision, "priority"));
+           member_text(decision, "arm"), member_integer(decision, "entry"),
+           member_text(decision, "t"));
+    printf("            probability %.6g, cut-off %.6g, propensity %.6g, random rate %.6g, "
+           "priority %.6g\n",
+           member_real(decision, "probability"), member_real(decision, "cutoff"),
+           member_real(decision, "propensity"), member_real(decision, "random_rate"),
+           member_real(decision, "priority"));
     printf("            rank %lld of %lld, capacity %.6g/h, arrivals %.6g/h, hold ended by %s\n",
            member_integer(decision, "rank"), member_integer(decision, "window_count"),
            member_real(decision, "capacity_per_hour"), member_real(decision, "arrivals_per_hour"),
@@ -115,9 +133,9 @@ static void print_head(json_t *out)
     if (referral != NULL) {
         const char *actor = member_text(referral, "actor");
         const char *code = member_text(referral, "code");
-        snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s", member_text(referral, "state"),
-                 member_integer(referral, "version"), actor[0] == '\0' ? "" : ", by ", actor,
-                 code[0] == '\0' ? "" : ", code ", code);
+        snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s",
+                 member_text(referral, "state"), member_integer(referral, "version"),
+                 actor[0] == '\0' ? "" : ", by ", actor, code[0] == '\0' ? "" : ", code ", code);
         text_print(stdout, line, 0, 0);
     }
 }
@@ -130,8 +148,9 @@ static void print_reasons(json_t *out)
     if (score == NULL) {
         return;
     }
-    printf("\nScore       %.6g (logit %.6g, image and data quality %.3g), entry %lld\n", member_real(score, "probability"),
-           member_real(score, "logit"), member_real(score, "quality"), member_integer(score, "entry"));
+    printf("\nScore       %.6g (logit %.6g, image and data quality %.3g), entry %lld\n",
+           member_real(score, "probability"), member_real(score, "logit"),
+           member_real(score, "quality"), member_integer(score, "entry"));
     if (member_text(score, "unscorable")[0] != '\0') {
         fputs("            not scorable: ", stdout);
         text_print(stdout, member_text(score, "unscorable"), 0, 0);
@@ -139,7 +158,8 @@ static void print_reasons(json_t *out)
     struct table *table = table_open(columns, 3);
     size_t index;
     json_t *part;
-    json_array_foreach (json_object_get(out, "contributions"), index, part) {
+    json_array_foreach(json_object_get(out, "contributions"), index, part)
+    {
         if (table != NULL) {
             table_cell(table, member_text(part, "name"));
             table_cellf(table, "%+.4f", member_real(part, "logit"));
@@ -181,7 +201,8 @@ static void print_list(json_t *out, const struct listed *listed)
     }
     size_t index;
     json_t *row;
-    json_array_foreach (rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         for (uint32_t c = 0; c < count; c++) {
             json_t *value = json_object_get(row, names[c]);
             if (json_is_string(value)) {
@@ -246,12 +267,18 @@ static error_t parse_show(int key, char *text, struct argp_state *state)
 int ctl_show(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"png", 'p', "FILE", 0, "write its image with the anomaly map in colour and the regions as boxes", 1},
+        {"png", 'p', "FILE", 0,
+         "write its image with the anomaly map in colour and the regions as boxes", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_show, "ITEM",
-                                    "Everything known of an item: records, score with its parts, decision, referral.", NULL,
-                                    NULL, NULL};
+    static const struct argp own = {
+        options_table,
+        parse_show,
+        "ITEM",
+        "Everything known of an item: records, score with its parts, decision, referral.",
+        NULL,
+        NULL,
+        NULL};
     struct show_options options = {0};
     uint8_t item[ITEM_ID_BYTES];
     ctl_parse(ctl, &own, &options, argc, argv);

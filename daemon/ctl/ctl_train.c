@@ -13,8 +13,9 @@
 #include "feeds/image_folder.h"
 #include "score/train.h"
 
-/* Training reads what triage-feed would send, through the same readers and in the same order, so that "every second image"
- * means the same images in both. It writes model files and nothing else; installing is another, logged, step. */
+/* Training reads what triage-feed would send, through the same readers and in the same order, so
+ * that "every second image" means the same images in both. It writes model files and nothing else;
+ * installing is another, logged, step. */
 
 struct train_options {
     struct image_folder_conf folder;
@@ -36,7 +37,8 @@ static void show_progress(const char *what, uint64_t done, uint64_t total)
     }
     shown_ns = now_ns;
     double share = total == 0 ? 1.0 : (double)done / (double)total;
-    fprintf(stderr, "\r%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")%s", what, 100.0 * share, done, total, is_last ? "\n" : "");
+    fprintf(stderr, "\r%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")%s", what, 100.0 * share, done, total,
+            is_last ? "\n" : "");
 }
 
 static json_t *report_json(const struct train_report *report)
@@ -64,14 +66,17 @@ static int tell(const struct ctl *ctl, const struct train_report *reports, uint3
     return CTL_GOOD;
 }
 
-/* A low-energy image of the same view and size belongs to its high-energy one and is not learnt by itself. */
-static const struct image *companion(const struct scan *scan, uint32_t index, enum energy energy, uint32_t *at)
+/* A low-energy image of the same view and size belongs to its high-energy one and is not learnt by
+ * itself. */
+static const struct image *companion(const struct scan *scan, uint32_t index, enum energy energy,
+                                     uint32_t *at)
 {
     const struct image *image = &scan->images[index];
     for (uint32_t i = 0; i < scan->images_count; i++) {
         const struct image *other = &scan->images[i];
-        if (i != index && other->energy == energy && other->view == image->view && other->width == image->width &&
-            other->height == image->height && other->meaning == image->meaning) {
+        if (i != index && other->energy == energy && other->view == image->view &&
+            other->width == image->width && other->height == image->height &&
+            other->meaning == image->meaning) {
             *at = i;
             return other;
         }
@@ -80,14 +85,15 @@ static const struct image *companion(const struct scan *scan, uint32_t index, en
 }
 
 /* *skipped counts images that the trainer cannot use; they are named on standard error. */
-static struct err add_scan(struct train_appearance *train, const struct folder_scan *scan, const char *name,
-                           uint32_t *skipped)
+static struct err add_scan(struct train_appearance *train, const struct folder_scan *scan,
+                           const char *name, uint32_t *skipped)
 {
     struct err err = err_none;
     for (uint32_t i = 0; i < scan->scan.images_count && !err_is(err); i++) {
         const struct image *image = &scan->scan.images[i];
         uint32_t low_index = 0;
-        if (image->energy == ENERGY_LOW && companion(&scan->scan, i, ENERGY_HIGH, &low_index) != NULL) {
+        if (image->energy == ENERGY_LOW &&
+            companion(&scan->scan, i, ENERGY_HIGH, &low_index) != NULL) {
             continue;
         }
         struct train_image given = {.image = image, .pixels = scan->pixels[i], .name = name};
@@ -105,8 +111,8 @@ static struct err add_scan(struct train_appearance *train, const struct folder_s
     return err;
 }
 
-static int learn_images(struct ctl *ctl, struct train_appearance *train, const struct image_folder *folder,
-                        const char *out)
+static int learn_images(struct ctl *ctl, struct train_appearance *train,
+                        const struct image_folder *folder, const char *out)
 {
     uint32_t count = image_folder_count(folder);
     uint32_t skipped = 0;
@@ -144,9 +150,22 @@ static bool make_out(const char *out)
     return !err_is(err);
 }
 
-enum { OPTION_IMAGES = 0x2000, OPTION_SCANNER_TYPE, OPTION_OUT, OPTION_LIST, OPTION_SKIP_LIST, OPTION_EVERY,
-       OPTION_OFFSET, OPTION_SEED, OPTION_BANK, OPTION_DIMENSIONS, OPTION_HEIGHT, OPTION_DECLARATIONS, OPTION_MAPPING,
-       OPTION_MODE };
+enum {
+    OPTION_IMAGES = 0x2000,
+    OPTION_SCANNER_TYPE,
+    OPTION_OUT,
+    OPTION_LIST,
+    OPTION_SKIP_LIST,
+    OPTION_EVERY,
+    OPTION_OFFSET,
+    OPTION_SEED,
+    OPTION_BANK,
+    OPTION_DIMENSIONS,
+    OPTION_HEIGHT,
+    OPTION_DECLARATIONS,
+    OPTION_MAPPING,
+    OPTION_MODE
+};
 
 static error_t parse_appearance(int key, char *text, struct argp_state *state)
 {
@@ -190,7 +209,8 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->folder.directory == NULL || options->appearance.scanner_type == NULL || options->out == NULL) {
+        if (options->folder.directory == NULL || options->appearance.scanner_type == NULL ||
+            options->out == NULL) {
             argp_error(state, "--images, --scanner-type and --out are required");
         }
         if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
@@ -205,8 +225,10 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"images", OPTION_IMAGES, "DIR", 0, "images of normal traffic, as triage-feed images reads them (required)", 1},
-        {"scanner-type", OPTION_SCANNER_TYPE, "T", 0, "the model becomes appearance/T (required)", 1},
+        {"images", OPTION_IMAGES, "DIR", 0,
+         "images of normal traffic, as triage-feed images reads them (required)", 1},
+        {"scanner-type", OPTION_SCANNER_TYPE, "T", 0, "the model becomes appearance/T (required)",
+         1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
         {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
         {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
@@ -215,15 +237,25 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         {"seed", OPTION_SEED, "N", 0, "of the sampling (default 1)", 1},
         {"bank", OPTION_BANK, "N", 0, "patches kept in the memory bank (default 4096)", 1},
         {"dimensions", OPTION_DIMENSIONS, "N", 0, "of an embedding (default 64)", 1},
-        {"height", OPTION_HEIGHT, "PIXELS", 0, "images are reduced to at most this (default: judge.working_height)", 1},
+        {"height", OPTION_HEIGHT, "PIXELS", 0,
+         "images are reduced to at most this (default: judge.working_height)", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_appearance, "",
-                                    "Learn what normal images of a scanner type look like. Same images, options and machine:"
-                                    " same file.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table,
+        parse_appearance,
+        "",
+        "Learn what normal images of a scanner type look like. Same images, options and machine:"
+        " same file.",
+        NULL,
+        NULL,
+        NULL};
     struct train_options options = {
-        .folder = {.every = 1, .pixels_max = UINT64_C(1) << 28, .mode = MODE_TRUCK, .site = "training", .lane = "",
+        .folder = {.every = 1,
+                   .pixels_max = UINT64_C(1) << 28,
+                   .mode = MODE_TRUCK,
+                   .site = "training",
+                   .lane = "",
                    .scanner = "training"},
         .appearance = {.bank_patches_max = 4096, .dimensions = 64, .seed = 1}};
     ctl_parse(ctl, &own, &options, argc, argv);
@@ -241,7 +273,8 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
     }
     struct train_appearance *train = NULL;
     err = train_appearance_open(&options.appearance, &train);
-    int result = err_is(err) ? ctl_fail("train", err) : learn_images(ctl, train, folder, options.out);
+    int result =
+        err_is(err) ? ctl_fail("train", err) : learn_images(ctl, train, folder, options.out);
     train_appearance_close(&train);
     image_folder_close(&folder);
     return result;
@@ -266,14 +299,16 @@ static error_t parse_history(int key, char *text, struct argp_state *state)
     case OPTION_MODE:
         options->table.mode = mode_parse(text);
         if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s", text);
+            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
+                       text);
         }
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->table.path == NULL || options->table.mapping_path == NULL || options->out == NULL) {
+        if (options->table.path == NULL || options->table.mapping_path == NULL ||
+            options->out == NULL) {
             argp_error(state, "--declarations, --mapping and --out are required");
         }
         return 0;
@@ -313,7 +348,8 @@ static int learn_rows(struct ctl *ctl, struct train_history *train, struct decla
         used++;
         show_progress("bytes of the table", row.end_offset, declaration_csv_bytes(table));
     }
-    fprintf(stderr, "%" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n", used, skipped);
+    fprintf(stderr, "%" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n",
+            used, skipped);
     struct train_report reports[2];
     struct err err = train_history_write(train, options->out, &reports[0], &reports[1]);
     return err_is(err) ? ctl_fail(options->out, err) : tell(ctl, reports, 2);
@@ -322,16 +358,23 @@ static int learn_rows(struct ctl *ctl, struct train_history *train, struct decla
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of labelled declarations in the order of time (required)", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what, labels included (required)", 1},
+        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
+         "table of labelled declarations in the order of time (required)", 1},
+        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what, labels included (required)",
+         1},
         {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the two model files go (required)", 1},
         {"seed", OPTION_SEED, "N", 0, "of the fit (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_history, "",
-                                    "Learn from past exams of declarations: makes the models history and fusion.", NULL,
-                                    NULL, NULL};
+    static const struct argp own = {
+        options_table,
+        parse_history,
+        "",
+        "Learn from past exams of declarations: makes the models history and fusion.",
+        NULL,
+        NULL,
+        NULL};
     struct train_options options = {.seed = 1, .table = {.site = "training", .lane = ""}};
     char error[CSV_ERROR_BYTES] = "";
     ctl_parse(ctl, &own, &options, argc, argv);

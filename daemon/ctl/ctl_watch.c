@@ -11,7 +11,8 @@
 #include "ctl/json_text.h"
 #include "ctl/table.h"
 
-/* Decisions as they are made, from the verdict feed: what a gate, a sorter or a dispatcher would subscribe to. */
+/* Decisions as they are made, from the verdict feed: what a gate, a sorter or a dispatcher would
+ * subscribe to. */
 
 struct watch_options {
     const char *key_file;
@@ -41,7 +42,8 @@ static error_t parse_watch(int key, char *text, struct argp_state *state)
         return 0;
     case ARGP_KEY_END:
         if (options->key_file == NULL) {
-            argp_error(state, "--key FILE is required: the feed is for allowed subscribers (triagectl keys subscriber)");
+            argp_error(state, "--key FILE is required: the feed is for allowed subscribers "
+                              "(triagectl keys subscriber)");
         }
         return 0;
     default:
@@ -83,8 +85,9 @@ static int print_line(const struct wire_verdict *verdict)
     char line[1024];
     clock_text(verdict->t_ns, t);
     hex_encode(verdict->item, ITEM_ID_BYTES, item);
-    snprintf(line, sizeof line, "%.19sZ  %-8s %-8s %.8s  %.4f  %s %s/%s  %s  %s", t, verdict->decision, verdict->arm,
-             item, verdict->probability, mode_text(verdict->mode), verdict->site, verdict->lane, verdict->label,
+    snprintf(line, sizeof line, "%.19sZ  %-8s %-8s %.8s  %.4f  %s %s/%s  %s  %s", t,
+             verdict->decision, verdict->arm, item, verdict->probability, mode_text(verdict->mode),
+             verdict->site, verdict->lane, verdict->label,
              verdict->reasons_count > 0 ? verdict->reasons[0].words : "");
     text_print(stdout, line, 0, 0);
     return CTL_GOOD;
@@ -119,22 +122,30 @@ int ctl_watch(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
         {"key", 'k', "FILE", 0, "CURVE pair of an allowed subscriber (required)", 1},
-        {"daemon-key", 's', "FILE", 0, "public key of the daemon (default: KEYS/daemon.key.pub)", 1},
+        {"daemon-key", 's', "FILE", 0, "public key of the daemon (default: KEYS/daemon.key.pub)",
+         1},
         {"topic", 't', "PREFIX", 0, "only verdicts whose topic begins so", 1},
         {"count", 'n', "N", 0, "stop after N verdicts", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {options_table, parse_watch, "",
-                                    "Print decisions as the daemon makes them, until interrupted. --endpoint is the verdict"
-                                    " feed's here.",
-                                    NULL, NULL, NULL};
+    static const struct argp own = {
+        options_table,
+        parse_watch,
+        "",
+        "Print decisions as the daemon makes them, until interrupted. --endpoint is the verdict"
+        " feed's here.",
+        NULL,
+        NULL,
+        NULL};
     struct watch_options options = {.topic = ""};
     char endpoint[DURABLE_PATH_BYTES];
     char keys[DURABLE_PATH_BYTES];
     char daemon_key[DURABLE_PATH_BYTES + 32];
     ctl_parse(ctl, &own, &options, argc, argv);
     if (!ctl_settle(ctl) || !ctl_path(ctl, ctl->conf.store_keys, keys) ||
-        !ctl_endpoint(ctl, ctl->endpoint != NULL ? ctl->endpoint : ctl->conf.ingest_verdict_endpoint, endpoint)) {
+        !ctl_endpoint(ctl,
+                      ctl->endpoint != NULL ? ctl->endpoint : ctl->conf.ingest_verdict_endpoint,
+                      endpoint)) {
         return CTL_REFUSED;
     }
     if (endpoint[0] == '\0') {
@@ -142,9 +153,10 @@ int ctl_watch(struct ctl *ctl, int argc, char **argv)
     }
     snprintf(daemon_key, sizeof daemon_key, "%s/daemon.key.pub", keys);
     struct client_feed *feed = NULL;
-    struct err err = client_feed_open(endpoint, options.key_file,
-                                      options.daemon_key_file != NULL ? options.daemon_key_file : daemon_key,
-                                      options.topic, &feed);
+    struct err err =
+        client_feed_open(endpoint, options.key_file,
+                         options.daemon_key_file != NULL ? options.daemon_key_file : daemon_key,
+                         options.topic, &feed);
     if (err_is(err)) {
         return ctl_fail(endpoint, err);
     }

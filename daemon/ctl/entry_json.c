@@ -121,9 +121,10 @@ static void add_score(json_t *out, const struct entry_score *score)
     array = json_array();
     for (uint32_t i = 0; i < score->regions_count; i++) {
         const struct entry_region *region = &score->regions[i];
-        json_array_append_new(array, json_pack("{s:i, s:i, s:i, s:i, s:i, s:f}", "image", (int)region->image_index, "x",
-                                               (int)region->x, "y", (int)region->y, "width", (int)region->width,
-                                               "height", (int)region->height, "score", region->score));
+        json_array_append_new(
+            array, json_pack("{s:i, s:i, s:i, s:i, s:i, s:f}", "image", (int)region->image_index,
+                             "x", (int)region->x, "y", (int)region->y, "width", (int)region->width,
+                             "height", (int)region->height, "score", region->score));
     }
     json_object_set_new(out, "regions", array);
 }
@@ -171,9 +172,10 @@ static void add_outcome(json_t *out, const struct entry_outcome *outcome)
     }
     if (outcome->has_region) {
         json_object_set_new(out, "region",
-                            json_pack("{s:i, s:i, s:i, s:i, s:i}", "image", (int)outcome->image_index, "x",
-                                      (int)outcome->region_x, "y", (int)outcome->region_y, "width",
-                                      (int)outcome->region_width, "height", (int)outcome->region_height));
+                            json_pack("{s:i, s:i, s:i, s:i, s:i}", "image",
+                                      (int)outcome->image_index, "x", (int)outcome->region_x, "y",
+                                      (int)outcome->region_y, "width", (int)outcome->region_width,
+                                      "height", (int)outcome->region_height));
     }
     set_text(out, "request_id", outcome->request_id);
     set_count(out, "version", outcome->version);
@@ -206,7 +208,8 @@ static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
     set_hash(out, "commitment", commit->commitment);
     json_t *rates = json_object();
     for (uint32_t i = 0; i < commit->rates_count; i++) {
-        set_number(rates, commit->rates[i].stratum == NULL ? "" : commit->rates[i].stratum, commit->rates[i].rate);
+        set_number(rates, commit->rates[i].stratum == NULL ? "" : commit->rates[i].stratum,
+                   commit->rates[i].rate);
     }
     json_object_set_new(out, "rates", rates);
 }

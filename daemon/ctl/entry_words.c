@@ -11,16 +11,18 @@ static const char *or_dash(const char *text)
 
 static void received_words(const struct entry_received *received, char *out, size_t out_bytes)
 {
-    snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s, %s %s/%s, %" PRIu64 " B, %u images", or_dash(received->publisher),
-             or_dash(received->stream), received->sequence, or_dash(received->record_id), mode_text(received->mode),
-             or_dash(received->site), or_dash(received->lane), received->record_bytes, received->images_count);
+    snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s, %s %s/%s, %" PRIu64 " B, %u images",
+             or_dash(received->publisher), or_dash(received->stream), received->sequence,
+             or_dash(received->record_id), mode_text(received->mode), or_dash(received->site),
+             or_dash(received->lane), received->record_bytes, received->images_count);
 }
 
 static void decision_words(const struct entry_decision *decision, char *out, size_t out_bytes)
 {
-    snprintf(out, out_bytes, "%s (%s), probability %.4f, propensity %.4f, %s, %s %s/%s", or_dash(decision->decision),
-             or_dash(decision->arm), decision->probability, decision->propensity, or_dash(decision->label),
-             mode_text(decision->mode), or_dash(decision->site), or_dash(decision->lane));
+    snprintf(out, out_bytes, "%s (%s), probability %.4f, propensity %.4f, %s, %s %s/%s",
+             or_dash(decision->decision), or_dash(decision->arm), decision->probability,
+             decision->propensity, or_dash(decision->label), mode_text(decision->mode),
+             or_dash(decision->site), or_dash(decision->lane));
 }
 
 static void item_words(const struct entry *entry, char *out, size_t out_bytes)
@@ -30,19 +32,21 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
         if (score->unscorable != NULL && score->unscorable[0] != '\0') {
             snprintf(out, out_bytes, "no score: %s", score->unscorable);
         } else {
-            snprintf(out, out_bytes, "probability %.4f from %u parts", score->probability, score->contributions_count);
+            snprintf(out, out_bytes, "probability %.4f from %u parts", score->probability,
+                     score->contributions_count);
         }
     } else if (entry->type == ENTRY_REFERRAL_DECISION) {
         decision_words(&entry->body.decision, out, out_bytes);
     } else if (entry->type == ENTRY_OFFICER_ACTION) {
         const struct entry_officer_action *action = &entry->body.officer_action;
         snprintf(out, out_bytes, "%s %s by %s: now %s, version %" PRIu64, or_dash(action->action),
-                 action->code == NULL ? "" : action->code, or_dash(entry->actor), or_dash(action->to_state),
-                 action->version);
+                 action->code == NULL ? "" : action->code, or_dash(entry->actor),
+                 or_dash(action->to_state), action->version);
     } else {
         const struct entry_outcome *outcome = &entry->body.outcome;
-        snprintf(out, out_bytes, "%s exam by %s: %s %s", or_dash(outcome->exam_level), or_dash(entry->actor),
-                 or_dash(outcome->result), outcome->seizure_class == NULL ? "" : outcome->seizure_class);
+        snprintf(out, out_bytes, "%s exam by %s: %s %s", or_dash(outcome->exam_level),
+                 or_dash(entry->actor), or_dash(outcome->result),
+                 outcome->seizure_class == NULL ? "" : outcome->seizure_class);
     }
 }
 
@@ -65,10 +69,12 @@ static void house_words(const struct entry *entry, char *out, size_t out_bytes)
                  entry->body.archive_seal.last_index, entry->body.archive_seal.file_bytes);
         break;
     case ENTRY_WAL_RECOVERED:
-        snprintf(out, out_bytes, "%" PRIu64 " unacknowledged bytes cut", entry->body.wal_recovered.torn_bytes);
+        snprintf(out, out_bytes, "%" PRIu64 " unacknowledged bytes cut",
+                 entry->body.wal_recovered.torn_bytes);
         break;
     case ENTRY_TIME_TICK:
-        snprintf(out, out_bytes, "%" PRIu64 " scans, %" PRIu64 " declarations, %" PRIu64 " refused so far",
+        snprintf(out, out_bytes,
+                 "%" PRIu64 " scans, %" PRIu64 " declarations, %" PRIu64 " refused so far",
                  entry->body.time_tick.received_scans, entry->body.time_tick.received_declarations,
                  entry->body.time_tick.refused);
         break;
@@ -92,8 +98,9 @@ void entry_words(const struct entry *entry, char *out, size_t out_bytes)
         received_words(&entry->body.received, out, out_bytes);
         break;
     case ENTRY_RECORD_REFUSED:
-        snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s: %s", or_dash(entry->body.refused.publisher),
-                 or_dash(entry->body.refused.stream), entry->body.refused.sequence, or_dash(entry->body.refused.name),
+        snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s: %s",
+                 or_dash(entry->body.refused.publisher), or_dash(entry->body.refused.stream),
+                 entry->body.refused.sequence, or_dash(entry->body.refused.name),
                  or_dash(entry->body.refused.reason));
         break;
     case ENTRY_SCORE:

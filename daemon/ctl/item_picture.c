@@ -18,7 +18,8 @@
 #include "score/appearance.h"
 #include "score/score.h"
 
-/* Images of an item are counted over all its scans in the order of their entries: that is how regions name theirs. */
+/* Images of an item are counted over all its scans in the order of their entries: that is how
+ * regions name theirs. */
 
 #define IMAGE_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -30,7 +31,8 @@ struct chosen {
     uint64_t payload_bytes;
 };
 
-/* The image with the strongest region; without regions the largest, high or single energy before low. */
+/* The image with the strongest region; without regions the largest, high or single energy before
+ * low. */
 static bool choose_image(const json_t *item, struct chosen *chosen)
 {
     json_t *images = json_object_get(item, "images");
@@ -40,7 +42,8 @@ static bool choose_image(const json_t *item, struct chosen *chosen)
     size_t best = json_array_size(images);
     long long best_rank = -1;
     json_t *image;
-    json_array_foreach (images, index, image) {
+    json_array_foreach(images, index, image)
+    {
         long long rank = member_integer(image, "width") * member_integer(image, "height");
         rank = strcmp(member_text(image, "energy"), "low") == 0 ? 0 : rank;
         rank = (json_int_t)index == wanted ? INT64_MAX : rank;
@@ -61,7 +64,8 @@ static bool choose_image(const json_t *item, struct chosen *chosen)
     return hex_decode(member_text(image, "sha256"), chosen->sha256, HASH_BYTES);
 }
 
-/* The scan as its publisher sent it: calibration levels are in no entry. The memory behind *scan is the arena's. */
+/* The scan as its publisher sent it: calibration levels are in no entry. The memory behind *scan is
+ * the arena's. */
 static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena, struct scan *scan)
 {
     char wal[DURABLE_PATH_BYTES];
@@ -85,17 +89,20 @@ static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena
         ctl_refuse("entry %" PRIu64 " has no private record in %s", entry_index, wal);
     } else {
         const char *where = "";
-        enum refusal refusal = scan_decode(bytes.private_bytes, bytes.private_count, arena, scan, &where);
+        enum refusal refusal =
+            scan_decode(bytes.private_bytes, bytes.private_count, arena, scan, &where);
         read = refusal == REFUSAL_NONE;
         if (!read) {
-            ctl_refuse("record of entry %" PRIu64 ": %s (%s)", entry_index, refusal_sentence(refusal), where);
+            ctl_refuse("record of entry %" PRIu64 ": %s (%s)", entry_index,
+                       refusal_sentence(refusal), where);
         }
     }
     log_source_close(&source);
     return read;
 }
 
-static bool digest_matches(const uint8_t *bytes, size_t bytes_count, const uint8_t wanted[HASH_BYTES])
+static bool digest_matches(const uint8_t *bytes, size_t bytes_count,
+                           const uint8_t wanted[HASH_BYTES])
 {
     uint8_t digest[HASH_BYTES];
     sha256_of(bytes, bytes_count, digest);
@@ -112,13 +119,16 @@ static uint8_t *read_from_archive(struct ctl *ctl, const struct chosen *chosen)
     if (state == NULL) {
         return NULL;
     }
-    snprintf(sql, sizeof sql, "SELECT path FROM seals WHERE first_index <= %" PRIu64 " AND last_index >= %" PRIu64,
+    snprintf(sql, sizeof sql,
+             "SELECT path FROM seals WHERE first_index <= %" PRIu64 " AND last_index >= %" PRIu64,
              chosen->entry_index, chosen->entry_index);
     json_t *seals = rows_of(state, sql, "t");
     state_close(&state);
     json_t *seal = json_array_get(seals, 0);
-    bool has_path = seal != NULL && snprintf(name, sizeof name, "archive/%s", member_text(seal, "path")) <
-                                        (int)sizeof name && ctl_path(ctl, name, path);
+    bool has_path =
+        seal != NULL &&
+        snprintf(name, sizeof name, "archive/%s", member_text(seal, "path")) < (int)sizeof name &&
+        ctl_path(ctl, name, path);
     json_decref(seals);
     if (!has_path) {
         ctl_refuse("the image is neither among the blobs nor in a sealed file");
@@ -136,7 +146,8 @@ static uint8_t *read_from_archive(struct ctl *ctl, const struct chosen *chosen)
         ctl_fail(path, err);
         return NULL;
     }
-    if (pixels_bytes != chosen->payload_bytes || !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
+    if (pixels_bytes != chosen->payload_bytes ||
+        !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
         ctl_refuse("%s: the image does not have the digest of its entry", path);
         free(pixels);
         return NULL;
@@ -161,7 +172,8 @@ static uint8_t *read_pixels(struct ctl *ctl, const struct chosen *chosen)
     if (err_is(err)) {
         return read_from_archive(ctl, chosen);
     }
-    if (pixels_bytes != chosen->payload_bytes || !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
+    if (pixels_bytes != chosen->payload_bytes ||
+        !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
         ctl_refuse("%s does not have the digest of its name", path);
         free(pixels);
         return NULL;
@@ -169,9 +181,10 @@ static uint8_t *read_pixels(struct ctl *ctl, const struct chosen *chosen)
     return pixels;
 }
 
-/* A region is marked where cells lie above the normal image score; the colour begins there too and is full where normal
- * images hardly ever come. */
-static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES], struct overlay_map *map)
+/* A region is marked where cells lie above the normal image score; the colour begins there too and
+ * is full where normal images hardly ever come. */
+static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES],
+                             struct overlay_map *map)
 {
     struct model_file *file = calloc(1, sizeof *file);
     if (file == NULL) {
@@ -193,14 +206,15 @@ static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES],
 }
 
 /* The score's own appearance model for this scanner type; NOT_FOUND when it used none. */
-static struct err install_model(struct ctl *ctl, const json_t *item, const char *scanner_type, struct score *score,
-                                struct overlay_map *map)
+static struct err install_model(struct ctl *ctl, const json_t *item, const char *scanner_type,
+                                struct score *score, struct overlay_map *map)
 {
     char wanted_name[128];
     snprintf(wanted_name, sizeof wanted_name, APPEARANCE_PREFIX "%s", scanner_type);
     size_t index;
     json_t *model;
-    json_array_foreach (json_object_get(item, "models"), index, model) {
+    json_array_foreach(json_object_get(item, "models"), index, model)
+    {
         char name[DURABLE_PATH_BYTES];
         char path[DURABLE_PATH_BYTES];
         uint8_t wanted[HASH_BYTES];
@@ -208,8 +222,8 @@ static struct err install_model(struct ctl *ctl, const json_t *item, const char 
             !hex_decode(member_text(model, "sha256"), wanted, HASH_BYTES)) {
             continue;
         }
-        if (snprintf(name, sizeof name, "%s/%s.h5", ctl->conf.store_models, member_text(model, "sha256")) >=
-                (int)sizeof name ||
+        if (snprintf(name, sizeof name, "%s/%s.h5", ctl->conf.store_models,
+                     member_text(model, "sha256")) >= (int)sizeof name ||
             !ctl_path(ctl, name, path)) {
             return err_make(ERR_ARGUMENT, "path of the model");
         }
@@ -220,8 +234,8 @@ static struct err install_model(struct ctl *ctl, const json_t *item, const char 
 }
 
 /* A picture without its map is still worth showing: what is missing is told. */
-static void paint_map(struct ctl *ctl, const json_t *item, const struct scan *scan, const struct chosen *chosen,
-                      const uint8_t *pixels, struct overlay *overlay)
+static void paint_map(struct ctl *ctl, const json_t *item, const struct scan *scan,
+                      const struct chosen *chosen, const uint8_t *pixels, struct overlay *overlay)
 {
     const struct score_conf conf = {.image_bytes_max = IMAGE_BYTES_MAX,
                                     .history_slots = 1024,
@@ -234,7 +248,8 @@ static void paint_map(struct ctl *ctl, const json_t *item, const struct scan *sc
         err = install_model(ctl, item, scan->scanner_type, score, &map);
     }
     if (!err_is(err)) {
-        err = score_anomaly_map(score, scan, chosen->position, pixels, &cells, &map.width, &map.height);
+        err = score_anomaly_map(score, scan, chosen->position, pixels, &cells, &map.width,
+                                &map.height);
     }
     if (err_is(err)) {
         ctl_fail("picture without anomaly map", err);
@@ -250,7 +265,8 @@ static void paint_regions(const json_t *item, const struct chosen *chosen, struc
 {
     size_t index;
     json_t *region;
-    json_array_foreach (json_object_get(item, "regions"), index, region) {
+    json_array_foreach(json_object_get(item, "regions"), index, region)
+    {
         if (member_integer(region, "image_index") != (long long)chosen->item_image_index) {
             continue;
         }
@@ -261,8 +277,8 @@ static void paint_regions(const json_t *item, const struct chosen *chosen, struc
     }
 }
 
-static int write_picture(struct ctl *ctl, const json_t *item, const struct scan *scan, const struct chosen *chosen,
-                         const char *path)
+static int write_picture(struct ctl *ctl, const json_t *item, const struct scan *scan,
+                         const struct chosen *chosen, const char *path)
 {
     if (chosen->position >= scan->images_count) {
         return ctl_refuse("the scan's record has no image %u", chosen->position);
@@ -285,8 +301,10 @@ static int write_picture(struct ctl *ctl, const json_t *item, const struct scan 
         result = err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
     }
     if (result == CTL_GOOD) {
-        fprintf(stderr, "%s: image %u of the item, %ux%u; colour is how far the load is from normal loads\n", path,
-                chosen->item_image_index, image->width, image->height);
+        fprintf(
+            stderr,
+            "%s: image %u of the item, %ux%u; colour is how far the load is from normal loads\n",
+            path, chosen->item_image_index, image->width, image->height);
     }
     free(overlay.rgb);
     free(pixels);

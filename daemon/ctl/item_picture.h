@@ -2,15 +2,17 @@
 #ifndef CTL_ITEM_PICTURE_H
 #define CTL_ITEM_PICTURE_H
 
-/* Item picture: an item's image with the anomaly map over it. The image with a region, else the largest one that is not a
- * low-energy companion; pixels from the blob store, or from the sealed archive file when the blob is gone; the map is made
- * anew by the appearance model that the score entry names. */
+/* Item picture: an item's image with the anomaly map over it. The image with a region, else the
+ * largest one that is not a low-energy companion; pixels from the blob store, or from the sealed
+ * archive file when the blob is gone; the map is made anew by the appearance model that the score
+ * entry names. */
 
 #include "ctl/ctl.h"
 
 struct json_t;
 
-/* item: what ctl_show gathered. Writes the PNG and says so on standard error; returns an exit code. */
+/* item: what ctl_show gathered. Writes the PNG and says so on standard error; returns an exit code.
+ */
 int item_picture_write(struct ctl *ctl, const struct json_t *item, const char *path);
 
 #endif

@@ -140,7 +140,8 @@ static struct err load_bundle(struct log_source *self)
     const uint8_t *entry;
     uint32_t entry_bytes;
     for (uint64_t skip = self->next_index % TILE_WIDTH; skip > 0; skip--) {
-        if (!bundle_next(self->bundle, self->bundle_bytes, &self->bundle_offset, &entry, &entry_bytes)) {
+        if (!bundle_next(self->bundle, self->bundle_bytes, &self->bundle_offset, &entry,
+                         &entry_bytes)) {
             return err_make(ERR_WAL_DAMAGED, "entry bundle is cut short");
         }
     }
@@ -162,7 +163,8 @@ static struct err next_public(struct log_source *self, struct log_bytes *out, bo
         return err;
     }
     *out = (struct log_bytes){.entry_index = self->next_index};
-    if (!bundle_next(self->bundle, self->bundle_bytes, &self->bundle_offset, &out->bytes, &out->bytes_count)) {
+    if (!bundle_next(self->bundle, self->bundle_bytes, &self->bundle_offset, &out->bytes,
+                     &out->bytes_count)) {
         return err_make(ERR_WAL_DAMAGED, "entry bundle is cut short");
     }
     self->next_index++;
@@ -178,8 +180,8 @@ struct err log_source_next(struct log_source *self, struct log_bytes *out, bool 
     struct wal_entry entry;
     struct err err = wal_reader_next(self->reader, &entry, got);
     if (!err_is(err) && *got) {
-        *out = (struct log_bytes){entry.entry_index, entry.bytes, entry.bytes_count, entry.private_bytes,
-                                  entry.private_count};
+        *out = (struct log_bytes){entry.entry_index, entry.bytes, entry.bytes_count,
+                                  entry.private_bytes, entry.private_count};
     }
     return err;
 }

@@ -2,9 +2,9 @@
 #ifndef CTL_LOG_SOURCE_H
 #define CTL_LOG_SOURCE_H
 
-/* Log source: entries one after another, out of the private write-ahead log or out of a copy of the public tile tree
- * (bundles below a checkpoint). Nothing is verified here beyond what the reader of the log checks: triage-verify does that.
- * One thread; blocks on the disk. */
+/* Log source: entries one after another, out of the private write-ahead log or out of a copy of the
+ * public tile tree (bundles below a checkpoint). Nothing is verified here beyond what the reader of
+ * the log checks: triage-verify does that. One thread; blocks on the disk. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +19,8 @@ MUST_USE struct err log_source_open_public(const char *log_directory, struct log
 void log_source_close(struct log_source **self);
 /* The next entry will be this index; NOT_FOUND beyond the end. */
 MUST_USE struct err log_source_seek(struct log_source *self, uint64_t entry_index);
-/* *got false at the end. The bytes live until the next call; private_bytes is NULL from a public tree. */
+/* *got false at the end. The bytes live until the next call; private_bytes is NULL from a public
+ * tree. */
 struct log_bytes {
     uint64_t entry_index;
     const uint8_t *bytes;

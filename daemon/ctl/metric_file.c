@@ -76,7 +76,8 @@ static char *fill_period(const char *text, const struct metric_period *period)
     return out;
 }
 
-struct err metric_file_read(const char *path, const struct metric_period *period, struct metric_file *out)
+struct err metric_file_read(const char *path, const struct metric_period *period,
+                            struct metric_file *out)
 {
     uint8_t *bytes = NULL;
     size_t bytes_count = 0;
@@ -86,7 +87,8 @@ struct err metric_file_read(const char *path, const struct metric_period *period
     }
     const char *text = (const char *)bytes;
     struct metric_file file = {.sql = NULL};
-    bool whole = strlen(text) == bytes_count && read_header(text, "name", file.name, sizeof file.name) &&
+    bool whole = strlen(text) == bytes_count &&
+                 read_header(text, "name", file.name, sizeof file.name) &&
                  read_header(text, "version", file.version, sizeof file.version) &&
                  read_header(text, "definition", file.definition, sizeof file.definition) &&
                  read_header(text, "numerator", file.numerator, sizeof file.numerator) &&
@@ -96,7 +98,9 @@ struct err metric_file_read(const char *path, const struct metric_period *period
     }
     free(bytes);
     if (!whole) {
-        return err_make(ERR_TABLE_UNREADABLE, "metric has no header of name, version, definition, numerator, denominator");
+        return err_make(
+            ERR_TABLE_UNREADABLE,
+            "metric has no header of name, version, definition, numerator, denominator");
     }
     if (file.sql == NULL) {
         return err_make(ERR_MEMORY, "read metric");

@@ -2,7 +2,8 @@
 #ifndef CTL_METRIC_FILE_H
 #define CTL_METRIC_FILE_H
 
-/* Metric file: one published metric, config/metrics/NAME.sql: its header and its SELECT. Blocks on the disk. */
+/* Metric file: one published metric, config/metrics/NAME.sql: its header and its SELECT. Blocks on
+ * the disk. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,13 +28,14 @@ struct metric_period {
     int64_t to_ns;   /* exclusive */
 };
 
-/* Reads the file and puts the period's bounds where :from_ns and :to_ns stand. TABLE_UNREADABLE when a header line is
- * missing or over-long. */
-MUST_USE struct err metric_file_read(const char *path, const struct metric_period *period, struct metric_file *out);
+/* Reads the file and puts the period's bounds where :from_ns and :to_ns stand. TABLE_UNREADABLE
+ * when a header line is missing or over-long. */
+MUST_USE struct err metric_file_read(const char *path, const struct metric_period *period,
+                                     struct metric_file *out);
 void metric_file_fini(struct metric_file *self);
 
-/* Where the metrics lie: beside the installed program, or in the source tree that it was built from; out has 512 bytes.
- * False when neither is there. */
+/* Where the metrics lie: beside the installed program, or in the source tree that it was built
+ * from; out has 512 bytes. False when neither is there. */
 bool metric_directory(char *out);
 
 #endif

@@ -8,11 +8,12 @@
 
 #include "base/err.h"
 
-/* The map's scale is the model's, not taken from the image: two pictures side by side must mean the same by the same
- * colour, and an image where nothing stands out must stay grey. */
+/* The map's scale is the model's, not taken from the image: two pictures side by side must mean the
+ * same by the same colour, and an image where nothing stands out must stay grey. */
 
 #define LEVELS 65536u
-#define ATTENUATION_MAX 7.0 /* in -ln T: a thousandth of the air signal; detectors see little beyond */
+#define ATTENUATION_MAX \
+    7.0 /* in -ln T: a thousandth of the air signal; detectors see little beyond */
 
 static uint32_t level_at(const struct image *image, const uint8_t *pixels, size_t index)
 {
@@ -96,12 +97,14 @@ void overlay_paint_map(struct overlay *self, const struct overlay_map *map)
         return;
     }
     for (uint32_t y = 0; y < self->height; y++) {
-        const float *row = map->cells + (size_t)((uint64_t)y * map->height / self->height) * map->width;
+        const float *row =
+            map->cells + (size_t)((uint64_t)y * map->height / self->height) * map->width;
         for (uint32_t x = 0; x < self->width; x++) {
             float value = row[(uint64_t)x * map->width / self->width];
             float strength = (value - map->clear) / (map->full - map->clear);
             if (strength > 0.0f) { /* false for NaN too */
-                blend(self->rgb + 3 * ((size_t)y * self->width + x), strength > 1.0f ? 1.0f : strength);
+                blend(self->rgb + 3 * ((size_t)y * self->width + x),
+                      strength > 1.0f ? 1.0f : strength);
             }
         }
     }

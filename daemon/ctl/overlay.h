@@ -2,7 +2,8 @@
 #ifndef CTL_OVERLAY_H
 #define CTL_OVERLAY_H
 
-/* Overlay: a grey image as RGB, with an anomaly map and boxes painted over it. Pure on the caller's memory. */
+/* Overlay: a grey image as RGB, with an anomaly map and boxes painted over it. Pure on the caller's
+ * memory. */
 
 #include <stdint.h>
 
@@ -14,11 +15,12 @@ struct overlay {
     uint32_t height;
 };
 
-/* Grey levels stretched between the first and the last hundredth; attenuating is dark, whatever the image's meaning. Linear
- * transmission is shown by its logarithm, or everything behind a few centimetres of steel would be the same black. Not
- * reentrant. */
+/* Grey levels stretched between the first and the last hundredth; attenuating is dark, whatever the
+ * image's meaning. Linear transmission is shown by its logarithm, or everything behind a few
+ * centimetres of steel would be the same black. Not reentrant. */
 void overlay_paint_image(struct overlay *self, const struct image *image, const uint8_t *pixels);
-/* A map of cells over the whole image: up to `clear` nothing is painted, then yellow, from `full` on red. */
+/* A map of cells over the whole image: up to `clear` nothing is painted, then yellow, from `full`
+ * on red. */
 struct overlay_map {
     const float *cells; /* width * height */
     uint32_t width;

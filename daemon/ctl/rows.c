@@ -46,7 +46,8 @@ static json_t *value_json(char type, const char *value)
     }
 }
 
-static void take_row(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void take_row(void *arg, uint32_t columns_count, const char *const *names,
+                     const char *const *values)
 {
     struct rows *rows = arg;
     must(strlen(rows->types) == columns_count);
@@ -56,7 +57,8 @@ static void take_row(void *arg, uint32_t columns_count, const char *const *names
             continue;
         }
         size_t name_bytes = strlen(names[i]);
-        if (rows->types[i] == 'n' && name_bytes > 3 && strcmp(names[i] + name_bytes - 3, "_ns") == 0) {
+        if (rows->types[i] == 'n' && name_bytes > 3 &&
+            strcmp(names[i] + name_bytes - 3, "_ns") == 0) {
             name_bytes -= 3;
         }
         char name[64];
@@ -76,7 +78,8 @@ static struct json_t *finish(struct rows *rows, struct err err)
     return rows->array;
 }
 
-struct json_t *rows_of_item(struct state *state, const char *sql, const char *types, const uint8_t item[ITEM_ID_BYTES])
+struct json_t *rows_of_item(struct state *state, const char *sql, const char *types,
+                            const uint8_t item[ITEM_ID_BYTES])
 {
     struct rows rows = {json_array(), types};
     return finish(&rows, state_query(state, sql, item, ITEM_ID_BYTES, false, take_row, &rows));

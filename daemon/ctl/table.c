@@ -9,10 +9,11 @@
 
 #include "base/err.h"
 
-/* Cells are kept whole until the end, because the widest decides. A report of a port has thousands of rows, not millions. */
+/* Cells are kept whole until the end, because the widest decides. A report of a port has thousands
+ * of rows, not millions. */
 
-#define GAP 2u               /* spaces between columns */
-#define LAST_COLUMN_MIN 24u  /* less is unreadable as a column */
+#define GAP 2u              /* spaces between columns */
+#define LAST_COLUMN_MIN 24u /* less is unreadable as a column */
 #define UNDER_INDENT 4u
 
 struct table {
@@ -129,8 +130,9 @@ static void put_spaces(FILE *to, uint32_t count)
     }
 }
 
-/* Takes one line of at most width columns off the text: returns its bytes, *next is where the following line starts.
- * Breaks at the last space that fits, or inside a word that is longer than the line. */
+/* Takes one line of at most width columns off the text: returns its bytes, *next is where the
+ * following line starts. Breaks at the last space that fits, or inside a word that is longer than
+ * the line. */
 static size_t take_line(const char *text, uint32_t width, const char **next)
 {
     size_t line_bytes = strcspn(text, "\n");
@@ -214,8 +216,8 @@ static void lay_out(const struct table *self, uint32_t width, struct layout *lay
 }
 
 /* Spaces are owed until something follows them: no line ends in spaces. */
-static void put_cell(FILE *to, const char *text, size_t bytes, const struct table_column *column, uint32_t width,
-                     uint32_t *owed)
+static void put_cell(FILE *to, const char *text, size_t bytes, const struct table_column *column,
+                     uint32_t width, uint32_t *owed)
 {
     uint32_t used = width_of(text, bytes);
     uint32_t pad = width > used ? width - used : 0;
@@ -230,7 +232,8 @@ static void put_cell(FILE *to, const char *text, size_t bytes, const struct tabl
     *owed += GAP;
 }
 
-static void put_row(const struct table *self, const struct layout *layout, const char *const *cells, FILE *to)
+static void put_row(const struct table *self, const struct layout *layout, const char *const *cells,
+                    FILE *to)
 {
     const char *rest[TABLE_COLUMNS_MAX];
     uint32_t last = self->columns_count - 1;

@@ -7,9 +7,10 @@
 
 #include "base/clock.h"
 
-/* The target arm follows load by two numbers a stratum: the share of recent traffic that capacity can take gives a cut-off
- * (a quantile of the recent scores), and a token bucket holds what the bay can still take within the horizon, so that the
- * queue fits even when the scores shift faster than the window does. */
+/* The target arm follows load by two numbers a stratum: the share of recent traffic that capacity
+ * can take gives a cut-off (a quantile of the recent scores), and a token bucket holds what the bay
+ * can still take within the horizon, so that the queue fits even when the scores shift faster than
+ * the window does. */
 
 enum { DECIDE_SITE_BYTES = 65 };
 
@@ -24,8 +25,8 @@ struct stratum {
     struct decide_seen *ring; /* window_capacity places */
     uint32_t first;
     uint32_t count;
-    double tokens;            /* referrals the bay can still take */
-    int64_t tokens_ns;        /* when tokens was right; 0 before the first item */
+    double tokens;     /* referrals the bay can still take */
+    int64_t tokens_ns; /* when tokens was right; 0 before the first item */
 };
 
 struct decide {
@@ -110,7 +111,8 @@ static struct stratum *decide_stratum(struct decide *self, enum mode mode, const
     return stratum;
 }
 
-static void stratum_refill(struct stratum *stratum, double capacity_per_hour, double horizon_h, int64_t t_ns)
+static void stratum_refill(struct stratum *stratum, double capacity_per_hour, double horizon_h,
+                           int64_t t_ns)
 {
     double room = fmax(capacity_per_hour * horizon_h, capacity_per_hour > 0 ? 1 : 0);
     if (stratum->tokens_ns == 0) {
@@ -124,7 +126,8 @@ static void stratum_refill(struct stratum *stratum, double capacity_per_hour, do
     stratum->tokens = fmin(stratum->tokens, room);
 }
 
-static void stratum_remember(struct stratum *stratum, uint32_t window_count, double probability, int64_t t_ns)
+static void stratum_remember(struct stratum *stratum, uint32_t window_count, double probability,
+                             int64_t t_ns)
 {
     if (stratum->count == window_count) {
         stratum->first = (stratum->first + 1) % window_count;
@@ -137,13 +140,13 @@ static void stratum_remember(struct stratum *stratum, uint32_t window_count, dou
 
 /* What the window says of this item; the item itself is already in it. */
 struct stratum_view {
-    uint64_t rank;             /* 1 is the highest */
+    uint64_t rank; /* 1 is the highest */
     uint64_t count;
     double arrivals_per_hour;
 };
 
-static struct stratum_view stratum_look(const struct stratum *stratum, uint32_t window_count, double probability,
-                                        int64_t t_ns)
+static struct stratum_view stratum_look(const struct stratum *stratum, uint32_t window_count,
+                                        double probability, int64_t t_ns)
 {
     struct stratum_view view = {1, stratum->count, 0};
     int64_t oldest_ns = t_ns;
@@ -165,8 +168,8 @@ static int decide_compare(const void *a, const void *b)
     return (left < right) - (left > right);
 }
 
-/* The probability of the window's item number `allowed` from the top: what is at or above it fits. The highest one when
- * nothing does. */
+/* The probability of the window's item number `allowed` from the top: what is at or above it fits.
+ * The highest one when nothing does. */
 static double stratum_cutoff(const struct stratum *stratum, uint32_t window_count, uint64_t allowed)
 {
     static _Thread_local double sorted[65536]; /* policy_check bounds window_count */
@@ -177,10 +180,11 @@ static double stratum_cutoff(const struct stratum *stratum, uint32_t window_coun
     return sorted[allowed > 0 ? allowed - 1 : 0];
 }
 
-/* The probability from which recent traffic would fill what the bay can take within the horizon. *fits: there is room for
- * one more of the target arm at this very moment. */
-static double decide_cutoff(const struct decide *self, const struct stratum *stratum, const struct mode_policy *mode,
-                            const struct stratum_view *view, bool *fits)
+/* The probability from which recent traffic would fill what the bay can take within the horizon.
+ * *fits: there is room for one more of the target arm at this very moment. */
+static double decide_cutoff(const struct decide *self, const struct stratum *stratum,
+                            const struct mode_policy *mode, const struct stratum_view *view,
+                            bool *fits)
 {
     double capacity_per_hour = policy_capacity(&self->policy, stratum->mode, stratum->site);
     *fits = stratum->tokens >= 1;
@@ -188,9 +192,11 @@ static double decide_cutoff(const struct decide *self, const struct stratum *str
     if (view->count < self->policy.warmup_count) {
         return fmax(mode->initial_cutoff, floor_probability);
     }
-    /* Within the horizon the bay takes what its queue still holds and what it works off; the random arm needs its share. */
+    /* Within the horizon the bay takes what its queue still holds and what it works off; the random
+     * arm needs its share. */
     double expected = view->arrivals_per_hour * mode->horizon_h;
-    double room = fmax(stratum->tokens, 0) + capacity_per_hour * mode->horizon_h - expected * mode->random_rate;
+    double room = fmax(stratum->tokens, 0) + capacity_per_hour * mode->horizon_h -
+                  expected * mode->random_rate;
     double share = fmin(fmax(room / expected, 0), 1);
     uint64_t allowed = (uint64_t)ceil(share * (double)view->count);
     if (allowed > view->count) {
@@ -202,8 +208,8 @@ static double decide_cutoff(const struct decide *self, const struct stratum *str
 }
 
 /* place: the probability that stands for an item of the random arm in the queue's order. */
-static void decide_set_arm(const struct decide_input *input, const struct mode_policy *mode, bool by_random,
-                           bool by_target, double place, struct decide_verdict *out)
+static void decide_set_arm(const struct decide_input *input, const struct mode_policy *mode,
+                           bool by_random, bool by_target, double place, struct decide_verdict *out)
 {
     bool cautious = !input->scorable && mode->unscorable == UNSCORABLE_REFER;
     out->refer = by_random || by_target || cautious;
@@ -214,11 +220,12 @@ static void decide_set_arm(const struct decide_input *input, const struct mode_p
     } else {
         out->arm = cautious ? ARM_CAUTIOUS : ARM_NONE;
     }
-    /* Target and cautious referrals follow from what is known of the item: they happen with certainty. */
+    /* Target and cautious referrals follow from what is known of the item: they happen with
+     * certainty. */
     out->propensity = by_target || cautious ? 1 : mode->random_rate;
     double weight = input->scorable ? input->probability : 1;
-    /* An item of the random arm alone must not be told by its place at the end of the queue: it stands where the weakest
-     * item of the target arm would. */
+    /* An item of the random arm alone must not be told by its place at the end of the queue: it
+     * stands where the weakest item of the target arm would. */
     out->priority = mode->severity * (out->arm == ARM_RANDOM ? fmax(weight, place) : weight);
 }
 
@@ -258,8 +265,8 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     must(out->propensity >= 0 && out->propensity <= 1);
 }
 
-void decide_replay(struct decide *self, enum mode mode, const char *site, double probability, bool referred,
-                   int64_t t_ns)
+void decide_replay(struct decide *self, enum mode mode, const char *site, double probability,
+                   bool referred, int64_t t_ns)
 {
     must(mode > MODE_UNKNOWN && mode < MODE_COUNT);
     struct stratum *stratum = decide_stratum(self, mode, site);

@@ -2,12 +2,14 @@
 #ifndef DECIDE_H
 #define DECIDE_H
 
-/* Decide: what policy makes of a score. Pure: time, key and score come in, a verdict goes out; all state is the window of
- * recent decisions of each site and mode, which can be rebuilt from the log. Cannot fail.
+/* Decide: what policy makes of a score. Pure: time, key and score come in, a verdict goes out; all
+ * state is the window of recent decisions of each site and mode, which can be rebuilt from the log.
+ * Cannot fail.
  *
- * Order: (1) random arm: u = PRF(key of the day, item id) / 2^53 < random_rate of the mode, independent for each item and
- * of everything else; (2) target arm: the highest probabilities as far as capacity goes; (3) release. An item in both arms
- * is "both". Nothing is filled up. One thread a handle. */
+ * Order: (1) random arm: u = PRF(key of the day, item id) / 2^53 < random_rate of the mode,
+ * independent for each item and of everything else; (2) target arm: the highest probabilities as
+ * far as capacity goes; (3) release. An item in both arms is "both". Nothing is filled up. One
+ * thread a handle. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,8 +20,10 @@
 
 #define DRAW_SCHEME "hmac-sha256-53bit-v1"
 
-/* PRF of the random arm: HMAC-SHA-256(key, item id). Anyone who holds the revealed key can compute it. */
-void draw_prf(const uint8_t key[HASH_BYTES], const uint8_t item[ITEM_ID_BYTES], uint8_t out[HASH_BYTES]);
+/* PRF of the random arm: HMAC-SHA-256(key, item id). Anyone who holds the revealed key can compute
+ * it. */
+void draw_prf(const uint8_t key[HASH_BYTES], const uint8_t item[ITEM_ID_BYTES],
+              uint8_t out[HASH_BYTES]);
 /* The first 53 bits, big-endian, as a number in [0, 1). */
 double draw_uniform(const uint8_t draw[HASH_BYTES]);
 
@@ -32,8 +36,8 @@ struct decide_input {
     const char *site;
     bool scorable;
     double probability;
-    int64_t t_ns;                        /* UTC of the decision */
-    const uint8_t *draw_key;             /* 32 bytes */
+    int64_t t_ns;            /* UTC of the decision */
+    const uint8_t *draw_key; /* 32 bytes */
 };
 
 struct decide_verdict {
@@ -52,15 +56,17 @@ struct decide_verdict {
 
 struct decide;
 
-/* Sites (strata of site and mode) are bounded: what comes beyond strata_max shares one stratum a mode. */
-MUST_USE struct err decide_open(const struct policy *policy, uint32_t strata_max, struct decide **out);
+/* Sites (strata of site and mode) are bounded: what comes beyond strata_max shares one stratum a
+ * mode. */
+MUST_USE struct err decide_open(const struct policy *policy, uint32_t strata_max,
+                                struct decide **out);
 void decide_close(struct decide **self);
 /* A new policy; windows are kept. */
 void decide_set_policy(struct decide *self, const struct policy *policy);
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out);
-/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. A negative probability
- * stands for an item that could not be scored. */
-void decide_replay(struct decide *self, enum mode mode, const char *site, double probability, bool referred,
-                   int64_t t_ns);
+/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. A
+ * negative probability stands for an item that could not be scored. */
+void decide_replay(struct decide *self, enum mode mode, const char *site, double probability,
+                   bool referred, int64_t t_ns);
 
 #endif

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* One row a number keeps the bounds beside what they bound; a policy that fails here never reaches a decision. */
+/* One row a number keeps the bounds beside what they bound; a policy that fails here never reaches
+ * a decision. */
 
 struct policy_bound {
     size_t offset;
@@ -13,17 +14,16 @@ struct policy_bound {
     const char *sentence;
 };
 
-#define POLICY_ROW(field, min, max) {offsetof(struct mode_policy, field), min, max, #field " is out of range"}
+#define POLICY_ROW(field, min, max)                                              \
+    {                                                                            \
+        offsetof(struct mode_policy, field), min, max, #field " is out of range" \
+    }
 
 static const struct policy_bound policy_bounds[] = {
-    POLICY_ROW(hold_s, 0, 30 * 86400.0),
-    POLICY_ROW(random_rate, 0, 1),
-    POLICY_ROW(capacity_per_hour, 0, 1e6),
-    POLICY_ROW(horizon_h, 0.01, 168),
-    POLICY_ROW(initial_cutoff, 0, 1),
-    POLICY_ROW(minimum_probability, 0, 1),
-    POLICY_ROW(severity, 0, 1e6),
-    POLICY_ROW(perishable_weight, 0, 1e3),
+    POLICY_ROW(hold_s, 0, 30 * 86400.0),   POLICY_ROW(random_rate, 0, 1),
+    POLICY_ROW(capacity_per_hour, 0, 1e6), POLICY_ROW(horizon_h, 0.01, 168),
+    POLICY_ROW(initial_cutoff, 0, 1),      POLICY_ROW(minimum_probability, 0, 1),
+    POLICY_ROW(severity, 0, 1e6),          POLICY_ROW(perishable_weight, 0, 1e3),
 };
 
 static const char *policy_check_mode(const struct mode_policy *mode)

@@ -2,8 +2,9 @@
 #ifndef POLICY_H
 #define POLICY_H
 
-/* Policy: what oversight and the operator decided, as numbers. A versioned file (config/policy.conf); its digest stands in
- * every decision. Plain values, no I/O: the file is read by daemon/policy_file.c. */
+/* Policy: what oversight and the operator decided, as numbers. A versioned file
+ * (config/policy.conf); its digest stands in every decision. Plain values, no I/O: the file is read
+ * by daemon/policy_file.c. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,20 +16,22 @@
 #define POLICY_SITES_MAX 64u
 #define POLICY_SITE_BYTES 65u
 
-/* What happens to an item that cannot be scored: a closed list, chosen by the operator, the cautious one by default. */
+/* What happens to an item that cannot be scored: a closed list, chosen by the operator, the
+ * cautious one by default. */
 enum unscorable_policy { UNSCORABLE_REFER, UNSCORABLE_RELEASE };
 
 struct mode_policy {
-    bool expects_scan;         /* an item of this mode is complete when what is expected has come */
+    bool expects_scan; /* an item of this mode is complete when what is expected has come */
     bool expects_declaration;
-    double hold_s;             /* how long to wait for the rest */
-    double random_rate;        /* of the random arm, 0..1 */
-    double capacity_per_hour;  /* exams a site can do in this mode */
-    double horizon_h;          /* the queue may hold this many hours of capacity */
-    double initial_cutoff;     /* probability from which the target arm refers before the window knows the traffic */
+    double hold_s;            /* how long to wait for the rest */
+    double random_rate;       /* of the random arm, 0..1 */
+    double capacity_per_hour; /* exams a site can do in this mode */
+    double horizon_h;         /* the queue may hold this many hours of capacity */
+    double initial_cutoff; /* probability from which the target arm refers before the window knows
+                              the traffic */
     double minimum_probability; /* the target arm never refers below: no fill-up */
-    double severity;           /* weight in the queue's order */
-    double perishable_weight;  /* how much an hour of waiting adds to the priority */
+    double severity;            /* weight in the queue's order */
+    double perishable_weight;   /* how much an hour of waiting adds to the priority */
     enum unscorable_policy unscorable;
 };
 

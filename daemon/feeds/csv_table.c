@@ -9,11 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* libcsv pushes: it is fed up to the end of one line at a time, so that at most one row comes out and the place behind it
- * is known exactly. A row may span lines (a quoted newline), a line is never shared by two rows. */
+/* libcsv pushes: it is fed up to the end of one line at a time, so that at most one row comes out
+ * and the place behind it is known exactly. A row may span lines (a quoted newline), a line is
+ * never shared by two rows. */
 
 #define CHUNK_BYTES 65536u
-/* libcsv's own FIELD_BEGUN: csv_fini only looks at it in strict mode, which would refuse a lone quote inside a field. */
+/* libcsv's own FIELD_BEGUN: csv_fini only looks at it in strict mode, which would refuse a lone
+ * quote inside a field. */
 #define PARSER_IN_FIELD 2
 
 struct csv_table {
@@ -24,11 +26,11 @@ struct csv_table {
     uint8_t chunk[CHUNK_BYTES];
     size_t chunk_count;
     size_t chunk_at;
-    uint64_t offset;            /* of the next byte to be fed */
-    uint64_t line;              /* of the next byte to be fed */
+    uint64_t offset; /* of the next byte to be fed */
+    uint64_t line;   /* of the next byte to be fed */
     uint64_t row_line;
     uint64_t row_offset;
-    size_t row_bytes;           /* fed since the last row ended */
+    size_t row_bytes; /* fed since the last row ended */
     char text[CSV_ROW_BYTES_MAX + CSV_COLUMNS_MAX + 2];
     size_t text_count;
     char *fields[CSV_COLUMNS_MAX];
@@ -43,7 +45,8 @@ struct csv_table {
 static void take_field(void *bytes, size_t bytes_count, void *arg)
 {
     struct csv_table *self = arg;
-    if (self->fields_count >= CSV_COLUMNS_MAX || bytes_count >= sizeof self->text - self->text_count) {
+    if (self->fields_count >= CSV_COLUMNS_MAX ||
+        bytes_count >= sizeof self->text - self->text_count) {
         self->too_many = true;
         return;
     }
@@ -87,7 +90,8 @@ static struct err restart_parser(struct csv_table *self, char delimiter)
 
 static struct err complain(const struct csv_table *self, const char *what, char *error)
 {
-    (void)snprintf(error, CSV_ERROR_BYTES, "line %llu: %s", (unsigned long long)self->row_line, what);
+    (void)snprintf(error, CSV_ERROR_BYTES, "line %llu: %s", (unsigned long long)self->row_line,
+                   what);
     return err_make(ERR_TABLE_UNREADABLE, "read table");
 }
 
@@ -138,7 +142,8 @@ static struct err fill_chunk(struct csv_table *self)
     return err_none;
 }
 
-/* At the end of the file: a last row without a newline counts, unless more may be appended to it. */
+/* At the end of the file: a last row without a newline counts, unless more may be appended to it.
+ */
 static struct err finish_row(struct csv_table *self, enum csv_step *step, char *error)
 {
     if (self->follow) {
@@ -179,7 +184,8 @@ static struct err next_row(struct csv_table *self, enum csv_step *step, char *er
     return err_none;
 }
 
-struct err csv_table_next(struct csv_table *self, struct csv_row *out, enum csv_step *step, char *error)
+struct err csv_table_next(struct csv_table *self, struct csv_row *out, enum csv_step *step,
+                          char *error)
 {
     struct err err = next_row(self, step, error);
     if (err_is(err) || *step != CSV_ROW) {
@@ -188,7 +194,8 @@ struct err csv_table_next(struct csv_table *self, struct csv_row *out, enum csv_
     if (self->too_many) {
         return complain(self, "more than 256 columns", error);
     }
-    *out = (struct csv_row){self->fields, self->fields_count, self->row_line, self->offset, self->line};
+    *out = (struct csv_row){self->fields, self->fields_count, self->row_line, self->offset,
+                            self->line};
     return err_none;
 }
 
@@ -204,7 +211,8 @@ static struct err read_columns(struct csv_table *self, char *error)
         return complain(self, "no header row", error);
     }
     if (row.fields_count > 0 && strncmp(row.fields[0], "\xef\xbb\xbf", 3) == 0) {
-        memmove(row.fields[0], row.fields[0] + 3, strlen(row.fields[0]) - 2); /* byte order mark of spreadsheets */
+        memmove(row.fields[0], row.fields[0] + 3,
+                strlen(row.fields[0]) - 2); /* byte order mark of spreadsheets */
     }
     self->column_text = malloc(self->text_count);
     if (self->column_text == NULL) {
@@ -218,7 +226,8 @@ static struct err read_columns(struct csv_table *self, char *error)
     return err_none;
 }
 
-struct err csv_table_open(const char *path, char delimiter, bool follow, struct csv_table **out, char *error)
+struct err csv_table_open(const char *path, char delimiter, bool follow, struct csv_table **out,
+                          char *error)
 {
     error[0] = '\0';
     struct csv_table *self = calloc(1, sizeof *self);

@@ -12,8 +12,8 @@
 #include "feeds/declaration_mapping.h"
 #include "proto/arena.h"
 
-/* Text of a row is copied only where a prefix is added: everything else points into the table's row, which lives as long
- * as the row we give out. */
+/* Text of a row is copied only where a prefix is added: everything else points into the table's
+ * row, which lives as long as the row we give out. */
 
 #define ROW_TEXT_BYTES 16384u
 
@@ -33,8 +33,8 @@ struct declaration_csv {
     uint32_t problem_column;
 };
 
-static void note_problem(struct declaration_csv *self, const struct mapping_source *source, const char *what,
-                         const char *value)
+static void note_problem(struct declaration_csv *self, const struct mapping_source *source,
+                         const char *what, const char *value)
 {
     if (self->problem[0] != '\0') {
         return; /* the first one is the one to mend */
@@ -46,10 +46,13 @@ static void note_problem(struct declaration_csv *self, const struct mapping_sour
 
 static const char *cell(const struct declaration_csv *self, int32_t column_index)
 {
-    return column_index >= 0 && (uint32_t)column_index < self->row->fields_count ? self->row->fields[column_index] : "";
+    return column_index >= 0 && (uint32_t)column_index < self->row->fields_count
+               ? self->row->fields[column_index]
+               : "";
 }
 
-static const char *translated(struct declaration_csv *self, const struct mapping_source *source, const char *value)
+static const char *translated(struct declaration_csv *self, const struct mapping_source *source,
+                              const char *value)
 {
     if (source->codes_count == 0 || value[0] == '\0') {
         return value;
@@ -109,9 +112,11 @@ static int64_t time_of(struct declaration_csv *self, const struct mapping_source
 {
     const char *text = text_of(self, source);
     struct tm parts = {0};
-    const char *end = strptime(text, source->format[0] != '\0' ? source->format : "%Y-%m-%d", &parts);
+    const char *end =
+        strptime(text, source->format[0] != '\0' ? source->format : "%Y-%m-%d", &parts);
     if (end == NULL || *end != '\0') {
-        note_problem(self, source, text[0] != '\0' ? "not a date of the mapping's format" : "no date", text);
+        note_problem(self, source,
+                     text[0] != '\0' ? "not a date of the mapping's format" : "no date", text);
         return 0;
     }
     time_t seconds = timegm(&parts); /* dates without a zone are taken as UTC */
@@ -129,8 +134,8 @@ static bool truth_of(struct declaration_csv *self, const struct mapping_source *
         strcasecmp(text, "y") == 0) {
         return true;
     }
-    if (text[0] != '\0' && strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0 && strcasecmp(text, "no") != 0 &&
-        strcasecmp(text, "n") != 0) {
+    if (text[0] != '\0' && strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0 &&
+        strcasecmp(text, "no") != 0 && strcasecmp(text, "n") != 0) {
         note_problem(self, source, "neither yes nor no", text);
     }
     return false;
@@ -139,16 +144,16 @@ static bool truth_of(struct declaration_csv *self, const struct mapping_source *
 static void fill_line(struct declaration_csv *self)
 {
     const struct mapping_source *fields = self->mapping->fields;
-    self->line = (struct goods_line){
-        .hs_code = text_of(self, &fields[MAPPING_HS_CODE]),
-        .description = text_of(self, &fields[MAPPING_DESCRIPTION]),
-        .origin_country = text_of(self, &fields[MAPPING_ORIGIN_COUNTRY]),
-        .net_mass_kg = number_of(self, &fields[MAPPING_NET_MASS_KG]),
-        .value = number_of(self, &fields[MAPPING_VALUE]),
-        .currency = text_of(self, &fields[MAPPING_CURRENCY]),
-        .quantity = number_of(self, &fields[MAPPING_QUANTITY]),
-        .quantity_unit = text_of(self, &fields[MAPPING_QUANTITY_UNIT]),
-        .tax_rate_percent = number_of(self, &fields[MAPPING_TAX_RATE_PERCENT])};
+    self->line =
+        (struct goods_line){.hs_code = text_of(self, &fields[MAPPING_HS_CODE]),
+                            .description = text_of(self, &fields[MAPPING_DESCRIPTION]),
+                            .origin_country = text_of(self, &fields[MAPPING_ORIGIN_COUNTRY]),
+                            .net_mass_kg = number_of(self, &fields[MAPPING_NET_MASS_KG]),
+                            .value = number_of(self, &fields[MAPPING_VALUE]),
+                            .currency = text_of(self, &fields[MAPPING_CURRENCY]),
+                            .quantity = number_of(self, &fields[MAPPING_QUANTITY]),
+                            .quantity_unit = text_of(self, &fields[MAPPING_QUANTITY_UNIT]),
+                            .tax_rate_percent = number_of(self, &fields[MAPPING_TAX_RATE_PERCENT])};
 }
 
 static uint32_t fill_keys(struct declaration_csv *self)
@@ -157,7 +162,8 @@ static uint32_t fill_keys(struct declaration_csv *self)
     for (uint32_t i = 0; i < self->mapping->keys_count; i++) {
         const char *value = text_of(self, &self->mapping->keys[i].source);
         if (value[0] != '\0') {
-            self->keys[count++] = (struct item_key){key_scheme_parse(self->mapping->keys[i].name), value};
+            self->keys[count++] =
+                (struct item_key){key_scheme_parse(self->mapping->keys[i].name), value};
         }
     }
     return count;
@@ -221,7 +227,8 @@ static void fill(struct declaration_csv *self, struct declaration *out)
 }
 
 /* A label counts as given when the table has the column and the row fills it with a number. */
-static bool read_label(const struct declaration_csv *self, const struct mapping_label *label, bool *known)
+static bool read_label(const struct declaration_csv *self, const struct mapping_label *label,
+                       bool *known)
 {
     const char *text = cell(self, label->column_index);
     char *end = NULL;
@@ -230,8 +237,8 @@ static bool read_label(const struct declaration_csv *self, const struct mapping_
     return *known && number >= label->at_least;
 }
 
-struct err declaration_csv_next(struct declaration_csv *self, struct declaration_row *out, enum csv_step *step,
-                                char *error)
+struct err declaration_csv_next(struct declaration_csv *self, struct declaration_row *out,
+                                enum csv_step *step, char *error)
 {
     struct csv_row row;
     struct err err = csv_table_next(self->table, &row, step, error);
@@ -244,10 +251,13 @@ struct err declaration_csv_next(struct declaration_csv *self, struct declaration
     self->problem[0] = '\0';
     self->problem_column = 0;
     arena_reset(&self->arena);
-    *out = (struct declaration_row){.line = row.line, .end_offset = row.end_offset, .end_line = row.end_line};
+    *out = (struct declaration_row){
+        .line = row.line, .end_offset = row.end_offset, .end_line = row.end_line};
     fill(self, &out->declaration);
-    if (row.fields_count != columns_count) { /* worse than any single field: everything may be shifted */
-        (void)snprintf(self->problem, sizeof self->problem, "%u fields instead of %u", row.fields_count, columns_count);
+    if (row.fields_count !=
+        columns_count) { /* worse than any single field: everything may be shifted */
+        (void)snprintf(self->problem, sizeof self->problem, "%u fields instead of %u",
+                       row.fields_count, columns_count);
         self->problem_column = 0;
     }
     bool critical_known = false;
@@ -259,7 +269,8 @@ struct err declaration_csv_next(struct declaration_csv *self, struct declaration
     return err_none;
 }
 
-static struct err open_parts(struct declaration_csv *self, const struct declaration_csv_conf *conf, char *error)
+static struct err open_parts(struct declaration_csv *self, const struct declaration_csv_conf *conf,
+                             char *error)
 {
     struct err err = declaration_mapping_open(conf->mapping_path, &self->mapping, error);
     if (err_is(err)) {
@@ -280,7 +291,8 @@ static struct err open_parts(struct declaration_csv *self, const struct declarat
     return err;
 }
 
-struct err declaration_csv_open(const struct declaration_csv_conf *conf, struct declaration_csv **out, char *error)
+struct err declaration_csv_open(const struct declaration_csv_conf *conf,
+                                struct declaration_csv **out, char *error)
 {
     must(conf != NULL && out != NULL && error != NULL);
     error[0] = '\0';

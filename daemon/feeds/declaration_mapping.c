@@ -8,15 +8,17 @@
 
 #include "base/durable.h"
 
-/* A key that is not understood is refused, as in the daemon's configuration: a misspelt "orgin_country" would otherwise
- * silently send nothing. */
+/* A key that is not understood is refused, as in the daemon's configuration: a misspelt
+ * "orgin_country" would otherwise silently send nothing. */
 
 #define MAPPING_FILE_BYTES_MAX (1u << 20)
 
 static const char *const field_names[MAPPING_FIELD_COUNT] = {
-    "declaration_id", "mode", "site", "lane", "declared", "importer", "seller", "declarant", "courier",
-    "departure_country", "declared_empty", "gross_mass_kg", "hs_code", "description", "origin_country", "net_mass_kg",
-    "value", "currency", "quantity", "quantity_unit", "tax_rate_percent"};
+    "declaration_id",  "mode",          "site",      "lane",        "declared",
+    "importer",        "seller",        "declarant", "courier",     "departure_country",
+    "declared_empty",  "gross_mass_kg", "hs_code",   "description", "origin_country",
+    "net_mass_kg",     "value",         "currency",  "quantity",    "quantity_unit",
+    "tax_rate_percent"};
 
 const char *mapping_field_name(enum mapping_field field)
 {
@@ -35,7 +37,8 @@ static bool complain(const struct reading *self, const char *where, const char *
     return false;
 }
 
-static bool read_text(const struct reading *self, const char *where, const json_t *value, char out[MAPPING_TEXT_BYTES])
+static bool read_text(const struct reading *self, const char *where, const json_t *value,
+                      char out[MAPPING_TEXT_BYTES])
 {
     const char *text = json_string_value(value);
     if (text == NULL) {
@@ -48,14 +51,16 @@ static bool read_text(const struct reading *self, const char *where, const json_
     return true;
 }
 
-static bool read_codes(const struct reading *self, const char *where, json_t *table, struct mapping_source *out)
+static bool read_codes(const struct reading *self, const char *where, json_t *table,
+                       struct mapping_source *out)
 {
     if (!json_is_object(table) || json_object_size(table) > MAPPING_CODES_MAX) {
         return complain(self, where, "\"codes\" must be an object with at most 64 entries");
     }
     const char *from;
     json_t *to;
-    json_object_foreach(table, from, to) {
+    json_object_foreach(table, from, to)
+    {
         struct mapping_code *code = &out->codes[out->codes_count];
         if (strlen(from) >= MAPPING_TEXT_BYTES) {
             return complain(self, where, "code is longer than 64 bytes");
@@ -69,8 +74,8 @@ static bool read_codes(const struct reading *self, const char *where, json_t *ta
     return true;
 }
 
-static bool read_source_key(const struct reading *self, const char *where, const char *key, json_t *value,
-                            struct mapping_source *out)
+static bool read_source_key(const struct reading *self, const char *where, const char *key,
+                            json_t *value, struct mapping_source *out)
 {
     if (strcmp(key, "column") == 0) {
         return read_text(self, where, value, out->column);
@@ -94,14 +99,17 @@ static bool read_source_key(const struct reading *self, const char *where, const
         out->scale = json_number_value(value);
         return true;
     }
-    return complain(self, where, "only column, constant, prefix, format, scale, codes and unlisted are known");
+    return complain(self, where,
+                    "only column, constant, prefix, format, scale, codes and unlisted are known");
 }
 
 /* `name` is read by the caller of a named source and skipped here. */
-static bool read_source(const struct reading *self, const char *where, json_t *value, struct mapping_source *out)
+static bool read_source(const struct reading *self, const char *where, json_t *value,
+                        struct mapping_source *out)
 {
     *out = (struct mapping_source){.scale = 1, .column_index = -1};
-    if (json_is_string(value)) { /* "importer": "Importer ID" is short for {"column": "Importer ID"} */
+    if (json_is_string(
+            value)) { /* "importer": "Importer ID" is short for {"column": "Importer ID"} */
         return read_text(self, where, value, out->column);
     }
     if (!json_is_object(value)) {
@@ -109,7 +117,8 @@ static bool read_source(const struct reading *self, const char *where, json_t *v
     }
     const char *key;
     json_t *item;
-    json_object_foreach(value, key, item) {
+    json_object_foreach(value, key, item)
+    {
         if (strcmp(key, "name") != 0 && strcmp(key, "scheme") != 0 &&
             !read_source_key(self, where, key, item, out)) {
             return false;
@@ -125,7 +134,8 @@ static bool read_fields(const struct reading *self, json_t *fields)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(fields, name, value) {
+    json_object_foreach(fields, name, value)
+    {
         int32_t field = 0;
         while (field < MAPPING_FIELD_COUNT && strcmp(field_names[field], name) != 0) {
             field++;
@@ -149,7 +159,8 @@ static bool read_named(const struct reading *self, const char *label, json_t *li
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *item = json_array_get(list, i);
         json_t *name = json_object_get(item, strcmp(label, "keys") == 0 ? "scheme" : "name");
-        if (!read_text(self, label, name, out[i].name) || !read_source(self, label, item, &out[i].source)) {
+        if (!read_text(self, label, name, out[i].name) ||
+            !read_source(self, label, item, &out[i].source)) {
             return false;
         }
         if (strcmp(label, "keys") == 0 && key_scheme_parse(out[i].name) == KEY_UNKNOWN) {
@@ -167,7 +178,8 @@ static bool read_label(const struct reading *self, json_t *value, struct mapping
     }
     const char *key;
     json_t *item;
-    json_object_foreach(value, key, item) {
+    json_object_foreach(value, key, item)
+    {
         if (strcmp(key, "column") == 0) {
             if (!read_text(self, "labels", item, out->column)) {
                 return false;
@@ -185,7 +197,8 @@ static bool read_labels(const struct reading *self, json_t *labels)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(labels, name, value) {
+    json_object_foreach(labels, name, value)
+    {
         bool is_found = strcmp(name, "found") == 0;
         if (!is_found && strcmp(name, "critical") != 0) {
             return complain(self, "labels", "only found and critical are known");
@@ -199,8 +212,8 @@ static bool read_labels(const struct reading *self, json_t *labels)
 
 static bool is_label(const struct declaration_mapping *mapping, const char *column)
 {
-    return column[0] != '\0' &&
-           (strcmp(column, mapping->found.column) == 0 || strcmp(column, mapping->critical.column) == 0);
+    return column[0] != '\0' && (strcmp(column, mapping->found.column) == 0 ||
+                                 strcmp(column, mapping->critical.column) == 0);
 }
 
 static bool check_labels_stay_home(const struct reading *self)
@@ -216,7 +229,8 @@ static bool check_labels_stay_home(const struct reading *self)
     for (uint32_t i = 0; i < mapping->other_count; i++) {
         leaks = leaks || is_label(mapping, mapping->other[i].source.column);
     }
-    return !leaks || complain(self, "labels", "a label column is also mapped to a field; labels are never sent");
+    return !leaks || complain(self, "labels",
+                              "a label column is also mapped to a field; labels are never sent");
 }
 
 static bool read_section(const struct reading *self, const char *key, json_t *value)
@@ -230,7 +244,8 @@ static bool read_section(const struct reading *self, const char *key, json_t *va
     }
     if (strcmp(key, "delimiter") == 0) {
         const char *text = json_string_value(value);
-        if (text == NULL || strlen(text) != 1 || text[0] == '"' || text[0] == '\n' || text[0] == '\r') {
+        if (text == NULL || strlen(text) != 1 || text[0] == '"' || text[0] == '\n' ||
+            text[0] == '\r') {
             return complain(self, key, "one character is wanted");
         }
         mapping->delimiter = text[0];
@@ -243,11 +258,13 @@ static bool read_section(const struct reading *self, const char *key, json_t *va
         return read_labels(self, value);
     }
     if (strcmp(key, "keys") == 0) {
-        mapping->keys_count = json_array_size(value) <= RECORD_KEYS_MAX ? (uint32_t)json_array_size(value) : 0;
+        mapping->keys_count =
+            json_array_size(value) <= RECORD_KEYS_MAX ? (uint32_t)json_array_size(value) : 0;
         return read_named(self, key, value, RECORD_KEYS_MAX, mapping->keys);
     }
     if (strcmp(key, "other") == 0) {
-        mapping->other_count = json_array_size(value) <= MAPPING_OTHER_MAX ? (uint32_t)json_array_size(value) : 0;
+        mapping->other_count =
+            json_array_size(value) <= MAPPING_OTHER_MAX ? (uint32_t)json_array_size(value) : 0;
         return read_named(self, key, value, MAPPING_OTHER_MAX, mapping->other);
     }
     return complain(self, key, "no such section");
@@ -260,7 +277,8 @@ static bool read_mapping(const struct reading *self, json_t *root)
     }
     const char *key;
     json_t *value;
-    json_object_foreach(root, key, value) {
+    json_object_foreach(root, key, value)
+    {
         if (!read_section(self, key, value)) {
             return false;
         }
@@ -279,14 +297,16 @@ struct err declaration_mapping_open(const char *path, struct declaration_mapping
     struct err err = durable_read(path, MAPPING_FILE_BYTES_MAX, &bytes, &bytes_count);
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
-        (void)snprintf(error, MAPPING_ERROR_BYTES, "mapping: %.120s: %.100s", path, err_text(err, text));
+        (void)snprintf(error, MAPPING_ERROR_BYTES, "mapping: %.120s: %.100s", path,
+                       err_text(err, text));
         return err;
     }
     json_error_t problem;
     json_t *root = json_loadb((const char *)bytes, bytes_count, JSON_REJECT_DUPLICATES, &problem);
     free(bytes);
     if (root == NULL) {
-        (void)snprintf(error, MAPPING_ERROR_BYTES, "mapping: %.120s:%d: %.100s", path, problem.line, problem.text);
+        (void)snprintf(error, MAPPING_ERROR_BYTES, "mapping: %.120s:%d: %.100s", path, problem.line,
+                       problem.text);
         return err_make(ERR_TABLE_UNREADABLE, "read mapping");
     }
     struct declaration_mapping *mapping = calloc(1, sizeof *mapping);
@@ -317,7 +337,8 @@ void declaration_mapping_close(struct declaration_mapping **self)
     *self = NULL;
 }
 
-static bool bind_column(const char *column, char *const *columns, uint32_t columns_count, int32_t *index, char *error)
+static bool bind_column(const char *column, char *const *columns, uint32_t columns_count,
+                        int32_t *index, char *error)
 {
     *index = -1;
     if (column[0] == '\0') {
@@ -333,8 +354,8 @@ static bool bind_column(const char *column, char *const *columns, uint32_t colum
     return false;
 }
 
-struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns, uint32_t columns_count,
-                                    char *error)
+struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,
+                                    uint32_t columns_count, char *error)
 {
     bool good = true;
     for (uint32_t i = 0; good && i < MAPPING_FIELD_COUNT; i++) {
@@ -351,7 +372,9 @@ struct err declaration_mapping_bind(struct declaration_mapping *self, char *cons
     }
     /* Label columns may be missing: new traffic has no labels. */
     char ignored[MAPPING_ERROR_BYTES];
-    (void)bind_column(self->found.column, columns, columns_count, &self->found.column_index, ignored);
-    (void)bind_column(self->critical.column, columns, columns_count, &self->critical.column_index, ignored);
+    (void)bind_column(self->found.column, columns, columns_count, &self->found.column_index,
+                      ignored);
+    (void)bind_column(self->critical.column, columns, columns_count, &self->critical.column_index,
+                      ignored);
     return good ? err_none : err_make(ERR_TABLE_UNREADABLE, "bind mapping");
 }

@@ -2,10 +2,10 @@
 #ifndef DECLARATION_MAPPING_H
 #define DECLARATION_MAPPING_H
 
-/* Declaration mapping: which column of a table becomes which field of a declaration, read from a JSON file
- * (config/mappings/; the keys are described there in README.md). A column named under "labels" is the truth that
- * training learns from: a mapping that also names it anywhere else is refused, and only mapped columns are ever sent.
- * Any thread; blocks on the disk. */
+/* Declaration mapping: which column of a table becomes which field of a declaration, read from a
+ * JSON file (config/mappings/; the keys are described there in README.md). A column named under
+ * "labels" is the truth that training learns from: a mapping that also names it anywhere else is
+ * refused, and only mapped columns are ever sent. Any thread; blocks on the disk. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,19 +50,20 @@ struct mapping_code {
 };
 
 struct mapping_source {
-    char column[MAPPING_TEXT_BYTES];   /* "" when the value is constant or absent */
+    char column[MAPPING_TEXT_BYTES]; /* "" when the value is constant or absent */
     char constant[MAPPING_TEXT_BYTES];
     char prefix[MAPPING_TEXT_BYTES];
-    char format[MAPPING_TEXT_BYTES];   /* of a date, for strptime */
-    double scale;                      /* a number is multiplied by it; 1 when absent */
+    char format[MAPPING_TEXT_BYTES]; /* of a date, for strptime */
+    double scale;                    /* a number is multiplied by it; 1 when absent */
     struct mapping_code codes[MAPPING_CODES_MAX];
     uint32_t codes_count;
-    char unlisted[MAPPING_TEXT_BYTES]; /* what a code outside the table means; "" makes the row bad */
+    char unlisted[MAPPING_TEXT_BYTES]; /* what a code outside the table means; "" makes the row bad
+                                        */
     int32_t column_index;              /* in the open table; -1 when not a column */
 };
 
 struct mapping_named {
-    char name[MAPPING_TEXT_BYTES];     /* of an `other` field, or a key scheme */
+    char name[MAPPING_TEXT_BYTES]; /* of an `other` field, or a key scheme */
     struct mapping_source source;
 };
 
@@ -73,7 +74,7 @@ struct mapping_label {
 };
 
 struct declaration_mapping {
-    char format[MAPPING_TEXT_BYTES];   /* becomes raw_format */
+    char format[MAPPING_TEXT_BYTES]; /* becomes raw_format */
     char delimiter;
     struct mapping_source fields[MAPPING_FIELD_COUNT];
     struct mapping_named keys[RECORD_KEYS_MAX];
@@ -84,9 +85,10 @@ struct declaration_mapping {
     struct mapping_label critical; /* and it was grave */
 };
 
-/* Errors: TABLE_UNREADABLE with one sentence in error (MAPPING_ERROR_BYTES), MEMORY, IO. The caller frees *out with
- * declaration_mapping_close. */
-MUST_USE struct err declaration_mapping_open(const char *path, struct declaration_mapping **out, char *error);
+/* Errors: TABLE_UNREADABLE with one sentence in error (MAPPING_ERROR_BYTES), MEMORY, IO. The caller
+ * frees *out with declaration_mapping_close. */
+MUST_USE struct err declaration_mapping_open(const char *path, struct declaration_mapping **out,
+                                             char *error);
 void declaration_mapping_close(struct declaration_mapping **self);
 /* Find every named column among the table's; the first missing one is named in error. */
 MUST_USE struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,

@@ -12,7 +12,8 @@
 #include "feeds/feed_progress.h"
 
 #define SLICE_MS 100 /* how long a wait may be deaf to Ctrl-C and progress */
-#define SPOOL_PATIENCE_NS (600 * NS_PER_S) /* a full spool without one acknowledgement for this long ends the run */
+#define SPOOL_PATIENCE_NS \
+    (600 * NS_PER_S) /* a full spool without one acknowledgement for this long ends the run */
 
 static volatile sig_atomic_t signals_seen;
 
@@ -35,7 +36,8 @@ static void catch_signals(void)
 struct err feed_open(struct feed *self, const struct feed_options *options, const char *subcommand)
 {
     signals_seen = 0;
-    *self = (struct feed){.options = options, .subcommand = subcommand, .on_terminal = isatty(STDERR_FILENO) == 1};
+    *self = (struct feed){
+        .options = options, .subcommand = subcommand, .on_terminal = isatty(STDERR_FILENO) == 1};
     self->started_ns = clock_monotonic_ns();
     self->next_due_ns = self->started_ns;
     self->shown_ns = self->started_ns;
@@ -126,7 +128,8 @@ static struct err hand_over(struct feed *self, const struct handed *record)
 {
     struct err err = hand_once(self, record);
     int64_t patience_ns = clock_monotonic_ns() + SPOOL_PATIENCE_NS;
-    while (err.code == ERR_QUEUE_FULL && signals_seen == 0 && !self->broken && clock_monotonic_ns() < patience_ns) {
+    while (err.code == ERR_QUEUE_FULL && signals_seen == 0 && !self->broken &&
+           clock_monotonic_ns() < patience_ns) {
         feed_idle(self, SLICE_MS);
         err = hand_once(self, record);
     }
@@ -143,8 +146,8 @@ static bool hand(struct feed *self, const struct handed *record, const char *nam
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
         feed_progress_clear(self);
-        (void)fprintf(stderr, "triage-feed %s: %s: %s: %s\n", self->subcommand, name, err_text(err, text),
-                      self->sink.error);
+        (void)fprintf(stderr, "triage-feed %s: %s: %s: %s\n", self->subcommand, name,
+                      err_text(err, text), self->sink.error);
         self->broken = true;
         return false;
     }
@@ -160,14 +163,16 @@ bool feed_declaration(struct feed *self, const struct declaration *declaration, 
     return hand(self, &(struct handed){.declaration = declaration}, name);
 }
 
-bool feed_scan(struct feed *self, const struct scan *scan, const void *const *images, const char *name)
+bool feed_scan(struct feed *self, const struct scan *scan, const void *const *images,
+               const char *name)
 {
     return hand(self, &(struct handed){.scan = scan, .images = images}, name);
 }
 
 static void drain(struct feed *self)
 {
-    int64_t until_ns = clock_monotonic_ns() + (int64_t)(self->options->timeout_s * (double)NS_PER_S);
+    int64_t until_ns =
+        clock_monotonic_ns() + (int64_t)(self->options->timeout_s * (double)NS_PER_S);
     struct err err = feed_sink_drain(&self->sink, 0);
     while (err.code == ERR_TIMED_OUT && clock_monotonic_ns() < until_ns) {
         feed_progress_show(self);
@@ -176,7 +181,8 @@ static void drain(struct feed *self)
     if (err_is(err) && err.code != ERR_TIMED_OUT) {
         char text[ERR_TEXT_BYTES];
         feed_progress_clear(self);
-        (void)fprintf(stderr, "triage-feed %s: %s: %s\n", self->subcommand, err_text(err, text), self->sink.error);
+        (void)fprintf(stderr, "triage-feed %s: %s: %s\n", self->subcommand, err_text(err, text),
+                      self->sink.error);
         self->broken = true;
     }
 }
@@ -203,7 +209,8 @@ struct err feed_state_path(const struct feed *self, const char *suffix, char *ou
     if (directory == NULL) {
         return err_make(ERR_NOT_FOUND, "no spool directory");
     }
-    int written = snprintf(out, DURABLE_PATH_BYTES, "%s/%s.%s", directory, self->options->stream, suffix);
+    int written =
+        snprintf(out, DURABLE_PATH_BYTES, "%s/%s.%s", directory, self->options->stream, suffix);
     if (written < 0 || written >= (int)DURABLE_PATH_BYTES) {
         return err_make(ERR_ARGUMENT, "name of the state file is too long");
     }

@@ -11,8 +11,9 @@
 #include "feeds/feed.h"
 #include "feeds/feed_watch.h"
 
-/* When following, the place behind the last spooled row is kept in the spool directory (STREAM.place): it is written
- * after the row is spooled, so a crash in between sends some rows twice (the daemon knows them) and loses none. */
+/* When following, the place behind the last spooled row is kept in the spool directory
+ * (STREAM.place): it is written after the row is spooled, so a crash in between sends some rows
+ * twice (the daemon knows them) and loses none. */
 
 #define PLACE_EVERY_ROWS 256u
 #define PLACE_BYTES 512u
@@ -27,9 +28,12 @@ struct arguments {
 };
 
 static const struct argp_option option_table[] = {
-    {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what (see config/mappings/README.md); needed", 0},
+    {"mapping", OPTION_MAPPING, "FILE", 0,
+     "which column is what (see config/mappings/README.md); needed", 0},
     {"send-invalid", OPTION_SEND_INVALID, NULL, 0,
-     "send bad rows too, so that the daemon refuses and records them; otherwise they are told and skipped", 0},
+     "send bad rows too, so that the daemon refuses and records them; otherwise they are told and "
+     "skipped",
+     0},
     {0}};
 
 static error_t parse_option(int key, char *text, struct argp_state *state)
@@ -61,7 +65,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
     }
 }
 
-static void remember_place(const struct feed *feed, const char *path, uint64_t offset, uint64_t line)
+static void remember_place(const struct feed *feed, const char *path, uint64_t offset,
+                           uint64_t line)
 {
     char place_path[DURABLE_PATH_BYTES], place[PLACE_BYTES];
     if (feed->options->dry_run || err_is(feed_state_path(feed, "place", place_path))) {
@@ -72,7 +77,8 @@ static void remember_place(const struct feed *feed, const char *path, uint64_t o
         struct err err = durable_replace(place_path, place, (size_t)bytes, 0644);
         if (err_is(err)) {
             char text[ERR_TEXT_BYTES];
-            (void)fprintf(stderr, "triage-feed declarations: %s: %s\n", place_path, err_text(err, text));
+            (void)fprintf(stderr, "triage-feed declarations: %s: %s\n", place_path,
+                          err_text(err, text));
         }
     }
 }
@@ -91,19 +97,24 @@ static void resume_place(const struct feed *feed, const char *path, struct decla
     char *text = (char *)bytes;
     if (sscanf(text, "%" SCNu64 " %" SCNu64 " %n", &offset, &line, &path_at) == 2 && path_at > 0) {
         text[strcspn(text, "\n")] = '\0';
-        if (strcmp(text + path_at, path) == 0 && err_is(declaration_csv_seek(table, offset, line))) {
-            (void)fprintf(stderr, "triage-feed declarations: %s is shorter than before: reading it from the start\n",
-                          path);
+        if (strcmp(text + path_at, path) == 0 &&
+            err_is(declaration_csv_seek(table, offset, line))) {
+            (void)fprintf(
+                stderr,
+                "triage-feed declarations: %s is shorter than before: reading it from the start\n",
+                path);
         }
     }
     free(bytes);
 }
 
-static void send_row(struct feed *feed, const struct arguments *arguments, const struct declaration_row *row)
+static void send_row(struct feed *feed, const struct arguments *arguments,
+                     const struct declaration_row *row)
 {
     char name[512];
     if (row->problem != NULL) {
-        (void)snprintf(name, sizeof name, "%s:%" PRIu64 ":%u", arguments->path, row->line, row->column);
+        (void)snprintf(name, sizeof name, "%s:%" PRIu64 ":%u", arguments->path, row->line,
+                       row->column);
         if (!arguments->send_invalid) {
             feed_skip(feed, name, row->problem);
             return;
@@ -152,7 +163,8 @@ static struct err send_rows(struct run *self, const struct arguments *arguments,
         self->offset = row.end_offset;
         self->line = row.end_line;
         self->feed.done = (double)row.end_offset;
-        self->feed.total = arguments->common.follow ? 0 : (double)declaration_csv_bytes(self->table);
+        self->feed.total =
+            arguments->common.follow ? 0 : (double)declaration_csv_bytes(self->table);
         if (++self->unremembered >= PLACE_EVERY_ROWS) {
             keep_place(self, arguments);
         }
@@ -162,9 +174,9 @@ static struct err send_rows(struct run *self, const struct arguments *arguments,
 
 static int run(struct run *self, const struct arguments *arguments)
 {
-    const struct declaration_csv_conf conf = {arguments->path, arguments->mapping_path, arguments->common.site,
-                                              arguments->common.lane, arguments->common.mode,
-                                              arguments->common.follow};
+    const struct declaration_csv_conf conf = {arguments->path,        arguments->mapping_path,
+                                              arguments->common.site, arguments->common.lane,
+                                              arguments->common.mode, arguments->common.follow};
     char error[CSV_ERROR_BYTES];
     struct err err = declaration_csv_open(&conf, &self->table, error);
     if (err_is(err)) {
@@ -193,11 +205,17 @@ int feed_declarations(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&feed_options_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_table, parse_option, "FILE.csv",
-        "Send the rows of a table as declarations, through a mapping of its columns.\vA bad row is told as "
-        "FILE:LINE:COLUMN with the reason, counted and skipped; the exit code is then 1. With --follow the table "
+        option_table,
+        parse_option,
+        "FILE.csv",
+        "Send the rows of a table as declarations, through a mapping of its columns.\vA bad row is "
+        "told as "
+        "FILE:LINE:COLUMN with the reason, counted and skipped; the exit code is then 1. With "
+        "--follow the table "
         "is watched for appended rows, and a restart goes on behind the last row that was spooled.",
-        children, NULL, NULL};
+        children,
+        NULL,
+        NULL};
     struct arguments arguments = {0};
     feed_options_init(&arguments.common, "declarations");
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) {

@@ -12,8 +12,9 @@
 #include "feeds/image_folder.h"
 #include "feeds/sent_list.h"
 
-/* When following, the names that went into the spool are kept there too (STREAM.sent). A file counts as finished when its
- * size and time were the same in two passes a second apart: copies that keep the old time are caught by their size. */
+/* When following, the names that went into the spool are kept there too (STREAM.sent). A file
+ * counts as finished when its size and time were the same in two passes a second apart: copies that
+ * keep the old time are caught by their size. */
 
 #define PASS_MS 1000
 #define REMEMBER_EVERY 64u
@@ -28,7 +29,8 @@ struct arguments {
 static const struct argp_option option_table[] = {
     {"list", OPTION_LIST, "FILE", 0, "send only the images named in FILE, one a line", 0},
     {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 0},
-    {"every", OPTION_EVERY, "K", 0, "send each K-th scan of what is left, in the order of names", 0},
+    {"every", OPTION_EVERY, "K", 0, "send each K-th scan of what is left, in the order of names",
+     0},
     {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 0},
     {"pixels-max", OPTION_PIXELS, "N", 0, "skip images with more pixels (268435456)", 0},
     {0}};
@@ -53,7 +55,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         arguments->folder.offset = (uint32_t)feed_number(state, "offset", text, (double[]){0, 1e6});
         return 0;
     case OPTION_PIXELS:
-        arguments->folder.pixels_max = (uint64_t)feed_number(state, "pixels-max", text, (double[]){1, 4294836225.0});
+        arguments->folder.pixels_max =
+            (uint64_t)feed_number(state, "pixels-max", text, (double[]){1, 4294836225.0});
         return 0;
     case ARGP_KEY_ARG:
         if (state->arg_num > 0) {
@@ -99,8 +102,8 @@ static void send_scan(struct run *self, const struct image_folder *folder, uint3
 static void keep_sent(struct run *self)
 {
     char path[DURABLE_PATH_BYTES];
-    if (self->unremembered == 0 || !self->arguments->common.follow || self->arguments->common.dry_run ||
-        err_is(feed_state_path(&self->feed, "sent", path))) {
+    if (self->unremembered == 0 || !self->arguments->common.follow ||
+        self->arguments->common.dry_run || err_is(feed_state_path(&self->feed, "sent", path))) {
         return;
     }
     struct err err = sent_list_write(&self->sent, path);
@@ -168,7 +171,8 @@ static void follow_folder(struct run *self)
             break;
         }
         feed_watch_wait(&watch, &self->feed, PASS_MS);
-        feed_idle(&self->feed, PASS_MS / 2); /* a busy folder would otherwise be read without pause */
+        feed_idle(&self->feed,
+                  PASS_MS / 2); /* a busy folder would otherwise be read without pause */
     }
     feed_watch_fini(&watch);
 }
@@ -176,24 +180,35 @@ static void follow_folder(struct run *self)
 int feed_images(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&feed_options_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        option_table, parse_option, "DIR",
-        "Send the JPEG, PNG and TIFF files of a folder as scans, in the order of their names.\vA_low.png and "
-        "A_high.png are one scan with two images, and so are the two pages of a TIFF. FILE.json (or STEM.json) beside "
-        "an image may say scan_id, mode, site, lane, scanner, scanner_type, keys [{scheme, value}], acquired, other "
-        "{}, and of the pixels meaning (transmission, display, display-inverted), energy, energy_kev, view, air_level, "
-        "dark_level, pixel_pitch_mm; \"images\": [{}, {}] says the latter for each image. Without it a file is a "
-        "display image of single energy, its scan_id is its stem and the beginning of its digest, and it was "
-        "acquired when the file was last changed. A broken image is told by name with the reason, counted and "
-        "skipped; the exit code is then 1.",
-        children, NULL, NULL};
+    static const struct argp argp = {option_table,
+                                     parse_option,
+                                     "DIR",
+                                     "Send the JPEG, PNG and TIFF files of a folder as scans, in "
+                                     "the order of their names.\vA_low.png and "
+                                     "A_high.png are one scan with two images, and so are the two "
+                                     "pages of a TIFF. FILE.json (or STEM.json) beside "
+                                     "an image may say scan_id, mode, site, lane, scanner, "
+                                     "scanner_type, keys [{scheme, value}], acquired, other "
+                                     "{}, and of the pixels meaning (transmission, display, "
+                                     "display-inverted), energy, energy_kev, view, air_level, "
+                                     "dark_level, pixel_pitch_mm; \"images\": [{}, {}] says the "
+                                     "latter for each image. Without it a file is a "
+                                     "display image of single energy, its scan_id is its stem and "
+                                     "the beginning of its digest, and it was "
+                                     "acquired when the file was last changed. A broken image is "
+                                     "told by name with the reason, counted and "
+                                     "skipped; the exit code is then 1.",
+                                     children,
+                                     NULL,
+                                     NULL};
     static struct arguments arguments;
     arguments = (struct arguments){.folder = {.pixels_max = UINT64_C(1) << 28}};
     feed_options_init(&arguments.common, "images");
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) {
         return FEED_EXIT_USAGE;
     }
-    arguments.folder.mode = arguments.common.mode != MODE_UNKNOWN ? arguments.common.mode : MODE_TRUCK;
+    arguments.folder.mode =
+        arguments.common.mode != MODE_UNKNOWN ? arguments.common.mode : MODE_TRUCK;
     arguments.folder.site = arguments.common.site;
     arguments.folder.lane = arguments.common.lane;
     arguments.folder.scanner = arguments.common.scanner;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* triage-feed: adapters that turn files (and a simulator) into records and hand them to the daemon. */
+/* triage-feed: adapters that turn files (and a simulator) into records and hand them to the daemon.
+ */
 #include <argp.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,13 +21,17 @@ static const struct {
 static void print_help(FILE *to)
 {
     (void)fputs("Usage: triage-feed SUBCOMMAND [OPTION...] [ARGUMENT]\n"
-                "Send scans and declarations to a triaged daemon.\n\n", to);
+                "Send scans and declarations to a triaged daemon.\n\n",
+                to);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         (void)fprintf(to, "  %-14s%s\n", commands[i].name, commands[i].sentence);
     }
-    (void)fputs("\n`triage-feed SUBCOMMAND --help` tells the options. Records wait in a spool directory until the daemon\n"
+    (void)fputs("\n`triage-feed SUBCOMMAND --help` tells the options. Records wait in a spool "
+                "directory until the daemon\n"
                 "has acknowledged them: a restart on either side loses and doubles nothing.\n"
-                "Exit: 0 all acknowledged, 1 some refused or skipped, 2 usage, 3 not everything acknowledged.\n", to);
+                "Exit: 0 all acknowledged, 1 some refused or skipped, 2 usage, 3 not everything "
+                "acknowledged.\n",
+                to);
 }
 
 int main(int argc, char **argv)
@@ -36,7 +41,8 @@ int main(int argc, char **argv)
         print_help(stderr);
         return FEED_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return 0;
     }

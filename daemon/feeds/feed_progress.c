@@ -24,8 +24,8 @@ static void write_eta(double seconds, char out[16])
     }
 }
 
-void feed_progress_text(const struct feed *self, const struct feed_sink_counts *counts, double elapsed_s,
-                        char out[FEED_PROGRESS_BYTES])
+void feed_progress_text(const struct feed *self, const struct feed_sink_counts *counts,
+                        double elapsed_s, char out[FEED_PROGRESS_BYTES])
 {
     char share[64] = "";
     if (self->total > 0) {
@@ -40,9 +40,10 @@ void feed_progress_text(const struct feed *self, const struct feed_sink_counts *
         (void)snprintf(share, sizeof share, "[%s] %3.0f%% ETA %s ", bar, 100 * done, eta);
     }
     double rate = elapsed_s > 0 ? (double)self->sent_count / elapsed_s : 0;
-    (void)snprintf(out, FEED_PROGRESS_BYTES, "%s%llu spooled, %llu acked, %llu refused, %llu skipped, %.1f/s", share,
-                   (unsigned long long)counts->spooled, (unsigned long long)counts->acknowledged,
-                   (unsigned long long)counts->refused, (unsigned long long)self->skipped_count, rate);
+    (void)snprintf(
+        out, FEED_PROGRESS_BYTES, "%s%llu spooled, %llu acked, %llu refused, %llu skipped, %.1f/s",
+        share, (unsigned long long)counts->spooled, (unsigned long long)counts->acknowledged,
+        (unsigned long long)counts->refused, (unsigned long long)self->skipped_count, rate);
 }
 
 void feed_progress_show(struct feed *self)
@@ -74,16 +75,20 @@ void feed_progress_clear(const struct feed *self)
     }
 }
 
-void feed_progress_summary(const struct feed *self, const struct feed_sink_counts *counts, int exit_code)
+void feed_progress_summary(const struct feed *self, const struct feed_sink_counts *counts,
+                           int exit_code)
 {
     double elapsed_s = (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S;
     double rate = elapsed_s > 0 ? (double)self->sent_count / elapsed_s : 0;
     feed_progress_clear(self);
     if (self->options->json) {
-        (void)printf("{\"subcommand\":\"%s\",\"sent\":%llu,\"skipped\":%llu,\"from_spool\":%llu,\"acknowledged\":%llu,"
-                     "\"refused\":%llu,\"waiting\":%llu,\"seconds\":%.3f,\"records_per_s\":%.3f,\"exit\":%d}\n",
+        (void)printf("{\"subcommand\":\"%s\",\"sent\":%llu,\"skipped\":%llu,\"from_spool\":%llu,"
+                     "\"acknowledged\":%llu,"
+                     "\"refused\":%llu,\"waiting\":%llu,\"seconds\":%.3f,\"records_per_s\":%.3f,"
+                     "\"exit\":%d}\n",
                      self->subcommand, (unsigned long long)self->sent_count,
-                     (unsigned long long)self->skipped_count, (unsigned long long)self->sink.before_count,
+                     (unsigned long long)self->skipped_count,
+                     (unsigned long long)self->sink.before_count,
                      (unsigned long long)counts->acknowledged, (unsigned long long)counts->refused,
                      (unsigned long long)counts->waiting, elapsed_s, rate, exit_code);
         return;
@@ -91,11 +96,13 @@ void feed_progress_summary(const struct feed *self, const struct feed_sink_count
     if (self->options->quiet && exit_code == FEED_EXIT_GOOD) {
         return;
     }
-    (void)fprintf(stderr, "%s: %llu records %s in %.1f s (%.1f/s), %llu acknowledged, %llu refused, %llu skipped",
-                  self->subcommand, (unsigned long long)self->sent_count,
-                  self->options->dry_run ? "printed" : "sent", elapsed_s, rate,
-                  (unsigned long long)counts->acknowledged, (unsigned long long)counts->refused,
-                  (unsigned long long)self->skipped_count);
+    (void)fprintf(
+        stderr,
+        "%s: %llu records %s in %.1f s (%.1f/s), %llu acknowledged, %llu refused, %llu skipped",
+        self->subcommand, (unsigned long long)self->sent_count,
+        self->options->dry_run ? "printed" : "sent", elapsed_s, rate,
+        (unsigned long long)counts->acknowledged, (unsigned long long)counts->refused,
+        (unsigned long long)self->skipped_count);
     if (counts->waiting > 0) {
         (void)fprintf(stderr, ", %llu waiting in %s", (unsigned long long)counts->waiting,
                       self->options->spool_directory);

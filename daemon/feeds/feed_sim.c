@@ -14,7 +14,8 @@
 #include "feeds/text_buffer.h"
 #include "picture/picture.h"
 
-/* The truth is kept in memory and written when the run ends: a million items are 300 MB, which is the bound. */
+/* The truth is kept in memory and written when the run ends: a million items are 300 MB, which is
+ * the bound. */
 
 #define TRUTH_BYTES_MAX (512u << 20)
 #define START_DEFAULT "2026-01-05T06:00:00Z"
@@ -57,17 +58,26 @@ struct arguments {
 
 static const struct argp_option option_table[] = {
     {"seed", OPTION_SEED, "N", 0, "the same seed and options give the same bytes (1)", 0},
-    {"count", OPTION_COUNT, "N", 0, "items: vehicles and parcels, each with a declaration (100)", 0},
+    {"count", OPTION_COUNT, "N", 0, "items: vehicles and parcels, each with a declaration (100)",
+     0},
     {"first", OPTION_FIRST, "N", 0, "begin with item N of the world (0)", 0},
-    {"modes", OPTION_MODES, "LIST", 0, "which, and how often: \"truck,sea=2,mail=20\" (all six, once each)", 0},
-    {"contraband-rate", OPTION_CONTRABAND, "R", 0, "share of items with something hidden (0.05)", 0},
-    {"misdeclare-rate", OPTION_MISDECLARE, "R", 0, "share with a wrong mass, ware or value, or loaded as empty (0.05)", 0},
-    {"oddity-rate", OPTION_ODDITY, "R", 0, "share with something innocent that looks odd (0.15)", 0},
+    {"modes", OPTION_MODES, "LIST", 0,
+     "which, and how often: \"truck,sea=2,mail=20\" (all six, once each)", 0},
+    {"contraband-rate", OPTION_CONTRABAND, "R", 0, "share of items with something hidden (0.05)",
+     0},
+    {"misdeclare-rate", OPTION_MISDECLARE, "R", 0,
+     "share with a wrong mass, ware or value, or loaded as empty (0.05)", 0},
+    {"oddity-rate", OPTION_ODDITY, "R", 0, "share with something innocent that looks odd (0.15)",
+     0},
     {"clean", OPTION_CLEAN, NULL, 0, "no contraband and nothing misdeclared: for training", 0},
-    {"declarations-per-scan", OPTION_PER_SCAN, "N", 0, "of N parcels one is scanned (10); others always are", 0},
-    {"scale", OPTION_SCALE, "S", 0, "resolution of vehicle scans; 1 is 4 mm a pixel, 20 MB a truck (0.4)", 0},
-    {"mail-scale", OPTION_MAIL_SCALE, "S", 0, "resolution of parcel scans; 1 is 1 mm a pixel (1)", 0},
-    {"dead-rows", OPTION_DEAD_ROWS, "N", 0, "one scan in ten has up to N dead detector channels (3)", 0},
+    {"declarations-per-scan", OPTION_PER_SCAN, "N", 0,
+     "of N parcels one is scanned (10); others always are", 0},
+    {"scale", OPTION_SCALE, "S", 0,
+     "resolution of vehicle scans; 1 is 4 mm a pixel, 20 MB a truck (0.4)", 0},
+    {"mail-scale", OPTION_MAIL_SCALE, "S", 0, "resolution of parcel scans; 1 is 1 mm a pixel (1)",
+     0},
+    {"dead-rows", OPTION_DEAD_ROWS, "N", 0,
+     "one scan in ten has up to N dead detector channels (3)", 0},
     {"start", OPTION_START, "TIME", 0, "time of item 0, or \"now\" (" START_DEFAULT ")", 0},
     {"interval", OPTION_INTERVAL, "S", 0, "simulated seconds from item to item (20)", 0},
     {"labels", OPTION_LABELS, "FILE", 0, "write the truth about each item as CSV", 0},
@@ -77,7 +87,9 @@ static const struct argp_option option_table[] = {
     {"history", OPTION_HISTORY, "FILE", 0,
      "instead of sending anything write COUNT labelled declarations of the year before as CSV", 0},
     {"write", OPTION_WRITE, "DIR", 0,
-     "instead of sending anything write the scans as 16-bit PNG with sidecars, into DIR/SCANNER-TYPE/", 0},
+     "instead of sending anything write the scans as 16-bit PNG with sidecars, into "
+     "DIR/SCANNER-TYPE/",
+     0},
     {0}};
 
 static void parse_modes(struct argp_state *state, const char *text, double weights[MODE_COUNT])
@@ -95,7 +107,8 @@ static void parse_modes(struct argp_state *state, const char *text, double weigh
         }
         enum mode mode = mode_parse(word);
         if (mode == MODE_UNKNOWN) {
-            argp_error(state, "--modes: %s is none of truck, passenger, rail, sea, air, mail", word);
+            argp_error(state, "--modes: %s is none of truck, passenger, rail, sea, air, mail",
+                       word);
         }
         weights[mode] = weight;
     }
@@ -138,7 +151,11 @@ static bool parse_number(int key, char *text, struct argp_state *state, struct a
         {OPTION_CONTRABAND, "contraband-rate", {0, 1}, &arguments->sim.contraband_rate, NULL},
         {OPTION_MISDECLARE, "misdeclare-rate", {0, 1}, &arguments->sim.misdeclare_rate, NULL},
         {OPTION_ODDITY, "oddity-rate", {0, 1}, &arguments->sim.oddity_rate, NULL},
-        {OPTION_PER_SCAN, "declarations-per-scan", {1, 1e9}, &arguments->sim.mail_declarations_per_scan, NULL},
+        {OPTION_PER_SCAN,
+         "declarations-per-scan",
+         {1, 1e9},
+         &arguments->sim.mail_declarations_per_scan,
+         NULL},
         {OPTION_SCALE, "scale", {0.02, 2}, &arguments->sim.scale, NULL},
         {OPTION_MAIL_SCALE, "mail-scale", {0.1, 4}, &arguments->sim.mail_scale, NULL},
         {OPTION_INTERVAL, "interval", {0, 86400}, &arguments->sim.interval_s, NULL},
@@ -187,7 +204,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         }
         return 0;
     case OPTION_DEAD_ROWS:
-        arguments->sim.dead_rows_max = (uint32_t)feed_number(state, "dead-rows", text, (double[]){0, 64});
+        arguments->sim.dead_rows_max =
+            (uint32_t)feed_number(state, "dead-rows", text, (double[]){0, 64});
         return 0;
     case OPTION_START:
         parse_start(state, text, &arguments->sim.start_ns);
@@ -227,7 +245,8 @@ static struct err write_scan(const struct sim_item *item, const char *directory)
     char folder[DURABLE_PATH_BYTES], paths[3][DURABLE_PATH_BYTES];
     int written = snprintf(folder, sizeof folder, "%s/%s", directory, item->scan.scanner_type);
     for (int i = 0; i < 3 && written > 0 && written < (int)sizeof folder; i++) {
-        written = snprintf(paths[i], sizeof paths[i], "%.440s/%s%s", folder, item->scan_id, endings[i]);
+        written =
+            snprintf(paths[i], sizeof paths[i], "%.440s/%s%s", folder, item->scan_id, endings[i]);
     }
     if (written < 0 || written >= (int)DURABLE_PATH_BYTES || strlen(folder) > 440) {
         return err_make(ERR_ARGUMENT, "path is too long");
@@ -247,7 +266,8 @@ struct run {
     struct text_buffer truth;
 };
 
-static void note_truth(struct run *self, const struct arguments *arguments, const struct sim_item *item)
+static void note_truth(struct run *self, const struct arguments *arguments,
+                       const struct sim_item *item)
 {
     if (arguments->labels_path != NULL) {
         sim_truth_csv_row(item, &self->labels);
@@ -258,7 +278,8 @@ static void note_truth(struct run *self, const struct arguments *arguments, cons
 }
 
 /* A declaration nearly always comes first; now and then the vehicle is faster than its papers. */
-static void send_item(struct run *self, const struct arguments *arguments, const struct sim_item *item)
+static void send_item(struct run *self, const struct arguments *arguments,
+                      const struct sim_item *item)
 {
     bool scan_first = item->index % 10 == 7;
     if (scan_first && item->has_scan) {
@@ -275,7 +296,8 @@ static void send_item(struct run *self, const struct arguments *arguments, const
 static struct err make_items(struct run *self, const struct arguments *arguments)
 {
     self->feed.total = arguments->common.follow ? 0 : (double)arguments->count;
-    for (uint64_t i = 0; (arguments->common.follow || i < arguments->count) && feed_goes_on(&self->feed); i++) {
+    for (uint64_t i = 0;
+         (arguments->common.follow || i < arguments->count) && feed_goes_on(&self->feed); i++) {
         struct sim_item item;
         struct err err = sim_world_item(self->world, arguments->first + i, &item);
         if (err_is(err)) {
@@ -337,18 +359,31 @@ static int run(struct run *self, struct arguments *arguments)
 int feed_sim(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&feed_options_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        option_table, parse_option, NULL,
-        "A simulated port: vehicles and parcels with their declarations, dual-energy 16-bit scans, and the truth about "
-        "them in files of their own.\vThe scans are Beer-Lambert transmission through simple shapes with photon noise: "
-        "good for trying the whole line out, no evidence of detection in the field. --follow goes on without end. "
-        "The past and the present of one seed have the same parties.",
-        children, NULL, NULL};
+    static const struct argp argp = {option_table,
+                                     parse_option,
+                                     NULL,
+                                     "A simulated port: vehicles and parcels with their "
+                                     "declarations, dual-energy 16-bit scans, and the truth about "
+                                     "them in files of their own.\vThe scans are Beer-Lambert "
+                                     "transmission through simple shapes with photon noise: "
+                                     "good for trying the whole line out, no evidence of detection "
+                                     "in the field. --follow goes on without end. "
+                                     "The past and the present of one seed have the same parties.",
+                                     children,
+                                     NULL,
+                                     NULL};
     static struct arguments arguments;
-    arguments = (struct arguments){.count = 100, .sim = {.seed = 1, .mode_weights = {0, 1, 1, 1, 1, 1, 1}, .contraband_rate = 0.05,
-                                           .misdeclare_rate = 0.05, .oddity_rate = 0.15,
-                                           .mail_declarations_per_scan = 10, .scale = 0.4, .mail_scale = 1,
-                                           .dead_rows_max = 3, .interval_s = 20}};
+    arguments = (struct arguments){.count = 100,
+                                   .sim = {.seed = 1,
+                                           .mode_weights = {0, 1, 1, 1, 1, 1, 1},
+                                           .contraband_rate = 0.05,
+                                           .misdeclare_rate = 0.05,
+                                           .oddity_rate = 0.15,
+                                           .mail_declarations_per_scan = 10,
+                                           .scale = 0.4,
+                                           .mail_scale = 1,
+                                           .dead_rows_max = 3,
+                                           .interval_s = 20}};
     (void)image_sidecar_time(START_DEFAULT, &arguments.sim.start_ns);
     feed_options_init(&arguments.common, "sim");
     if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0) {

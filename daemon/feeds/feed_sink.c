@@ -11,7 +11,8 @@
 static void tell_refusal(void *arg, uint64_t sequence, const char *name, const char *reason)
 {
     (void)arg;
-    (void)fprintf(stderr, "\rrefused: record %llu: %s: %s\n", (unsigned long long)sequence, name, reason);
+    (void)fprintf(stderr, "\rrefused: record %llu: %s: %s\n", (unsigned long long)sequence, name,
+                  reason);
 }
 
 static struct err judge(struct feed_sink *self, enum triage_publisher_status status)
@@ -20,7 +21,8 @@ static struct err judge(struct feed_sink *self, enum triage_publisher_status sta
         return err_none;
     }
     if (self->publisher != NULL) {
-        (void)snprintf(self->error, sizeof self->error, "%s", triage_publisher_error(self->publisher));
+        (void)snprintf(self->error, sizeof self->error, "%s",
+                       triage_publisher_error(self->publisher));
     }
     switch (status) {
     case TRIAGE_PUBLISHER_TIMEOUT:
@@ -40,17 +42,23 @@ static struct err judge(struct feed_sink *self, enum triage_publisher_status sta
 
 struct err feed_sink_open(struct feed_sink *self, const struct feed_options *options, FILE *lines)
 {
-    *self = (struct feed_sink){.mode = options->dry_run ? FEED_SINK_DRY_RUN : FEED_SINK_PUBLISHER, .lines = lines};
+    *self = (struct feed_sink){.mode = options->dry_run ? FEED_SINK_DRY_RUN : FEED_SINK_PUBLISHER,
+                               .lines = lines};
     if (options->dry_run) {
         return err_none;
     }
     must(options->spool_directory != NULL);
-    const struct triage_publisher_conf conf = {
-        .endpoint = options->endpoint, .stream = options->stream,
-        .software = "triage-feed " TRIAGED_VERSION, .key_file = options->key_file,
-        .daemon_key_file = options->daemon_key_file, .spool_directory = options->spool_directory,
-        .spool_bytes_max = SPOOL_BYTES_MAX, .sync = false, .on_refusal = tell_refusal};
-    enum triage_publisher_status status = triage_publisher_open(&conf, &self->publisher, self->error);
+    const struct triage_publisher_conf conf = {.endpoint = options->endpoint,
+                                               .stream = options->stream,
+                                               .software = "triage-feed " TRIAGED_VERSION,
+                                               .key_file = options->key_file,
+                                               .daemon_key_file = options->daemon_key_file,
+                                               .spool_directory = options->spool_directory,
+                                               .spool_bytes_max = SPOOL_BYTES_MAX,
+                                               .sync = false,
+                                               .on_refusal = tell_refusal};
+    enum triage_publisher_status status =
+        triage_publisher_open(&conf, &self->publisher, self->error);
     if (status != TRIAGE_PUBLISHER_OK) {
         return judge(self, status);
     }
@@ -80,7 +88,8 @@ struct err feed_sink_declaration(struct feed_sink *self, const struct declaratio
     return judge(self, triage_publisher_declaration(self->publisher, declaration, NULL));
 }
 
-struct err feed_sink_scan(struct feed_sink *self, const struct scan *scan, const void *const *images)
+struct err feed_sink_scan(struct feed_sink *self, const struct scan *scan,
+                          const void *const *images)
 {
     if (self->mode == FEED_SINK_DRY_RUN) {
         return print_line(self, record_json_scan(scan, images));
@@ -99,13 +108,16 @@ struct err feed_sink_drain(struct feed_sink *self, int64_t timeout_ms)
 void feed_sink_counts(const struct feed_sink *self, struct feed_sink_counts *out)
 {
     if (self->mode == FEED_SINK_DRY_RUN) {
-        *out = (struct feed_sink_counts){.spooled = self->lines_count, .acknowledged = self->lines_count};
+        *out = (struct feed_sink_counts){.spooled = self->lines_count,
+                                         .acknowledged = self->lines_count};
         return;
     }
     struct triage_publisher_counts counts;
     triage_publisher_counts(self->publisher, &counts);
-    *out = (struct feed_sink_counts){.spooled = counts.spooled, .acknowledged = counts.acknowledged,
-                                     .refused = counts.refused, .waiting = counts.waiting};
+    *out = (struct feed_sink_counts){.spooled = counts.spooled,
+                                     .acknowledged = counts.acknowledged,
+                                     .refused = counts.refused,
+                                     .waiting = counts.waiting};
 }
 
 void feed_sink_close(struct feed_sink *self)

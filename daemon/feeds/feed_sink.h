@@ -2,8 +2,8 @@
 #ifndef FEED_SINK_H
 #define FEED_SINK_H
 
-/* Feed sink: where finished records go: into the publisher's spool, or as lines of JSON to a stream (dry run).
- * Everything before the sink makes records and knows nothing of sockets. One thread. */
+/* Feed sink: where finished records go: into the publisher's spool, or as lines of JSON to a stream
+ * (dry run). Everything before the sink makes records and knows nothing of sockets. One thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,16 +29,21 @@ struct feed_sink {
     struct triage_publisher *publisher; /* FEED_SINK_PUBLISHER; owned */
     FILE *lines;                        /* FEED_SINK_DRY_RUN; borrowed */
     uint64_t lines_count;
-    uint64_t before_count;              /* records found in the spool at the start */
-    char error[256];                    /* why the last call failed */
+    uint64_t before_count; /* records found in the spool at the start */
+    char error[256];       /* why the last call failed */
 };
 
-/* lines: where a dry run prints; not used otherwise. Errors: SOCKET, KEY, IO; ->error says it in words. */
-MUST_USE struct err feed_sink_open(struct feed_sink *self, const struct feed_options *options, FILE *lines);
-/* Errors: ARGUMENT (the record itself is bad: skip it), QUEUE_FULL (spool full: drain and try again), IO, SOCKET. */
-MUST_USE struct err feed_sink_declaration(struct feed_sink *self, const struct declaration *declaration);
+/* lines: where a dry run prints; not used otherwise. Errors: SOCKET, KEY, IO; ->error says it in
+ * words. */
+MUST_USE struct err feed_sink_open(struct feed_sink *self, const struct feed_options *options,
+                                   FILE *lines);
+/* Errors: ARGUMENT (the record itself is bad: skip it), QUEUE_FULL (spool full: drain and try
+ * again), IO, SOCKET. */
+MUST_USE struct err feed_sink_declaration(struct feed_sink *self,
+                                          const struct declaration *declaration);
 /* images: the pixels of each image; their digests are computed on the way. */
-MUST_USE struct err feed_sink_scan(struct feed_sink *self, const struct scan *scan, const void *const *images);
+MUST_USE struct err feed_sink_scan(struct feed_sink *self, const struct scan *scan,
+                                   const void *const *images);
 /* Exchange with the daemon for up to timeout_ms or until nothing waits. */
 MUST_USE struct err feed_sink_drain(struct feed_sink *self, int64_t timeout_ms);
 void feed_sink_counts(const struct feed_sink *self, struct feed_sink_counts *out);

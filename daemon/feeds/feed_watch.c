@@ -14,7 +14,8 @@ void feed_watch_init(struct feed_watch *self, const char *path)
 {
     self->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (self->fd >= 0 &&
-        inotify_add_watch(self->fd, path, IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY) < 0) {
+        inotify_add_watch(self->fd, path, IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_MODIFY) <
+            0) {
         feed_watch_fini(self);
     }
 }

@@ -2,8 +2,9 @@
 #ifndef FEED_WATCH_H
 #define FEED_WATCH_H
 
-/* Feed watch: wait until a folder or a file changes (inotify), or until a time has passed, whichever comes first. Where
- * inotify is not to be had (network file systems, exhausted watches) it is the time alone. One thread. */
+/* Feed watch: wait until a folder or a file changes (inotify), or until a time has passed,
+ * whichever comes first. Where inotify is not to be had (network file systems, exhausted watches)
+ * it is the time alone. One thread. */
 
 #include <stdint.h>
 

@@ -87,7 +87,8 @@ static bool is_image_name(const char *name)
 {
     static const char *const endings[] = {".png", ".jpg", ".jpeg", ".tif", ".tiff"};
     const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot != NULL && name[0] != '.' && i < sizeof endings / sizeof endings[0]; i++) {
+    for (size_t i = 0; dot != NULL && name[0] != '.' && i < sizeof endings / sizeof endings[0];
+         i++) {
         if (strcasecmp(dot, endings[i]) == 0) {
             return true;
         }
@@ -119,7 +120,8 @@ static struct err read_list(const char *path, struct names *out)
 {
     uint8_t *bytes = NULL;
     size_t bytes_count = 0;
-    struct err err = path != NULL ? durable_read(path, LIST_BYTES_MAX, &bytes, &bytes_count) : err_none;
+    struct err err =
+        path != NULL ? durable_read(path, LIST_BYTES_MAX, &bytes, &bytes_count) : err_none;
     if (err_is(err) || path == NULL) {
         return err;
     }
@@ -142,14 +144,16 @@ static bool partner_of(const char *name, const char *from, const char *to, char 
 {
     const char *dot = strrchr(name, '.');
     size_t from_bytes = strlen(from);
-    if (dot == NULL || (size_t)(dot - name) <= from_bytes || strncmp(dot - from_bytes, from, from_bytes) != 0) {
+    if (dot == NULL || (size_t)(dot - name) <= from_bytes ||
+        strncmp(dot - from_bytes, from, from_bytes) != 0) {
         return false;
     }
     int stem_bytes = (int)((size_t)(dot - name) - from_bytes);
     return snprintf(out, NAME_MAX + 8, "%.*s%s%s", stem_bytes, name, to, dot) < NAME_MAX + 8;
 }
 
-static bool wanted(const struct image_folder_conf *conf, const struct names lists[2], const struct group *group)
+static bool wanted(const struct image_folder_conf *conf, const struct names lists[2],
+                   const struct group *group)
 {
     bool listed = conf->list_path == NULL || names_have(&lists[0], group->first) ||
                   (group->second != NULL && names_have(&lists[0], group->second));
@@ -158,7 +162,8 @@ static bool wanted(const struct image_folder_conf *conf, const struct names list
     return listed && !skipped;
 }
 
-static struct err make_groups(struct image_folder *self, const struct names *files, const struct names lists[2])
+static struct err make_groups(struct image_folder *self, const struct names *files,
+                              const struct names lists[2])
 {
     self->groups = calloc(files->count + 1u, sizeof *self->groups);
     if (self->groups == NULL) {
@@ -171,7 +176,8 @@ static struct err make_groups(struct image_folder *self, const struct names *fil
         if (partner_of(files->names[i], "_high", "_low", partner) && names_have(files, partner)) {
             continue; /* it comes with its low energy */
         }
-        bool pair = partner_of(files->names[i], "_low", "_high", partner) && names_have(files, partner);
+        bool pair =
+            partner_of(files->names[i], "_low", "_high", partner) && names_have(files, partner);
         struct group group = {files->names[i], pair ? partner : NULL};
         if (!wanted(&self->conf, lists, &group) || taken++ % every != self->conf.offset) {
             continue;
@@ -186,7 +192,8 @@ static struct err make_groups(struct image_folder *self, const struct names *fil
     return err_none;
 }
 
-struct err image_folder_open(const struct image_folder_conf *conf, struct image_folder **out, char *why)
+struct err image_folder_open(const struct image_folder_conf *conf, struct image_folder **out,
+                             char *why)
 {
     must(conf != NULL && out != NULL && why != NULL);
     must(conf->every < 2 || conf->offset < conf->every);
@@ -197,7 +204,8 @@ struct err image_folder_open(const struct image_folder_conf *conf, struct image_
         self->conf = *conf;
         self->directory = strdup(conf->directory);
         self->conf.offset = conf->every > 1 ? conf->offset : 0;
-        err = self->directory != NULL ? list_directory(conf->directory, &files) : err_make(ERR_MEMORY, "open folder");
+        err = self->directory != NULL ? list_directory(conf->directory, &files)
+                                      : err_make(ERR_MEMORY, "open folder");
     }
     if (!err_is(err)) {
         err = read_list(conf->list_path, &lists[0]);
@@ -235,7 +243,10 @@ void image_folder_close(struct image_folder **self)
     *self = NULL;
 }
 
-uint32_t image_folder_count(const struct image_folder *self) { return self->groups_count; }
+uint32_t image_folder_count(const struct image_folder *self)
+{
+    return self->groups_count;
+}
 
 const char *image_folder_name(const struct image_folder *self, uint32_t index)
 {
@@ -243,13 +254,15 @@ const char *image_folder_name(const struct image_folder *self, uint32_t index)
     return self->groups[index].first;
 }
 
-static bool path_of(const struct image_folder *self, const char *name, const char *ending, char out[PATH_BYTES])
+static bool path_of(const struct image_folder *self, const char *name, const char *ending,
+                    char out[PATH_BYTES])
 {
     int written = snprintf(out, PATH_BYTES, "%s/%s%s", self->directory, name, ending);
     return written > 0 && written < (int)PATH_BYTES;
 }
 
-void image_folder_stat(const struct image_folder *self, uint32_t index, int64_t *changed_ns, uint64_t *files_bytes)
+void image_folder_stat(const struct image_folder *self, uint32_t index, int64_t *changed_ns,
+                       uint64_t *files_bytes)
 {
     must(index < self->groups_count);
     const char *names[2] = {self->groups[index].first, self->groups[index].second};
@@ -267,8 +280,8 @@ void image_folder_stat(const struct image_folder *self, uint32_t index, int64_t 
     }
 }
 
-static struct err add_picture(const struct image_folder *self, struct scan_storage *storage, const char *name,
-                              uint32_t page, char *why)
+static struct err add_picture(const struct image_folder *self, struct scan_storage *storage,
+                              const char *name, uint32_t page, char *why)
 {
     uint32_t count = storage->out.scan.images_count;
     char path[PATH_BYTES];
@@ -282,9 +295,12 @@ static struct err add_picture(const struct image_folder *self, struct scan_stora
         return err;
     }
     uint32_t brightest = picture->bits == 16 ? 65535 : 255;
-    storage->out.images[count] = (struct image){.width = picture->width, .height = picture->height,
-                                                .bits = picture->bits, .meaning = PIXEL_DISPLAY,
-                                                .payload_bytes = picture->pixels_bytes, .air_level = brightest};
+    storage->out.images[count] = (struct image){.width = picture->width,
+                                                .height = picture->height,
+                                                .bits = picture->bits,
+                                                .meaning = PIXEL_DISPLAY,
+                                                .payload_bytes = picture->pixels_bytes,
+                                                .air_level = brightest};
     storage->out.pixels[count] = picture->pixels;
     storage->out.scan.images_count = count + 1;
     return err_none;
@@ -301,7 +317,8 @@ static struct err read_pictures(const struct image_folder *self, const struct gr
     if (group->second != NULL) {
         err = add_picture(self, storage, group->second, 0, why);
     } else if (pages > RECORD_IMAGES_MAX) {
-        (void)snprintf(why, FOLDER_WHY_BYTES, "%u pages: a scan has at most %u images", pages, RECORD_IMAGES_MAX);
+        (void)snprintf(why, FOLDER_WHY_BYTES, "%u pages: a scan has at most %u images", pages,
+                       RECORD_IMAGES_MAX);
         return err_make(ERR_IMAGE_UNREADABLE, "read image");
     }
     for (uint32_t page = 1; group->second == NULL && page < pages && !err_is(err); page++) {
@@ -309,13 +326,16 @@ static struct err read_pictures(const struct image_folder *self, const struct gr
     }
     uint32_t count = storage->out.scan.images_count;
     for (uint32_t i = 0; i < count; i++) {
-        storage->out.images[i].energy = count != 2 ? ENERGY_SINGLE : i == 0 ? ENERGY_LOW : ENERGY_HIGH;
+        storage->out.images[i].energy = count != 2 ? ENERGY_SINGLE
+                                        : i == 0   ? ENERGY_LOW
+                                                   : ENERGY_HIGH;
         storage->out.images[i].view = count > 2 ? i : 0;
     }
     return err;
 }
 
-/* File stem and the beginning of the pixels' digest: the same picture under the same name is the same scan. */
+/* File stem and the beginning of the pixels' digest: the same picture under the same name is the
+ * same scan. */
 static const char *make_scan_id(struct scan_storage *storage, const struct group *group)
 {
     struct sha256 *hash = sha256_open();
@@ -343,19 +363,22 @@ static struct err read_sidecar(const struct image_folder *self, const struct gro
     char path[PATH_BYTES];
     struct err err = err_make(ERR_NOT_FOUND, "read sidecar");
     if (path_of(self, group->first, ".json", path)) {
-        err = image_sidecar_read(path, &storage->arena, &storage->out.scan, storage->out.images, why);
+        err =
+            image_sidecar_read(path, &storage->arena, &storage->out.scan, storage->out.images, why);
     }
     if (err.code == ERR_NOT_FOUND && path_of(self, group->first, "", path)) {
         char *dot = strrchr(path, '.');
         size_t stem_bytes = (size_t)(dot - path) - (group->second != NULL ? 4 : 0);
         must(stem_bytes + sizeof ".json" <= PATH_BYTES);
         memcpy(path + stem_bytes, ".json", sizeof ".json");
-        err = image_sidecar_read(path, &storage->arena, &storage->out.scan, storage->out.images, why);
+        err =
+            image_sidecar_read(path, &storage->arena, &storage->out.scan, storage->out.images, why);
     }
     return err.code == ERR_NOT_FOUND ? err_none : err;
 }
 
-struct err image_folder_read(const struct image_folder *self, uint32_t index, struct folder_scan **out, char *why)
+struct err image_folder_read(const struct image_folder *self, uint32_t index,
+                             struct folder_scan **out, char *why)
 {
     must(index < self->groups_count && out != NULL && why != NULL);
     const struct group *group = &self->groups[index];
@@ -366,8 +389,12 @@ struct err image_folder_read(const struct image_folder *self, uint32_t index, st
     }
     arena_init(&storage->arena, storage->arena_bytes, sizeof storage->arena_bytes);
     struct scan *scan = &storage->out.scan;
-    *scan = (struct scan){.scan_id = "", .mode = self->conf.mode, .site = self->conf.site, .lane = self->conf.lane,
-                          .scanner = self->conf.scanner, .scanner_type = self->conf.scanner_type,
+    *scan = (struct scan){.scan_id = "",
+                          .mode = self->conf.mode,
+                          .site = self->conf.site,
+                          .lane = self->conf.lane,
+                          .scanner = self->conf.scanner,
+                          .scanner_type = self->conf.scanner_type,
                           .images = storage->out.images};
     uint64_t files_bytes;
     image_folder_stat(self, index, &scan->acquired_ns, &files_bytes);

@@ -27,7 +27,8 @@ static bool complain(const struct reading *self, const char *key, const char *wh
     return false;
 }
 
-static bool take_text(const struct reading *self, const char *key, const json_t *value, const char **out)
+static bool take_text(const struct reading *self, const char *key, const json_t *value,
+                      const char **out)
 {
     const char *text = json_string_value(value);
     if (text == NULL || strlen(text) > RECORD_TEXT_BYTES_MAX) {
@@ -101,9 +102,11 @@ static bool take_other(const struct reading *self, json_t *object)
     uint32_t count = 0;
     const char *name;
     json_t *value;
-    json_object_foreach(object, name, value) {
+    json_object_foreach(object, name, value)
+    {
         json_t *name_text = json_string(name);
-        bool good = fields != NULL && name_text != NULL && take_text(self, "other", name_text, &fields[count].name) &&
+        bool good = fields != NULL && name_text != NULL &&
+                    take_text(self, "other", name_text, &fields[count].name) &&
                     take_text(self, name, value, &fields[count].value);
         json_decref(name_text);
         if (!good) {
@@ -116,16 +119,19 @@ static bool take_other(const struct reading *self, json_t *object)
     return true;
 }
 
-static bool take_whole_number(const struct reading *self, const char *key, const json_t *value, uint32_t *out)
+static bool take_whole_number(const struct reading *self, const char *key, const json_t *value,
+                              uint32_t *out)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > 65535) {
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        json_integer_value(value) > 65535) {
         return complain(self, key, "a whole number from 0 to 65535 is wanted");
     }
     *out = (uint32_t)json_integer_value(value);
     return true;
 }
 
-static bool take_number(const struct reading *self, const char *key, const json_t *value, double *out)
+static bool take_number(const struct reading *self, const char *key, const json_t *value,
+                        double *out)
 {
     if (!json_is_number(value) || json_number_value(value) < 0) {
         return complain(self, key, "a number from 0 on is wanted");
@@ -135,8 +141,8 @@ static bool take_number(const struct reading *self, const char *key, const json_
 }
 
 /* One key of an image; *known tells whether it is one. */
-static bool take_image_key(const struct reading *self, const char *key, json_t *value, struct image *image,
-                           bool *known)
+static bool take_image_key(const struct reading *self, const char *key, json_t *value,
+                           struct image *image, bool *known)
 {
     *known = true;
     if (strcmp(key, "meaning") == 0) {
@@ -178,7 +184,8 @@ static bool take_images(const struct reading *self, json_t *list)
     for (uint32_t i = 0; i < self->scan->images_count; i++) {
         const char *key;
         json_t *value;
-        json_object_foreach(json_array_get(list, i), key, value) {
+        json_object_foreach(json_array_get(list, i), key, value)
+        {
             bool known = false;
             if (!take_image_key(self, key, value, &self->images[i], &known)) {
                 return false;
@@ -197,8 +204,11 @@ static bool take_key(const struct reading *self, const char *key, json_t *value)
     const struct {
         const char *key;
         const char **place;
-    } texts[] = {{"scan_id", &scan->scan_id}, {"site", &scan->site}, {"lane", &scan->lane},
-                 {"scanner", &scan->scanner}, {"scanner_type", &scan->scanner_type}};
+    } texts[] = {{"scan_id", &scan->scan_id},
+                 {"site", &scan->site},
+                 {"lane", &scan->lane},
+                 {"scanner", &scan->scanner},
+                 {"scanner_type", &scan->scanner_type}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcmp(texts[i].key, key) == 0) {
             return take_text(self, key, value, texts[i].place);
@@ -209,7 +219,8 @@ static bool take_key(const struct reading *self, const char *key, json_t *value)
         return scan->mode != MODE_UNKNOWN || complain(self, key, "no such mode");
     }
     if (strcmp(key, "acquired") == 0) {
-        return (json_is_string(value) && image_sidecar_time(json_string_value(value), &scan->acquired_ns)) ||
+        return (json_is_string(value) &&
+                image_sidecar_time(json_string_value(value), &scan->acquired_ns)) ||
                complain(self, key, "a time like 2026-01-05T06:00:00Z is wanted");
     }
     if (strcmp(key, "keys") == 0) {
@@ -240,7 +251,8 @@ static bool take_root(const struct reading *self, json_t *root)
     }
     const char *key;
     json_t *value;
-    json_object_foreach(root, key, value) {
+    json_object_foreach(root, key, value)
+    {
         if (!take_key(self, key, value)) {
             return false;
         }
@@ -249,7 +261,8 @@ static bool take_root(const struct reading *self, json_t *root)
     return images == NULL || take_images(self, images);
 }
 
-struct err image_sidecar_read(const char *path, struct arena *arena, struct scan *scan, struct image *images, char *why)
+struct err image_sidecar_read(const char *path, struct arena *arena, struct scan *scan,
+                              struct image *images, char *why)
 {
     why[0] = '\0';
     if (access(path, F_OK) != 0) {
@@ -277,9 +290,10 @@ struct err image_sidecar_read(const char *path, struct arena *arena, struct scan
 
 static json_t *image_keys(const struct image *image)
 {
-    return json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:f}", "meaning", pixel_meaning_text(image->meaning), "energy",
-                     energy_text(image->energy), "energy_kev", image->energy_kev, "view", (int)image->view,
-                     "air_level", (int)image->air_level, "dark_level", (int)image->dark_level, "pixel_pitch_mm",
+    return json_pack("{s:s, s:s, s:f, s:i, s:i, s:i, s:f}", "meaning",
+                     pixel_meaning_text(image->meaning), "energy", energy_text(image->energy),
+                     "energy_kev", image->energy_kev, "view", (int)image->view, "air_level",
+                     (int)image->air_level, "dark_level", (int)image->dark_level, "pixel_pitch_mm",
                      image->pixel_pitch_mm);
 }
 
@@ -287,13 +301,15 @@ struct err image_sidecar_write(const char *path, const struct scan *scan)
 {
     char acquired[CLOCK_TEXT_BYTES];
     clock_text(scan->acquired_ns, acquired);
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "scan_id", scan->scan_id, "mode",
-                             mode_text(scan->mode), "site", scan->site, "lane", scan->lane, "scanner", scan->scanner,
-                             "scanner_type", scan->scanner_type, "acquired", acquired);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "scan_id", scan->scan_id, "mode",
+                  mode_text(scan->mode), "site", scan->site, "lane", scan->lane, "scanner",
+                  scan->scanner, "scanner_type", scan->scanner_type, "acquired", acquired);
     json_t *keys = json_array();
     for (uint32_t i = 0; i < scan->keys_count; i++) {
-        (void)json_array_append_new(keys, json_pack("{s:s, s:s}", "scheme", key_scheme_text(scan->keys[i].scheme),
-                                                    "value", scan->keys[i].value));
+        (void)json_array_append_new(keys, json_pack("{s:s, s:s}", "scheme",
+                                                    key_scheme_text(scan->keys[i].scheme), "value",
+                                                    scan->keys[i].value));
     }
     (void)json_object_set_new(root, "keys", keys);
     json_t *other = json_object();

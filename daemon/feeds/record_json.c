@@ -37,8 +37,9 @@ static void set_keys(json_t *object, const struct item_key *keys, uint32_t keys_
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < keys_count; i++) {
-        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "scheme", key_scheme_text(keys[i].scheme),
-                                                    "value", keys[i].value));
+        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "scheme",
+                                                    key_scheme_text(keys[i].scheme), "value",
+                                                    keys[i].value));
     }
     (void)json_object_set_new(object, "keys", list);
 }

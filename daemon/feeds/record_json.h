@@ -2,9 +2,10 @@
 #ifndef RECORD_JSON_H
 #define RECORD_JSON_H
 
-/* Record JSON: a record as one line of JSON, field names as in triage.proto, fields that are empty left out, fields in a
- * fixed order. Images are told by geometry, payload_bytes and SHA-256 of the payload. Pure but for memory; NULL when there
- * is none, or when a text is not UTF-8. Free with record_json_free. */
+/* Record JSON: a record as one line of JSON, field names as in triage.proto, fields that are empty
+ * left out, fields in a fixed order. Images are told by geometry, payload_bytes and SHA-256 of the
+ * payload. Pure but for memory; NULL when there is none, or when a text is not UTF-8. Free with
+ * record_json_free. */
 
 #include "proto/record.h"
 

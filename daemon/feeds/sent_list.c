@@ -46,7 +46,8 @@ static struct sent_name *entry_of(struct sent_list *self, const char *name, bool
     return entry;
 }
 
-bool sent_list_due(struct sent_list *self, const char *name, int64_t changed_ns, uint64_t files_bytes)
+bool sent_list_due(struct sent_list *self, const char *name, int64_t changed_ns,
+                   uint64_t files_bytes)
 {
     bool is_new = false;
     struct sent_name *entry = entry_of(self, name, &is_new);

@@ -2,8 +2,8 @@
 #ifndef SIM_GOODS_H
 #define SIM_GOODS_H
 
-/* Sim goods: what is traded in the simulated port, how it is packed, and how a hold is filled with it. Pure but for the
- * random numbers, which are the caller's. */
+/* Sim goods: what is traded in the simulated port, how it is packed, and how a hold is filled with
+ * it. Pure but for the random numbers, which are the caller's. */
 
 #include <stdint.h>
 
@@ -12,27 +12,27 @@
 #include "proto/words.h"
 
 enum sim_packing {
-    SIM_PALLETS,  /* cartons in layers on wooden pallets */
-    SIM_BAGS,     /* sacks stowed to a flat top */
-    SIM_BULK,     /* poured: a ragged surface */
+    SIM_PALLETS, /* cartons in layers on wooden pallets */
+    SIM_BAGS,    /* sacks stowed to a flat top */
+    SIM_BULK,    /* poured: a ragged surface */
     SIM_DRUMS,
-    SIM_REELS,    /* standing rolls */
-    SIM_COILS,    /* lying rolls with a hole */
-    SIM_BUNDLES,  /* timber, profiles: long and low */
-    SIM_CRATES,   /* machines in frames */
-    SIM_LOOSE     /* cartons of all sizes */
+    SIM_REELS,   /* standing rolls */
+    SIM_COILS,   /* lying rolls with a hole */
+    SIM_BUNDLES, /* timber, profiles: long and low */
+    SIM_CRATES,  /* machines in frames */
+    SIM_LOOSE    /* cartons of all sizes */
 };
 
 struct sim_goods {
     const char *hs6;
     const char *description;
     enum sim_packing packing;
-    struct sim_stuff stuff;    /* as packed: density includes the air inside a carton */
-    double fill[2];            /* share of the height that is used: from, to */
-    double value_per_kg;       /* EUR */
+    struct sim_stuff stuff; /* as packed: density includes the air inside a carton */
+    double fill[2];         /* share of the height that is used: from, to */
+    double value_per_kg;    /* EUR */
     double tax_rate_percent;
     const char *origins[3];
-    uint32_t modes;            /* bit 1 << enum mode */
+    uint32_t modes; /* bit 1 << enum mode */
 };
 
 uint32_t sim_goods_count(void);

@@ -4,8 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Amounts are of the order that customs press releases tell: grams of fentanyl in a parcel, tens to hundreds of kg of
- * cocaine in a container. A block of contraband has the density of pressed powder. */
+/* Amounts are of the order that customs press releases tell: grams of fentanyl in a parcel, tens to
+ * hundreds of kg of cocaine in a container. A block of contraband has the density of pressed
+ * powder. */
 
 #define ROAD (1u << MODE_TRUCK | 1u << MODE_SEA | 1u << MODE_RAIL)
 #define CAR (1u << MODE_PASSENGER)
@@ -70,7 +71,8 @@ static void fit_in_room(struct sim_shape *shape, double volume_cm3, const double
     double side = cbrt(volume_cm3);
     double left_over = volume_cm3;
     double extent[3];
-    for (int i = 2; i >= 0; i--) { /* depth first: along the beam it shows most and hides best from a look inside */
+    for (int i = 2; i >= 0;
+         i--) { /* depth first: along the beam it shows most and hides best from a look inside */
         double others = i == 2 ? side * side : i == 1 ? sqrt(left_over) : 1;
         extent[i] = i == 0 ? left_over : fmin(room[i], i == 1 ? others : left_over / others);
         extent[i] = fmin(fmax(extent[i], 0.2), room[i]);
@@ -82,7 +84,8 @@ static void fit_in_room(struct sim_shape *shape, double volume_cm3, const double
 }
 
 /* A random piece of the goods that is large enough to hold something; NULL when there is none. */
-static const struct sim_shape *draw_goods_shape(const struct sim_scene *scene, double volume_cm3, struct rng *rng)
+static const struct sim_shape *draw_goods_shape(const struct sim_scene *scene, double volume_cm3,
+                                                struct rng *rng)
 {
     const struct sim_shape *chosen = NULL;
     uint64_t seen = 0;
@@ -96,7 +99,8 @@ static const struct sim_shape *draw_goods_shape(const struct sim_scene *scene, d
     return chosen;
 }
 
-static void place_in_goods(struct sim_shape *shape, const struct sim_shape *goods, double volume_cm3, struct rng *rng)
+static void place_in_goods(struct sim_shape *shape, const struct sim_shape *goods,
+                           double volume_cm3, struct rng *rng)
 {
     double room[3];
     for (int i = 0; i < 3; i++) {
@@ -112,7 +116,8 @@ static void place_in_goods(struct sim_shape *shape, const struct sim_shape *good
     shape->host_role = SIM_ROLE_GOODS;
 }
 
-static void place_in_nook(struct sim_shape *shape, const struct sim_nook *nook, double volume_cm3, struct rng *rng)
+static void place_in_nook(struct sim_shape *shape, const struct sim_nook *nook, double volume_cm3,
+                          struct rng *rng)
 {
     double room[3];
     for (int i = 0; i < 3; i++) {
@@ -120,11 +125,13 @@ static void place_in_nook(struct sim_shape *shape, const struct sim_nook *nook, 
     }
     fit_in_room(shape, volume_cm3, room);
     for (int i = 0; i < 3; i++) {
-        shape->centre[i] = nook->from[i] + sim_between(rng, shape->half[i], room[i] - shape->half[i]);
+        shape->centre[i] =
+            nook->from[i] + sim_between(rng, shape->half[i], room[i] - shape->half[i]);
     }
 }
 
-static void add_shielding(struct sim_shape core, double lead_cm, struct sim_scene *scene, struct sim_hidden *out)
+static void add_shielding(struct sim_shape core, double lead_cm, struct sim_scene *scene,
+                          struct sim_hidden *out)
 {
     struct sim_shape shield = core;
     shield.stuff = (struct sim_stuff){SIM_LEAD, 11.34};
@@ -139,7 +146,8 @@ static void add_shielding(struct sim_shape core, double lead_cm, struct sim_scen
     (void)sim_scene_add(scene, &core);
 }
 
-/* Long guns are barrel and receiver, a person is trunk and head; everything else is a block of packets. */
+/* Long guns are barrel and receiver, a person is trunk and head; everything else is a block of
+ * packets. */
 static void shape_up(const struct contraband *kind, struct sim_shape *shape, struct rng *rng)
 {
     if (kind->stuff.material == SIM_WATER) {
@@ -153,11 +161,12 @@ static void shape_up(const struct contraband *kind, struct sim_shape *shape, str
     }
 }
 
-void sim_hide_contraband(enum mode mode, const struct sim_vehicle *vehicle, struct rng *rng, struct sim_scene *scene,
-                         struct sim_hidden *out)
+void sim_hide_contraband(enum mode mode, const struct sim_vehicle *vehicle, struct rng *rng,
+                         struct sim_scene *scene, struct sim_hidden *out)
 {
     const struct contraband *kind = draw_contraband(mode, rng);
-    double wanted_kg = kind->mass_kg[0] * pow(kind->mass_kg[1] / kind->mass_kg[0], rng_uniform(rng));
+    double wanted_kg =
+        kind->mass_kg[0] * pow(kind->mass_kg[1] / kind->mass_kg[0], rng_uniform(rng));
     double volume_cm3 = wanted_kg * 1000 / kind->stuff.density;
     struct sim_shape shape = {.form = SIM_BOX, .role = SIM_ROLE_HIDDEN, .stuff = kind->stuff};
     const struct sim_shape *goods = draw_goods_shape(scene, volume_cm3, rng);
@@ -191,8 +200,18 @@ static const struct oddity {
     int where; /* 0 in a nook, 1 in the hold, 2 along the whole front wall of the hold */
     uint32_t modes;
 } oddities[] = {
-    {"spare wheel under the floor", SIM_CYLINDER_Z, {SIM_RUBBER, 1.0}, {48, 48, 12}, 0, 1u << MODE_TRUCK | 1u << MODE_SEA},
-    {"reefer machinery", SIM_BOX, {SIM_STEEL, 0.55}, {20, 95, 70}, 2, 1u << MODE_TRUCK | 1u << MODE_SEA},
+    {"spare wheel under the floor",
+     SIM_CYLINDER_Z,
+     {SIM_RUBBER, 1.0},
+     {48, 48, 12},
+     0,
+     1u << MODE_TRUCK | 1u << MODE_SEA},
+    {"reefer machinery",
+     SIM_BOX,
+     {SIM_STEEL, 0.55},
+     {20, 95, 70},
+     2,
+     1u << MODE_TRUCK | 1u << MODE_SEA},
     {"double wall", SIM_BOX, {SIM_POLYETHYLENE, 0.06}, {5, 110, 115}, 2, ROAD},
     {"repair patch", SIM_BOX, {SIM_STEEL, 7.85}, {25, 25, 0.15}, 1, ROAD | AIR},
     {"tool box", SIM_BOX, {SIM_STEEL, 0.9}, {25, 12, 15}, 1, ROAD | CAR},
@@ -206,8 +225,8 @@ static const struct oddity {
     {"foil bag", SIM_BOX, {SIM_ALUMINIUM, 2.7}, {6, 5, 0.02}, 1, MAIL},
 };
 
-static void place_oddity(const struct oddity *kind, const struct sim_vehicle *vehicle, struct rng *rng,
-                         struct sim_shape *shape)
+static void place_oddity(const struct oddity *kind, const struct sim_vehicle *vehicle,
+                         struct rng *rng, struct sim_shape *shape)
 {
     double from[3], to[3];
     const struct sim_nook *nook = &vehicle->nooks[rng_below(rng, vehicle->nooks_count)];
@@ -223,8 +242,8 @@ static void place_oddity(const struct oddity *kind, const struct sim_vehicle *ve
     }
 }
 
-void sim_hide_oddity(enum mode mode, const struct sim_vehicle *vehicle, struct rng *rng, struct sim_scene *scene,
-                     struct sim_oddity *out)
+void sim_hide_oddity(enum mode mode, const struct sim_vehicle *vehicle, struct rng *rng,
+                     struct sim_scene *scene, struct sim_oddity *out)
 {
     uint32_t count = sizeof oddities / sizeof oddities[0], fitting = 0;
     for (uint32_t i = 0; i < count; i++) {

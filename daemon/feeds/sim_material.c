@@ -7,7 +7,8 @@
 
 #include "feeds/sim_mev_table.h"
 
-/* xraylib's spline ends at 800 keV, cargo linacs reach 9 MeV. The two sources meet at 800 keV within 0.3 per cent. */
+/* xraylib's spline ends at 800 keV, cargo linacs reach 9 MeV. The two sources meet at 800 keV
+ * within 0.3 per cent. */
 
 #define XRAYLIB_KEV_MAX 800.0
 #define PARTS_MAX 4
@@ -35,7 +36,8 @@ static const struct {
     [SIM_CERAMIC] = {"ceramic", {{"SiO2", 0.65}, {"Al2O3", 0.25}, {"CaO", 0.10}}},
     [SIM_RUBBER] = {"rubber", {{"C5H8", 0.70}, {"C", 0.28}, {"S", 0.02}}},
     [SIM_FUEL] = {"fuel", {{"C12H26", 1}}},
-    [SIM_ELECTRONICS] = {"electronics", {{"SiO2", 0.35}, {"C8H8", 0.35}, {"Cu", 0.18}, {"Fe", 0.12}}},
+    [SIM_ELECTRONICS] = {"electronics",
+                         {{"SiO2", 0.35}, {"C8H8", 0.35}, {"Cu", 0.18}, {"Fe", 0.12}}},
     [SIM_COCAINE] = {"cocaine", {{"C17H21NO4", 1}}},
     [SIM_HEROIN] = {"heroin", {{"C21H23NO5", 1}}},
     [SIM_FENTANYL] = {"fentanyl", {{"C22H28N2O", 1}}},
@@ -62,7 +64,8 @@ static double element_above(int atomic_number, double energy_kev)
         upper++;
     }
     double x0 = log(sim_mev_energies_kev[upper - 1]), x1 = log(sim_mev_energies_kev[upper]);
-    double y0 = log(sim_mev_table[row].mu_rho[upper - 1]), y1 = log(sim_mev_table[row].mu_rho[upper]);
+    double y0 = log(sim_mev_table[row].mu_rho[upper - 1]),
+           y1 = log(sim_mev_table[row].mu_rho[upper]);
     return exp(y0 + (y1 - y0) * (log(energy_kev) - x0) / (x1 - x0));
 }
 
@@ -86,7 +89,8 @@ struct err sim_material_mu_rho(enum sim_material material, double energy_kev, do
     double sum = 0;
     for (size_t i = 0; i < PARTS_MAX && materials[material].parts[i].formula != NULL; i++) {
         xrl_error *error = NULL;
-        struct compoundData *compound = CompoundParser(materials[material].parts[i].formula, &error);
+        struct compoundData *compound =
+            CompoundParser(materials[material].parts[i].formula, &error);
         must(compound != NULL && error == NULL);
         for (int e = 0; e < compound->nElements; e++) {
             sum += materials[material].parts[i].mass_fraction * compound->massFractions[e] *

@@ -2,9 +2,10 @@
 #ifndef SIM_MATERIAL_H
 #define SIM_MATERIAL_H
 
-/* Sim material: what simulated things are made of, and how it attenuates photons. Composition by formula and mass
- * fraction; mass attenuation (total, with coherent scattering) from xraylib's elements up to 800 keV and from
- * sim_mev_table.h up to 10 MeV. Pure; any thread once xraylib is loaded. */
+/* Sim material: what simulated things are made of, and how it attenuates photons. Composition by
+ * formula and mass fraction; mass attenuation (total, with coherent scattering) from xraylib's
+ * elements up to 800 keV and from sim_mev_table.h up to 10 MeV. Pure; any thread once xraylib is
+ * loaded. */
 
 #include "base/err.h"
 
@@ -36,7 +37,9 @@ enum sim_material {
 #define SIM_ENERGY_KEV_MAX 10000.0
 
 const char *sim_material_name(enum sim_material material);
-/* Total mass attenuation coefficient in cm2/g. Errors: ARGUMENT for an energy outside the two bounds above. */
-MUST_USE struct err sim_material_mu_rho(enum sim_material material, double energy_kev, double *mu_rho);
+/* Total mass attenuation coefficient in cm2/g. Errors: ARGUMENT for an energy outside the two
+ * bounds above. */
+MUST_USE struct err sim_material_mu_rho(enum sim_material material, double energy_kev,
+                                        double *mu_rho);
 
 #endif

@@ -96,7 +96,8 @@ static void draw_mail(struct rng *rng, char out[SIM_KEY_BYTES])
 {
     static const char *const services[] = {"CP", "EE", "LX", "RR", "HB", "CV"};
     static const char *const origins[] = {"CN", "US", "DE", "GB", "NL", "TR", "TH", "BR"};
-    (void)snprintf(out, SIM_KEY_BYTES, "%s000000000%s", pick(rng, services, 6), pick(rng, origins, 8));
+    (void)snprintf(out, SIM_KEY_BYTES, "%s000000000%s", pick(rng, services, 6),
+                   pick(rng, origins, 8));
     draw_digits(rng, out + 2, 8);
     fill_check_digit(KEY_S10, out, 10);
 }

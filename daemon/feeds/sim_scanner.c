@@ -9,16 +9,20 @@
 #include "kernels/xray.h"
 #include "proto/record.h"
 
-/* The image is worked out in bands of a few rows, so that memory stays in the cache whatever the size of the truck. */
+/* The image is worked out in bands of a few rows, so that memory stays in the cache whatever the
+ * size of the truck. */
 
 #define BAND_ROWS 8u
 #define ENERGY_FLOOR_KEV 20.0
 #define ELECTRONIC_NOISE 3.0 /* counts, standard deviation */
 
 static const struct sim_scanner_kind kinds[MODE_COUNT] = {
-    /* Linac portals: 6 and 9 MeV interlaced, lead filter against the soft end, 30 mm CdWO4 (7.9 g/cm3). */
-    [MODE_TRUCK] = {"vehicle-portal", 6000, 9000, 12, SIM_LEAD, 6.0, 23.7, 4.0, 60000, 0.004, 0.002},
-    [MODE_SEA] = {"container-portal", 6000, 9000, 12, SIM_LEAD, 6.0, 23.7, 4.0, 60000, 0.004, 0.002},
+    /* Linac portals: 6 and 9 MeV interlaced, lead filter against the soft end, 30 mm CdWO4 (7.9
+       g/cm3). */
+    [MODE_TRUCK] = {"vehicle-portal", 6000, 9000, 12, SIM_LEAD, 6.0, 23.7, 4.0, 60000, 0.004,
+                    0.002},
+    [MODE_SEA] = {"container-portal", 6000, 9000, 12, SIM_LEAD, 6.0, 23.7, 4.0, 60000, 0.004,
+                  0.002},
     [MODE_RAIL] = {"rail-portal", 6000, 9000, 12, SIM_LEAD, 6.0, 23.7, 5.0, 60000, 0.006, 0.002},
     [MODE_AIR] = {"uld-portal", 4000, 6000, 12, SIM_LEAD, 3.0, 23.7, 2.5, 60000, 0.004, 0.002},
     /* Two tubes: 160 and 450 kV. */
@@ -70,22 +74,23 @@ static void place_bins(struct sim_scanner *self)
 static void weigh_bins(struct sim_scanner *self, double end_point_kev, double weights[SIM_BINS_MAX])
 {
     const struct sim_scanner_kind *kind = self->kind;
-    xray_kramers_spectrum(end_point_kev, self->energies_kev, kind->bins_count, self->mu_rho[kind->filter],
-                          kind->filter_density, weights);
+    xray_kramers_spectrum(end_point_kev, self->energies_kev, kind->bins_count,
+                          self->mu_rho[kind->filter], kind->filter_density, weights);
     if (kind->high_kev > 1000) {
         for (uint32_t i = 0; i < kind->bins_count; i++) {
             weights[i] *= self->energies_kev[i]; /* the width of a bin of even ratio */
         }
     }
-    xray_apply_detector(self->energies_kev, kind->bins_count, self->mu_rho[SIM_SCINTILLATOR], kind->detector_density,
-                        weights);
+    xray_apply_detector(self->energies_kev, kind->bins_count, self->mu_rho[SIM_SCINTILLATOR],
+                        kind->detector_density, weights);
 }
 
 struct err sim_scanner_open(const struct sim_scanner_kind *kind, struct sim_scanner **out)
 {
     must(kind != NULL && out != NULL);
-    if (kind->bins_count == 0 || kind->bins_count > SIM_BINS_MAX || !(kind->low_kev > ENERGY_FLOOR_KEV) ||
-        !(kind->high_kev > kind->low_kev) || kind->high_kev > SIM_ENERGY_KEV_MAX) {
+    if (kind->bins_count == 0 || kind->bins_count > SIM_BINS_MAX ||
+        !(kind->low_kev > ENERGY_FLOOR_KEV) || !(kind->high_kev > kind->low_kev) ||
+        kind->high_kev > SIM_ENERGY_KEV_MAX) {
         return err_make(ERR_ARGUMENT, "open scanner");
     }
     struct sim_scanner *self = calloc(1, sizeof *self);
@@ -96,7 +101,8 @@ struct err sim_scanner_open(const struct sim_scanner_kind *kind, struct sim_scan
     place_bins(self);
     for (int m = 0; m < SIM_MATERIAL_COUNT; m++) {
         for (uint32_t e = 0; e < kind->bins_count; e++) {
-            struct err err = sim_material_mu_rho((enum sim_material)m, self->energies_kev[e], &self->mu_rho[m][e]);
+            struct err err = sim_material_mu_rho((enum sim_material)m, self->energies_kev[e],
+                                                 &self->mu_rho[m][e]);
             must(!err_is(err)); /* the bins lie within the bounds checked above */
         }
     }
@@ -129,9 +135,11 @@ void sim_scanner_close(struct sim_scanner **self)
     }
 }
 
-bool sim_scanner_geometry(const struct sim_scene *scene, double pitch_mm, uint32_t *width, uint32_t *height)
+bool sim_scanner_geometry(const struct sim_scene *scene, double pitch_mm, uint32_t *width,
+                          uint32_t *height)
 {
-    double columns = floor(scene->width_cm * 10 / pitch_mm), rows = floor(scene->height_cm * 10 / pitch_mm);
+    double columns = floor(scene->width_cm * 10 / pitch_mm),
+           rows = floor(scene->height_cm * 10 / pitch_mm);
     if (!(columns >= 1 && columns <= IMAGE_SIDE_MAX && rows >= 1 && rows <= IMAGE_SIDE_MAX)) {
         return false;
     }
@@ -148,7 +156,8 @@ static int local_index(struct sim_scanner *self, enum sim_material material)
         }
     }
     for (uint32_t e = 0; e < self->kind->bins_count; e++) {
-        self->mu_rho_packed[self->materials_count * self->kind->bins_count + e] = (float)self->mu_rho[material][e];
+        self->mu_rho_packed[self->materials_count * self->kind->bins_count + e] =
+            (float)self->mu_rho[material][e];
     }
     self->materials[self->materials_count] = material;
     return (int)self->materials_count++;
@@ -182,7 +191,8 @@ struct band {
     uint32_t rows;
 };
 
-/* What is thinner than a pixel is spread over one, so that a 2 mm roof neither vanishes nor grows. */
+/* What is thinner than a pixel is spread over one, so that a 2 mm roof neither vanishes nor grows.
+ */
 static double widen(struct sim_shape *shape, double pitch_cm)
 {
     double share = 1;
@@ -201,7 +211,8 @@ static uint32_t clamp_index(double at, uint32_t count)
     return at <= 0 ? 0 : at >= count ? count : (uint32_t)at;
 }
 
-static void add_shape(struct sim_scanner *self, const struct band *band, const struct sim_shape *given)
+static void add_shape(struct sim_scanner *self, const struct band *band,
+                      const struct sim_shape *given)
 {
     struct sim_shape shape = *given;
     double share = widen(&shape, band->pitch_cm);
@@ -219,7 +230,8 @@ static void add_shape(struct sim_scanner *self, const struct band *band, const s
     int host = shape.host.density > 0 ? local_index(self, shape.host.material) : -1;
     for (uint32_t row = top; row < bottom; row++) {
         double y_cm = band->scene->height_cm - (row + 0.5) * band->pitch_cm;
-        float *line = self->densities + (size_t)(row - band->first_row) * band->width * self->materials_count;
+        float *line =
+            self->densities + (size_t)(row - band->first_row) * band->width * self->materials_count;
         for (uint32_t column = left; column < right; column++) {
             double path = share * sim_shape_path_cm(&shape, (column + 0.5) * band->pitch_cm, y_cm);
             float *pixel = line + (size_t)column * self->materials_count;
@@ -232,7 +244,8 @@ static void add_shape(struct sim_scanner *self, const struct band *band, const s
     }
 }
 
-static void make_gains(struct sim_scanner *self, const struct sim_exposure *exposure, uint32_t width)
+static void make_gains(struct sim_scanner *self, const struct sim_exposure *exposure,
+                       uint32_t width)
 {
     struct rng rng;
     rng_init(&rng, exposure->seed, 1);
@@ -242,7 +255,8 @@ static void make_gains(struct sim_scanner *self, const struct sim_exposure *expo
     }
 }
 
-static void apply_gains(struct sim_scanner *self, const struct sim_exposure *exposure, const struct band *band)
+static void apply_gains(struct sim_scanner *self, const struct sim_exposure *exposure,
+                        const struct band *band)
 {
     for (uint32_t r = 0; r < band->rows; r++) {
         struct rng rng;
@@ -256,12 +270,13 @@ static void apply_gains(struct sim_scanner *self, const struct sim_exposure *exp
     }
 }
 
-static void read_out(struct sim_scanner *self, const struct sim_exposure *exposure, const struct band *band,
-                     uint16_t *images[2])
+static void read_out(struct sim_scanner *self, const struct sim_exposure *exposure,
+                     const struct band *band, uint16_t *images[2])
 {
     size_t pixels = (size_t)band->width * band->rows;
     size_t first = (size_t)band->first_row * band->width;
-    const struct xray_detector detector = {SIM_AIR_LEVEL, SIM_DARK_LEVEL, self->kind->photons_in_air, ELECTRONIC_NOISE};
+    const struct xray_detector detector = {SIM_AIR_LEVEL, SIM_DARK_LEVEL,
+                                           self->kind->photons_in_air, ELECTRONIC_NOISE};
     for (uint32_t s = 0; s < 2; s++) {
         if (exposure->ideal) {
             for (size_t i = 0; i < pixels; i++) {
@@ -277,7 +292,8 @@ static void read_out(struct sim_scanner *self, const struct sim_exposure *exposu
 }
 
 /* Dead channels are rows: the detector stands upright and the load passes it. */
-static void kill_rows(const struct sim_exposure *exposure, const uint32_t sides[2], uint16_t *images[2])
+static void kill_rows(const struct sim_exposure *exposure, const uint32_t sides[2],
+                      uint16_t *images[2])
 {
     struct rng rng;
     rng_init(&rng, exposure->seed, 2);
@@ -303,8 +319,8 @@ struct err sim_scanner_expose(struct sim_scanner *self, const struct sim_scene *
     if (scene->shapes_count == 0) {
         (void)local_index(self, SIM_WATER);
     }
-    const struct xray_beam beam = {self->materials_count, self->kind->bins_count, 2, self->mu_rho_packed,
-                                   self->weights_packed};
+    const struct xray_beam beam = {self->materials_count, self->kind->bins_count, 2,
+                                   self->mu_rho_packed, self->weights_packed};
     if (!make_band(self, &beam, width)) {
         return err_make(ERR_MEMORY, "expose scene");
     }
@@ -327,7 +343,8 @@ struct err sim_scanner_expose(struct sim_scanner *self, const struct sim_scene *
     return err_none;
 }
 
-void sim_scanner_slab(const struct sim_scanner *self, enum sim_material material, double areal_density, double out[2])
+void sim_scanner_slab(const struct sim_scanner *self, enum sim_material material,
+                      double areal_density, double out[2])
 {
     for (int s = 0; s < 2; s++) {
         out[s] = 0;

@@ -16,7 +16,8 @@ void sim_scene_init(struct sim_scene *self, double width_cm, double height_cm)
 
 struct sim_shape *sim_scene_add(struct sim_scene *self, const struct sim_shape *shape)
 {
-    must(shape->half[0] >= 0 && shape->half[1] >= 0 && shape->half[2] >= 0 && shape->stuff.density >= 0);
+    must(shape->half[0] >= 0 && shape->half[1] >= 0 && shape->half[2] >= 0 &&
+         shape->stuff.density >= 0);
     if (self->shapes_count == SIM_SHAPES_MAX) {
         self->full = true;
         return NULL;
@@ -25,8 +26,9 @@ struct sim_shape *sim_scene_add(struct sim_scene *self, const struct sim_shape *
     return &self->shapes[self->shapes_count++];
 }
 
-struct sim_shape *sim_scene_add_box(struct sim_scene *self, enum sim_role role, const double from[3],
-                                    const double to[3], struct sim_stuff stuff)
+struct sim_shape *sim_scene_add_box(struct sim_scene *self, enum sim_role role,
+                                    const double from[3], const double to[3],
+                                    struct sim_stuff stuff)
 {
     struct sim_shape shape = {.form = SIM_BOX, .role = role, .stuff = stuff};
     for (int i = 0; i < 3; i++) {

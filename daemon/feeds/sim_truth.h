@@ -2,8 +2,9 @@
 #ifndef SIM_TRUTH_H
 #define SIM_TRUTH_H
 
-/* Sim truth: files that tell what a simulated port knows: labels as CSV, the same as lines of JSON, and the labelled past
- * in the columns of config/mappings/customs-import.json. Pure but for memory. */
+/* Sim truth: files that tell what a simulated port knows: labels as CSV, the same as lines of JSON,
+ * and the labelled past in the columns of config/mappings/customs-import.json. Pure but for memory.
+ */
 
 #include "feeds/sim_world.h"
 #include "feeds/text_buffer.h"

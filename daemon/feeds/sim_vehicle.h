@@ -2,8 +2,9 @@
 #ifndef SIM_VEHICLE_H
 #define SIM_VEHICLE_H
 
-/* Sim vehicle: the shell of what passes the scanner, and where in it goods go and things can be hidden. Centimetres as in
- * sim_scene.h. Pure but for the random numbers, which are the caller's. */
+/* Sim vehicle: the shell of what passes the scanner, and where in it goods go and things can be
+ * hidden. Centimetres as in sim_scene.h. Pure but for the random numbers, which are the caller's.
+ */
 
 #include "feeds/sim_goods.h"
 #include "feeds/sim_scene.h"
@@ -25,6 +26,7 @@ struct sim_vehicle {
 };
 
 /* Starts the scene, adds the shell, tells the hold. */
-void sim_vehicle_build(enum mode mode, struct rng *rng, struct sim_scene *scene, struct sim_vehicle *out);
+void sim_vehicle_build(enum mode mode, struct rng *rng, struct sim_scene *scene,
+                       struct sim_vehicle *out);
 
 #endif

@@ -9,10 +9,19 @@
 #include "base/clock.h"
 #include "feeds/sim_scanner.h"
 
-/* Every item has random streams of its own, one for each purpose: switching a knob (say, no contraband) leaves everything
- * else about the items as it was, so that two runs differ in that knob alone. */
+/* Every item has random streams of its own, one for each purpose: switching a knob (say, no
+ * contraband) leaves everything else about the items as it was, so that two runs differ in that
+ * knob alone. */
 
-enum stream { STREAM_PLAN, STREAM_SCENE, STREAM_ODDITY, STREAM_HIDE, STREAM_DECLARE, STREAM_NOISE, STREAM_COUNT };
+enum stream {
+    STREAM_PLAN,
+    STREAM_SCENE,
+    STREAM_ODDITY,
+    STREAM_HIDE,
+    STREAM_DECLARE,
+    STREAM_NOISE,
+    STREAM_COUNT
+};
 
 #define PAST_STREAMS (UINT64_C(1) << 56)
 #define WON_PER_EUR 1400.0 /* values are told in KRW, as in the table that history learns from */
@@ -50,8 +59,8 @@ struct err sim_world_open(const struct sim_conf *conf, struct sim_world **out)
         }
         weights += conf->mode_weights[mode];
     }
-    if (!(weights > 0) || conf->mode_weights[MODE_UNKNOWN] > 0 || !(conf->scale > 0) || !(conf->mail_scale > 0) ||
-        !(conf->mail_declarations_per_scan >= 1)) {
+    if (!(weights > 0) || conf->mode_weights[MODE_UNKNOWN] > 0 || !(conf->scale > 0) ||
+        !(conf->mail_scale > 0) || !(conf->mail_declarations_per_scan >= 1)) {
         return err_make(ERR_ARGUMENT, "open simulated port");
     }
     struct sim_world *self = calloc(1, sizeof *self);
@@ -102,8 +111,10 @@ static double chance(double rate, double propensity)
     return p < 0.9 ? p : 0.9;
 }
 
-/* Everything that is decided about an item before anything is drawn. The number of draws never depends on the knobs. */
-static struct plan make_plan(const struct sim_conf *conf, struct rng *rng, struct sim_parties *parties)
+/* Everything that is decided about an item before anything is drawn. The number of draws never
+ * depends on the knobs. */
+static struct plan make_plan(const struct sim_conf *conf, struct rng *rng,
+                             struct sim_parties *parties)
 {
     static const char *const hubs[] = {"AE", "SG", "NL", "PA"};
     struct plan plan = {.mode = draw_mode(conf, rng)};
@@ -151,7 +162,8 @@ static void build_scene(struct sim_world *self, const struct plan *plan, struct 
     }
 }
 
-/* Another ware with a lower duty, as a smuggler of duties would say; the same one when there is none. */
+/* Another ware with a lower duty, as a smuggler of duties would say; the same one when there is
+ * none. */
 static const struct sim_goods *cheaper_goods(const struct plan *plan, struct rng *rng)
 {
     for (int attempt = 0; attempt < 24; attempt++) {
@@ -171,13 +183,15 @@ struct told {
     const char *misdeclared;
 };
 
-/* What the declaration says, which is the truth but for a few per cent of weighing, or a lie of one of four kinds. */
+/* What the declaration says, which is the truth but for a few per cent of weighing, or a lie of one
+ * of four kinds. */
 static struct told tell(const struct plan *plan, double true_net_kg, struct rng *rng)
 {
-    struct told told = {plan->goods, true_net_kg * (1 + 0.02 * rng_normal(rng)), exp(0.25 * rng_normal(rng)), plan->empty,
-                        NULL};
+    struct told told = {plan->goods, true_net_kg * (1 + 0.02 * rng_normal(rng)),
+                        exp(0.25 * rng_normal(rng)), plan->empty, NULL};
     uint64_t kind = rng_below(rng, 4);
-    double factor = rng_below(rng, 2) > 0 ? sim_between(rng, 0.35, 0.75) : sim_between(rng, 1.4, 2.2);
+    double factor =
+        rng_below(rng, 2) > 0 ? sim_between(rng, 0.35, 0.75) : sim_between(rng, 1.4, 2.2);
     const struct sim_goods *other = cheaper_goods(plan, rng);
     if (!plan->misdeclared || plan->empty) {
         return told; /* an empty one that lies would have to be declared loaded: nobody gains */
@@ -205,19 +219,23 @@ static double rounded(double value, double step)
 
 static void fill_line(const struct told *told, const struct plan *plan, struct goods_line *line)
 {
-    double step = told->net_kg < 50 ? 0.01 : 1;
-    *line = (struct goods_line){.hs_code = told->goods->hs6, .description = told->goods->description,
-                                .origin_country = plan->origin, .net_mass_kg = rounded(told->net_kg, step),
-                                .currency = "KRW", .quantity_unit = "KGM",
+    double step = told->net_kg < 1 ? 0.001 : told->net_kg < 50 ? 0.01 : 1;
+    *line = (struct goods_line){.hs_code = told->goods->hs6,
+                                .description = told->goods->description,
+                                .origin_country = plan->origin,
+                                .net_mass_kg = rounded(told->net_kg, step),
+                                .currency = "KRW",
+                                .quantity_unit = "KGM",
                                 .tax_rate_percent = told->goods->tax_rate_percent};
     line->quantity = line->net_mass_kg;
-    line->value = rounded(line->net_mass_kg * told->goods->value_per_kg * told->value_share * WON_PER_EUR, 1);
+    line->value =
+        rounded(line->net_mass_kg * told->goods->value_per_kg * told->value_share * WON_PER_EUR, 1);
 }
 
 static int64_t lead_ns(enum mode mode)
 {
-    static const int hours[MODE_COUNT] = {[MODE_TRUCK] = 1, [MODE_RAIL] = 6, [MODE_SEA] = 24, [MODE_AIR] = 2,
-                                          [MODE_MAIL] = 12, [MODE_PASSENGER] = 0};
+    static const int hours[MODE_COUNT] = {[MODE_TRUCK] = 1, [MODE_RAIL] = 6,  [MODE_SEA] = 24,
+                                          [MODE_AIR] = 2,   [MODE_MAIL] = 12, [MODE_PASSENGER] = 0};
     return hours[mode] * INT64_C(3600) * NS_PER_S;
 }
 
@@ -238,15 +256,24 @@ static void declare(const struct sim_world *self, const struct plan *plan, struc
     item->key.value = item->key_text;
     fill_line(&told, plan, &item->line);
     (void)snprintf(item->declaration_id, sizeof item->declaration_id, "SD%08llx-%07llu",
-                   (unsigned long long)(self->conf.seed & 0xffffffff), (unsigned long long)item->index);
+                   (unsigned long long)(self->conf.seed & 0xffffffff),
+                   (unsigned long long)item->index);
     double packing_kg = sim_scene_mass_kg(&self->scene, SIM_ROLE_PACKING);
     item->declaration = (struct declaration){
-        .declaration_id = item->declaration_id, .mode = plan->mode, .site = self->conf.site, .lane = self->conf.lane,
-        .keys = &item->key, .keys_count = 1,
-        .declared_ns = self->conf.start_ns + (int64_t)((double)item->index * self->conf.interval_s * 1e9) -
+        .declaration_id = item->declaration_id,
+        .mode = plan->mode,
+        .site = self->conf.site,
+        .lane = self->conf.lane,
+        .keys = &item->key,
+        .keys_count = 1,
+        .declared_ns = self->conf.start_ns +
+                       (int64_t)((double)item->index * self->conf.interval_s * 1e9) -
                        lead_ns(plan->mode),
-        .lines = &item->line, .lines_count = told.empty ? 0 : 1, .departure_country = plan->departure,
-        .declared_empty = told.empty, .raw_format = "sim"};
+        .lines = &item->line,
+        .lines_count = told.empty ? 0 : 1,
+        .departure_country = plan->departure,
+        .declared_empty = told.empty,
+        .raw_format = "sim"};
     fill_parties(&item->declaration, &item->parties);
     if (!told.empty) {
         item->declaration.gross_mass_kg = rounded(item->line.net_mass_kg * 1.03 + packing_kg, 0.01);
@@ -257,12 +284,12 @@ static void declare(const struct sim_world *self, const struct plan *plan, struc
     item->truth.violation = told.misdeclared != NULL || item->truth.hidden.what != NULL;
 }
 
-static void box_to_pixels(const struct sim_scene *scene, const struct image *image, const double from_cm[2],
-                          const double to_cm[2], int32_t out[4])
+static void box_to_pixels(const struct sim_scene *scene, const struct image *image,
+                          const double from_cm[2], const double to_cm[2], int32_t out[4])
 {
     double pitch_cm = image->pixel_pitch_mm / 10;
-    double edges[4] = {from_cm[0] / pitch_cm, (scene->height_cm - to_cm[1]) / pitch_cm, to_cm[0] / pitch_cm,
-                       (scene->height_cm - from_cm[1]) / pitch_cm};
+    double edges[4] = {from_cm[0] / pitch_cm, (scene->height_cm - to_cm[1]) / pitch_cm,
+                       to_cm[0] / pitch_cm, (scene->height_cm - from_cm[1]) / pitch_cm};
     double limits[4] = {image->width, image->height, image->width, image->height};
     for (int i = 0; i < 4; i++) {
         double edge = i < 2 ? floor(edges[i]) : ceil(edges[i]);
@@ -283,9 +310,13 @@ static struct err expose(struct sim_world *self, enum mode mode, struct sim_item
     struct sim_exposure exposure = {
         .pitch_mm = kind->pitch_mm / (mode == MODE_MAIL ? self->conf.mail_scale : self->conf.scale),
         .seed = rng_next(&rng),
-        .dead_rows = rng_uniform(&rng) < 0.1 ? (uint32_t)rng_below(&rng, self->conf.dead_rows_max + 1u) : 0};
-    struct image image = {.bits = 16, .meaning = PIXEL_TRANSMISSION, .pixel_pitch_mm = exposure.pitch_mm,
-                          .air_level = SIM_AIR_LEVEL, .dark_level = SIM_DARK_LEVEL};
+        .dead_rows =
+            rng_uniform(&rng) < 0.1 ? (uint32_t)rng_below(&rng, self->conf.dead_rows_max + 1u) : 0};
+    struct image image = {.bits = 16,
+                          .meaning = PIXEL_TRANSMISSION,
+                          .pixel_pitch_mm = exposure.pitch_mm,
+                          .air_level = SIM_AIR_LEVEL,
+                          .dark_level = SIM_DARK_LEVEL};
     if (!sim_scanner_geometry(&self->scene, exposure.pitch_mm, &image.width, &image.height)) {
         return err_make(ERR_ARGUMENT, "expose scene");
     }
@@ -305,7 +336,8 @@ static struct err expose(struct sim_world *self, enum mode mode, struct sim_item
         item->images[i].energy_kev = i == 0 ? kind->low_kev : kind->high_kev;
         item->pixels[i] = self->pixels + (size_t)i * pixels_count;
     }
-    return sim_scanner_expose(self->scanners[mode], &self->scene, &exposure, self->pixels, self->pixels + pixels_count);
+    return sim_scanner_expose(self->scanners[mode], &self->scene, &exposure, self->pixels,
+                              self->pixels + pixels_count);
 }
 
 static struct err scan_item(struct sim_world *self, const struct plan *plan, struct sim_item *item)
@@ -315,22 +347,30 @@ static struct err scan_item(struct sim_world *self, const struct plan *plan, str
         return err;
     }
     (void)snprintf(item->scan_id, sizeof item->scan_id, "SS%08llx-%07llu",
-                   (unsigned long long)(self->conf.seed & 0xffffffff), (unsigned long long)item->index);
+                   (unsigned long long)(self->conf.seed & 0xffffffff),
+                   (unsigned long long)item->index);
     (void)snprintf(item->scanner, sizeof item->scanner, "sim-%s-1", mode_text(plan->mode));
     item->has_scan = true;
-    item->scan = (struct scan){
-        .scan_id = item->scan_id, .mode = plan->mode, .site = self->conf.site, .lane = self->conf.lane,
-        .scanner = item->scanner, .scanner_type = sim_scanner_kind_of(plan->mode)->scanner_type, .keys = &item->key,
-        .keys_count = 1,
-        .acquired_ns = self->conf.start_ns + (int64_t)((double)item->index * self->conf.interval_s * 1e9),
-        .images = item->images, .images_count = 2};
+    item->scan =
+        (struct scan){.scan_id = item->scan_id,
+                      .mode = plan->mode,
+                      .site = self->conf.site,
+                      .lane = self->conf.lane,
+                      .scanner = item->scanner,
+                      .scanner_type = sim_scanner_kind_of(plan->mode)->scanner_type,
+                      .keys = &item->key,
+                      .keys_count = 1,
+                      .acquired_ns = self->conf.start_ns +
+                                     (int64_t)((double)item->index * self->conf.interval_s * 1e9),
+                      .images = item->images,
+                      .images_count = 2};
     if (item->truth.hidden.what != NULL) {
-        box_to_pixels(&self->scene, &item->images[0], item->truth.hidden.from_cm, item->truth.hidden.to_cm,
-                      item->truth.hidden_px);
+        box_to_pixels(&self->scene, &item->images[0], item->truth.hidden.from_cm,
+                      item->truth.hidden.to_cm, item->truth.hidden_px);
     }
     if (item->truth.oddity.what != NULL) {
-        box_to_pixels(&self->scene, &item->images[0], item->truth.oddity.from_cm, item->truth.oddity.to_cm,
-                      item->truth.oddity_px);
+        box_to_pixels(&self->scene, &item->images[0], item->truth.oddity.from_cm,
+                      item->truth.oddity.to_cm, item->truth.oddity_px);
     }
     return err_none;
 }
@@ -338,7 +378,8 @@ static struct err scan_item(struct sim_world *self, const struct plan *plan, str
 struct err sim_world_item(struct sim_world *self, uint64_t index, struct sim_item *out)
 {
     must(self != NULL && out != NULL && index < PAST_STREAMS / STREAM_COUNT);
-    *out = (struct sim_item){.index = index, .truth = {.hidden_px = {-1, -1, -1, -1}, .oddity_px = {-1, -1, -1, -1}}};
+    *out = (struct sim_item){
+        .index = index, .truth = {.hidden_px = {-1, -1, -1, -1}, .oddity_px = {-1, -1, -1, -1}}};
     struct rng rng = stream_of(self, index, STREAM_PLAN);
     struct plan plan = make_plan(&self->conf, &rng, &out->parties);
     out->truth.mode = plan.mode;
@@ -348,14 +389,16 @@ struct err sim_world_item(struct sim_world *self, uint64_t index, struct sim_ite
     return plan.scanned ? scan_item(self, &plan, out) : err_none;
 }
 
-void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count, struct sim_past *out)
+void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count,
+                    struct sim_past *out)
 {
     must(index < count);
     struct rng rng;
     rng_init(&rng, self->conf.seed, PAST_STREAMS + index);
     *out = (struct sim_past){0};
     struct plan plan = make_plan(&self->conf, &rng, &out->parties);
-    double net_kg = exp(sim_between(&rng, 0, plan.mode == MODE_MAIL || plan.mode == MODE_PASSENGER ? 3 : 10));
+    double net_kg =
+        exp(sim_between(&rng, 0, plan.mode == MODE_MAIL || plan.mode == MODE_PASSENGER ? 3 : 10));
     /* Examined items are no fair sample: four times as many of them break the rules. */
     double violations = 4 * (self->conf.contraband_rate + self->conf.misdeclare_rate);
     double grave_share = violations > 0 ? 4 * self->conf.contraband_rate / violations : 0;
@@ -368,9 +411,15 @@ void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count
     (void)snprintf(out->declaration_id, sizeof out->declaration_id, "SP%08llx-%07llu",
                    (unsigned long long)(self->conf.seed & 0xffffffff), (unsigned long long)index);
     double share = (double)index / (double)count;
-    out->declaration = (struct declaration){
-        .declaration_id = out->declaration_id, .mode = plan.mode, .site = self->conf.site, .lane = self->conf.lane,
-        .declared_ns = self->conf.start_ns - YEAR_NS + (int64_t)(share * (double)YEAR_NS), .lines = &out->line,
-        .lines_count = 1, .departure_country = plan.departure, .raw_format = "sim"};
+    out->declaration = (struct declaration){.declaration_id = out->declaration_id,
+                                            .mode = plan.mode,
+                                            .site = self->conf.site,
+                                            .lane = self->conf.lane,
+                                            .declared_ns = self->conf.start_ns - YEAR_NS +
+                                                           (int64_t)(share * (double)YEAR_NS),
+                                            .lines = &out->line,
+                                            .lines_count = 1,
+                                            .departure_country = plan.departure,
+                                            .raw_format = "sim"};
     fill_parties(&out->declaration, &out->parties);
 }

@@ -2,9 +2,10 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
-/* Sim world: item number n of a simulated port: its declaration, perhaps its scan, and the truth about both. An item
- * follows from the seed and its number alone, whatever was made before it. What the truth knows never enters a record.
- * SIM.md tells the physics and what is not simulated. One thread. */
+/* Sim world: item number n of a simulated port: its declaration, perhaps its scan, and the truth
+ * about both. An item follows from the seed and its number alone, whatever was made before it. What
+ * the truth knows never enters a record. SIM.md tells the physics and what is not simulated. One
+ * thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,30 +24,31 @@ enum sim_scans {
 struct sim_conf {
     uint64_t seed;
     double mode_weights[MODE_COUNT];
-    double contraband_rate;          /* per item, on average over the parties */
+    double contraband_rate; /* per item, on average over the parties */
     double misdeclare_rate;
     double oddity_rate;
     double mail_declarations_per_scan; /* >= 1: of that many parcels one is scanned */
     enum sim_scans scans;
-    double scale;                    /* of vehicles: 1 is the scanner's full resolution */
+    double scale; /* of vehicles: 1 is the scanner's full resolution */
     double mail_scale;
-    uint32_t dead_rows_max;          /* some scans have up to this many dead channels */
+    uint32_t dead_rows_max; /* some scans have up to this many dead channels */
     int64_t start_ns;
-    double interval_s;               /* from item to item */
+    double interval_s; /* from item to item */
     const char *site;
     const char *lane;
 };
 
 struct sim_truth {
     enum mode mode;
-    bool violation;          /* contraband or misdeclared */
+    bool violation; /* contraband or misdeclared */
     struct sim_hidden hidden;
     struct sim_oddity oddity;
     const char *misdeclared; /* NULL, "mass", "goods", "empty", "value" */
     const char *true_hs6;    /* "" when empty */
     double true_net_kg;
     double declared_net_kg;
-    int32_t hidden_px[4];    /* left, top, right, bottom in the images; all -1 without scan or contraband */
+    int32_t hidden_px[4]; /* left, top, right, bottom in the images; all -1 without scan or
+                             contraband */
     int32_t oddity_px[4];
     double propensity;
 };
@@ -56,7 +58,7 @@ struct sim_item {
     struct declaration declaration;
     bool has_scan;
     struct scan scan;
-    const void *pixels[2];   /* low, high: 16 bits */
+    const void *pixels[2]; /* low, high: 16 bits */
     struct sim_truth truth;
     /* what the records point into */
     struct goods_line line;
@@ -84,9 +86,11 @@ struct sim_world;
 /* Conf is copied, its texts borrowed. Errors: MEMORY, ARGUMENT. */
 MUST_USE struct err sim_world_open(const struct sim_conf *conf, struct sim_world **out);
 void sim_world_close(struct sim_world **self);
-/* *out points into the world and into itself: do not copy it; good until the next call. Errors: MEMORY. */
+/* *out points into the world and into itself: do not copy it; good until the next call. Errors:
+ * MEMORY. */
 MUST_USE struct err sim_world_item(struct sim_world *self, uint64_t index, struct sim_item *out);
 /* Row index of count rows spread over the year before the start, oldest first. Pure. */
-void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count, struct sim_past *out);
+void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count,
+                    struct sim_past *out);
 
 #endif

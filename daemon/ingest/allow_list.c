@@ -61,8 +61,8 @@ static bool name_parse(const char *file, char name[WIRE_PUBLISHER_BYTES_MAX + 1]
 {
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t bytes = strlen(file);
-    if (bytes < 5 || bytes - 4 > WIRE_PUBLISHER_BYTES_MAX || strcmp(file + bytes - 4, ".pub") != 0 || file[0] == '.' ||
-        strspn(file, good) != bytes) {
+    if (bytes < 5 || bytes - 4 > WIRE_PUBLISHER_BYTES_MAX ||
+        strcmp(file + bytes - 4, ".pub") != 0 || file[0] == '.' || strspn(file, good) != bytes) {
         return false;
     }
     memcpy(name, file, bytes - 4);
@@ -118,7 +118,8 @@ static struct err list_scan(struct allow_list *self)
     return err_none;
 }
 
-const char *allow_list_find(struct allow_list *self, const uint8_t key[ALLOW_KEY_BYTES], int64_t now_ns)
+const char *allow_list_find(struct allow_list *self, const uint8_t key[ALLOW_KEY_BYTES],
+                            int64_t now_ns)
 {
     if (now_ns - self->scanned_ns >= ALLOW_SCAN_NS) {
         self->scanned_ns = now_ns;

@@ -38,7 +38,8 @@ struct command_line {
     uint8_t answer[COMMAND_ANSWER_BYTES_MAX];
 };
 
-struct err command_line_open(const struct ingest_conf *conf, void *context, struct command_line **out)
+struct err command_line_open(const struct ingest_conf *conf, void *context,
+                             struct command_line **out)
 {
     must(conf->commands_max > 0);
     struct command_line *self = calloc(1, sizeof *self);
@@ -62,7 +63,8 @@ struct err command_line_open(const struct ingest_conf *conf, void *context, stru
                                              .receive_messages = 64,
                                              .send_messages = 64};
     struct err err = server_socket_open(&socket_conf, &self->socket, self->endpoint);
-    if (!err_is(err) && strncmp(self->endpoint, "ipc://", 6) == 0 && chmod(self->endpoint + 6, 0600) != 0) {
+    if (!err_is(err) && strncmp(self->endpoint, "ipc://", 6) == 0 &&
+        chmod(self->endpoint + 6, 0600) != 0) {
         err = err_os(ERR_SOCKET, "close command socket to others");
     }
     if (err_is(err)) {
@@ -94,8 +96,8 @@ bool command_line_has_room(const struct command_line *self)
     return self->slots_free > 0;
 }
 
-static void answer_send(struct command_line *self, const struct server_peer *peer, bool is_delimited,
-                        const struct wire_answer *answer)
+static void answer_send(struct command_line *self, const struct server_peer *peer,
+                        bool is_delimited, const struct wire_answer *answer)
 {
     size_t bytes = wire_answer_encode(answer, self->answer, sizeof self->answer);
     if (bytes == 0) {
@@ -120,14 +122,13 @@ static void question_refuse(struct command_line *self, const struct command_slot
 {
     counter_add(COUNTER_wire_errors, 1);
     diag_warn(command, "error=malformed");
-    struct wire_answer answer = {.request_id = "",
-                                 .name = "malformed",
-                                 .reason = "the command cannot be read",
-                                 .json = ""};
+    struct wire_answer answer = {
+        .request_id = "", .name = "malformed", .reason = "the command cannot be read", .json = ""};
     answer_send(self, &slot->peer, slot->is_delimited, &answer);
 }
 
-/* Reads one message into the slot. False when nothing waits; *good when the slot holds a command. */
+/* Reads one message into the slot. False when nothing waits; *good when the slot holds a command.
+ */
 static bool question_read(struct command_line *self, struct command_slot *slot, bool *good)
 {
     *good = false;
@@ -146,21 +147,26 @@ static bool question_read(struct command_line *self, struct command_slot *slot, 
         tag_bytes = zmq_recv(self->socket, tag, sizeof tag, ZMQ_DONTWAIT);
     }
     if (server_has_more(self->socket)) {
-        question_bytes = zmq_recv(self->socket, self->question, sizeof self->question, ZMQ_DONTWAIT);
+        question_bytes =
+            zmq_recv(self->socket, self->question, sizeof self->question, ZMQ_DONTWAIT);
     }
     bool whole = !server_has_more(self->socket);
     server_drain(self->socket);
     arena_init(&slot->arena, slot->arena_bytes, sizeof slot->arena_bytes);
-    *good = whole && tag_bytes == (int)WIRE_TAG_BYTES && wire_tag_parse(tag, WIRE_TAG_BYTES) == WIRE_COMMAND &&
-            question_bytes >= 0 && question_bytes <= (int)sizeof self->question &&
-            wire_command_decode(self->question, (size_t)question_bytes, &slot->arena, &slot->command.command);
+    *good = whole && tag_bytes == (int)WIRE_TAG_BYTES &&
+            wire_tag_parse(tag, WIRE_TAG_BYTES) == WIRE_COMMAND && question_bytes >= 0 &&
+            question_bytes <= (int)sizeof self->question &&
+            wire_command_decode(self->question, (size_t)question_bytes, &slot->arena,
+                                &slot->command.command);
     return true;
 }
 
-uint32_t command_line_read(struct command_line *self, struct ingest_command **commands, uint32_t commands_capacity)
+uint32_t command_line_read(struct command_line *self, struct ingest_command **commands,
+                           uint32_t commands_capacity)
 {
     uint32_t count = 0;
-    for (int i = 0; i < COMMAND_MESSAGES_PER_TURN && count < commands_capacity && self->slots_free > 0; i++) {
+    for (int i = 0;
+         i < COMMAND_MESSAGES_PER_TURN && count < commands_capacity && self->slots_free > 0; i++) {
         struct command_slot *slot = &self->slots[self->first_free];
         bool good = false;
         if (!question_read(self, slot, &good)) {
@@ -180,7 +186,8 @@ uint32_t command_line_read(struct command_line *self, struct ingest_command **co
     return count;
 }
 
-void command_line_answer(struct command_line *self, struct ingest_command *command, const struct wire_answer *answer)
+void command_line_answer(struct command_line *self, struct ingest_command *command,
+                         const struct wire_answer *answer)
 {
     must(command->slot_index < self->slots_count);
     struct command_slot *slot = &self->slots[command->slot_index];

@@ -14,8 +14,8 @@
 #include "ingest/zap.h"
 #include "publisher/curve_key.h"
 
-/* One thread, one poll over everything that can happen. Handshakes are served on every turn, also while records are not
- * read because slots or bytes are used up. */
+/* One thread, one poll over everything that can happen. Handshakes are served on every turn, also
+ * while records are not read because slots or bytes are used up. */
 
 enum { INGEST_POLL_ITEMS = 6 };
 
@@ -29,8 +29,9 @@ struct ingest {
     struct verdict_feed *feed;
 };
 
-static struct err sockets_open(struct ingest *self, const struct ingest_conf *conf, const char *secret_key,
-                               const struct ingest_stream *streams, uint32_t streams_count)
+static struct err sockets_open(struct ingest *self, const struct ingest_conf *conf,
+                               const char *secret_key, const struct ingest_stream *streams,
+                               uint32_t streams_count)
 {
     bool has_feed = conf->verdict_endpoint[0] != '\0';
     struct err err = allow_list_open(conf->publishers_directory, &self->publishers);
@@ -52,8 +53,8 @@ static struct err sockets_open(struct ingest *self, const struct ingest_conf *co
     return err;
 }
 
-struct err ingest_open(const struct ingest_conf *conf, const struct ingest_stream *streams, uint32_t streams_count,
-                       struct ingest **out)
+struct err ingest_open(const struct ingest_conf *conf, const struct ingest_stream *streams,
+                       uint32_t streams_count, struct ingest **out)
 {
     char public_key[CURVE_Z85_BYTES];
     char secret_key[CURVE_Z85_BYTES];
@@ -126,7 +127,8 @@ static int poll_add(struct poll_set *set, void *socket, int fd)
 static void poll_prepare(const struct ingest *self, const struct queue *done, bool takes_commands,
                          struct poll_set *set)
 {
-    *set = (struct poll_set){.line = -1, .commands = -1, .subscriptions = -1, .verdicts = -1, .done = -1};
+    *set = (struct poll_set){
+        .line = -1, .commands = -1, .subscriptions = -1, .verdicts = -1, .done = -1};
     set->zap = poll_add(set, zap_socket(self->zap), 0);
     if (line_has_room(self->line)) {
         set->line = poll_add(set, line_socket(self->line), 0);
@@ -154,8 +156,9 @@ static long wait_ms(int64_t deadline_ns)
     return left_ns <= 0 ? 0 : (long)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
-struct err ingest_receive(struct ingest *self, struct queue *done, int64_t timeout_ns, struct arrival **arrivals,
-                          uint32_t arrivals_capacity, uint32_t *arrivals_count, struct ingest_command **commands,
+struct err ingest_receive(struct ingest *self, struct queue *done, int64_t timeout_ns,
+                          struct arrival **arrivals, uint32_t arrivals_capacity,
+                          uint32_t *arrivals_count, struct ingest_command **commands,
                           uint32_t commands_capacity, uint32_t *commands_count)
 {
     must(timeout_ns >= 0 && arrivals_capacity > 0);
@@ -201,7 +204,8 @@ void ingest_answer(struct ingest *self, struct arrival *const *arrivals, uint32_
     line_answer(self->line, arrivals, count);
 }
 
-void ingest_answer_command(struct ingest *self, struct ingest_command *command, const struct wire_answer *answer)
+void ingest_answer_command(struct ingest *self, struct ingest_command *command,
+                           const struct wire_answer *answer)
 {
     must(self->commands != NULL);
     command_line_answer(self->commands, command, answer);

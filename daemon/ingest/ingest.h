@@ -6,8 +6,10 @@
  * verdicts on an XPUB with the same kind of list, officers' tools on a local ROUTER (ipc, file permissions).
  *
  * Promises: an arrival handed out is the next sequence of its stream, exactly once in the life of the process; a
- * publisher is never answered for a record before ingest_answer() is called for it; memory is bounded: when all slots or
- * all payload bytes are in use, reading stops and the senders wait.
+ * publisher is never answered for a record before ingest_answer() is called for it; answers go out in the order of the
+ * stream; memory is bounded: when all slots or all payload bytes are in use, reading stops and the senders wait.
+ * Does not promise: that libzmq holds less than 32 unread messages a connection; the length of a part is bounded, the
+ * number of parts is not, so whoever is on the allow-list can make it hold more.
  * Threads: one owner thread calls everything here but ingest_verdict(). No allocator of ours after open.
  * The protocol: proto/PROTOCOL.md. */
 
@@ -86,14 +88,15 @@ void ingest_close(struct ingest **self);
 const char *ingest_endpoint(const struct ingest *self);
 const char *ingest_verdict_endpoint(const struct ingest *self);
 
-/* Wait for messages up to timeout_ns or until `done` (a polled queue) has something, answer hellos, gaps and duplicates,
- * hand out new arrivals and commands. Counts may be 0. */
+/* Wait for messages up to timeout_ns or until `done` (a polled queue, or NULL) has something, answer hellos, gaps and
+ * duplicates, hand out new arrivals and commands. Counts may be 0. Those of one stream come in order of sequence; their
+ * drafts must go to the log in that order, or a crash could leave a gap that the publisher never fills. */
 MUST_USE struct err ingest_receive(struct ingest *self, struct queue *done, int64_t timeout_ns,
                                    struct arrival **arrivals, uint32_t arrivals_capacity, uint32_t *arrivals_count,
                                    struct ingest_command **commands, uint32_t commands_capacity,
                                    uint32_t *commands_count);
-/* The drafts of these arrivals are durable: answer their publishers (refused ones with the reason), give the slots back.
- * Any order; the answers go out combined. */
+/* The drafts of these arrivals are durable: answer their publishers (refused ones with the reason), give the slots
+ * back. Any order; the answers go out combined. What an arrival points to is gone afterwards. */
 void ingest_answer(struct ingest *self, struct arrival *const *arrivals, uint32_t count);
 void ingest_answer_command(struct ingest *self, struct ingest_command *command, const struct wire_answer *answer);
 /* Tell every publisher that the daemon stops (BYE_STOPPING). */

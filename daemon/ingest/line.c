@@ -12,17 +12,21 @@
 #include "ingest/line_inner.h"
 #include "ingest/zap.h"
 
-/* One hello tells the truth: the sequence behind the last *answered* record, not behind the last received one. What lies
- * between is on its way to the log; when the publisher sends it again it is dropped here without an answer, and the
- * answer goes to the new connection once the log has it. So nobody is ever told of a record that a crash could take. */
+/* One hello tells the truth: the sequence behind the last *answered* record, not behind the last
+ * received one. What lies between is on its way to the log; when the publisher sends it again it is
+ * dropped here without an answer, and the answer goes to the new connection once the log has it. So
+ * nobody is ever told of a record that a crash could take. */
 
 enum {
     LINE_MESSAGES_PER_TURN = 256, /* then answers and handshakes get their turn */
-    LINE_RECEIVE_MESSAGES = 32,   /* in libzmq, each connection: up to that many scans may lie there */
-    LINE_SEND_MESSAGES = 4096     /* answers are small; one that does not fit is told again after a hello */
+    LINE_RECEIVE_MESSAGES =
+        32, /* in libzmq, each connection: up to that many scans may lie there */
+    LINE_SEND_MESSAGES =
+        4096 /* answers are small; one that does not fit is told again after a hello */
 };
 
-static void message_handle(struct line *self, struct ingest_message *message, const struct server_peer *peer);
+static void message_handle(struct line *self, struct ingest_message *message,
+                           const struct server_peer *peer);
 
 static struct err line_allocate(struct line *self, const struct ingest_conf *conf)
 {
@@ -37,7 +41,8 @@ static struct err line_allocate(struct line *self, const struct ingest_conf *con
     return err_is(err) ? err : stream_table_open(conf->streams_max, &self->streams);
 }
 
-static struct err streams_restore(struct line *self, const struct ingest_stream *streams, uint32_t streams_count)
+static struct err streams_restore(struct line *self, const struct ingest_stream *streams,
+                                  uint32_t streams_count)
 {
     for (uint32_t i = 0; i < streams_count; i++) {
         struct stream *stream = stream_get(self->streams, streams[i].publisher, streams[i].stream);
@@ -61,9 +66,11 @@ struct err line_open(const struct ingest_conf *conf, void *context, const char *
     self->slots_count = self->slots_free = conf->arrivals_max;
     self->payload_bytes_max = conf->payload_bytes_max;
     self->image_bytes_max = conf->image_bytes_max;
-    self->credit_records = conf->credit_records < conf->arrivals_max ? conf->credit_records : conf->arrivals_max;
+    self->credit_records =
+        conf->credit_records < conf->arrivals_max ? conf->credit_records : conf->arrivals_max;
     self->credit_bytes = conf->credit_bytes;
-    self->batch_records_max = conf->arrivals_max < WIRE_RECORDS_MAX ? conf->arrivals_max : WIRE_RECORDS_MAX;
+    self->batch_records_max =
+        conf->arrivals_max < WIRE_RECORDS_MAX ? conf->arrivals_max : WIRE_RECORDS_MAX;
     arena_init(&self->arena, self->arena_bytes, sizeof self->arena_bytes);
     struct err err = line_allocate(self, conf);
     if (!err_is(err)) {
@@ -78,7 +85,8 @@ struct err line_open(const struct ingest_conf *conf, void *context, const char *
                                                  .endpoint = conf->publisher_endpoint,
                                                  .domain = ZAP_DOMAIN_PUBLISHERS,
                                                  .secret_key = secret_key,
-                                                 .part_bytes_max = conf->image_bytes_max + WIRE_MESSAGE_BYTES_MAX,
+                                                 .part_bytes_max =
+                                                     conf->image_bytes_max + WIRE_MESSAGE_BYTES_MAX,
                                                  .receive_messages = LINE_RECEIVE_MESSAGES,
                                                  .send_messages = LINE_SEND_MESSAGES};
         err = server_socket_open(&socket_conf, &self->socket, self->endpoint);
@@ -119,8 +127,10 @@ const char *line_endpoint(const struct line *self)
 
 bool line_has_room(const struct line *self)
 {
-    /* How large a message is shows only when it was read, so the bytes may be exceeded by one message. */
-    return self->slots_free >= self->batch_records_max && self->payload_bytes < self->payload_bytes_max;
+    /* How large a message is shows only when it was read, so the bytes may be exceeded by one
+     * message. */
+    return self->slots_free >= self->batch_records_max &&
+           self->payload_bytes < self->payload_bytes_max;
 }
 
 void line_read(struct line *self)
@@ -158,7 +168,8 @@ static const char *value_text(const char *text, char out[33])
     return out;
 }
 
-static void hello_handle(struct line *self, const struct ingest_message *message, const struct server_peer *peer)
+static void hello_handle(struct line *self, const struct ingest_message *message,
+                         const struct server_peer *peer)
 {
     struct wire_hello hello;
     size_t bytes_count;
@@ -174,21 +185,25 @@ static void hello_handle(struct line *self, const struct ingest_message *message
     }
     const char *publisher = message_sender(message);
     must(publisher != NULL); /* the socket lets nobody in without a name from the allow-list */
-    struct stream *stream =
-        stream_name_is_good(hello.stream) ? stream_get(self->streams, publisher, hello.stream) : NULL;
+    struct stream *stream = stream_name_is_good(hello.stream)
+                                ? stream_get(self->streams, publisher, hello.stream)
+                                : NULL;
     if (stream == NULL) {
-        line_reply_bye(self, peer, BYE_STREAM, "stream name is missing or malformed, or there are too many streams");
+        line_reply_bye(self, peer, BYE_STREAM,
+                       "stream name is missing or malformed, or there are too many streams");
         return;
     }
     stream_connect(self->streams, stream, peer);
     stream->gap_told = 0;
     line_reply_welcome(self, stream);
     char software[33];
-    diag_info(publisher_hello, "publisher=%s stream=%s software=%s next_sequence=%" PRIu64, stream->publisher,
-              stream->name, value_text(hello.software, software), stream->answered);
+    diag_info(publisher_hello, "publisher=%s stream=%s software=%s next_sequence=%" PRIu64,
+              stream->publisher, stream->name, value_text(hello.software, software),
+              stream->answered);
 }
 
-static uint64_t record_bytes(const struct line *self, const struct ingest_message *message, uint32_t record_index)
+static uint64_t record_bytes(const struct line *self, const struct ingest_message *message,
+                             uint32_t record_index)
 {
     uint64_t bytes = self->publish.records[record_index].body_bytes;
     for (uint32_t i = 0; i < message_images_count(message); i++) {
@@ -242,9 +257,10 @@ static void arrival_make(struct line *self, struct stream *stream, struct ingest
     self->ready_count++;
 }
 
-/* Would these new records be more than the stream may have unanswered? One record alone may be larger than the credit. */
-static bool credit_is_broken(const struct line *self, const struct stream *stream, const struct ingest_message *message,
-                             uint32_t first_new)
+/* Would these new records be more than the stream may have unanswered? One record alone may be
+ * larger than the credit. */
+static bool credit_is_broken(const struct line *self, const struct stream *stream,
+                             const struct ingest_message *message, uint32_t first_new)
 {
     uint64_t unanswered = stream->expected - stream->answered;
     uint64_t fresh = self->publish.records_count - first_new;
@@ -258,8 +274,10 @@ static bool credit_is_broken(const struct line *self, const struct stream *strea
     return unanswered + fresh > 1 && bytes > self->credit_bytes;
 }
 
-/* What was sent before: answered long ago, or on its way to the log and answered when it is there. */
-static void repeats_handle(struct line *self, const struct stream *stream, uint64_t first, uint64_t end)
+/* What was sent before: answered long ago, or on its way to the log and answered when it is there.
+ */
+static void repeats_handle(struct line *self, const struct stream *stream, uint64_t first,
+                           uint64_t end)
 {
     counter_add(COUNTER_records_duplicate, end - first);
     uint64_t known_end = end < stream->answered ? end : stream->answered;
@@ -274,10 +292,11 @@ static void records_take(struct line *self, struct stream *stream, struct ingest
     uint64_t end = publish->first_sequence + publish->records_count;
     if (publish->first_sequence > stream->expected) {
         counter_add(COUNTER_gaps, 1);
-        if (stream->gap_told != stream->expected) { /* once a gap, not once a message of what follows it */
+        if (stream->gap_told !=
+            stream->expected) { /* once a gap, not once a message of what follows it */
             stream->gap_told = stream->expected;
-            diag_info(gap, "publisher=%s stream=%s expected=%" PRIu64 " got=%" PRIu64, stream->publisher, stream->name,
-                      stream->expected, publish->first_sequence);
+            diag_info(gap, "publisher=%s stream=%s expected=%" PRIu64 " got=%" PRIu64,
+                      stream->publisher, stream->name, stream->expected, publish->first_sequence);
             line_reply_resend(self, stream);
         }
         return;
@@ -303,12 +322,14 @@ static void records_take(struct line *self, struct stream *stream, struct ingest
     }
 }
 
-static void publish_handle(struct line *self, struct ingest_message *message, const struct server_peer *peer)
+static void publish_handle(struct line *self, struct ingest_message *message,
+                           const struct server_peer *peer)
 {
     struct stream *stream = stream_of_peer(self->streams, peer);
     const char *publisher = message_sender(message);
     must(publisher != NULL);
-    /* A connection may choose its name among those that are free: the key, not the name, says who it is. */
+    /* A connection may choose its name among those that are free: the key, not the name, says who
+     * it is. */
     if (stream == NULL || strcmp(publisher, stream->publisher) != 0) {
         line_reply_bye(self, peer, BYE_NO_HELLO, "publish before hello");
         return;
@@ -328,7 +349,8 @@ static void publish_handle(struct line *self, struct ingest_message *message, co
     }
 }
 
-static void message_handle(struct line *self, struct ingest_message *message, const struct server_peer *peer)
+static void message_handle(struct line *self, struct ingest_message *message,
+                           const struct server_peer *peer)
 {
     switch (message_tag(message)) {
     case WIRE_HELLO:

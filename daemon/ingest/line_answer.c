@@ -8,8 +8,8 @@
 #include "base/diag.h"
 #include "ingest/line_inner.h"
 
-/* Replies to publishers. None waits: a reply that cannot be sent is not kept, since the publisher asks by hello for
- * whatever it misses. */
+/* Replies to publishers. None waits: a reply that cannot be sent is not kept, since the publisher
+ * asks by hello for whatever it misses. */
 
 void line_reply_welcome(struct line *self, const struct stream *stream)
 {
@@ -33,14 +33,17 @@ void line_reply_resend(struct line *self, const struct stream *stream)
     (void)server_send(self->socket, &stream->peer, WIRE_RESEND, self->reply, bytes);
 }
 
-void line_reply_bye(struct line *self, const struct server_peer *peer, enum bye code, const char *reason)
+void line_reply_bye(struct line *self, const struct server_peer *peer, enum bye code,
+                    const char *reason)
 {
     struct stream *stream = stream_of_peer(self->streams, peer);
-    /* Before a hello is how every connection to a restarted daemon begins: no error, and no line for it. */
+    /* Before a hello is how every connection to a restarted daemon begins: no error, and no line
+     * for it. */
     if (code != BYE_NO_HELLO && code != BYE_STOPPING) {
         counter_add(COUNTER_wire_errors, 1);
         diag_warn(publisher_bye, "publisher=%s stream=%s code=%s reason=\"%s\"",
-                  stream == NULL ? "-" : stream->publisher, stream == NULL ? "-" : stream->name, bye_name(code), reason);
+                  stream == NULL ? "-" : stream->publisher, stream == NULL ? "-" : stream->name,
+                  bye_name(code), reason);
     }
     struct wire_bye bye = {.code = code, .reason = reason};
     size_t bytes = wire_bye_encode(&bye, self->reply, sizeof self->reply);
@@ -76,7 +79,8 @@ static void ack_send(struct line *self, const struct stream *stream)
     ack->refused_count = 0;
 }
 
-void line_reply_duplicate(struct line *self, const struct stream *stream, uint64_t first, uint64_t count)
+void line_reply_duplicate(struct line *self, const struct stream *stream, uint64_t first,
+                          uint64_t count)
 {
     struct wire_ack *ack = &self->ack;
     must(count <= WIRE_RECORDS_MAX && ack->count == 0);
@@ -106,12 +110,14 @@ static void ack_add(struct line *self, const struct stream *stream, const struct
         return;
     }
     char *reason = self->reasons[ack->refused_count];
-    (void)snprintf(reason, LINE_REASON_BYTES, "%s%s%s", arrival->refusal_where == NULL ? "" : arrival->refusal_where,
+    (void)snprintf(reason, LINE_REASON_BYTES, "%s%s%s",
+                   arrival->refusal_where == NULL ? "" : arrival->refusal_where,
                    arrival->refusal_where == NULL ? "" : ": ", refusal_sentence(arrival->refusal));
-    ack->refused[ack->refused_count++] = (struct wire_refusal){.sequence = arrival->sequence,
-                                                               .entry_index = arrival->draft.entry_index,
-                                                               .code = arrival->refusal,
-                                                               .reason = reason};
+    ack->refused[ack->refused_count++] =
+        (struct wire_refusal){.sequence = arrival->sequence,
+                              .entry_index = arrival->draft.entry_index,
+                              .code = arrival->refusal,
+                              .reason = reason};
 }
 
 /* Gives back the slots at the head of the stream that are answered, and tells the publisher. */

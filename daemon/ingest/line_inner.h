@@ -13,7 +13,8 @@
 /* Any reply of ours: 256 refusals with a reason of LINE_REASON_BYTES each are the largest. */
 #define LINE_REPLY_BYTES 131072u
 
-/* One received record. It keeps its place until it and all records of its stream before it are answered. */
+/* One received record. It keeps its place until it and all records of its stream before it are
+ * answered. */
 struct slot {
     struct arrival arrival; /* first, so that an arrival is its slot */
     uint32_t stream_index;
@@ -52,8 +53,10 @@ struct line {
 void line_reply_welcome(struct line *self, const struct stream *stream);
 void line_reply_resend(struct line *self, const struct stream *stream);
 /* The records first..first+count-1 were answered before. */
-void line_reply_duplicate(struct line *self, const struct stream *stream, uint64_t first, uint64_t count);
+void line_reply_duplicate(struct line *self, const struct stream *stream, uint64_t first,
+                          uint64_t count);
 /* Refuses the connection and forgets it, with a diag line. */
-void line_reply_bye(struct line *self, const struct server_peer *peer, enum bye code, const char *reason);
+void line_reply_bye(struct line *self, const struct server_peer *peer, enum bye code,
+                    const char *reason);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <zmq.h>
 
-/* A zmq_msg_t must not move while somebody points into it (short parts lie inside of it), so messages stay where the
- * pool put them. */
+/* A zmq_msg_t must not move while somebody points into it (short parts lie inside of it), so
+ * messages stay where the pool put them. */
 
 struct ingest_message {
     uint32_t holders_count;
@@ -108,7 +108,8 @@ static bool part_read(zmq_msg_t *part, void *socket)
     return false;
 }
 
-enum message_reading message_read(struct ingest_message *self, void *socket, struct server_peer *peer)
+enum message_reading message_read(struct ingest_message *self, void *socket,
+                                  struct server_peer *peer)
 {
     must(!self->is_filled && self->images_count == 0);
     if (!server_peer_read(socket, peer)) {
@@ -124,7 +125,8 @@ enum message_reading message_read(struct ingest_message *self, void *socket, str
     if (!self->is_filled) {
         return MESSAGE_SHORT;
     }
-    while (self->images_count < RECORD_IMAGES_MAX && part_read(&self->images[self->images_count], socket)) {
+    while (self->images_count < RECORD_IMAGES_MAX &&
+           part_read(&self->images[self->images_count], socket)) {
         self->images_count++;
     }
     if (server_has_more(socket)) {
@@ -161,7 +163,8 @@ uint32_t message_images_count(const struct ingest_message *self)
     return self->images_count;
 }
 
-const uint8_t *message_image(const struct ingest_message *self, uint32_t image_index, uint64_t *bytes)
+const uint8_t *message_image(const struct ingest_message *self, uint32_t image_index,
+                             uint64_t *bytes)
 {
     must(image_index < self->images_count);
     *bytes = zmq_msg_size(&self->images[image_index]);

@@ -2,8 +2,8 @@
 #ifndef MESSAGE_H
 #define MESSAGE_H
 
-/* Message: the parts of one received message, where libzmq put them: nothing is copied. Counted by those who still look
- * at it. A pool of fixed size; one owner thread. */
+/* Message: the parts of one received message, where libzmq put them: nothing is copied. Counted by
+ * those who still look at it. A pool of fixed size; one owner thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,21 +27,24 @@ void message_hold(struct ingest_message *message);
 bool message_drop(struct message_pool *self, struct ingest_message *message);
 
 enum message_reading {
-    MESSAGE_NONE,     /* nothing waits */
+    MESSAGE_NONE, /* nothing waits */
     MESSAGE_READ,
     MESSAGE_OVERLONG, /* more parts than any message has; thrown away */
     MESSAGE_SHORT     /* no tag or no part 1 */
 };
 /* Reads one message whole; *peer is set whenever something was there. */
-enum message_reading message_read(struct ingest_message *self, void *socket, struct server_peer *peer);
+enum message_reading message_read(struct ingest_message *self, void *socket,
+                                  struct server_peer *peer);
 
 enum wire_tag message_tag(const struct ingest_message *self);
 const uint8_t *message_part(const struct ingest_message *self, size_t *bytes_count);
 uint32_t message_images_count(const struct ingest_message *self);
-const uint8_t *message_image(const struct ingest_message *self, uint32_t image_index, uint64_t *bytes);
+const uint8_t *message_image(const struct ingest_message *self, uint32_t image_index,
+                             uint64_t *bytes);
 /* Of part 1 and the images. */
 uint64_t message_bytes(const struct ingest_message *self);
-/* The name that the allow-list gave to the sender's key; NULL on a socket without keys. Lives as long as the parts. */
+/* The name that the allow-list gave to the sender's key; NULL on a socket without keys. Lives as
+ * long as the parts. */
 const char *message_sender(const struct ingest_message *self);
 
 #endif

@@ -4,8 +4,9 @@
 #include <string.h>
 #include <zmq.h>
 
-/* libzmq holds at most the high-water mark of whole messages a connection, and a part is bounded; the number of parts of
- * one message is not, so whoever is on the allow-list can make libzmq hold more. That is why there is an allow-list. */
+/* libzmq holds at most the high-water mark of whole messages a connection, and a part is bounded;
+ * the number of parts of one message is not, so whoever is on the allow-list can make libzmq hold
+ * more. That is why there is an allow-list. */
 
 enum {
     SERVER_HEARTBEAT_MS = 5000,
@@ -22,12 +23,14 @@ static bool option_set(void *socket, int option, int value)
 static struct err options_set(const struct server_socket_conf *conf, void *socket)
 {
     int64_t part_bytes_max = (int64_t)conf->part_bytes_max;
-    bool set = option_set(socket, ZMQ_LINGER, 0) && option_set(socket, ZMQ_RCVHWM, conf->receive_messages) &&
+    bool set = option_set(socket, ZMQ_LINGER, 0) &&
+               option_set(socket, ZMQ_RCVHWM, conf->receive_messages) &&
                option_set(socket, ZMQ_SNDHWM, conf->send_messages) &&
                option_set(socket, ZMQ_HEARTBEAT_IVL, SERVER_HEARTBEAT_MS) &&
                option_set(socket, ZMQ_HEARTBEAT_TIMEOUT, SERVER_HEARTBEAT_TIMEOUT_MS) &&
                option_set(socket, ZMQ_HANDSHAKE_IVL, SERVER_HANDSHAKE_MS) &&
-               option_set(socket, ZMQ_BACKLOG, SERVER_BACKLOG) && option_set(socket, ZMQ_IMMEDIATE, 1) &&
+               option_set(socket, ZMQ_BACKLOG, SERVER_BACKLOG) &&
+               option_set(socket, ZMQ_IMMEDIATE, 1) &&
                zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &part_bytes_max, sizeof part_bytes_max) == 0;
     if (set && conf->kind == SERVER_ROUTER) {
         set = option_set(socket, ZMQ_ROUTER_MANDATORY, 1);
@@ -39,7 +42,8 @@ static struct err options_set(const struct server_socket_conf *conf, void *socke
         return err_none;
     }
     if (!option_set(socket, ZMQ_CURVE_SERVER, 1) ||
-        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, conf->secret_key, strlen(conf->secret_key) + 1) != 0 ||
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, conf->secret_key,
+                       strlen(conf->secret_key) + 1) != 0 ||
         zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, conf->domain, strlen(conf->domain)) != 0) {
         return err_os(ERR_KEY, "set CURVE key");
     }
@@ -78,11 +82,11 @@ void server_socket_close(void **socket, int linger_ms)
     }
 }
 
-static bool parts_send(void *socket, const struct server_peer *peer, bool delimited, enum wire_tag tag,
-                       const uint8_t *bytes, size_t bytes_count)
+static bool parts_send(void *socket, const struct server_peer *peer, bool delimited,
+                       enum wire_tag tag, const uint8_t *bytes, size_t bytes_count)
 {
-    /* With ROUTER_MANDATORY the first part fails when the peer is gone (EHOSTUNREACH) or full (EAGAIN); the others
-     * follow it or, should the peer go now, are dropped by libzmq. */
+    /* With ROUTER_MANDATORY the first part fails when the peer is gone (EHOSTUNREACH) or full
+     * (EAGAIN); the others follow it or, should the peer go now, are dropped by libzmq. */
     if (zmq_send(socket, peer->bytes, peer->bytes_count, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         return false;
     }
@@ -93,14 +97,14 @@ static bool parts_send(void *socket, const struct server_peer *peer, bool delimi
            zmq_send(socket, bytes, bytes_count, ZMQ_DONTWAIT) >= 0;
 }
 
-bool server_send(void *socket, const struct server_peer *peer, enum wire_tag tag, const uint8_t *bytes,
-                 size_t bytes_count)
+bool server_send(void *socket, const struct server_peer *peer, enum wire_tag tag,
+                 const uint8_t *bytes, size_t bytes_count)
 {
     return parts_send(socket, peer, false, tag, bytes, bytes_count);
 }
 
-bool server_send_delimited(void *socket, const struct server_peer *peer, enum wire_tag tag, const uint8_t *bytes,
-                           size_t bytes_count)
+bool server_send_delimited(void *socket, const struct server_peer *peer, enum wire_tag tag,
+                           const uint8_t *bytes, size_t bytes_count)
 {
     return parts_send(socket, peer, true, tag, bytes, bytes_count);
 }
@@ -126,7 +130,8 @@ bool server_has_more(void *socket)
 void server_drain(void *socket)
 {
     uint8_t ignored[1];
-    while (server_has_more(socket) && zmq_recv(socket, ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
+    while (server_has_more(socket) &&
+           zmq_recv(socket, ignored, sizeof ignored, ZMQ_DONTWAIT) >= 0) {
         /* each part is thrown away whole, whatever its length */
     }
 }

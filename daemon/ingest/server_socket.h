@@ -2,7 +2,8 @@
 #ifndef SERVER_SOCKET_H
 #define SERVER_SOCKET_H
 
-/* Server socket: a bound ZeroMQ socket with every bound set, and messages sent on it without waiting. */
+/* Server socket: a bound ZeroMQ socket with every bound set, and messages sent on it without
+ * waiting. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,18 +37,19 @@ struct server_socket_conf {
     int send_messages;
 };
 
-/* On success *socket is the caller's to zmq_close (server_socket_close), endpoint the bound one. Errors: SOCKET, KEY. */
+/* On success *socket is the caller's to zmq_close (server_socket_close), endpoint the bound one.
+ * Errors: SOCKET, KEY. */
 MUST_USE struct err server_socket_open(const struct server_socket_conf *conf, void **socket,
                                        char endpoint[SERVER_ENDPOINT_BYTES]);
 /* Accepts NULL. Gives libzmq linger_ms to get rid of what was sent. */
 void server_socket_close(void **socket, int linger_ms);
 
 /* False when the peer is gone or does not read: nothing was sent. */
-bool server_send(void *socket, const struct server_peer *peer, enum wire_tag tag, const uint8_t *bytes,
-                 size_t bytes_count);
+bool server_send(void *socket, const struct server_peer *peer, enum wire_tag tag,
+                 const uint8_t *bytes, size_t bytes_count);
 /* The same behind an empty part, as a REQ socket wants it. */
-bool server_send_delimited(void *socket, const struct server_peer *peer, enum wire_tag tag, const uint8_t *bytes,
-                           size_t bytes_count);
+bool server_send_delimited(void *socket, const struct server_peer *peer, enum wire_tag tag,
+                           const uint8_t *bytes, size_t bytes_count);
 /* Reads the identity that begins a message. False when no message waits. */
 bool server_peer_read(void *socket, struct server_peer *out);
 /* Are there more parts of this message? */

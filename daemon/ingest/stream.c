@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Connections are found by a hash of what the socket calls them; names only at a hello, one by one. */
+/* Connections are found by a hash of what the socket calls them; names only at a hello, one by one.
+ */
 
 #define STREAM_NONE UINT32_MAX
 
@@ -96,7 +97,8 @@ uint32_t stream_count(const struct stream_table *self)
     return self->streams_count;
 }
 
-/* FNV-1a: the names are libzmq's own random numbers, or chosen by somebody on the allow-list who can only slow himself. */
+/* FNV-1a: the names are libzmq's own random numbers, or chosen by somebody on the allow-list who
+ * can only slow himself. */
 static uint32_t *bucket_of(struct stream_table *self, const struct server_peer *peer)
 {
     uint32_t hash = 2166136261u;
@@ -108,9 +110,11 @@ static uint32_t *bucket_of(struct stream_table *self, const struct server_peer *
 
 struct stream *stream_of_peer(struct stream_table *self, const struct server_peer *peer)
 {
-    for (uint32_t i = *bucket_of(self, peer); i != STREAM_NONE; i = self->streams[i].next_in_bucket) {
+    for (uint32_t i = *bucket_of(self, peer); i != STREAM_NONE;
+         i = self->streams[i].next_in_bucket) {
         const struct server_peer *there = &self->streams[i].peer;
-        if (there->bytes_count == peer->bytes_count && memcmp(there->bytes, peer->bytes, peer->bytes_count) == 0) {
+        if (there->bytes_count == peer->bytes_count &&
+            memcmp(there->bytes, peer->bytes, peer->bytes_count) == 0) {
             return &self->streams[i];
         }
     }
@@ -133,7 +137,8 @@ void stream_disconnect(struct stream_table *self, struct stream *stream)
     stream->is_connected = false;
 }
 
-void stream_connect(struct stream_table *self, struct stream *stream, const struct server_peer *peer)
+void stream_connect(struct stream_table *self, struct stream *stream,
+                    const struct server_peer *peer)
 {
     struct stream *before = stream_of_peer(self, peer);
     if (before != NULL) {

@@ -15,8 +15,8 @@
 #include "ingest/server_socket.h"
 #include "ingest/zap.h"
 
-/* Verdicts are encoded by the thread that has them, so that the ring holds bytes of a known bound and the owner thread,
- * which also receives records, only copies and sends. */
+/* Verdicts are encoded by the thread that has them, so that the ring holds bytes of a known bound
+ * and the owner thread, which also receives records, only copies and sends. */
 
 enum {
     FEED_TOPIC_BYTES = 128, /* "verdict." mode "." site of at most 64 bytes */
@@ -116,8 +116,8 @@ void verdict_feed_put(struct verdict_feed *self, const struct wire_verdict *verd
 {
     struct feed_verdict fresh;
     size_t bytes = wire_verdict_encode(verdict, fresh.verdict, sizeof fresh.verdict);
-    int topic_bytes =
-        snprintf(fresh.topic, sizeof fresh.topic, "verdict.%s.%s", mode_text(verdict->mode), verdict->site);
+    int topic_bytes = snprintf(fresh.topic, sizeof fresh.topic, "verdict.%s.%s",
+                               mode_text(verdict->mode), verdict->site);
     if (bytes == 0 || topic_bytes < 0 || topic_bytes >= (int)sizeof fresh.topic) {
         counter_add(COUNTER_verdicts_dropped, 1);
         diag_warn(feed, "error=too_large");
@@ -147,7 +147,8 @@ void verdict_feed_put(struct verdict_feed *self, const struct wire_verdict *verd
     }
 }
 
-/* Moves the oldest verdict to self->sending. False when none waits; then the descriptor is quiet again. */
+/* Moves the oldest verdict to self->sending. False when none waits; then the descriptor is quiet
+ * again. */
 static bool verdict_take(struct verdict_feed *self)
 {
     must(pthread_mutex_lock(&self->lock) == 0);
@@ -174,10 +175,12 @@ void verdict_feed_send(struct verdict_feed *self)
     const struct feed_verdict *verdict = &self->sending;
     for (int i = 0; i < FEED_VERDICTS_PER_TURN && verdict_take(self); i++) {
         /* An XPUB never waits: whoever is behind by its high-water mark loses this one. */
-        bool sent = zmq_send(self->socket, verdict->topic, verdict->topic_bytes, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-                    zmq_send(self->socket, wire_tag_text(WIRE_VERDICT), WIRE_TAG_BYTES,
-                             ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-                    zmq_send(self->socket, verdict->verdict, verdict->verdict_bytes, ZMQ_DONTWAIT) >= 0;
+        bool sent =
+            zmq_send(self->socket, verdict->topic, verdict->topic_bytes,
+                     ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+            zmq_send(self->socket, wire_tag_text(WIRE_VERDICT), WIRE_TAG_BYTES,
+                     ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+            zmq_send(self->socket, verdict->verdict, verdict->verdict_bytes, ZMQ_DONTWAIT) >= 0;
         counter_add(sent ? COUNTER_verdicts_sent : COUNTER_verdicts_dropped, 1);
     }
 }

@@ -10,9 +10,9 @@
 #include "base/counter.h"
 #include "base/diag.h"
 
-/* A request has seven parts: version, request id, domain, address, identity, mechanism, credentials; the reply six:
- * version, request id, status, text, user id, metadata. The user id is the name from the allow-list; libzmq hangs it on
- * every message of the connection. */
+/* A request has seven parts: version, request id, domain, address, identity, mechanism,
+ * credentials; the reply six: version, request id, status, text, user id, metadata. The user id is
+ * the name from the allow-list; libzmq hangs it on every message of the connection. */
 
 enum {
     ZAP_PARTS = 7,
@@ -21,7 +21,8 @@ enum {
     ZAP_MECHANISM = 5,
     ZAP_CREDENTIALS = 6,
     ZAP_PART_BYTES_MAX = 256,
-    ZAP_SERVE_MAX = 64 /* handshakes a turn: records of the others must not wait for a storm of them */
+    ZAP_SERVE_MAX =
+        64 /* handshakes a turn: records of the others must not wait for a storm of them */
 };
 
 struct zap {
@@ -35,7 +36,8 @@ struct zap_part {
     size_t bytes_count;
 };
 
-struct err zap_open(void *context, struct allow_list *publishers, struct allow_list *subscribers, struct zap **out)
+struct err zap_open(void *context, struct allow_list *publishers, struct allow_list *subscribers,
+                    struct zap **out)
 {
     struct zap *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -45,7 +47,8 @@ struct err zap_open(void *context, struct allow_list *publishers, struct allow_l
     self->subscribers = subscribers;
     self->socket = zmq_socket(context, ZMQ_REP);
     int linger = 0;
-    if (self->socket == NULL || zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
+    if (self->socket == NULL ||
+        zmq_setsockopt(self->socket, ZMQ_LINGER, &linger, sizeof linger) != 0 ||
         zmq_bind(self->socket, "inproc://zeromq.zap.01") != 0) {
         struct err err = err_os(ERR_SOCKET, "bind ZAP handler");
         zap_close(&self);
@@ -72,7 +75,8 @@ void *zap_socket(const struct zap *self)
     return self->socket;
 }
 
-/* Reads one request. False when nothing is there; *whole tells whether it had its parts and no others. */
+/* Reads one request. False when nothing is there; *whole tells whether it had its parts and no
+ * others. */
 static bool request_read(struct zap *self, struct zap_part parts[ZAP_PARTS], bool *whole)
 {
     int count = 0;
@@ -114,7 +118,8 @@ static const char *name_of(struct zap *self, const struct zap_part parts[ZAP_PAR
     } else if (part_is(&parts[ZAP_DOMAIN], ZAP_DOMAIN_SUBSCRIBERS)) {
         list = self->subscribers;
     }
-    return list == NULL ? NULL : allow_list_find(list, parts[ZAP_CREDENTIALS].bytes, clock_monotonic_ns());
+    return list == NULL ? NULL
+                        : allow_list_find(list, parts[ZAP_CREDENTIALS].bytes, clock_monotonic_ns());
 }
 
 static void unknown_tell(const struct zap_part parts[ZAP_PARTS])
@@ -129,14 +134,16 @@ static void unknown_tell(const struct zap_part parts[ZAP_PARTS])
               (const char *)parts[ZAP_DOMAIN].bytes, key);
 }
 
-static void reply_send(struct zap *self, const struct zap_part *request_id, const char *status, const char *text,
-                       const char *name)
+static void reply_send(struct zap *self, const struct zap_part *request_id, const char *status,
+                       const char *text, const char *name)
 {
-    /* A REP that has just received takes the whole reply without waiting; a lost one is a handshake tried again. */
+    /* A REP that has just received takes the whole reply without waiting; a lost one is a handshake
+     * tried again. */
     const struct {
         const void *bytes;
         size_t bytes_count;
-    } parts[] = {{"1.0", 3},         {request_id->bytes, request_id->bytes_count}, {status, 3}, {text, strlen(text)},
+    } parts[] = {{"1.0", 3},           {request_id->bytes, request_id->bytes_count},
+                 {status, 3},          {text, strlen(text)},
                  {name, strlen(name)}, {"", 0}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         int more = i + 1 < sizeof parts / sizeof parts[0] ? ZMQ_SNDMORE : 0;

@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 
-/* Held items stand in one first-in-first-out line a mode: the hold is the same for every item of a mode, so the order of
- * arrival is the order of deadlines and no heap is needed. A chained hash table finds an item by its key. Keys of decided
- * items stay in a ring that forgets the oldest. */
+/* Held items stand in one first-in-first-out line a mode: the hold is the same for every item of a
+ * mode, so the order of arrival is the order of deadlines and no heap is needed. A chained hash
+ * table finds an item by its key. Keys of decided items stay in a ring that forgets the oldest. */
 
 enum { JOIN_NONE = -1 };
 
@@ -38,7 +38,7 @@ struct join {
     struct mode_policy modes[MODE_COUNT];
     struct join_slot *slots;
     int32_t free_first;
-    uint32_t held_count;  /* held or ready or taken */
+    uint32_t held_count; /* held or ready or taken */
     uint64_t held_bytes;
     struct join_line held[MODE_COUNT];
     struct join_line ready;
@@ -76,8 +76,8 @@ static uint64_t join_hash(enum mode mode, const char *site, const char *key)
     return hash;
 }
 
-void join_item_id(enum mode mode, const char *site, const char *key, const uint8_t record_sha256[HASH_BYTES],
-                  uint8_t out[ITEM_ID_BYTES])
+void join_item_id(enum mode mode, const char *site, const char *key,
+                  const uint8_t record_sha256[HASH_BYTES], uint8_t out[ITEM_ID_BYTES])
 {
     static const char head[] = "triaged item v1\n";
     struct sha256 *sha = sha256_open();
@@ -104,7 +104,8 @@ static struct err join_open_tables(struct join *self)
     self->buckets = malloc(buckets * sizeof *self->buckets);
     self->memories = calloc(remembered, sizeof *self->memories);
     self->memory_buckets = malloc(memory_buckets * sizeof *self->memory_buckets);
-    bool got = self->slots != NULL && self->buckets != NULL && self->memories != NULL && self->memory_buckets != NULL;
+    bool got = self->slots != NULL && self->buckets != NULL && self->memories != NULL &&
+               self->memory_buckets != NULL;
     if (!got) {
         return err_make(ERR_MEMORY, "join_open");
     }
@@ -205,13 +206,15 @@ static void join_make_ready(struct join *self, int32_t index, bool complete)
     slot->item.complete = complete;
 }
 
-static int32_t join_find(const struct join *self, uint64_t key_hash, const struct join_record *record)
+static int32_t join_find(const struct join *self, uint64_t key_hash,
+                         const struct join_record *record)
 {
     int32_t index = self->buckets[key_hash & self->buckets_mask];
     while (index != JOIN_NONE) {
         const struct join_slot *slot = &self->slots[index];
         if (slot->key_hash == key_hash && slot->item.mode == record->mode &&
-            strcmp(slot->item.site, record->site) == 0 && strcmp(slot->item.key, record->key) == 0) {
+            strcmp(slot->item.site, record->site) == 0 &&
+            strcmp(slot->item.key, record->key) == 0) {
             return index;
         }
         index = slot->next_in_bucket;
@@ -259,7 +262,8 @@ static int32_t join_new(struct join *self, uint64_t key_hash, const struct join_
     join_copy_text(item->lane, sizeof item->lane, record->lane);
     join_copy_text(item->key, sizeof item->key, record->key);
     item->first_ns = record->t_ns;
-    item->deadline_ns = record->t_ns + (int64_t)(self->modes[record->mode].hold_s * (double)NS_PER_S);
+    item->deadline_ns =
+        record->t_ns + (int64_t)(self->modes[record->mode].hold_s * (double)NS_PER_S);
     join_item_id(record->mode, record->site, record->key, record->record_sha256, item->id);
     line_append(self, &self->held[record->mode], index);
     self->held_count++;
@@ -279,7 +283,8 @@ static bool join_is_complete(const struct join *self, const struct join_item *it
 }
 
 /* False when there is no memory for the body. */
-static bool join_add_part(struct join *self, struct join_item *item, const struct join_record *record)
+static bool join_add_part(struct join *self, struct join_item *item,
+                          const struct join_record *record)
 {
     uint8_t *body = malloc(record->body_bytes > 0 ? record->body_bytes : 1);
     if (body == NULL) {
@@ -308,7 +313,8 @@ static void join_give_way(struct join *self)
     for (int mode = 1; mode < MODE_COUNT; mode++) {
         int32_t first = self->held[mode].first;
         bool older = first != JOIN_NONE &&
-                     (oldest == JOIN_NONE || self->slots[first].item.first_ns < self->slots[oldest].item.first_ns);
+                     (oldest == JOIN_NONE ||
+                      self->slots[first].item.first_ns < self->slots[oldest].item.first_ns);
         oldest = older ? first : oldest;
     }
     if (oldest != JOIN_NONE) {
@@ -328,7 +334,8 @@ enum join_result join_add(struct join *self, const struct join_record *record, u
             return JOIN_LATE;
         }
     }
-    bool no_room = self->held_bytes + record->body_bytes > self->conf.bytes_max && self->held_count > 0;
+    bool no_room =
+        self->held_bytes + record->body_bytes > self->conf.bytes_max && self->held_count > 0;
     if (no_room || (index == JOIN_NONE && self->free_first == JOIN_NONE)) {
         join_give_way(self);
         return JOIN_FULL;
@@ -338,7 +345,8 @@ enum join_result join_add(struct join *self, const struct join_record *record, u
     }
     struct join_slot *slot = &self->slots[index];
     if (slot->item.parts_count == JOIN_PARTS_MAX || !join_add_part(self, &slot->item, record)) {
-        /* More parts than an item can hold: it is decided by those it has; the log still has this one. */
+        /* More parts than an item can hold: it is decided by those it has; the log still has this
+         * one. */
         if (!slot->ready) {
             join_make_ready(self, index, join_is_complete(self, &slot->item));
         }
@@ -361,7 +369,8 @@ static void join_end_holds(struct join *self, int64_t now_ns)
     }
 }
 
-uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out, uint32_t capacity)
+uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out,
+                         uint32_t capacity)
 {
     join_end_holds(self, now_ns);
     uint32_t taken = 0;
@@ -387,7 +396,8 @@ static void memory_unlink(struct join *self, uint32_t index)
     }
 }
 
-static void join_remember_hash(struct join *self, uint64_t key_hash, const uint8_t id[ITEM_ID_BYTES])
+static void join_remember_hash(struct join *self, uint64_t key_hash,
+                               const uint8_t id[ITEM_ID_BYTES])
 {
     struct join_memory *known = join_recall(self, key_hash);
     if (known != NULL) {

@@ -4,11 +4,12 @@
 
 /* Join: scans and declarations that speak of the same thing become one item.
  *
- * The key is (mode, site, join key of record.h). An item is ready when all that its mode's policy expects is there, or when
- * its hold has run out. The item id is fixed by the first record and cannot be re-rolled:
- * first 16 bytes of SHA-256("triaged item v1\n" mode "\n" site "\n" key "\n" || SHA-256 of the first record).
- * Decided items are remembered (bounded, oldest forgotten) so that a late record is known to be late and does not become an
- * item of its own. Bodies are copied within a bound. One thread a handle. Time comes in as an argument. */
+ * The key is (mode, site, join key of record.h). An item is ready when all that its mode's policy
+ * expects is there, or when its hold has run out. The item id is fixed by the first record and
+ * cannot be re-rolled: first 16 bytes of SHA-256("triaged item v1\n" mode "\n" site "\n" key "\n"
+ * || SHA-256 of the first record). Decided items are remembered (bounded, oldest forgotten) so that
+ * a late record is known to be late and does not become an item of its own. Bodies are copied
+ * within a bound. One thread a handle. Time comes in as an argument. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,9 +21,9 @@
 #define JOIN_PARTS_MAX 8u
 
 struct join_conf {
-    uint32_t items_max;        /* held at a time */
-    uint64_t bytes_max;        /* of record bodies held */
-    uint32_t remembered_max;   /* decided items remembered */
+    uint32_t items_max;      /* held at a time */
+    uint64_t bytes_max;      /* of record bodies held */
+    uint32_t remembered_max; /* decided items remembered */
 };
 
 /* One received record, as the log has it. */
@@ -31,13 +32,13 @@ struct join_record {
     enum mode mode;
     const char *site;
     const char *lane;
-    const char *key;           /* join key, normalised */
+    const char *key; /* join key, normalised */
     uint64_t entry_index;
     uint8_t entry_id[ENTRY_ID_BYTES];
     uint8_t record_sha256[HASH_BYTES];
-    const uint8_t *body;       /* encoded Declaration or Scan; copied */
+    const uint8_t *body; /* encoded Declaration or Scan; copied */
     uint32_t body_bytes;
-    int64_t t_ns;              /* UTC of the entry */
+    int64_t t_ns; /* UTC of the entry */
 };
 
 struct join_part {
@@ -54,28 +55,33 @@ struct join_item {
     char site[65];
     char lane[65];
     char key[65];
-    int64_t first_ns;          /* of the first and the newest record, UTC */
+    int64_t first_ns; /* of the first and the newest record, UTC */
     int64_t last_ns;
     int64_t deadline_ns;
     struct join_part parts[JOIN_PARTS_MAX];
     uint32_t parts_count;
-    bool complete;             /* all that is expected came; otherwise the hold ended by deadline or for want of room */
+    bool complete; /* all that is expected came; otherwise the hold ended by deadline or for want of
+                      room */
 };
 
 enum join_result {
-    JOIN_HELD,     /* waits for more, or joined to an item that waits or is ready */
-    JOIN_LATE,     /* its item was decided already: *late_item tells which */
-    JOIN_FULL      /* no room: the oldest held items are ready now; take and release them, then add again */
+    JOIN_HELD, /* waits for more, or joined to an item that waits or is ready */
+    JOIN_LATE, /* its item was decided already: *late_item tells which */
+    JOIN_FULL /* no room: the oldest held items are ready now; take and release them, then add again
+               */
 };
 
 struct join;
 
-MUST_USE struct err join_open(const struct join_conf *conf, const struct policy *policy, struct join **out);
+MUST_USE struct err join_open(const struct join_conf *conf, const struct policy *policy,
+                              struct join **out);
 void join_close(struct join **self);
 /* late_item: ITEM_ID_BYTES, written on JOIN_LATE. */
 enum join_result join_add(struct join *self, const struct join_record *record, uint8_t *late_item);
-/* Up to capacity items that are ready at now_ns, oldest first; they stay valid until join_release. */
-uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out, uint32_t capacity);
+/* Up to capacity items that are ready at now_ns, oldest first; they stay valid until join_release.
+ */
+uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out,
+                         uint32_t capacity);
 /* The item is decided: remember its key, free the rest. */
 void join_release(struct join *self, struct join_item *item);
 /* Restart: an item that the log has decided already. */
@@ -84,7 +90,7 @@ void join_remember(struct join *self, enum mode mode, const char *site, const ch
 /* When the next hold ends; INT64_MAX when nothing waits. */
 int64_t join_next_deadline_ns(struct join *self);
 uint32_t join_held(struct join *self);
-void join_item_id(enum mode mode, const char *site, const char *key, const uint8_t record_sha256[HASH_BYTES],
-                  uint8_t out[ITEM_ID_BYTES]);
+void join_item_id(enum mode mode, const char *site, const char *key,
+                  const uint8_t record_sha256[HASH_BYTES], uint8_t out[ITEM_ID_BYTES]);
 
 #endif

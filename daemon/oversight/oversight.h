@@ -2,15 +2,17 @@
 #ifndef OVERSIGHT_H
 #define OVERSIGHT_H
 
-/* Oversight: the log. Private write-ahead log (what an acknowledgement means) and the public tile tree derived from it.
+/* Oversight: the log. Private write-ahead log (what an acknowledgement means) and the public tile
+ * tree derived from it.
  *
- * Promises: entries get consecutive indices in the order they were submitted; a draft comes back only after its group and
- * its commit slot are durable (O_DIRECT|O_DSYNC); what came back survives a crash or a power cut; a checkpoint is durable
- * in wal/last-signed before anybody can see it. After any write error nothing comes back any more: oversight_failure()
- * tells, and the process must stop (HALT).
- * Does not promise: that outsiders see an entry yet; that takes until the next checkpoint (at most checkpoint_interval).
- * Threads: committer, publisher of checkpoints and segment preparer are inside; the functions below may be called from
- * any thread unless they say otherwise. Bytes on disk: FORMAT.md beside this file. */
+ * Promises: entries get consecutive indices in the order they were submitted; a draft comes back
+ * only after its group and its commit slot are durable (O_DIRECT|O_DSYNC); what came back survives
+ * a crash or a power cut; a checkpoint is durable in wal/last-signed before anybody can see it.
+ * After any write error nothing comes back any more: oversight_failure() tells, and the process
+ * must stop (HALT). Does not promise: that outsiders see an entry yet; that takes until the next
+ * checkpoint (at most checkpoint_interval). Threads: committer, publisher of checkpoints and
+ * segment preparer are inside; the functions below may be called from any thread unless they say
+ * otherwise. Bytes on disk: FORMAT.md beside this file. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,9 +28,9 @@ struct oversight_conf {
     const char *wal_directory;
     const char *public_directory; /* log/<shard>; its parent is made when missing */
     const char *origin;
-    const struct sign_key *key;   /* borrowed while open */
-    uint64_t segment_bytes;       /* 64 MiB; smaller in tests; a multiple of 1 MiB + 4096 is not needed */
-    uint32_t queue_entries;       /* drafts that may wait */
+    const struct sign_key *key; /* borrowed while open */
+    uint64_t segment_bytes; /* 64 MiB; smaller in tests; a multiple of 1 MiB + 4096 is not needed */
+    uint32_t queue_entries; /* drafts that may wait */
     int64_t checkpoint_interval_ns;
 };
 
@@ -38,36 +40,44 @@ struct oversight_recovery {
     bool created;        /* there was no log before */
 };
 
-/* One entry on its way. The caller owns the memory and must leave it alone between submit and its coming back. */
+/* One entry on its way. The caller owns the memory and must leave it alone between submit and its
+ * coming back. */
 struct oversight_draft {
     uint8_t rest[ENTRY_BYTES_MAX - ENTRY_STAMP_BYTES_MAX]; /* from entry_encode_rest */
     uint32_t rest_bytes;
-    const uint8_t *private_bytes; /* rides in the WAL beside the entry, is never published; NULL when none */
+    const uint8_t
+        *private_bytes; /* rides in the WAL beside the entry, is never published; NULL when none */
     uint32_t private_count;
     uint8_t private_sha256[HASH_BYTES];
-    struct queue *done;           /* where it comes back once durable; must have room for all drafts of its owner.
-                                   * NULL: the draft was taken with oversight_submit_and_wait */
-    void *owner;                  /* the submitter's own */
-    uint64_t entry_index;         /* set when it comes back */
-    int64_t t_ns;                 /* set when it comes back */
+    struct queue *done;   /* where it comes back once durable; must have room for all drafts of its
+                           * owner.   NULL: the draft was taken with oversight_submit_and_wait */
+    void *owner;          /* the submitter's own */
+    uint64_t entry_index; /* set when it comes back */
+    int64_t t_ns;         /* set when it comes back */
 };
 
-/* Open or create, recovering a torn tail. Errors: LOCKED, WAL_DAMAGED, LOG_ROLLED_BACK, KEY, IO, MEMORY. A new log gets
- * its log.open entry, a recovered torn tail its wal.recovered entry, before this returns. */
+/* Open or create, recovering a torn tail. Errors: LOCKED, WAL_DAMAGED, LOG_ROLLED_BACK, KEY, IO,
+ * MEMORY. A new log gets its log.open entry, a recovered torn tail its wal.recovered entry, before
+ * this returns. */
 MUST_USE struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
                                    struct oversight_recovery *recovery);
-/* Commits what was submitted, publishes a last checkpoint, stops the threads. Nulls *self; accepts NULL. */
+/* Commits what was submitted, publishes a last checkpoint, stops the threads. Nulls *self; accepts
+ * NULL. */
 void oversight_close(struct oversight **self);
 
-/* Waits for room. ERR_CLOSED once the log has failed or is closing: nothing of these drafts is or will be durable. */
-MUST_USE struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts, uint32_t count);
-/* For the rare entries of main and archiver: returns when durable. The draft's done must be NULL. */
-MUST_USE struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft);
+/* Waits for room. ERR_CLOSED once the log has failed or is closing: nothing of these drafts is or
+ * will be durable. */
+MUST_USE struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
+                                     uint32_t count);
+/* For the rare entries of main and archiver: returns when durable. The draft's done must be NULL.
+ */
+MUST_USE struct err oversight_submit_and_wait(struct oversight *self,
+                                              struct oversight_draft *draft);
 
 /* Entries that are durable. */
 uint64_t oversight_size(struct oversight *self);
-/* Waits until more than `size` entries are durable, the log fails or closes, or the timeout passes; returns
- * oversight_size. */
+/* Waits until more than `size` entries are durable, the log fails or closes, or the timeout passes;
+ * returns oversight_size. */
 uint64_t oversight_wait(struct oversight *self, uint64_t size, int64_t timeout_ns);
 /* The error that stopped the log, or err_none. */
 struct err oversight_failure(struct oversight *self);
@@ -76,7 +86,8 @@ uint64_t oversight_published(struct oversight *self);
 /* Publish a checkpoint of everything durable now; returns when it is visible. */
 MUST_USE struct err oversight_publish(struct oversight *self);
 
-/* ---- reading: also for other processes, on the files alone -------------------------------------------------------- */
+/* ---- reading: also for other processes, on the files alone
+ * -------------------------------------------------------- */
 
 struct wal_reader;
 
@@ -89,12 +100,13 @@ struct wal_entry {
     uint8_t private_sha256[HASH_BYTES];
 };
 
-/* Read entries of a WAL directory, acknowledged ones only (up to the commit index). Needs no lock and no daemon; CRCs and
- * hash chain are checked while reading. One thread a reader; allocates only here. */
+/* Read entries of a WAL directory, acknowledged ones only (up to the commit index). Needs no lock
+ * and no daemon; CRCs and hash chain are checked while reading. One thread a reader; allocates only
+ * here. */
 MUST_USE struct err wal_reader_open(const char *wal_directory, struct wal_reader **out);
 void wal_reader_close(struct wal_reader **self);
-/* The next entry returned will be entry_index. Cheap forwards, one segment scan at most backwards. ERR_NOT_FOUND
- * beyond the end. */
+/* The next entry returned will be entry_index. Cheap forwards, one segment scan at most backwards.
+ * ERR_NOT_FOUND beyond the end. */
 MUST_USE struct err wal_reader_seek(struct wal_reader *self, uint64_t entry_index);
 /* *got is false at the (present) end; call again later. Errors: WAL_DAMAGED, IO. */
 MUST_USE struct err wal_reader_next(struct wal_reader *self, struct wal_entry *out, bool *got);

@@ -82,7 +82,9 @@ static struct err publication_prepare_files(struct publication *self)
         return err;
     }
     note_vkey_encode(&self->vkey, text);
-    strcat(text, "\n");
+    size_t text_bytes = strlen(text);
+    text[text_bytes] = '\n';
+    text[text_bytes + 1] = '\0';
     err = durable_create(vkey_path, text, strlen(text), 0444, &differs);
     if (!err_is(err) && differs) {
         err = err_make(ERR_KEY, "public directory belongs to another key");

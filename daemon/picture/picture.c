@@ -10,8 +10,8 @@
 #include "picture/picture_format.h"
 #include "proto/record.h"
 
-/* A file is read whole before it is looked at: the decoders then never wait for a disk in the middle of a longjmp, and
- * the fuzzer exercises the same code as the feeds. */
+/* A file is read whole before it is looked at: the decoders then never wait for a disk in the
+ * middle of a longjmp, and the fuzzer exercises the same code as the feeds. */
 
 #define FILE_BYTES_MAX (UINT64_C(1) << 30)
 
@@ -30,7 +30,8 @@ void picture_complain(const char *format, ...)
     }
 }
 
-struct err picture_read(const char *path, uint32_t page, uint64_t pixels_max, struct picture *out, const char **why)
+struct err picture_read(const char *path, uint32_t page, uint64_t pixels_max, struct picture *out,
+                        const char **why)
 {
     must(path != NULL && out != NULL && why != NULL);
     uint8_t *bytes = NULL;
@@ -47,8 +48,8 @@ struct err picture_read(const char *path, uint32_t page, uint64_t pixels_max, st
     return err;
 }
 
-struct err picture_decode(const uint8_t *bytes, uint64_t bytes_count, uint32_t page, uint64_t pixels_max,
-                          struct picture *out, const char **why)
+struct err picture_decode(const uint8_t *bytes, uint64_t bytes_count, uint32_t page,
+                          uint64_t pixels_max, struct picture *out, const char **why)
 {
     must(bytes != NULL && out != NULL && why != NULL);
     static const uint8_t png_mark[] = {0x89, 'P', 'N', 'G', 0x0d, 0x0a, 0x1a, 0x0a};
@@ -80,8 +81,8 @@ struct err picture_decode(const uint8_t *bytes, uint64_t bytes_count, uint32_t p
     return err_none;
 }
 
-bool picture_allocate(const struct picture_source *source, uint32_t width, uint32_t height, uint32_t bits,
-                      struct picture *out)
+bool picture_allocate(const struct picture_source *source, uint32_t width, uint32_t height,
+                      uint32_t bits, struct picture *out)
 {
     must(bits == 8 || bits == 16);
     if (width == 0 || height == 0 || width > IMAGE_SIDE_MAX || height > IMAGE_SIDE_MAX) {
@@ -100,8 +101,12 @@ bool picture_allocate(const struct picture_source *source, uint32_t width, uint3
         picture_complain("no memory for %u x %u pixels", width, height);
         return false;
     }
-    *out = (struct picture){.width = width, .height = height, .bits = bits, .pages = 1,
-                            .pixels = pixels, .pixels_bytes = pixels_bytes};
+    *out = (struct picture){.width = width,
+                            .height = height,
+                            .bits = bits,
+                            .pages = 1,
+                            .pixels = pixels,
+                            .pixels_bytes = pixels_bytes};
     return true;
 }
 

@@ -2,9 +2,10 @@
 #ifndef PICTURE_FORMAT_H
 #define PICTURE_FORMAT_H
 
-/* Picture format: what the three decoders share. Inside daemon/picture only. A decoder gets the whole file in memory, fills
- * *out (pixels allocated with picture_allocate) and returns true; otherwise it returns false, has freed everything, and
- * has written one sentence with picture_complain(). */
+/* Picture format: what the three decoders share. Inside daemon/picture only. A decoder gets the
+ * whole file in memory, fills *out (pixels allocated with picture_allocate) and returns true;
+ * otherwise it returns false, has freed everything, and has written one sentence with
+ * picture_complain(). */
 
 #include <stdbool.h>
 
@@ -22,8 +23,8 @@ bool picture_decode_jpeg(const struct picture_source *source, struct picture *ou
 bool picture_decode_tiff(const struct picture_source *source, struct picture *out);
 
 /* Checks the sides against the bounds, fills the geometry and allocates zeroed pixels. */
-bool picture_allocate(const struct picture_source *source, uint32_t width, uint32_t height, uint32_t bits,
-                      struct picture *out);
+bool picture_allocate(const struct picture_source *source, uint32_t width, uint32_t height,
+                      uint32_t bits, struct picture *out);
 /* Keep a sentence for *why: thread-local, until the next one. */
 void picture_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

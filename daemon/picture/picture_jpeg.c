@@ -7,10 +7,11 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* libjpeg turns a cut file into grey rows and a warning. A scan that lost its lower half must not pass for a whole one, so
- * warnings that mean lost content are errors here; the harmless ones (extra bytes before a marker) stay warnings. */
+/* libjpeg turns a cut file into grey rows and a warning. A scan that lost its lower half must not
+ * pass for a whole one, so warnings that mean lost content are errors here; the harmless ones
+ * (extra bytes before a marker) stay warnings. */
 
-#define SCANS_MAX 500            /* progressive files with more passes are made to burn time */
+#define SCANS_MAX 500               /* progressive files with more passes are made to burn time */
 #define WORK_BYTES_MAX (512L << 20) /* coefficient memory of a progressive file */
 
 struct reading {
@@ -34,13 +35,16 @@ static void complain_jpeg(j_common_ptr common)
 static void judge_warning(j_common_ptr common, int level)
 {
     int code = common->err->msg_code;
-    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
-                      code == JWRN_MUST_RESYNC)) {
+    if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER ||
+                      code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC)) {
         complain_jpeg(common);
     }
 }
 
-static void stay_silent(j_common_ptr common) { (void)common; }
+static void stay_silent(j_common_ptr common)
+{
+    (void)common;
+}
 
 static void bound_scans(j_common_ptr common)
 {
@@ -68,8 +72,9 @@ static bool read_jpeg(struct reading *self)
     if (!picture_allocate(self->source, jpeg->image_width, jpeg->image_height, 8, &self->picture)) {
         return false;
     }
-    jpeg->out_color_space = JCS_GRAYSCALE; /* CMYK has no conversion and is refused by the library */
-    jpeg->dct_method = JDCT_ISLOW;         /* the same bits on every processor */
+    jpeg->out_color_space =
+        JCS_GRAYSCALE;             /* CMYK has no conversion and is refused by the library */
+    jpeg->dct_method = JDCT_ISLOW; /* the same bits on every processor */
     if (!jpeg_start_decompress(jpeg) || jpeg->output_width != self->picture.width ||
         jpeg->output_height != self->picture.height || jpeg->output_components != 1) {
         picture_complain("JPEG: cannot be turned into grey pixels");

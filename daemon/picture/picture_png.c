@@ -8,10 +8,11 @@
 
 #include "base/durable.h"
 
-/* libpng reports an error by longjmp. Whatever has to survive the jump lives in a struct that the jump does not touch,
- * so no local needs to be volatile. */
+/* libpng reports an error by longjmp. Whatever has to survive the jump lives in a struct that the
+ * jump does not touch, so no local needs to be volatile. */
 
-#define CHUNK_BYTES_MAX (8u << 20) /* text and profile chunks larger than this have no place in a scan */
+#define CHUNK_BYTES_MAX \
+    (8u << 20) /* text and profile chunks larger than this have no place in a scan */
 
 struct reading {
     const struct picture_source *source;
@@ -145,7 +146,10 @@ static void keep_bytes(png_structp png, png_bytep bytes, png_size_t bytes_count)
     self->bytes_count += bytes_count;
 }
 
-static void flush_nothing(png_structp png) { (void)png; }
+static void flush_nothing(png_structp png)
+{
+    (void)png;
+}
 
 static bool write_png(struct writing *self, const struct picture *shape, uint32_t channels)
 {
@@ -157,7 +161,8 @@ static bool write_png(struct writing *self, const struct picture *shape, uint32_
     png_set_IHDR(self->png, self->header, shape->width, shape->height, (int)shape->bits,
                  channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
-    /* Noise does not compress: the fast level costs a few per cent of size and saves most of the time. */
+    /* Noise does not compress: the fast level costs a few per cent of size and saves most of the
+     * time. */
     png_set_compression_level(self->png, 1);
     png_set_filter(self->png, 0, PNG_FILTER_SUB);
     png_write_info(self->png, self->header);
@@ -172,19 +177,21 @@ static bool write_png(struct writing *self, const struct picture *shape, uint32_
     return true;
 }
 
-struct err picture_write_png(const char *path, const uint8_t *pixels, uint32_t width, uint32_t height,
-                             uint32_t channels, uint32_t bits)
+struct err picture_write_png(const char *path, const uint8_t *pixels, uint32_t width,
+                             uint32_t height, uint32_t channels, uint32_t bits)
 {
-    if (width == 0 || height == 0 || width > 65535 || height > 65535 || (channels != 1 && channels != 3) ||
-        (bits != 8 && bits != 16)) {
+    if (width == 0 || height == 0 || width > 65535 || height > 65535 ||
+        (channels != 1 && channels != 3) || (bits != 8 && bits != 16)) {
         return err_make(ERR_ARGUMENT, "write PNG");
     }
     struct picture shape = {.width = width, .height = height, .bits = bits};
-    uintptr_t address = (uintptr_t)pixels; /* libpng only reads, but its rows are not const before 1.6 */
+    uintptr_t address =
+        (uintptr_t)pixels; /* libpng only reads, but its rows are not const before 1.6 */
     shape.pixels = (uint8_t *)address;
     struct writing writing = {0};
     bool good = false;
-    writing.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, complain_png, ignore_png);
+    writing.png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, complain_png, ignore_png);
     writing.header = writing.png != NULL ? png_create_info_struct(writing.png) : NULL;
     if (writing.header != NULL) {
         good = write_png(&writing, &shape, channels);

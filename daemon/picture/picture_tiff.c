@@ -5,8 +5,9 @@
 #include <string.h>
 #include <tiffio.h>
 
-/* Grey TIFF, one sample a pixel: what scanners write. Values come out in the machine's order, which is little-endian on
- * every machine this runs on (static assertion below). MinIsWhite is turned so that a larger number is always brighter. */
+/* Grey TIFF, one sample a pixel: what scanners write. Values come out in the machine's order, which
+ * is little-endian on every machine this runs on (static assertion below). MinIsWhite is turned so
+ * that a larger number is always brighter. */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "pixels are little-endian in memory");
 
@@ -43,7 +44,8 @@ static toff_t stream_seek(thandle_t handle, toff_t offset, int whence)
 {
     struct stream *self = handle;
     uint64_t base = whence == SEEK_CUR ? self->at : whence == SEEK_END ? self->bytes_count : 0;
-    self->at = base + offset; /* unsigned: a wild offset lands behind the end, where reads give nothing */
+    self->at =
+        base + offset; /* unsigned: a wild offset lands behind the end, where reads give nothing */
     return self->at;
 }
 
@@ -59,7 +61,8 @@ static toff_t stream_end(thandle_t handle)
     return self->bytes_count;
 }
 
-static int keep_error(TIFF *tiff, void *arg, const char *module, const char *format, va_list arguments)
+static int keep_error(TIFF *tiff, void *arg, const char *module, const char *format,
+                      va_list arguments)
 {
     (void)tiff;
     (void)arg;
@@ -70,7 +73,8 @@ static int keep_error(TIFF *tiff, void *arg, const char *module, const char *for
     return 1;
 }
 
-static int ignore_warning(TIFF *tiff, void *arg, const char *module, const char *format, va_list arguments)
+static int ignore_warning(TIFF *tiff, void *arg, const char *module, const char *format,
+                          va_list arguments)
 {
     (void)tiff;
     (void)arg;
@@ -129,8 +133,8 @@ static bool read_tiles(TIFF *tiff, struct picture *out)
     (void)TIFFGetField(tiff, TIFFTAG_TILEWIDTH, &tile_width);
     (void)TIFFGetField(tiff, TIFFTAG_TILELENGTH, &tile_height);
     tmsize_t tile_bytes = TIFFTileSize(tiff);
-    if (tile_width == 0 || tile_height == 0 || tile_width > 65536 || tile_height > 65536 || tile_bytes <= 0 ||
-        tile_bytes > ALLOCATION_BYTES_MAX ||
+    if (tile_width == 0 || tile_height == 0 || tile_width > 65536 || tile_height > 65536 ||
+        tile_bytes <= 0 || tile_bytes > ALLOCATION_BYTES_MAX ||
         (uint64_t)tile_bytes != (uint64_t)tile_width * tile_height * (out->bits / 8)) {
         picture_complain("TIFF: tiles of %u x %u", tile_width, tile_height);
         return false;
@@ -172,7 +176,8 @@ static bool read_page(TIFF *tiff, const struct picture_source *source, struct pi
     (void)TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &photometric);
     if ((bits != 8 && bits != 16) || samples != 1 || format != SAMPLEFORMAT_UINT ||
         (photometric != PHOTOMETRIC_MINISBLACK && photometric != PHOTOMETRIC_MINISWHITE)) {
-        picture_complain("TIFF: %u bits, %u samples a pixel, photometric %u: only grey with 8 or 16 unsigned bits",
+        picture_complain("TIFF: %u bits, %u samples a pixel, photometric %u: only grey with 8 or "
+                         "16 unsigned bits",
                          bits, samples, photometric);
         return false;
     }
@@ -192,7 +197,8 @@ static bool read_page(TIFF *tiff, const struct picture_source *source, struct pi
 static uint32_t count_pages(TIFF *tiff)
 {
     uint32_t pages = 1;
-    while (pages < PAGES_MAX && TIFFReadDirectory(tiff)) { /* the library stops at directory loops */
+    while (pages < PAGES_MAX &&
+           TIFFReadDirectory(tiff)) { /* the library stops at directory loops */
         pages++;
     }
     return pages;
@@ -209,8 +215,8 @@ bool picture_decode_tiff(const struct picture_source *source, struct picture *ou
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, ALLOCATION_BYTES_MAX);
     TIFFOpenOptionsSetErrorHandlerExtR(options, keep_error, NULL);
     TIFFOpenOptionsSetWarningHandlerExtR(options, ignore_warning, NULL);
-    TIFF *tiff = TIFFClientOpenExt("scan", "rm", &stream, stream_read, stream_write, stream_seek, stream_close,
-                                   stream_end, NULL, NULL, options);
+    TIFF *tiff = TIFFClientOpenExt("scan", "rm", &stream, stream_read, stream_write, stream_seek,
+                                   stream_close, stream_end, NULL, NULL, options);
     TIFFOpenOptionsFree(options);
     if (tiff == NULL) {
         return false;

@@ -3,8 +3,9 @@
 
 #include <pthread.h>
 
-/* Eight bytes a step over eight tables: about 2 GB/s without any processor feature, which is enough in front of a disk.
- * The tables are computed at first use: 8 KiB of constants would be eight hundred lines that nobody can review. */
+/* Eight bytes a step over eight tables: about 2 GB/s without any processor feature, which is enough
+ * in front of a disk. The tables are computed at first use: 8 KiB of constants would be eight
+ * hundred lines that nobody can review. */
 
 static uint32_t crc32c_tables[8][256];
 static pthread_once_t crc32c_once = PTHREAD_ONCE_INIT;
@@ -32,10 +33,12 @@ uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t bytes_count)
     const uint8_t *at = bytes;
     crc = ~crc;
     while (bytes_count >= 8) {
-        uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24);
+        uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+                              (uint32_t)at[3] << 24);
         crc = crc32c_tables[7][low & 0xffu] ^ crc32c_tables[6][(low >> 8) & 0xffu] ^
-              crc32c_tables[5][(low >> 16) & 0xffu] ^ crc32c_tables[4][low >> 24] ^ crc32c_tables[3][at[4]] ^
-              crc32c_tables[2][at[5]] ^ crc32c_tables[1][at[6]] ^ crc32c_tables[0][at[7]];
+              crc32c_tables[5][(low >> 16) & 0xffu] ^ crc32c_tables[4][low >> 24] ^
+              crc32c_tables[3][at[4]] ^ crc32c_tables[2][at[5]] ^ crc32c_tables[1][at[6]] ^
+              crc32c_tables[0][at[7]];
         at += 8;
         bytes_count -= 8;
     }

@@ -2,8 +2,8 @@
 #ifndef CRC32C_H
 #define CRC32C_H
 
-/* Crc32c: the Castagnoli checksum (RFC 3720, appendix B.4) that guards the spool. It finds torn and rotten records, it
- * does not prove who wrote them. Pure; any thread. */
+/* Crc32c: the Castagnoli checksum (RFC 3720, appendix B.4) that guards the spool. It finds torn and
+ * rotten records, it does not prove who wrote them. Pure; any thread. */
 
 #include <stddef.h>
 #include <stdint.h>

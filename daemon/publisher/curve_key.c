@@ -11,8 +11,8 @@
 
 #include "base/durable.h"
 
-/* A key file is two lines of Z85, so that an operator can read and copy it, and 84 bytes at most: it is read into a
- * buffer on the stack, because the daemon reads keys while it runs. */
+/* A key file is two lines of Z85, so that an operator can read and copy it, and 84 bytes at most:
+ * it is read into a buffer on the stack, because the daemon reads keys while it runs. */
 
 enum { CURVE_KEY_CHARACTERS = 40, CURVE_KEY_FILE_BYTES_MAX = 256 };
 
@@ -32,7 +32,8 @@ struct err curve_key_create(const char *file)
         return err_make(ERR_KEY, "make a CURVE key pair");
     }
     char text[CURVE_KEY_FILE_BYTES_MAX];
-    /* The public half first: a crash in between leaves a file that nobody's secret can be mistaken for. */
+    /* The public half first: a crash in between leaves a file that nobody's secret can be mistaken
+     * for. */
     int text_bytes = snprintf(text, sizeof text, "%s\n", public_key);
     struct err err = durable_replace(public_file, text, (size_t)text_bytes, 0644);
     if (!err_is(err)) {
@@ -45,7 +46,8 @@ struct err curve_key_create(const char *file)
 }
 
 /* Reads a small file whole and ends it with a zero. */
-static struct err curve_file_read(const char *file, bool must_be_private, char text[CURVE_KEY_FILE_BYTES_MAX])
+static struct err curve_file_read(const char *file, bool must_be_private,
+                                  char text[CURVE_KEY_FILE_BYTES_MAX])
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
@@ -86,7 +88,8 @@ static bool curve_line_take(const char **at, char key[CURVE_Z85_BYTES])
     return valid;
 }
 
-struct err curve_key_read(const char *file, char public_key[CURVE_Z85_BYTES], char secret_key[CURVE_Z85_BYTES])
+struct err curve_key_read(const char *file, char public_key[CURVE_Z85_BYTES],
+                          char secret_key[CURVE_Z85_BYTES])
 {
     char text[CURVE_KEY_FILE_BYTES_MAX];
     struct err err = curve_file_read(file, true, text);

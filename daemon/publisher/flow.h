@@ -2,8 +2,9 @@
 #ifndef FLOW_H
 #define FLOW_H
 
-/* Flow: moves records from the spool to the daemon: hello, credit, batches, answers, and everything again after a lost
- * connection. The rules are those of proto/PROTOCOL.md. One owner thread; only flow_step waits. */
+/* Flow: moves records from the spool to the daemon: hello, credit, batches, answers, and everything
+ * again after a lost connection. The rules are those of proto/PROTOCOL.md. One owner thread; only
+ * flow_step waits. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,13 +26,15 @@ struct flow_conf {
 };
 
 /* Borrows spool and link until closed. Errors: MEMORY, those of the spool. */
-MUST_USE struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct link *link, struct flow **out);
+MUST_USE struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct link *link,
+                              struct flow **out);
 void flow_close(struct flow **self);
 
-/* Take what came, send what the credit allows; waits at most timeout_ms for something to do. Errors: those of the
- * spool. */
+/* Take what came, send what the credit allows; waits at most timeout_ms for something to do.
+ * Errors: those of the spool. */
 MUST_USE struct err flow_step(struct flow *self, int timeout_ms);
-/* Why the daemon does not take our records just now; "" when it does or when we are only not connected. */
+/* Why the daemon does not take our records just now; "" when it does or when we are only not
+ * connected. */
 const char *flow_refusal(const struct flow *self);
 /* No answer and no waiting will help: somebody must look at spool, stream or daemon. */
 bool flow_is_stuck(const struct flow *self);

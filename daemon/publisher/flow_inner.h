@@ -6,20 +6,23 @@
 
 #include "publisher/flow.h"
 
-/* Records on the way at a time, whatever the credit; a power of two. Less throttles on long lines, more costs memory. */
+/* Records on the way at a time, whatever the credit; a power of two. Less throttles on long lines,
+ * more costs memory. */
 #define FLOW_WINDOW_MAX 16384u
-/* While so many messages are unanswered, records gather until they fill a message: without it a fast producer would send
- * one record a message. Fewer cost latency on long lines, more cost messages. */
+/* While so many messages are unanswered, records gather until they fill a message: without it a
+ * fast producer would send one record a message. Fewer cost latency on long lines, more cost
+ * messages. */
 #define FLOW_GATHER_MESSAGES 8u
 #define FLOW_MESSAGES_MAX 64u /* on the way at a time, full ones included */
-#define FLOW_BATCH_BYTES_MAX 262144u /* of the bodies in one message; larger delays the first record of a batch */
+#define FLOW_BATCH_BYTES_MAX \
+    262144u /* of the bodies in one message; larger delays the first record of a batch */
 #define FLOW_ARENA_BYTES 262144u
 
 enum flow_state {
     FLOW_DOWN,     /* no connection, or none that greeted */
     FLOW_GREETING, /* hello due or unanswered */
     FLOW_OPEN,
-    FLOW_REFUSED,  /* told BYE: a hello again later */
+    FLOW_REFUSED, /* told BYE: a hello again later */
     FLOW_STUCK
 };
 
@@ -37,26 +40,28 @@ struct flow {
     struct spool *spool;
     struct link *link;
     enum flow_state state;
-    bool was_open;         /* welcomed before in this process */
-    bool blocked;          /* the socket took no message: wait for room */
+    bool was_open; /* welcomed before in this process */
+    bool blocked;  /* the socket took no message: wait for room */
     int64_t hello_due_ns;
     int64_t hello_said_ns;
     int64_t reconnect_due_ns;
     int64_t answer_due_ns; /* silence until then asks again by hello */
     int64_t silence_ns;
-    int64_t refused_ns;    /* how long to stay away after the next BYE */
+    int64_t refused_ns;      /* how long to stay away after the next BYE */
+    uint32_t doubts_count;   /* positions in a row that cannot be */
     uint32_t failures_count; /* handshakes that broke off in a row */
     uint32_t credit_records;
     uint64_t credit_bytes;
     uint32_t batch_records_max;
     uint64_t image_bytes_max;
     /* Numbers of the spool, not sequences: released <= sent <= spool_next. */
-    uint64_t sent;         /* the next one to send */
-    uint64_t sent_most;    /* the highest `sent` ever was in this process */
+    uint64_t sent;            /* the next one to send */
+    uint64_t sent_most;       /* the highest `sent` ever was in this process */
     struct spool_place place; /* of `sent` */
     struct flow_sent window[FLOW_WINDOW_MAX];
     uint64_t window_bytes;
-    uint64_t message_ends[FLOW_MESSAGES_MAX]; /* `sent` after each unanswered message, oldest first */
+    uint64_t
+        message_ends[FLOW_MESSAGES_MAX]; /* `sent` after each unanswered message, oldest first */
     uint32_t messages_count;
     struct triage_publisher_counts counts;
     char refusal[FLOW_ERROR_BYTES];

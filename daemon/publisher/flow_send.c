@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The window: records from released to sent are on their way. Their places are remembered, so that going back costs
- * nothing; everything else is read from the spool as it is needed. */
+/* The window: records from released to sent are on their way. Their places are remembered, so that
+ * going back costs nothing; everything else is read from the spool as it is needed. */
 
 static struct flow_sent *window_at(struct flow *self, uint64_t number)
 {
@@ -25,7 +25,8 @@ struct err flow_advance(struct flow *self, uint64_t number)
         answered++;
     }
     self->messages_count -= answered;
-    memmove(self->message_ends, self->message_ends + answered, self->messages_count * sizeof self->message_ends[0]);
+    memmove(self->message_ends, self->message_ends + answered,
+            self->messages_count * sizeof self->message_ends[0]);
     self->counts.acknowledged += number - released;
     return spool_release(self->spool, number);
 }
@@ -45,8 +46,9 @@ void flow_rewind(struct flow *self, uint64_t number)
     while (kept < self->messages_count && self->message_ends[kept] <= number) {
         kept++;
     }
-    bool half_kept = kept < self->messages_count && number > (kept > 0 ? self->message_ends[kept - 1]
-                                                                       : spool_released(self->spool));
+    bool half_kept =
+        kept < self->messages_count &&
+        number > (kept > 0 ? self->message_ends[kept - 1] : spool_released(self->spool));
     if (half_kept) {
         self->message_ends[kept++] = number;
     }
@@ -72,16 +74,17 @@ static bool credit_allows(const struct flow *self, uint64_t records_count, uint6
     return on_the_way == 0 || self->window_bytes + bytes <= self->credit_bytes;
 }
 
-static void window_push(struct flow *self, const struct spool_record *records_first, const struct spool_place *place)
+static void window_push(struct flow *self, const struct spool_record *records_first,
+                        const struct spool_place *place)
 {
     *window_at(self, records_first->number) =
         (struct flow_sent){.place = *place, .bytes = record_credit_bytes(records_first)};
 }
 
-/* Gathers records into publish until a bound, a record with images, or the end of what is in memory. A record with
- * images comes alone; it is left in *last either way. */
-static struct err batch_gather(struct flow *self, struct spool_place *place, struct spool_record *last,
-                               uint64_t *batch_bytes)
+/* Gathers records into publish until a bound, a record with images, or the end of what is in
+ * memory. A record with images comes alone; it is left in *last either way. */
+static struct err batch_gather(struct flow *self, struct spool_place *place,
+                               struct spool_record *last, uint64_t *batch_bytes)
 {
     struct wire_publish *publish = &self->publish;
     publish->records_count = 0;
@@ -103,7 +106,8 @@ static struct err batch_gather(struct flow *self, struct spool_place *place, str
             return err_none;
         }
         struct wire_record *slot = &publish->records[publish->records_count++];
-        *slot = (struct wire_record){.kind = record.kind, .body = record.body, .body_bytes = record.body_bytes};
+        *slot = (struct wire_record){
+            .kind = record.kind, .body = record.body, .body_bytes = record.body_bytes};
         slot->has_digest = true;
         memcpy(slot->digest, record.digest, HASH_BYTES);
         /* Settled by the read: where this record begins. */
@@ -122,9 +126,10 @@ static struct err batch_gather(struct flow *self, struct spool_place *place, str
     return err_none;
 }
 
-/* Reads the pixels into the message. An image that the daemon would hang up on stays behind: the record goes without
- * pixels, so that the refusal is recorded and the stream goes on. */
-static struct err images_add(struct flow *self, const struct spool_place *place, const struct spool_record *record)
+/* Reads the pixels into the message. An image that the daemon would hang up on stays behind: the
+ * record goes without pixels, so that the refusal is recorded and the stream goes on. */
+static struct err images_add(struct flow *self, const struct spool_place *place,
+                             const struct spool_record *record)
 {
     for (uint32_t i = 0; i < record->images_count; i++) {
         if (record->images_bytes[i] > self->image_bytes_max) {
@@ -174,7 +179,8 @@ static struct err message_send(struct flow *self, bool *sent)
     self->window_bytes += batch_bytes;
     self->message_ends[self->messages_count++] = self->sent;
     if (before < self->sent_most) {
-        self->counts.resent += (self->sent < self->sent_most ? self->sent : self->sent_most) - before;
+        self->counts.resent +=
+            (self->sent < self->sent_most ? self->sent : self->sent_most) - before;
     }
     if (self->sent > self->sent_most) {
         self->sent_most = self->sent;
@@ -185,15 +191,17 @@ static struct err message_send(struct flow *self, bool *sent)
 static bool message_is_due(const struct flow *self)
 {
     uint64_t waiting = spool_next(self->spool) - self->sent;
-    return waiting > 0 && (self->messages_count < FLOW_GATHER_MESSAGES ||
-                           (self->messages_count < FLOW_MESSAGES_MAX && waiting >= self->batch_records_max));
+    return waiting > 0 &&
+           (self->messages_count < FLOW_GATHER_MESSAGES ||
+            (self->messages_count < FLOW_MESSAGES_MAX && waiting >= self->batch_records_max));
 }
 
 struct err flow_send(struct flow *self)
 {
     self->blocked = false;
     while (self->state == FLOW_OPEN && message_is_due(self)) {
-        /* Asked first, because reading the pixels of a large scan for a socket without room is work for nothing. */
+        /* Asked first, because reading the pixels of a large scan for a socket without room is work
+         * for nothing. */
         if (!link_has_room(self->link)) {
             self->blocked = true;
             return err_none;

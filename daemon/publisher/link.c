@@ -14,10 +14,12 @@
 /* The numbers below bound what libzmq keeps and how long it believes in a silent peer. */
 
 enum {
-    LINK_SEND_MESSAGES = 64,     /* in libzmq's queue; more only hides from us what is not on its way yet */
+    LINK_SEND_MESSAGES =
+        64, /* in libzmq's queue; more only hides from us what is not on its way yet */
     LINK_RECEIVE_MESSAGES = 1024,
     LINK_HEARTBEAT_MS = 2000,
-    LINK_HEARTBEAT_TIMEOUT_MS = 6000, /* shorter hangs up on a daemon whose disk is slow for a moment */
+    LINK_HEARTBEAT_TIMEOUT_MS =
+        6000, /* shorter hangs up on a daemon whose disk is slow for a moment */
     LINK_RECONNECT_MS = 100,
     LINK_RECONNECT_MS_MAX = 2000
 };
@@ -34,7 +36,8 @@ struct link {
 
 static struct err link_connect(struct link *self, const char *keys[3]);
 
-struct err link_open(const char *endpoint, const char *key_file, const char *daemon_key_file, struct link **out)
+struct err link_open(const char *endpoint, const char *key_file, const char *daemon_key_file,
+                     struct link **out)
 {
     char public_key[CURVE_Z85_BYTES];
     char secret_key[CURVE_Z85_BYTES];
@@ -82,14 +85,17 @@ static struct err link_connect(struct link *self, const char *keys[3])
         return err_os(ERR_SOCKET, "make socket");
     }
     int64_t message_bytes_max = WIRE_MESSAGE_BYTES_MAX;
-    bool set = option_set(self->socket, ZMQ_LINGER, 0) && option_set(self->monitor, ZMQ_LINGER, 0) &&
-               option_set(self->socket, ZMQ_IMMEDIATE, 1) && option_set(self->socket, ZMQ_SNDHWM, LINK_SEND_MESSAGES) &&
+    bool set = option_set(self->socket, ZMQ_LINGER, 0) &&
+               option_set(self->monitor, ZMQ_LINGER, 0) &&
+               option_set(self->socket, ZMQ_IMMEDIATE, 1) &&
+               option_set(self->socket, ZMQ_SNDHWM, LINK_SEND_MESSAGES) &&
                option_set(self->socket, ZMQ_RCVHWM, LINK_RECEIVE_MESSAGES) &&
                option_set(self->socket, ZMQ_HEARTBEAT_IVL, LINK_HEARTBEAT_MS) &&
                option_set(self->socket, ZMQ_HEARTBEAT_TIMEOUT, LINK_HEARTBEAT_TIMEOUT_MS) &&
                option_set(self->socket, ZMQ_RECONNECT_IVL, LINK_RECONNECT_MS) &&
                option_set(self->socket, ZMQ_RECONNECT_IVL_MAX, LINK_RECONNECT_MS_MAX) &&
-               zmq_setsockopt(self->socket, ZMQ_MAXMSGSIZE, &message_bytes_max, sizeof message_bytes_max) == 0;
+               zmq_setsockopt(self->socket, ZMQ_MAXMSGSIZE, &message_bytes_max,
+                              sizeof message_bytes_max) == 0;
     if (!set) {
         return err_os(ERR_SOCKET, "set socket option");
     }
@@ -100,13 +106,17 @@ static struct err link_connect(struct link *self, const char *keys[3])
     }
     char name[64];
     static _Atomic uint64_t links_count; /* a monitor's name must be its own within the process */
-    (void)snprintf(name, sizeof name, "inproc://link-monitor-%" PRIu64, atomic_fetch_add(&links_count, 1));
+    (void)snprintf(name, sizeof name, "inproc://link-monitor-%" PRIu64,
+                   atomic_fetch_add(&links_count, 1));
     int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_DISCONNECTED;
-    if (zmq_socket_monitor(self->socket, name, events) != 0 || zmq_connect(self->monitor, name) != 0) {
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                 ZMQ_EVENT_DISCONNECTED;
+    if (zmq_socket_monitor(self->socket, name, events) != 0 ||
+        zmq_connect(self->monitor, name) != 0) {
         return err_os(ERR_SOCKET, "monitor socket");
     }
-    return zmq_connect(self->socket, self->endpoint) == 0 ? err_none : err_os(ERR_SOCKET, "connect");
+    return zmq_connect(self->socket, self->endpoint) == 0 ? err_none
+                                                          : err_os(ERR_SOCKET, "connect");
 }
 
 void link_close(struct link **self)
@@ -135,8 +145,10 @@ void link_close(struct link **self)
 void link_wait(struct link *self, bool wants_room, int timeout_ms)
 {
     short wanted = (short)(wants_room ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN);
-    zmq_pollitem_t items[] = {{.socket = self->socket, .events = wanted}, {.socket = self->monitor, .events = ZMQ_POLLIN}};
-    (void)zmq_poll(items, 2, timeout_ms); /* interrupted by a signal counts as a wait that was short */
+    zmq_pollitem_t items[] = {{.socket = self->socket, .events = wanted},
+                              {.socket = self->monitor, .events = ZMQ_POLLIN}};
+    (void)zmq_poll(items, 2,
+                   timeout_ms); /* interrupted by a signal counts as a wait that was short */
 }
 
 enum link_event link_event_next(struct link *self)
@@ -146,7 +158,8 @@ enum link_event link_event_next(struct link *self)
         return LINK_NOTHING;
     }
     uint8_t address[256];
-    (void)zmq_recv(self->monitor, address, sizeof address, ZMQ_DONTWAIT); /* the second part: whom it is about */
+    (void)zmq_recv(self->monitor, address, sizeof address,
+                   ZMQ_DONTWAIT); /* the second part: whom it is about */
     uint16_t event;
     memcpy(&event, bytes, sizeof event);
     switch (event) {
@@ -209,7 +222,8 @@ bool link_has_room(struct link *self)
 {
     int events = 0;
     size_t events_bytes = sizeof events;
-    return zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &events_bytes) == 0 && (events & ZMQ_POLLOUT) != 0;
+    return zmq_getsockopt(self->socket, ZMQ_EVENTS, &events, &events_bytes) == 0 &&
+           (events & ZMQ_POLLOUT) != 0;
 }
 
 bool link_send(struct link *self, enum wire_tag tag, const uint8_t *bytes, size_t bytes_count)
@@ -237,17 +251,21 @@ void link_images_drop(struct link *self)
     self->images_count = 0;
 }
 
-bool link_send_images(struct link *self, enum wire_tag tag, const uint8_t *bytes, size_t bytes_count)
+bool link_send_images(struct link *self, enum wire_tag tag, const uint8_t *bytes,
+                      size_t bytes_count)
 {
-    if (zmq_send(self->socket, wire_tag_text(tag), WIRE_TAG_BYTES, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    if (zmq_send(self->socket, wire_tag_text(tag), WIRE_TAG_BYTES, ZMQ_SNDMORE | ZMQ_DONTWAIT) <
+        0) {
         return false;
     }
-    /* The first part decided: the message goes to one connection whole, or, when that dies now, to nobody. */
+    /* The first part decided: the message goes to one connection whole, or, when that dies now, to
+     * nobody. */
     int more = self->images_count > 0 ? ZMQ_SNDMORE : 0;
     must(zmq_send(self->socket, bytes, bytes_count, more) >= 0 || errno == EINTR || errno == ETERM);
     for (uint32_t i = 0; i < self->images_count; i++) {
         more = i + 1 < self->images_count ? ZMQ_SNDMORE : 0;
-        must(zmq_msg_send(&self->images[i], self->socket, more) >= 0 || errno == EINTR || errno == ETERM);
+        must(zmq_msg_send(&self->images[i], self->socket, more) >= 0 || errno == EINTR ||
+             errno == ETERM);
     }
     link_images_drop(self);
     return true;

@@ -9,14 +9,16 @@
 #include "publisher/crc32c.h"
 #include "publisher/spool_inner.h"
 
-/* A record is one write: it is in the kernel's hands when spool_append returns, so the end of this process cannot take
- * it. Appending to a buffer of ours would save a microsecond a record and lose that promise. */
+/* A record is one write: it is in the kernel's hands when spool_append returns, so the end of this
+ * process cannot take it. Appending to a buffer of ours would save a microsecond a record and lose
+ * that promise. */
 
-#define SPOOL_POSITION_EVERY 1024u /* released records between two writes of the position: only saves one question */
+#define SPOOL_POSITION_EVERY \
+    1024u /* released records between two writes of the position: only saves one question */
 
 static struct err segment_start(struct spool *self);
-static struct err record_write(struct spool *self, struct spool_segment *segment, const struct spool_record *record,
-                               uint64_t *record_bytes);
+static struct err record_write(struct spool *self, struct spool_segment *segment,
+                               const struct spool_record *record, uint64_t *record_bytes);
 
 struct err spool_append(struct spool *self, const struct spool_record *record)
 {
@@ -31,7 +33,8 @@ struct err spool_append(struct spool *self, const struct spool_record *record)
     if (self->files_bytes + bytes > self->bytes_max) {
         return err_make(ERR_QUEUE_FULL, "spool");
     }
-    bool full = self->segments_count > 0 && self->segments[self->segments_count - 1].bytes >= self->segment_bytes;
+    bool full = self->segments_count > 0 &&
+                self->segments[self->segments_count - 1].bytes >= self->segment_bytes;
     if (self->append_fd < 0 || full) {
         struct err err = segment_start(self);
         if (err_is(err)) {
@@ -75,7 +78,8 @@ static struct err segment_start(struct spool *self)
     }
     if (err_is(err)) {
         (void)close(fd);
-        struct err ignored = durable_remove(path); /* an empty segment would be removed at the next open */
+        struct err ignored =
+            durable_remove(path); /* an empty segment would be removed at the next open */
         (void)ignored;
         return err;
     }
@@ -83,13 +87,14 @@ static struct err segment_start(struct spool *self)
         (void)close(self->append_fd);
     }
     self->append_fd = fd;
-    self->segments[self->segments_count++] = (struct spool_segment){.first = self->next, .bytes = sizeof bytes};
+    self->segments[self->segments_count++] =
+        (struct spool_segment){.first = self->next, .bytes = sizeof bytes};
     self->files_bytes += sizeof bytes;
     return err_none;
 }
 
-static struct err record_write(struct spool *self, struct spool_segment *segment, const struct spool_record *record,
-                               uint64_t *record_bytes)
+static struct err record_write(struct spool *self, struct spool_segment *segment,
+                               const struct spool_record *record, uint64_t *record_bytes)
 {
     struct spool_header header = {.number = self->next,
                                   .kind = record->kind,
@@ -99,7 +104,8 @@ static struct err record_write(struct spool *self, struct spool_segment *segment
     memcpy(header.digest, record->digest, HASH_BYTES);
     for (uint32_t i = 0; i < record->images_count; i++) {
         header.images_bytes[i] = record->images_bytes[i];
-        header.payload_crc = crc32c_add(header.payload_crc, record->images[i], (size_t)record->images_bytes[i]);
+        header.payload_crc =
+            crc32c_add(header.payload_crc, record->images[i], (size_t)record->images_bytes[i]);
     }
     spool_header_write(&header, self->scratch);
     if (record->body_bytes > 0) {
@@ -109,7 +115,8 @@ static struct err record_write(struct spool *self, struct spool_segment *segment
     struct err err = durable_write_at(self->append_fd, self->scratch, head_bytes, segment->bytes);
     uint64_t at = segment->bytes + head_bytes;
     for (uint32_t i = 0; i < record->images_count && !err_is(err); i++) {
-        err = durable_write_at(self->append_fd, record->images[i], (size_t)record->images_bytes[i], at);
+        err = durable_write_at(self->append_fd, record->images[i], (size_t)record->images_bytes[i],
+                               at);
         at += record->images_bytes[i];
     }
     *record_bytes = spool_record_bytes(&header);
@@ -183,14 +190,16 @@ struct err spool_release(struct spool *self, uint64_t number)
     while (dead + 1 < self->segments_count && self->segments[dead + 1].first <= number) {
         dead++;
     }
-    /* When nothing waits, a segment that has grown gives its room back instead of waiting for its successor. */
+    /* When nothing waits, a segment that has grown gives its room back instead of waiting for its
+     * successor. */
     bool all = number == self->next && self->segments_count > 0 &&
                self->segments[self->segments_count - 1].bytes > self->segment_bytes / 2;
     if (all) {
         dead = self->segments_count;
     }
     struct err err = err_none;
-    /* The position goes first: without any segment it is the only place that knows the next number. */
+    /* The position goes first: without any segment it is the only place that knows the next number.
+     */
     if (dead > 0 || number - self->released_written >= SPOOL_POSITION_EVERY) {
         err = spool_position_write(self, self->sync);
     }

@@ -4,10 +4,12 @@
 
 /* Spool: records on disk until the daemon holds them.
  *
- * Records are numbered from 1 in the order of spool_append; the sequence on the wire is the number plus an offset, which
- * is 0 unless this spool took over a stream from one that was lost. Appended records survive the end of the process at
- * once, and a power cut when sync is set. What a crash tore at the end is cut at open.
- * Threads: one owner. Blocks on the disk. Memory: taken in spool_open. Bytes on disk: FORMAT.md beside this file. */
+ * Records are numbered from 1 in the order of spool_append; the sequence on the wire is the number
+ * plus an offset, which is 0 unless this spool took over a stream from one that was lost. Appended
+ * records survive the end of the process at once, and a power cut when sync is set. What a crash
+ * tore at the end is cut at open.
+ * Threads: one owner. Blocks on the disk. Memory: taken in spool_open.
+ * Bytes on disk: FORMAT.md beside this file. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,7 +47,8 @@ struct spool_place {
     uint64_t number;
 };
 
-/* Errors: LOCKED, CONFLICT (the spool of another stream), IO (also when damaged), DISK_FULL, MEMORY. */
+/* Errors: LOCKED, CONFLICT (the spool of another stream), IO (also when damaged), DISK_FULL,
+ * MEMORY. */
 MUST_USE struct err spool_open(const struct spool_conf *conf, struct spool **out);
 /* Writes the position down, keeps the records. Nulls *self; accepts NULL. */
 void spool_close(struct spool **self);
@@ -62,13 +65,15 @@ uint64_t spool_offset(const struct spool *self);
 
 /* The place of a number from spool_released to spool_next. */
 MUST_USE struct err spool_seek(struct spool *self, uint64_t number, struct spool_place *place);
-/* Read the record at *place and move past it. A body lives until the next call with fresh set; without fresh only what
- * is in memory is read. *got is false at the end of the spool, or (without fresh) of what is in memory. */
-MUST_USE struct err spool_read(struct spool *self, struct spool_place *place, bool fresh, struct spool_record *out,
-                               bool *got);
+/* Read the record at *place and move past it. A body lives until the next call with fresh set;
+ * without fresh only what is in memory is read. *got is false at the end of the spool, or (without
+ * fresh) of what is in memory. */
+MUST_USE struct err spool_read(struct spool *self, struct spool_place *place, bool fresh,
+                               struct spool_record *out, bool *got);
 /* The pixels of one image of the record that begins at this place. */
 MUST_USE struct err spool_read_image(struct spool *self, const struct spool_place *place,
-                                     const struct spool_record *record, uint32_t image_index, void *out);
+                                     const struct spool_record *record, uint32_t image_index,
+                                     void *out);
 /* Numbers below are held by the daemon: forget them. */
 MUST_USE struct err spool_release(struct spool *self, uint64_t number);
 /* From now on the sequence is the number plus this. On disk before it returns. */

@@ -11,8 +11,9 @@
 
 #include "publisher/crc32c.h"
 
-/* The bytes of FORMAT.md: record header, segment header, position file. The position file has two halves, written in
- * turn: a torn write costs one step back, and the daemon tells the true position anyway. */
+/* The bytes of FORMAT.md: record header, segment header, position file. The position file has two
+ * halves, written in turn: a torn write costs one step back, and the daemon tells the true position
+ * anyway. */
 
 #define SPOOL_RECORD_MAGIC 0x31525354u   /* "TSR1" */
 #define SPOOL_SEGMENT_MAGIC 0x31535354u  /* "TSS1" */
@@ -61,7 +62,8 @@ void spool_header_write(const struct spool_header *header, uint8_t out[SPOOL_HEA
 
 bool spool_header_read(const uint8_t in[SPOOL_HEADER_BYTES], struct spool_header *out)
 {
-    if (get_u32(in) != SPOOL_RECORD_MAGIC || get_u32(in + 4) != crc32c_add(0, in + 8, SPOOL_HEADER_BYTES - 8)) {
+    if (get_u32(in) != SPOOL_RECORD_MAGIC ||
+        get_u32(in + 4) != crc32c_add(0, in + 8, SPOOL_HEADER_BYTES - 8)) {
         return false;
     }
     out->number = get_u64(in + 8);
@@ -69,7 +71,8 @@ bool spool_header_read(const uint8_t in[SPOOL_HEADER_BYTES], struct spool_header
     out->body_bytes = get_u32(in + 20);
     out->images_count = get_u32(in + 24);
     out->payload_crc = get_u32(in + 28);
-    bool bounded = out->number > 0 && out->body_bytes <= SPOOL_BODY_BYTES_MAX && out->images_count <= RECORD_IMAGES_MAX;
+    bool bounded = out->number > 0 && out->body_bytes <= SPOOL_BODY_BYTES_MAX &&
+                   out->images_count <= RECORD_IMAGES_MAX;
     for (uint32_t i = 0; i < RECORD_IMAGES_MAX; i++) {
         out->images_bytes[i] = get_u64(in + 32 + (size_t)8 * i);
         bounded = bounded && out->images_bytes[i] <= (UINT64_C(1) << 40);
@@ -107,7 +110,8 @@ bool spool_segment_header_read(const uint8_t in[SPOOL_SEGMENT_HEADER_BYTES], uin
 
 void spool_segment_path(const struct spool *self, uint64_t first, char out[DURABLE_PATH_BYTES])
 {
-    int bytes = snprintf(out, DURABLE_PATH_BYTES, "%s/%020" PRIu64 ".spool", self->directory, first);
+    int bytes =
+        snprintf(out, DURABLE_PATH_BYTES, "%s/%020" PRIu64 ".spool", self->directory, first);
     must(bytes > 0 && (size_t)bytes < DURABLE_PATH_BYTES);
 }
 

@@ -2,7 +2,8 @@
 #ifndef SPOOL_INNER_H
 #define SPOOL_INNER_H
 
-/* Spool, inner part: what spool.c (appending, releasing), spool_open.c (recovery) and spool_read.c share. */
+/* Spool, inner part: what spool.c (appending, releasing), spool_open.c (recovery) and spool_read.c
+ * share. */
 
 #include "base/durable.h"
 #include "proto/wire.h"
@@ -10,8 +11,9 @@
 
 #define SPOOL_SEGMENT_HEADER_BYTES 32u
 #define SPOOL_HEADER_BYTES 128u
-#define SPOOL_WINDOW_BYTES 2097152u /* holds any header and body; larger reads more ahead, smaller reads more often */
-#define SPOOL_NAME_BYTES 32u        /* "00000000000000000001.spool" */
+#define SPOOL_WINDOW_BYTES \
+    2097152u /* holds any header and body; larger reads more ahead, smaller reads more often */
+#define SPOOL_NAME_BYTES 32u /* "00000000000000000001.spool" */
 
 struct spool_segment {
     uint64_t first; /* number of its first record; also its name */

@@ -14,10 +14,13 @@
 
 #include "publisher/crc32c.h"
 
-/* Opening a spool: lock, position, segments, and the tail that a crash may have torn. Only the last segment can be torn,
- * since a segment is left only after its last record is whole; so only the last one is read with its checksums. */
+/* Opening a spool: lock, position, segments, and the tail that a crash may have torn. Only the last
+ * segment can be torn, since a segment is left only after its last record is whole; so only the
+ * last one is read with its checksums. */
 
-#define SPOOL_SEGMENT_BYTES UINT64_C(16777216) /* larger keeps answered records longer, smaller removes files more often */
+#define SPOOL_SEGMENT_BYTES                                                                      \
+    UINT64_C(16777216) /* larger keeps answered records longer, smaller removes files more often \
+                        */
 #define SPOOL_SEGMENT_BYTES_MIN UINT64_C(65536)
 #define SPOOL_BYTES_MIN UINT64_C(262144)
 
@@ -28,8 +31,8 @@ static struct err tail_recover(struct spool *self);
 
 struct err spool_open(const struct spool_conf *conf, struct spool **out)
 {
-    if (strlen(conf->directory) >= sizeof(*out)->directory || strlen(conf->stream) > WIRE_STREAM_BYTES_MAX ||
-        conf->bytes_max < SPOOL_BYTES_MIN) {
+    if (strlen(conf->directory) >= sizeof(*out)->directory ||
+        strlen(conf->stream) > WIRE_STREAM_BYTES_MAX || conf->bytes_max < SPOOL_BYTES_MIN) {
         return err_make(ERR_ARGUMENT, "spool: path, stream or room");
     }
     struct spool *self = calloc(1, sizeof *self);
@@ -40,7 +43,8 @@ struct err spool_open(const struct spool_conf *conf, struct spool **out)
     memcpy(self->stream, conf->stream, strlen(conf->stream) + 1);
     self->bytes_max = conf->bytes_max;
     self->sync = conf->sync;
-    self->segment_bytes = conf->bytes_max / 8 < SPOOL_SEGMENT_BYTES ? conf->bytes_max / 8 : SPOOL_SEGMENT_BYTES;
+    self->segment_bytes =
+        conf->bytes_max / 8 < SPOOL_SEGMENT_BYTES ? conf->bytes_max / 8 : SPOOL_SEGMENT_BYTES;
     if (self->segment_bytes < SPOOL_SEGMENT_BYTES_MIN) {
         self->segment_bytes = SPOOL_SEGMENT_BYTES_MIN;
     }
@@ -113,7 +117,8 @@ static struct err spool_lock(struct spool *self)
 /* "00000000000000000001.spool" and nothing else. */
 static bool segment_name_parse(const char *name, uint64_t *first)
 {
-    if (strlen(name) != 26 || strcmp(name + 20, ".spool") != 0 || strspn(name, "0123456789") != 20) {
+    if (strlen(name) != 26 || strcmp(name + 20, ".spool") != 0 ||
+        strspn(name, "0123456789") != 20) {
         return false;
     }
     errno = 0;
@@ -160,7 +165,9 @@ static struct err segments_find(struct spool *self)
     }
     (void)closedir(directory);
     struct spool_segment *room =
-        err_is(err) ? NULL : realloc(self->segments, (self->segments_count + (size_t)capacity) * sizeof *room);
+        err_is(err)
+            ? NULL
+            : realloc(self->segments, (self->segments_count + (size_t)capacity) * sizeof *room);
     if (room == NULL) {
         return err_is(err) ? err : err_make(ERR_MEMORY, "spool segments");
     }
@@ -170,7 +177,8 @@ static struct err segments_find(struct spool *self)
     return err_none;
 }
 
-/* Lengths and headers of every segment. A last one that is too short for its header is one that was just being made. */
+/* Lengths and headers of every segment. A last one that is too short for its header is one that was
+ * just being made. */
 static struct err segments_check(struct spool *self)
 {
     for (uint32_t i = 0; i < self->segments_count; i++) {
@@ -194,7 +202,8 @@ static struct err segments_check(struct spool *self)
         if (err_is(err)) {
             return err;
         }
-        whole = whole && spool_segment_header_read(bytes, &first) && first == self->segments[i].first;
+        whole =
+            whole && spool_segment_header_read(bytes, &first) && first == self->segments[i].first;
         if (!whole && i + 1 == self->segments_count) {
             self->segments_count--;
             err = durable_remove(path);
@@ -210,7 +219,8 @@ static struct err segments_check(struct spool *self)
 }
 
 /* Checks a record's body and images against their checksum, through the window. */
-static struct err payload_check(struct spool *self, uint64_t at, const struct spool_header *header, bool *good)
+static struct err payload_check(struct spool *self, uint64_t at, const struct spool_header *header,
+                                bool *good)
 {
     uint64_t left = spool_record_bytes(header) - SPOOL_HEADER_BYTES;
     uint32_t crc = 0;
@@ -270,13 +280,16 @@ static struct err tail_recover(struct spool *self)
     last->bytes = at;
     self->window_bytes = 0;
     if (self->released < self->segments[0].first) {
-        self->released = self->segments[0].first; /* the position was written less often than files were removed */
+        self->released =
+            self->segments[0]
+                .first; /* the position was written less often than files were removed */
     }
     if (number >= self->released) {
         self->next = number;
         return err_none;
     }
-    /* A power cut took records that were answered already: go on behind them, in a segment of its own. */
+    /* A power cut took records that were answered already: go on behind them, in a segment of its
+     * own. */
     self->next = self->released;
     fd_close(self->append_fd);
     self->append_fd = -1;

@@ -8,8 +8,8 @@
 
 #include "publisher/spool_inner.h"
 
-/* Reading goes forward through a window of one segment, so that a backlog of small records costs one read a few
- * thousand of them and no index in memory. */
+/* Reading goes forward through a window of one segment, so that a backlog of small records costs
+ * one read a few thousand of them and no index in memory. */
 
 /* Below this many bytes ahead the window moves on: a batch is at most 256 KiB. */
 #define SPOOL_AHEAD_BYTES 393216u
@@ -19,7 +19,8 @@ static const struct spool_segment *segment_of(const struct spool *self, uint64_t
 {
     uint32_t low = 0;
     uint32_t high = self->segments_count;
-    while (low < high) { /* segments below low begin at or below number, those from high on above it */
+    while (low <
+           high) { /* segments below low begin at or below number, those from high on above it */
         uint32_t middle = low + (high - low) / 2;
         if (self->segments[middle].first <= number) {
             low = middle + 1;
@@ -30,7 +31,8 @@ static const struct spool_segment *segment_of(const struct spool *self, uint64_t
     return low == 0 ? NULL : &self->segments[low - 1];
 }
 
-/* The segment that holds this place, or NULL. A place behind a segment's last record belongs to the next one. */
+/* The segment that holds this place, or NULL. A place behind a segment's last record belongs to the
+ * next one. */
 static const struct spool_segment *place_settle(const struct spool *self, struct spool_place *place)
 {
     const struct spool_segment *segment = segment_of(self, place->number);
@@ -64,7 +66,8 @@ struct err spool_seek(struct spool *self, uint64_t number, struct spool_place *p
 }
 
 /* Makes the window begin at the place. */
-static struct err window_fill(struct spool *self, const struct spool_segment *segment, uint64_t offset)
+static struct err window_fill(struct spool *self, const struct spool_segment *segment,
+                              uint64_t offset)
 {
     if (self->read_fd < 0 || self->read_first != segment->first) {
         char path[DURABLE_PATH_BYTES];
@@ -92,7 +95,8 @@ static struct err window_fill(struct spool *self, const struct spool_segment *se
 }
 
 /* Bytes of the window from this offset on; 0 when it lies outside. */
-static uint64_t window_ahead(const struct spool *self, const struct spool_segment *segment, uint64_t offset)
+static uint64_t window_ahead(const struct spool *self, const struct spool_segment *segment,
+                             uint64_t offset)
 {
     if (self->window_first != segment->first || offset < self->window_offset ||
         offset - self->window_offset >= self->window_bytes) {
@@ -101,7 +105,8 @@ static uint64_t window_ahead(const struct spool *self, const struct spool_segmen
     return self->window_bytes - (offset - self->window_offset);
 }
 
-struct err spool_read(struct spool *self, struct spool_place *place, bool fresh, struct spool_record *out, bool *got)
+struct err spool_read(struct spool *self, struct spool_place *place, bool fresh,
+                      struct spool_record *out, bool *got)
 {
     *got = false;
     struct spool_place at = *place;
@@ -130,7 +135,8 @@ struct err spool_read(struct spool *self, struct spool_place *place, bool fresh,
         if (!fresh) {
             return err_none;
         }
-        struct err err = window_fill(self, segment, at.offset); /* the window holds any header and body */
+        struct err err =
+            window_fill(self, segment, at.offset); /* the window holds any header and body */
         if (err_is(err)) {
             return err;
         }
@@ -150,8 +156,8 @@ struct err spool_read(struct spool *self, struct spool_place *place, bool fresh,
     return err_none;
 }
 
-struct err spool_read_image(struct spool *self, const struct spool_place *place, const struct spool_record *record,
-                            uint32_t image_index, void *out)
+struct err spool_read_image(struct spool *self, const struct spool_place *place,
+                            const struct spool_record *record, uint32_t image_index, void *out)
 {
     must(image_index < record->images_count && place->number == record->number);
     struct spool_place settled = *place;

@@ -12,7 +12,8 @@
 #include "publisher/link.h"
 #include "publisher/spool.h"
 
-/* The face of the library: checks a record by the very decoder that the daemon uses, spools it, and lets flow.c send. */
+/* The face of the library: checks a record by the very decoder that the daemon uses, spools it, and
+ * lets flow.c send. */
 
 #define TIMEOUT_MS_MAX INT64_C(3155760000000) /* a hundred years: no overflow in ns */
 
@@ -25,7 +26,8 @@ struct triage_publisher {
     char error[FLOW_ERROR_BYTES + ERR_TEXT_BYTES];
 };
 
-static void error_set(struct triage_publisher *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void error_set(struct triage_publisher *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static void error_set(struct triage_publisher *self, const char *format, ...)
 {
     va_list arguments;
@@ -48,7 +50,8 @@ static bool stream_name_is_good(const char *stream)
            strspn(stream, "abcdefghijklmnopqrstuvwxyz0123456789.-") == bytes;
 }
 
-static struct err parts_open(struct triage_publisher *self, const struct triage_publisher_conf *conf)
+static struct err parts_open(struct triage_publisher *self,
+                             const struct triage_publisher_conf *conf)
 {
     self->body = malloc(RECORD_BODY_BYTES_MAX);
     self->arena_bytes = malloc(RECORD_ARENA_BYTES);
@@ -119,8 +122,8 @@ void triage_publisher_close(struct triage_publisher **self)
 }
 
 /* Spools a record whose bounds were checked. */
-static enum triage_publisher_status record_spool(struct triage_publisher *self, const struct spool_record *record,
-                                                 uint64_t *sequence)
+static enum triage_publisher_status
+record_spool(struct triage_publisher *self, const struct spool_record *record, uint64_t *sequence)
 {
     struct err err = spool_append(self->spool, record);
     if (err.code == ERR_QUEUE_FULL) { /* answers that came meanwhile may have made room */
@@ -139,20 +142,23 @@ static enum triage_publisher_status record_spool(struct triage_publisher *self, 
         *sequence = spool_next(self->spool) - 1 + spool_offset(self->spool);
     }
     err = flow_step(self->flow, 0);
-    if (err_is(err)) { /* the record is safe; sending is tried, and fails, again with the next call */
+    if (err_is(
+            err)) { /* the record is safe; sending is tried, and fails, again with the next call */
         (void)status_of(self, err);
     }
     return TRIAGE_PUBLISHER_OK;
 }
 
-static enum triage_publisher_status invalid(struct triage_publisher *self, enum refusal refusal, const char *where)
+static enum triage_publisher_status invalid(struct triage_publisher *self, enum refusal refusal,
+                                            const char *where)
 {
     error_set(self, "%s: %s", where == NULL ? "record" : where, refusal_sentence(refusal));
     return TRIAGE_PUBLISHER_INVALID;
 }
 
 enum triage_publisher_status triage_publisher_declaration(struct triage_publisher *self,
-                                                          const struct declaration *declaration, uint64_t *sequence)
+                                                          const struct declaration *declaration,
+                                                          uint64_t *sequence)
 {
     self->error[0] = '\0';
     size_t body_bytes = declaration_encode(declaration, self->body, RECORD_BODY_BYTES_MAX);
@@ -174,8 +180,8 @@ enum triage_publisher_status triage_publisher_declaration(struct triage_publishe
 }
 
 /* Encodes the scan into self->body with these images and checks it. */
-static enum refusal scan_prepare(struct triage_publisher *self, const struct scan *scan, const struct image *images,
-                                 size_t *body_bytes, const char **where)
+static enum refusal scan_prepare(struct triage_publisher *self, const struct scan *scan,
+                                 const struct image *images, size_t *body_bytes, const char **where)
 {
     struct scan whole = *scan;
     whole.images = images;
@@ -190,7 +196,8 @@ static enum refusal scan_prepare(struct triage_publisher *self, const struct sca
     return scan_decode(self->body, *body_bytes, &arena, &checked, where);
 }
 
-enum triage_publisher_status triage_publisher_scan(struct triage_publisher *self, const struct scan *scan,
+enum triage_publisher_status triage_publisher_scan(struct triage_publisher *self,
+                                                   const struct scan *scan,
                                                    const void *const *images, uint64_t *sequence)
 {
     self->error[0] = '\0';
@@ -200,17 +207,20 @@ enum triage_publisher_status triage_publisher_scan(struct triage_publisher *self
     struct image measured[RECORD_IMAGES_MAX];
     for (uint32_t i = 0; i < scan->images_count; i++) {
         measured[i] = scan->images[i];
-        measured[i].payload_bytes = (uint64_t)measured[i].width * measured[i].height * (measured[i].bits / 8);
+        measured[i].payload_bytes =
+            (uint64_t)measured[i].width * measured[i].height * (measured[i].bits / 8);
         memset(measured[i].sha256, 0, HASH_BYTES);
     }
-    /* Everything but the digests is checked before a pixel is read: width and height say how many there are. */
+    /* Everything but the digests is checked before a pixel is read: width and height say how many
+     * there are. */
     size_t body_bytes = 0;
     const char *where = NULL;
     enum refusal refusal = scan_prepare(self, scan, measured, &body_bytes, &where);
     if (refusal != REFUSAL_NONE) {
         return invalid(self, refusal, where);
     }
-    struct spool_record record = {.kind = RECORD_SCAN, .body = self->body, .images_count = scan->images_count};
+    struct spool_record record = {
+        .kind = RECORD_SCAN, .body = self->body, .images_count = scan->images_count};
     for (uint32_t i = 0; i < scan->images_count; i++) {
         sha256_of(images[i], (size_t)measured[i].payload_bytes, measured[i].sha256);
         record.images[i] = images[i];
@@ -225,16 +235,17 @@ enum triage_publisher_status triage_publisher_scan(struct triage_publisher *self
     return record_spool(self, &record, sequence);
 }
 
-enum triage_publisher_status triage_publisher_raw(struct triage_publisher *self, enum record_kind kind,
-                                                  const uint8_t *body, uint32_t body_bytes, const uint8_t digest[32],
-                                                  const void *const *images, const uint64_t *images_bytes,
-                                                  uint32_t images_count, uint64_t *sequence)
+enum triage_publisher_status
+triage_publisher_raw(struct triage_publisher *self, enum record_kind kind, const uint8_t *body,
+                     uint32_t body_bytes, const uint8_t digest[32], const void *const *images,
+                     const uint64_t *images_bytes, uint32_t images_count, uint64_t *sequence)
 {
     self->error[0] = '\0';
     if (body_bytes > SPOOL_BODY_BYTES_MAX || images_count > RECORD_IMAGES_MAX) {
         return invalid(self, REFUSAL_TOO_LARGE, "raw record");
     }
-    struct spool_record record = {.kind = kind, .body = body, .body_bytes = body_bytes, .images_count = images_count};
+    struct spool_record record = {
+        .kind = kind, .body = body, .body_bytes = body_bytes, .images_count = images_count};
     memcpy(record.digest, digest, HASH_BYTES);
     for (uint32_t i = 0; i < images_count; i++) {
         record.images[i] = images[i];
@@ -243,8 +254,8 @@ enum triage_publisher_status triage_publisher_raw(struct triage_publisher *self,
     return record_spool(self, &record, sequence);
 }
 
-enum triage_publisher_status triage_publisher_drain(struct triage_publisher *self, uint64_t waiting_max,
-                                                    int64_t timeout_ms)
+enum triage_publisher_status triage_publisher_drain(struct triage_publisher *self,
+                                                    uint64_t waiting_max, int64_t timeout_ms)
 {
     self->error[0] = '\0';
     int64_t bounded_ms = timeout_ms > TIMEOUT_MS_MAX ? TIMEOUT_MS_MAX : timeout_ms;
@@ -269,7 +280,8 @@ enum triage_publisher_status triage_publisher_drain(struct triage_publisher *sel
     return refusal[0] != '\0' ? TRIAGE_PUBLISHER_BYE : TRIAGE_PUBLISHER_TIMEOUT;
 }
 
-void triage_publisher_counts(const struct triage_publisher *self, struct triage_publisher_counts *out)
+void triage_publisher_counts(const struct triage_publisher *self,
+                             struct triage_publisher_counts *out)
 {
     *out = (struct triage_publisher_counts){0};
     flow_counts(self->flow, out);

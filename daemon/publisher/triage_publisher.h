@@ -10,10 +10,11 @@
  * A refused record leaves the spool too; the refusal is told to on_refusal and counted.
  * Promises: at-least-once delivery by us and recognition of duplicates by the daemon make exactly once; order is kept.
  * Does not promise: that a record survives a power cut of this machine unless sync is set.
- * Threads: a handle belongs to one thread; the library runs one ZeroMQ I/O thread of its own. Sending happens inside the
- * calls below; none blocks longer than its timeout. Bounds: see proto/record.h and the Welcome of the daemon.
+ * Threads: a handle belongs to one thread; the library runs one ZeroMQ I/O thread of its own. Sending happens inside
+ * the calls below; none blocks longer than its timeout. Bounds: see proto/record.h and the Welcome of the daemon.
  *
- * Build with pkg-config triage-publisher. Example: publisher_example.c. */
+ * Build with pkg-config triage-publisher. Example: publisher_example_main.c (installed as publisher_example.c).
+ * Bytes of the spool: FORMAT.md. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,8 +65,10 @@ enum triage_publisher_status triage_publisher_open(const struct triage_publisher
                                                    struct triage_publisher **out, char *error);
 void triage_publisher_close(struct triage_publisher **self);
 
-/* Spool one record and send what the credit allows. images: the pixels of each image in order, borrowed for the call; the
- * digests and payload_bytes in scan->images are computed here, what they held is ignored. *sequence may be NULL. */
+/* Spool one record and send what the credit allows. images: the pixels of each image in order, borrowed for the call;
+ * the digests and payload_bytes in scan->images are computed here, what they held is ignored. sequence may be NULL; the
+ * number is preliminary until the first welcome when a new spool takes over the stream of one that was lost. An image
+ * larger than the daemon takes is sent as a scan without pixels, so that the refusal is recorded. */
 enum triage_publisher_status triage_publisher_declaration(struct triage_publisher *self,
                                                           const struct declaration *declaration, uint64_t *sequence);
 enum triage_publisher_status triage_publisher_scan(struct triage_publisher *self, const struct scan *scan,

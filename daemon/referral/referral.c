@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Tables, not code: what an auditor asks about the queue ("which moves are legal, what does W2 mean?") is read off here,
- * and triagectl prints the definitions from the same rows. */
+/* Tables, not code: what an auditor asks about the queue ("which moves are legal, what does W2
+ * mean?") is read off here, and triagectl prints the definitions from the same rows. */
 
 static const char *const state_texts[REFERRAL_STATE_COUNT] = {
     [REFERRAL_NONE] = "none",
@@ -46,9 +46,9 @@ bool referral_state_is_terminal(enum referral_state state)
 
 #define TO(state) (1u << (unsigned)(state))
 
-/* An item may be claimed straight from the queue: where no gate reports arrivals at the bay nothing is ever "presented".
- * For the same reason a claimed item may still turn out not to be there. What somebody has claimed cannot expire: only a
- * person can end it then. */
+/* An item may be claimed straight from the queue: where no gate reports arrivals at the bay nothing
+ * is ever "presented". For the same reason a claimed item may still turn out not to be there. What
+ * somebody has claimed cannot expire: only a person can end it then. */
 static const unsigned moves[REFERRAL_STATE_COUNT] = {
     [REFERRAL_NONE] = TO(REFERRAL_QUEUED),
     [REFERRAL_QUEUED] = TO(REFERRAL_PRESENTED) | TO(REFERRAL_IN_EXAM) | TO(REFERRAL_WAIVED) |
@@ -69,21 +69,32 @@ bool referral_may_go(enum referral_state from, enum referral_state to)
 }
 
 static const struct referral_code codes[] = {
-    {"capacity", REFERRAL_WAIVED, "No bay, officer or machine was free before the item had to move on."},
+    {"capacity", REFERRAL_WAIVED,
+     "No bay, officer or machine was free before the item had to move on."},
     {"priority", REFERRAL_WAIVED, "A supervisor gave the bay to another item that could not wait."},
     {"duplicate", REFERRAL_WAIVED, "The same goods were examined already under another item."},
-    {"document_cleared", REFERRAL_WAIVED, "Papers that the daemon did not have explain every reason of the referral."},
-    {"image_cleared", REFERRAL_WAIVED, "An officer read the image and found every reason of the referral explained."},
-    {"safety", REFERRAL_WAIVED, "The exam would have put people in danger; the item was handled under another order."},
-    {"perishable", REFERRAL_WAIVED, "Goods, animals or medicines would have spoiled or died waiting."},
+    {"document_cleared", REFERRAL_WAIVED,
+     "Papers that the daemon did not have explain every reason of the referral."},
+    {"image_cleared", REFERRAL_WAIVED,
+     "An officer read the image and found every reason of the referral explained."},
+    {"safety", REFERRAL_WAIVED,
+     "The exam would have put people in danger; the item was handled under another order."},
+    {"perishable", REFERRAL_WAIVED,
+     "Goods, animals or medicines would have spoiled or died waiting."},
     {"drove_on", REFERRAL_NOT_PRESENTED, "The vehicle left without coming to the bay."},
-    {"not_found", REFERRAL_NOT_PRESENTED, "The item could not be found in the terminal, train, aircraft or mail stream."},
-    {"not_landed", REFERRAL_NOT_PRESENTED, "The item never arrived: not loaded, not landed, or on another transport."},
-    {"deadline", REFERRAL_EXPIRED, "The time in which the item could be held ended before anybody claimed it."},
-    {"sent_back", REFERRAL_RETURNED, "The item was returned to its sender or turned back at the border unexamined."},
-    {"withdrawn", REFERRAL_RETURNED, "The declarant withdrew the declaration and took the item back unexamined."},
+    {"not_found", REFERRAL_NOT_PRESENTED,
+     "The item could not be found in the terminal, train, aircraft or mail stream."},
+    {"not_landed", REFERRAL_NOT_PRESENTED,
+     "The item never arrived: not loaded, not landed, or on another transport."},
+    {"deadline", REFERRAL_EXPIRED,
+     "The time in which the item could be held ended before anybody claimed it."},
+    {"sent_back", REFERRAL_RETURNED,
+     "The item was returned to its sender or turned back at the border unexamined."},
+    {"withdrawn", REFERRAL_RETURNED,
+     "The declarant withdrew the declaration and took the item back unexamined."},
     {"other_authority", REFERRAL_TRANSFERRED, "Another authority took the item over."},
-    {"other_port", REFERRAL_TRANSFERRED, "The exam takes place at another port, under that port's log."},
+    {"other_port", REFERRAL_TRANSFERRED,
+     "The exam takes place at another port, under that port's log."},
 };
 
 const struct referral_code *referral_code_find(const char *code)
@@ -119,14 +130,16 @@ bool exam_level_known(const char *level)
     return is_one_of(level, levels, sizeof levels / sizeof levels[0]);
 }
 
-static const char *const results[] = {"nothing_found", "found", "partial", "abandoned", "returned_to_sender"};
+static const char *const results[] = {"nothing_found", "found", "partial", "abandoned",
+                                      "returned_to_sender"};
 
 bool exam_result_known(const char *result)
 {
     return is_one_of(result, results, sizeof results / sizeof results[0]);
 }
 
-/* "partial" is an exam that found something and was not finished; "abandoned" ended before anything could be said. */
+/* "partial" is an exam that found something and was not finished; "abandoned" ended before anything
+ * could be said. */
 bool exam_result_is_find(const char *result)
 {
     return result != NULL && (strcmp(result, "found") == 0 || strcmp(result, "partial") == 0);
@@ -142,8 +155,8 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == '\0';
 }
 
-const char *outcome_check(const char *level, const char *result, const char *seizure_class, double quantity,
-                          const char *unit)
+const char *outcome_check(const char *level, const char *result, const char *seizure_class,
+                          double quantity, const char *unit)
 {
     if (!exam_level_known(level)) {
         return "exam level is not one of document, nii, canine, tailgate, partial, full";

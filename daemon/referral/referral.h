@@ -4,16 +4,17 @@
 
 /* Referral: the states of an item in the queue, and which way it may go. Pure.
  *
- * queued -> presented -> in_exam -> outcome, or exactly one other terminal state. Every referred item ends in exactly one. */
+ * queued -> presented -> in_exam -> outcome, or exactly one other terminal state. Every referred
+ * item ends in exactly one. */
 
 #include <stdbool.h>
 
 enum referral_state {
-    REFERRAL_NONE,           /* never referred */
+    REFERRAL_NONE, /* never referred */
     REFERRAL_QUEUED,
     REFERRAL_PRESENTED,
     REFERRAL_IN_EXAM,
-    REFERRAL_OUTCOME,        /* terminal, as all below */
+    REFERRAL_OUTCOME, /* terminal, as all below */
     REFERRAL_WAIVED,
     REFERRAL_NOT_PRESENTED,
     REFERRAL_EXPIRED,
@@ -27,8 +28,8 @@ enum referral_state referral_state_parse(const char *text); /* REFERRAL_NONE whe
 bool referral_state_is_terminal(enum referral_state state);
 bool referral_may_go(enum referral_state from, enum referral_state to);
 
-/* Coded reasons that end a referral without an exam; the terminal state each leads to. Definitions are in the table of
- * referral.c and printed by `triagectl release --codes`. */
+/* Coded reasons that end a referral without an exam; the terminal state each leads to. Definitions
+ * are in the table of referral.c and printed by `triagectl release --codes`. */
 struct referral_code {
     const char *code;
     enum referral_state state;
@@ -43,11 +44,12 @@ bool exam_level_known(const char *level);
 bool exam_result_known(const char *result);
 /* True for the results that are a label of a violation found. */
 bool exam_result_is_find(const char *result);
-/* True for the results that tell whether there was a violation: "found", "partial", "nothing_found". An abandoned exam or a
- * returned parcel says nothing about what was inside. */
+/* True for the results that tell whether there was a violation: "found", "partial",
+ * "nothing_found". An abandoned exam or a returned parcel says nothing about what was inside. */
 bool exam_result_is_label(const char *result);
-/* NULL, or a static sentence why this outcome is not acceptable (unknown level, find without class, ...). */
-const char *outcome_check(const char *level, const char *result, const char *seizure_class, double quantity,
-                          const char *unit);
+/* NULL, or a static sentence why this outcome is not acceptable (unknown level, find without class,
+ * ...). */
+const char *outcome_check(const char *level, const char *result, const char *seizure_class,
+                          double quantity, const char *unit);
 
 #endif

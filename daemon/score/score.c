@@ -116,8 +116,7 @@ static struct err install_appearance(struct score *self, const struct model_file
     }
     if (at == SCORE_APPEARANCES_MAX) {
         appearance_model_fini(&model);
-        return err_make(ERR_ARGUMENT,
-                        "more scanner types than SCORE_MODELS_MAX allows");
+        return err_make(ERR_ARGUMENT, "more scanner types than SCORE_MODELS_MAX allows");
     }
     if (at < self->appearances_count) {
         appearance_model_fini(&self->appearances[at]);

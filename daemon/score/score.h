@@ -4,13 +4,14 @@
 
 /* Score: what the models say of an item, with reasons in words.
  *
- * probability = sigmoid(logit), logit = sum of the contributions: the numbers an officer is shown are the ones that made
- * the score. Parts: appearance (patch embedding, distance to a memory bank of normal patches, per scanner type),
- * consistency (what the scan says against what is declared), history (log-odds of past exams of entities and pairs),
- * quality (kept apart from risk: it may widen nothing but is shown), intercept.
- * Models are immutable files named by hash (archive/model_file.h), installed by model.change entries.
- * Threads: a scorer belongs to one thread. No allocation of ours in score_items() after score_open(). BLAS runs one
- * thread. Same inputs, models, history, machine and build: same bits, whatever else is in the batch. */
+ * probability = sigmoid(logit), logit = sum of the contributions: the numbers an officer is shown
+ * are the ones that made the score. Parts: appearance (patch embedding, distance to a memory bank
+ * of normal patches, per scanner type), consistency (what the scan says against what is declared),
+ * history (log-odds of past exams of entities and pairs), quality (kept apart from risk: it may
+ * widen nothing but is shown), intercept. Models are immutable files named by hash
+ * (archive/model_file.h), installed by model.change entries. Threads: a scorer belongs to one
+ * thread. No allocation of ours in score_items() after score_open(). BLAS runs one thread. Same
+ * inputs, models, history, machine and build: same bits, whatever else is in the batch. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,34 +23,40 @@
 struct score;
 
 struct score_conf {
-    uint64_t image_bytes_max;  /* of one image */
-    uint64_t history_slots;    /* entities and pairs that live history can hold, rounded up to a power of two */
-    uint32_t working_height;   /* images are reduced to at most this height before they are looked at */
-    const uint8_t *pseudonym_key; /* 32 bytes, copied; names in words come out as pseudonyms under it. NULL: no names at all */
+    uint64_t image_bytes_max; /* of one image */
+    uint64_t history_slots; /* entities and pairs that live history can hold, rounded up to a power
+                               of two */
+    uint32_t
+        working_height; /* images are reduced to at most this height before they are looked at */
+    const uint8_t *pseudonym_key; /* 32 bytes, copied; names in words come out as pseudonyms under
+                                     it. NULL: no names at all */
 };
 
 MUST_USE struct err score_open(const struct score_conf *conf, struct score **out);
 void score_close(struct score **self);
 
 /* Use this model file from now on in the place that its own `name` text says ("history", "fusion",
- * "appearance/<scanner type>"). Borrows nothing. MODEL_UNREADABLE when a part is missing or of the wrong shape. */
+ * "appearance/<scanner type>"). Borrows nothing. MODEL_UNREADABLE when a part is missing or of the
+ * wrong shape. */
 struct score_installed {
     char name[96];
     char evaluation[1024]; /* figures, as the model file tells them */
     uint64_t file_bytes;
 };
 /* what may be NULL. */
-MUST_USE struct err score_install(struct score *self, const char *path, const uint8_t wanted[HASH_BYTES],
-                                  struct score_installed *what);
+MUST_USE struct err score_install(struct score *self, const char *path,
+                                  const uint8_t wanted[HASH_BYTES], struct score_installed *what);
 #define SCORE_MODELS_MAX 66u
-/* Names and hashes of what is installed; at most SCORE_MODELS_MAX. Strings live as long as the scorer. */
+/* Names and hashes of what is installed; at most SCORE_MODELS_MAX. Strings live as long as the
+ * scorer. */
 uint32_t score_models(const struct score *self, struct entry_model *out);
 
 #define SCORE_PARTS_MAX 8u
 
 struct score_scan {
     const struct scan *scan;
-    const uint8_t *pixels[RECORD_IMAGES_MAX]; /* canonical bytes of each image; NULL when it could not be read */
+    const uint8_t *pixels[RECORD_IMAGES_MAX]; /* canonical bytes of each image; NULL when it could
+                                                 not be read */
 };
 
 struct score_input {
@@ -67,18 +74,24 @@ struct score_result {
     char unscorable[SCORE_WORDS_BYTES];
 };
 
-/* Score a batch. An item that no model can say anything about comes out with `unscorable` set and probability 0. */
-void score_items(struct score *self, const struct score_input *inputs, struct score_result *results, uint32_t count);
+/* Score a batch. An item that no model can say anything about comes out with `unscorable` set and
+ * probability 0. */
+void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,
+                 uint32_t count);
 
-/* Learning from exams: the outcome of an item with these declarations. found is a confirmed violation. The live history
- * is this on top of the installed history model, in the order of the log. Forgetting needs the time. */
-void score_history_learn(struct score *self, const struct declaration *declaration, bool found, int64_t t_ns);
+/* Learning from exams: the outcome of an item with these declarations. found is a confirmed
+ * violation. The live history is this on top of the installed history model, in the order of the
+ * log. Forgetting needs the time. */
+void score_history_learn(struct score *self, const struct declaration *declaration, bool found,
+                         int64_t t_ns);
 /* Forget what was learnt live (before the log is replayed). */
 void score_history_reset(struct score *self);
 
-/* Anomaly map of one image by the appearance model of this scanner type, for `triagectl show --png`: a float a cell, row by
- * row; the caller frees *map. NOT_FOUND when no such model is installed. */
-MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan, uint32_t image_index,
-                                      const uint8_t *pixels, float **map, uint32_t *map_width, uint32_t *map_height);
+/* Anomaly map of one image by the appearance model of this scanner type, for `triagectl show
+ * --png`: a float a cell, row by row; the caller frees *map. NOT_FOUND when no such model is
+ * installed. */
+MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,
+                                      uint32_t image_index, const uint8_t *pixels, float **map,
+                                      uint32_t *map_width, uint32_t *map_height);
 
 #endif

@@ -15,7 +15,8 @@
 
 /* Scanner types of one port. A score names history, fusion and the types of its own scans only. */
 #define SCORE_APPEARANCES_MAX (SCORE_MODELS_MAX - 2u)
-_Static_assert(SCORE_PARTS_MAX + 2u <= ENTRY_MODELS_MAX, "a score can name the models of all its scans");
+_Static_assert(SCORE_PARTS_MAX + 2u <= ENTRY_MODELS_MAX,
+               "a score can name the models of all its scans");
 #define SCORE_MODEL_NAME_BYTES 96u
 
 struct score_model {

@@ -400,7 +400,7 @@ MUST_USE struct err train_history_write(struct train_history *self, const char *
     snprintf(evaluation, sizeof evaluation,
              "rows %" PRIu64 ", finds %" PRIu64 ", entities %" PRIu64 "; last fifth (%" PRIu64
              " rows, %" PRIu64 " finds) by weights that had not seen it: precision at 5%% %.3f, at "
-                               "10%% %.3f, AUC %.3f, log loss %.4f; "
+             "10%% %.3f, AUC %.3f, log loss %.4f; "
              "calibration scale %.3f, offset %+.3f",
              self->rows_count, self->finds_count, self->history.live.used, figures->rows_count,
              figures->finds_count, figures->precision_5, figures->precision_10, figures->auc,

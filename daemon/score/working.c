@@ -10,7 +10,6 @@
  * instead of a logarithm. */
 
 enum { LEVELS_8 = 256, LEVELS_16 = 65536 };
-enum { EDGE_MARGIN = 4, EDGE_MARK = 2 };
 
 /* Below this transmission a detector of that depth cannot tell a thick load from none getting
  * through. Lower: noise of thick loads becomes texture. Higher: thick loads all look alike. */
@@ -170,46 +169,6 @@ static void reduce(struct working_space *self, const struct image *image, const 
     }
 }
 
-/* Makes a pixel invalid when one within EDGE_MARGIN pixels along its line is. A valid pixel must
- * not turn the pixels behind it invalid through one that only this pass has marked, hence the mark
- * of its own. */
-static void shrink_line(uint8_t *valid, size_t count, size_t step)
-{
-    size_t since_invalid = EDGE_MARGIN + 1;
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *at = &valid[i * step];
-        since_invalid = *at == 0 ? 0 : since_invalid + 1;
-        *at = *at != 0 && since_invalid <= EDGE_MARGIN ? EDGE_MARK : *at;
-    }
-    since_invalid = EDGE_MARGIN + 1;
-    for (size_t i = count; i-- > 0;) {
-        uint8_t *at = &valid[i * step];
-        since_invalid = *at == 0 ? 0 : since_invalid + 1;
-        *at = *at != 0 && since_invalid <= EDGE_MARGIN ? EDGE_MARK : *at;
-    }
-    for (size_t i = 0; i < count; i++) {
-        valid[i * step] = valid[i * step] == 1;
-    }
-}
-
-/* Next to what is not picture lie pixels that are half of it: blur, interpolation, compression.
- * Their edge is the strongest in the image and the same in no two scans. Returns the number of
- * valid pixels left. */
-static size_t shrink_valid(uint8_t *valid, size_t width, size_t height)
-{
-    for (size_t y = 0; y < height; y++) {
-        shrink_line(valid + y * width, width, 1);
-    }
-    for (size_t x = 0; x < width; x++) {
-        shrink_line(valid + x, height, width);
-    }
-    size_t count = 0;
-    for (size_t i = 0; i < width * height; i++) {
-        count += valid[i];
-    }
-    return count;
-}
-
 void working_make(struct working_space *self, const struct image *image, const uint8_t *pixels,
                   uint32_t height_max, struct working *out)
 {
@@ -228,10 +187,13 @@ void working_make(struct working_space *self, const struct image *image, const u
     };
     struct image_view view = working_view(out);
     struct image_mask_rule rule = image_mask_rule_default(&out->calibration);
-    out->valid_count = image_valid_mask(&view, &rule, self->mask_words, self->valid);
-    if (out->valid_count < out->width * out->height) {
-        out->valid_count = shrink_valid(self->valid, out->width, out->height);
+    if (factor > 1) {
+        /* The mask looks at the reduced image, where a dead line is averaged away, but the stripes
+         * of a regular load have become as narrow as dead lines: it would take the load out of the
+         * picture. */
+        rule.line_run_max = 0;
     }
+    out->valid_count = image_valid_mask(&view, &rule, self->mask_words, self->valid);
 }
 
 const float *working_make_low(struct working_space *self, const struct image *low_image,

@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-/* Entries about items: score, decision, officer action, outcome. The log is the truth here: a move that referral.h would
- * not allow was refused before it became an entry, so what stands in the log is applied without asking again. */
+/* Entries about items: score, decision, officer action, outcome. The log is the truth here: a move
+ * that referral.h would not allow was refused before it became an entry, so what stands in the log
+ * is applied without asking again. */
 
 /* A score names the records it was made of: from here on they are this item's. */
 static struct err join_records(struct state *self, const struct entry *entry)
@@ -277,12 +278,13 @@ struct referral_move {
 };
 
 /* Queued, presented and in exam keep the referral open; every terminal state closes it. */
-static struct err move_referral(struct state *self, const struct entry *entry, const struct referral_move *move)
+static struct err move_referral(struct state *self, const struct entry *entry,
+                                const struct referral_move *move)
 {
     bool closes = referral_state_is_terminal(move->to);
     struct statement *statement;
-    struct err err = store_statement(self->store, closes ? STATEMENT_REFERRAL_CLOSE : STATEMENT_REFERRAL_CLAIM,
-                                     &statement);
+    struct err err = store_statement(
+        self->store, closes ? STATEMENT_REFERRAL_CLOSE : STATEMENT_REFERRAL_CLAIM, &statement);
     if (err_is(err)) {
         return err;
     }
@@ -318,8 +320,10 @@ struct err apply_officer_action(struct state *self, const struct entry *entry)
     if (!err_is(err)) {
         err = put_request(self, action->request_id, entry->n);
     }
-    /* A state that this version does not know leaves the referral where it was; the action stays on record. */
-    struct referral_move move = {referral_state_parse(action->to_state), action->version, action->code};
+    /* A state that this version does not know leaves the referral where it was; the action stays on
+     * record. */
+    struct referral_move move = {referral_state_parse(action->to_state), action->version,
+                                 action->code};
     if (!err_is(err) && move.to != REFERRAL_NONE) {
         err = move_referral(self, entry, &move);
     }

@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-/* Entries about what came in and about the daemon itself. Numbers of the log go into the tables as they are; words of
- * closed vocabularies go in as text, so that metrics read as sentences. */
+/* Entries about what came in and about the daemon itself. Numbers of the log go into the tables as
+ * they are; words of closed vocabularies go in as text, so that metrics read as sentences. */
 
-static struct err put_stream(struct state *self, const char *publisher, const char *stream, uint64_t sequence)
+static struct err put_stream(struct state *self, const char *publisher, const char *stream,
+                             uint64_t sequence)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_STREAM_PUT, &statement);
@@ -47,8 +48,8 @@ static struct err put_images(struct state *self, const struct entry *entry)
 }
 
 /* The item that this key was decided under, newest first; *found false when there is none. */
-static struct err find_decided_item(struct state *self, const struct entry_received *received, const char *key,
-                                    uint8_t item[ITEM_ID_BYTES], bool *found)
+static struct err find_decided_item(struct state *self, const struct entry_received *received,
+                                    const char *key, uint8_t item[ITEM_ID_BYTES], bool *found)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_ITEM_BY_KEY, &statement);
@@ -66,9 +67,10 @@ static struct err find_decided_item(struct state *self, const struct entry_recei
     return err;
 }
 
-/* Without a hint (a rebuild from public bundles alone) records join by the keyed pseudonym of their key, which parts them
- * exactly as the key itself would. */
-struct err apply_received(struct state *self, const struct entry *entry, const struct state_hint *hint)
+/* Without a hint (a rebuild from public bundles alone) records join by the keyed pseudonym of their
+ * key, which parts them exactly as the key itself would. */
+struct err apply_received(struct state *self, const struct entry *entry,
+                          const struct state_hint *hint)
 {
     const struct entry_received *received = &entry->body.received;
     const char *key = hint != NULL && hint->join_key != NULL ? hint->join_key : received->item_key;

@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-/* What the judge line asks when it starts, and what commands are checked against. Every answer is a function of the entries
- * applied so far, so that a restart sees what the running daemon saw. */
+/* What the judge line asks when it starts, and what commands are checked against. Every answer is a
+ * function of the entries applied so far, so that a restart sees what the running daemon saw. */
 
-struct err state_streams(struct state *self, struct state_stream *out, uint32_t capacity, uint32_t *count)
+struct err state_streams(struct state *self, struct state_stream *out, uint32_t capacity,
+                         uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_STREAMS, &statement);
@@ -30,7 +31,8 @@ struct err state_streams(struct state *self, struct state_stream *out, uint32_t 
     return err;
 }
 
-struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uint32_t capacity, uint32_t *count)
+struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uint32_t capacity,
+                           uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_UNDECIDED, &statement);
@@ -55,7 +57,8 @@ struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uin
     return err;
 }
 
-struct err state_recent_decisions(struct state *self, struct state_decided *out, uint32_t capacity, uint32_t *count)
+struct err state_recent_decisions(struct state *self, struct state_decided *out, uint32_t capacity,
+                                  uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_RECENT_DECISIONS, &statement);
@@ -89,8 +92,8 @@ struct err state_recent_decisions(struct state *self, struct state_decided *out,
 }
 
 /* Declarations that came before entry index `before`. */
-static struct err declarations_before(struct state *self, const uint8_t item[ITEM_ID_BYTES], uint64_t before,
-                                      uint64_t *out, uint32_t *count)
+static struct err declarations_before(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                                      uint64_t before, uint64_t *out, uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_ITEM_DECLARATIONS, &statement);
@@ -116,10 +119,10 @@ static struct err declarations_before(struct state *self, const uint8_t item[ITE
     return err;
 }
 
-/* An outcome teaches about the declarations that were there when it was entered: a replay at a later start must learn
- * exactly what the running daemon learnt. */
-struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out, uint32_t capacity,
-                          uint32_t *count)
+/* An outcome teaches about the declarations that were there when it was entered: a replay at a
+ * later start must learn exactly what the running daemon learnt. */
+struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out,
+                          uint32_t capacity, uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_OUTCOMES, &statement);
@@ -136,7 +139,8 @@ struct err state_outcomes(struct state *self, uint64_t from, struct state_outcom
             break;
         }
         must(found < capacity);
-        must(exam_result_is_label(column_text(statement, 4))); /* the statement's list and the rule must agree */
+        must(exam_result_is_label(
+            column_text(statement, 4))); /* the statement's list and the rule must agree */
         struct state_outcome *outcome = &out[found];
         outcome->entry_index = column_index(statement, 0);
         outcome->t_ns = column_integer(statement, 1);
@@ -156,13 +160,14 @@ struct err state_outcomes(struct state *self, uint64_t from, struct state_outcom
     return err;
 }
 
-struct err state_item_declarations(struct state *self, const uint8_t item[ITEM_ID_BYTES], uint64_t *out,
-                                   uint32_t *count)
+struct err state_item_declarations(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                                   uint64_t *out, uint32_t *count)
 {
     return declarations_before(self, item, INT64_MAX, out, count);
 }
 
-struct err state_models(struct state *self, struct state_model *out, uint32_t capacity, uint32_t *count)
+struct err state_models(struct state *self, struct state_model *out, uint32_t capacity,
+                        uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_MODELS, &statement);
@@ -189,7 +194,8 @@ struct err state_models(struct state *self, struct state_model *out, uint32_t ca
 }
 
 /* First row of a statement that is ready to run; the caller reads it and resets. */
-static struct err first_row(struct state *self, enum statement_name name, struct statement **statement, bool *row)
+static struct err first_row(struct state *self, enum statement_name name,
+                            struct statement **statement, bool *row)
 {
     struct err err = store_statement(self->store, name, statement);
     if (!err_is(err)) {
@@ -276,7 +282,8 @@ struct err state_record_known(struct state *self, enum record_kind kind, const c
     return err_none;
 }
 
-struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES], struct state_referral *out)
+struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                          struct state_referral *out)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_REFERRAL, &statement);

@@ -3,11 +3,12 @@
 
 #include <string.h>
 
-/* What people see: the ranked queue, metrics, totals. Metrics are SQL files that an auditor can read; they get a reader's
- * rights and nothing more, whoever wrote them. */
+/* What people see: the ranked queue, metrics, totals. Metrics are SQL files that an auditor can
+ * read; they get a reader's rights and nothing more, whoever wrote them. */
 
 #define METRIC_COLUMNS_MAX 32u
-#define METRIC_HEX_BYTES 2049u /* blobs of up to 1 KiB as text: every digest and id we keep is far below */
+#define METRIC_HEX_BYTES \
+    2049u /* blobs of up to 1 KiB as text: every digest and id we keep is far below */
 
 static void read_reasons(const char *text, struct state_queue_row *row)
 {
@@ -43,8 +44,8 @@ static void read_queue_row(struct statement *statement, struct state_queue_row *
     read_reasons(column_text(statement, 15), row);
 }
 
-struct err state_queue(struct state *self, const struct state_queue_filter *filter, struct state_queue_row *out,
-                       uint32_t *count)
+struct err state_queue(struct state *self, const struct state_queue_filter *filter,
+                       struct state_queue_row *out, uint32_t *count)
 {
     struct statement *statement;
     struct err err = store_statement(
@@ -97,7 +98,8 @@ static struct err hand_out_rows(struct statement *statement, state_metric_row ro
     }
 }
 
-/* Parameters of a metric (":from_ns", ":to_ns") stay NULL here, which every metric takes as "no bound". */
+/* Parameters of a metric (":from_ns", ":to_ns") stay NULL here, which every metric takes as "no
+ * bound". */
 struct err state_metric(struct state *self, const char *sql, state_metric_row row, void *arg)
 {
     struct statement *statement = NULL;
@@ -109,8 +111,9 @@ struct err state_metric(struct state *self, const char *sql, state_metric_row ro
     return err;
 }
 
-struct err state_query(struct state *self, const char *sql, const void *parameter, uint32_t parameter_bytes,
-                       bool parameter_is_text, state_metric_row row, void *arg)
+struct err state_query(struct state *self, const char *sql, const void *parameter,
+                       uint32_t parameter_bytes, bool parameter_is_text, state_metric_row row,
+                       void *arg)
 {
     struct statement *statement = NULL;
     struct err err = store_prepare_select(self->store, sql, &statement);

@@ -8,8 +8,9 @@
 #include "state/schema.h"
 #include "state/state_inside.h"
 
-/* The file is a cache of the log: it may lose its newest transactions in a power cut (synchronous=NORMAL) because `applied`
- * is written in the same transaction as what it counts, and the caller then applies the missing entries again. */
+/* The file is a cache of the log: it may lose its newest transactions in a power cut
+ * (synchronous=NORMAL) because `applied` is written in the same transaction as what it counts, and
+ * the caller then applies the missing entries again. */
 
 static const char *const total_names[TOTAL_COUNT] = {
 #define TOTAL(name) [TOTAL_##name] = #name,
@@ -17,11 +18,13 @@ static const char *const total_names[TOTAL_COUNT] = {
 #undef TOTAL
 };
 
-/* 64 MiB of pages: the open part of a busy port's day fits, and ten times less shows in the rebuild time. The
- * checkpoint every 8192 pages (32 MiB) keeps syncs rare without letting the -wal file grow for long. */
-static const char pragmas_of_writer[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                                        " PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
-                                        " PRAGMA wal_autocheckpoint = 8192; PRAGMA trusted_schema = OFF;";
+/* 64 MiB of pages: the open part of a busy port's day fits, and ten times less shows in the rebuild
+ * time. The checkpoint every 8192 pages (32 MiB) keeps syncs rare without letting the -wal file
+ * grow for long. */
+static const char pragmas_of_writer[] =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+    " PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;"
+    " PRAGMA wal_autocheckpoint = 8192; PRAGMA trusted_schema = OFF;";
 static const char pragmas_of_reader[] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;"
                                         " PRAGMA trusted_schema = OFF;";
 
@@ -133,8 +136,8 @@ static struct err open_with(const char *path, bool write, struct state **out)
     return err_none;
 }
 
-/* A file that opens but has no tables of ours, or that SQLite calls damaged, is worth nothing. A full disk, a lock or a
- * missing directory is not the file's fault and removes nothing. */
+/* A file that opens but has no tables of ours, or that SQLite calls damaged, is worth nothing. A
+ * full disk, a lock or a missing directory is not the file's fault and removes nothing. */
 struct err state_open(const char *path, struct state **out, bool *rebuilt)
 {
     struct state *self = NULL;
@@ -228,7 +231,8 @@ struct err state_commit(struct state *self)
     return err;
 }
 
-static struct err apply_by_type(struct state *self, const struct entry *entry, const struct state_hint *hint)
+static struct err apply_by_type(struct state *self, const struct entry *entry,
+                                const struct state_hint *hint)
 {
     switch (entry->type) {
     case ENTRY_SCAN_RECEIVED:

@@ -2,11 +2,13 @@
 #ifndef STATE_H
 #define STATE_H
 
-/* State: the SQLite read model: items, records, scores, decisions, referrals, outcomes, refusals, seals, models, counters.
+/* State: the SQLite read model: items, records, scores, decisions, referrals, outcomes, refusals,
+ * seals, models, counters.
  *
- * It is changed by one function only, state_apply(), one committed entry after another in the order of the log: delete the
- * file and the same function rebuilds it. Readers of other processes (triagectl) open it read-only while the daemon runs.
- * Threads: a handle belongs to one thread. Blocks on disk. Schema: FORMAT.md beside this file. */
+ * It is changed by one function only, state_apply(), one committed entry after another in the order
+ * of the log: delete the file and the same function rebuilds it. Readers of other processes
+ * (triagectl) open it read-only while the daemon runs. Threads: a handle belongs to one thread.
+ * Blocks on disk. Schema: FORMAT.md beside this file. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +19,8 @@
 
 struct state;
 
-/* Open or create for writing. A file of another schema version, or one that SQLite finds damaged, is removed and made anew
+/* Open or create for writing. A file of another schema version, or one that SQLite finds damaged,
+ * is removed and made anew
  * (*rebuilt true): the caller then applies the log from entry 0. */
 MUST_USE struct err state_open(const char *path, struct state **out, bool *rebuilt);
 MUST_USE struct err state_open_readonly(const char *path, struct state **out);
@@ -28,29 +31,35 @@ uint64_t state_applied(struct state *self);
 /* Many applies make one transaction. */
 MUST_USE struct err state_begin(struct state *self);
 MUST_USE struct err state_commit(struct state *self);
-/* What a received entry does not carry in public: taken from its private record by the caller, empty for other entries.
- * Records are tied to items here: a score names its records by cause; a record that comes after its item (same mode, site
- * and join key) was decided belongs to it at once, as late. */
+/* What a received entry does not carry in public: taken from its private record by the caller,
+ * empty for other entries. Records are tied to items here: a score names its records by cause; a
+ * record that comes after its item (same mode, site and join key) was decided belongs to it at
+ * once, as late. */
 struct state_hint {
     const char *join_key; /* normalised join key of a received record; NULL for other entries */
-    const char *label;    /* what the officer may see of it; NULL when nothing better than the join key */
+    const char
+        *label; /* what the officer may see of it; NULL when nothing better than the join key */
 };
 /* hint may be NULL. Entries that are already applied are skipped, a gap is our own bug. */
-MUST_USE struct err state_apply(struct state *self, const struct entry *entry, const struct state_hint *hint);
+MUST_USE struct err state_apply(struct state *self, const struct entry *entry,
+                                const struct state_hint *hint);
 
-/* ---- what the judge line asks at start ------------------------------------------------------------------------------- */
+/* ---- what the judge line asks at start
+ * ------------------------------------------------------------------------------- */
 
 struct state_stream {
     char publisher[33];
     char stream[33];
     uint64_t next_sequence;
 };
-/* Streams and their next sequence; returns through out, at most capacity; *count is how many there are. */
-MUST_USE struct err state_streams(struct state *self, struct state_stream *out, uint32_t capacity, uint32_t *count);
+/* Streams and their next sequence; returns through out, at most capacity; *count is how many there
+ * are. */
+MUST_USE struct err state_streams(struct state *self, struct state_stream *out, uint32_t capacity,
+                                  uint32_t *count);
 
 /* Entry indices of received records whose item has no decision, ascending, from `from` on. */
-MUST_USE struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uint32_t capacity,
-                                    uint32_t *count);
+MUST_USE struct err state_undecided(struct state *self, uint64_t from, uint64_t *out,
+                                    uint32_t capacity, uint32_t *count);
 
 struct state_decided {
     uint8_t item[ITEM_ID_BYTES];
@@ -58,14 +67,14 @@ struct state_decided {
     char site[65];
     char key[65];
     double probability;
-    bool scorable;  /* its score entry had no `unscorable` */
-    bool referred;  /* by whatever arm */
+    bool scorable; /* its score entry had no `unscorable` */
+    bool referred; /* by whatever arm */
     int64_t t_ns;
     uint64_t entry_index;
 };
 /* The newest `capacity` decisions, oldest of them first. */
-MUST_USE struct err state_recent_decisions(struct state *self, struct state_decided *out, uint32_t capacity,
-                                           uint32_t *count);
+MUST_USE struct err state_recent_decisions(struct state *self, struct state_decided *out,
+                                           uint32_t capacity, uint32_t *count);
 
 struct state_outcome {
     uint64_t entry_index;
@@ -75,28 +84,34 @@ struct state_outcome {
     uint32_t declarations_count;
 };
 /* Exam outcomes that are labels (exam_result_is_label) from entry index `from` on, ascending. */
-MUST_USE struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out, uint32_t capacity,
-                                   uint32_t *count);
+MUST_USE struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out,
+                                   uint32_t capacity, uint32_t *count);
 /* Entry indices of an item's declarations; at most 8. */
-MUST_USE struct err state_item_declarations(struct state *self, const uint8_t item[ITEM_ID_BYTES], uint64_t *out,
-                                            uint32_t *count);
+MUST_USE struct err state_item_declarations(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                                            uint64_t *out, uint32_t *count);
 
 struct state_model {
     char name[96];
     uint8_t sha256[HASH_BYTES];
 };
 /* Installed models: the newest model.change of each name. */
-MUST_USE struct err state_models(struct state *self, struct state_model *out, uint32_t capacity, uint32_t *count);
-/* Last draw.commit: its day ("" when none) and whether it was revealed; last archive.seal: the first index not yet sealed. */
+MUST_USE struct err state_models(struct state *self, struct state_model *out, uint32_t capacity,
+                                 uint32_t *count);
+/* Last draw.commit: its day ("" when none) and whether it was revealed; last archive.seal: the
+ * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);
 MUST_USE struct err state_sealed_until(struct state *self, uint64_t *next_index);
 /* Digests of the configuration and policy in force; zeros when none. */
-MUST_USE struct err state_config(struct state *self, uint8_t config[HASH_BYTES], uint8_t policy[HASH_BYTES]);
-/* Has this record id been received with other content? *same false then. *known false when never seen. */
-MUST_USE struct err state_record_known(struct state *self, enum record_kind kind, const char *record_id,
-                                       const uint8_t sha256[HASH_BYTES], bool *known, bool *same);
+MUST_USE struct err state_config(struct state *self, uint8_t config[HASH_BYTES],
+                                 uint8_t policy[HASH_BYTES]);
+/* Has this record id been received with other content? *same false then. *known false when never
+ * seen. */
+MUST_USE struct err state_record_known(struct state *self, enum record_kind kind,
+                                       const char *record_id, const uint8_t sha256[HASH_BYTES],
+                                       bool *known, bool *same);
 
-/* ---- referrals: what commands are checked against --------------------------------------------------------------------- */
+/* ---- referrals: what commands are checked against
+ * --------------------------------------------------------------------- */
 
 struct state_referral {
     enum referral_state state;
@@ -107,11 +122,14 @@ struct state_referral {
     char site[65];
 };
 /* NOT_FOUND when the item was never decided. */
-MUST_USE struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES], struct state_referral *out);
+MUST_USE struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                                   struct state_referral *out);
 /* The entry that a request id led to, for answering it again. NOT_FOUND when it is new. */
-MUST_USE struct err state_request(struct state *self, const char *request_id, uint64_t *entry_index);
+MUST_USE struct err state_request(struct state *self, const char *request_id,
+                                  uint64_t *entry_index);
 
-/* ---- reports: rows for triagectl and the console ------------------------------------------------------------------------ */
+/* ---- reports: rows for triagectl and the console
+ * ------------------------------------------------------------------------ */
 
 #define STATE_REASONS_MAX 8u
 struct state_queue_row {
@@ -134,9 +152,9 @@ struct state_queue_row {
     uint32_t reasons_count;
 };
 struct state_queue_filter {
-    const char *mode;  /* NULL: any */
-    const char *site;  /* NULL: any */
-    bool all_states;   /* terminal ones too */
+    const char *mode; /* NULL: any */
+    const char *site; /* NULL: any */
+    bool all_states;  /* terminal ones too */
     uint32_t limit;
     uint32_t offset;
 };
@@ -144,13 +162,16 @@ struct state_queue_filter {
 MUST_USE struct err state_queue(struct state *self, const struct state_queue_filter *filter,
                                 struct state_queue_row *out, uint32_t *count);
 
-/* One metric of config/metrics/ (an .sql file): runs its SQL (read-only, one SELECT) and hands every row to `row`. */
+/* One metric of config/metrics/ (an .sql file): runs its SQL (read-only, one SELECT) and hands
+ * every row to `row`. */
 typedef void (*state_metric_row)(void *arg, uint32_t columns_count, const char *const *names,
                                  const char *const *values);
-MUST_USE struct err state_metric(struct state *self, const char *sql, state_metric_row row, void *arg);
+MUST_USE struct err state_metric(struct state *self, const char *sql, state_metric_row row,
+                                 void *arg);
 /* As state_metric with one text or blob parameter. */
-MUST_USE struct err state_query(struct state *self, const char *sql, const void *parameter, uint32_t parameter_bytes,
-                                bool parameter_is_text, state_metric_row row, void *arg);
+MUST_USE struct err state_query(struct state *self, const char *sql, const void *parameter,
+                                uint32_t parameter_bytes, bool parameter_is_text,
+                                state_metric_row row, void *arg);
 
 struct state_counts {
     uint64_t items;

@@ -2,20 +2,21 @@
 #ifndef STATE_INSIDE_H
 #define STATE_INSIDE_H
 
-/* State inside: what the files of this module share. state.c opens and counts, apply_*.c change, judge.c and report.c read. */
+/* State inside: what the files of this module share. state.c opens and counts, apply_*.c change,
+ * judge.c and report.c read. */
 
 #include "state/state.h"
 #include "state/store.h"
 
 /* TOTAL(name): running totals kept as rows of meta, so that health needs no table scan. */
-#define STATE_TOTALS(TOTAL)                                                                                            \
-    TOTAL(decided_items)                                                                                               \
-    TOTAL(decisions)                                                                                                   \
-    TOTAL(referred)                                                                                                    \
-    TOTAL(outcomes)                                                                                                    \
-    TOTAL(refusals)                                                                                                    \
-    TOTAL(scans)                                                                                                       \
-    TOTAL(declarations)                                                                                                \
+#define STATE_TOTALS(TOTAL) \
+    TOTAL(decided_items)    \
+    TOTAL(decisions)        \
+    TOTAL(referred)         \
+    TOTAL(outcomes)         \
+    TOTAL(refusals)         \
+    TOTAL(scans)            \
+    TOTAL(declarations)     \
     TOTAL(seals)
 
 enum state_total {
@@ -27,16 +28,17 @@ enum state_total {
 
 struct state {
     struct store *store;
-    uint64_t applied;      /* entries; of a writer: those of the open transaction included */
-    int64_t last_ns;       /* time of the newest entry applied */
+    uint64_t applied; /* entries; of a writer: those of the open transaction included */
+    int64_t last_ns;  /* time of the newest entry applied */
     uint64_t totals[TOTAL_COUNT];
     bool in_transaction;
     bool write;
 };
 
-/* One entry into the tables; bookkeeping (applied, transaction) is the caller's. Records and everything that no item hangs
- * on; scores, decisions, actions and outcomes. */
-MUST_USE struct err apply_received(struct state *self, const struct entry *entry, const struct state_hint *hint);
+/* One entry into the tables; bookkeeping (applied, transaction) is the caller's. Records and
+ * everything that no item hangs on; scores, decisions, actions and outcomes. */
+MUST_USE struct err apply_received(struct state *self, const struct entry *entry,
+                                   const struct state_hint *hint);
 MUST_USE struct err apply_refused(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_config_change(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_model_change(struct state *self, const struct entry *entry);

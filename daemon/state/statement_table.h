@@ -1,31 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* STATEMENT(name, sql): every statement that the read model keeps prepared. Included several times; no guard on purpose. */
+/* STATEMENT(name, sql): every statement that the read model keeps prepared. Included several times;
+ * no guard on purpose. */
 
 /* ---- bookkeeping */
 STATEMENT(META_GET, "SELECT value FROM meta WHERE name = ?1")
-STATEMENT(META_SET, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = excluded.value")
+STATEMENT(META_SET, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET "
+                    "value = excluded.value")
 
 /* ---- state_apply: one or a few for each entry type */
-STATEMENT(STREAM_PUT,
-          "INSERT INTO streams(publisher, stream, next_sequence) VALUES(?1, ?2, ?3)"
-          " ON CONFLICT(publisher, stream) DO UPDATE SET next_sequence = max(next_sequence, excluded.next_sequence)")
+STATEMENT(STREAM_PUT, "INSERT INTO streams(publisher, stream, next_sequence) VALUES(?1, ?2, ?3)"
+                      " ON CONFLICT(publisher, stream) DO UPDATE SET next_sequence = "
+                      "max(next_sequence, excluded.next_sequence)")
 STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5)")
 STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
-STATEMENT(DRAW_COMMIT,
-          "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, ?3, ?4) ON CONFLICT(day) DO NOTHING")
-STATEMENT(DRAW_RATE_PUT,
-          "INSERT INTO draw_rates(day, stratum, rate) VALUES(?1, ?2, ?3) ON CONFLICT(day, stratum) DO NOTHING")
-STATEMENT(DRAW_REVEAL, "UPDATE draws SET reveal_entry = ?2, key = ?3 WHERE day = ?1 AND reveal_entry IS NULL")
-STATEMENT(RECORD_PUT,
-          "INSERT INTO records VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-          " ?19, ?20, ?21)")
+STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
+                       "?3, ?4) ON CONFLICT(day) DO NOTHING")
+STATEMENT(DRAW_RATE_PUT, "INSERT INTO draw_rates(day, stratum, rate) VALUES(?1, ?2, ?3) ON "
+                         "CONFLICT(day, stratum) DO NOTHING")
+STATEMENT(DRAW_REVEAL,
+          "UPDATE draws SET reveal_entry = ?2, key = ?3 WHERE day = ?1 AND reveal_entry IS NULL")
+STATEMENT(RECORD_PUT, "INSERT INTO records VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+                      "?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+                      " ?19, ?20, ?21)")
 STATEMENT(IMAGE_PUT, "INSERT INTO images VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
-STATEMENT(ITEM_BY_KEY,
-          "SELECT item FROM items WHERE join_key = ?1 AND mode = ?2 AND site = ?3 AND decision_entry IS NOT NULL"
-          " ORDER BY decision_entry DESC LIMIT 1")
+STATEMENT(ITEM_BY_KEY, "SELECT item FROM items WHERE join_key = ?1 AND mode = ?2 AND site = ?3 AND "
+                       "decision_entry IS NOT NULL"
+                       " ORDER BY decision_entry DESC LIMIT 1")
 STATEMENT(REFUSAL_PUT, "INSERT INTO refusals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
-STATEMENT(RECORD_JOIN,
-          "UPDATE records SET late = CASE WHEN item IS ?2 THEN late ELSE 0 END, item = ?2 WHERE id = ?1")
+STATEMENT(
+    RECORD_JOIN,
+    "UPDATE records SET late = CASE WHEN item IS ?2 THEN late ELSE 0 END, item = ?2 WHERE id = ?1")
 STATEMENT(ITEM_FROM_RECORD,
           "INSERT INTO items(item, mode, site, lane, join_key, label, first_ns, score_entry)"
           " SELECT ?2, mode, site, lane, join_key, label, t_ns, ?3 FROM records WHERE id = ?1"
@@ -36,65 +40,77 @@ STATEMENT(CONTRIBUTION_PUT, "INSERT INTO contributions VALUES(?1, ?2, ?3, ?4, ?5
 STATEMENT(SCORE_MODEL_PUT, "INSERT INTO score_models VALUES(?1, ?2, ?3, ?4)")
 STATEMENT(REGION_PUT, "INSERT INTO regions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
 STATEMENT(ITEM_DECISION, "SELECT decision_entry FROM items WHERE item = ?1")
-STATEMENT(DECISION_PUT,
-          "INSERT INTO decisions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"
-          " ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)")
+STATEMENT(DECISION_PUT, "INSERT INTO decisions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                        "?11, ?12, ?13, ?14, ?15, ?16, ?17,"
+                        " ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)")
 STATEMENT(ITEM_DECIDE,
           "INSERT INTO items(item, mode, site, lane, join_key, label, first_ns, decision_entry)"
           " VALUES(?1, ?2, ?3, ?4, '', ?5, ?6, ?7)"
-          " ON CONFLICT(item) DO UPDATE SET decision_entry = excluded.decision_entry, mode = excluded.mode,"
+          " ON CONFLICT(item) DO UPDATE SET decision_entry = excluded.decision_entry, mode = "
+          "excluded.mode,"
           " site = excluded.site, lane = excluded.lane,"
           " label = CASE WHEN excluded.label = '' THEN label ELSE excluded.label END")
 STATEMENT(REFERRAL_PUT,
           "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, NULL, NULL)"
           " ON CONFLICT(item) DO NOTHING")
 STATEMENT(ACTION_PUT, "INSERT INTO actions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
-STATEMENT(REFERRAL_CLAIM,
-          "UPDATE referrals SET state = ?2, version = ?3, actor = ?4, claimed_ns = ?5 WHERE item = ?1")
-STATEMENT(REFERRAL_CLOSE,
-          "UPDATE referrals SET state = ?2, version = ?3, actor = CASE WHEN actor = '' THEN ?4 ELSE actor END,"
-          " closed_ns = ?5, code = ?6 WHERE item = ?1")
-STATEMENT(OUTCOME_PUT,
-          "INSERT INTO outcomes VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")
-STATEMENT(REQUEST_PUT,
-          "INSERT INTO requests(request_id, entry) VALUES(?1, ?2) ON CONFLICT(request_id) DO NOTHING")
+STATEMENT(
+    REFERRAL_CLAIM,
+    "UPDATE referrals SET state = ?2, version = ?3, actor = ?4, claimed_ns = ?5 WHERE item = ?1")
+STATEMENT(REFERRAL_CLOSE, "UPDATE referrals SET state = ?2, version = ?3, actor = CASE WHEN actor "
+                          "= '' THEN ?4 ELSE actor END,"
+                          " closed_ns = ?5, code = ?6 WHERE item = ?1")
+STATEMENT(OUTCOME_PUT, "INSERT INTO outcomes VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+                       "?12, ?13, ?14, ?15, ?16, ?17, ?18)")
+STATEMENT(
+    REQUEST_PUT,
+    "INSERT INTO requests(request_id, entry) VALUES(?1, ?2) ON CONFLICT(request_id) DO NOTHING")
 STATEMENT(SEAL_PUT, "INSERT INTO seals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 
 /* ---- what the judge line asks */
-STATEMENT(STREAMS, "SELECT publisher, stream, next_sequence FROM streams ORDER BY publisher, stream")
+STATEMENT(STREAMS,
+          "SELECT publisher, stream, next_sequence FROM streams ORDER BY publisher, stream")
 STATEMENT(UNDECIDED,
           "SELECT entry FROM records INDEXED BY records_free WHERE item IS NULL AND entry >= ?1"
           " UNION ALL SELECT records.entry FROM items INDEXED BY items_undecided"
-          " JOIN records ON records.item = items.item WHERE items.decision_entry IS NULL AND records.entry >= ?1"
+          " JOIN records ON records.item = items.item WHERE items.decision_entry IS NULL AND "
+          "records.entry >= ?1"
           " ORDER BY 1 LIMIT ?2")
-STATEMENT(RECENT_DECISIONS,
-          "SELECT decisions.item, decisions.mode, decisions.site, items.join_key, decisions.probability,"
-          " ifnull(scores.unscorable, '?') = '', decisions.decision = 'refer', decisions.t_ns, decisions.entry"
-          " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
-          " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
-          " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
+STATEMENT(
+    RECENT_DECISIONS,
+    "SELECT decisions.item, decisions.mode, decisions.site, items.join_key, decisions.probability,"
+    " ifnull(scores.unscorable, '?') = '', decisions.decision = 'refer', decisions.t_ns, "
+    "decisions.entry"
+    " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
+    " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
+    " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
 STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
-          " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
-STATEMENT(ITEM_DECLARATIONS,
-          "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' AND entry < ?2 ORDER BY entry LIMIT ?3")
-STATEMENT(MODELS,
-          "SELECT name, sha256 FROM models WHERE entry IN (SELECT max(entry) FROM models GROUP BY name)"
-          " ORDER BY name LIMIT ?1")
+                    " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
+STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
+                             "AND entry < ?2 ORDER BY entry LIMIT ?3")
+STATEMENT(
+    MODELS,
+    "SELECT name, sha256 FROM models WHERE entry IN (SELECT max(entry) FROM models GROUP BY name)"
+    " ORDER BY name LIMIT ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
 STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256 FROM config ORDER BY entry DESC LIMIT 1")
-STATEMENT(RECORD_KNOWN,
-          "SELECT max(sha256 = ?3) FROM records WHERE record_id = ?1 AND kind = ?2 HAVING count(*) > 0")
+STATEMENT(
+    RECORD_KNOWN,
+    "SELECT max(sha256 = ?3) FROM records WHERE record_id = ?1 AND kind = ?2 HAVING count(*) > 0")
 
 /* ---- commands and reports */
-STATEMENT(REFERRAL,
-          "SELECT coalesce(referrals.state, 'none'), coalesce(referrals.version, 0), coalesce(referrals.actor, ''),"
-          " decisions.id, items.mode, items.site FROM items JOIN decisions ON decisions.entry = items.decision_entry"
-          " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
+STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referrals.version, 0), "
+                    "coalesce(referrals.actor, ''),"
+                    " decisions.id, items.mode, items.site FROM items JOIN decisions ON "
+                    "decisions.entry = items.decision_entry"
+                    " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
 STATEMENT(REQUEST, "SELECT entry FROM requests WHERE request_id = ?1")
 STATEMENT(QUEUE_OPEN,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, referrals.state,"
-          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, decisions.cutoff,"
+          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
+          "referrals.state,"
+          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+          "decisions.cutoff,"
           " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
           " FROM referrals INDEXED BY referrals_open JOIN items ON items.item = referrals.item"
           " JOIN decisions ON decisions.entry = referrals.decision_entry"
@@ -102,8 +118,10 @@ STATEMENT(QUEUE_OPEN,
           " AND (?2 = '' OR referrals.site = ?2)"
           " ORDER BY referrals.priority DESC, referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(QUEUE_ALL,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, referrals.state,"
-          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, decisions.cutoff,"
+          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
+          "referrals.state,"
+          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+          "decisions.cutoff,"
           " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
           " FROM referrals JOIN items ON items.item = referrals.item"
           " JOIN decisions ON decisions.entry = referrals.decision_entry"
@@ -113,7 +131,8 @@ STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")
 STATEMENT(COUNT_UNDECIDED_RECORDS,
           "SELECT (SELECT count(*) FROM records INDEXED BY records_free WHERE item IS NULL)"
-          " + (SELECT count(*) FROM items INDEXED BY items_undecided JOIN records ON records.item = items.item"
+          " + (SELECT count(*) FROM items INDEXED BY items_undecided JOIN records ON records.item "
+          "= items.item"
           " WHERE items.decision_entry IS NULL)")
 STATEMENT(COUNT_OPEN_REFERRALS,
           "SELECT count(*) FROM referrals INDEXED BY referrals_open WHERE closed_ns IS NULL")

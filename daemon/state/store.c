@@ -12,10 +12,12 @@
 #include "proto/entry.h"
 #include "proto/hash.h"
 
-/* Statements are prepared once and kept: preparing costs more than running most of them. Damage is remembered rather than
- * repaired: the log is the truth, so a read model that SQLite calls corrupt is worth less than an empty one. */
+/* Statements are prepared once and kept: preparing costs more than running most of them. Damage is
+ * remembered rather than repaired: the log is the truth, so a read model that SQLite calls corrupt
+ * is worth less than an empty one. */
 
-/* A reader may meet the short lock of a checkpoint; longer than this means that somebody else writes our file. */
+/* A reader may meet the short lock of a checkpoint; longer than this means that somebody else
+ * writes our file. */
 #define BUSY_TIMEOUT_MS 5000
 
 struct statement {
@@ -62,12 +64,13 @@ static struct err store_err(struct store *self, int result, const char *where)
     }
 }
 
-/* In WAL mode even a reader needs the shared-memory file beside the database. When nobody has the store open and we may
- * not create that file (another user's directory), a database without pending WAL can be read as a file that nobody
- * changes. */
+/* In WAL mode even a reader needs the shared-memory file beside the database. When nobody has the
+ * store open and we may not create that file (another user's directory), a database without pending
+ * WAL can be read as a file that nobody changes. */
 static int open_reader(const char *path, sqlite3 **connection)
 {
-    int result = sqlite3_open_v2(path, connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    int result =
+        sqlite3_open_v2(path, connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     if (result == SQLITE_OK) {
         result = sqlite3_exec(*connection, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
     }
@@ -75,14 +78,16 @@ static int open_reader(const char *path, sqlite3 **connection)
     struct stat found;
     snprintf(wal, sizeof wal, "%s-wal", path);
     bool has_pending = stat(wal, &found) == 0 && found.st_size > 0;
-    if (result != SQLITE_CANTOPEN || has_pending || strpbrk(path, "?#%") != NULL || stat(path, &found) != 0) {
+    if (result != SQLITE_CANTOPEN || has_pending || strpbrk(path, "?#%") != NULL ||
+        stat(path, &found) != 0) {
         return result;
     }
     sqlite3_close(*connection);
     *connection = NULL;
     char uri[DURABLE_PATH_BYTES + 32];
     snprintf(uri, sizeof uri, "file:%s?immutable=1", path);
-    return sqlite3_open_v2(uri, connection, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
+    return sqlite3_open_v2(uri, connection,
+                           SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
 }
 
 struct err store_open(const char *path, bool write, struct store **out)
@@ -99,8 +104,9 @@ struct err store_open(const char *path, bool write, struct store **out)
     self->write = write;
     int result;
     if (write) {
-        result = sqlite3_open_v2(path, &self->connection,
-                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        result =
+            sqlite3_open_v2(path, &self->connection,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     } else {
         result = open_reader(path, &self->connection);
     }
@@ -167,8 +173,8 @@ struct err store_statement(struct store *self, enum statement_name name, struct 
     must(name < STATEMENT_COUNT);
     struct statement *statement = &self->statements[name];
     if (statement->prepared == NULL) {
-        int result = sqlite3_prepare_v3(self->connection, statement_sql[name], -1, SQLITE_PREPARE_PERSISTENT,
-                                        &statement->prepared, NULL);
+        int result = sqlite3_prepare_v3(self->connection, statement_sql[name], -1,
+                                        SQLITE_PREPARE_PERSISTENT, &statement->prepared, NULL);
         if (result != SQLITE_OK) {
             return store_err(self, result, "prepare statement of read model");
         }
@@ -180,10 +186,10 @@ struct err store_statement(struct store *self, enum statement_name name, struct 
     return err_none;
 }
 
-/* What a metric may do: read tables and call functions. ATTACH, PRAGMA and transactions count as "read-only" for SQLite,
- * so the statement's own flag is not enough. */
-static int allow_select(void *unused, int action, const char *first, const char *second, const char *database,
-                        const char *trigger)
+/* What a metric may do: read tables and call functions. ATTACH, PRAGMA and transactions count as
+ * "read-only" for SQLite, so the statement's own flag is not enough. */
+static int allow_select(void *unused, int action, const char *first, const char *second,
+                        const char *database, const char *trigger)
 {
     (void)unused, (void)first, (void)second, (void)database, (void)trigger;
     switch (action) {
@@ -272,17 +278,20 @@ void bind_real(struct statement *self, int position, double value)
 
 void bind_text(struct statement *self, int position, const char *text)
 {
-    note_bind(self, sqlite3_bind_text(self->prepared, position, text == NULL ? "" : text, -1, SQLITE_STATIC));
+    note_bind(self, sqlite3_bind_text(self->prepared, position, text == NULL ? "" : text, -1,
+                                      SQLITE_STATIC));
 }
 
 void bind_text_bytes(struct statement *self, int position, const char *text, uint32_t text_bytes)
 {
-    note_bind(self, sqlite3_bind_text64(self->prepared, position, text, text_bytes, SQLITE_STATIC, SQLITE_UTF8));
+    note_bind(self, sqlite3_bind_text64(self->prepared, position, text, text_bytes, SQLITE_STATIC,
+                                        SQLITE_UTF8));
 }
 
 void bind_blob(struct statement *self, int position, const void *bytes, uint32_t bytes_count)
 {
-    note_bind(self, sqlite3_bind_blob64(self->prepared, position, bytes, bytes_count, SQLITE_STATIC));
+    note_bind(self,
+              sqlite3_bind_blob64(self->prepared, position, bytes, bytes_count, SQLITE_STATIC));
 }
 
 void bind_null(struct statement *self, int position)
@@ -397,14 +406,16 @@ const char *statement_column_name(const struct statement *self, uint32_t positio
     return name == NULL ? "" : name;
 }
 
-const char *column_readable(struct statement *self, uint32_t position, char *hex, uint32_t hex_bytes)
+const char *column_readable(struct statement *self, uint32_t position, char *hex,
+                            uint32_t hex_bytes)
 {
     int type = sqlite3_column_type(self->prepared, (int)position);
     if (type == SQLITE_NULL) {
         return NULL;
     }
     must(hex_bytes >= 32);
-    if (type == SQLITE_FLOAT) { /* SQLite's own text has 15 digits: not enough to read the same double back */
+    if (type == SQLITE_FLOAT) { /* SQLite's own text has 15 digits: not enough to read the same
+                                   double back */
         number_format(sqlite3_column_double(self->prepared, (int)position), hex);
         return hex;
     }

@@ -12,8 +12,8 @@
 #include "verify/verify_story.h"
 #include "verify/verify_tree.h"
 
-/* A directory is a shard when anything of a shard is in it: with the checkpoint taken away the rest must still be
- * looked at, or deleting one file would turn "bad" into "nothing here". */
+/* A directory is a shard when anything of a shard is in it: with the checkpoint taken away the rest
+ * must still be looked at, or deleting one file would turn "bad" into "nothing here". */
 
 struct verify_sealed {
     char (*paths)[160];
@@ -74,7 +74,8 @@ static struct err verify_find(const char *directory, struct verify_report *repor
     }
     (void)closedir(listing);
     qsort(report->shards, report->shards_count, sizeof report->shards[0], verify_compare_shards);
-    return report->shards_count > 0 ? err_none : err_make(ERR_NOT_FOUND, "no log below this directory");
+    return report->shards_count > 0 ? err_none
+                                    : err_make(ERR_NOT_FOUND, "no log below this directory");
 }
 
 static struct err verify_keep_sealed(struct verify_sealed *sealed, const struct verify_story *story)
@@ -84,7 +85,8 @@ static struct err verify_keep_sealed(struct verify_sealed *sealed, const struct 
     if (count == 0) {
         return err_none;
     }
-    void *grown = reallocarray(sealed->paths, (size_t)(sealed->count + count), sizeof *sealed->paths);
+    void *grown =
+        reallocarray(sealed->paths, (size_t)(sealed->count + count), sizeof *sealed->paths);
     if (grown == NULL) {
         return err_make(ERR_MEMORY, "verify_keep_sealed");
     }
@@ -96,7 +98,8 @@ static struct err verify_keep_sealed(struct verify_sealed *sealed, const struct 
 }
 
 static struct err verify_shard(const struct verify_conf *conf, struct verify_report *report,
-                               struct verify_shard *shard, const char *archive_directory, struct verify_sealed *sealed)
+                               struct verify_shard *shard, const char *archive_directory,
+                               struct verify_sealed *sealed)
 {
     struct verify_heads heads;
     struct verify_story *story = NULL;
@@ -135,7 +138,8 @@ struct err verify_run(const struct verify_conf *conf, struct verify_report *repo
         return err;
     }
     (void)snprintf(archive_path, sizeof archive_path, "%s/archive", conf->directory);
-    const char *archive_directory = verify_is_there(conf->directory, "archive") ? archive_path : NULL;
+    const char *archive_directory =
+        verify_is_there(conf->directory, "archive") ? archive_path : NULL;
     for (uint32_t i = 0; i < report->shards_count && !err_is(err); i++) {
         err = verify_shard(conf, report, &report->shards[i], archive_directory, &sealed);
     }

@@ -11,8 +11,9 @@
 
 #include "base/durable.h"
 
-/* The copies are listed before the newest checkpoint is read: a log that is being written while we look then shows a
- * newest one that is at least as large. A copy that is larger than the newest was signed and taken back. */
+/* The copies are listed before the newest checkpoint is read: a log that is being written while we
+ * look then shows a newest one that is at least as large. A copy that is larger than the newest was
+ * signed and taken back. */
 
 #define HEADS_MAX (UINT64_C(1) << 28) /* eight years at one a second */
 
@@ -33,17 +34,19 @@ static struct err heads_key_text(const char *given, char out[NOTE_VKEY_BYTES_MAX
     size_t line_bytes = strcspn(out, "\n");
     out[line_bytes] = '\0';
     free(bytes);
-    return bytes_count <= line_bytes + 1 ? err_none : err_make(ERR_KEY, "more than one line in key file");
+    return bytes_count <= line_bytes + 1 ? err_none
+                                         : err_make(ERR_KEY, "more than one line in key file");
 }
 
-static bool heads_read_key(struct verify_report *report, struct verify_shard *shard, const char *given,
-                           struct note_vkey *out)
+static bool heads_read_key(struct verify_report *report, struct verify_shard *shard,
+                           const char *given, struct note_vkey *out)
 {
     char path[DURABLE_PATH_BYTES + 16];
     char beside[NOTE_VKEY_BYTES_MAX] = "";
     char text[NOTE_VKEY_BYTES_MAX] = "";
     (void)snprintf(path, sizeof path, "%s/vkey", shard->path);
-    struct err err = access(path, F_OK) == 0 ? heads_key_text(path, beside) : err_make(ERR_NOT_FOUND, "");
+    struct err err =
+        access(path, F_OK) == 0 ? heads_key_text(path, beside) : err_make(ERR_NOT_FOUND, "");
     if (err_is(err)) {
         verify_problem(report, "%s: missing or unreadable", path);
     }
@@ -110,8 +113,8 @@ static bool heads_parse_size(const char *name, uint64_t *size)
     return errno == 0 && *end == '\0' && strcmp(again, name) == 0;
 }
 
-static struct err heads_read_copy(struct verify_heads *self, struct verify_report *report, const char *folder,
-                                  const char *name)
+static struct err heads_read_copy(struct verify_heads *self, struct verify_report *report,
+                                  const char *folder, const char *name)
 {
     char path[2 * DURABLE_PATH_BYTES];
     struct checkpoint checkpoint;
@@ -133,7 +136,8 @@ static struct err heads_read_copy(struct verify_heads *self, struct verify_repor
     return heads_add(self, &checkpoint);
 }
 
-static struct err heads_read_copies(struct verify_heads *self, struct verify_report *report, const char *shard_path)
+static struct err heads_read_copies(struct verify_heads *self, struct verify_report *report,
+                                    const char *shard_path)
 {
     char folder[DURABLE_PATH_BYTES + 16];
     (void)snprintf(folder, sizeof folder, "%s/checkpoints", shard_path);
@@ -143,7 +147,8 @@ static struct err heads_read_copies(struct verify_heads *self, struct verify_rep
         return err_none;
     }
     struct err err = err_none;
-    for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err); name = readdir(listing)) {
+    for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err);
+         name = readdir(listing)) {
         if (name->d_name[0] != '.') {
             err = heads_read_copy(self, report, folder, name->d_name);
         }
@@ -159,9 +164,11 @@ static int heads_compare(const void *a, const void *b)
     return (left->size > right->size) - (left->size < right->size);
 }
 
-/* The newest is what `checkpoint` says; when that is no good, the largest good copy lets the rest be checked. */
-static bool heads_find_newest(struct verify_heads *self, struct verify_report *report, const char *path,
-                              bool has_checkpoint, const struct checkpoint *checkpoint)
+/* The newest is what `checkpoint` says; when that is no good, the largest good copy lets the rest
+ * be checked. */
+static bool heads_find_newest(struct verify_heads *self, struct verify_report *report,
+                              const char *path, bool has_checkpoint,
+                              const struct checkpoint *checkpoint)
 {
     const struct verify_head *largest = self->count == 0 ? NULL : &self->heads[self->count - 1];
     if (!has_checkpoint) {
@@ -173,14 +180,16 @@ static bool heads_find_newest(struct verify_heads *self, struct verify_report *r
     self->newest.size = checkpoint->size;
     memcpy(self->newest.root, checkpoint->root, HASH_BYTES);
     if (largest != NULL && largest->size > checkpoint->size) {
-        verify_problem(report, "%s: %" PRIu64 " entries, but a checkpoint of %" PRIu64
-                       " entries was signed: the log was rolled back", path, checkpoint->size, largest->size);
+        verify_problem(report,
+                       "%s: %" PRIu64 " entries, but a checkpoint of %" PRIu64
+                       " entries was signed: the log was rolled back",
+                       path, checkpoint->size, largest->size);
     }
     return true;
 }
 
-struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard, const char *vkey,
-                             struct verify_heads *out, bool *usable)
+struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard,
+                             const char *vkey, struct verify_heads *out, bool *usable)
 {
     char path[DURABLE_PATH_BYTES + 16];
     struct checkpoint checkpoint;
@@ -234,7 +243,9 @@ void verify_heads_meet(struct verify_heads *self, uint64_t size, const uint8_t r
 void verify_heads_finish(struct verify_heads *self, struct verify_report *report, const char *path)
 {
     if (self->differing > 0) {
-        verify_problem(report, "%s/checkpoints/%" PRIu64 ": root is not that of the entries (first of %" PRIu64 ")",
+        verify_problem(report,
+                       "%s/checkpoints/%" PRIu64
+                       ": root is not that of the entries (first of %" PRIu64 ")",
                        path, self->first_differing, self->differing);
     }
 }

@@ -2,8 +2,8 @@
 #ifndef VERIFY_CHECKPOINTS_H
 #define VERIFY_CHECKPOINTS_H
 
-/* Verify checkpoints: the key, the signed tree heads of a shard, and which of them the tree must still meet. One
- * thread. */
+/* Verify checkpoints: the key, the signed tree heads of a shard, and which of them the tree must
+ * still meet. One thread. */
 
 #include "proto/note.h"
 #include "verify/verify_report.h"
@@ -19,18 +19,20 @@ struct verify_heads {
     struct verify_head *heads; /* every one with a good signature, smallest first */
     uint64_t count;
     uint64_t capacity;
-    uint64_t met;           /* compared with the tree so far */
-    uint64_t differing;     /* with another root than the tree's */
+    uint64_t met;       /* compared with the tree so far */
+    uint64_t differing; /* with another root than the tree's */
     uint64_t first_differing;
 };
 
-/* vkey is a key or the name of a file that holds one; NULL takes the one beside the log. *usable is false when there
- * is no good key or no good checkpoint: then the problem has been reported and nothing more can be checked. */
-MUST_USE struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard, const char *vkey,
-                                      struct verify_heads *out, bool *usable);
+/* vkey is a key or the name of a file that holds one; NULL takes the one beside the log. *usable is
+ * false when there is no good key or no good checkpoint: then the problem has been reported and
+ * nothing more can be checked. */
+MUST_USE struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard,
+                                      const char *vkey, struct verify_heads *out, bool *usable);
 void verify_heads_fini(struct verify_heads *self);
 
-/* The tree has `size` entries and this root now: compare with every head of that size. Sizes must not go down. */
+/* The tree has `size` entries and this root now: compare with every head of that size. Sizes must
+ * not go down. */
 void verify_heads_meet(struct verify_heads *self, uint64_t size, const uint8_t root[HASH_BYTES]);
 /* Size of the next head to meet; UINT64_MAX when none is left. */
 uint64_t verify_heads_next(const struct verify_heads *self);

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The draw of an item is HMAC-SHA-256(key of the day, item id); its first 53 bits, big-endian, are a number u in [0,
- * 1); the item is drawn when u < the rate of its stratum. Rates were committed with the key: a stratum
- * "truck/site/lane" takes the row of its own name, else "truck/site", else "truck", else "*". */
+/* The draw of an item is HMAC-SHA-256(key of the day, item id); its first 53 bits, big-endian, are
+ * a number u in [0, 1); the item is drawn when u < the rate of its stratum. Rates were committed
+ * with the key: a stratum "truck/site/lane" takes the row of its own name, else "truck/site", else
+ * "truck", else "*". */
 
 #define DRAW_SCHEME_KNOWN "hmac-sha256-53bit-v1"
 #define DRAW_DAYS_MAX 4096u /* a shard is a year */
@@ -48,7 +49,8 @@ struct verify_draws {
     uint64_t waiting_capacity;
 };
 
-struct err verify_draws_open(struct verify_report *report, struct verify_shard *shard, struct verify_draws **out)
+struct err verify_draws_open(struct verify_report *report, struct verify_shard *shard,
+                             struct verify_draws **out)
 {
     struct verify_draws *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -102,13 +104,16 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     const char *day_text = commit->day == NULL ? "" : commit->day;
     struct draw_day *day = draws_day(self, day_text);
     if (strlen(day_text) + 1 != sizeof day->day || self->days_count == DRAW_DAYS_MAX) {
-        verify_problem(self->report, "entry %" PRIu64 ": draw.commit with day '%s', or too many days", entry->n,
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": draw.commit with day '%s', or too many days", entry->n,
                        day_text);
         return err_none;
     }
     if (day != NULL) {
         if (!hash_equal(day->commitment, commit->commitment)) {
-            verify_problem(self->report, "entry %" PRIu64 ": second commitment for day %s, not that of entry %" PRIu64,
+            verify_problem(self->report,
+                           "entry %" PRIu64
+                           ": second commitment for day %s, not that of entry %" PRIu64,
                            entry->n, day_text, day->commit_index);
         }
         return err_none;
@@ -128,7 +133,8 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
         day->rates[i].rate = commit->rates[i].rate;
     }
     if (!day->scheme_known) {
-        verify_warning(self->report, "entry %" PRIu64 ": draws of %s by a scheme unknown here are not made again",
+        verify_warning(self->report,
+                       "entry %" PRIu64 ": draws of %s by a scheme unknown here are not made again",
                        entry->n, day->day);
     }
     self->shard->draw_days++;
@@ -163,7 +169,8 @@ static struct err draws_wait(struct verify_draws *self, const struct draw_waitin
 {
     if (self->waiting_count == self->waiting_capacity) {
         uint64_t grown_count = self->waiting_capacity == 0 ? 1024 : self->waiting_capacity * 2;
-        struct draw_waiting *grown = reallocarray(self->waiting, (size_t)grown_count, sizeof *grown);
+        struct draw_waiting *grown =
+            reallocarray(self->waiting, (size_t)grown_count, sizeof *grown);
         if (grown == NULL) {
             return err_make(ERR_MEMORY, "draws_wait");
         }
@@ -186,35 +193,41 @@ struct err verify_draws_decision(struct verify_draws *self, const struct entry *
     struct draw_day *day = draws_day(self, day_text);
     double committed = 0;
     if (day == NULL) {
-        verify_problem(self->report, "entry %" PRIu64 ": decision drawn before a key was committed for day '%s'",
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": decision drawn before a key was committed for day '%s'",
                        entry->n, day_text);
         return err_none;
     }
     if (day->revealed) {
-        verify_problem(self->report, "entry %" PRIu64 ": decision drawn with the key of %s after it was revealed",
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": decision drawn with the key of %s after it was revealed",
                        entry->n, day->day);
     }
     const char *stratum = decision->draw_stratum == NULL ? "" : decision->draw_stratum;
     if (!draws_committed_rate(day, stratum, &committed)) {
-        verify_problem(self->report, "entry %" PRIu64 ": no rate was committed for stratum '%s' on %s", entry->n,
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": no rate was committed for stratum '%s' on %s", entry->n,
                        stratum, day->day);
     } else if (committed < decision->random_rate || committed > decision->random_rate) {
-        verify_problem(self->report, "entry %" PRIu64 ": random rate %g, but %g was committed for '%s' on %s", entry->n,
-                       decision->random_rate, committed, stratum, day->day);
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": random rate %g, but %g was committed for '%s' on %s",
+                       entry->n, decision->random_rate, committed, stratum, day->day);
     }
     if (!day->scheme_known || !entry->has_item) {
         return err_none;
     }
     struct draw_waiting waiting = {.entry_index = entry->n,
                                    .day_index = (uint32_t)(day - self->days),
-                                   .says_drawn = draws_arm_is(decision, "random") || draws_arm_is(decision, "both"),
+                                   .says_drawn = draws_arm_is(decision, "random") ||
+                                                 draws_arm_is(decision, "both"),
                                    .rate = decision->random_rate};
     memcpy(waiting.item, entry->item, ITEM_ID_BYTES);
     memcpy(waiting.draw, decision->draw, HASH_BYTES);
     return draws_wait(self, &waiting);
 }
 
-static void draws_check(struct verify_draws *self, const struct draw_waiting *waiting, const uint8_t key[HASH_BYTES])
+static void draws_check(struct verify_draws *self, const struct draw_waiting *waiting,
+                        const uint8_t key[HASH_BYTES])
 {
     uint8_t draw[HASH_BYTES];
     uint64_t first_bits = 0;
@@ -225,11 +238,13 @@ static void draws_check(struct verify_draws *self, const struct draw_waiting *wa
     double u = (double)(first_bits >> 3) / 9007199254740992.0; /* 53 of the 56 bits, over 2^53 */
     self->shard->draws_checked++;
     if (!hash_equal(draw, waiting->draw)) {
-        verify_problem(self->report, "entry %" PRIu64 ": draw is not what the revealed key gives for this item",
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": draw is not what the revealed key gives for this item",
                        waiting->entry_index);
     } else if ((u < waiting->rate) != waiting->says_drawn) {
-        verify_problem(self->report, "entry %" PRIu64 ": u = %.17g with rate %g, but the decision says %s",
-                       waiting->entry_index, u, waiting->rate, waiting->says_drawn ? "drawn" : "not drawn");
+        verify_problem(
+            self->report, "entry %" PRIu64 ": u = %.17g with rate %g, but the decision says %s",
+            waiting->entry_index, u, waiting->rate, waiting->says_drawn ? "drawn" : "not drawn");
     }
 }
 
@@ -240,13 +255,16 @@ void verify_draws_reveal(struct verify_draws *self, const struct entry *entry)
     struct draw_day *day = draws_day(self, day_text);
     uint8_t commitment[HASH_BYTES];
     if (day == NULL) {
-        verify_problem(self->report, "entry %" PRIu64 ": key revealed for day '%s', which was never committed",
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": key revealed for day '%s', which was never committed",
                        entry->n, day_text);
         return;
     }
     sha256_of(reveal->key, HASH_BYTES, commitment);
     if (!hash_equal(commitment, day->commitment)) {
-        verify_problem(self->report, "entry %" PRIu64 ": revealed key of %s is not the one committed in entry %" PRIu64,
+        verify_problem(self->report,
+                       "entry %" PRIu64
+                       ": revealed key of %s is not the one committed in entry %" PRIu64,
                        entry->n, day->day, day->commit_index);
         return;
     }
@@ -268,7 +286,8 @@ void verify_draws_finish(struct verify_draws *self)
     self->shard->draws_waiting = self->waiting_count;
     for (uint32_t i = 0; i + 1 < self->days_count; i++) { /* the last day may still be open */
         if (!self->days[i].revealed) {
-            verify_warning(self->report, "draw day %s: its key was never revealed, its draws cannot be checked",
+            verify_warning(self->report,
+                           "draw day %s: its key was never revealed, its draws cannot be checked",
                            self->days[i].day);
         }
     }

@@ -2,9 +2,10 @@
 #ifndef VERIFY_DRAWS_H
 #define VERIFY_DRAWS_H
 
-/* Verify draws: the random arm. A key is committed before its day's first draw and revealed after its last one; every
- * draw is kept until the key is known and then made again. The function is written here a second time on purpose: a
- * checker that used the daemon's would repeat its mistakes. */
+/* Verify draws: the random arm. A key is committed before its day's first draw and revealed after
+ * its last one; every draw is kept until the key is known and then made again. The function is
+ * written here a second time on purpose: a checker that used the daemon's would repeat its
+ * mistakes. */
 
 #include "proto/entry.h"
 #include "verify/verify_report.h"

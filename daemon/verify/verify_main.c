@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "verify/verify.h"
 
-/* triage-verify: exit 0 when everything checks, 1 when something does not, 2 when there was nothing to check. */
+/* triage-verify: exit 0 when everything checks, 1 when something does not, 2 when there was nothing
+ * to check. */
 
 static const char usage_text[] =
     "usage: triage-verify [--vkey KEY] [--json] [--quiet] DIR\n"
@@ -20,13 +21,18 @@ static const char usage_text[] =
     "  --quiet     problems and the verdict only, no progress\n"
     "  --version   print the version\n"
     "\n"
+    "A log that was cut at its end together with its checkpoints looks whole: only somebody who "
+    "kept\n"
+    "a later checkpoint, or a witness, can tell. Keep copies of log/<shard>/checkpoint.\n"
+    "\n"
     "exit status: 0 everything checks, 1 problems, 2 nothing found or wrong usage\n";
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"vkey", required_argument, NULL, 'k'}, {"json", no_argument, NULL, 'j'},
-                                            {"quiet", no_argument, NULL, 'q'},      {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"vkey", required_argument, NULL, 'k'}, {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},      {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
     struct verify_conf conf = {.now_ns = clock_utc_ns()};
     bool json = false;
     bool quiet = false;

@@ -2,9 +2,9 @@
 #ifndef VERIFY_REPORT_H
 #define VERIFY_REPORT_H
 
-/* Verify report: what was looked at and what is wrong, for people and as JSON. A problem is something that an honest
- * log never shows; a warning is something that a reader should know. Lines kept are bounded, counts are not. One
- * thread. */
+/* Verify report: what was looked at and what is wrong, for people and as JSON. A problem is
+ * something that an honest log never shows; a warning is something that a reader should know. Lines
+ * kept are bounded, counts are not. One thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +44,7 @@ struct verify_shard {
     uint64_t draws_checked;
     uint64_t draws_waiting;
     uint64_t seals;
+    uint64_t seals_unchecked; /* no archive directory was given */
     uint64_t archive_files;
     uint64_t archive_entries;
     uint64_t archive_images;
@@ -59,8 +60,10 @@ struct verify_report {
 MUST_USE struct err verify_report_init(struct verify_report *self);
 void verify_report_fini(struct verify_report *self);
 /* "where: what"; cut at VERIFY_LINE_BYTES - 1. */
-void verify_problem(struct verify_report *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void verify_warning(struct verify_report *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void verify_problem(struct verify_report *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void verify_warning(struct verify_report *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Text for people; quiet prints problems and the last line alone. */
 void verify_report_print(const struct verify_report *self, bool quiet, FILE *out);

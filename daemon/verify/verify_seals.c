@@ -57,13 +57,17 @@ static void seals_check_entries(struct verify_report *report, struct verify_shar
         uint32_t bytes_count = 0;
         uint8_t in_file[HASH_BYTES];
         uint8_t in_log[HASH_BYTES];
-        if (err_is(archive_file_entry(file, i, &bytes, &bytes_count)) || !verify_leaves_at(leaves, i, in_log)) {
-            verify_problem(report, "archive/%s: entry %" PRIu64 " is missing in the file or in the log", seal->path, i);
+        if (err_is(archive_file_entry(file, i, &bytes, &bytes_count)) ||
+            !verify_leaves_at(leaves, i, in_log)) {
+            verify_problem(report,
+                           "archive/%s: entry %" PRIu64 " is missing in the file or in the log",
+                           seal->path, i);
             break;
         }
         merkle_leaf(bytes, bytes_count, in_file);
         if (!hash_equal(in_file, in_log)) {
-            verify_problem(report, "archive/%s: entry %" PRIu64 " is not the one in the log", seal->path, i);
+            verify_problem(report, "archive/%s: entry %" PRIu64 " is not the one in the log",
+                           seal->path, i);
             break;
         }
         shard->archive_entries++;
@@ -94,34 +98,37 @@ static void seals_check_inside(struct verify_report *report, struct verify_shard
     if (summary.first_index != seal->first_index || summary.last_index != seal->last_index ||
         strcmp(summary.origin, shard->origin) != 0) {
         verify_problem(report,
-                       "archive/%s: holds entries %" PRIu64 "..%" PRIu64 " of %s, the seal says %" PRIu64 "..%" PRIu64,
-                       seal->path, summary.first_index, summary.last_index, summary.origin, seal->first_index,
-                       seal->last_index);
+                       "archive/%s: holds entries %" PRIu64 "..%" PRIu64
+                       " of %s, the seal says %" PRIu64 "..%" PRIu64,
+                       seal->path, summary.first_index, summary.last_index, summary.origin,
+                       seal->first_index, seal->last_index);
         return;
     }
     seals_check_entries(report, shard, seal, file);
 }
 
-static void seals_check_file(struct verify_report *report, struct verify_shard *shard, const struct verify_seal *seal,
-                             const char *archive_directory)
+static void seals_check_file(struct verify_report *report, struct verify_shard *shard,
+                             const struct verify_seal *seal, const char *archive_directory)
 {
     char path[DURABLE_PATH_BYTES + sizeof seal->path];
     uint8_t sha256[HASH_BYTES];
     uint64_t file_bytes = 0;
     struct archive_file *file = NULL;
     if (!seals_path_is_plain(seal->path)) {
-        verify_problem(report, "entry %" PRIu64 ": seal of the path '%s'", seal->entry_index, seal->path);
+        verify_problem(report, "entry %" PRIu64 ": seal of the path '%s'", seal->entry_index,
+                       seal->path);
         return;
     }
     (void)snprintf(path, sizeof path, "%s/%s", archive_directory, seal->path);
     if (!seals_hash_file(path, &file_bytes, sha256)) {
-        verify_problem(report, "archive/%s: missing or unreadable (sealed by entry %" PRIu64 ")", seal->path,
-                       seal->entry_index);
+        verify_problem(report, "archive/%s: missing or unreadable (sealed by entry %" PRIu64 ")",
+                       seal->path, seal->entry_index);
         return;
     }
     if (file_bytes != seal->file_bytes || !hash_equal(sha256, seal->sha256)) {
-        verify_problem(report, "archive/%s: %s is not that of its seal in entry %" PRIu64, seal->path,
-                       file_bytes != seal->file_bytes ? "length" : "SHA-256", seal->entry_index);
+        verify_problem(report, "archive/%s: %s is not that of its seal in entry %" PRIu64,
+                       seal->path, file_bytes != seal->file_bytes ? "length" : "SHA-256",
+                       seal->entry_index);
         return;
     }
     struct err err = archive_file_open(path, &file);
@@ -135,21 +142,25 @@ static void seals_check_file(struct verify_report *report, struct verify_shard *
     archive_file_close(&file);
 }
 
-struct err verify_seals(struct verify_report *report, struct verify_shard *shard, const struct verify_story *story,
-                        const char *archive_directory, bool progress)
+struct err verify_seals(struct verify_report *report, struct verify_shard *shard,
+                        const struct verify_story *story, const char *archive_directory,
+                        bool progress)
 {
     uint64_t count = 0;
     const struct verify_seal *seals = verify_story_seals(story, &count);
     if (archive_directory == NULL) {
+        shard->seals_unchecked = count;
         if (count > 0) {
-            verify_warning(report, "%s: %" PRIu64 " sealed archive files are not here and were not checked",
+            verify_warning(report,
+                           "%s: %" PRIu64 " sealed archive files are not here and were not checked",
                            shard->path, count);
         }
         return err_none;
     }
     for (uint64_t i = 0; i < count; i++) {
         if (progress) {
-            (void)fprintf(stderr, "\r%s: archive file %" PRIu64 " of %" PRIu64 " ", shard->origin, i + 1, count);
+            (void)fprintf(stderr, "\r%s: archive file %" PRIu64 " of %" PRIu64 " ", shard->origin,
+                          i + 1, count);
         }
         seals_check_file(report, shard, &seals[i], archive_directory);
     }
@@ -169,21 +180,24 @@ static bool seals_names(const char (*sealed)[160], uint64_t sealed_count, const 
     return false;
 }
 
-/* A crash between the name and the seal leaves one such file; the next start builds it again and seals it. */
-void verify_unsealed(struct verify_report *report, const char *archive_directory, const char (*sealed)[160],
-                     uint64_t sealed_count)
+/* A crash between the name and the seal leaves one such file; the next start builds it again and
+ * seals it. */
+void verify_unsealed(struct verify_report *report, const char *archive_directory,
+                     const char (*sealed)[160], uint64_t sealed_count)
 {
     char root[DURABLE_PATH_BYTES];
     (void)snprintf(root, sizeof root, "%s", archive_directory);
     char *const roots[] = {root, NULL};
     size_t root_bytes = strlen(root);
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL; found = fts_read(walk)) {
+    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL;
+         found = fts_read(walk)) {
         size_t name_bytes = found->fts_namelen;
         bool is_file = found->fts_info == FTS_F && name_bytes > 3 &&
                        strcmp(found->fts_name + name_bytes - 3, ".h5") == 0;
         const char *below = found->fts_path + root_bytes + 1;
-        if (is_file && found->fts_pathlen > root_bytes + 1 && !seals_names(sealed, sealed_count, below)) {
+        if (is_file && found->fts_pathlen > root_bytes + 1 &&
+            !seals_names(sealed, sealed_count, below)) {
             verify_warning(report, "archive/%s: no entry seals it", below);
         }
     }

@@ -10,12 +10,14 @@
 #include "base/id_map.h"
 #include "verify/verify_draws.h"
 
-/* Entry ids map to index and type, item ids to a record that the item's entries fill from score to outcome. After a
- * gap, what is unknown may have been in it, so only contradictions between entries that are there stay problems. */
+/* Entry ids map to index and type, item ids to a record that the item's entries fill from score to
+ * outcome. After a gap, what is unknown may have been in it, so only contradictions between entries
+ * that are there stay problems. */
 
 #define STORY_TYPE_BITS 8u
 #define STORY_SUM_TOLERANCE 1e-6 /* of a sum of at most 24 logits, each given exactly */
-#define STORY_EARLIEST_NS INT64_C(1577836800000000000) /* 2020: older than any log of this format */
+#define STORY_EARLIEST_NS INT64_C(1577836800000000000) /* 2020: older than any log of this format \
+                                                        */
 #define STORY_BACKWARDS_NS (INT64_C(3600) * NS_PER_S)
 #define STORY_AHEAD_NS (INT64_C(86400) * NS_PER_S)
 
@@ -49,8 +51,8 @@ struct verify_story {
     uint8_t arena_memory[ENTRY_ARENA_BYTES];
 };
 
-struct err verify_story_open(struct verify_report *report, struct verify_shard *shard, int64_t now_ns,
-                             struct verify_story **out)
+struct err verify_story_open(struct verify_report *report, struct verify_shard *shard,
+                             int64_t now_ns, struct verify_story **out)
 {
     struct verify_story *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -100,13 +102,15 @@ void verify_story_finish(struct verify_story *self)
 }
 
 /* The record of the entry's item, made when it is new; NULL when the entry has none. */
-static struct err story_item(struct verify_story *self, const struct entry *entry, struct story_item **out)
+static struct err story_item(struct verify_story *self, const struct entry *entry,
+                             struct story_item **out)
 {
     uint64_t at = 0;
     bool added = false;
     *out = NULL;
     if (!entry->has_item) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s without an item", entry->n, entry_type_text(entry->type));
+        verify_problem(self->report, "entry %" PRIu64 ": %s without an item", entry->n,
+                       entry_type_text(entry->type));
         return err_none;
     }
     if (id_map_find(&self->item_ids, entry->item, &at)) {
@@ -132,8 +136,8 @@ static struct err story_item(struct verify_story *self, const struct entry *entr
 }
 
 /* How many causes are entries of type a or b, seen before this one. */
-static uint32_t story_causes_of(struct verify_story *self, const struct entry *entry, enum entry_type a,
-                                enum entry_type b, uint64_t *last_index)
+static uint32_t story_causes_of(struct verify_story *self, const struct entry *entry,
+                                enum entry_type a, enum entry_type b, uint64_t *last_index)
 {
     uint32_t found = 0;
     for (uint32_t i = 0; i < entry->causes_count; i++) {
@@ -142,7 +146,8 @@ static uint32_t story_causes_of(struct verify_story *self, const struct entry *e
         uuid_format(entry->causes[i], id);
         if (!id_map_find(&self->ids, entry->causes[i], &value)) {
             if (!self->gap) {
-                verify_problem(self->report, "entry %" PRIu64 ": cause %s is no entry before it", entry->n, id);
+                verify_problem(self->report, "entry %" PRIu64 ": cause %s is no entry before it",
+                               entry->n, id);
             }
             continue;
         }
@@ -165,11 +170,12 @@ static void story_check_sum(struct verify_story *self, const struct entry *entry
     double probability = 1 / (1 + exp(-score->logit));
     /* Written so that NaN is a problem too. */
     if (!(fabs(sum - score->logit) <= STORY_SUM_TOLERANCE * (1 + fabs(sum)))) {
-        verify_problem(self->report, "entry %" PRIu64 ": contributions sum to %g, the logit is %g", entry->n, sum,
-                       score->logit);
+        verify_problem(self->report, "entry %" PRIu64 ": contributions sum to %g, the logit is %g",
+                       entry->n, sum, score->logit);
     }
     if (!(fabs(probability - score->probability) <= STORY_SUM_TOLERANCE)) {
-        verify_problem(self->report, "entry %" PRIu64 ": probability %g is not the sigmoid of logit %g", entry->n,
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": probability %g is not the sigmoid of logit %g", entry->n,
                        score->probability, score->logit);
     }
 }
@@ -186,7 +192,8 @@ static struct err story_score(struct verify_story *self, const struct entry *ent
     uint32_t received_count =
         story_causes_of(self, entry, ENTRY_SCAN_RECEIVED, ENTRY_DECLARATION_RECEIVED, &cause_index);
     if (received_count == 0 && !self->gap) {
-        verify_problem(self->report, "entry %" PRIu64 ": score of nothing that was received", entry->n);
+        verify_problem(self->report, "entry %" PRIu64 ": score of nothing that was received",
+                       entry->n);
     }
     item->scored = true;
     item->scorable = score->unscorable == NULL || score->unscorable[0] == '\0';
@@ -210,14 +217,17 @@ static void story_check_arm(struct verify_story *self, const struct entry *entry
     bool named = story_same(decision->arm, "target") || story_same(decision->arm, "random") ||
                  story_same(decision->arm, "both") || story_same(decision->arm, "cautious");
     if (!refers && !story_same(decision->decision, "release")) {
-        verify_problem(self->report, "entry %" PRIu64 ": unknown decision '%s'", entry->n, decision->decision);
+        verify_problem(self->report, "entry %" PRIu64 ": unknown decision '%s'", entry->n,
+                       decision->decision);
     } else if (refers != named) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s by arm '%s'", entry->n, decision->decision, decision->arm);
+        verify_problem(self->report, "entry %" PRIu64 ": %s by arm '%s'", entry->n,
+                       decision->decision, decision->arm);
     }
-    if (!(decision->propensity >= decision->random_rate && decision->propensity <= 1 && decision->random_rate >= 0) ||
+    if (!(decision->propensity >= decision->random_rate && decision->propensity <= 1 &&
+          decision->random_rate >= 0) ||
         (refers && !(decision->propensity > 0))) {
-        verify_problem(self->report, "entry %" PRIu64 ": propensity %g with random rate %g", entry->n,
-                       decision->propensity, decision->random_rate);
+        verify_problem(self->report, "entry %" PRIu64 ": propensity %g with random rate %g",
+                       entry->n, decision->propensity, decision->random_rate);
     }
 }
 
@@ -234,22 +244,29 @@ static struct err story_decision(struct verify_story *self, const struct entry *
     if (!by_score && !self->gap) {
         uint64_t received_index = 0;
         bool unscorable = story_same(decision->arm, "cautious") || !item->scored;
-        if (!unscorable || story_causes_of(self, entry, ENTRY_SCAN_RECEIVED, ENTRY_DECLARATION_RECEIVED,
-                                           &received_index) == 0) {
+        if (!unscorable || story_causes_of(self, entry, ENTRY_SCAN_RECEIVED,
+                                           ENTRY_DECLARATION_RECEIVED, &received_index) == 0) {
             verify_problem(self->report, "entry %" PRIu64 ": decision without a score", entry->n);
         }
     } else if (by_score && item->scored && item->score_index != cause_index) {
-        verify_problem(self->report, "entry %" PRIu64 ": decision by the score of entry %" PRIu64
-                       ", the item's newest is entry %" PRIu64, entry->n, cause_index, item->score_index);
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": decision by the score of entry %" PRIu64
+                       ", the item's newest is entry %" PRIu64,
+                       entry->n, cause_index, item->score_index);
     } else if (by_score && item->scored && item->scorable &&
-               (decision->probability < item->probability || decision->probability > item->probability)) {
-        verify_problem(self->report, "entry %" PRIu64 ": decision by probability %.17g, the score says %.17g", entry->n,
-                       decision->probability, item->probability);
+               (decision->probability < item->probability ||
+                decision->probability > item->probability)) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": decision by probability %.17g, the score says %.17g",
+                       entry->n, decision->probability, item->probability);
     } else if (by_score && !item->scored && !self->gap) {
-        verify_problem(self->report, "entry %" PRIu64 ": decision by the score of another item", entry->n);
+        verify_problem(self->report, "entry %" PRIu64 ": decision by the score of another item",
+                       entry->n);
     }
     if (item->decided) {
-        verify_problem(self->report, "entry %" PRIu64 ": second decision on an item that entry %" PRIu64 " decided",
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": second decision on an item that entry %" PRIu64
+                       " decided",
                        entry->n, item->decision_index);
     }
     story_check_arm(self, entry);
@@ -265,7 +282,8 @@ static struct err story_decision(struct verify_story *self, const struct entry *
 
 static bool story_state_is_terminal(const char *state)
 {
-    static const char *const states[] = {"outcome", "waived", "not_presented", "expired", "returned", "transferred"};
+    static const char *const states[] = {"outcome", "waived",   "not_presented",
+                                         "expired", "returned", "transferred"};
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         if (story_same(state, states[i])) {
             return true;
@@ -274,8 +292,10 @@ static bool story_state_is_terminal(const char *state)
     return false;
 }
 
-/* Officer's actions and outcomes: on an item that was decided, in the order of versions, nothing after the end. */
-static struct err story_event(struct verify_story *self, const struct entry *entry, uint64_t version, bool ends)
+/* Officer's actions and outcomes: on an item that was decided, in the order of versions, nothing
+ * after the end. */
+static struct err story_event(struct verify_story *self, const struct entry *entry,
+                              uint64_t version, bool ends)
 {
     struct story_item *item = NULL;
     struct err err = story_item(self, entry, &item);
@@ -284,14 +304,17 @@ static struct err story_event(struct verify_story *self, const struct entry *ent
     }
     const char *what = entry_type_text(entry->type);
     if (!item->decided && !self->gap) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s on an item that was never decided", entry->n, what);
+        verify_problem(self->report, "entry %" PRIu64 ": %s on an item that was never decided",
+                       entry->n, what);
     }
     if (item->closed) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s on a referral that had ended", entry->n, what);
+        verify_problem(self->report, "entry %" PRIu64 ": %s on a referral that had ended", entry->n,
+                       what);
     }
     if (version <= item->version) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s makes version %" PRIu64 " after version %" PRIu64, entry->n,
-                       what, version, item->version);
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": %s makes version %" PRIu64 " after version %" PRIu64,
+                       entry->n, what, version, item->version);
     }
     item->version = version > item->version ? version : item->version;
     if (ends && !item->closed) {
@@ -313,14 +336,19 @@ static struct err story_seal(struct verify_story *self, const struct entry *entr
         self->seals = grown;
         self->seals_capacity = grown_count;
     }
-    uint64_t expected = self->seals_count == 0 ? 0 : self->seals[self->seals_count - 1].last_index + 1;
-    if (seal->last_index < seal->first_index || seal->last_index >= entry->n || seal->first_index < expected) {
-        verify_problem(self->report, "entry %" PRIu64 ": seal of entries %" PRIu64 "..%" PRIu64
-                       ", the next one to seal is %" PRIu64, entry->n, seal->first_index, seal->last_index, expected);
+    uint64_t expected =
+        self->seals_count == 0 ? 0 : self->seals[self->seals_count - 1].last_index + 1;
+    if (seal->last_index < seal->first_index || seal->last_index >= entry->n ||
+        seal->first_index < expected) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": seal of entries %" PRIu64 "..%" PRIu64
+                       ", the next one to seal is %" PRIu64,
+                       entry->n, seal->first_index, seal->last_index, expected);
         return err_none;
     }
     if (seal->first_index > expected) {
-        verify_warning(self->report, "entry %" PRIu64 ": entries %" PRIu64 "..%" PRIu64 " are in no sealed file",
+        verify_warning(self->report,
+                       "entry %" PRIu64 ": entries %" PRIu64 "..%" PRIu64 " are in no sealed file",
                        entry->n, expected, seal->first_index - 1);
     }
     struct verify_seal *kept = &self->seals[self->seals_count++];
@@ -340,7 +368,8 @@ static struct err story_by_type(struct verify_story *self, const struct entry *e
     switch (entry->type) {
     case ENTRY_LOG_OPEN:
         if (entry->n != 0) {
-            verify_problem(self->report, "entry %" PRIu64 ": log.open in the middle of a log", entry->n);
+            verify_problem(self->report, "entry %" PRIu64 ": log.open in the middle of a log",
+                           entry->n);
         }
         return err_none;
     case ENTRY_SCORE:
@@ -377,7 +406,8 @@ static void story_check_time(struct verify_story *self, const struct entry *entr
     self->newest_t_ns = !odd && entry->t_ns > self->newest_t_ns ? entry->t_ns : self->newest_t_ns;
 }
 
-struct err verify_story_add(struct verify_story *self, uint64_t entry_index, const uint8_t *bytes, uint32_t bytes_count)
+struct err verify_story_add(struct verify_story *self, uint64_t entry_index, const uint8_t *bytes,
+                            uint32_t bytes_count)
 {
     struct arena arena;
     struct entry entry;
@@ -391,15 +421,18 @@ struct err verify_story_add(struct verify_story *self, uint64_t entry_index, con
         return err_none;
     }
     if (entry.n != entry_index) {
-        verify_problem(self->report, "entry %" PRIu64 ": says that it is entry %" PRIu64, entry_index, entry.n);
+        verify_problem(self->report, "entry %" PRIu64 ": says that it is entry %" PRIu64,
+                       entry_index, entry.n);
         entry.n = entry_index;
     }
     if (entry_index == 0 && entry.type != ENTRY_LOG_OPEN) {
         verify_problem(self->report, "entry 0: not a log.open entry");
     }
-    uint32_t type = fault == ENTRY_GOOD && (uint32_t)entry.type < VERIFY_TYPES ? (uint32_t)entry.type : 0;
+    uint32_t type =
+        fault == ENTRY_GOOD && (uint32_t)entry.type < VERIFY_TYPES ? (uint32_t)entry.type : 0;
     self->shard->types[type]++;
-    struct err err = id_map_add(&self->ids, entry.id, entry_index << STORY_TYPE_BITS | type, &added);
+    struct err err =
+        id_map_add(&self->ids, entry.id, entry_index << STORY_TYPE_BITS | type, &added);
     if (!err_is(err) && !added) {
         verify_problem(self->report, "entry %" PRIu64 ": its id was used before", entry_index);
     }

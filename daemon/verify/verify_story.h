@@ -2,9 +2,10 @@
 #ifndef VERIFY_STORY_H
 #define VERIFY_STORY_H
 
-/* Verify story: do the entries, one after the other, make sense? Ids are unique, scores follow from what was received,
- * decisions from scores, officers act on what was decided, a referral ends once, draws were committed before. Memory
- * grows with the number of entries (about 50 bytes each) and items (about 100). One thread. */
+/* Verify story: do the entries, one after the other, make sense? Ids are unique, scores follow from
+ * what was received, decisions from scores, officers act on what was decided, a referral ends once,
+ * draws were committed before. Memory grows with the number of entries (about 50 bytes each) and
+ * items (about 100). One thread. */
 
 #include "proto/entry.h"
 #include "verify/verify_report.h"
@@ -21,12 +22,12 @@ struct verify_seal {
 
 struct verify_story;
 
-MUST_USE struct err verify_story_open(struct verify_report *report, struct verify_shard *shard, int64_t now_ns,
-                                      struct verify_story **out);
+MUST_USE struct err verify_story_open(struct verify_report *report, struct verify_shard *shard,
+                                      int64_t now_ns, struct verify_story **out);
 void verify_story_close(struct verify_story **self);
 /* The entries in order; entry_index counts from 0. */
-MUST_USE struct err verify_story_add(struct verify_story *self, uint64_t entry_index, const uint8_t *bytes,
-                                     uint32_t bytes_count);
+MUST_USE struct err verify_story_add(struct verify_story *self, uint64_t entry_index,
+                                     const uint8_t *bytes, uint32_t bytes_count);
 /* Entries are missing from here on: what refers to something unknown is no further problem. */
 void verify_story_gap(struct verify_story *self);
 void verify_story_finish(struct verify_story *self);

@@ -11,9 +11,10 @@
 #include "base/durable.h"
 #include "proto/merkle.h"
 
-/* At each level of tiles the hashes of the one tile under work are kept. The leaves come from the entries; a full tile
- * is compared with its file and folded into one hash of the level above. Where a bundle is missing, the leaves are
- * taken from the tile, so that one lost file is one problem and the rest is still checked. */
+/* At each level of tiles the hashes of the one tile under work are kept. The leaves come from the
+ * entries; a full tile is compared with its file and folded into one hash of the level above. Where
+ * a bundle is missing, the leaves are taken from the tile, so that one lost file is one problem and
+ * the rest is still checked. */
 
 #define TREE_LEVELS 8u
 #define TREE_BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
@@ -49,8 +50,8 @@ static bool tree_read(const struct verify_shard *shard, size_t bytes_max, struct
 }
 
 /* The file of this width or, when the log has grown since the checkpoint, the full one. */
-static bool tree_read_tile(const struct verify_shard *shard, uint32_t level, uint64_t index, uint32_t width,
-                           struct tree_file *file)
+static bool tree_read_tile(const struct verify_shard *shard, uint32_t level, uint64_t index,
+                           uint32_t width, struct tree_file *file)
 {
     tile_path(level, index, width, file->name);
     if (tree_read(shard, TREE_TILE_BYTES, file)) {
@@ -66,7 +67,8 @@ static bool tree_read_tile(const struct verify_shard *shard, uint32_t level, uin
     return false;
 }
 
-static bool tree_read_bundle(const struct verify_shard *shard, uint64_t index, uint32_t width, struct tree_file *file)
+static bool tree_read_bundle(const struct verify_shard *shard, uint64_t index, uint32_t width,
+                             struct tree_file *file)
 {
     bundle_path(index, width, file->name);
     if (tree_read(shard, TREE_BUNDLE_BYTES_MAX, file)) {
@@ -87,8 +89,8 @@ static bool tree_read_bundle(const struct verify_shard *shard, uint64_t index, u
 
 /* What an earlier partial file must be the beginning of. */
 struct tree_partial {
-    const uint8_t *whole;     /* of the file under work */
-    const size_t *ends;       /* where each of the `count` cells ends in it */
+    const uint8_t *whole; /* of the file under work */
+    const size_t *ends;   /* where each of the `count` cells ends in it */
     uint32_t count;
 };
 
@@ -117,13 +119,16 @@ static void tree_check_partial(struct tree_walk *self, const char *folder, const
         }
         return;
     }
-    if (bytes_count != partial->ends[width - 1] || memcmp(bytes, partial->whole, bytes_count) != 0) {
-        verify_problem(self->report, "%s: differs from the first %lu of the full file", path, width);
+    if (bytes_count != partial->ends[width - 1] ||
+        memcmp(bytes, partial->whole, bytes_count) != 0) {
+        verify_problem(self->report, "%s: differs from the first %lu of the full file", path,
+                       width);
     }
     free(bytes);
 }
 
-static void tree_check_partials(struct tree_walk *self, const char *full_name, const struct tree_partial *partial)
+static void tree_check_partials(struct tree_walk *self, const char *full_name,
+                                const struct tree_partial *partial)
 {
     char folder[DURABLE_PATH_BYTES + TILE_PATH_BYTES_MAX + 4];
     (void)snprintf(folder, sizeof folder, "%s/%s.p", self->shard->path, full_name);
@@ -140,7 +145,8 @@ static void tree_check_partials(struct tree_walk *self, const char *full_name, c
 }
 
 /* ---- tiles
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* The hashes of a level against the tile's file and its earlier partial ones. */
 static void tree_check_tile(struct tree_walk *self, uint32_t level, uint64_t index)
@@ -155,15 +161,16 @@ static void tree_check_tile(struct tree_walk *self, uint32_t level, uint64_t ind
     }
     self->shard->tiles++;
     if (file.bytes_count < (size_t)at->count * HASH_BYTES || file.bytes_count % HASH_BYTES != 0) {
-        verify_problem(self->report, "%s/%s: has %zu bytes for %" PRIu32 " hashes", self->shard->path, file.name,
-                       file.bytes_count, at->count);
+        verify_problem(self->report, "%s/%s: has %zu bytes for %" PRIu32 " hashes",
+                       self->shard->path, file.name, file.bytes_count, at->count);
         free(file.bytes);
         return;
     }
     for (uint32_t i = 0; i < at->count; i++) {
         ends[i] = ((size_t)i + 1) * HASH_BYTES;
         if (!hash_equal(file.bytes + (size_t)i * HASH_BYTES, at->hashes[i])) {
-            verify_problem(self->report, "%s/%s: hash %" PRIu32 " is not that of the entries (%s %" PRIu64 ")",
+            verify_problem(self->report,
+                           "%s/%s: hash %" PRIu32 " is not that of the entries (%s %" PRIu64 ")",
                            self->shard->path, file.name, i, level == 0 ? "entry" : "subtree",
                            index * TILE_WIDTH + i);
             break;
@@ -209,15 +216,19 @@ static void tree_add_leaf(struct tree_walk *self, const uint8_t leaf[HASH_BYTES]
 }
 
 /* ---- bundles
- * ---------------------------------------------------------------------------------------------------------- */
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Leaves first .. width - 1 of this bundle out of the tile. */
-static void tree_leaves_from_tile(struct tree_walk *self, uint64_t bundle_index, uint32_t first, uint32_t width)
+static void tree_leaves_from_tile(struct tree_walk *self, uint64_t bundle_index, uint32_t first,
+                                  uint32_t width)
 {
     struct tree_file file = {.bytes = NULL};
     verify_story_gap(self->story);
-    if (!tree_read_tile(self->shard, 0, bundle_index, width, &file) || file.bytes_count < (size_t)width * HASH_BYTES) {
-        verify_problem(self->report, "%s/%s: missing as well: the tree cannot be followed beyond entry %" PRIu64,
+    if (!tree_read_tile(self->shard, 0, bundle_index, width, &file) ||
+        file.bytes_count < (size_t)width * HASH_BYTES) {
+        verify_problem(self->report,
+                       "%s/%s: missing as well: the tree cannot be followed beyond entry %" PRIu64,
                        self->shard->path, file.name, bundle_index * TILE_WIDTH + first);
         self->lost = true;
     }
@@ -229,15 +240,17 @@ static void tree_leaves_from_tile(struct tree_walk *self, uint64_t bundle_index,
     free(file.bytes);
 }
 
-static struct err tree_cut_bundle(struct tree_walk *self, const struct tree_file *file, uint64_t index, uint32_t width,
-                                  size_t ends[TILE_WIDTH], uint32_t *cut)
+static struct err tree_cut_bundle(struct tree_walk *self, const struct tree_file *file,
+                                  uint64_t index, uint32_t width, size_t ends[TILE_WIDTH],
+                                  uint32_t *cut)
 {
     size_t offset = 0;
     const uint8_t *entry = NULL;
     uint32_t entry_bytes = 0;
     struct err err = err_none;
     *cut = 0;
-    while (*cut < width && !err_is(err) && bundle_next(file->bytes, file->bytes_count, &offset, &entry, &entry_bytes)) {
+    while (*cut < width && !err_is(err) &&
+           bundle_next(file->bytes, file->bytes_count, &offset, &entry, &entry_bytes)) {
         uint8_t leaf[HASH_BYTES];
         merkle_leaf(entry, entry_bytes, leaf);
         ends[*cut] = offset;
@@ -247,11 +260,11 @@ static struct err tree_cut_bundle(struct tree_walk *self, const struct tree_file
     }
     bool is_partial_file = strstr(file->name, ".p/") != NULL;
     if (*cut < width) {
-        verify_problem(self->report, "%s/%s: cut short behind %" PRIu32 " of %" PRIu32 " entries", self->shard->path,
-                       file->name, *cut, width);
+        verify_problem(self->report, "%s/%s: cut short behind %" PRIu32 " of %" PRIu32 " entries",
+                       self->shard->path, file->name, *cut, width);
     } else if (offset != file->bytes_count && (is_partial_file || width == TILE_WIDTH)) {
-        verify_problem(self->report, "%s/%s: %zu bytes behind the last entry", self->shard->path, file->name,
-                       file->bytes_count - offset);
+        verify_problem(self->report, "%s/%s: %zu bytes behind the last entry", self->shard->path,
+                       file->name, file->bytes_count - offset);
     }
     return err;
 }
@@ -301,13 +314,13 @@ static void tree_finish(struct tree_walk *self)
         verify_heads_meet(self->heads, 0, root); /* checkpoints of the empty tree */
     }
     if (!hash_equal(root, newest->root)) {
-        verify_problem(self->report, "%s/checkpoint: root is not that of the %" PRIu64 " entries", self->shard->path,
-                       newest->size);
+        verify_problem(self->report, "%s/checkpoint: root is not that of the %" PRIu64 " entries",
+                       self->shard->path, newest->size);
     }
 }
 
-struct err verify_tree_walk(struct verify_report *report, struct verify_shard *shard, struct verify_heads *heads,
-                            struct verify_story *story, bool progress)
+struct err verify_tree_walk(struct verify_report *report, struct verify_shard *shard,
+                            struct verify_heads *heads, struct verify_story *story, bool progress)
 {
     struct tree_walk *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -324,7 +337,8 @@ struct err verify_tree_walk(struct verify_report *report, struct verify_shard *s
         uint32_t width = size - first < TILE_WIDTH ? (uint32_t)(size - first) : TILE_WIDTH;
         err = tree_walk_bundle(self, first / TILE_WIDTH, width);
         if (progress && (first % TREE_PROGRESS_EVERY == 0 || first + width == size)) {
-            (void)fprintf(stderr, "\r%s: entry %" PRIu64 " of %" PRIu64 " ", shard->origin, first + width, size);
+            (void)fprintf(stderr, "\r%s: entry %" PRIu64 " of %" PRIu64 " ", shard->origin,
+                          first + width, size);
         }
     }
     if (progress && size > 0) {
@@ -338,7 +352,8 @@ struct err verify_tree_walk(struct verify_report *report, struct verify_shard *s
 }
 
 /* ---- leaves
- * ----------------------------------------------------------------------------------------------------------- */
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 void verify_leaves_init(struct verify_leaves *self, const struct verify_shard *shard)
 {
@@ -357,7 +372,8 @@ bool verify_leaves_at(struct verify_leaves *self, uint64_t index, uint8_t out[HA
         struct tree_file file = {.bytes = NULL};
         uint64_t left = self->shard->size - tile_index * TILE_WIDTH;
         self->hashes_count = 0;
-        if (!tree_read_tile(self->shard, 0, tile_index, left < TILE_WIDTH ? (uint32_t)left : TILE_WIDTH, &file)) {
+        if (!tree_read_tile(self->shard, 0, tile_index,
+                            left < TILE_WIDTH ? (uint32_t)left : TILE_WIDTH, &file)) {
             return false;
         }
         self->hashes_count = (uint32_t)(file.bytes_count / HASH_BYTES);

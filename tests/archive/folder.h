@@ -11,15 +11,16 @@
 #include <unistd.h>
 
 /* Called for every file whose path contains `part`; returns how many there are. */
-static inline unsigned folder_each(const char *path, const char *part, void (*visit)(const char *path, void *arg),
-                                   void *arg)
+static inline unsigned folder_each(const char *path, const char *part,
+                                   void (*visit)(const char *path, void *arg), void *arg)
 {
     char root[512];
     unsigned count = 0;
     (void)snprintf(root, sizeof root, "%s", path);
     char *const roots[] = {root, NULL};
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL; found = fts_read(walk)) {
+    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL;
+         found = fts_read(walk)) {
         if (found->fts_info == FTS_F && strstr(found->fts_path, part) != NULL) {
             count++;
             if (visit != NULL) {
@@ -52,13 +53,30 @@ static inline int folder_find(const char *path, const char *part, char out[512])
     return folder_each(path, part, folder_keep_first, out) > 0;
 }
 
+/* How many object headers of an HDF5 file (version 2: "OHDR", version, flags) carry times, which
+ * would make two builds of the same content differ; *headers tells how many there are. */
+static inline unsigned folder_timed_headers(const unsigned char *bytes, size_t bytes_count,
+                                            unsigned *headers)
+{
+    unsigned timed = 0;
+    *headers = 0;
+    for (size_t at = 0; at + 6 < bytes_count; at++) {
+        if (memcmp(bytes + at, "OHDR\x02", 5) == 0) {
+            *headers += 1;
+            timed += (bytes[at + 5] & 0x20) != 0;
+        }
+    }
+    return timed;
+}
+
 static inline void folder_remove(const char *path)
 {
     char root[512];
     (void)snprintf(root, sizeof root, "%s", path);
     char *const roots[] = {root, NULL};
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL; found = fts_read(walk)) {
+    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL;
+         found = fts_read(walk)) {
         if (found->fts_info != FTS_D && remove(found->fts_path) != 0) {
             (void)fprintf(stderr, "cannot remove %s\n", found->fts_path);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Builds one archive file from synthetic entries below the given directory and prints its path: what check_archive.py
- * opens. */
+/* Builds one archive file from synthetic entries below the given directory and prints its path:
+ * what check_archive.py opens. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,8 +21,10 @@ int main(int argc, char **argv)
     }
     (void)snprintf(blobs_directory, sizeof blobs_directory, "%s/blobs", argv[1]);
     (void)snprintf(archive_directory, sizeof archive_directory, "%s/archive", argv[1]);
-    const struct archive_conf conf = {.directory = archive_directory, .origin = "oversight.example/rotterdam/2026",
-        .deflate_level = 1, .pseudonym_key = pseudonym_key};
+    const struct archive_conf conf = {.directory = archive_directory,
+                                      .origin = "oversight.example/rotterdam/2026",
+                                      .deflate_level = 1,
+                                      .pseudonym_key = pseudonym_key};
     must(!err_is(blob_store_open(blobs_directory, 0, &blobs)));
     range_init(&range, 500);
     range_add_draw_commit(&range);

@@ -31,13 +31,15 @@ void range_fini(struct range *self)
 void range_id(uint64_t index, uint8_t out[ENTRY_ID_BYTES])
 {
     uint8_t random[10] = {0};
-    for (uint32_t i = 0; i < 7; i++) { /* the last seven: the first three carry version and variant */
+    for (uint32_t i = 0; i < 7;
+         i++) { /* the last seven: the first three carry version and variant */
         random[9 - i] = (uint8_t)(index >> (8 * i));
     }
     uuid7_make(RANGE_T_NS, random, out);
 }
 
-uint64_t range_add(struct range *self, struct entry *entry, const uint8_t *private_bytes, uint32_t private_count)
+uint64_t range_add(struct range *self, struct entry *entry, const uint8_t *private_bytes,
+                   uint32_t private_count)
 {
     uint8_t bytes[ENTRY_BYTES_MAX];
     uint64_t index = self->first_index + self->count;
@@ -46,7 +48,8 @@ uint64_t range_add(struct range *self, struct entry *entry, const uint8_t *priva
     if (entry->actor == NULL) {
         entry->actor = "daemon";
     }
-    size_t stamp = entry_encode_stamp(index, RANGE_T_NS + (int64_t)index * 1000, bytes, sizeof bytes);
+    size_t stamp =
+        entry_encode_stamp(index, RANGE_T_NS + (int64_t)index * 1000, bytes, sizeof bytes);
     size_t rest = entry_encode_rest(entry, bytes + stamp, sizeof bytes - stamp);
     must(stamp > 0 && rest > 0);
     struct range_entry *kept = &self->entries[self->count++];
@@ -94,17 +97,40 @@ void range_add_draw_reveal(struct range *self)
 static uint64_t range_add_declaration(struct range *self, const char *id)
 {
     static const struct goods_line lines[2] = {
-        {.hs_code = "0803", .description = "bananas", .origin_country = "EC", .net_mass_kg = 1000.5, .value = 900,
-         .currency = "EUR", .quantity_unit = ""},
-        {.hs_code = "0805", .description = "citrus", .origin_country = "EC", .net_mass_kg = 500, .value = 100,
-         .currency = "EUR", .quantity_unit = ""},
+        {.hs_code = "0803",
+         .description = "bananas",
+         .origin_country = "EC",
+         .net_mass_kg = 1000.5,
+         .value = 900,
+         .currency = "EUR",
+         .quantity_unit = ""},
+        {.hs_code = "0805",
+         .description = "citrus",
+         .origin_country = "EC",
+         .net_mass_kg = 500,
+         .value = 100,
+         .currency = "EUR",
+         .quantity_unit = ""},
     };
     const struct item_key key = {.scheme = KEY_PLATE, .value = "B MM 1234"};
-    const struct declaration declaration = {.declaration_id = id, .mode = MODE_TRUCK, .site = "Rotterdam", .lane = "3",
-        .keys = &key, .keys_count = 1, .declared_ns = RANGE_T_NS, .lines = lines, .lines_count = 2,
-        .importer = RANGE_PERSON, .seller = "", .declarant = "Zoll & Söhne", .courier = "", .departure_country = "NL",
-        .gross_mass_kg = 1700, .raw_format = "csv", .raw = (const uint8_t *)RANGE_PERSON,
-        .raw_bytes = sizeof RANGE_PERSON - 1};
+    const struct declaration declaration = {.declaration_id = id,
+                                            .mode = MODE_TRUCK,
+                                            .site = "Rotterdam",
+                                            .lane = "3",
+                                            .keys = &key,
+                                            .keys_count = 1,
+                                            .declared_ns = RANGE_T_NS,
+                                            .lines = lines,
+                                            .lines_count = 2,
+                                            .importer = RANGE_PERSON,
+                                            .seller = "",
+                                            .declarant = "Zoll & Söhne",
+                                            .courier = "",
+                                            .departure_country = "NL",
+                                            .gross_mass_kg = 1700,
+                                            .raw_format = "csv",
+                                            .raw = (const uint8_t *)RANGE_PERSON,
+                                            .raw_bytes = sizeof RANGE_PERSON - 1};
     uint8_t bytes[4096];
     char pseudonym[PSEUDONYM_BYTES];
     size_t bytes_count = declaration_encode(&declaration, bytes, sizeof bytes);
@@ -112,9 +138,15 @@ static uint64_t range_add_declaration(struct range *self, const char *id)
     pseudonym_of(range_pseudonym_key, "declaration", id, pseudonym);
     struct entry entry = {.type = ENTRY_DECLARATION_RECEIVED};
     struct entry_received *received = &entry.body.received;
-    *received = (struct entry_received){.publisher = "manifest", .stream = "a", .sequence = self->count,
-        .mode = MODE_TRUCK, .site = "Rotterdam", .lane = "3", .record_bytes = bytes_count, .record_id = pseudonym,
-        .item_key = "p0123"};
+    *received = (struct entry_received){.publisher = "manifest",
+                                        .stream = "a",
+                                        .sequence = self->count,
+                                        .mode = MODE_TRUCK,
+                                        .site = "Rotterdam",
+                                        .lane = "3",
+                                        .record_bytes = bytes_count,
+                                        .record_id = pseudonym,
+                                        .item_key = "p0123"};
     sha256_of(bytes, bytes_count, received->record_sha256);
     return range_add(self, &entry, bytes, (uint32_t)bytes_count);
 }
@@ -122,63 +154,94 @@ static uint64_t range_add_declaration(struct range *self, const char *id)
 #define RANGE_WIDTH 300u
 #define RANGE_HEIGHT 200u
 
-static void range_make_image(struct image *image, uint8_t seed, uint32_t bits, struct blob_store *blobs)
+static void range_make_image(struct image *image, uint8_t seed, uint32_t bits,
+                             struct blob_store *blobs)
 {
     uint8_t pixels[RANGE_WIDTH * RANGE_HEIGHT * 2];
     uint64_t bytes_count = RANGE_WIDTH * RANGE_HEIGHT * (uint64_t)(bits / 8);
     for (uint64_t i = 0; i < bytes_count; i++) {
         pixels[i] = (uint8_t)(i / 7 + i % RANGE_WIDTH * seed);
     }
-    *image = (struct image){.width = RANGE_WIDTH, .height = RANGE_HEIGHT, .bits = bits,
-        .meaning = bits == 16 ? PIXEL_TRANSMISSION : PIXEL_DISPLAY, .energy = bits == 16 ? ENERGY_HIGH : ENERGY_SINGLE,
-        .energy_kev = 6000, .view = bits == 16, .payload_bytes = bytes_count, .pixel_pitch_mm = 1.5, .air_level = 250,
-        .dark_level = 2};
+    *image = (struct image){.width = RANGE_WIDTH,
+                            .height = RANGE_HEIGHT,
+                            .bits = bits,
+                            .meaning = bits == 16 ? PIXEL_TRANSMISSION : PIXEL_DISPLAY,
+                            .energy = bits == 16 ? ENERGY_HIGH : ENERGY_SINGLE,
+                            .energy_kev = 6000,
+                            .view = bits == 16,
+                            .payload_bytes = bytes_count,
+                            .pixel_pitch_mm = 1.5,
+                            .air_level = 250,
+                            .dark_level = 2};
     sha256_of(pixels, bytes_count, image->sha256);
     if (blobs != NULL) {
         uint8_t digest[HASH_BYTES];
         bool stored = false;
-        must(!err_is(blob_put(blobs, pixels, bytes_count, image->sha256, digest, &stored)) && stored);
+        must(!err_is(blob_put(blobs, pixels, bytes_count, image->sha256, digest, &stored)) &&
+             stored);
     }
 }
 
-static uint64_t range_add_scan(struct range *self, const char *id, uint8_t pixels, struct blob_store *blobs)
+static uint64_t range_add_scan(struct range *self, const char *id, uint8_t pixels,
+                               struct blob_store *blobs)
 {
     struct image images[2];
     range_make_image(&images[0], pixels, 8, blobs);
     range_make_image(&images[1], pixels, 16, blobs);
     const struct item_key key = {.scheme = KEY_PLATE, .value = "B MM 1234"};
-    const struct scan scan = {.scan_id = id, .mode = MODE_TRUCK, .site = "Rotterdam", .lane = "3",
-        .scanner = "portal-1",
-        .scanner_type = "container-portal", .keys = &key, .keys_count = 1, .acquired_ns = RANGE_T_NS + 5,
-        .images = images, .images_count = 2};
+    const struct scan scan = {.scan_id = id,
+                              .mode = MODE_TRUCK,
+                              .site = "Rotterdam",
+                              .lane = "3",
+                              .scanner = "portal-1",
+                              .scanner_type = "container-portal",
+                              .keys = &key,
+                              .keys_count = 1,
+                              .acquired_ns = RANGE_T_NS + 5,
+                              .images = images,
+                              .images_count = 2};
     uint8_t bytes[4096];
     size_t bytes_count = scan_encode(&scan, bytes, sizeof bytes);
     must(bytes_count > 0 && bytes_count <= sizeof bytes);
     struct entry entry = {.type = ENTRY_SCAN_RECEIVED};
     struct entry_received *received = &entry.body.received;
-    *received = (struct entry_received){.publisher = "portal", .stream = "a", .sequence = self->count,
-        .mode = MODE_TRUCK, .site = "Rotterdam", .lane = "3", .record_bytes = bytes_count, .record_id = id,
-        .item_key = "p0123", .scanner = scan.scanner, .scanner_type = scan.scanner_type,
-        .acquired_ns = scan.acquired_ns, .images_count = 2};
+    *received = (struct entry_received){.publisher = "portal",
+                                        .stream = "a",
+                                        .sequence = self->count,
+                                        .mode = MODE_TRUCK,
+                                        .site = "Rotterdam",
+                                        .lane = "3",
+                                        .record_bytes = bytes_count,
+                                        .record_id = id,
+                                        .item_key = "p0123",
+                                        .scanner = scan.scanner,
+                                        .scanner_type = scan.scanner_type,
+                                        .acquired_ns = scan.acquired_ns,
+                                        .images_count = 2};
     for (uint32_t i = 0; i < 2; i++) {
-        received->images[i] = (struct entry_image){.width = images[i].width, .height = images[i].height,
-            .bits = images[i].bits, .meaning = images[i].meaning, .energy = images[i].energy, .view = images[i].view,
-            .payload_bytes = images[i].payload_bytes};
+        received->images[i] = (struct entry_image){.width = images[i].width,
+                                                   .height = images[i].height,
+                                                   .bits = images[i].bits,
+                                                   .meaning = images[i].meaning,
+                                                   .energy = images[i].energy,
+                                                   .view = images[i].view,
+                                                   .payload_bytes = images[i].payload_bytes};
         memcpy(received->images[i].sha256, images[i].sha256, HASH_BYTES);
     }
     sha256_of(bytes, bytes_count, received->record_sha256);
     return range_add(self, &entry, bytes, (uint32_t)bytes_count);
 }
 
-static double range_add_score(struct range *self, const uint8_t item[ITEM_ID_BYTES], uint64_t declaration,
-                              uint64_t scan)
+static double range_add_score(struct range *self, const uint8_t item[ITEM_ID_BYTES],
+                              uint64_t declaration, uint64_t scan)
 {
     struct entry entry = {.type = ENTRY_SCORE, .has_item = true, .causes_count = 2};
     struct entry_score *score = &entry.body.score;
     memcpy(entry.item, item, ITEM_ID_BYTES);
     range_id(declaration, entry.causes[0]);
     range_id(scan, entry.causes[1]);
-    score->contributions[0] = (struct entry_contribution){"appearance", 1.25, "unlike other loads of bananas"};
+    score->contributions[0] =
+        (struct entry_contribution){"appearance", 1.25, "unlike other loads of bananas"};
     score->contributions[1] = (struct entry_contribution){"history", -2.0, "importer known"};
     score->contributions_count = 2;
     score->logit = 1.25 - 2.0;
@@ -195,7 +258,8 @@ static double range_add_score(struct range *self, const uint8_t item[ITEM_ID_BYT
 }
 
 /* u = the first 53 bits of HMAC-SHA-256(key, item), big-endian, as a number in [0, 1). */
-static double range_draw(const struct range *self, const uint8_t item[ITEM_ID_BYTES], uint8_t draw[HASH_BYTES])
+static double range_draw(const struct range *self, const uint8_t item[ITEM_ID_BYTES],
+                         uint8_t draw[HASH_BYTES])
 {
     uint64_t bits = 0;
     hmac_sha256_of(self->draw_key, HASH_BYTES, item, ITEM_ID_BYTES, draw);
@@ -205,7 +269,8 @@ static double range_draw(const struct range *self, const uint8_t item[ITEM_ID_BY
     return (double)(bits >> 11) * 0x1p-53;
 }
 
-bool range_add_item(struct range *self, uint8_t item[ITEM_ID_BYTES], uint8_t pixels, struct blob_store *blobs)
+bool range_add_item(struct range *self, uint8_t item[ITEM_ID_BYTES], uint8_t pixels,
+                    struct blob_store *blobs)
 {
     char declaration_id[32];
     char scan_id[32];
@@ -249,12 +314,16 @@ bool range_add_item(struct range *self, uint8_t item[ITEM_ID_BYTES], uint8_t pix
     return drawn || targeted;
 }
 
-void range_add_action(struct range *self, const uint8_t item[ITEM_ID_BYTES], const char *to_state, uint64_t version)
+void range_add_action(struct range *self, const uint8_t item[ITEM_ID_BYTES], const char *to_state,
+                      uint64_t version)
 {
     struct entry entry = {.type = ENTRY_OFFICER_ACTION, .has_item = true, .actor = "p00aa"};
     memcpy(entry.item, item, ITEM_ID_BYTES);
-    entry.body.officer_action = (struct entry_officer_action){.action = "claim", .code = "", .request_id = "r1",
-        .version = version, .to_state = to_state};
+    entry.body.officer_action = (struct entry_officer_action){.action = "claim",
+                                                              .code = "",
+                                                              .request_id = "r1",
+                                                              .version = version,
+                                                              .to_state = to_state};
     (void)range_add(self, &entry, NULL, 0);
 }
 
@@ -262,26 +331,44 @@ void range_add_outcome(struct range *self, const uint8_t item[ITEM_ID_BYTES], ui
 {
     struct entry entry = {.type = ENTRY_OUTCOME, .has_item = true, .actor = "p00aa"};
     memcpy(entry.item, item, ITEM_ID_BYTES);
-    entry.body.outcome = (struct entry_outcome){.exam_level = "full", .result = "found", .seizure_class = "narcotics",
-        .quantity = 12.5, .unit = "kg", .has_region = true, .image_index = 1, .region_x = 1, .region_y = 2,
-        .region_width = 3, .region_height = 4, .request_id = "r2", .version = version};
+    entry.body.outcome = (struct entry_outcome){.exam_level = "full",
+                                                .result = "found",
+                                                .seizure_class = "narcotics",
+                                                .quantity = 12.5,
+                                                .unit = "kg",
+                                                .has_region = true,
+                                                .image_index = 1,
+                                                .region_x = 1,
+                                                .region_y = 2,
+                                                .region_width = 3,
+                                                .region_height = 4,
+                                                .request_id = "r2",
+                                                .version = version};
     (void)range_add(self, &entry, NULL, 0);
 }
 
 void range_add_refusal(struct range *self)
 {
     struct entry entry = {.type = ENTRY_RECORD_REFUSED};
-    entry.body.refused = (struct entry_refused){.publisher = "portal", .stream = "a", .sequence = 99, .code = 8,
-        .name = "empty_image", .reason = "scan without images", .record_bytes = 10};
+    entry.body.refused = (struct entry_refused){.publisher = "portal",
+                                                .stream = "a",
+                                                .sequence = 99,
+                                                .code = 8,
+                                                .name = "empty_image",
+                                                .reason = "scan without images",
+                                                .record_bytes = 10};
     (void)range_add(self, &entry, NULL, 0);
 }
 
 void range_add_seal(struct range *self, const struct archive_result *result)
 {
     struct entry entry = {.type = ENTRY_ARCHIVE_SEAL};
-    entry.body.archive_seal = (struct entry_archive_seal){.path = result->path, .file_bytes = result->file_bytes,
-        .first_index = result->first_index, .last_index = result->last_index, .hdf5_version = result->hdf5_version,
-        .filters = result->filters};
+    entry.body.archive_seal = (struct entry_archive_seal){.path = result->path,
+                                                          .file_bytes = result->file_bytes,
+                                                          .first_index = result->first_index,
+                                                          .last_index = result->last_index,
+                                                          .hdf5_version = result->hdf5_version,
+                                                          .filters = result->filters};
     memcpy(entry.body.archive_seal.sha256, result->sha256, HASH_BYTES);
     (void)range_add(self, &entry, NULL, 0);
 }
@@ -294,9 +381,11 @@ bool range_next(void *source, struct archive_entry *out, struct err *err)
         return false;
     }
     const struct range_entry *entry = &self->entries[self->next];
-    *out = (struct archive_entry){.entry_index = self->first_index + self->next, .bytes = entry->bytes,
-        .bytes_count = entry->bytes_count, .private_bytes = entry->private_bytes,
-        .private_count = entry->private_count};
+    *out = (struct archive_entry){.entry_index = self->first_index + self->next,
+                                  .bytes = entry->bytes,
+                                  .bytes_count = entry->bytes_count,
+                                  .private_bytes = entry->private_bytes,
+                                  .private_count = entry->private_count};
     self->next++;
     return true;
 }

@@ -68,8 +68,10 @@ static int setup(void **state)
     fixture->range = malloc(sizeof *fixture->range);
     assert_non_null(fixture->range);
     fill(fixture);
-    fixture->conf = (struct archive_conf){.directory = fixture->archive, .origin = "oversight.example/rotterdam/2026",
-        .deflate_level = 1, .pseudonym_key = pseudonym_key};
+    fixture->conf = (struct archive_conf){.directory = fixture->archive,
+                                          .origin = "oversight.example/rotterdam/2026",
+                                          .deflate_level = 1,
+                                          .pseudonym_key = pseudonym_key};
     *state = fixture;
     return 0;
 }
@@ -91,7 +93,8 @@ static struct err build(struct fixture *fixture, struct archive_result *result)
     return archive_build(&fixture->conf, fixture->blobs, range_next, fixture->range, result);
 }
 
-static void full_path(const struct fixture *fixture, const struct archive_result *result, char out[512])
+static void full_path(const struct fixture *fixture, const struct archive_result *result,
+                      char out[512])
 {
     (void)snprintf(out, 512, "%s/%s", fixture->archive, result->path);
 }
@@ -112,7 +115,8 @@ static void build_gives_a_sealed_file_that_reads_back(void **state)
     uint64_t images_checked = 0;
     uint64_t entries_checked = 0;
     assert_good(build(fixture, &result));
-    assert_string_equal(result.path, "2026/09/21/oversight.example_rotterdam_2026-0000001000-0000001015.h5");
+    assert_string_equal(result.path,
+                        "2026/09/21/oversight.example_rotterdam_2026-0000001000-0000001015.h5");
     assert_string_equal(result.filters, "shuffle,deflate(1),fletcher32");
     assert_int_equal(result.first_index, 1000);
     assert_int_equal(result.last_index, 1015);
@@ -184,10 +188,18 @@ static void rebuild_gives_the_same_bytes(void **state)
     struct archive_result third;
     char path[512];
     assert_good(build(fixture, &first));
-    assert_good(build(fixture, &second)); /* beside the sealed file: must be identical, and is left alone */
+    assert_good(
+        build(fixture, &second)); /* beside the sealed file: must be identical, and is left alone */
     assert_memory_equal(first.sha256, second.sha256, HASH_BYTES);
     assert_int_equal(parts_count(fixture), 0);
     full_path(fixture, &first, path);
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    unsigned headers = 0;
+    assert_good(durable_read(path, 1 << 24, &bytes, &bytes_count));
+    assert_int_equal(folder_timed_headers(bytes, bytes_count, &headers), 0);
+    assert_true(headers > 100); /* groups, columns, images */
+    free(bytes);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(setenv("MALLOC_PERTURB_", "165", 1), 0);
     assert_good(build(fixture, &third)); /* after the file was lost */
@@ -250,7 +262,8 @@ static void build_of_nothing_refuses(void **state)
     struct fixture *fixture = *state;
     struct archive_result result;
     fixture->range->next = fixture->range->count;
-    struct err err = archive_build(&fixture->conf, fixture->blobs, range_next, fixture->range, &result);
+    struct err err =
+        archive_build(&fixture->conf, fixture->blobs, range_next, fixture->range, &result);
     assert_int_equal(err.code, ERR_ARGUMENT);
 }
 
@@ -266,7 +279,8 @@ static void build_of_redacted_records_keeps_the_entries(void **state)
     assert_int_equal(result.images_count, 4);
 }
 
-/* HDF5 1.10.8 does not free a buffer of a write that failed; the daemon stops then, and this test must not. */
+/* HDF5 1.10.8 does not free a buffer of a write that failed; the daemon stops then, and this test
+ * must not. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -365,7 +379,8 @@ static void open_of_cut_or_foreign_file_refuses(void **state)
     assert_int_equal(archive_file_open(path, &file).code, ERR_ARCHIVE_DIFFERS);
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(archive_file_open(path, &file).code, ERR_ARCHIVE_DIFFERS);
-    assert_int_equal(archive_file_open("/tmp/there-is-no-such-file.h5", &file).code, ERR_ARCHIVE_DIFFERS);
+    assert_int_equal(archive_file_open("/tmp/there-is-no-such-file.h5", &file).code,
+                     ERR_ARCHIVE_DIFFERS);
 }
 
 /* FORMAT.md is the page for readers: every group and every column stands there. */
@@ -388,7 +403,8 @@ static void format_page_names_every_column(void **state)
             (void)snprintf(row, sizeof row, "\n| `%s` |", archive_tables[i].columns[c].name);
             const char *found = strstr(section, row);
             if (found == NULL || (end != NULL && found > end)) {
-                fail_msg("/%s does not name %s", archive_tables[i].name, archive_tables[i].columns[c].name);
+                fail_msg("/%s does not name %s", archive_tables[i].name,
+                         archive_tables[i].columns[c].name);
             }
         }
     }

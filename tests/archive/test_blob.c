@@ -67,7 +67,8 @@ static unsigned files_in(const struct fixture *fixture, const char *below)
     return count;
 }
 
-static void file_path(const struct fixture *fixture, const uint8_t digest[HASH_BYTES], char out[256])
+static void file_path(const struct fixture *fixture, const uint8_t digest[HASH_BYTES],
+                      char out[256])
 {
     char below[128];
     blob_path(digest, below);
@@ -95,7 +96,8 @@ static void put_then_commit_reads_back(void **state)
     assert_int_equal(files_in(fixture, "incoming"), 0);
     assert_good(blob_read(fixture->store, digest, back, sizeof back));
     assert_memory_equal(back, bytes, sizeof bytes);
-    assert_int_equal(blob_read(fixture->store, digest, back, sizeof back - 1).code, ERR_BLOB_MISSING);
+    assert_int_equal(blob_read(fixture->store, digest, back, sizeof back - 1).code,
+                     ERR_BLOB_MISSING);
 }
 
 static void put_wrong_digest_stores_nothing(void **state)
@@ -217,7 +219,8 @@ static bool quarantined(const struct fixture *fixture, const char *text)
     return folder_count(fixture->directory, hex) == 1;
 }
 
-static void put_in_quarantine(struct fixture *fixture, const char *text, size_t padding, bool expect_kept)
+static void put_in_quarantine(struct fixture *fixture, const char *text, size_t padding,
+                              bool expect_kept)
 {
     static char bytes[4096];
     uint8_t digest[HASH_BYTES];
@@ -256,7 +259,8 @@ static void quarantine_after_restart_still_drops_the_oldest(void **state)
     assert_false(quarantined(fixture, "first"));
     assert_true(quarantined(fixture, "second"));
     blob_store_close(&fixture->store);
-    assert_good(blob_store_open(fixture->directory, 500, &fixture->store)); /* the bound has shrunk */
+    assert_good(
+        blob_store_open(fixture->directory, 500, &fixture->store)); /* the bound has shrunk */
     assert_false(quarantined(fixture, "second"));
     assert_true(quarantined(fixture, "third"));
 }
@@ -272,7 +276,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(batch_of_the_bound_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(put_beyond_file_limit_is_blob_write, setup, teardown),
         cmocka_unit_test_setup_teardown(quarantine_when_full_drops_the_oldest, setup, teardown),
-        cmocka_unit_test_setup_teardown(quarantine_after_restart_still_drops_the_oldest, setup, teardown),
+        cmocka_unit_test_setup_teardown(quarantine_after_restart_still_drops_the_oldest, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,7 +70,8 @@ static void write_then_read_gives_the_same(void **state)
     assert_int_equal(bank->dimensions_count, 2);
     assert_int_equal(bank->dimensions[1], 3);
     assert_memory_equal(bank->values, model_file_find(&model, "bank", MODEL_F32)->values, 24);
-    assert_int_equal(*(const uint64_t *)model_file_find(&back, "counts", MODEL_U64)->values, UINT64_MAX);
+    assert_int_equal(*(const uint64_t *)model_file_find(&back, "counts", MODEL_U64)->values,
+                     UINT64_MAX);
     assert_int_equal(((const uint8_t *)model_file_find(&back, "marks", MODEL_U8)->values)[3], 255);
     assert_null(model_file_find(&back, "bank", MODEL_F64));
     assert_string_equal(model_file_text(&back, "name"), "appearance/parcel-line");
@@ -97,6 +98,9 @@ static void write_same_content_gives_the_same_name(void **state)
     assert_good(durable_read(path, 1 << 20, &bytes, &bytes_count));
     sha256_of(bytes, bytes_count, sha256);
     assert_memory_equal(first.sha256, sha256, HASH_BYTES);
+    unsigned headers = 0;
+    assert_int_equal(folder_timed_headers(bytes, bytes_count, &headers), 0);
+    assert_int_equal(headers, 3 + 6); /* root, two groups, six datasets */
     free(bytes);
     model_file_fini(&first);
     model_file_fini(&second);
@@ -112,7 +116,8 @@ static void read_wrong_hash_refuses(void **state)
     fill(&model);
     assert_good(model_file_write(&model, directory, path));
     assert_int_equal(model_file_read(path, wanted, &back).code, ERR_MODEL_UNREADABLE);
-    assert_int_equal(model_file_read("/tmp/there-is-no-such-model.h5", NULL, &back).code, ERR_MODEL_UNREADABLE);
+    assert_int_equal(model_file_read("/tmp/there-is-no-such-model.h5", NULL, &back).code,
+                     ERR_MODEL_UNREADABLE);
     model_file_fini(&model);
 }
 
@@ -150,7 +155,8 @@ static void read_cut_or_garbled_refuses(void **state)
     free(bytes);
 }
 
-/* A trailer that fits makes the bytes reach HDF5: a file of another making must still be refused. */
+/* A trailer that fits makes the bytes reach HDF5: a file of another making must still be refused.
+ */
 static void expect_refused_with_good_trailer(const uint8_t *body, size_t body_bytes)
 {
     uint8_t *bytes = malloc(body_bytes + 48);
@@ -203,15 +209,18 @@ static void add_bad_names_and_shapes_refuses(void **state)
     model_file_init(&model);
     const char *names[] = {"", "a/b", ".", "..", "a b", long_name};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        struct err err = model_file_add(&model, names[i], MODEL_U8, (const uint64_t[]){1}, 1, &byte);
+        struct err err =
+            model_file_add(&model, names[i], MODEL_U8, (const uint64_t[]){1}, 1, &byte);
         assert_int_equal(err.code, ERR_ARGUMENT);
     }
     const uint64_t huge[2] = {UINT64_C(1) << 33, UINT64_C(1) << 33};
     assert_int_equal(model_file_add(&model, "a", MODEL_U8, huge, 2, &byte).code, ERR_ARGUMENT);
-    assert_int_equal(model_file_add(&model, "a", MODEL_U8, (const uint64_t[]){0}, 1, &byte).code, ERR_ARGUMENT);
+    assert_int_equal(model_file_add(&model, "a", MODEL_U8, (const uint64_t[]){0}, 1, &byte).code,
+                     ERR_ARGUMENT);
     assert_int_equal(model_file_add(&model, "a", MODEL_U8, huge, 0, &byte).code, ERR_ARGUMENT);
     assert_good(model_file_add(&model, "a", MODEL_U8, (const uint64_t[]){1}, 1, &byte));
-    assert_int_equal(model_file_add(&model, "a", MODEL_U8, (const uint64_t[]){1}, 1, &byte).code, ERR_ARGUMENT);
+    assert_int_equal(model_file_add(&model, "a", MODEL_U8, (const uint64_t[]){1}, 1, &byte).code,
+                     ERR_ARGUMENT);
     model_file_fini(&model);
 }
 

@@ -51,8 +51,11 @@ static void shipped_file_agrees_with_the_table(void **state)
     assert_int_equal(conf_read(SOURCE_DIR "/config/triaged.conf", &conf, why).code, ERR_NONE);
     conf.file[0] = '\0';
     assert_int_equal(conf_print(&standard, &printed).code, ERR_NONE);
-    assert_int_equal(durable_read(SOURCE_DIR "/config/triaged.conf", 1 << 20, &shipped, &shipped_bytes).code, ERR_NONE);
-    assert_string_equal((const char *)shipped, printed); /* made by triaged --print-config, letter by letter */
+    assert_int_equal(
+        durable_read(SOURCE_DIR "/config/triaged.conf", 1 << 20, &shipped, &shipped_bytes).code,
+        ERR_NONE);
+    assert_string_equal((const char *)shipped,
+                        printed); /* made by triaged --print-config, letter by letter */
     free(printed);
     free(shipped);
 }
@@ -103,7 +106,8 @@ static void broken_file_is_refused_with_line_and_reason(void **state)
         struct conf conf;
         char why[CONF_WHY_BYTES] = "";
         assert_int_equal(read_text(rows[i].text, &conf, why).code, ERR_CONF_INVALID);
-        if (strstr(why, rows[i].reason) == NULL || strncmp(why, test_path, strlen(test_path)) != 0) {
+        if (strstr(why, rows[i].reason) == NULL ||
+            strncmp(why, test_path, strlen(test_path)) != 0) {
             fail_msg("'%s' does not say '%s'", why, rows[i].reason);
         }
     }

@@ -45,7 +45,8 @@ static const char *ask(uint16_t port, const char *request)
 
 static struct console *open_console(void)
 {
-    struct console_conf conf = {.address = "127.0.0.1", .port = 0, .connections_max = 4, .health = test_health};
+    struct console_conf conf = {
+        .address = "127.0.0.1", .port = 0, .connections_max = 4, .health = test_health};
     struct console *console = NULL;
     assert_int_equal(console_open(&conf, &console).code, ERR_NONE);
     assert_true(console_port(console) != 0);
@@ -58,7 +59,8 @@ static void metrics_are_prometheus_text(void **state)
     struct console *console = open_console();
     counter_add(COUNTER_gaps, 3);
     stage_took(STAGE_ack, 20000);
-    const char *page = ask(console_port(console), "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const char *page =
+        ask(console_port(console), "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert_non_null(strstr(page, "HTTP/1.1 200"));
     assert_non_null(strstr(page, "text/plain; version=0.0.4"));
     assert_non_null(strstr(page, "# TYPE triaged_gaps_total counter\ntriaged_gaps_total 3\n"));

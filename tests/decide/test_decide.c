@@ -33,8 +33,12 @@ static struct policy test_policy(void)
 
 static struct decide_input test_input(uint32_t number, double probability, int64_t t_ns)
 {
-    struct decide_input input = {.mode = MODE_TRUCK, .site = "north", .scorable = true, .probability = probability,
-                                 .t_ns = t_ns, .draw_key = test_key};
+    struct decide_input input = {.mode = MODE_TRUCK,
+                                 .site = "north",
+                                 .scorable = true,
+                                 .probability = probability,
+                                 .t_ns = t_ns,
+                                 .draw_key = test_key};
     memcpy(input.item, &number, sizeof number);
     return input;
 }
@@ -111,9 +115,11 @@ static void target_arm_takes_no_more_than_capacity_and_horizon(void **state)
     policy.modes[MODE_TRUCK].random_rate = 0;
     struct decide *decide = open_decide(&policy);
     uint32_t referred = 0;
-    /* 500 trucks an hour for two hours, all of them high scores: 20 an hour and the 40 the queue may hold */
+    /* 500 trucks an hour for two hours, all of them high scores: 20 an hour and the 40 the queue
+     * may hold */
     for (uint32_t i = 0; i < 1000; i++) {
-        struct decide_input input = test_input(i, 0.6 + 0.0003 * (i % 1000), NS_PER_S * (1 + (int64_t)i * 36 / 5));
+        struct decide_input input =
+            test_input(i, 0.6 + 0.0003 * (i % 1000), NS_PER_S * (1 + (int64_t)i * 36 / 5));
         struct decide_verdict verdict;
         decide_item(decide, &input, &verdict);
         referred += verdict.refer;
@@ -133,8 +139,8 @@ static void target_arm_prefers_the_highest_scores(void **state)
     uint32_t low_referred = 0;
     for (uint32_t i = 0; i < 2000; i++) {
         bool high = i % 50 == 0; /* 2% of 500 an hour: 10 of the 20 exams */
-        struct decide_input input =
-            test_input(i, high ? 0.9 : 0.03 + 0.00001 * (i % 97), NS_PER_S * (1 + (int64_t)i * 36 / 5));
+        struct decide_input input = test_input(i, high ? 0.9 : 0.03 + 0.00001 * (i % 97),
+                                               NS_PER_S * (1 + (int64_t)i * 36 / 5));
         struct decide_verdict verdict;
         decide_item(decide, &input, &verdict);
         high_referred += high && verdict.refer;
@@ -175,7 +181,8 @@ static void item_in_both_arms_is_marked_both(void **state)
     decide_close(&decide);
 }
 
-/* When the bay is full the random arm goes on; its items stand at the target arm's edge, not before everybody. */
+/* When the bay is full the random arm goes on; its items stand at the target arm's edge, not before
+ * everybody. */
 static void random_item_of_a_full_bay_stands_at_the_edge(void **state)
 {
     (void)state;
@@ -223,11 +230,12 @@ static void replay_brings_the_same_next_verdict(void **state)
     struct decide *replayed = open_decide(&policy);
     struct decide_verdict verdict;
     for (uint32_t i = 0; i < 300; i++) {
-        struct decide_input input = test_input(i, (double)(i * 37 % 101) / 101, NS_PER_S * 7 * (i + 1));
+        struct decide_input input =
+            test_input(i, (double)(i * 37 % 101) / 101, NS_PER_S * 7 * (i + 1));
         input.scorable = i % 10 != 0;
         decide_item(lived, &input, &verdict);
-        decide_replay(replayed, input.mode, input.site, input.scorable ? input.probability : -1, verdict.refer,
-                      input.t_ns);
+        decide_replay(replayed, input.mode, input.site, input.scorable ? input.probability : -1,
+                      verdict.refer, input.t_ns);
     }
     struct decide_input next = test_input(999, 0.7, NS_PER_S * 7 * 302);
     struct decide_verdict other;

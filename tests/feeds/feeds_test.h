@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ftw.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -24,12 +26,19 @@ static inline int test_folder_open(void **state)
     return mkdtemp(test_folder) != NULL ? 0 : -1;
 }
 
+static inline int test_remove(const char *path, const struct stat *status, int kind,
+                              struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 static inline int test_folder_close(void **state)
 {
     (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", test_folder);
-    return system(command);
+    return nftw(test_folder, test_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Lives until four later calls. */
@@ -57,7 +66,8 @@ static inline const char *test_shared(const char *name)
 {
     static char path[512];
     const char *folder = getenv("TRIAGED_SHARED_DATA");
-    (void)snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : SOURCE_DIR "/../shared/data", name);
+    (void)snprintf(path, sizeof path, "%s/%s",
+                   folder != NULL ? folder : SOURCE_DIR "/../shared/data", name);
     if (access(path, R_OK) != 0) {
         printf("SKIP no folder %s (TRIAGED_SHARED_DATA names another place)\n", path);
         return NULL;

@@ -7,10 +7,14 @@
 #include "feeds/record_json.h"
 
 static const char mapping_text[] =
-    "{\"format\":\"t\",\"fields\":{\"declaration_id\":\"Id\",\"mode\":{\"column\":\"Mode\",\"codes\":{\"10\":\"sea\","
-    "\"40\":\"air\"}},\"declared\":{\"column\":\"Day\",\"format\":\"%Y-%m-%d\"},\"importer\":{\"column\":\"Who\","
-    "\"prefix\":\"imp-\"},\"net_mass_kg\":{\"column\":\"Grams\",\"scale\":0.001},\"description\":\"What\","
-    "\"currency\":{\"constant\":\"EUR\"}},\"keys\":[{\"scheme\":\"declaration\",\"column\":\"Id\"}],"
+    "{\"format\":\"t\",\"fields\":{\"declaration_id\":\"Id\",\"mode\":{\"column\":\"Mode\","
+    "\"codes\":{\"10\":\"sea\","
+    "\"40\":\"air\"}},\"declared\":{\"column\":\"Day\",\"format\":\"%Y-%m-%d\"},\"importer\":{"
+    "\"column\":\"Who\","
+    "\"prefix\":\"imp-\"},\"net_mass_kg\":{\"column\":\"Grams\",\"scale\":0.001},\"description\":"
+    "\"What\","
+    "\"currency\":{\"constant\":\"EUR\"}},\"keys\":[{\"scheme\":\"declaration\",\"column\":\"Id\"}]"
+    ","
     "\"other\":[{\"name\":\"note\",\"column\":\"Note\"}],"
     "\"labels\":{\"found\":\"Hit\",\"critical\":{\"column\":\"Grave\",\"at_least\":2}}}";
 
@@ -21,7 +25,8 @@ static struct declaration_csv *open_table(const char *text, bool follow)
     char error[CSV_ERROR_BYTES];
     char mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
-    const struct declaration_csv_conf conf = {test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow};
+    const struct declaration_csv_conf conf = {
+        test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow};
     struct declaration_csv *table = NULL;
     struct err err = declaration_csv_open(&conf, &table, error);
     if (err_is(err)) {
@@ -44,7 +49,8 @@ static enum csv_step next(struct declaration_csv *table, struct declaration_row 
 static void row_with_every_field_is_mapped(void **state)
 {
     (void)state;
-    struct declaration_csv *table = open_table(HEADER "A1,10,2026-01-05,X9,2500,tea,hi,1,2\n", false);
+    struct declaration_csv *table =
+        open_table(HEADER "A1,10,2026-01-05,X9,2500,tea,hi,1,2\n", false);
     struct declaration_row row;
     assert_int_equal(next(table, &row), CSV_ROW);
     const struct declaration *declaration = &row.declaration;
@@ -71,13 +77,15 @@ static void quotes_commas_and_newlines_stay_inside_a_field(void **state)
     (void)state;
     struct declaration_csv *table = open_table(
         "\xef\xbb\xbf" HEADER "A1,10,2026-01-05,X,1,\"tea, green\nand \"\"black\"\"\",n,0,1\r\n"
-        "\r\nA2,40,2026-01-06,,0,a \"quoted\" word,,1,1", false);
+        "\r\nA2,40,2026-01-06,,0,a \"quoted\" word,,1,1",
+        false);
     struct declaration_row row;
     assert_int_equal(next(table, &row), CSV_ROW);
     assert_null(row.problem);
     assert_string_equal(row.declaration.lines[0].description, "tea, green\nand \"black\"");
     assert_int_equal(row.line, 2);
-    assert_int_equal(row.end_line, 3); /* a CR ends the row; its LF is skipped before the next one */
+    assert_int_equal(row.end_line,
+                     3); /* a CR ends the row; its LF is skipped before the next one */
     assert_false(row.found || row.critical);
     assert_int_equal(next(table, &row), CSV_ROW);
     assert_string_equal(row.declaration.declaration_id, "A2");
@@ -163,7 +171,8 @@ static void file_ending_inside_a_quote_refuses(void **state)
 static void followed_table_waits_for_the_end_of_the_row(void **state)
 {
     (void)state;
-    struct declaration_csv *table = open_table(HEADER "A1,10,2026-01-05,X,1,t,,0,0\nA2,10,2026-", true);
+    struct declaration_csv *table =
+        open_table(HEADER "A1,10,2026-01-05,X,1,t,,0,0\nA2,10,2026-", true);
     struct declaration_row row;
     assert_int_equal(next(table, &row), CSV_ROW);
     uint64_t offset = row.end_offset, line = row.end_line;
@@ -197,18 +206,25 @@ static void bad_mappings_refuse_by_reason(void **state)
         {"[", "']' expected"},
         {"{\"fields\":{\"declaration_id\":\"Id\",\"orgin\":\"x\"}}", "orgin: no such field"},
         {"{\"fields\":{\"mode\":\"x\"}}", "declaration_id: must come from a column"},
-        {"{\"fields\":{\"declaration_id\":\"Id\",\"mode\":{\"codes\":{}}}}", "either a column or a constant"},
-        {"{\"fields\":{\"declaration_id\":\"Id\"},\"keys\":[{\"scheme\":\"imei\",\"column\":\"x\"}]}", "imei: no such"},
+        {"{\"fields\":{\"declaration_id\":\"Id\",\"mode\":{\"codes\":{}}}}",
+         "either a column or a constant"},
+        {"{\"fields\":{\"declaration_id\":\"Id\"},\"keys\":[{\"scheme\":\"imei\",\"column\":\"x\"}]"
+         "}",
+         "imei: no such"},
         {"{\"fields\":{\"declaration_id\":\"Id\"},\"surprise\":1}", "surprise: no such section"},
-        {"{\"fields\":{\"declaration_id\":\"Id\",\"value\":\"Hit\"},\"labels\":{\"found\":\"Hit\"}}", "never sent"},
+        {"{\"fields\":{\"declaration_id\":\"Id\",\"value\":\"Hit\"},\"labels\":{\"found\":\"Hit\"}"
+         "}",
+         "never sent"},
         {"{\"fields\":{\"declaration_id\":\"Id\"},\"other\":[{\"name\":\"h\",\"column\":\"Hit\"}],"
-         "\"labels\":{\"critical\":\"Hit\"}}", "never sent"},
+         "\"labels\":{\"critical\":\"Hit\"}}",
+         "never sent"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct declaration_mapping *mapping = NULL;
         char error[MAPPING_ERROR_BYTES];
-        assert_int_equal(declaration_mapping_open(test_file("bad.json", rows[i].text), &mapping, error).code,
-                         ERR_TABLE_UNREADABLE);
+        assert_int_equal(
+            declaration_mapping_open(test_file("bad.json", rows[i].text), &mapping, error).code,
+            ERR_TABLE_UNREADABLE);
         assert_null(mapping);
         if (strstr(error, rows[i].reason) == NULL) {
             fail_msg("%s instead of %s", error, rows[i].reason);
@@ -221,8 +237,8 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     (void)state;
     char error[CSV_ERROR_BYTES], mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
-    struct declaration_csv_conf conf = {test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"), mapping, "q", "",
-                                        MODE_UNKNOWN, false};
+    struct declaration_csv_conf conf = {
+        test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"), mapping, "q", "", MODE_UNKNOWN, false};
     struct declaration_csv *table = NULL;
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
     assert_non_null(strstr(error, "no column \"Note\""));
@@ -241,8 +257,8 @@ static void real_declarations_read_without_a_label_in_any_record(void **state)
     if (path == NULL) {
         skip();
     }
-    const struct declaration_csv_conf conf = {path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "",
-                                              MODE_UNKNOWN, false};
+    const struct declaration_csv_conf conf = {
+        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&conf, &table, error)));

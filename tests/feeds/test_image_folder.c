@@ -15,8 +15,13 @@ static void make_png(const char *name, uint16_t value)
 
 static struct image_folder_conf conf_of(void)
 {
-    return (struct image_folder_conf){.directory = test_folder, .pixels_max = 1000, .mode = MODE_SEA, .site = "quay",
-                                      .lane = "2", .scanner = "s1", .scanner_type = "container-portal"};
+    return (struct image_folder_conf){.directory = test_folder,
+                                      .pixels_max = 1000,
+                                      .mode = MODE_SEA,
+                                      .site = "quay",
+                                      .lane = "2",
+                                      .scanner = "s1",
+                                      .scanner_type = "container-portal"};
 }
 
 static struct image_folder *open_folder(const struct image_folder_conf *conf)
@@ -31,9 +36,8 @@ static struct image_folder *open_folder(const struct image_folder_conf *conf)
 
 static void clear_folder(void)
 {
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -f %s/*", test_folder);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(test_folder_close(NULL), 0);
+    assert_int_equal(mkdir(test_folder, 0700), 0);
 }
 
 static void pairs_are_one_scan_and_names_are_sorted(void **state)
@@ -128,12 +132,14 @@ static void sidecar_overrides_the_defaults(void **state)
     clear_folder();
     make_png("p_low.png", 1);
     make_png("p_high.png", 2);
-    (void)test_file("p.json",
-                    "{\"scan_id\":\"S-7\",\"mode\":\"mail\",\"site\":\"post\",\"scanner_type\":\"parcel-line\","
-                    "\"acquired\":\"2026-01-05T06:00:00.5Z\",\"keys\":[{\"scheme\":\"s10\",\"value\":\"CP1\"}],"
-                    "\"meaning\":\"transmission\",\"air_level\":60000,\"dark_level\":1200,\"pixel_pitch_mm\":1.5,"
-                    "\"other\":{\"belt\":\"3\"},\"images\":[{\"energy_kev\":90},{\"energy_kev\":160,"
-                    "\"air_level\":61000}]}");
+    (void)test_file(
+        "p.json",
+        "{\"scan_id\":\"S-7\",\"mode\":\"mail\",\"site\":\"post\",\"scanner_type\":\"parcel-line\","
+        "\"acquired\":\"2026-01-05T06:00:00.5Z\",\"keys\":[{\"scheme\":\"s10\",\"value\":\"CP1\"}],"
+        "\"meaning\":\"transmission\",\"air_level\":60000,\"dark_level\":1200,\"pixel_pitch_mm\":1."
+        "5,"
+        "\"other\":{\"belt\":\"3\"},\"images\":[{\"energy_kev\":90},{\"energy_kev\":160,"
+        "\"air_level\":61000}]}");
     struct image_folder_conf conf = conf_of();
     struct image_folder *folder = open_folder(&conf);
     struct folder_scan *scan = NULL;

@@ -11,10 +11,19 @@
 
 static struct sim_conf conf_of(uint64_t seed)
 {
-    return (struct sim_conf){.seed = seed, .mode_weights = {0, 1, 1, 1, 1, 1, 1}, .contraband_rate = 0.2,
-                             .misdeclare_rate = 0.2, .oddity_rate = 0.3, .mail_declarations_per_scan = 2,
-                             .scale = 0.08, .mail_scale = 0.3, .dead_rows_max = 2,
-                             .start_ns = INT64_C(1767592800000000000), .interval_s = 20, .site = "port-1", .lane = ""};
+    return (struct sim_conf){.seed = seed,
+                             .mode_weights = {0, 1, 1, 1, 1, 1, 1},
+                             .contraband_rate = 0.2,
+                             .misdeclare_rate = 0.2,
+                             .oddity_rate = 0.3,
+                             .mail_declarations_per_scan = 2,
+                             .scale = 0.08,
+                             .mail_scale = 0.3,
+                             .dead_rows_max = 2,
+                             .start_ns = INT64_C(1767592800000000000),
+                             .interval_s = 20,
+                             .site = "port-1",
+                             .lane = ""};
 }
 
 static struct sim_world *open_world(const struct sim_conf *conf)
@@ -40,7 +49,8 @@ static void item_text(const struct sim_item *item, struct text_buffer *out)
 static void same_seed_gives_the_same_bytes_in_any_order(void **state)
 {
     (void)state;
-    struct text_buffer texts[3] = {{.bytes_max = 1 << 20}, {.bytes_max = 1 << 20}, {.bytes_max = 1 << 20}};
+    struct text_buffer texts[3] = {
+        {.bytes_max = 1 << 20}, {.bytes_max = 1 << 20}, {.bytes_max = 1 << 20}};
     for (int run = 0; run < 3; run++) {
         struct sim_conf conf = conf_of(run == 2 ? 8 : 7);
         struct sim_world *world = open_world(&conf);
@@ -109,10 +119,12 @@ static void keys_have_right_check_digits_and_join_both_records(void **state)
         assert_false(err_is(sim_world_item(world, i, &item)));
         modes[item.truth.mode]++;
         enum check check = check_key(item.key.scheme, item.key.value);
-        assert_true(check == CHECK_GOOD || (check == CHECK_NONE && (item.key.scheme == KEY_PLATE ||
-                                                                    item.key.scheme == KEY_RAILCAR)));
+        assert_true(check == CHECK_GOOD ||
+                    (check == CHECK_NONE &&
+                     (item.key.scheme == KEY_PLATE || item.key.scheme == KEY_RAILCAR)));
         enum key_scheme schemes[2];
-        assert_string_equal(declaration_join_key(&item.declaration, &schemes[0]), scan_join_key(&item.scan, &schemes[1]));
+        assert_string_equal(declaration_join_key(&item.declaration, &schemes[0]),
+                            scan_join_key(&item.scan, &schemes[1]));
         assert_int_equal(schemes[0], schemes[1]);
     }
     for (int mode = MODE_TRUCK; mode < MODE_COUNT; mode++) {
@@ -136,7 +148,8 @@ static void records_pass_the_rules_of_their_kind(void **state)
         const char *where = "";
         arena_init(&arena, memory, RECORD_ARENA_BYTES);
         size_t bytes_count = declaration_encode(&item.declaration, bytes, sizeof bytes);
-        assert_int_equal(declaration_decode(bytes, bytes_count, &arena, &declaration, &where), REFUSAL_NONE);
+        assert_int_equal(declaration_decode(bytes, bytes_count, &arena, &declaration, &where),
+                         REFUSAL_NONE);
         if (item.has_scan) {
             bytes_count = scan_encode(&item.scan, bytes, sizeof bytes);
             assert_int_equal(scan_decode(bytes, bytes_count, &arena, &scan, &where), REFUSAL_NONE);
@@ -191,8 +204,8 @@ static void declared_mass_is_the_true_mass_unless_misdeclared(void **state)
 static void truth_never_enters_a_record(void **state)
 {
     (void)state;
-    static const char *const words[] = {"contraband", "hidden", "violation", "misdecl", "oddity", "fraud", "truth",
-                                        "label", "propensity", "true_"};
+    static const char *const words[] = {"contraband", "hidden", "violation", "misdecl",    "oddity",
+                                        "fraud",      "truth",  "label",     "propensity", "true_"};
     struct sim_conf conf = conf_of(14);
     conf.contraband_rate = 0.9;
     conf.oddity_rate = 1;
@@ -220,7 +233,8 @@ static void truth_never_enters_a_record(void **state)
     sim_world_close(&world);
 }
 
-/* The box that the truth names is where the image differs from the same item without contraband, and nowhere else. */
+/* The box that the truth names is where the image differs from the same item without contraband,
+ * and nowhere else. */
 static void box_of_the_hidden_is_where_the_image_differs(void **state)
 {
     (void)state;
@@ -240,7 +254,8 @@ static void box_of_the_hidden_is_where_the_image_differs(void **state)
         }
         const int32_t *box = items[0].truth.hidden_px;
         const struct image *image = &items[0].images[0];
-        assert_true(box[0] >= 0 && box[1] >= 0 && box[2] <= (int32_t)image->width && box[3] <= (int32_t)image->height);
+        assert_true(box[0] >= 0 && box[1] >= 0 && box[2] <= (int32_t)image->width &&
+                    box[3] <= (int32_t)image->height);
         assert_true(box[0] < box[2] && box[1] < box[3]);
         assert_true(items[0].truth.hidden.mass_kg > 0);
         const uint16_t *a = items[0].pixels[0], *b = items[1].pixels[0];
@@ -248,7 +263,8 @@ static void box_of_the_hidden_is_where_the_image_differs(void **state)
         for (int32_t y = 0; y < (int32_t)image->height; y++) {
             for (int32_t x = 0; x < (int32_t)image->width; x++) {
                 uint32_t at = (uint32_t)y * image->width + (uint32_t)x;
-                bool differs = abs(a[at] - b[at]) > 3; /* one material more: other rounding in the sums */
+                bool differs =
+                    abs(a[at] - b[at]) > 3; /* one material more: other rounding in the sums */
                 bool in_box = x >= box[0] - 1 && x <= box[2] && y >= box[1] - 1 && y <= box[3];
                 assert_true(!differs || in_box);
                 inside = inside || differs;
@@ -281,7 +297,8 @@ static void rates_are_kept_and_bad_parties_stand_out(void **state)
             bad_found += past.found;
         }
     }
-    assert_true(found / COUNT > 0.2 && found / COUNT < 0.5); /* examined items: four times the 10 per cent, capped */
+    assert_true(found / COUNT > 0.2 &&
+                found / COUNT < 0.5); /* examined items: four times the 10 per cent, capped */
     assert_true(bad > 500 && bad_found / bad > 1.6 * (found - bad_found) / (COUNT - bad));
     sim_world_close(&world);
 }
@@ -301,8 +318,12 @@ static void history_is_readable_through_the_shipped_mapping(void **state)
     assert_false(err_is(text_buffer_write(&text, test_path("past.csv"))));
     text_buffer_fini(&text);
     const struct declaration_csv_conf table_conf = {test_path("past.csv"),
-                                                    SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "",
-                                                    MODE_UNKNOWN, false};
+                                                    SOURCE_DIR
+                                                    "/config/mappings/customs-import.json",
+                                                    "port-1",
+                                                    "",
+                                                    MODE_UNKNOWN,
+                                                    false};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&table_conf, &table, error)));

@@ -4,9 +4,12 @@
 import collections
 import json
 import os
+import pathlib
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -19,11 +22,12 @@ def case_life():
     """One small world through every room: feed, queue, exam, report, archive, verify."""
     with Port() as port:
         port.start()
+        port.train_on_sim()
         labels = port.directory / "labels.csv"
-        summary = port.feed("sim", "--count", "120", "--seed", "7", "--scale", "0.2", "--labels", labels)
-        must(summary["refused"] == 0 and summary["waiting"] == 0, f"not everything was taken: {summary}")
+        summary = port.feed("sim", "--count", "150", "--seed", "7", "--scale", "0.2", "--labels", labels)
+        must(summary["refused"] == 0 and summary["waiting"] == 0 and summary["acknowledged"] > 200, f"not everything was taken: {summary}")
         port.await_judged()
-        queue = port.ctl_json("queue", "--limit", "200")["items"]
+        queue = port.ctl_json("queue", "--limit", "200")
         must(len(queue) >= 10, f"a queue of {len(queue)}")
         must(len({row["mode"] for row in queue}) >= 3, f"modes {set(row['mode'] for row in queue)}")
         for row in queue:
@@ -41,10 +45,10 @@ def case_life():
         port.ctl("claim", queue[1]["item"], "--actor", "officer two")
         port.ctl("outcome", queue[1]["item"], "--actor", "officer two", "--level", "partial", "--result",
                  "nothing_found")
-        codes = port.ctl("release", "--codes").stdout.split()
-        port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", codes[0]
-                 if port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "no_such_code",
-                             check=False).returncode == 1 else "accepted nonsense")
+        nonsense = port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "no_such_code", check=False)
+        must(nonsense.returncode != 0, "a release by an unknown code")
+        port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "document_cleared")
+        port.ctl("show", first, "--png", port.directory / "item.png", check=False)
         shown = port.ctl_json("show", first)
         must("fentanyl" in json.dumps(shown), "the outcome is not shown")
         report = json.dumps(port.ctl_json("report"))
@@ -56,12 +60,12 @@ def case_life():
 
         port.ctl("archive", "seal")
         end = time.monotonic() + 60
-        while not port.ctl_json("archive", "list")["files"] and time.monotonic() < end:
+        while not port.ctl_json("archive", "list") and time.monotonic() < end:
             time.sleep(0.1)
-        must(port.ctl_json("archive", "list")["files"], "no archive file was sealed")
+        must(port.ctl_json("archive", "list"), "no archive file was sealed")
         port.stop()
         verdict = port.verify()
-        must(verdict["problems"] == [], f"{verdict}")
+        must(verdict["good"] is True, f"{verdict}")
 
 
 def acknowledged_once(port, expected):
@@ -91,6 +95,7 @@ def case_kill():
         kills = 0
         while kills < 10:
             time.sleep(rng.uniform(0.15, 0.6))
+            must(all(feed.poll() is None for feed in feeds), f"a feed was done before kill {kills + 1}")
             port.kill()
             kills += 1
             port.start(wait=kills % 3 == 0)
@@ -136,37 +141,63 @@ def case_refusals():
         print("refused:", ", ".join(sorted(set(wanted.values()))))
 
 
-def case_disk_full():
-    """A full disk stops the daemon cleanly; nothing acknowledged is lost; with room again it goes on."""
-    if os.geteuid() != 0:
-        print("SKIP: making a small file system needs root")
-        return SKIP
-    import pathlib
-    import tempfile
-    small = pathlib.Path(tempfile.mkdtemp(prefix="triaged-small-"))
-    if run("mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", small, check=False).returncode != 0:
-        small.rmdir()
-        print("SKIP: a small tmpfs cannot be mounted here")
-        return SKIP
+def mount(place, size):
+    place.mkdir(parents=True, exist_ok=True)
+    return run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place, check=False).returncode == 0
+
+
+def fill(root, full):
+    """One store on a file system of its own that is too small, all others with room; the daemon must stop cleanly."""
+    store = root / full / "store"
+    small = store if full == "state" else store / full
+    size = {"wal": "10m", "log": "160k", "blobs": "12m", "archive": "2m", "state": "1300k"}[full]
+    mounted = []
     try:
-        with Port(store=small / "store", store__quarantine_mib=0) as port:
+        if full == "state":
+            must(mount(store, size), f"{store} cannot be mounted")
+            mounted.append(store)
+            for roomy in ("wal", "log", "blobs", "archive"):
+                must(mount(store / roomy, "2g"), f"{roomy} cannot be mounted")
+                mounted.append(store / roomy)
+        else:
+            must(mount(small, size), f"{small} cannot be mounted")
+            mounted.append(small)
+        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0) as port:
             port.start()
-            feed = port.feed_start("sim", "--count", "200", "--seed", "5", "--modes", "truck,sea", "--scale",
-                                   "0.3", "--timeout", "240", stream="scans")
-            code = port.daemon.wait(180)
-            must(code == 1, f"the daemon ended with {code} on a full disk")
-            must("No space left" in port.daemon_log() or "no space left" in port.daemon_log(), port.daemon_log()[-2000:])
-            run("mount", "-o", "remount,size=4g", small)
+            traffic = ["--count", "400", "--modes", "truck,sea,mail=4", "--scale", "0.3", "--mail-scale", "0.3"]
+            if full == "wal": # two segments of 4 MiB must fill up before the third is missed
+                traffic = ["--count", "6000", "--modes", "mail", "--declarations-only"]
+            feed = port.feed_start("sim", "--seed", "5", "--timeout", "240", *traffic, stream="feed")
+            code = port.daemon.wait(120)
+            must(code == 1, f"{full}: the daemon ended with {code} on a full disk")
+            must("error=DISK_FULL" in port.daemon_log() or "error=STATE_STORE" in port.daemon_log(),
+                 port.daemon_log()[-2000:])
+            run("mount", "-o", "remount,size=2g", small)
             port.start()
             out, err = feed.communicate(timeout=400)
             must(feed.returncode == 0, f"the feed ended with {feed.returncode}: {out}{err[-2000:]}")
             port.await_judged()
-            acknowledged_once(port, {"scans": 400})
+            acknowledged_once(port, {"feed": json.loads(out)["sent"]})
             port.stop()
             port.verify()
+            print(f"{full}: stopped with exit 1, then {json.loads(out)['sent']} records, each exactly once")
     finally:
-        run("umount", "-l", small, check=False)
-        small.rmdir()
+        for place in reversed(mounted):
+            run("umount", "-l", place, check=False)
+
+
+def case_disk_full():
+    """A full disk on any store stops the daemon cleanly; nothing acknowledged is lost; with room again it goes on."""
+    root = pathlib.Path(tempfile.mkdtemp(prefix="triaged-small-"))
+    try:
+        if os.geteuid() != 0 or not mount(root / "probe", "1m"):
+            print("SKIP: mounting a small tmpfs needs root and a kernel that allows it here")
+            return SKIP
+        run("umount", root / "probe")
+        for full in ("wal", "log", "blobs", "archive", "state"):
+            fill(root, full)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
     return 0
 
 
@@ -192,7 +223,7 @@ def case_real():
         must(scans["refused"] == 0 and rows["refused"] == 0, f"{scans} {rows}")
         must(rows["acknowledged"] == 1500, f"{rows}")
         port.await_judged()
-        queue = port.ctl_json("queue", "--limit", "500")["items"]
+        queue = port.ctl_json("queue", "--limit", "500")
         must(len(queue) >= 20, f"a queue of {len(queue)}")
         words = " ".join(word for row in queue for word in row["reasons"])
         must("exam" in words, "no reason from history")

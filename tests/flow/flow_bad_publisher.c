@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A publisher with a good key and bad records: flow_bad_publisher ENDPOINT KEY DAEMON_KEY DIRECTORY
- * Prints a line "<sequence> <name of the refusal>" for each record that must be refused. Speaks the wire by hand, so that
- * nothing in the publisher library can hide what is wrong. Fails when the daemon answers otherwise than documented. */
+ * Prints a line "<sequence> <name of the refusal>" for each record that must be refused. Speaks the
+ * wire by hand, so that nothing in the publisher library can hide what is wrong. Fails when the
+ * daemon answers otherwise than documented. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ _Noreturn static void fail(const char *words)
     exit(1);
 }
 
-static void *open_socket(const char *endpoint, const char *public_key, const char *secret_key, const char *daemon_key)
+static void *open_socket(const char *endpoint, const char *public_key, const char *secret_key,
+                         const char *daemon_key)
 {
     void *socket = zmq_socket(bad.context, ZMQ_DEALER);
     int patience = PATIENCE_MS;
@@ -81,8 +83,8 @@ struct part {
     size_t bytes_count;
 };
 
-static void publish(enum record_kind kind, const uint8_t *body, size_t body_bytes, const uint8_t *digest,
-                    const struct part *image)
+static void publish(enum record_kind kind, const uint8_t *body, size_t body_bytes,
+                    const uint8_t *digest, const struct part *image)
 {
     static struct wire_publish publish;
     static uint8_t bytes[1 << 17];
@@ -115,7 +117,8 @@ static void expect(const char *name)
     static struct wire_ack ack;
     size_t bytes_count;
     arena_init(&arena, bad.arena_bytes, sizeof bad.arena_bytes);
-    if (receive(bad.socket, &bytes_count) != WIRE_ACK || !wire_ack_decode(bad.message, bytes_count, &arena, &ack)) {
+    if (receive(bad.socket, &bytes_count) != WIRE_ACK ||
+        !wire_ack_decode(bad.message, bytes_count, &arena, &ack)) {
         fail(name != NULL ? name : "no acknowledgement");
     }
     if (ack.first_sequence != bad.sequence || ack.count != 1) {
@@ -125,11 +128,13 @@ static void expect(const char *name)
         fail("a good record was refused");
     }
     if (name != NULL) {
-        bool right = ack.refused_count == 1 && strcmp(refusal_name(ack.refused[0].code), name) == 0 &&
+        bool right = ack.refused_count == 1 &&
+                     strcmp(refusal_name(ack.refused[0].code), name) == 0 &&
                      ack.refused[0].reason[0] != '\0';
         if (!right) {
-            (void)fprintf(stderr, "sequence %llu: wanted %s, got %s\n", (unsigned long long)bad.sequence, name,
-                          ack.refused_count == 1 ? refusal_name(ack.refused[0].code) : "an acceptance");
+            (void)fprintf(
+                stderr, "sequence %llu: wanted %s, got %s\n", (unsigned long long)bad.sequence,
+                name, ack.refused_count == 1 ? refusal_name(ack.refused[0].code) : "an acceptance");
             exit(1);
         }
         (void)printf("%llu %s\n", (unsigned long long)bad.sequence, name);
@@ -140,13 +145,21 @@ static void bad_declarations(void)
 {
     uint8_t body[BODY_BYTES];
     uint8_t digest[HASH_BYTES] = {1};
-    struct declaration declaration = {.declaration_id = "BAD-1", .mode = MODE_MAIL, .site = "post", .lane = "",
-                                      .importer = "", .seller = "", .declarant = "", .courier = "",
-                                      .departure_country = "", .raw_format = ""};
+    struct declaration declaration = {.declaration_id = "BAD-1",
+                                      .mode = MODE_MAIL,
+                                      .site = "post",
+                                      .lane = "",
+                                      .importer = "",
+                                      .seller = "",
+                                      .declarant = "",
+                                      .courier = "",
+                                      .departure_country = "",
+                                      .raw_format = ""};
     size_t bytes = declaration_encode(&declaration, body, sizeof body);
     publish(RECORD_DECLARATION, body, bytes, NULL, NULL);
     expect(NULL);
-    publish(RECORD_DECLARATION, body, bytes, NULL, NULL); /* the same, byte for byte, under a new number */
+    publish(RECORD_DECLARATION, body, bytes, NULL,
+            NULL); /* the same, byte for byte, under a new number */
     expect("duplicate");
     declaration.declaration_id = "BAD-2";
     bytes = declaration_encode(&declaration, body, sizeof body);
@@ -166,7 +179,8 @@ static void bad_declarations(void)
     bytes = declaration_encode(&declaration, body, sizeof body);
     publish(RECORD_DECLARATION, body, bytes, NULL, NULL);
     expect("bad_number");
-    publish(RECORD_DECLARATION, (const uint8_t *)"\x0a\xff\xff\xff\xff\x0f garbage", 14, NULL, NULL);
+    publish(RECORD_DECLARATION, (const uint8_t *)"\x0a\xff\xff\xff\xff\x0f garbage", 14, NULL,
+            NULL);
     expect("malformed");
     publish((enum record_kind)9, body, bytes, NULL, NULL);
     expect("unknown_kind");
@@ -176,10 +190,19 @@ static void bad_scans(void)
 {
     static uint8_t pixels[64 * 32];
     uint8_t body[BODY_BYTES];
-    struct image image = {.width = 64, .height = 32, .bits = 8, .meaning = PIXEL_DISPLAY,
+    struct image image = {.width = 64,
+                          .height = 32,
+                          .bits = 8,
+                          .meaning = PIXEL_DISPLAY,
                           .payload_bytes = sizeof pixels};
-    struct scan scan = {.scan_id = "BAD-SCAN", .mode = MODE_TRUCK, .site = "gate", .lane = "", .scanner = "s",
-                        .scanner_type = "t", .images = &image, .images_count = 1};
+    struct scan scan = {.scan_id = "BAD-SCAN",
+                        .mode = MODE_TRUCK,
+                        .site = "gate",
+                        .lane = "",
+                        .scanner = "s",
+                        .scanner_type = "t",
+                        .images = &image,
+                        .images_count = 1};
     memset(pixels, 90, sizeof pixels);
     sha256_of(pixels, sizeof pixels, image.sha256);
     size_t bytes = scan_encode(&scan, body, sizeof body);
@@ -231,11 +254,14 @@ static void unknown_key(const char *endpoint, const char *daemon_key)
 /* Not even ZMTP: a greeting and then a frame that claims five gigabytes. */
 static void raw_garbage(const char *endpoint)
 {
-    static const uint8_t frame[] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0, 'N', 'U', 'L', 'L', 0, 0, 0, 0, 0, 0,
-                                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0x2a, 5, 0xf2, 0};
+    static const uint8_t frame[] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0,    'N', 'U', 'L',
+                                    'L',  0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0,    0,   0,   0,
+                                    0,    0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0,    0,   0,   0,
+                                    0,    0, 0, 0, 0, 0, 0, 0, 0, 0,    0, 0,    0,   0,   0,
+                                    0,    0, 0, 0, 2, 0, 0, 0, 1, 0x2a, 5, 0xf2, 0};
     const char *port = strrchr(endpoint, ':');
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port + 1, NULL, 10))};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)strtoul(port + 1, NULL, 10))};
     (void)inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -246,7 +272,8 @@ static void raw_garbage(const char *endpoint)
 }
 
 /* Garbage where a message should be ends the connection with BYEE, not the daemon. */
-static void bad_messages(const char *endpoint, const char *public_key, const char *secret_key, const char *daemon_key)
+static void bad_messages(const char *endpoint, const char *public_key, const char *secret_key,
+                         const char *daemon_key)
 {
     size_t bytes_count;
     void *socket = open_socket(endpoint, public_key, secret_key, daemon_key);

@@ -158,6 +158,19 @@ class Port:
         return subprocess.Popen(self.feed_command(*words, stream=stream), stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
 
+    def train_on_sim(self):
+        """Models from a clean simulated world, installed."""
+        normal, models = self.directory / "normal", self.directory / "models"
+        run(BIN / "triage-feed", "sim", "--write", normal, "--clean", "--count", "60", "--seed", "100", "--scale", "0.2",
+            "--scans-only", "--quiet")
+        run(BIN / "triage-feed", "sim", "--history", self.directory / "history.csv", "--count", "3000", "--quiet")
+        for folder in sorted(normal.iterdir()):
+            self.ctl("model", "train", "appearance", "--images", folder, "--scanner-type", folder.name, "--out", models)
+        self.ctl("model", "train", "history", "--declarations", self.directory / "history.csv", "--mapping",
+                 SOURCE / "config" / "mappings" / "customs-import.json", "--out", models)
+        for file in sorted(models.glob("*.h5")):
+            self.ctl("model", "install", file)
+
     def entries(self, kind=None):
         words = ["log", "cat", "--json"] + (["--type", kind] if kind else [])
         return [json.loads(line) for line in self.ctl(*words).stdout.splitlines() if line.strip()]

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as an image file, first and second page, with a small bound on pixels so that the fuzzer stays fast. */
+/* Any bytes as an image file, first and second page, with a small bound on pixels so that the
+ * fuzzer stays fast. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target over every file of the named folders, and over a few fixed mutations of each: what the fuzzer once
- * found stays found in every ordinary test run. */
+/* Runs a fuzz target over every file of the named folders, and over a few fixed mutations of each:
+ * what the fuzzer once found stays found in every ordinary test run. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -2,20 +2,11 @@
 #ifndef TESTS_INGEST_RIG_H
 #define TESTS_INGEST_RIG_H
 
-/* Rig: a real ingest on a loopback port with real keys in a directory of its own, served by the test's own thread, and a
- * bare DEALER that speaks the wire by hand. A record counts as durable when rig_turn() answers it. */
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+/* Rig: a real ingest on a loopback port with real keys in a directory of its own, served by the
+ * test's own thread, and a bare DEALER that speaks the wire by hand. A record counts as durable
+ * when rig_turn() answers it. RIG_DIAG in the environment shows the daemon's lines. */
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <zmq.h>
 
 #include "base/clock.h"
@@ -23,52 +14,71 @@
 #include "base/diag.h"
 #include "ingest/ingest.h"
 #include "publisher/curve_key.h"
+#include "tests/publisher/scratch.h"
 
 #define RIG_PATIENCE_NS (20 * NS_PER_S)
 #define RIG_LEDGER_MAX 65536u
 #define RIG_ARRIVALS_MAX 512u
 
 struct rig {
-    char directory[64];
+    char directory[SCRATCH_BYTES];
     char daemon_key[160];
     char daemon_public[160];
     char publishers[160];
     char subscribers[160];
     struct ingest_conf conf;
     struct ingest *ingest;
-    bool holds;                 /* keep arrivals instead of answering them */
-    enum refusal refuses;       /* answer with this */
+    bool holds;           /* keep arrivals instead of answering them */
+    enum refusal refuses; /* answer with this */
     const char *refuses_where;
     struct arrival *held[RIG_ARRIVALS_MAX];
     uint32_t held_count;
     uint64_t next_index;
-    uint64_t *ledger;           /* sequences in the order of their arrival */
+    uint64_t *ledger; /* sequences in the order of their arrival */
     uint32_t ledger_count;
     uint64_t images_bytes;
     struct ingest_command *command; /* the newest one */
 };
 
-static inline void rig_key(const struct rig *rig, const char *name, bool allowed_publisher, bool allowed_subscriber)
+static inline void rig_allow(const char *directory, const char *name, const char *public_key)
 {
     char path[256];
-    char public_path[260];
-    char key[CURVE_Z85_BYTES];
+    char line[CURVE_Z85_BYTES + 1];
+    (void)snprintf(path, sizeof path, "%s/%s.pub", directory, name);
+    (void)snprintf(line, sizeof line, "%s\n", public_key);
+    scratch_write(path, line, 0644);
+}
+
+/* Makes a key pair and lists it where asked. */
+static inline void rig_key(const struct rig *rig, const char *name, bool may_publish,
+                           bool may_subscribe)
+{
+    char path[256];
+    char public_key[CURVE_Z85_BYTES];
+    char secret_key[CURVE_Z85_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s.key", rig->directory, name);
     assert_int_equal(curve_key_create(path).code, ERR_NONE);
-    (void)snprintf(public_path, sizeof public_path, "%s.pub", path);
-    assert_int_equal(curve_public_read(public_path, key).code, ERR_NONE);
-    for (int i = 0; i < 2; i++) {
-        if (i == 0 ? allowed_publisher : allowed_subscriber) {
-            (void)snprintf(path, sizeof path, "%s/%s.pub", i == 0 ? rig->publishers : rig->subscribers, name);
-            FILE *file = fopen(path, "w");
-            assert_non_null(file);
-            assert_true(fprintf(file, "%s\n", key) > 0);
-            assert_int_equal(fclose(file), 0);
-        }
+    assert_int_equal(curve_key_read(path, public_key, secret_key).code, ERR_NONE);
+    if (may_publish) {
+        rig_allow(rig->publishers, name, public_key);
+    }
+    if (may_subscribe) {
+        rig_allow(rig->subscribers, name, public_key);
     }
 }
 
-static inline void rig_start(struct rig *rig, const struct ingest_stream *streams, uint32_t streams_count)
+/* Lists as a publisher a key that was made before. */
+static inline void rig_list_publisher(const struct rig *rig, const char *name)
+{
+    char path[256];
+    char public_key[CURVE_Z85_BYTES];
+    (void)snprintf(path, sizeof path, "%s/%s.key.pub", rig->directory, name);
+    assert_int_equal(curve_public_read(path, public_key).code, ERR_NONE);
+    rig_allow(rig->publishers, name, public_key);
+}
+
+static inline void rig_start(struct rig *rig, const struct ingest_stream *streams,
+                             uint32_t streams_count)
 {
     struct err err = ingest_open(&rig->conf, streams, streams_count, &rig->ingest);
     char text[ERR_TEXT_BYTES];
@@ -81,15 +91,14 @@ static inline void rig_init(struct rig *rig)
 {
     diag_set_level(getenv("RIG_DIAG") != NULL ? DIAG_DEBUG : DIAG_ERR);
     memset(rig, 0, sizeof *rig);
-    strcpy(rig->directory, "/tmp/test_ingest.XXXXXX");
-    assert_non_null(mkdtemp(rig->directory));
+    scratch_make(rig->directory);
     (void)snprintf(rig->daemon_key, sizeof rig->daemon_key, "%s/daemon.key", rig->directory);
-    (void)snprintf(rig->daemon_public, sizeof rig->daemon_public, "%s/daemon.key.pub", rig->directory);
+    (void)snprintf(rig->daemon_public, sizeof rig->daemon_public, "%s/daemon.key.pub",
+                   rig->directory);
     (void)snprintf(rig->publishers, sizeof rig->publishers, "%s/publishers", rig->directory);
     (void)snprintf(rig->subscribers, sizeof rig->subscribers, "%s/subscribers", rig->directory);
-    char command[400];
-    (void)snprintf(command, sizeof command, "mkdir %s %s", rig->publishers, rig->subscribers);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(mkdir(rig->publishers, 0700), 0);
+    assert_int_equal(mkdir(rig->subscribers, 0700), 0);
     rig_key(rig, "daemon", false, false);
     rig->ledger = calloc(RIG_LEDGER_MAX, sizeof *rig->ledger);
     assert_non_null(rig->ledger);
@@ -113,9 +122,7 @@ static inline void rig_init(struct rig *rig)
 static inline void rig_fini(struct rig *rig)
 {
     ingest_close(&rig->ingest);
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -r %s", rig->directory);
-    assert_int_equal(system(command), 0);
+    scratch_remove(rig->directory);
     free(rig->ledger);
 }
 
@@ -136,8 +143,8 @@ static inline void rig_turn(struct rig *rig, int64_t timeout_ns)
     uint32_t arrivals_count = 0;
     uint32_t commands_count = 0;
     struct err err = ingest_receive(rig->ingest, NULL, timeout_ns, rig->held + rig->held_count,
-                                    RIG_ARRIVALS_MAX + 1 - rig->held_count, &arrivals_count, &rig->command, 1,
-                                    &commands_count);
+                                    RIG_ARRIVALS_MAX + 1 - rig->held_count, &arrivals_count,
+                                    &rig->command, 1, &commands_count);
     assert_int_equal(err.code, ERR_NONE);
     for (uint32_t i = 0; i < arrivals_count; i++) {
         const struct arrival *arrival = rig->held[rig->held_count + i];
@@ -162,7 +169,9 @@ static inline void rig_check_ledger(const struct rig *rig, uint32_t count)
     }
 }
 
-/* ---- a bare client ------------------------------------------------------------------------------------------------ */
+/* ---- a bare client
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct bare {
     void *context;
@@ -174,8 +183,8 @@ struct bare {
     uint8_t arena_bytes[262144];
 };
 
-static inline void bare_open(struct bare *bare, const struct rig *rig, const char *key_name, int type,
-                             const char *endpoint)
+static inline void bare_open(struct bare *bare, const struct rig *rig, const char *key_name,
+                             int type, const char *endpoint)
 {
     bare->context = zmq_ctx_new();
     bare->socket = zmq_socket(bare->context, type);
@@ -190,9 +199,12 @@ static inline void bare_open(struct bare *bare, const struct rig *rig, const cha
         (void)snprintf(path, sizeof path, "%s/%s.key", rig->directory, key_name);
         assert_int_equal(curve_key_read(path, public_key, secret_key).code, ERR_NONE);
         assert_int_equal(curve_public_read(rig->daemon_public, daemon_key).code, ERR_NONE);
-        assert_int_equal(zmq_setsockopt(bare->socket, ZMQ_CURVE_PUBLICKEY, public_key, CURVE_Z85_BYTES), 0);
-        assert_int_equal(zmq_setsockopt(bare->socket, ZMQ_CURVE_SECRETKEY, secret_key, CURVE_Z85_BYTES), 0);
-        assert_int_equal(zmq_setsockopt(bare->socket, ZMQ_CURVE_SERVERKEY, daemon_key, CURVE_Z85_BYTES), 0);
+        assert_int_equal(
+            zmq_setsockopt(bare->socket, ZMQ_CURVE_PUBLICKEY, public_key, CURVE_Z85_BYTES), 0);
+        assert_int_equal(
+            zmq_setsockopt(bare->socket, ZMQ_CURVE_SECRETKEY, secret_key, CURVE_Z85_BYTES), 0);
+        assert_int_equal(
+            zmq_setsockopt(bare->socket, ZMQ_CURVE_SERVERKEY, daemon_key, CURVE_Z85_BYTES), 0);
     }
     assert_int_equal(zmq_connect(bare->socket, endpoint), 0);
 }
@@ -204,15 +216,17 @@ static inline void bare_close(struct bare *bare)
 }
 
 /* A tag, part 1 and images_count parts of image_bytes each. */
-static inline void bare_send(struct bare *bare, const char *tag, const void *bytes, size_t bytes_count,
-                             uint32_t images_count, size_t image_bytes)
+static inline void bare_send(struct bare *bare, const char *tag, const void *bytes,
+                             size_t bytes_count, uint32_t images_count, size_t image_bytes)
 {
     assert_int_equal(zmq_send(bare->socket, tag, strlen(tag), ZMQ_SNDMORE), (int)strlen(tag));
-    assert_true(zmq_send(bare->socket, bytes, bytes_count, images_count > 0 ? ZMQ_SNDMORE : 0) >= 0);
+    assert_true(zmq_send(bare->socket, bytes, bytes_count, images_count > 0 ? ZMQ_SNDMORE : 0) >=
+                0);
     uint8_t *pixels = calloc(1, image_bytes + 1);
     assert_non_null(pixels);
     for (uint32_t i = 0; i < images_count; i++) {
-        assert_true(zmq_send(bare->socket, pixels, image_bytes, i + 1 < images_count ? ZMQ_SNDMORE : 0) >= 0);
+        assert_true(zmq_send(bare->socket, pixels, image_bytes,
+                             i + 1 < images_count ? ZMQ_SNDMORE : 0) >= 0);
     }
     free(pixels);
 }
@@ -242,7 +256,8 @@ static inline void bare_expect(struct bare *bare, struct rig *rig, const char *t
     assert_string_equal(bare->tag, tag);
 }
 
-static inline void bare_hello(struct bare *bare, struct rig *rig, const char *stream, uint64_t next_sequence)
+static inline void bare_hello(struct bare *bare, struct rig *rig, const char *stream,
+                              uint64_t next_sequence)
 {
     struct wire_hello hello = {.protocol = WIRE_PROTOCOL, .stream = stream, .software = "test"};
     uint8_t bytes[256];
@@ -254,8 +269,8 @@ static inline void bare_hello(struct bare *bare, struct rig *rig, const char *st
 }
 
 /* Publishes count small records from first on. */
-static inline void bare_publish(struct bare *bare, uint64_t first, uint32_t count, uint32_t images_count,
-                                size_t image_bytes)
+static inline void bare_publish(struct bare *bare, uint64_t first, uint32_t count,
+                                uint32_t images_count, size_t image_bytes)
 {
     static struct wire_publish publish;
     static uint8_t bytes[65536];
@@ -263,13 +278,15 @@ static inline void bare_publish(struct bare *bare, uint64_t first, uint32_t coun
     publish.first_sequence = first;
     publish.records_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        publish.records[i] =
-            (struct wire_record){.kind = RECORD_DECLARATION, .body = body, .body_bytes = sizeof body};
+        publish.records[i] = (struct wire_record){
+            .kind = RECORD_DECLARATION, .body = body, .body_bytes = sizeof body};
     }
-    bare_send(bare, "PUBL", bytes, wire_publish_encode(&publish, bytes, sizeof bytes), images_count, image_bytes);
+    bare_send(bare, "PUBL", bytes, wire_publish_encode(&publish, bytes, sizeof bytes), images_count,
+              image_bytes);
 }
 
-static inline void bare_expect_ack(struct bare *bare, struct rig *rig, uint64_t first, uint32_t count, bool duplicate)
+static inline void bare_expect_ack(struct bare *bare, struct rig *rig, uint64_t first,
+                                   uint32_t count, bool duplicate)
 {
     static struct wire_ack ack;
     bare_expect(bare, rig, "ACKS");

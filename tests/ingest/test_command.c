@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command socket and the verdict feed. */
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "tests/ingest/rig.h"
@@ -33,21 +34,24 @@ static int command_teardown(void **state)
 
 static void send_claim(struct bare *from, const char *request_id)
 {
-    struct wire_command command = {.request_id = request_id, .actor = "officer", .order = ORDER_CLAIM};
+    struct wire_command command = {
+        .request_id = request_id, .actor = "officer", .order = ORDER_CLAIM};
     memset(command.item, 7, sizeof command.item);
     uint8_t bytes[512];
     bare_send(from, "CMND", bytes, wire_command_encode(&command, bytes, sizeof bytes), 0, 0);
 }
 
+/* The newest command that nobody has taken yet. */
 static struct ingest_command *await_command(struct rig *rig)
 {
     int64_t deadline_ns = clock_monotonic_ns() + RIG_PATIENCE_NS;
-    rig->command = NULL;
     while (rig->command == NULL) {
         assert_true(clock_monotonic_ns() < deadline_ns);
         rig_turn(rig, NS_PER_MS);
     }
-    return rig->command;
+    struct ingest_command *command = rig->command;
+    rig->command = NULL;
+    return command;
 }
 
 static void answer_claim(struct rig *rig, struct ingest_command *command)
@@ -119,7 +123,6 @@ static void command_without_slot_waits_for_one(void **state)
     send_claim(&bare, "r-3"); /* commands_max is 2 */
     struct ingest_command *first = await_command(rig);
     struct ingest_command *second = await_command(rig);
-    rig->command = NULL;
     for (int i = 0; i < 20; i++) {
         rig_turn(rig, NS_PER_MS);
     }
@@ -147,7 +150,8 @@ static void answer_beyond_bound_is_cut_and_says_so(void **state)
     assert_non_null(json);
     memset(json, ' ', json_bytes);
     json[json_bytes] = '\0';
-    struct wire_answer answer = {.request_id = "r-1", .done = true, .name = "", .reason = "", .json = json};
+    struct wire_answer answer = {
+        .request_id = "r-1", .done = true, .name = "", .reason = "", .json = json};
     ingest_answer_command(rig->ingest, command, &answer);
     expect_answer(&bare, rig, "r-1", true);
     free(json);
@@ -167,7 +171,8 @@ static struct wire_verdict verdict_of(const char *site, uint64_t entry_index)
                                  .entry_index = entry_index};
 }
 
-/* Puts verdicts on the feed until the subscriber has one; its subscription takes a moment to arrive. */
+/* Puts verdicts on the feed until the subscriber has one; its subscription takes a moment to
+ * arrive. */
 static void await_verdict(struct rig *rig, struct bare *subscriber)
 {
     int64_t deadline_ns = clock_monotonic_ns() + RIG_PATIENCE_NS;
@@ -187,7 +192,8 @@ static void await_verdict(struct rig *rig, struct bare *subscriber)
     assert_true(bare_try_receive(subscriber));
     assert_string_equal(subscriber->tag, "VRDT");
     struct wire_verdict seen;
-    assert_true(wire_verdict_decode(subscriber->bytes, subscriber->bytes_count, &subscriber->arena, &seen));
+    assert_true(
+        wire_verdict_decode(subscriber->bytes, subscriber->bytes_count, &subscriber->arena, &seen));
     assert_int_equal(seen.entry_index, 2);
     assert_string_equal(seen.label, "MSKU6011672");
 }
@@ -228,6 +234,39 @@ static void feed_beyond_its_ring_drops_the_oldest(void **state)
     assert_int_equal(counter_value(COUNTER_verdicts_sent) - sent, 4);
 }
 
+static void *put_verdicts(void *arg)
+{
+    const struct rig *rig = arg;
+    for (uint64_t i = 0; i < 2000; i++) {
+        struct wire_verdict verdict = verdict_of("south", i);
+        ingest_verdict(rig->ingest, &verdict);
+    }
+    return NULL;
+}
+
+static void feed_of_other_threads_counts_every_verdict(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t before =
+        counter_value(COUNTER_verdicts_dropped) + counter_value(COUNTER_verdicts_sent);
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, put_verdicts, rig), 0);
+    }
+    int64_t deadline_ns = clock_monotonic_ns() + RIG_PATIENCE_NS;
+    while (counter_value(COUNTER_verdicts_dropped) + counter_value(COUNTER_verdicts_sent) <
+           before + 4000) {
+        assert_true(clock_monotonic_ns() < deadline_ns);
+        rig_turn(rig, NS_PER_MS);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    rig_turn(rig, 0);
+    assert_int_equal(counter_value(COUNTER_verdicts_dropped) + counter_value(COUNTER_verdicts_sent),
+                     before + 4000);
+}
+
 int main(void)
 {
 #define COMMAND_TEST(name) cmocka_unit_test_setup_teardown(name, command_setup, command_teardown)
@@ -239,6 +278,7 @@ int main(void)
         COMMAND_TEST(answer_beyond_bound_is_cut_and_says_so),
         COMMAND_TEST(feed_subscriber_sees_its_topic_and_a_stranger_nothing),
         COMMAND_TEST(feed_beyond_its_ring_drops_the_oldest),
+        COMMAND_TEST(feed_of_other_threads_counts_every_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

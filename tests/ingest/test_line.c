@@ -103,7 +103,8 @@ static void line_repeat_of_unanswered_waits_for_durability(void **state)
     bare_publish(&bare, 1, 3, 0, 0);
     rig_until_received(rig, 3);
     bare_close(&bare);
-    /* The publisher comes back on a new connection: nothing is durable, so everything is asked for again. */
+    /* The publisher comes back on a new connection: nothing is durable, so everything is asked for
+     * again. */
     uint64_t duplicates = counter_value(COUNTER_records_duplicate);
     bare_open(&bare, rig, "scanner-1", ZMQ_DEALER, ingest_endpoint(rig->ingest));
     bare_hello(&bare, rig, "lane-1", 1);
@@ -175,9 +176,7 @@ static void line_unknown_key_is_refused_until_listed(void **state)
         assert_true(clock_monotonic_ns() < deadline_ns);
         rig_turn(rig, NS_PER_MS);
     }
-    char command[512];
-    (void)snprintf(command, sizeof command, "cp %s/stranger.key.pub %s/stranger.pub", rig->directory, rig->publishers);
-    assert_int_equal(system(command), 0);
+    rig_list_publisher(rig, "stranger");
     /* A refused client must connect anew; the list is read again once a second at most. */
     struct wire_hello hello = {.protocol = WIRE_PROTOCOL, .stream = "lane-1", .software = ""};
     uint8_t bytes[64];
@@ -323,11 +322,11 @@ static void line_bad_message_says_bye_and_takes_nothing(void **state)
     struct rig *rig = *state;
     rig_start(rig, NULL, 0);
     static const struct bad_row rows[] = {
-        {"PUBL", "\xff\xff\xff\xff", 4, 0, BYE_MALFORMED},          /* garbage */
-        {"PUBL", "", 0, 0, BYE_MALFORMED},                          /* no record */
-        {"PUBL", "\x12\x00", 2, 0, BYE_MALFORMED},                  /* no sequence */
+        {"PUBL", "\xff\xff\xff\xff", 4, 0, BYE_MALFORMED},                 /* garbage */
+        {"PUBL", "", 0, 0, BYE_MALFORMED},                                 /* no record */
+        {"PUBL", "\x12\x00", 2, 0, BYE_MALFORMED},                         /* no sequence */
         {"PUBL", "\x08\x01\x12\xff\xff\xff\xff\x13", 8, 0, BYE_MALFORMED}, /* a length of 5 GB */
-        {"PUBL", "\x08\x01\x12\x00\x12\x00", 6, 1, BYE_MALFORMED},  /* two records and an image */
+        {"PUBL", "\x08\x01\x12\x00\x12\x00", 6, 1, BYE_MALFORMED}, /* two records and an image */
         {"PUBL", "\x08\x01\x12\x00", 4, RECORD_IMAGES_MAX + 1, BYE_TOO_LARGE},
         {"PUBL", "\x08\x01\x12\x00", 4, 300, BYE_TOO_LARGE},
         {"HELO", "\xff", 1, 0, BYE_MALFORMED},
@@ -393,9 +392,7 @@ static void line_stopping_tells_every_publisher(void **state)
 static void open_key_readable_by_others_refuses(void **state)
 {
     struct rig *rig = *state;
-    char command[256];
-    (void)snprintf(command, sizeof command, "chmod 0640 %s", rig->daemon_key);
-    assert_int_equal(system(command), 0);
+    assert_int_equal(chmod(rig->daemon_key, 0640), 0);
     assert_int_equal(ingest_open(&rig->conf, NULL, 0, &rig->ingest).code, ERR_KEY);
     assert_null(rig->ingest);
 }

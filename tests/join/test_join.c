@@ -15,7 +15,8 @@ static struct policy test_policy(void)
 {
     struct policy policy = {.window_count = 8};
     for (int mode = 1; mode < MODE_COUNT; mode++) {
-        policy.modes[mode] = (struct mode_policy){.expects_scan = true, .expects_declaration = true, .hold_s = 10};
+        policy.modes[mode] =
+            (struct mode_policy){.expects_scan = true, .expects_declaration = true, .hold_s = 10};
     }
     policy.modes[MODE_MAIL].expects_scan = false;
     policy.modes[MODE_MAIL].hold_s = 3;
@@ -31,15 +32,23 @@ static struct join *open_join(uint32_t items, uint64_t bytes, uint32_t remembere
     return join;
 }
 
-static struct join_record record_of(enum record_kind kind, enum mode mode, const char *key, int64_t t_ns)
+static struct join_record record_of(enum record_kind kind, enum mode mode, const char *key,
+                                    int64_t t_ns)
 {
-    struct join_record record = {.kind = kind, .mode = mode, .site = "north", .lane = "1", .key = key,
-                                 .body = (const uint8_t *)"body", .body_bytes = 4, .t_ns = t_ns};
+    struct join_record record = {.kind = kind,
+                                 .mode = mode,
+                                 .site = "north",
+                                 .lane = "1",
+                                 .key = key,
+                                 .body = (const uint8_t *)"body",
+                                 .body_bytes = 4,
+                                 .t_ns = t_ns};
     sha256_of(key, strlen(key), record.record_sha256);
     return record;
 }
 
-static enum join_result add(struct join *join, enum record_kind kind, enum mode mode, const char *key, int64_t t_ns)
+static enum join_result add(struct join *join, enum record_kind kind, enum mode mode,
+                            const char *key, int64_t t_ns)
 {
     struct join_record record = record_of(kind, mode, key, t_ns);
     uint8_t late[ITEM_ID_BYTES];

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 TOP = {"CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", "CHANGELOG.md", "daemon", "proto", "kernels",
        "tests", "config", "bench"}
 LINES_MAX = 800
-COLUMNS_MAX = 120
+COLUMNS_MAX = 100
 BANNED = [
     (re.compile(r"\b(TODO|FIXME|XXX)\b"), "leftover"),
     (re.compile(r"^\s*#\s*if\s+0\b"), "dead code"),
@@ -40,6 +40,8 @@ def check_source(path, text):
         if path.suffix in (".c", ".h"):
             code = re.sub(r'"(\\.|[^"\\])*"|/\*.*?\*/|//.*', "", line)
             for pattern, what in BANNED:
+                if what == "banned function" and name.startswith("tests/"):
+                    continue
                 found = pattern.search(code)
                 if found and not line.lstrip().startswith("*") and (name, found.group(1)) not in ALLOWED:
                     yield number, f"{what}: {found.group(0).strip()}"

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ftw.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,12 +28,18 @@ static int folder_open(void **state)
     return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 static int folder_close(void **state)
 {
     (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static const char *path_of(const char *name)
@@ -54,8 +62,8 @@ struct tiff_shape {
     const char *mode;
 };
 
-static void write_tiff_page(TIFF *tiff, const struct tiff_shape *shape, const uint8_t *pixels, uint32_t width,
-                            uint32_t height)
+static void write_tiff_page(TIFF *tiff, const struct tiff_shape *shape, const uint8_t *pixels,
+                            uint32_t width, uint32_t height)
 {
     assert_int_equal(TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, width), 1);
     assert_int_equal(TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, height), 1);
@@ -91,7 +99,8 @@ static void write_tiff_page(TIFF *tiff, const struct tiff_shape *shape, const ui
     assert_int_equal(TIFFWriteDirectory(tiff), 1);
 }
 
-static void write_jpeg(const char *path, const uint8_t *grey, uint32_t width, uint32_t height, int components)
+static void write_jpeg(const char *path, const uint8_t *grey, uint32_t width, uint32_t height,
+                       int components)
 {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
@@ -155,8 +164,8 @@ static void png_colour_becomes_luminance(void **state)
     assert_int_equal(picture.pixels_bytes, 4);
     assert_int_equal(picture.pixels[0], 255);
     assert_int_equal(picture.pixels[1], 0);
-    assert_true(picture.pixels[2] > 100);                /* green weighs more than half */
-    assert_true(picture.pixels[3] < picture.pixels[2]);  /* blue the least */
+    assert_true(picture.pixels[2] > 100);               /* green weighs more than half */
+    assert_true(picture.pixels[3] < picture.pixels[2]); /* blue the least */
     picture_fini(&picture);
 }
 
@@ -202,7 +211,8 @@ static void jpeg_cmyk_refuses(void **state)
     write_jpeg(path_of("cmyk.jpg"), grey, 8, 8, 4);
     struct picture picture;
     const char *why = NULL;
-    assert_int_equal(picture_read(path_of("cmyk.jpg"), 0, PIXELS_MAX, &picture, &why).code, ERR_IMAGE_UNREADABLE);
+    assert_int_equal(picture_read(path_of("cmyk.jpg"), 0, PIXELS_MAX, &picture, &why).code,
+                     ERR_IMAGE_UNREADABLE);
     assert_non_null(strstr(why, "JPEG"));
 }
 
@@ -243,7 +253,8 @@ static void tiff_min_is_white_is_turned(void **state)
     (void)state;
     uint16_t pixels[4] = {0, 1, 0x1234, 0xffff};
     TIFF *tiff = TIFFOpen(path_of("w.tif"), "w");
-    write_tiff_page(tiff, &(struct tiff_shape){16, PHOTOMETRIC_MINISWHITE, 1, COMPRESSION_NONE, 0, "w"},
+    write_tiff_page(tiff,
+                    &(struct tiff_shape){16, PHOTOMETRIC_MINISWHITE, 1, COMPRESSION_NONE, 0, "w"},
                     (const uint8_t *)pixels, 2, 2);
     TIFFClose(tiff);
     struct picture picture;
@@ -276,7 +287,8 @@ static void tiff_pages_are_told_apart(void **state)
     }
     struct picture picture;
     const char *why = NULL;
-    assert_int_equal(picture_read(path_of("two.tif"), 2, PIXELS_MAX, &picture, &why).code, ERR_IMAGE_UNREADABLE);
+    assert_int_equal(picture_read(path_of("two.tif"), 2, PIXELS_MAX, &picture, &why).code,
+                     ERR_IMAGE_UNREADABLE);
     assert_non_null(strstr(why, "page 3 of 2"));
 }
 
@@ -285,12 +297,14 @@ static void tiff_with_two_samples_refuses(void **state)
     (void)state;
     uint16_t pixels[8] = {0};
     TIFF *tiff = TIFFOpen(path_of("s.tif"), "w");
-    write_tiff_page(tiff, &(struct tiff_shape){16, PHOTOMETRIC_MINISBLACK, 2, COMPRESSION_NONE, 0, "w"},
+    write_tiff_page(tiff,
+                    &(struct tiff_shape){16, PHOTOMETRIC_MINISBLACK, 2, COMPRESSION_NONE, 0, "w"},
                     (const uint8_t *)pixels, 2, 2);
     TIFFClose(tiff);
     struct picture picture;
     const char *why = NULL;
-    assert_int_equal(picture_read(path_of("s.tif"), 0, PIXELS_MAX, &picture, &why).code, ERR_IMAGE_UNREADABLE);
+    assert_int_equal(picture_read(path_of("s.tif"), 0, PIXELS_MAX, &picture, &why).code,
+                     ERR_IMAGE_UNREADABLE);
     assert_non_null(strstr(why, "2 samples"));
 }
 
@@ -315,19 +329,23 @@ static void cut_anywhere_refuses_or_reads_whole(void **state)
     for (int i = 0; i < 32 * 32; i++) {
         grey[i] = (uint8_t)pixels[i];
     }
-    assert_false(err_is(picture_write_png(path_of("cut.png"), (const uint8_t *)pixels, 32, 32, 1, 16)));
+    assert_false(
+        err_is(picture_write_png(path_of("cut.png"), (const uint8_t *)pixels, 32, 32, 1, 16)));
     write_jpeg(path_of("cut.jpg"), grey, 32, 32, 1);
     TIFF *tiff = TIFFOpen(path_of("cut.tif"), "w");
-    write_tiff_page(tiff, &(struct tiff_shape){16, PHOTOMETRIC_MINISBLACK, 1, COMPRESSION_NONE, 0, "w"},
+    write_tiff_page(tiff,
+                    &(struct tiff_shape){16, PHOTOMETRIC_MINISBLACK, 1, COMPRESSION_NONE, 0, "w"},
                     (const uint8_t *)pixels, 32, 32);
     TIFFClose(tiff);
     const char *names[] = {"cut.png", "cut.jpg", "cut.tif"};
-    /* The last bytes of a PNG (end mark) and a JPEG (two bytes) carry no pixels; everything before does. */
+    /* The last bytes of a PNG (end mark) and a JPEG (two bytes) carry no pixels; everything before
+     * does. */
     for (size_t n = 0; n < 3; n++) {
         size_t bytes_count;
         uint8_t *bytes = file_bytes(path_of(names[n]), &bytes_count);
         for (size_t cut = 0; cut < bytes_count; cut++) {
-            uint8_t *exact = malloc(cut + 1); /* its own allocation: a read behind the cut is seen by the sanitizer */
+            uint8_t *exact = malloc(
+                cut + 1); /* its own allocation: a read behind the cut is seen by the sanitizer */
             memcpy(exact, bytes, cut);
             struct picture picture;
             const char *why = NULL;
@@ -352,7 +370,8 @@ static void more_pixels_than_allowed_refuse(void **state)
     assert_false(err_is(picture_write_png(path_of("big.png"), grey, 10, 10, 1, 8)));
     struct picture picture;
     const char *why = NULL;
-    assert_int_equal(picture_read(path_of("big.png"), 0, 99, &picture, &why).code, ERR_IMAGE_UNREADABLE);
+    assert_int_equal(picture_read(path_of("big.png"), 0, 99, &picture, &why).code,
+                     ERR_IMAGE_UNREADABLE);
     assert_non_null(strstr(why, "99"));
     assert_false(err_is(picture_read(path_of("big.png"), 0, 100, &picture, &why)));
     picture_fini(&picture);
@@ -363,8 +382,9 @@ static void other_files_refuse_by_reason(void **state)
     (void)state;
     struct picture picture;
     const char *why = NULL;
-    assert_int_equal(picture_decode((const uint8_t *)"GIF89a", 6, 0, PIXELS_MAX, &picture, &why).code,
-                     ERR_IMAGE_UNREADABLE);
+    assert_int_equal(
+        picture_decode((const uint8_t *)"GIF89a", 6, 0, PIXELS_MAX, &picture, &why).code,
+        ERR_IMAGE_UNREADABLE);
     assert_string_equal(why, "neither JPEG nor PNG nor TIFF");
     assert_int_equal(picture_decode((const uint8_t *)"", 0, 0, PIXELS_MAX, &picture, &why).code,
                      ERR_IMAGE_UNREADABLE);

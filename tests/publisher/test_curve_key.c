@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "publisher/crc32c.h"
 #include "publisher/curve_key.h"
+#include "tests/publisher/scratch.h"
 
-static char directory[64];
+static char directory[SCRATCH_BYTES];
 static char path[128];
 static char public_path[160];
 
 static int key_setup(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/test_curve_key.XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    scratch_make(directory);
     (void)snprintf(path, sizeof path, "%s/a", directory);
     (void)snprintf(public_path, sizeof public_path, "%s/a.pub", directory);
     return 0;
@@ -31,18 +19,8 @@ static int key_setup(void **state)
 static int key_teardown(void **state)
 {
     (void)state;
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -r %s", directory);
-    return system(command);
-}
-
-static void write_file(const char *file, const char *text, mode_t mode)
-{
-    FILE *stream = fopen(file, "w");
-    assert_non_null(stream);
-    assert_true(fputs(text, stream) >= 0);
-    assert_int_equal(fclose(stream), 0);
-    assert_int_equal(chmod(file, mode), 0);
+    scratch_remove(directory);
+    return 0;
 }
 
 static void key_created_reads_back(void **state)
@@ -102,12 +80,12 @@ static void key_bad_file_refuses(void **state)
                 {"~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~", good_secret}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         (void)snprintf(text, sizeof text, "%s\n%s\n", rows[i].first, rows[i].second);
-        write_file(other, text, 0600);
+        scratch_write(other, text, 0600);
         assert_int_equal(curve_key_read(other, public_key, secret_key).code, ERR_KEY);
     }
     memset(text, 'a', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    write_file(other, text, 0600);
+    scratch_write(other, text, 0600);
     assert_int_equal(curve_public_read(other, public_key).code, ERR_KEY);
     assert_int_equal(curve_public_read(directory, public_key).code, ERR_KEY);
     assert_string_equal(public_key, "untouched");

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "publisher/spool.h"
+#include "tests/publisher/scratch.h"
 
-static char directory[64];
+static char directory[SCRATCH_BYTES];
 static struct spool_conf conf;
 static struct spool *spool;
 
 static int spool_setup(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/test_spool.XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    scratch_make(directory);
     conf = (struct spool_conf){.directory = directory, .stream = "lane-1", .bytes_max = 1u << 20};
     spool = NULL;
     return 0;
@@ -33,9 +21,8 @@ static int spool_teardown(void **state)
 {
     (void)state;
     spool_close(&spool);
-    char command[128];
-    (void)snprintf(command, sizeof command, "rm -r %s", directory);
-    return system(command);
+    scratch_remove(directory);
+    return 0;
 }
 
 static void reopen(void)
@@ -44,7 +31,8 @@ static void reopen(void)
     assert_int_equal(spool_open(&conf, &spool).code, ERR_NONE);
 }
 
-/* Record number n has a body of body_bytes bytes of value n and, when asked, images of 10 and 20,000 bytes. */
+/* Record number n has a body of body_bytes bytes of value n and, when asked, images of 10 and
+ * 20,000 bytes. */
 static struct err append(uint64_t n, uint32_t body_bytes, bool has_images)
 {
     static uint8_t body[SPOOL_BODY_BYTES_MAX];
@@ -94,14 +82,7 @@ static void check_end(struct spool_place *place)
 
 static uint32_t segment_files(void)
 {
-    char command[160];
-    (void)snprintf(command, sizeof command, "ls %s/*.spool 2>/dev/null | wc -l", directory);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    unsigned count = 0;
-    assert_int_equal(fscanf(pipe, "%u", &count), 1);
-    assert_int_equal(pclose(pipe), 0);
-    return count;
+    return scratch_count(directory, ".spool");
 }
 
 static void spool_records_survive_reopening_in_order(void **state)

@@ -113,8 +113,8 @@ static void outcome_broken_in_one_way_is_refused(void **unused)
         {"full", "found", "narcotics", (double)INFINITY, "kg", "not a number"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *why = outcome_check(rows[i].level, rows[i].result, rows[i].seizure_class, rows[i].quantity,
-                                        rows[i].unit);
+        const char *why = outcome_check(rows[i].level, rows[i].result, rows[i].seizure_class,
+                                        rows[i].quantity, rows[i].unit);
         assert_non_null(why);
         assert_non_null(strstr(why, rows[i].word));
     }

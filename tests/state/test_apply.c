@@ -53,17 +53,22 @@ static void write_day(struct log_maker *log)
     log_action(log, 0, "claim", "", "in_exam", 2, "r-1");
     log_outcome(log, 0, "found", 3, "r-2");
     log_action(log, 10, "release", "capacity", "waived", 2, "r-3");
-    log_received(log, &(struct log_record){RECORD_SCAN, MODE_TRUCK, "north", "KEY0000007", "S-1", 200});
+    log_received(log,
+                 &(struct log_record){RECORD_SCAN, MODE_TRUCK, "north", "KEY0000007", "S-1", 200});
     struct entry entry = log_entry(log, ENTRY_ARCHIVE_SEAL);
-    entry.body.archive_seal = (struct entry_archive_seal){.path = "2026/09/21/x.h5", .file_bytes = 5, .last_index = 99,
-        .hdf5_version = "1.10.8", .filters = "shuffle"};
+    entry.body.archive_seal = (struct entry_archive_seal){.path = "2026/09/21/x.h5",
+                                                          .file_bytes = 5,
+                                                          .last_index = 99,
+                                                          .hdf5_version = "1.10.8",
+                                                          .filters = "shuffle"};
     log_apply(log, &entry, NULL);
     entry = log_entry(log, ENTRY_DRAW_REVEAL);
     entry.body.draw_reveal.day = "2026-09-21";
     log_apply(log, &entry, NULL);
 }
 
-static void hash_row(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void hash_row(void *arg, uint32_t columns_count, const char *const *names,
+                     const char *const *values)
 {
     struct sha256 *hash = arg;
     for (uint32_t i = 0; i < columns_count; i++) {
@@ -73,7 +78,8 @@ static void hash_row(void *arg, uint32_t columns_count, const char *const *names
     }
 }
 
-static void hash_table(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void hash_table(void *arg, uint32_t columns_count, const char *const *names,
+                       const char *const *values)
 {
     (void)columns_count, (void)names;
     void **both = arg;
@@ -87,13 +93,15 @@ static void dump_of(struct state *state, uint8_t out[HASH_BYTES])
 {
     struct sha256 *hash = sha256_open();
     void *both[2] = {state, hash};
-    assert_false(err_is(state_metric(state, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
-                                     hash_table, both)));
+    assert_false(err_is(
+        state_metric(state, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
+                     hash_table, both)));
     sha256_finish(hash, out);
     sha256_close(&hash);
 }
 
-static void take_text(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void take_text(void *arg, uint32_t columns_count, const char *const *names,
+                      const char *const *values)
 {
     (void)columns_count, (void)names;
     snprintf(arg, 256, "%s", values[0] == NULL ? "(null)" : values[0]);
@@ -201,7 +209,8 @@ static void damage_met_while_reading_leads_to_rebuild(void **unused)
     assert_false(err_is(state_open(place.path, &place.log.state, &rebuilt)));
     assert_false(rebuilt); /* its first pages are in order */
     char text[256];
-    struct err err = state_metric(place.log.state, "SELECT sum(length(words)) FROM contributions", take_text, text);
+    struct err err = state_metric(place.log.state, "SELECT sum(length(words)) FROM contributions",
+                                  take_text, text);
     assert_int_equal(err.code, ERR_STATE_STORE);
     state_close(&place.log.state);
     assert_false(err_is(state_open(place.path, &place.log.state, &rebuilt)));
@@ -223,6 +232,10 @@ static void streams_refused_record_uses_up_its_sequence(void **unused)
     assert_string_equal(streams[0].publisher, "gate");
     assert_string_equal(streams[0].stream, "main");
     assert_int_equal(streams[0].next_sequence, 2);
+    place.log.sequence = 0; /* an old number once more does not take the stream back */
+    log_refused(&place.log);
+    assert_false(err_is(state_streams(place.log.state, streams, 2, &count)));
+    assert_int_equal(streams[0].next_sequence, 2);
     assert_false(err_is(state_streams(place.log.state, streams, 0, &count)));
     assert_int_equal(count, 1);
     close_place(&place);
@@ -239,17 +252,21 @@ static void undecided_record_stays_until_its_item_is_decided(void **unused)
     row.kind = RECORD_SCAN;
     row.record_id = "S-1";
     records[1] = log_received(&place.log, &row);
-    uint64_t other = log_received(&place.log, &(struct log_record){RECORD_SCAN, MODE_SEA, "quay", "K2", "S-2", 3});
+    uint64_t other = log_received(
+        &place.log, &(struct log_record){RECORD_SCAN, MODE_SEA, "quay", "K2", "S-2", 3});
     uint64_t found[4];
     uint32_t count = 0;
     assert_false(err_is(state_undecided(place.log.state, 0, found, 4, &count)));
     assert_int_equal(count, 3);
     log_score(&place.log, 1, records, 2, 0.7);
     assert_false(err_is(state_undecided(place.log.state, 0, found, 4, &count)));
-    assert_int_equal(count, 3); /* scored is not decided: a crash between the two entries must not lose the item */
+    assert_int_equal(
+        count,
+        3); /* scored is not decided: a crash between the two entries must not lose the item */
     assert_int_equal(found[0], records[0]);
     assert_int_equal(found[2], other);
-    log_decision(&place.log, 1, &(struct log_verdict){"refer", "target", 0.7, 0.7, MODE_SEA, "quay", "K1"});
+    log_decision(&place.log, 1,
+                 &(struct log_verdict){"refer", "target", 0.7, 0.7, MODE_SEA, "quay", "K1"});
     assert_false(err_is(state_undecided(place.log.state, 0, found, 4, &count)));
     assert_int_equal(count, 1);
     assert_int_equal(found[0], other);
@@ -272,21 +289,25 @@ static void late_record_belongs_to_its_decided_item_only(void **unused)
     log_whole_item(&place.log, 3);
     struct log_record row = {RECORD_SCAN, MODE_TRUCK, "north", "KEY0000003", "S-9", 9};
     log_received(&place.log, &row);
-    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'S-9'"), "1");
+    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'S-9'"),
+                        "1");
     row.site = "south"; /* another site is another item */
     row.record_id = "S-10";
     uint64_t south = log_received(&place.log, &row);
     row.mode = MODE_SEA; /* so is another mode */
     row.record_id = "S-11";
     log_received(&place.log, &row);
-    assert_string_equal(ask(place.log.state, "SELECT count(*) FROM records WHERE item IS NULL"), "2");
+    assert_string_equal(ask(place.log.state, "SELECT count(*) FROM records WHERE item IS NULL"),
+                        "2");
     log_score(&place.log, 77, &south, 1, 0.1);
-    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'S-10'"), "0");
+    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'S-10'"),
+                        "0");
     /* A score that names a late record for a new item wins: the join had forgotten the old one. */
     row = (struct log_record){RECORD_DECLARATION, MODE_TRUCK, "north", "KEY0000003", "D-12", 12};
     uint64_t again = log_received(&place.log, &row);
     log_score(&place.log, 78, &again, 1, 0.1);
-    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'D-12'"), "0");
+    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'D-12'"),
+                        "0");
     close_place(&place);
 }
 
@@ -296,16 +317,22 @@ static void late_record_without_hint_joins_by_pseudonym(void **unused)
     struct place place;
     open_place(&place);
     struct entry entry = log_entry(&place.log, ENTRY_DECLARATION_RECEIVED);
-    entry.body.received = (struct entry_received){.publisher = "g", .stream = "s", .mode = MODE_MAIL, .site = "hub",
-        .record_id = "p1", .item_key = "p0000000000000001"};
+    entry.body.received = (struct entry_received){.publisher = "g",
+                                                  .stream = "s",
+                                                  .mode = MODE_MAIL,
+                                                  .site = "hub",
+                                                  .record_id = "p1",
+                                                  .item_key = "p0000000000000001"};
     uint64_t record = log_apply(&place.log, &entry, NULL);
     log_score(&place.log, 5, &record, 1, 0.2);
-    log_decision(&place.log, 5, &(struct log_verdict){"release", "none", 0.2, 0.2, MODE_MAIL, "hub", ""});
+    log_decision(&place.log, 5,
+                 &(struct log_verdict){"release", "none", 0.2, 0.2, MODE_MAIL, "hub", ""});
     entry.n = place.log.next;
     log_id(entry.n, entry.id);
     entry.body.received.record_id = "p2";
     log_apply(&place.log, &entry, NULL);
-    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'p2'"), "1");
+    assert_string_equal(ask(place.log.state, "SELECT late FROM records WHERE record_id = 'p2'"),
+                        "1");
     assert_string_equal(ask(place.log.state, "SELECT label FROM items"), "p0000000000000001");
     close_place(&place);
 }
@@ -315,18 +342,23 @@ static void record_known_tells_same_content_from_other(void **unused)
     (void)unused;
     struct place place;
     open_place(&place);
-    log_received(&place.log, &(struct log_record){RECORD_DECLARATION, MODE_AIR, "apt", "A1", "D-1", 5});
+    log_received(&place.log,
+                 &(struct log_record){RECORD_DECLARATION, MODE_AIR, "apt", "A1", "D-1", 5});
     uint8_t digest[HASH_BYTES];
     memset(digest, 5, sizeof digest);
     bool known = false, same = false;
-    assert_false(err_is(state_record_known(place.log.state, RECORD_DECLARATION, "D-1", digest, &known, &same)));
+    assert_false(err_is(
+        state_record_known(place.log.state, RECORD_DECLARATION, "D-1", digest, &known, &same)));
     assert_true(known && same);
     digest[31] ^= 1;
-    assert_false(err_is(state_record_known(place.log.state, RECORD_DECLARATION, "D-1", digest, &known, &same)));
+    assert_false(err_is(
+        state_record_known(place.log.state, RECORD_DECLARATION, "D-1", digest, &known, &same)));
     assert_true(known && !same);
-    assert_false(err_is(state_record_known(place.log.state, RECORD_SCAN, "D-1", digest, &known, &same)));
+    assert_false(
+        err_is(state_record_known(place.log.state, RECORD_SCAN, "D-1", digest, &known, &same)));
     assert_false(known || same);
-    assert_false(err_is(state_record_known(place.log.state, RECORD_DECLARATION, "D-2", digest, &known, &same)));
+    assert_false(err_is(
+        state_record_known(place.log.state, RECORD_DECLARATION, "D-2", digest, &known, &same)));
     assert_false(known || same);
     close_place(&place);
 }

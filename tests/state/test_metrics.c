@@ -20,13 +20,14 @@ struct answer {
     char rows[4096]; /* "a|b|1|2\n" a row */
 };
 
-static void take_row(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void take_row(void *arg, uint32_t columns_count, const char *const *names,
+                     const char *const *values)
 {
     struct answer *answer = arg;
     size_t used = strlen(answer->rows);
     for (uint32_t i = 0; i < columns_count; i++) {
-        used += (size_t)snprintf(answer->rows + used, sizeof answer->rows - used, "%s%s", values[i] ? values[i] : "-",
-                                 i + 1 == columns_count ? "\n" : "|");
+        used += (size_t)snprintf(answer->rows + used, sizeof answer->rows - used, "%s%s",
+                                 values[i] ? values[i] : "-", i + 1 == columns_count ? "\n" : "|");
         must(used < sizeof answer->rows);
         must(names[i][0] != '\0');
     }
@@ -63,17 +64,19 @@ static void remove_store(char directory[32], struct log_maker *log)
     assert_int_equal(rmdir(directory), 0);
 }
 
-static void item(struct log_maker *log, unsigned number, enum mode mode, const char *decision, const char *arm)
+static void item(struct log_maker *log, unsigned number, enum mode mode, const char *decision,
+                 const char *arm)
 {
     char key[16];
     snprintf(key, sizeof key, "K%u", number);
-    uint64_t record = log_received(log, &(struct log_record){RECORD_DECLARATION, mode, "north", key, key, 1});
+    uint64_t record =
+        log_received(log, &(struct log_record){RECORD_DECLARATION, mode, "north", key, key, 1});
     log_score(log, number, &record, 1, 0.5);
     log_decision(log, number, &(struct log_verdict){decision, arm, 0.5, 0.5, mode, "north", key});
 }
 
-/* 4 trucks and 2 parcels: truck 1 target found, 2 both nothing found, 3 random waived, 4 released; parcel 5 target still
- * open, 6 random abandoned. One refusal. */
+/* 4 trucks and 2 parcels: truck 1 target found, 2 both nothing found, 3 random waived, 4 released;
+ * parcel 5 target still open, 6 random abandoned. One refusal. */
 static void small_day(struct log_maker *log)
 {
     item(log, 1, MODE_TRUCK, "refer", "target");
@@ -97,14 +100,15 @@ static void metric_on_small_day_gives_counted_figures(void **unused)
         const char *file;
         const char *rows;
     } wanted[] = {
-        {"funnel.sql",
-         "mail|decided|2|2\nmail|referred|2|2\nmail|claimed|1|2\nmail|examined|1|2\nmail|found|0|2\n"
-         "mail|ended without exam|0|2\nmail|open|1|2\n"
-         "truck|decided|4|4\ntruck|referred|3|4\ntruck|claimed|2|4\ntruck|examined|2|4\ntruck|found|1|4\n"
-         "truck|ended without exam|1|4\ntruck|open|0|4\n"},
+        {"funnel.sql", "mail|decided|2|2\nmail|referred|2|2\nmail|claimed|1|2\nmail|examined|1|"
+                       "2\nmail|found|0|2\n"
+                       "mail|ended without exam|0|2\nmail|open|1|2\n"
+                       "truck|decided|4|4\ntruck|referred|3|4\ntruck|claimed|2|4\ntruck|examined|2|"
+                       "4\ntruck|found|1|4\n"
+                       "truck|ended without exam|1|4\ntruck|open|0|4\n"},
         {"hit_rate_by_arm.sql", "target|1|2\nrandom|0|1\nboth|0|1\ncautious|0|0\n"},
-        {"open_ageing.sql",
-         "mail|under 1 h|1|1\nmail|1 to 4 h|0|1\nmail|4 to 24 h|0|1\nmail|1 to 7 days|0|1\nmail|over 7 days|0|1\n"},
+        {"open_ageing.sql", "mail|under 1 h|1|1\nmail|1 to 4 h|0|1\nmail|4 to 24 h|0|1\nmail|1 to "
+                            "7 days|0|1\nmail|over 7 days|0|1\n"},
         {"realised_random_rate.sql", "truck|3|6|0.05\n"},
         {"refusals.sql", "gate|image_truncated|1|7\n"},
         {"ended_without_exam.sql", "waived|capacity|1|4\n"},
@@ -141,9 +145,11 @@ static void metric_every_file_has_a_header_and_runs(void **unused)
         }
         char *sql = read_metric(found->d_name);
         char name[300];
-        snprintf(name, sizeof name, "-- name: %.*s\n", (int)strlen(found->d_name) - 4, found->d_name);
+        snprintf(name, sizeof name, "-- name: %.*s\n", (int)strlen(found->d_name) - 4,
+                 found->d_name);
         assert_non_null(strstr(sql, name));
-        static const char *const lines[] = {"-- version: ", "-- definition: ", "-- numerator: ", "-- denominator: "};
+        static const char *const lines[] = {
+            "-- version: ", "-- definition: ", "-- numerator: ", "-- denominator: "};
         for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
             assert_non_null(strstr(sql, lines[i]));
         }

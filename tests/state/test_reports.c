@@ -111,9 +111,11 @@ static void refer(unsigned number, double priority, enum mode mode, const char *
 {
     char key[16];
     snprintf(key, sizeof key, "K%u", number);
-    uint64_t record = log_received(&maker, &(struct log_record){RECORD_DECLARATION, mode, site, key, key, 1});
+    uint64_t record =
+        log_received(&maker, &(struct log_record){RECORD_DECLARATION, mode, site, key, key, 1});
     log_score(&maker, number, &record, 1, 0.6);
-    log_decision(&maker, number, &(struct log_verdict){"refer", "both", 0.6, priority, mode, site, key});
+    log_decision(&maker, number,
+                 &(struct log_verdict){"refer", "both", 0.6, priority, mode, site, key});
 }
 
 static void queue_is_ranked_by_priority_then_age(void **unused)
@@ -151,7 +153,8 @@ static void queue_is_ranked_by_priority_then_age(void **unused)
     assert_int_equal(count, 0);
 }
 
-static void count_rows(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void count_rows(void *arg, uint32_t columns_count, const char *const *names,
+                       const char *const *values)
 {
     (void)columns_count, (void)names, (void)values;
     ++*(unsigned *)arg;
@@ -161,9 +164,18 @@ static void metric_that_is_not_one_select_is_refused(void **unused)
 {
     (void)unused;
     static const char *const bad[] = {
-        "DELETE FROM records", "ATTACH 'x.db' AS other", "PRAGMA journal_mode = DELETE", "BEGIN",
-        "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE records", "", "-- only a comment\n", "SELECT nothing FROM nowhere",
-        "UPDATE meta SET value = 0 RETURNING value", "VACUUM INTO 'copy.db'", "CREATE TABLE x(y)",
+        "DELETE FROM records",
+        "ATTACH 'x.db' AS other",
+        "PRAGMA journal_mode = DELETE",
+        "BEGIN",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; DROP TABLE records",
+        "",
+        "-- only a comment\n",
+        "SELECT nothing FROM nowhere",
+        "UPDATE meta SET value = 0 RETURNING value",
+        "VACUUM INTO 'copy.db'",
+        "CREATE TABLE x(y)",
     };
     unsigned rows = 0;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -171,15 +183,17 @@ static void metric_that_is_not_one_select_is_refused(void **unused)
         assert_int_equal(err.code, ERR_ARGUMENT);
     }
     assert_int_equal(rows, 0);
-    static const char *const good[] = {"SELECT 1", "-- name: x\nSELECT 1;\n-- end\n",
-                                       "WITH a(b) AS (SELECT 1) SELECT b FROM a WHERE :from_ns IS NULL;"};
+    static const char *const good[] = {
+        "SELECT 1", "-- name: x\nSELECT 1;\n-- end\n",
+        "WITH a(b) AS (SELECT 1) SELECT b FROM a WHERE :from_ns IS NULL;"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_false(err_is(state_metric(maker.state, good[i], count_rows, &rows)));
     }
     assert_int_equal(rows, 3);
 }
 
-static void take_first(void *arg, uint32_t columns_count, const char *const *names, const char *const *values)
+static void take_first(void *arg, uint32_t columns_count, const char *const *names,
+                       const char *const *values)
 {
     (void)columns_count, (void)names;
     snprintf(arg, 64, "%s", values[0] == NULL ? "(null)" : values[0]);
@@ -194,13 +208,14 @@ static void query_binds_text_and_blob(void **unused)
     char text[64] = "";
     log_item(7, item);
     hex_encode(item, sizeof item, hex);
-    assert_false(err_is(state_query(maker.state, "SELECT label FROM items WHERE item = ?1", item, sizeof item, false,
-                                    take_first, text)));
+    assert_false(err_is(state_query(maker.state, "SELECT label FROM items WHERE item = ?1", item,
+                                    sizeof item, false, take_first, text)));
     assert_string_equal(text, "KEY0000007");
-    assert_false(err_is(state_query(maker.state, "SELECT item FROM items WHERE label = ?1", "KEY0000007xx", 10, true,
-                                    take_first, text)));
+    assert_false(err_is(state_query(maker.state, "SELECT item FROM items WHERE label = ?1",
+                                    "KEY0000007xx", 10, true, take_first, text)));
     assert_string_equal(text, hex);
-    assert_int_equal(state_query(maker.state, "SELECT 1", "", 0, true, take_first, text).code, ERR_ARGUMENT);
+    assert_int_equal(state_query(maker.state, "SELECT 1", "", 0, true, take_first, text).code,
+                     ERR_ARGUMENT);
 }
 
 static void reader_sees_what_the_writer_committed(void **unused)
@@ -247,7 +262,8 @@ static void start_questions_answer_from_the_newest_entries(void **unused)
     assert_false(err_is(state_last_draw(maker.state, day, &revealed)));
     assert_true(revealed);
     entry = log_entry(&maker, ENTRY_ARCHIVE_SEAL);
-    entry.body.archive_seal = (struct entry_archive_seal){.path = "a.h5", .first_index = 0, .last_index = 4};
+    entry.body.archive_seal =
+        (struct entry_archive_seal){.path = "a.h5", .first_index = 0, .last_index = 4};
     log_apply(&maker, &entry, NULL);
     assert_false(err_is(state_sealed_until(maker.state, &sealed)));
     assert_int_equal(sealed, 5);
@@ -293,7 +309,8 @@ static void outcome_carries_declarations_that_came_before_it(void **unused)
     (void)unused;
     log_whole_item(&maker, 10);
     uint64_t outcome = log_outcome(&maker, 10, "found", 2, "r1");
-    log_received(&maker, &(struct log_record){RECORD_DECLARATION, MODE_TRUCK, "north", "KEY0000010", "late", 3});
+    log_received(&maker, &(struct log_record){RECORD_DECLARATION, MODE_TRUCK, "north", "KEY0000010",
+                                              "late", 3});
     log_whole_item(&maker, 20);
     log_outcome(&maker, 20, "nothing_found", 2, "r2");
     log_whole_item(&maker, 30);

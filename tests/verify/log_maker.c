@@ -9,7 +9,8 @@
 #include "proto/merkle.h"
 #include "proto/note.h"
 
-static void maker_write(const struct log_maker *self, const char *name, const void *bytes, size_t bytes_count)
+static void maker_write(const struct log_maker *self, const char *name, const void *bytes,
+                        size_t bytes_count)
 {
     char path[DURABLE_PATH_BYTES];
     (void)snprintf(path, sizeof path, "%s/%s", self->directory, name);
@@ -22,7 +23,8 @@ static void maker_write(const struct log_maker *self, const char *name, const vo
     must(file != NULL && fwrite(bytes, 1, bytes_count, file) == bytes_count && fclose(file) == 0);
 }
 
-void log_maker_init(struct log_maker *self, const char *directory, const char *origin, uint8_t key_seed)
+void log_maker_init(struct log_maker *self, const char *directory, const char *origin,
+                    uint8_t key_seed)
 {
     uint8_t seed[SIGN_SEED_BYTES];
     struct note_vkey vkey;
@@ -76,7 +78,8 @@ void log_maker_root(const struct log_maker *self, uint64_t size, uint8_t root[HA
     }
 }
 
-static void maker_write_bundle(const struct log_maker *self, const struct range *range, uint64_t index, uint32_t width)
+static void maker_write_bundle(const struct log_maker *self, const struct range *range,
+                               uint64_t index, uint32_t width)
 {
     static uint8_t bundle[256 * (2 + ENTRY_BYTES_MAX)];
     char name[TILE_PATH_BYTES_MAX];
@@ -92,8 +95,8 @@ static void maker_write_bundle(const struct log_maker *self, const struct range 
     maker_write(self, name, bundle, used);
 }
 
-static void maker_write_tiles(const struct log_maker *self, uint32_t level, const uint8_t (*hashes)[HASH_BYTES],
-                              uint64_t count)
+static void maker_write_tiles(const struct log_maker *self, uint32_t level,
+                              const uint8_t (*hashes)[HASH_BYTES], uint64_t count)
 {
     char name[TILE_PATH_BYTES_MAX];
     for (uint64_t index = 0; index * 256 < count; index++) {

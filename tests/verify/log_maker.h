@@ -2,8 +2,8 @@
 #ifndef TESTS_VERIFY_LOG_MAKER_H
 #define TESTS_VERIFY_LOG_MAKER_H
 
-/* Log maker: writes the public files of a log (key, bundles, tiles, checkpoints) from a range of entries, by the text of the
- * format alone and without the daemon's log. Aborts on any failure. */
+/* Log maker: writes the public files of a log (key, bundles, tiles, checkpoints) from a range of
+ * entries, by the text of the format alone and without the daemon's log. Aborts on any failure. */
 
 #include "proto/sign.h"
 #include "range.h"
@@ -16,8 +16,10 @@ struct log_maker {
     uint8_t subtrees[RANGE_ENTRIES_MAX / 256][HASH_BYTES];
 };
 
-void log_maker_init(struct log_maker *self, const char *directory, const char *origin, uint8_t key_seed);
-/* What the log publishes when it has `size` entries; `range` starts at entry 0. Earlier partial files stay. */
+void log_maker_init(struct log_maker *self, const char *directory, const char *origin,
+                    uint8_t key_seed);
+/* What the log publishes when it has `size` entries; `range` starts at entry 0. Earlier partial
+ * files stay. */
 void log_maker_publish(struct log_maker *self, const struct range *range, uint64_t size);
 /* Signed by this maker's key. */
 void log_maker_write_checkpoint(const struct log_maker *self, const char *name, uint64_t size,

@@ -18,7 +18,8 @@
 #include "log_maker.h"
 #include "verify/verify.h"
 
-/* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands a problem, and mends it. */
+/* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands
+ * a problem, and mends it. */
 
 #define ORIGIN "oversight.example/rotterdam/2026"
 #define NOW_NS INT64_C(1790000000000000000)
@@ -53,8 +54,10 @@ static void make_archive(void)
     static const uint8_t pseudonym_key[HASH_BYTES] = {7};
     char archive_directory[128];
     (void)snprintf(archive_directory, sizeof archive_directory, "%s/archive", directory);
-    const struct archive_conf conf = {
-        .directory = archive_directory, .origin = ORIGIN, .deflate_level = 1, .pseudonym_key = pseudonym_key};
+    const struct archive_conf conf = {.directory = archive_directory,
+                                      .origin = ORIGIN,
+                                      .deflate_level = 1,
+                                      .pseudonym_key = pseudonym_key};
     char blobs_directory[128];
     struct blob_store *blobs = NULL;
     uint8_t item[ITEM_ID_BYTES];
@@ -123,11 +126,23 @@ static void honest_log_has_no_problem(void **state)
     assert_int_equal(seen->archive_entries, sealed.last_index + 1);
     assert_int_equal(seen->archive_images, 4);
     assert_int_equal(seen->types[ENTRY_SCORE], ITEMS);
-    assert_int_equal(problems(shard, NULL), 0); /* the shard alone: its archive is not here, which is said */
+    assert_int_equal(problems(shard, NULL),
+                     0); /* the shard alone: its archive is not here, which is said */
     assert_int_equal(report.warnings.count, 1);
+    assert_int_equal(report.shards[0].seals_unchecked, 1);
+    char *verdict = NULL;
+    size_t verdict_bytes = 0;
+    FILE *out = open_memstream(&verdict, &verdict_bytes);
+    assert_non_null(out);
+    verify_report_print(&report, true, out);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(
+        verdict, "good: every entry checks; 1 archive files are not here and were not checked\n");
+    free(verdict);
 }
 
-/* ---- every file, broken in every way -------------------------------------------------------------------------------- */
+/* ---- every file, broken in every way
+ * -------------------------------------------------------------------------------- */
 
 struct kept {
     uint8_t *bytes;
@@ -156,9 +171,10 @@ static void mend(const char *path, struct kept *kept)
     free(kept->bytes);
 }
 
+/* What is wrong with the log must show without the archive, which repeats the entries. */
 static void expect_problem(const char *path, const char *what, size_t at)
 {
-    if (problems(directory, NULL) == 0) {
+    if (problems(strstr(path, ".h5") != NULL ? directory : shard, NULL) == 0) {
         fail_msg("%s: %s at %zu is no problem", path, what, at);
     }
 }
@@ -166,7 +182,8 @@ static void expect_problem(const char *path, const char *what, size_t at)
 static void flip_bytes(const char *path, void *arg)
 {
     struct kept kept = keep(path);
-    const size_t places[] = {0, 1, kept.bytes_count / 3, kept.bytes_count / 2, kept.bytes_count - 1};
+    const size_t places[] = {0, 1, kept.bytes_count / 3, kept.bytes_count / 2,
+                             kept.bytes_count - 1};
     (void)arg;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         kept.bytes[places[i]] ^= 0x04;
@@ -200,7 +217,8 @@ static void drop_file(const char *path, void *arg)
 {
     struct kept kept;
     (void)arg;
-    if (strstr(path, "/checkpoints/") != NULL || strstr(path, "001.p/44") != NULL || strstr(path, "000.p/1") != NULL) {
+    if (strstr(path, "/checkpoints/") != NULL || strstr(path, "001.p/44") != NULL ||
+        strstr(path, "000.p/1") != NULL) {
         return; /* copies and outgrown partial files may go */
     }
     kept = keep(path);
@@ -242,7 +260,9 @@ static void missing_file_is_a_problem(void **state)
     assert_int_equal(problems(directory, NULL), 0);
 }
 
-/* ---- forgeries ---------------------------------------------------------------------------------------------------------- */
+/* ---- forgeries
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void swap_files(const char *a, const char *b)
 {
@@ -320,6 +340,57 @@ static void second_root_signed_for_a_size_is_a_problem(void **state)
     mend(path, &kept);
 }
 
+static void newest_checkpoint_with_another_root_is_a_problem(void **state)
+{
+    char path[256];
+    uint8_t root[HASH_BYTES] = {1};
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/checkpoint", shard);
+    struct kept kept = keep(path);
+    log_maker_write_checkpoint(&maker, "checkpoint", range.count, root);
+    assert_int_equal(problems(directory, NULL), 1);
+    assert_non_null(strstr(report.problems.lines[0], "/checkpoint: root is not that of the"));
+    mend(path, &kept);
+}
+
+/* A whole archive file with a true digest in its seal, but of entries that this log does not have.
+ */
+static void sealed_file_of_other_entries_is_a_problem(void **state)
+{
+    static const uint8_t pseudonym_key[HASH_BYTES] = {7};
+    static struct range other;
+    static struct log_maker other_maker;
+    char other_directory[64] = "/tmp/triage-verify-XXXXXX";
+    char path[128];
+    char blobs_directory[128];
+    struct blob_store *blobs = NULL;
+    struct archive_result result;
+    (void)state;
+    assert_non_null(mkdtemp(other_directory));
+    (void)snprintf(path, sizeof path, "%s/archive", other_directory);
+    (void)snprintf(blobs_directory, sizeof blobs_directory, "%s/blobs", other_directory);
+    const struct archive_conf conf = {
+        .directory = path, .origin = ORIGIN, .pseudonym_key = pseudonym_key};
+    assert_good(blob_store_open(blobs_directory, 0, &blobs));
+    range_init(&other, 0);
+    range_add_log_open(&other, ORIGIN);
+    range_add_refusal(&other);
+    assert_good(archive_build(&conf, blobs, range_next, &other, &result));
+    range_fini(&other);
+    range_init(&other, 0);
+    range_add_log_open(&other, ORIGIN);
+    range_add_draw_commit(&other);
+    range_add_seal(&other, &result);
+    (void)snprintf(path, sizeof path, "%s/log/x", other_directory);
+    log_maker_init(&other_maker, path, ORIGIN, 1);
+    log_maker_publish(&other_maker, &other, other.count);
+    assert_int_equal(problems(other_directory, NULL), 1);
+    assert_non_null(strstr(report.problems.lines[0], "entry 1 is not the one in the log"));
+    blob_store_close(&blobs);
+    range_fini(&other);
+    folder_remove(other_directory);
+}
+
 static void key_given_by_the_caller_is_held_against_the_log(void **state)
 {
     struct note_vkey vkey;
@@ -339,7 +410,9 @@ static void key_given_by_the_caller_is_held_against_the_log(void **state)
     assert_true(problems(directory, "not a key at all") > 0);
 }
 
-/* ---- the program -------------------------------------------------------------------------------------------------------- */
+/* ---- the program
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static int run(const char *option, const char *path)
 {
@@ -384,6 +457,8 @@ int main(void)
         cmocka_unit_test(checkpoint_of_another_key_is_a_problem),
         cmocka_unit_test(older_checkpoint_in_place_of_the_newest_is_a_problem),
         cmocka_unit_test(second_root_signed_for_a_size_is_a_problem),
+        cmocka_unit_test(newest_checkpoint_with_another_root_is_a_problem),
+        cmocka_unit_test(sealed_file_of_other_entries_is_a_problem),
         cmocka_unit_test(key_given_by_the_caller_is_held_against_the_log),
         cmocka_unit_test(program_exits_with_the_documented_status),
     };

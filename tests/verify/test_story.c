@@ -13,13 +13,16 @@
 #include "log_maker.h"
 #include "verify/verify.h"
 
-/* Logs whose bytes, hashes and signatures are all in order, but whose entries tell a story that cannot be: a table of rows
- * "break one thing -> the problem that names it". */
+/* Logs whose bytes, hashes and signatures are all in order, but whose entries tell a story that
+ * cannot be: a table of rows "break one thing -> the problem that names it". */
 
 #define ORIGIN "oversight.example/rotterdam/2026"
 #define NOW_NS INT64_C(1790000000000000000)
 
-enum { FIRST_DECISION = 5, FIRST_SCORE = 4 }; /* log.open, draw.commit, declaration, scan, score, decision */
+enum {
+    FIRST_DECISION = 5,
+    FIRST_SCORE = 4
+}; /* log.open, draw.commit, declaration, scan, score, decision */
 
 static struct range range;
 static struct log_maker maker;
@@ -68,7 +71,8 @@ static void expect_problem(const char *words)
             return;
         }
     }
-    fail_msg("no problem says '%s' (%llu problems, the first: %s)", words, (unsigned long long)report.problems.count,
+    fail_msg("no problem says '%s' (%llu problems, the first: %s)", words,
+             (unsigned long long)report.problems.count,
              report.problems.count > 0 ? report.problems.lines[0] : "-");
 }
 
@@ -177,7 +181,8 @@ static void change_draw_day(struct entry *entry)
 
 static void change_arm(struct entry *entry)
 {
-    bool drawn = strcmp(entry->body.decision.arm, "both") == 0 || strcmp(entry->body.decision.arm, "random") == 0;
+    bool drawn = strcmp(entry->body.decision.arm, "both") == 0 ||
+                 strcmp(entry->body.decision.arm, "random") == 0;
     entry->body.decision.arm = drawn ? "target" : "both";
 }
 

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion of triagectl(1)
+
+_triagectl_words() {
+    case $1 in
+        '') echo 'queue show claim release outcome report health watch log archive model keys help' ;;
+        log) echo 'cat checkpoint publish' ;;
+        archive) echo 'list seal' ;;
+        model) echo 'train list install show' ;;
+        'model train') echo 'appearance history' ;;
+        keys) echo 'init publisher subscriber list' ;;
+    esac
+}
+
+_triagectl_options() {
+    case $1 in
+        queue) echo '--mode --site --limit --all --watch' ;;
+        show) echo '--png' ;;
+        claim) echo '--version' ;;
+        release) echo '--code --codes --version' ;;
+        outcome) echo '--level --result --class --quantity --unit --region --version' ;;
+        report) echo '--from --to --metrics' ;;
+        watch) echo '--key --daemon-key --topic --count' ;;
+        'log cat') echo '--from --to --type --public' ;;
+        'model train appearance')
+            echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
+        'model train history') echo '--declarations --mapping --mode --out --seed' ;;
+        'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
+    esac
+}
+
+# The global options given so far, so that labels and codes come from the same store.
+_triagectl_ask() {
+    local i
+    local -a globals=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --dir | --config) globals+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+        esac
+    done
+    triagectl "${globals[@]}" "$@" 2>/dev/null
+}
+
+_triagectl_labels() {
+    _triagectl_ask queue --json --limit 500 | sed -n 's/^ *"label": "\([A-Za-z0-9.-]*\)",*$/\1/p'
+}
+
+_triagectl() {
+    local current=${COMP_WORDS[COMP_CWORD]}
+    local previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local command='' word i
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+            --dir | --config | --endpoint | --actor) ((i++)) ;;
+            -*) ;;
+            *) [[ " $(_triagectl_words "$command") " == *" $word "* ]] && command="${command:+$command }$word" ;;
+        esac
+    done
+    case $previous in
+        --dir | --images | --out | --metrics | --public | --keys)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        --config | --png | --key | --daemon-key | --list | --skip-list | --declarations | --mapping)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return ;;
+        --mode) word='truck passenger rail sea air mail' ;;
+        --level) word='document nii canine tailgate partial full' ;;
+        --result) word='nothing_found found partial abandoned returned_to_sender' ;;
+        --code) word=$(_triagectl_ask release --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
+        --type)
+            word='log.open config.change model.change scan.received declaration.received record.refused score
+                referral.decision officer.action outcome archive.seal wal.recovered time.tick draw.commit draw.reveal' ;;
+        *)
+            if [[ $current == -* ]]; then
+                word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"
+            else
+                case $command in
+                    show | claim | release | outcome) word=$(_triagectl_labels) ;;
+                    'model install' | 'model show' | 'keys init' | 'keys list')
+                        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+                        return ;;
+                    *) word=$(_triagectl_words "$command") ;;
+                esac
+            fi ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+}
+
+complete -F _triagectl triagectl

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program itself, as a person or a script runs it: what it prints and with which code it ends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/durable.h"
+#include "tests/state/log_maker.h"
+
+static char store[32];
+static char output[262144];
+
+/* Runs triagectl with these arguments on the test's store; fills output (both streams), returns the
+ * exit code. */
+static int run(const char *arguments)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "%s/bin/triagectl --dir %s %s 2>&1 </dev/null", BINARY_DIR,
+             store, arguments);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
+    output[bytes] = '\0';
+    int status = pclose(pipe);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static json_t *run_json(const char *arguments)
+{
+    assert_int_equal(run(arguments), 0);
+    json_error_t error;
+    json_t *json = json_loads(output, 0, &error);
+    assert_non_null(json);
+    return json;
+}
+
+static void assert_says(const char *words)
+{
+    if (strstr(output, words) == NULL) {
+        fail_msg("expected \"%s\" in:\n%s", words, output);
+    }
+}
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    char path[64];
+    struct log_maker log = {0};
+    bool rebuilt;
+    strcpy(store, "/tmp/triage-ctl-XXXXXX");
+    if (mkdtemp(store) == NULL) {
+        return -1;
+    }
+    snprintf(path, sizeof path, "%s/state.db", store);
+    must(!err_is(state_open(path, &log.state, &rebuilt)));
+    must(!err_is(state_begin(log.state)));
+    log_housekeeping(&log);
+    for (unsigned i = 0; i < 60; i++) {
+        log_whole_item(&log, i);
+    }
+    log_action(&log, 10, "claim", "", "in_exam", 2, "");
+    log_outcome(&log, 10, "found", 3, "");
+    must(!err_is(state_commit(log.state)));
+    state_close(&log.state);
+    return 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", store);
+    return system(command);
+}
+
+static void usage_errors_exit_2_and_help_exits_0(void **unused)
+{
+    (void)unused;
+    static const char *const bad[] = {
+        "",
+        "frobnicate",
+        "log",
+        "queue --frob",
+        "queue extra",
+        "queue --limit 0",
+        "queue --limit x",
+        "queue --mode boat",
+        "show",
+        "show a b",
+        "release KEY0000010",
+        "release KEY0000010 --code because",
+        "outcome KEY0000010",
+        "outcome KEY0000010 --level full --result found",
+        "outcome KEY0000010 --level full --result nothing_found --region 1,2,3",
+        "report --from yesterday",
+        "log cat --type nonsense",
+        "watch",
+        "keys publisher ../etc",
+        "model train appearance --images x",
+        "outcome KEY0000010 --level full --result found --class x --quantity -1 --unit kg"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        int code = run(bad[i]);
+        if (code != 2) {
+            fail_msg("\"%s\" exits %d: %s", bad[i], code, output);
+        }
+    }
+    static const char *const good[] = {"--help",
+                                       "help",
+                                       "--version",
+                                       "queue --help",
+                                       "show --help",
+                                       "claim --help",
+                                       "release --help",
+                                       "outcome --help",
+                                       "report --help",
+                                       "health --help",
+                                       "watch --help",
+                                       "log cat --help",
+                                       "log checkpoint --help",
+                                       "log publish --help",
+                                       "archive list --help",
+                                       "archive seal --help",
+                                       "model train appearance --help",
+                                       "model train history --help",
+                                       "model list --help",
+                                       "model install --help",
+                                       "model show --help",
+                                       "keys init --help",
+                                       "keys publisher --help",
+                                       "keys subscriber --help",
+                                       "keys list --help"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        assert_int_equal(run(good[i]), 0);
+        assert_true(strlen(output) > 10);
+    }
+}
+
+static char *read_text(const char *path)
+{
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    assert_false(err_is(durable_read(path, 262144, &bytes, &bytes_count)));
+    return (char *)bytes;
+}
+
+/* Every option that a command's --help names stands in the manual page and in the completion. */
+static void options_are_in_manual_and_completion(void **unused)
+{
+    (void)unused;
+    static const char *const commands[] = {"queue",
+                                           "show",
+                                           "claim",
+                                           "release",
+                                           "outcome",
+                                           "report",
+                                           "watch",
+                                           "log cat",
+                                           "model train appearance",
+                                           "model train history",
+                                           "keys publisher",
+                                           "keys subscriber"};
+    char *manual = read_text(SOURCE_DIR "/config/man/triagectl.1");
+    char *completion = read_text(SOURCE_DIR "/config/completion/triagectl.bash");
+    unsigned options_count = 0;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char arguments[64];
+        snprintf(arguments, sizeof arguments, "%s --help", commands[i]);
+        assert_int_equal(run(arguments), 0);
+        for (char *at = output; (at = strstr(at, " --")) != NULL;) {
+            char name[40];
+            char flag[48];
+            at += 3;
+            size_t bytes = strspn(at, "abcdefghijklmnopqrstuvwxyz-");
+            snprintf(name, sizeof name, "%.*s", (int)bytes, at);
+            if (bytes == 0 || strcmp(name, "usage") == 0 || strcmp(name, "help") == 0) {
+                continue;
+            }
+            snprintf(flag, sizeof flag, "Fl -%s", name);
+            if (strstr(manual, flag) == NULL || strstr(completion, name) == NULL) {
+                fail_msg("--%s of %s is missing in the manual or the completion", name,
+                         commands[i]);
+            }
+            options_count++;
+        }
+    }
+    assert_true(options_count > 80);
+    free(manual);
+    free(completion);
+}
+
+static void queue_is_ranked_and_explained(void **unused)
+{
+    (void)unused;
+    json_t *queue = run_json("--json queue --limit 3");
+    assert_int_equal(json_array_size(queue), 3);
+    json_t *first = json_array_get(queue, 0);
+    assert_string_equal(json_string_value(json_object_get(first, "label")), "KEY0000050");
+    assert_int_equal(json_integer_value(json_object_get(first, "rank")), 1);
+    assert_int_equal(json_array_size(json_object_get(first, "reasons")), 2);
+    assert_true(json_real_value(json_object_get(first, "propensity")) == 0.25);
+    json_decref(queue);
+    assert_int_equal(run("queue"), 0);
+    assert_says("PROPENSITY");
+    assert_says("image: a dense region that normal loads do not have");
+    assert_null(strchr(output, '\033')); /* no colours into a pipe */
+    assert_int_equal(run("queue --mode rail"), 0);
+    assert_says("No referrals.");
+}
+
+static void show_finds_item_by_label_and_by_id(void **unused)
+{
+    (void)unused;
+    uint8_t item[ITEM_ID_BYTES];
+    char hex[2 * ITEM_ID_BYTES + 1];
+    char arguments[64];
+    log_item(10, item);
+    hex_encode(item, sizeof item, hex);
+    json_t *shown = run_json("show KEY0000010 --json");
+    assert_string_equal(json_string_value(json_object_get(shown, "item")), hex);
+    assert_int_equal(json_array_size(json_object_get(shown, "contributions")), 4);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(shown, "referral"), "state")), "outcome");
+    assert_int_equal(json_array_size(json_object_get(shown, "outcomes")), 1);
+    json_decref(shown);
+    for (int digits = 6; digits <= 32; digits += 13) {
+        snprintf(arguments, sizeof arguments, "show %.*s", digits, hex);
+        assert_int_equal(run(arguments), 0);
+        assert_says("KEY0000010");
+        assert_says("history.importer");
+    }
+    snprintf(arguments, sizeof arguments, "show %.5s", hex);
+    assert_int_equal(run(arguments), 1);
+    assert_int_equal(run("show 000000000000"), 1);
+    assert_int_equal(run("show \"x' OR 1=1 --\""), 1);
+    assert_says("no item");
+    assert_int_equal(run("show KEY0000010 --png /tmp/never.png"), 1);
+    assert_says("no image");
+}
+
+static void report_states_definitions_and_intervals(void **unused)
+{
+    (void)unused;
+    json_t *report = run_json("report hit_rate_by_arm --json");
+    json_t *metric = json_array_get(json_object_get(report, "metrics"), 0);
+    json_t *target = json_array_get(json_object_get(metric, "rows"), 0);
+    assert_int_equal(json_integer_value(json_object_get(target, "numerator")), 1);
+    assert_int_equal(json_integer_value(json_object_get(target, "denominator")), 1);
+    /* Wilson for 1 of 1: 1 / (1 + z^2) to 1. */
+    assert_true(json_real_value(json_object_get(target, "lower")) > 0.2065 &&
+                json_real_value(json_object_get(target, "lower")) < 0.2066);
+    assert_true(json_is_true(json_object_get(target, "small")));
+    json_decref(report);
+    assert_int_equal(run("report"), 0);
+    assert_says("hit_rate_by_arm, version 1");
+    assert_says("definition");
+    assert_says("small: do not quote");
+    report = run_json("report funnel --json --from 2000-01-01 --to 2000-02-01");
+    metric = json_array_get(json_object_get(report, "metrics"), 0);
+    assert_int_equal(json_array_size(json_object_get(metric, "rows")), 0);
+    json_decref(report);
+    assert_int_equal(run("report no_such_metric"), 1);
+    assert_int_equal(run("report --metrics /nonexistent"), 1);
+}
+
+static void actions_on_what_was_not_referred_are_refused_here(void **unused)
+{
+    (void)unused;
+    assert_int_equal(run("claim KEY0000011"), 1);
+    assert_says("released, not referred");
+    assert_int_equal(run("claim NOSUCH"), 1);
+    assert_int_equal(run("release --codes"), 0);
+    assert_says("drove_on");
+}
+
+static void daemon_away_exits_1_and_names_the_socket(void **unused)
+{
+    (void)unused;
+    assert_int_equal(run("health"), 1);
+    assert_says("command.sock");
+    assert_says("does not answer");
+    assert_int_equal(run("health --endpoint ipc://elsewhere"), 1);
+    assert_says("/elsewhere");
+}
+
+static void keys_are_made_once_and_kept(void **unused)
+{
+    (void)unused;
+    struct stat found;
+    char path[96];
+    char first[65];
+    char second[65];
+    assert_int_equal(run("keys init"), 0);
+    static const char *const secrets[] = {"daemon.key", "signing.seed", "pseudonym.key"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/keys/%s", store, secrets[i]);
+        assert_int_equal(stat(path, &found), 0);
+        assert_int_equal(found.st_mode & 0777, 0600);
+    }
+    snprintf(path, sizeof path, "%s/keys/signing.seed", store);
+    FILE *file = fopen(path, "r");
+    assert_int_equal(fread(first, 1, 65, file), 65);
+    fclose(file);
+    uint8_t seed[HASH_BYTES];
+    first[64] = '\0';
+    assert_true(hex_decode(first, seed, sizeof seed));
+    assert_int_equal(run("keys init"), 0);
+    assert_says("kept");
+    file = fopen(path, "r");
+    assert_int_equal(fread(second, 1, 64, file), 64);
+    fclose(file);
+    assert_memory_equal(first, second, 64);
+    assert_int_equal(run("keys publisher gate-1"), 0);
+    assert_int_equal(run("keys publisher gate-1"), 0); /* the same again changes nothing */
+    snprintf(path, sizeof path, "keys publisher gate-1 --public %s/keys/daemon.key.pub", store);
+    assert_int_equal(run(path), 1);
+    assert_says("another key");
+    assert_int_equal(run("keys list --json"), 0);
+    assert_says("gate-1");
+    assert_null(strstr(output, first));
+}
+
+static void store_missing_is_told_by_path(void **unused)
+{
+    (void)unused;
+    assert_int_equal(run("queue --dir /nonexistent"), 1);
+    assert_says("/nonexistent/state.db");
+    assert_int_equal(run("queue --config /nonexistent.conf"), 1);
+    assert_says("/nonexistent.conf");
+    assert_int_equal(run("log cat"), 1);
+    assert_int_equal(run("log checkpoint"), 1);
+    assert_int_equal(run("model show /nonexistent.h5"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(usage_errors_exit_2_and_help_exits_0),
+        TEST(options_are_in_manual_and_completion),
+        TEST(queue_is_ranked_and_explained),
+        TEST(show_finds_item_by_label_and_by_id),
+        TEST(report_states_definitions_and_intervals),
+        TEST(actions_on_what_was_not_referred_are_refused_here),
+        TEST(daemon_away_exits_1_and_names_the_socket),
+        TEST(keys_are_made_once_and_kept),
+        TEST(store_missing_is_told_by_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <math.h>
+
+#include "kernels/rng.h"
+#include "score/working.h"
+
+enum { SIDE_MAX = 400 };
+static uint8_t pixels[SIDE_MAX * SIDE_MAX * 2];
+
+static void put_16(size_t at, uint16_t value)
+{
+    pixels[2 * at] = (uint8_t)value;
+    pixels[2 * at + 1] = (uint8_t)(value >> 8);
+}
+
+static double attenuation_of(const struct image *image, size_t x, size_t y)
+{
+    size_t at = y * image->width + x;
+    double level =
+        image->bits == 8 ? pixels[at] : (double)(pixels[2 * at] | pixels[2 * at + 1] << 8);
+    double white = image->bits == 8 ? 255 : 65535;
+    if (image->meaning == PIXEL_DISPLAY) {
+        return 1 - level / white;
+    }
+    if (image->meaning == PIXEL_DISPLAY_INVERTED) {
+        return level / white;
+    }
+    double floor = image->bits == 8 ? 1.0 / 256 : 2e-4;
+    double share = (level - image->dark_level) / ((double)image->air_level - image->dark_level);
+    return -log(share > floor ? share : floor);
+}
+
+/* Property: every cell is the plain mean of the attenuations of its pixels, cut-off cells included.
+ */
+static void working_cell_is_the_mean_attenuation_of_its_pixels(void **state)
+{
+    (void)state;
+    const struct image shapes[] = {
+        {.width = 131,
+         .height = 97,
+         .bits = 16,
+         .meaning = PIXEL_TRANSMISSION,
+         .air_level = 60000,
+         .dark_level = 200},
+        {.width = 64, .height = 64, .bits = 16, .meaning = PIXEL_DISPLAY},
+        {.width = 77, .height = 33, .bits = 8, .meaning = PIXEL_DISPLAY_INVERTED},
+        {.width = 200, .height = 150, .bits = 8, .meaning = PIXEL_TRANSMISSION, .air_level = 250},
+    };
+    struct working_space space;
+    struct rng rng;
+    rng_init(&rng, 4, 0);
+    for (size_t i = 0; i < sizeof pixels; i++) {
+        pixels[i] = (uint8_t)rng_below(&rng, 256);
+    }
+    assert_good(working_init(&space, WORKING_HEIGHT_MIN));
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const struct image *image = &shapes[i];
+        struct working working;
+        working_make(&space, image, pixels, WORKING_HEIGHT_MIN, &working);
+        assert_true(working.height <= WORKING_HEIGHT_MIN);
+        for (size_t cell = 0; cell < working.width * working.height; cell++) {
+            size_t left = cell % working.width * working.factor;
+            size_t top = cell / working.width * working.factor;
+            double sum = 0;
+            size_t count = 0;
+            for (size_t y = top; y < top + working.factor && y < image->height; y++) {
+                for (size_t x = left; x < left + working.factor && x < image->width; x++) {
+                    sum += attenuation_of(image, x, y);
+                    count++;
+                }
+            }
+            assert_true(fabs((double)working.pixels[cell] - sum / (double)count) < 1e-5);
+        }
+    }
+    working_fini(&space);
+}
+
+/* A regular load is cargo. When it is reduced its stripes become as narrow as dead lines: masking
+ * them would make a whole truck invisible to everything that looks at valid pixels. */
+static void working_regular_load_stays_visible_at_every_reduction(void **state)
+{
+    (void)state;
+    const uint32_t heights[] = {100, 64, 50, 40};
+    struct image image = {
+        .width = 400, .height = 200, .bits = 16, .meaning = PIXEL_TRANSMISSION, .air_level = 60000};
+    for (size_t y = 0; y < image.height; y++) {
+        for (size_t x = 0; x < image.width; x++) {
+            double attenuation = 1.0 + 0.3 * sin((double)x * 0.3) + 0.2 * sin((double)y * 0.2);
+            put_16(y * image.width + x, (uint16_t)(60000 * exp(-attenuation)));
+        }
+    }
+    for (size_t i = 0; i < sizeof heights / sizeof heights[0]; i++) {
+        struct working_space space;
+        struct working working;
+        assert_good(working_init(&space, heights[i]));
+        working_make(&space, &image, pixels, heights[i], &working);
+        assert_true(working.factor > 1);
+        assert_int_equal(working.valid_count, working.width * working.height);
+        working_fini(&space);
+    }
+}
+
+static void working_image_out_of_bounds_is_refused_with_words(void **state)
+{
+    (void)state;
+    const struct image good = {.width = 10, .height = 10, .bits = 16, .meaning = PIXEL_DISPLAY};
+    struct image bad = good;
+    assert_null(working_refusal(&good, 200));
+    assert_non_null(working_refusal(&good, 199));
+    bad.width = 0;
+    assert_non_null(working_refusal(&bad, 1000));
+    bad = good;
+    bad.height = IMAGE_SIDE_MAX + 1;
+    assert_non_null(working_refusal(&bad, UINT64_MAX));
+    bad = good;
+    bad.bits = 12;
+    assert_non_null(working_refusal(&bad, 1000));
+    bad = good;
+    bad.meaning = PIXEL_UNKNOWN;
+    assert_non_null(working_refusal(&bad, 1000));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(working_cell_is_the_mean_attenuation_of_its_pixels),
+        cmocka_unit_test(working_regular_load_stays_visible_at_every_reduction),
+        cmocka_unit_test(working_image_out_of_bounds_is_refused_with_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
