@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bench ingest: how fast a real publisher gets durable acknowledgements from a real daemon, and how long one takes.
+/* Bench ingest: how fast a real publisher gets durable acknowledgements from a real daemon, and how
+ * long one takes.
  *
- * Declarations of 256 B and 4 KiB (padded by `raw` to that encoded size), scans of one 16-bit image of 1 MiB and 20 MiB. Rate:
- * from the first hand-in at the publisher's library to the last acknowledgement; the library spools each record to disk,
- * checks it, hashes it and sends it in messages of up to 256; the daemon decodes, hashes, writes blob and log with
- * O_DIRECT|O_DSYNC and only then answers. Latency: one record on its way at a time. Once with the judge line off, once on
- * (no models, hold 0: each item is joined, decided and logged, none is scored).
+ * Declarations of 256 B and 4 KiB (padded by `raw` to that encoded size), scans of one 16-bit image
+ * of 1 MiB and 20 MiB. Rate: from the first hand-in at the publisher's library to the last
+ * acknowledgement; the library spools each record to disk, checks it, hashes it and sends it in
+ * messages of up to 256; the daemon decodes, hashes, writes blob and log with O_DIRECT|O_DSYNC and
+ * only then answers. Latency: one record on its way at a time. Once with the judge line off, once
+ * on (no models, hold 0: each item is joined, decided and logged, none is scored).
  *
- * Peers, in turns in every round: plain libzmq with and without CURVE over the same transport (peer.h). Ceilings: the disk's
- * sequential direct writes, SHA-256 and memcpy of one core. A figure is the median of the rounds. Publisher and daemon
- * share the processors of one machine, as do the peer's two processes.
+ * Peers, in turns in every round: plain libzmq with and without CURVE over the same transport
+ * (peer.h). Ceilings: the disk's sequential direct writes, SHA-256 and memcpy of one core. A figure
+ * is the median of the rounds. Publisher and daemon share the processors of one machine, as do the
+ * peer's two processes.
  *
  * bench_ingest [--json] [--quick] [--rounds N] [--only 256B|4KiB|1MiB|20MiB] [--dir DIRECTORY] */
 #include <stdio.h>
@@ -30,9 +33,9 @@ enum { INGEST_DRAIN_MS = 120000, INGEST_SPOOL_MIB = 8192 };
 
 struct size_case {
     const char *name;
-    uint64_t bytes;      /* of the encoded declaration or of the image */
-    uint64_t count;      /* records of a rate run; about a second */
-    uint32_t closed;     /* records of a latency run */
+    uint64_t bytes;             /* of the encoded declaration or of the image */
+    uint64_t count;             /* records of a rate run; about a second */
+    uint32_t closed;            /* records of a latency run */
     struct traffic_shape shape; /* width 0: a declaration */
 };
 
@@ -74,7 +77,8 @@ static void source_hand_in(struct source *self)
         const void *images[1] = {self->pixels};
         status = triage_publisher_scan(self->publisher, &self->scan.record, images, NULL);
     }
-    bench_check(status == TRIAGE_PUBLISHER_OK, "hand in: %s", triage_publisher_error(self->publisher));
+    bench_check(status == TRIAGE_PUBLISHER_OK, "hand in: %s",
+                triage_publisher_error(self->publisher));
 }
 
 static void source_await_all(struct source *self)
@@ -105,7 +109,8 @@ static void source_open(const struct size_case *what, const struct port *port, s
                                          .daemon_key_file = port->daemon_key_file,
                                          .spool_directory = spool,
                                          .spool_bytes_max = (uint64_t)INGEST_SPOOL_MIB << 20};
-    bench_check(triage_publisher_open(&conf, &out->publisher, error) == TRIAGE_PUBLISHER_OK, "publisher: %s", error);
+    bench_check(triage_publisher_open(&conf, &out->publisher, error) == TRIAGE_PUBLISHER_OK,
+                "publisher: %s", error);
     source_hand_in(out); /* greeting and first steps are over before anything is timed */
     source_await_all(out);
 }
@@ -114,16 +119,17 @@ static void source_close(struct source *self)
 {
     struct triage_publisher_counts counts;
     triage_publisher_counts(self->publisher, &counts);
-    bench_check(counts.refused == 0 && counts.resent == 0, "%llu records were refused, %llu sent twice",
-                (unsigned long long)counts.refused, (unsigned long long)counts.resent);
+    bench_check(counts.refused == 0 && counts.resent == 0,
+                "%llu records were refused, %llu sent twice", (unsigned long long)counts.refused,
+                (unsigned long long)counts.resent);
     triage_publisher_close(&self->publisher);
     free(self->declaration);
     free(self->pixels);
 }
 
 struct own_rounds {
-    struct rounds rate;   /* records/s */
-    struct rounds speed;  /* bytes/s */
+    struct rounds rate;  /* records/s */
+    struct rounds speed; /* bytes/s */
     struct rounds p50_us;
     struct rounds p99_us;
     struct rounds daemon_us;    /* processor time of the daemon, a record */
@@ -138,9 +144,11 @@ static double own_cpu_seconds(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
 }
 
-static void run_own(const struct size_case *what, const struct options *options, bool judge, struct own_rounds *out)
+static void run_own(const struct size_case *what, const struct options *options, bool judge,
+                    struct own_rounds *out)
 {
-    struct port_conf conf = {.directory = options->directory, .publishers_count = 1, .judge = judge};
+    struct port_conf conf = {
+        .directory = options->directory, .publishers_count = 1, .judge = judge};
     struct port port;
     struct source source;
     port_open(&conf, &port);
@@ -182,7 +190,8 @@ struct peer_rounds {
     struct rounds p99_us;
 };
 
-static void run_peer(const struct size_case *what, const struct options *options, bool curve, struct peer_rounds *out)
+static void run_peer(const struct size_case *what, const struct options *options, bool curve,
+                     struct peer_rounds *out)
 {
     struct peer_conf conf = {.curve = curve,
                              .message_bytes = what->bytes,
@@ -210,9 +219,10 @@ static void run_machine(const char *directory, struct machine *out)
 
 static const char *const curve_name = "libzmq, CURVE, one a message";
 
-/* The lowest of what every record must pass: publisher and daemon each hash it once, in parallel at best. */
-static const char *least_ceiling(const struct machine *machine, const struct peer_rounds *peer, uint64_t bytes,
-                                 double *records_per_s)
+/* The lowest of what every record must pass: publisher and daemon each hash it once, in parallel at
+ * best. */
+static const char *least_ceiling(const struct machine *machine, const struct peer_rounds *peer,
+                                 uint64_t bytes, double *records_per_s)
 {
     double per_record = 1e6 / (double)bytes;
     double disk = rounds_median(&machine->disk) * per_record;
@@ -231,7 +241,8 @@ static const char *least_ceiling(const struct machine *machine, const struct pee
     return name;
 }
 
-static void tell(const struct options *options, const char *size, const char *what, struct figure figure)
+static void tell(const struct options *options, const char *size, const char *what,
+                 struct figure figure)
 {
     char name[96];
     (void)snprintf(name, sizeof name, "ingest.%s.%s", size, what);
@@ -239,22 +250,33 @@ static void tell(const struct options *options, const char *size, const char *wh
     figure_print(&figure, options->json);
 }
 
-static void tell_own(const struct options *options, const struct size_case *what, const char *suffix,
-                     const struct own_rounds *own, const struct peer_rounds *peer)
+static void tell_own(const struct options *options, const struct size_case *what,
+                     const char *suffix, const struct own_rounds *own,
+                     const struct peer_rounds *peer)
 {
     char name[64];
     (void)snprintf(name, sizeof name, "ack_p50%s", suffix);
     tell(options, what->name, name,
-         (struct figure){.value = &own->p50_us, .unit = "us", .peer = "libzmq, CURVE, round trip", .peer_value = &peer->p50_us});
+         (struct figure){.value = &own->p50_us,
+                         .unit = "us",
+                         .peer = "libzmq, CURVE, round trip",
+                         .peer_value = &peer->p50_us});
     (void)snprintf(name, sizeof name, "ack_p99%s", suffix);
     tell(options, what->name, name,
-         (struct figure){.value = &own->p99_us, .unit = "us", .peer = "libzmq, CURVE, round trip", .peer_value = &peer->p99_us});
+         (struct figure){.value = &own->p99_us,
+                         .unit = "us",
+                         .peer = "libzmq, CURVE, round trip",
+                         .peer_value = &peer->p99_us});
     (void)snprintf(name, sizeof name, "daemon_cpu%s", suffix);
     tell(options, what->name, name,
-         (struct figure){.value = &own->daemon_us, .unit = "us/record", .peer = "publisher's", .peer_value = &own->publisher_us});
+         (struct figure){.value = &own->daemon_us,
+                         .unit = "us/record",
+                         .peer = "publisher's",
+                         .peer_value = &own->publisher_us});
 }
 
-static void run_case(const struct size_case *what, const struct options *options, const char *directory)
+static void run_case(const struct size_case *what, const struct options *options,
+                     const char *directory)
 {
     static struct own_rounds off;
     static struct own_rounds on;
@@ -276,18 +298,26 @@ static void run_case(const struct size_case *what, const struct options *options
     double ceiling;
     const char *ceiling_name = least_ceiling(&machine, &curve, what->bytes, &ceiling);
     tell(options, what->name, "acks",
-         (struct figure){NULL, &off.rate, "records/s", curve_name, &curve.rate, ceiling, ceiling_name});
+         (struct figure){NULL, &off.rate, "records/s", curve_name, &curve.rate, ceiling,
+                         ceiling_name});
     tell(options, what->name, "acks.judge",
-         (struct figure){NULL, &on.rate, "records/s", curve_name, &curve.rate, ceiling, ceiling_name});
+         (struct figure){NULL, &on.rate, "records/s", curve_name, &curve.rate, ceiling,
+                         ceiling_name});
     tell(options, what->name, "bytes",
          (struct figure){NULL, &off.speed, "MB/s", "disk, 1 MiB direct writes", &machine.disk,
                          ceiling * (double)what->bytes / 1e6, ceiling_name});
     tell_own(options, what, "", &off, &curve);
     tell_own(options, what, ".judge", &on, &curve);
     tell(options, what->name, "libzmq_plain",
-         (struct figure){.value = &plain.rate, .unit = "records/s", .peer = curve_name, .peer_value = &curve.rate});
+         (struct figure){.value = &plain.rate,
+                         .unit = "records/s",
+                         .peer = curve_name,
+                         .peer_value = &curve.rate});
     tell(options, what->name, "sha256",
-         (struct figure){.value = &machine.hash, .unit = "MB/s", .peer = "memcpy, one core", .peer_value = &machine.copy});
+         (struct figure){.value = &machine.hash,
+                         .unit = "MB/s",
+                         .peer = "memcpy, one core",
+                         .peer_value = &machine.copy});
 }
 
 static bool options_read(int argc, char **argv, struct options *out)
@@ -318,15 +348,18 @@ int main(int argc, char **argv)
     blas_core_force(argv);
     struct options options;
     if (!options_read(argc, argv, &options)) {
-        (void)fprintf(stderr, "usage: bench_ingest [--json] [--quick] [--rounds N] [--only SIZE] [--dir DIRECTORY]\n");
+        (void)fprintf(stderr, "usage: bench_ingest [--json] [--quick] [--rounds N] [--only SIZE] "
+                              "[--dir DIRECTORY]\n");
         return 2;
     }
-    char directory[PORT_PATH_BYTES]; /* the file of the disk's own rate lies where the ports lie, and is unlinked at once */
+    char directory[PORT_PATH_BYTES]; /* the file of the disk's own rate lies where the ports lie,
+                                        and is unlinked at once */
     port_default_parent(directory);
     figure_head(options.json);
     for (size_t i = 0; i < sizeof size_cases / sizeof size_cases[0]; i++) {
         if (options.only == NULL || strcmp(options.only, size_cases[i].name) == 0) {
-            run_case(&size_cases[i], &options, options.directory == NULL ? directory : options.directory);
+            run_case(&size_cases[i], &options,
+                     options.directory == NULL ? directory : options.directory);
         }
     }
     return 0;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bench latency: from the hand-in at a publisher to the verdict at a subscriber, at the design point of one port of entry:
- * 500 trucks an hour with 20 MB dual-energy scans (2 x 3200 x 1600 pixels of 16 bits), 40 parcel scans a second (640 x 640,
- * 8 bits) and 2,000 parcel declarations a second, three real publishers against one daemon with judge line and archive
- * on. Between lie the publisher's spool, the wire, blob and log on the disk, join, the score of an appearance or a history
- * model, the decision and its log entry, and the verdict feed.
+/* Bench latency: from the hand-in at a publisher to the verdict at a subscriber, at the design
+ * point of one port of entry: 500 trucks an hour with 20 MB dual-energy scans (2 x 3200 x 1600
+ * pixels of 16 bits), 40 parcel scans a second (640 x 640, 8 bits) and 2,000 parcel declarations a
+ * second, three real publishers against one daemon with judge line and archive on. Between lie the
+ * publisher's spool, the wire, blob and log on the disk, join, the score of an appearance or a
+ * history model, the decision and its log entry, and the verdict feed.
  *
- * The policy has hold 0: each record is an item of its own that is decided as soon as it is judged, because the time that an
- * item waits for its missing part is policy, not speed. Models are trained from bench traffic before. A second phase
- * sends ten times the trucks, so that their high quantiles stand on more than a handful of scans.
+ * The policy has hold 0: each record is an item of its own that is decided as soon as it is judged,
+ * because the time that an item waits for its missing part is policy, not speed. Models are trained
+ * from bench traffic before. A second phase sends ten times the trucks, so that their high
+ * quantiles stand on more than a handful of scans.
  *
  * bench_latency [--json] [--quick] [--seconds N] [--dir DIRECTORY] */
 #include <pthread.h>
@@ -26,7 +28,12 @@
 #include "publisher/triage_publisher.h"
 #include "score/blas_core.h"
 
-enum { LATENCY_PICTURES = 4, LATENCY_AIM_MS = 250, LATENCY_SETTLE_S = 20, LATENCY_SPOOL_MIB = 4096 };
+enum {
+    LATENCY_PICTURES = 4,
+    LATENCY_AIM_MS = 250,
+    LATENCY_SETTLE_S = 20,
+    LATENCY_SPOOL_MIB = 4096
+};
 
 enum kind { KIND_TRUCK, KIND_PARCEL, KIND_DECLARATION, KIND_COUNT };
 
@@ -43,11 +50,11 @@ static const struct traffic_shape kind_shapes[] = {
 
 struct lane {
     enum kind kind;
-    double per_s;          /* of this phase */
-    uint64_t count;        /* of this phase */
-    uint64_t first;        /* number of the phase's first record */
+    double per_s;                /* of this phase */
+    uint64_t count;              /* of this phase */
+    uint64_t first;              /* number of the phase's first record */
     _Atomic int64_t *hand_in_ns; /* of the phase's records */
-    double *took_ms;       /* of those that have their verdict */
+    double *took_ms;             /* of those that have their verdict */
     uint64_t verdicts;
     double achieved_per_s;
     int64_t began_ns;
@@ -75,19 +82,22 @@ static void lane_hand_in(struct lane *self, uint64_t number)
         atomic_store(&self->hand_in_ns[number - self->first], clock_monotonic_ns());
         status = triage_publisher_scan(self->publisher, &self->scan.record, images, NULL);
     }
-    bench_check(status == TRIAGE_PUBLISHER_OK, "hand in: %s", triage_publisher_error(self->publisher));
+    bench_check(status == TRIAGE_PUBLISHER_OK, "hand in: %s",
+                triage_publisher_error(self->publisher));
 }
 
-/* Until the next record is due the publisher works on what is on its way, as an adapter's loop does. */
+/* Until the next record is due the publisher works on what is on its way, as an adapter's loop
+ * does. */
 static void lane_wait(struct lane *self, int64_t due_ns)
 {
     int64_t left_ns = due_ns - clock_monotonic_ns();
     if (left_ns <= 0) {
         return;
     }
-    enum triage_publisher_status status = triage_publisher_drain(self->publisher, 0, left_ns / NS_PER_MS);
-    bench_check(status == TRIAGE_PUBLISHER_OK || status == TRIAGE_PUBLISHER_TIMEOUT, "publisher: %s",
-                triage_publisher_error(self->publisher));
+    enum triage_publisher_status status =
+        triage_publisher_drain(self->publisher, 0, left_ns / NS_PER_MS);
+    bench_check(status == TRIAGE_PUBLISHER_OK || status == TRIAGE_PUBLISHER_TIMEOUT,
+                "publisher: %s", triage_publisher_error(self->publisher));
     left_ns = due_ns - clock_monotonic_ns();
     if (left_ns > 0) {
         struct timespec pause = {.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
@@ -106,7 +116,8 @@ static void *lane_run(void *arg)
     double took_s = (double)(clock_monotonic_ns() - self->began_ns) / 1e9;
     double planned_s = (double)self->count / self->per_s;
     self->achieved_per_s = (double)self->count / (took_s > planned_s ? took_s : planned_s);
-    bench_check(triage_publisher_drain(self->publisher, 0, LATENCY_SETTLE_S * 1000) == TRIAGE_PUBLISHER_OK,
+    bench_check(triage_publisher_drain(self->publisher, 0, LATENCY_SETTLE_S * 1000) ==
+                    TRIAGE_PUBLISHER_OK,
                 "not everything was acknowledged: %s", triage_publisher_error(self->publisher));
     return NULL;
 }
@@ -124,7 +135,8 @@ static void lane_open(enum kind kind, const struct port *port, struct lane *out)
                                          .daemon_key_file = port->daemon_key_file,
                                          .spool_directory = spool,
                                          .spool_bytes_max = (uint64_t)LATENCY_SPOOL_MIB << 20};
-    bench_check(triage_publisher_open(&conf, &out->publisher, error) == TRIAGE_PUBLISHER_OK, "publisher: %s", error);
+    bench_check(triage_publisher_open(&conf, &out->publisher, error) == TRIAGE_PUBLISHER_OK,
+                "publisher: %s", error);
     out->declaration = malloc(sizeof *out->declaration);
     bench_check(out->declaration != NULL, "no memory");
     for (uint32_t i = 0; kind != KIND_DECLARATION && i < LATENCY_PICTURES; i++) {
@@ -138,7 +150,8 @@ static void lane_close(struct lane *self)
 {
     struct triage_publisher_counts counts;
     triage_publisher_counts(self->publisher, &counts);
-    bench_check(counts.refused == 0, "%llu records were refused", (unsigned long long)counts.refused);
+    bench_check(counts.refused == 0, "%llu records were refused",
+                (unsigned long long)counts.refused);
     triage_publisher_close(&self->publisher);
     free(self->declaration);
     for (uint32_t i = 0; i < LATENCY_PICTURES; i++) {
@@ -148,11 +161,13 @@ static void lane_close(struct lane *self)
 }
 
 /* The record that a verdict speaks of; false for one of another phase. */
-static bool verdict_record(const struct lane *lanes, const char *label, enum kind *kind, uint64_t *place)
+static bool verdict_record(const struct lane *lanes, const char *label, enum kind *kind,
+                           uint64_t *place)
 {
     for (enum kind k = KIND_TRUCK; k < KIND_COUNT; k++) {
         size_t prefix = strlen(kind_labels[k]);
-        if (strncmp(label, kind_labels[k], prefix) != 0 || strlen(label) < prefix + kind_digits[k]) {
+        if (strncmp(label, kind_labels[k], prefix) != 0 ||
+            strlen(label) < prefix + kind_digits[k]) {
             continue;
         }
         char digits[16] = "";
@@ -188,7 +203,8 @@ static void read_verdicts(struct client_feed *feed, struct lane *lanes, int64_t 
         }
         struct lane *lane = &lanes[kind];
         bench_check(lane->verdicts < lane->count, "more verdicts than records");
-        lane->took_ms[lane->verdicts++] = (double)(now_ns - atomic_load(&lane->hand_in_ns[place])) / 1e6;
+        lane->took_ms[lane->verdicts++] =
+            (double)(now_ns - atomic_load(&lane->hand_in_ns[place])) / 1e6;
         wanted--;
     }
     bench_check(wanted == 0, "%llu records have no verdict", (unsigned long long)wanted);
@@ -259,7 +275,8 @@ static void phase_tell(const struct phase *phase, struct lane *lanes, double cpu
                 figure.peer_value = &aim;
             }
             (void)snprintf(what, sizeof what, "%s.%s", kind_names[kind], quantiles[i].name);
-            tell(json, phase->name, what, quantile_of(lane->took_ms, lane->verdicts, quantiles[i].share), figure);
+            tell(json, phase->name, what,
+                 quantile_of(lane->took_ms, lane->verdicts, quantiles[i].share), figure);
         }
         struct rounds planned = {0};
         char what[64];
@@ -275,12 +292,14 @@ static void phase_tell(const struct phase *phase, struct lane *lanes, double cpu
     tell(json, phase->name, "daemon_cpu", cpu_share, (struct figure){.unit = "cores"});
 }
 
-static void phases_run(const struct phase *phases, size_t phases_count, const struct port *port, bool json)
+static void phases_run(const struct phase *phases, size_t phases_count, const struct port *port,
+                       bool json)
 {
     static struct lane lanes[KIND_COUNT];
     struct client_feed *feed = NULL;
     char text[ERR_TEXT_BYTES];
-    struct err err = client_feed_open(port->verdict_endpoint, port->subscriber_key_file, port->daemon_key_file, "", &feed);
+    struct err err = client_feed_open(port->verdict_endpoint, port->subscriber_key_file,
+                                      port->daemon_key_file, "", &feed);
     bench_check(!err_is(err), "verdict feed: %s", err_text(err, text));
     for (enum kind kind = KIND_TRUCK; kind < KIND_COUNT; kind++) {
         lane_open(kind, port, &lanes[kind]);
@@ -331,11 +350,14 @@ int main(int argc, char **argv)
     blas_core_force(argv);
     struct options options;
     if (!options_read(argc, argv, &options)) {
-        (void)fprintf(stderr, "usage: bench_latency [--json] [--quick] [--seconds N] [--dir DIRECTORY]\n");
+        (void)fprintf(stderr,
+                      "usage: bench_latency [--json] [--quick] [--seconds N] [--dir DIRECTORY]\n");
         return 2;
     }
-    struct port_conf conf = {
-        .directory = options.directory, .publishers_count = KIND_COUNT, .judge = true, .archive = true};
+    struct port_conf conf = {.directory = options.directory,
+                             .publishers_count = KIND_COUNT,
+                             .judge = true,
+                             .archive = true};
     struct port port;
     port_open(&conf, &port);
     model_set_appearance(&port, &kind_shapes[KIND_TRUCK]);
@@ -350,7 +372,8 @@ int main(int argc, char **argv)
     phases_run(phases, sizeof phases / sizeof phases[0], &port, options.json);
     struct port_health health;
     port_health(&port, &health);
-    bench_check(health.unscorable == 0, "%llu items had no score: the figures would be of another daemon",
+    bench_check(health.unscorable == 0,
+                "%llu items had no score: the figures would be of another daemon",
                 (unsigned long long)health.unscorable);
     port_close(&port);
     return 0;

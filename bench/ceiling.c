@@ -31,7 +31,8 @@ static double pass_over(int fd)
 {
     int64_t began_ns = clock_monotonic_ns();
     for (uint64_t i = 0; i < CEILING_FILE_PIECES; i++) {
-        struct err err = durable_write_at(fd, ceiling_pieces(), CEILING_PIECE_BYTES, i * CEILING_PIECE_BYTES);
+        struct err err =
+            durable_write_at(fd, ceiling_pieces(), CEILING_PIECE_BYTES, i * CEILING_PIECE_BYTES);
         bench_check(!err_is(err), "direct write: %s", strerror(err.os_errno));
     }
     double took_s = (double)(clock_monotonic_ns() - began_ns) / 1e9;
@@ -59,7 +60,8 @@ double ceiling_hash(void)
     for (int i = 0; i < CEILING_REPEATS; i++) {
         sha256_of(ceiling_pieces(), CEILING_PIECE_BYTES, digest);
     }
-    return (double)CEILING_REPEATS * CEILING_PIECE_BYTES / ((double)(clock_monotonic_ns() - began_ns) / 1e9);
+    return (double)CEILING_REPEATS * CEILING_PIECE_BYTES /
+           ((double)(clock_monotonic_ns() - began_ns) / 1e9);
 }
 
 double ceiling_copy(void)

@@ -52,8 +52,8 @@ double rounds_most(const struct rounds *self)
 void figure_head(bool as_json)
 {
     if (!as_json) {
-        printf("%-44s %10s %-9s %21s  %-30s %10s %21s %7s %10s\n", "figure", "median", "unit", "rounds", "peer", "median",
-               "rounds", "ratio", "ceiling");
+        printf("%-44s %10s %-9s %21s  %-30s %10s %21s %7s %10s\n", "figure", "median", "unit",
+               "rounds", "peer", "median", "rounds", "ratio", "ceiling");
     }
 }
 
@@ -73,7 +73,8 @@ void figure_print(const struct figure *figure, bool as_json)
     double ratio = peer_value > 0 ? value / peer_value : 0;
     const char *peer = figure->peer == NULL ? "" : figure->peer;
     if (as_json) {
-        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"peer\":\"%s\",\"peer_value\":%.6g,\"ratio\":%.4f,"
+        printf("{\"name\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"peer\":\"%s\",\"peer_value\":%."
+               "6g,\"ratio\":%.4f,"
                "\"ceiling\":%.6g}\n",
                figure->name, value, figure->unit, peer, peer_value, ratio, figure->ceiling);
     } else {
@@ -91,8 +92,8 @@ void figure_print(const struct figure *figure, bool as_json)
         if (figure->ceiling > 0) {
             (void)snprintf(ceiling_text, sizeof ceiling_text, "%.5g", figure->ceiling);
         }
-        printf("%-44s %10.5g %-9s %21s  %-30s %10s %21s %7s %10s %s\n", figure->name, value, figure->unit, spread, peer,
-               peer_text, peer_spread, ratio_text, ceiling_text,
+        printf("%-44s %10.5g %-9s %21s  %-30s %10s %21s %7s %10s %s\n", figure->name, value,
+               figure->unit, spread, peer, peer_text, peer_spread, ratio_text, ceiling_text,
                figure->ceiling_name == NULL ? "" : figure->ceiling_name);
     }
     (void)fflush(stdout);

@@ -2,8 +2,10 @@
 #ifndef BENCH_FIGURE_H
 #define BENCH_FIGURE_H
 
-/* Figure: one measured number beside its peer, as every program of bench/ tells it: a line of a table for people, or with
- * --json one object. A figure is the median of its rounds; the table shows their spread. One thread. */
+/* Figure: one measured number beside its peer, as every program of bench/ tells it: a line of a
+ * table for people, or with
+ * --json one object. A figure is the median of its rounds; the table shows their spread. One
+ * thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,9 +30,9 @@ struct figure {
     const char *name;
     const struct rounds *value;
     const char *unit;
-    const char *peer;              /* what it is held against; NULL for nothing */
+    const char *peer; /* what it is held against; NULL for nothing */
     const struct rounds *peer_value;
-    double ceiling;                /* 0: none known */
+    double ceiling; /* 0: none known */
     const char *ceiling_name;
 };
 

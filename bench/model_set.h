@@ -2,8 +2,9 @@
 #ifndef BENCH_MODEL_SET_H
 #define BENCH_MODEL_SET_H
 
-/* Model set: the models that a port needs to score bench traffic, trained from it in seconds: an appearance model a scanner
- * type, history and fusion. They are models like any other in shape and cost; what they say is worth nothing. */
+/* Model set: the models that a port needs to score bench traffic, trained from it in seconds: an
+ * appearance model a scanner type, history and fusion. They are models like any other in shape and
+ * cost; what they say is worth nothing. */
 
 #include <stdint.h>
 

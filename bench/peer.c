@@ -17,10 +17,12 @@
 
 enum {
     PEER_KEY_BYTES = 41,
-    PEER_HWM = 1000,               /* libzmq's own */
-    PEER_WINDOW_BYTES = 67108864,  /* of messages in one queue: large ones are held back earlier, by count */
+    PEER_HWM = 1000, /* libzmq's own */
+    PEER_WINDOW_BYTES =
+        67108864, /* of messages in one queue: large ones are held back earlier, by count */
     PEER_ENDPOINT_BYTES = 64,
-    PEER_COPY_BYTES_MAX = 65536    /* above, messages borrow the sender's memory, as a program in a hurry does it */
+    PEER_COPY_BYTES_MAX =
+        65536 /* above, messages borrow the sender's memory, as a program in a hurry does it */
 };
 
 struct peer_keys {
@@ -70,7 +72,8 @@ static void receive_all(const struct peer_conf *conf, const struct peer_keys *ke
     char endpoint[PEER_ENDPOINT_BYTES] = "";
     size_t endpoint_bytes = sizeof endpoint;
     check_zmq(zmq_bind(socket, "tcp://127.0.0.1:*") == 0, "zmq_bind");
-    check_zmq(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &endpoint_bytes) == 0, "zmq_getsockopt");
+    check_zmq(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &endpoint_bytes) == 0,
+              "zmq_getsockopt");
     bench_check(write(to_parent, endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint, "pipe");
     uint8_t name[256];
     size_t name_bytes = 0;
@@ -84,7 +87,8 @@ static void receive_all(const struct peer_conf *conf, const struct peer_keys *ke
         check_zmq(zmq_msg_recv(&message, socket, 0) == (int)conf->message_bytes, "zmq_msg_recv");
         (void)zmq_msg_close(&message);
         if (received <= conf->round_trips || received == wanted) {
-            check_zmq(zmq_send(socket, name, name_bytes, ZMQ_SNDMORE) >= 0 && zmq_send(socket, "k", 1, 0) == 1,
+            check_zmq(zmq_send(socket, name, name_bytes, ZMQ_SNDMORE) >= 0 &&
+                          zmq_send(socket, "k", 1, 0) == 1,
                       "zmq_send");
         }
     }
@@ -105,7 +109,8 @@ static void send_one(void *socket, uint8_t *payload, uint64_t bytes)
         return;
     }
     zmq_msg_t message;
-    check_zmq(zmq_msg_init_data(&message, payload, bytes, keep_memory, NULL) == 0, "zmq_msg_init_data");
+    check_zmq(zmq_msg_init_data(&message, payload, bytes, keep_memory, NULL) == 0,
+              "zmq_msg_init_data");
     check_zmq(zmq_msg_send(&message, socket, 0) == (int)bytes, "zmq_msg_send");
 }
 
@@ -160,7 +165,8 @@ void peer_run(const struct peer_conf *conf, struct peer_result *out)
     }
     (void)close(ends[1]);
     char endpoint[PEER_ENDPOINT_BYTES];
-    bench_check(read(ends[0], endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint, "the receiver did not start");
+    bench_check(read(ends[0], endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint,
+                "the receiver did not start");
     (void)close(ends[0]);
     void *context = zmq_ctx_new();
     check_zmq(context != NULL, "zmq_ctx_new");

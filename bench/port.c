@@ -49,7 +49,8 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 void port_remove_tree(const char *path)
 {
-    (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS); /* what stays is in the build directory and in nobody's way */
+    (void)nftw(path, remove_one, 16,
+               FTW_DEPTH | FTW_PHYS); /* what stays is in the build directory and in nobody's way */
 }
 
 /* The directory of this program, without its last name. */
@@ -87,7 +88,8 @@ void port_fresh_directory(const char *parent, char out[PORT_PATH_BYTES])
     (void)snprintf(fresh_now, sizeof fresh_now, "%s", out);
     struct statfs where;
     bench_check(statfs(out, &where) == 0, "%s: %s", out, strerror(errno));
-    bench_check((long)where.f_type != memory_file_system, "%s lies in memory, not on a disk: use --dir", out);
+    bench_check((long)where.f_type != memory_file_system,
+                "%s lies in memory, not on a disk: use --dir", out);
 }
 
 /* Two ports that are free now. */
@@ -95,10 +97,12 @@ static void free_ports(uint16_t out[2])
 {
     int sockets[2];
     for (int i = 0; i < 2; i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t address_bytes = sizeof address;
         sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        bench_check(sockets[i] >= 0 && bind(sockets[i], (struct sockaddr *)&address, sizeof address) == 0 &&
+        bench_check(sockets[i] >= 0 &&
+                        bind(sockets[i], (struct sockaddr *)&address, sizeof address) == 0 &&
                         getsockname(sockets[i], (struct sockaddr *)&address, &address_bytes) == 0,
                     "no free port: %s", strerror(errno));
         out[i] = ntohs(address.sin_port);
@@ -126,7 +130,8 @@ static void write_secret(const char *directory, const char *name)
 }
 
 /* A pair in the port's directory, its public half on an allow-list of the daemon. */
-static void allow_pair(const struct port *self, const char *list, const char *name, char key_file[PORT_PATH_BYTES + 32])
+static void allow_pair(const struct port *self, const char *list, const char *name,
+                       char key_file[PORT_PATH_BYTES + 32])
 {
     char allowed[PORT_PATH_BYTES + 96];
     char public_file[PORT_PATH_BYTES + 64];
@@ -154,7 +159,8 @@ static void make_keys(struct port *self, uint32_t publishers_count)
     }
     (void)snprintf(path, sizeof path, "%s/daemon.key", directory);
     check_err(curve_key_create(path), path);
-    (void)snprintf(self->daemon_key_file, sizeof self->daemon_key_file, "%s/keys/daemon.key.pub", self->store);
+    (void)snprintf(self->daemon_key_file, sizeof self->daemon_key_file, "%s/keys/daemon.key.pub",
+                   self->store);
     write_secret(directory, "signing.seed");
     write_secret(directory, "pseudonym.key");
     for (uint32_t i = 0; i < publishers_count; i++) {
@@ -172,7 +178,8 @@ static void write_policy(const struct port *self, double hold_s)
     char path[PORT_PATH_BYTES + 32];
     uint8_t *shipped = NULL;
     size_t shipped_bytes = 0;
-    check_err(durable_read(BENCH_POLICY_FILE, 1 << 20, &shipped, &shipped_bytes), BENCH_POLICY_FILE);
+    check_err(durable_read(BENCH_POLICY_FILE, 1 << 20, &shipped, &shipped_bytes),
+              BENCH_POLICY_FILE);
     char *policy = NULL;
     size_t policy_bytes = 0;
     FILE *out = open_memstream(&policy, &policy_bytes);
@@ -198,9 +205,12 @@ static void write_config(struct port *self, const struct port_conf *conf)
     char path[PORT_PATH_BYTES + 32];
     char text[2048];
     free_ports(ports);
-    (void)snprintf(self->publisher_endpoint, sizeof self->publisher_endpoint, "tcp://127.0.0.1:%u", ports[0]);
-    (void)snprintf(self->verdict_endpoint, sizeof self->verdict_endpoint, "tcp://127.0.0.1:%u", ports[1]);
-    (void)snprintf(self->command_endpoint, sizeof self->command_endpoint, "ipc://%s/command.sock", self->store);
+    (void)snprintf(self->publisher_endpoint, sizeof self->publisher_endpoint, "tcp://127.0.0.1:%u",
+                   ports[0]);
+    (void)snprintf(self->verdict_endpoint, sizeof self->verdict_endpoint, "tcp://127.0.0.1:%u",
+                   ports[1]);
+    (void)snprintf(self->command_endpoint, sizeof self->command_endpoint, "ipc://%s/command.sock",
+                   self->store);
     /* The rest has its shipped value: what is measured is what a port gets. */
     int bytes = snprintf(text, sizeof text,
                          "site: { name = \"bench\"; organisation = \"bench\"; };\n"
@@ -210,8 +220,8 @@ static void write_config(struct port *self, const struct port_conf *conf)
                          "archive: { enabled = %s; interval_s = 10.0; };\n"
                          "console: { port = 0; };\n"
                          "diag: { level = \"warn\"; };\n",
-                         self->store, self->publisher_endpoint, self->verdict_endpoint, conf->judge ? "true" : "false",
-                         conf->archive ? "true" : "false");
+                         self->store, self->publisher_endpoint, self->verdict_endpoint,
+                         conf->judge ? "true" : "false", conf->archive ? "true" : "false");
     must(bytes > 0 && (size_t)bytes < sizeof text);
     (void)snprintf(path, sizeof path, "%s/triaged.conf", self->directory);
     check_err(durable_replace(path, text, (size_t)bytes, 0644), path);
@@ -243,8 +253,8 @@ static void start_daemon(struct port *self)
     daemon_now = self->daemon;
 }
 
-static struct err ask(const struct port *self, const struct wire_command *command, struct arena *arena,
-                      struct wire_answer *answer)
+static struct err ask(const struct port *self, const struct wire_command *command,
+                      struct arena *arena, struct wire_answer *answer)
 {
     static const struct client_patience patience = {.timeout_ms = 10000, .attempts = 2};
     return client_ask(self->command_endpoint, patience, command, arena, answer);
@@ -261,7 +271,8 @@ static void await_daemon(const struct port *self)
         struct arena arena;
         struct wire_answer answer;
         arena_init(&arena, answer_arena, sizeof answer_arena);
-        if (!err_is(client_ask(self->command_endpoint, patience, &command, &arena, &answer)) && answer.done) {
+        if (!err_is(client_ask(self->command_endpoint, patience, &command, &arena, &answer)) &&
+            answer.done) {
             return;
         }
         int status;
@@ -295,10 +306,12 @@ void port_open(const struct port_conf *conf, struct port *out)
 void port_close(struct port *self)
 {
     int status = 0;
-    bench_check(kill(self->daemon, SIGTERM) == 0 && waitpid(self->daemon, &status, 0) == self->daemon,
+    bench_check(kill(self->daemon, SIGTERM) == 0 &&
+                    waitpid(self->daemon, &status, 0) == self->daemon,
                 "stop the daemon: %s", strerror(errno));
     daemon_now = 0;
-    bench_check(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the daemon did not end cleanly (status %d)", status);
+    bench_check(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+                "the daemon did not end cleanly (status %d)", status);
     port_remove_tree(self->directory);
     fresh_now[0] = '\0';
     self->daemon = 0;
@@ -366,5 +379,6 @@ void port_install_model(const struct port *self, const char *path)
     struct wire_answer answer;
     arena_init(&arena, answer_arena, sizeof answer_arena);
     check_err(ask(self, &command, &arena, &answer), "install a model");
-    bench_check(answer.done, "install %s: %s", path, answer.reason == NULL ? "refused" : answer.reason);
+    bench_check(answer.done, "install %s: %s", path,
+                answer.reason == NULL ? "refused" : answer.reason);
 }

@@ -2,9 +2,10 @@
 #ifndef BENCH_PORT_H
 #define BENCH_PORT_H
 
-/* Port: a port of entry for a measurement: keys, configuration, policy and a real daemon as a child process, in a fresh
- * directory that is gone afterwards, also when the program ends early. On a real disk: the default parent lies beside the
- * build, and a memory file system is refused. Every failure ends the program with a sentence. One port at a time, one thread. */
+/* Port: a port of entry for a measurement: keys, configuration, policy and a real daemon as a child
+ * process, in a fresh directory that is gone afterwards, also when the program ends early. On a
+ * real disk: the default parent lies beside the build, and a memory file system is refused. Every
+ * failure ends the program with a sentence. One port at a time, one thread. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,11 +17,11 @@
 #define PORT_PUBLISHERS_MAX 4u
 
 struct port_conf {
-    const char *directory;      /* parent of the fresh directory; NULL for the one beside the build */
-    uint32_t publishers_count;  /* key pairs made: publisher-0, publisher-1, ... */
+    const char *directory; /* parent of the fresh directory; NULL for the one beside the build */
+    uint32_t publishers_count; /* key pairs made: publisher-0, publisher-1, ... */
     bool judge;
     bool archive;
-    double hold_s;              /* of every mode */
+    double hold_s; /* of every mode */
 };
 
 struct port {
@@ -29,7 +30,7 @@ struct port {
     char publisher_endpoint[64];
     char verdict_endpoint[64];
     char command_endpoint[PORT_PATH_BYTES + 32];
-    char daemon_key_file[PORT_PATH_BYTES + 32];     /* public half */
+    char daemon_key_file[PORT_PATH_BYTES + 32]; /* public half */
     char subscriber_key_file[PORT_PATH_BYTES + 32];
     char publisher_key_files[PORT_PUBLISHERS_MAX][PORT_PATH_BYTES + 32];
     pid_t daemon;
@@ -58,7 +59,8 @@ double port_cpu_seconds(const struct port *self);
 void port_install_model(const struct port *self, const char *path);
 /* Removes a directory and what is in it. */
 void port_remove_tree(const char *path);
-/* A fresh directory below parent (NULL: the default), removed at the end of the program if it is still there. */
+/* A fresh directory below parent (NULL: the default), removed at the end of the program if it is
+ * still there. */
 void port_fresh_directory(const char *parent, char out[PORT_PATH_BYTES]);
 
 #endif

@@ -61,9 +61,11 @@ void traffic_declare(uint64_t number, uint32_t encoded_bytes, struct traffic_dec
     rng_init(&rng, 1, number);
     (void)snprintf(out->id, sizeof out->id, "BENCH%010llu", (unsigned long long)number);
     s10_text(number, "RB", out->key_text);
-    (void)snprintf(out->importer, sizeof out->importer, "importer %u", (unsigned)rng_below(&rng, 5000));
+    (void)snprintf(out->importer, sizeof out->importer, "importer %u",
+                   (unsigned)rng_below(&rng, 5000));
     (void)snprintf(out->seller, sizeof out->seller, "seller %u", (unsigned)rng_below(&rng, 800));
-    (void)snprintf(out->hs_code, sizeof out->hs_code, "%04u%02u", (unsigned)(100 + 100 * rng_below(&rng, 96)),
+    (void)snprintf(out->hs_code, sizeof out->hs_code, "%04u%02u",
+                   (unsigned)(100 + 100 * rng_below(&rng, 96)),
                    (unsigned)(10 * (1 + rng_below(&rng, 8))));
     out->key = (struct item_key){.scheme = KEY_S10, .value = out->key_text};
     out->line = (struct goods_line){.hs_code = out->hs_code,
@@ -99,7 +101,8 @@ void traffic_declare(uint64_t number, uint32_t encoded_bytes, struct traffic_dec
 
 void traffic_renumber(uint64_t number, struct traffic_declaration *declaration)
 {
-    (void)snprintf(declaration->id, sizeof declaration->id, "BENCH%010llu", (unsigned long long)number);
+    (void)snprintf(declaration->id, sizeof declaration->id, "BENCH%010llu",
+                   (unsigned long long)number);
     s10_text(number, "RB", declaration->key_text);
 }
 
@@ -111,7 +114,8 @@ uint64_t traffic_image_bytes(const struct traffic_shape *shape)
 void traffic_scan(uint64_t number, const struct traffic_shape *shape, struct traffic_scan *out)
 {
     bool truck = shape->mode == MODE_TRUCK;
-    (void)snprintf(out->id, sizeof out->id, "%s%010llu", truck ? "T" : "P", (unsigned long long)number);
+    (void)snprintf(out->id, sizeof out->id, "%s%010llu", truck ? "T" : "P",
+                   (unsigned long long)number);
     if (truck) {
         container_text(number, out->key_text);
     } else {
@@ -143,7 +147,8 @@ void traffic_scan(uint64_t number, const struct traffic_shape *shape, struct tra
                                 .images_count = shape->images_count};
 }
 
-static void put_pixel(uint8_t *pixels, const struct traffic_shape *shape, uint64_t at, double transmission)
+static void put_pixel(uint8_t *pixels, const struct traffic_shape *shape, uint64_t at,
+                      double transmission)
 {
     double part = transmission < 0 ? 0 : (transmission > 1 ? 1 : transmission);
     if (shape->bits == 16) {

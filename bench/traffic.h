@@ -2,9 +2,9 @@
 #ifndef BENCH_TRAFFIC_H
 #define BENCH_TRAFFIC_H
 
-/* Traffic: records for measurements: parcel declarations of a wanted encoded size, truck and parcel scans. Everything
- * follows from the record's number; keys carry right check digits. Values point into the struct they were made in, so it
- * must not move. One thread a struct. */
+/* Traffic: records for measurements: parcel declarations of a wanted encoded size, truck and parcel
+ * scans. Everything follows from the record's number; keys carry right check digits. Values point
+ * into the struct they were made in, so it must not move. One thread a struct. */
 
 #include <stdint.h>
 
@@ -27,8 +27,8 @@ struct traffic_declaration {
 /* number < 100,000,000. encoded_bytes 0: as it comes, without `raw`. */
 void traffic_declare(uint64_t number, uint32_t encoded_bytes, struct traffic_declaration *out);
 
-/* Turns a declaration into the one of another number of the same encoded size: only its id and key change, so that what is
- * measured is not the making of test records. */
+/* Turns a declaration into the one of another number of the same encoded size: only its id and key
+ * change, so that what is measured is not the making of test records. */
 void traffic_renumber(uint64_t number, struct traffic_declaration *declaration);
 
 struct traffic_scan {
@@ -50,9 +50,11 @@ struct traffic_shape {
 
 void traffic_scan(uint64_t number, const struct traffic_shape *shape, struct traffic_scan *out);
 uint64_t traffic_image_bytes(const struct traffic_shape *shape);
-/* One image of a load: smooth blocks of different thickness between air above and below, with noise. Caller frees. */
+/* One image of a load: smooth blocks of different thickness between air above and below, with
+ * noise. Caller frees. */
 uint8_t *traffic_pixels(uint64_t seed, const struct traffic_shape *shape, uint32_t image_index);
-/* Makes these pixels other pixels, so that no two scans have the same blob: cheap, a handful of pixels. */
+/* Makes these pixels other pixels, so that no two scans have the same blob: cheap, a handful of
+ * pixels. */
 void traffic_restamp(uint8_t *pixels, const struct traffic_shape *shape, uint64_t number);
 
 #endif
