@@ -77,13 +77,13 @@ static struct err judge_join(struct pipeline *self, const struct entry *entry,
                                .t_ns = entry->t_ns};
     memcpy(join.entry_id, entry->id, ENTRY_ID_BYTES);
     memcpy(join.record_sha256, received->record_sha256, HASH_BYTES);
-    uint8_t late_item[ITEM_ID_BYTES];
-    enum join_result result = join_add(self->join, &join, late_item);
-    if (result == JOIN_FULL && !self->conf.judge_enabled) {
-        /* Nobody judges: the record stays in the log and is joined after a restart with the judge
-         * on. */
+    if (!self->conf.judge_enabled) {
+        /* Nobody would take the item: the record stays in the log and is joined after a restart
+         * with the judge on. */
         return err_none;
     }
+    uint8_t late_item[ITEM_ID_BYTES];
+    enum join_result result = join_add(self->join, &join, late_item);
     for (uint32_t round = 0; result == JOIN_FULL && round <= self->conf.join_items; round++) {
         uint32_t decided = 0;
         struct err err = judge_items(self, &decided);

@@ -101,7 +101,6 @@ static struct err intake_turn(struct pipeline *self)
     }
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         struct arrival *arrival = taken[i];
-        intake_draft(self, arrival);
         drafts[i] = &arrival->draft;
         stage_took(STAGE_intake, clock_monotonic_ns() - arrival->received_ns);
     }

@@ -165,10 +165,9 @@ MUST_USE struct err pipeline_start(struct pipeline *self);
 void pipeline_stop(struct pipeline *self);
 void pipeline_farewell(struct pipeline *self);
 
-/* intake.c: validates an arrival, puts its pixels into blobs, and after the blobs are durable makes
- * its draft. */
+/* intake.c: validates an arrival, puts its pixels into blobs and makes its draft, which must not be
+ * submitted before the blobs are durable. */
 MUST_USE struct err intake_take(struct pipeline *self, struct arrival *arrival);
-void intake_draft(struct pipeline *self, struct arrival *arrival);
 
 /* judge_apply.c: one durable entry into the read model and the memories of the judge line. */
 MUST_USE struct err judge_apply(struct pipeline *self, const struct wal_entry *at);
