@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/counter.h"
 #include "base/diag.h"
@@ -10,7 +12,7 @@
  * payload; the seal itself is an entry and lies in the next file. A file of our own seals alone is
  * not worth making. */
 
-enum { ARCHIVE_WORTH_ENTRIES = 2 };
+enum { ARCHIVE_WORTH_ENTRIES = 2, ARCHIVE_NICE = 10 };
 
 struct archive_source {
     struct wal_reader *reader;
@@ -153,9 +155,18 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
     return err;
 }
 
+/* Sealing compresses and hashes for seconds. On a machine with few cores it must not keep the lines
+ * waiting that somebody waits for; priorities on Linux are the thread's own. That it cannot be
+ * lowered is no reason to stop. */
+static void archive_step_back(void)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), ARCHIVE_NICE);
+}
+
 void *archive_line(void *arg)
 {
     struct pipeline *self = arg;
+    archive_step_back();
     static struct archive_source source; /* one archiver a process; too large for a stack */
     memset(&source, 0, sizeof source);
     arena_init(&source.arena, source.arena_bytes, sizeof source.arena_bytes);

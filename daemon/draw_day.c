@@ -125,6 +125,11 @@ struct err draw_day_open(struct pipeline *self)
                        : err;
 }
 
+struct err draw_day_renew(struct pipeline *self)
+{
+    return self->draw.day[0] == '\0' ? err_none : draw_commit(self, self->draw.day);
+}
+
 struct err draw_day_turn(struct pipeline *self, int64_t utc_ns)
 {
     char day[CLOCK_DAY_BYTES];

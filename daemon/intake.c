@@ -7,8 +7,9 @@
 #include "pipeline_parts.h"
 #include "proto/checkdigit.h"
 
-/* Rows 2 and 3 of the life of a scan. What is wrong with a record is found here, before anything of it is called received;
- * a record that is refused is an entry all the same, so that a publisher's count and ours can be compared. */
+/* Rows 2 and 3 of the life of a scan. What is wrong with a record is found here, before anything of
+ * it is called received; a record that is refused is an entry all the same, so that a publisher's
+ * count and ours can be compared. */
 
 static enum refusal intake_refuse(struct arrival *arrival, enum refusal refusal, const char *where)
 {
@@ -25,7 +26,8 @@ static enum refusal intake_match_images(struct arrival *arrival, const struct sc
     }
     for (uint32_t i = 0; i < scan->images_count; i++) {
         if (arrival->images_bytes[i] != scan->images[i].payload_bytes) {
-            return intake_refuse(arrival, REFUSAL_IMAGE_TRUNCATED, "images: payload is not as long as it claims");
+            return intake_refuse(arrival, REFUSAL_IMAGE_TRUNCATED,
+                                 "images: payload is not as long as it claims");
         }
     }
     return REFUSAL_NONE;
@@ -35,28 +37,32 @@ static enum refusal intake_match_images(struct arrival *arrival, const struct sc
 static struct err intake_quarantine(struct pipeline *self, const struct arrival *arrival)
 {
     bool kept;
-    struct err err = blob_quarantine(self->blobs, arrival->body, arrival->body_bytes, arrival->digest, &kept);
+    struct err err =
+        blob_quarantine(self->blobs, arrival->body, arrival->body_bytes, arrival->digest, &kept);
     for (uint32_t i = 0; !err_is(err) && i < arrival->images_count; i++) {
         uint8_t digest[HASH_BYTES];
         sha256_of(arrival->images[i], (size_t)arrival->images_bytes[i], digest);
-        err = blob_quarantine(self->blobs, arrival->images[i], arrival->images_bytes[i], digest, &kept);
+        err = blob_quarantine(self->blobs, arrival->images[i], arrival->images_bytes[i], digest,
+                              &kept);
     }
     /* The quarantine is no evidence: that it is full stops nothing, only a disk that fails does. */
     return err_is(err) && err_class_of(err) == ERR_CLASS_HALT ? err : err_none;
 }
 
-static struct err intake_put_images(struct pipeline *self, struct arrival *arrival, const struct scan *scan)
+static struct err intake_put_images(struct pipeline *self, struct arrival *arrival,
+                                    const struct scan *scan)
 {
     for (uint32_t i = 0; i < scan->images_count; i++) {
         uint8_t digest[HASH_BYTES];
         bool stored;
-        struct err err = blob_put(self->blobs, arrival->images[i], arrival->images_bytes[i], scan->images[i].sha256,
-                                  digest, &stored);
+        struct err err = blob_put(self->blobs, arrival->images[i], arrival->images_bytes[i],
+                                  scan->images[i].sha256, digest, &stored);
         if (err_is(err)) {
             return err;
         }
         if (!stored) {
-            (void)intake_refuse(arrival, REFUSAL_DIGEST_MISMATCH, "images: pixels do not have their digest");
+            (void)intake_refuse(arrival, REFUSAL_DIGEST_MISMATCH,
+                                "images: pixels do not have their digest");
             return err_none;
         }
         counter_add(COUNTER_blobs_written, 1);
@@ -65,27 +71,33 @@ static struct err intake_put_images(struct pipeline *self, struct arrival *arriv
     return err_none;
 }
 
-static struct err intake_scan(struct pipeline *self, struct arrival *arrival)
-{
+/* A record is decoded once: what it holds lies in the arena until its draft is made. */
+union intake_record {
     struct scan scan;
+    struct declaration declaration;
+};
+
+static struct err intake_scan(struct pipeline *self, struct arrival *arrival, struct scan *scan)
+{
     const char *where = NULL;
-    enum refusal refusal = scan_decode(arrival->body, arrival->body_bytes, &self->intake_arena, &scan, &where);
+    enum refusal refusal =
+        scan_decode(arrival->body, arrival->body_bytes, &self->intake_arena, scan, &where);
     if (refusal != REFUSAL_NONE) {
         (void)intake_refuse(arrival, refusal, where);
         return err_none;
     }
-    if (intake_match_images(arrival, &scan) != REFUSAL_NONE) {
+    if (intake_match_images(arrival, scan) != REFUSAL_NONE) {
         return err_none;
     }
-    return intake_put_images(self, arrival, &scan);
+    return intake_put_images(self, arrival, scan);
 }
 
-static void intake_declaration(struct pipeline *self, struct arrival *arrival)
+static void intake_declaration(struct pipeline *self, struct arrival *arrival,
+                               struct declaration *declaration)
 {
-    struct declaration declaration;
     const char *where = NULL;
-    enum refusal refusal =
-        declaration_decode(arrival->body, arrival->body_bytes, &self->intake_arena, &declaration, &where);
+    enum refusal refusal = declaration_decode(arrival->body, arrival->body_bytes,
+                                              &self->intake_arena, declaration, &where);
     if (refusal == REFUSAL_NONE && arrival->images_count > 0) {
         refusal = REFUSAL_MALFORMED;
         where = "a declaration carries no images";
@@ -93,33 +105,6 @@ static void intake_declaration(struct pipeline *self, struct arrival *arrival)
     if (refusal != REFUSAL_NONE) {
         (void)intake_refuse(arrival, refusal, where);
     }
-}
-
-struct err intake_take(struct pipeline *self, struct arrival *arrival)
-{
-    struct err err = err_none;
-    arena_reset(&self->intake_arena);
-    arrival->refusal = REFUSAL_NONE;
-    arrival->refusal_where = NULL;
-    sha256_of(arrival->body, arrival->body_bytes, arrival->digest);
-    if (arrival->body_bytes > RECORD_BODY_BYTES_MAX) {
-        (void)intake_refuse(arrival, REFUSAL_TOO_LARGE, "body");
-    } else if (!arrival->has_digest || !hash_equal(arrival->digest, arrival->digest_claimed)) {
-        (void)intake_refuse(arrival, REFUSAL_DIGEST_MISMATCH, "body does not have its digest");
-    } else if (arrival->kind == RECORD_DECLARATION) {
-        intake_declaration(self, arrival);
-    } else if (arrival->kind == RECORD_SCAN) {
-        err = intake_scan(self, arrival);
-    } else {
-        (void)intake_refuse(arrival, REFUSAL_UNKNOWN_KIND, "kind");
-    }
-    if (!err_is(err) && arrival->refusal == REFUSAL_NONE && !recent_add(self->recent, arrival->digest)) {
-        (void)intake_refuse(arrival, REFUSAL_DUPLICATE, "record");
-    }
-    if (!err_is(err) && arrival->refusal != REFUSAL_NONE && arrival->refusal != REFUSAL_DUPLICATE) {
-        err = intake_quarantine(self, arrival);
-    }
-    return err;
 }
 
 static void intake_draft_refused(const struct arrival *arrival, struct entry *entry)
@@ -131,14 +116,16 @@ static void intake_draft_refused(const struct arrival *arrival, struct entry *en
     refused->sequence = arrival->sequence;
     refused->code = (uint32_t)arrival->refusal;
     refused->name = refusal_name(arrival->refusal);
-    refused->reason = arrival->refusal_where != NULL ? arrival->refusal_where : refusal_sentence(arrival->refusal);
+    refused->reason = arrival->refusal_where != NULL ? arrival->refusal_where
+                                                     : refusal_sentence(arrival->refusal);
     memcpy(refused->record_sha256, arrival->digest, HASH_BYTES);
     refused->record_bytes = arrival->body_bytes;
     refused->quarantined = arrival->refusal != REFUSAL_DUPLICATE;
 }
 
 /* Pseudonym of a key under its scheme's name: joins entries without telling a plate. */
-static void intake_pseudonym(const struct pipeline *self, enum key_scheme scheme, const char *key, char *out)
+static void intake_pseudonym(const struct pipeline *self, enum key_scheme scheme, const char *key,
+                             char *out)
 {
     char normal[RECORD_KEY_BYTES_MAX + RECORD_ID_BYTES_MAX + 1];
     bool fits = key_normalise(key, normal, sizeof normal);
@@ -150,60 +137,61 @@ struct intake_words { /* what the entry's strings point to until it is encoded *
     char item_key[PSEUDONYM_BYTES];
 };
 
-static void intake_draft_scan(struct pipeline *self, const struct arrival *arrival, struct intake_words *words,
-                              struct entry_received *received)
+static void intake_draft_scan(struct pipeline *self, const struct scan *scan,
+                              struct intake_words *words, struct entry_received *received)
 {
-    struct scan scan;
-    const char *where;
-    must(scan_decode(arrival->body, arrival->body_bytes, &self->intake_arena, &scan, &where) == REFUSAL_NONE);
     enum key_scheme scheme;
-    const char *key = scan_join_key(&scan, &scheme);
+    const char *key = scan_join_key(scan, &scheme);
     intake_pseudonym(self, scheme, key, words->item_key);
-    received->mode = scan.mode;
-    received->site = scan.site;
-    received->lane = scan.lane;
-    received->record_id = scan.scan_id;
-    received->scanner = scan.scanner;
-    received->scanner_type = scan.scanner_type;
-    received->acquired_ns = scan.acquired_ns;
-    received->images_count = scan.images_count;
-    for (uint32_t i = 0; i < scan.images_count; i++) {
-        const struct image *image = &scan.images[i];
+    received->item_key = words->item_key;
+    received->mode = scan->mode;
+    received->site = scan->site;
+    received->lane = scan->lane;
+    received->record_id = scan->scan_id;
+    received->scanner = scan->scanner;
+    received->scanner_type = scan->scanner_type;
+    received->acquired_ns = scan->acquired_ns;
+    received->images_count = scan->images_count;
+    for (uint32_t i = 0; i < scan->images_count; i++) {
+        const struct image *image = &scan->images[i];
         struct entry_image *out = &received->images[i];
-        *out = (struct entry_image){.width = image->width, .height = image->height, .bits = image->bits,
-                                    .meaning = image->meaning, .energy = image->energy, .view = image->view,
+        *out = (struct entry_image){.width = image->width,
+                                    .height = image->height,
+                                    .bits = image->bits,
+                                    .meaning = image->meaning,
+                                    .energy = image->energy,
+                                    .view = image->view,
                                     .payload_bytes = image->payload_bytes};
         memcpy(out->sha256, image->sha256, HASH_BYTES);
     }
 }
 
-static void intake_draft_declaration(struct pipeline *self, const struct arrival *arrival, struct intake_words *words,
-                                     struct entry_received *received)
+static void intake_draft_declaration(struct pipeline *self, const struct declaration *declaration,
+                                     struct intake_words *words, struct entry_received *received)
 {
-    struct declaration declaration;
-    const char *where;
-    must(declaration_decode(arrival->body, arrival->body_bytes, &self->intake_arena, &declaration, &where) ==
-         REFUSAL_NONE);
     enum key_scheme scheme;
-    const char *key = declaration_join_key(&declaration, &scheme);
+    const char *key = declaration_join_key(declaration, &scheme);
     intake_pseudonym(self, scheme, key, words->item_key);
-    pseudonym_of(self->keys.pseudonym, "declaration", declaration.declaration_id, words->record_id);
-    received->mode = declaration.mode;
-    received->site = declaration.site;
-    received->lane = declaration.lane;
+    received->item_key = words->item_key;
+    pseudonym_of(self->keys.pseudonym, "declaration", declaration->declaration_id,
+                 words->record_id);
+    received->mode = declaration->mode;
+    received->site = declaration->site;
+    received->lane = declaration->lane;
     received->record_id = words->record_id;
 }
 
-void intake_draft(struct pipeline *self, struct arrival *arrival)
+static void intake_draft(struct pipeline *self, struct arrival *arrival,
+                         const union intake_record *record)
 {
     struct entry entry;
     struct intake_words words;
-    arena_reset(&self->intake_arena);
     pipeline_entry(&entry, ENTRY_DECLARATION_RECEIVED);
     if (arrival->refusal != REFUSAL_NONE) {
         intake_draft_refused(arrival, &entry);
-        diag_info(record_refused, "publisher=%s stream=%s sequence=%llu reason=%s field=\"%s\"", arrival->publisher,
-                  arrival->stream, (unsigned long long)arrival->sequence, refusal_name(arrival->refusal),
+        diag_info(record_refused, "publisher=%s stream=%s sequence=%llu reason=%s field=\"%s\"",
+                  arrival->publisher, arrival->stream, (unsigned long long)arrival->sequence,
+                  refusal_name(arrival->refusal),
                   arrival->refusal_where != NULL ? arrival->refusal_where : "");
     } else {
         struct entry_received *received = &entry.body.received;
@@ -214,9 +202,9 @@ void intake_draft(struct pipeline *self, struct arrival *arrival)
         received->record_bytes = arrival->body_bytes;
         if (arrival->kind == RECORD_SCAN) {
             entry.type = ENTRY_SCAN_RECEIVED;
-            intake_draft_scan(self, arrival, &words, received);
+            intake_draft_scan(self, &record->scan, &words, received);
         } else {
-            intake_draft_declaration(self, arrival, &words, received);
+            intake_draft_declaration(self, &record->declaration, &words, received);
         }
     }
     struct oversight_draft *draft = &arrival->draft;
@@ -228,4 +216,36 @@ void intake_draft(struct pipeline *self, struct arrival *arrival)
     }
     draft->done = self->done;
     draft->owner = arrival;
+}
+
+struct err intake_take(struct pipeline *self, struct arrival *arrival)
+{
+    struct err err = err_none;
+    union intake_record record;
+    arena_reset(&self->intake_arena);
+    arrival->refusal = REFUSAL_NONE;
+    arrival->refusal_where = NULL;
+    sha256_of(arrival->body, arrival->body_bytes, arrival->digest);
+    if (arrival->body_bytes > RECORD_BODY_BYTES_MAX) {
+        (void)intake_refuse(arrival, REFUSAL_TOO_LARGE, "body");
+    } else if (!arrival->has_digest || !hash_equal(arrival->digest, arrival->digest_claimed)) {
+        (void)intake_refuse(arrival, REFUSAL_DIGEST_MISMATCH, "body does not have its digest");
+    } else if (arrival->kind == RECORD_DECLARATION) {
+        intake_declaration(self, arrival, &record.declaration);
+    } else if (arrival->kind == RECORD_SCAN) {
+        err = intake_scan(self, arrival, &record.scan);
+    } else {
+        (void)intake_refuse(arrival, REFUSAL_UNKNOWN_KIND, "kind");
+    }
+    if (!err_is(err) && arrival->refusal == REFUSAL_NONE &&
+        !recent_add(self->recent, arrival->digest)) {
+        (void)intake_refuse(arrival, REFUSAL_DUPLICATE, "record");
+    }
+    if (!err_is(err) && arrival->refusal != REFUSAL_NONE && arrival->refusal != REFUSAL_DUPLICATE) {
+        err = intake_quarantine(self, arrival);
+    }
+    if (!err_is(err)) {
+        intake_draft(self, arrival, &record);
+    }
+    return err;
 }

@@ -77,13 +77,13 @@ static struct err judge_join(struct pipeline *self, const struct entry *entry,
                                .t_ns = entry->t_ns};
     memcpy(join.entry_id, entry->id, ENTRY_ID_BYTES);
     memcpy(join.record_sha256, received->record_sha256, HASH_BYTES);
-    uint8_t late_item[ITEM_ID_BYTES];
-    enum join_result result = join_add(self->join, &join, late_item);
-    if (result == JOIN_FULL && !self->conf.judge_enabled) {
-        /* Nobody judges: the record stays in the log and is joined after a restart with the judge
-         * on. */
+    if (!self->conf.judge_enabled) {
+        /* Nobody would take the item: the record stays in the log and is joined after a restart
+         * with the judge on. */
         return err_none;
     }
+    uint8_t late_item[ITEM_ID_BYTES];
+    enum join_result result = join_add(self->join, &join, late_item);
     for (uint32_t round = 0; result == JOIN_FULL && round <= self->conf.join_items; round++) {
         uint32_t decided = 0;
         struct err err = judge_items(self, &decided);
@@ -107,7 +107,10 @@ static struct err judge_apply_received(struct pipeline *self, const struct entry
     if (err_is(err)) {
         return err;
     }
-    struct state_hint hint = {.join_key = record.key, .label = record.key};
+    double late_s = self->policy.modes[entry->body.received.mode].late_s;
+    struct state_hint hint = {.join_key = record.key,
+                              .label = record.key,
+                              .late_since_ns = entry->t_ns - (int64_t)(late_s * (double)NS_PER_S)};
     err = state_apply(self->state, entry, &hint);
     return err_is(err) || !self->live ? err : judge_join(self, entry, at, &record);
 }
@@ -249,7 +252,7 @@ static struct err judge_remember_decisions(struct pipeline *self)
     struct err err = state_recent_decisions(self->state, decided, capacity, &count);
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         const struct state_decided *one = &decided[i];
-        join_remember(self->join, one->mode, one->site, one->key, one->item);
+        join_remember(self->join, one->mode, one->site, one->key, one->item, one->t_ns);
         decide_replay(self->decide, one->mode, one->site, one->scorable ? one->probability : -1,
                       one->referred, one->t_ns);
     }

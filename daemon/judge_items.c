@@ -264,7 +264,7 @@ static struct err judge_flush(struct pipeline *self, uint32_t first, uint32_t co
         if (err_is(err)) {
             return err;
         }
-        join_release(self->join, self->items[i]);
+        join_release(self->join, self->items[i], clock_utc_ns());
     }
     return err_none;
 }

@@ -101,7 +101,6 @@ static struct err intake_turn(struct pipeline *self)
     }
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         struct arrival *arrival = taken[i];
-        intake_draft(self, arrival);
         drafts[i] = &arrival->draft;
         stage_took(STAGE_intake, clock_monotonic_ns() - arrival->received_ns);
     }
@@ -337,10 +336,16 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->archive_asks);
     }
     pipeline_join(self->archive_thread, &self->archive_started);
-    if (self->ingest != NULL && self->done != NULL && !pipeline_failed(self)) {
-        uint64_t size = oversight_size(self->oversight);
-        (void)oversight_wait(self->oversight, size, 20 * NS_PER_MS); /* the last group comes back */
-        receive_answer(self, 0);
-        ingest_say_bye(self->ingest);
+}
+
+/* After the log is closed: what came back last is answered, then everybody is told. */
+void pipeline_farewell(struct pipeline *self)
+{
+    if (self->ingest == NULL || pipeline_failed(self)) {
+        return;
     }
+    while (queue_depth(self->done) > 0) {
+        receive_answer(self, 0);
+    }
+    ingest_say_bye(self->ingest);
 }

@@ -292,7 +292,9 @@ static struct err open_config_entry(struct pipeline *self)
     memcpy(entry.body.config_change.config_sha256, config, HASH_BYTES);
     memcpy(entry.body.config_change.policy_sha256, self->policy.sha256, HASH_BYTES);
     entry.body.config_change.policy_version = self->policy.version;
-    return pipeline_append(self, &entry, NULL);
+    err = pipeline_append(self, &entry, NULL);
+    bool rates_may_differ = !hash_equal(self->policy.sha256, logged_policy);
+    return err_is(err) || !rates_may_differ ? err : draw_day_renew(self);
 }
 
 /* An ipc socket may be named relative to the store; libzmq knows nothing of that. */
@@ -381,6 +383,12 @@ static struct err open_ingest(struct pipeline *self)
                                .commands_max = (uint32_t)self->conf.ingest_commands,
                                .verdicts_max = (uint32_t)self->conf.ingest_verdicts};
     err = ingest_open(&conf, streams, streams_count, &self->ingest);
+    if (err.code == ERR_SOCKET) {
+        char text[ERR_TEXT_BYTES];
+        (void)snprintf(self->why, sizeof self->why, "one of %.120s, %.120s, %.120s: %.100s",
+                       conf.publisher_endpoint, conf.verdict_endpoint, conf.command_endpoint,
+                       err_text(err, text));
+    }
     free(streams);
     return err;
 }
@@ -393,6 +401,11 @@ static struct err open_console(struct pipeline *self)
                                 .health = pipeline_health,
                                 .health_arg = self};
     struct err err = console_open(&conf, &self->console);
+    if (err.code == ERR_SOCKET) {
+        char text[ERR_TEXT_BYTES];
+        (void)snprintf(self->why, sizeof self->why, "console at %s port %u: %.200s", conf.address,
+                       (unsigned)conf.port, err_text(err, text));
+    }
     if (!err_is(err)) {
         diag_info(console, "url=http://%s:%u/metrics", self->conf.console_address,
                   console_port(self->console));
@@ -496,9 +509,11 @@ void pipeline_close(struct pipeline **pointer)
         return;
     }
     pipeline_stop(self);
-    console_close(&self->console);
-    ingest_close(&self->ingest);
+    console_close(&self->console); /* its health page asks the log */
+    /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
+    pipeline_farewell(self);
+    ingest_close(&self->ingest);
     wal_reader_close(&self->follow);
     wal_reader_close(&self->lookup);
     state_close(&self->state);

@@ -163,11 +163,11 @@ MUST_USE struct err pipeline_append(struct pipeline *self, const struct entry *e
 /* pipeline.c; opened and closed by pipeline_open.c */
 MUST_USE struct err pipeline_start(struct pipeline *self);
 void pipeline_stop(struct pipeline *self);
+void pipeline_farewell(struct pipeline *self);
 
-/* intake.c: validates an arrival, puts its pixels into blobs, and after the blobs are durable makes
- * its draft. */
+/* intake.c: validates an arrival, puts its pixels into blobs and makes its draft, which must not be
+ * submitted before the blobs are durable. */
 MUST_USE struct err intake_take(struct pipeline *self, struct arrival *arrival);
-void intake_draft(struct pipeline *self, struct arrival *arrival);
 
 /* judge_apply.c: one durable entry into the read model and the memories of the judge line. */
 MUST_USE struct err judge_apply(struct pipeline *self, const struct wal_entry *at);
@@ -187,6 +187,9 @@ MUST_USE struct err judge_collect(struct pipeline *self, int64_t timeout_ns);
 
 /* draw_day.c: the key of this moment's day, committed in the log before it is used. */
 MUST_USE struct err draw_day_open(struct pipeline *self);
+/* The policy changed within the day: the same key is committed again, with the rates in force from
+ * now. */
+MUST_USE struct err draw_day_renew(struct pipeline *self);
 MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
 
 /* command.c: one command of an officer or operator, answered through done. */

@@ -24,9 +24,15 @@ struct policy_key {
 #field, offsetof(struct mode_policy, field) \
     }
 static const struct policy_key policy_reals[] = {
-    POLICY_KEY(hold_s),    POLICY_KEY(random_rate),       POLICY_KEY(capacity_per_hour),
-    POLICY_KEY(horizon_h), POLICY_KEY(initial_cutoff),    POLICY_KEY(minimum_probability),
-    POLICY_KEY(severity),  POLICY_KEY(perishable_weight),
+    POLICY_KEY(hold_s),
+    POLICY_KEY(late_s),
+    POLICY_KEY(random_rate),
+    POLICY_KEY(capacity_per_hour),
+    POLICY_KEY(horizon_h),
+    POLICY_KEY(initial_cutoff),
+    POLICY_KEY(minimum_probability),
+    POLICY_KEY(severity),
+    POLICY_KEY(perishable_weight),
 };
 static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan),
                                                  POLICY_KEY(expects_declaration)};

@@ -81,8 +81,8 @@ struct image {
     uint32_t bits;
     enum pixel_meaning meaning;
     enum energy energy;
-    double energy_kev;
     uint32_t view;
+    double energy_kev;
     uint64_t payload_bytes;
     uint8_t sha256[HASH_BYTES];
     double pixel_pitch_mm;

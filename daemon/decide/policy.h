@@ -23,7 +23,9 @@ enum unscorable_policy { UNSCORABLE_REFER, UNSCORABLE_RELEASE };
 struct mode_policy {
     bool expects_scan; /* an item of this mode is complete when what is expected has come */
     bool expects_declaration;
-    double hold_s;            /* how long to wait for the rest */
+    double hold_s; /* how long to wait for the rest */
+    double late_s; /* a record within this time after its item's decision belongs to that item, as
+                    * late; after it, the same key is another item */
     double random_rate;       /* of the random arm, 0..1 */
     double capacity_per_hour; /* exams a site can do in this mode */
     double horizon_h;         /* the queue may hold this many hours of capacity */

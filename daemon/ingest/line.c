@@ -162,7 +162,10 @@ static const char *value_text(const char *text, char out[33])
     for (; text[i] != '\0' && i < 32; i++) {
         bool plain = (text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') ||
                      (text[i] >= '0' && text[i] <= '9') || strchr("._-/+", text[i]) != NULL;
-        out[i] = plain ? text[i] : '_';
+        out[i] = text[i];
+        if (!plain) {
+            out[i] = '_';
+        }
     }
     out[i] = '\0';
     return out;

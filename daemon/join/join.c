@@ -29,6 +29,7 @@ struct join_line {
 struct join_memory { /* one decided item */
     uint64_t key_hash;
     uint8_t id[ITEM_ID_BYTES];
+    int64_t decided_ns;
     int32_t next_in_bucket;
     bool used;
 };
@@ -329,7 +330,8 @@ enum join_result join_add(struct join *self, const struct join_record *record, u
     int32_t index = join_find(self, key_hash, record);
     if (index == JOIN_NONE) {
         const struct join_memory *memory = join_recall(self, key_hash);
-        if (memory != NULL) {
+        double late_s = memory == NULL ? 0 : (double)(record->t_ns - memory->decided_ns) * 1e-9;
+        if (memory != NULL && late_s <= self->modes[record->mode].late_s) {
             memcpy(late_item, memory->id, ITEM_ID_BYTES);
             return JOIN_LATE;
         }
@@ -397,11 +399,12 @@ static void memory_unlink(struct join *self, uint32_t index)
 }
 
 static void join_remember_hash(struct join *self, uint64_t key_hash,
-                               const uint8_t id[ITEM_ID_BYTES])
+                               const uint8_t id[ITEM_ID_BYTES], int64_t decided_ns)
 {
     struct join_memory *known = join_recall(self, key_hash);
     if (known != NULL) {
         memcpy(known->id, id, ITEM_ID_BYTES);
+        known->decided_ns = decided_ns;
         return;
     }
     uint32_t index = self->memories_next;
@@ -412,23 +415,24 @@ static void join_remember_hash(struct join *self, uint64_t key_hash,
     }
     memory->used = true;
     memory->key_hash = key_hash;
+    memory->decided_ns = decided_ns;
     memcpy(memory->id, id, ITEM_ID_BYTES);
     memory->next_in_bucket = self->memory_buckets[key_hash & self->memory_mask];
     self->memory_buckets[key_hash & self->memory_mask] = (int32_t)index;
 }
 
 void join_remember(struct join *self, enum mode mode, const char *site, const char *key,
-                   const uint8_t id[ITEM_ID_BYTES])
+                   const uint8_t id[ITEM_ID_BYTES], int64_t decided_ns)
 {
-    join_remember_hash(self, join_hash(mode, site, key), id);
+    join_remember_hash(self, join_hash(mode, site, key), id, decided_ns);
 }
 
-void join_release(struct join *self, struct join_item *item)
+void join_release(struct join *self, struct join_item *item, int64_t decided_ns)
 {
     struct join_slot *slot = (struct join_slot *)(void *)item; /* item is the slot's first member */
     int32_t index = (int32_t)(slot - self->slots);
     must(index >= 0 && (uint32_t)index < self->conf.items_max && slot->ready);
-    join_remember_hash(self, slot->key_hash, item->id);
+    join_remember_hash(self, slot->key_hash, item->id, decided_ns);
     int32_t *link = &self->buckets[slot->key_hash & self->buckets_mask];
     while (*link != index) {
         must(*link != JOIN_NONE);

@@ -83,10 +83,10 @@ enum join_result join_add(struct join *self, const struct join_record *record, u
 uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out,
                          uint32_t capacity);
 /* The item is decided: remember its key, free the rest. */
-void join_release(struct join *self, struct join_item *item);
+void join_release(struct join *self, struct join_item *item, int64_t decided_ns);
 /* Restart: an item that the log has decided already. */
 void join_remember(struct join *self, enum mode mode, const char *site, const char *key,
-                   const uint8_t id[ITEM_ID_BYTES]);
+                   const uint8_t id[ITEM_ID_BYTES], int64_t decided_ns);
 /* When the next hold ends; INT64_MAX when nothing waits. */
 int64_t join_next_deadline_ns(struct join *self);
 uint32_t join_held(struct join *self);

@@ -227,12 +227,31 @@ static struct err decide_item_row(struct state *self, const struct entry *entry)
     return err;
 }
 
+/* Records of this item's key that were logged after its score was made and before its decision:
+ * they came too late for it, and belong to nothing else. */
+static struct err take_records_left(struct state *self, const struct entry *entry)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_RECORDS_LEFT, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_blob(statement, 1, entry->item, ITEM_ID_BYTES);
+    bind_index(statement, 2, entry->n);
+    bind_text(statement, 3, mode_text(entry->body.decision.mode));
+    bind_text(statement, 4, entry->body.decision.site);
+    return statement_run(statement);
+}
+
 struct err apply_decision(struct state *self, const struct entry *entry)
 {
     const struct entry_decision *decision = &entry->body.decision;
     struct err err = put_decision(self, entry);
     if (!err_is(err)) {
         err = decide_item_row(self, entry);
+    }
+    if (!err_is(err)) {
+        err = take_records_left(self, entry);
     }
     if (err_is(err)) {
         return err;

@@ -49,7 +49,8 @@ static struct err put_images(struct state *self, const struct entry *entry)
 
 /* The item that this key was decided under, newest first; *found false when there is none. */
 static struct err find_decided_item(struct state *self, const struct entry_received *received,
-                                    const char *key, uint8_t item[ITEM_ID_BYTES], bool *found)
+                                    const char *key, int64_t late_since_ns,
+                                    uint8_t item[ITEM_ID_BYTES], bool *found)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_ITEM_BY_KEY, &statement);
@@ -59,6 +60,7 @@ static struct err find_decided_item(struct state *self, const struct entry_recei
     bind_text(statement, 1, key);
     bind_text(statement, 2, mode_text(received->mode));
     bind_text(statement, 3, received->site);
+    bind_integer(statement, 4, late_since_ns != 0 ? late_since_ns : INT64_MIN);
     err = statement_step(statement, found);
     if (!err_is(err) && *found) {
         column_copy_blob(statement, 0, item, ITEM_ID_BYTES);
@@ -80,7 +82,8 @@ struct err apply_received(struct state *self, const struct entry *entry,
     bool late = false;
     struct err err = err_none;
     if (key != NULL && key[0] != '\0') {
-        err = find_decided_item(self, received, key, item, &late);
+        int64_t since_ns = hint != NULL ? hint->late_since_ns : 0;
+        err = find_decided_item(self, received, key, since_ns, item, &late);
     }
     struct statement *statement = NULL;
     if (!err_is(err)) {

@@ -32,6 +32,7 @@ const char *const state_schema_sql[] = {
     "CREATE INDEX records_record_id ON records(record_id);",
     "CREATE INDEX records_item ON records(item) WHERE item IS NOT NULL;",
     "CREATE INDEX records_free ON records(entry) WHERE item IS NULL;",
+    "CREATE INDEX records_free_key ON records(join_key) WHERE item IS NULL;",
     "CREATE TABLE images(entry INTEGER, position INTEGER, width INTEGER, height INTEGER, bits "
     "INTEGER,"
     " meaning INTEGER, energy TEXT, view INTEGER, payload_bytes INTEGER, sha256 BLOB,"

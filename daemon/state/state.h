@@ -39,6 +39,9 @@ struct state_hint {
     const char *join_key; /* normalised join key of a received record; NULL for other entries */
     const char
         *label; /* what the officer may see of it; NULL when nothing better than the join key */
+    /* A decision before this time does not make the record late: it belongs to an item to come.
+     * 0: any decision does. */
+    int64_t late_since_ns;
 };
 /* hint may be NULL. Entries that are already applied are skipped, a gap is our own bug. */
 MUST_USE struct err state_apply(struct state *self, const struct entry *entry,

@@ -23,9 +23,14 @@ STATEMENT(RECORD_PUT, "INSERT INTO records VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
                       "?12, ?13, ?14, ?15, ?16, ?17, ?18,"
                       " ?19, ?20, ?21)")
 STATEMENT(IMAGE_PUT, "INSERT INTO images VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
-STATEMENT(ITEM_BY_KEY, "SELECT item FROM items WHERE join_key = ?1 AND mode = ?2 AND site = ?3 AND "
-                       "decision_entry IS NOT NULL"
-                       " ORDER BY decision_entry DESC LIMIT 1")
+STATEMENT(ITEM_BY_KEY,
+          "SELECT items.item FROM items JOIN decisions ON decisions.entry = items.decision_entry"
+          " WHERE items.join_key = ?1 AND items.mode = ?2 AND items.site = ?3"
+          " AND decisions.t_ns >= ?4 ORDER BY items.decision_entry DESC LIMIT 1")
+STATEMENT(RECORDS_LEFT,
+          "UPDATE records INDEXED BY records_free_key SET item = ?1, late = 1 WHERE item IS NULL"
+          " AND entry < ?2 AND join_key = (SELECT join_key FROM items WHERE item = ?1)"
+          " AND mode = ?3 AND site = ?4")
 STATEMENT(REFUSAL_PUT, "INSERT INTO refusals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
 STATEMENT(
     RECORD_JOIN,

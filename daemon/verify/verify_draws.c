@@ -98,6 +98,17 @@ static struct err draws_add_day(struct verify_draws *self, struct draw_day **out
     return err_none;
 }
 
+static void draws_take_rates(struct draw_day *day, const struct entry_draw_commit *commit)
+{
+    day->rates_count = commit->rates_count;
+    for (uint32_t i = 0; i < commit->rates_count; i++) {
+        (void)snprintf(day->rates[i].stratum, DRAW_STRATUM_BYTES, "%s", commit->rates[i].stratum);
+        day->rates[i].rate = commit->rates[i].rate;
+    }
+}
+
+/* A day may be committed again by the same key: that is a policy with other rates, in force from
+ * this entry on. Another key would be a way to roll the dice again. */
 struct err verify_draws_commit(struct verify_draws *self, const struct entry *entry)
 {
     const struct entry_draw_commit *commit = &entry->body.draw_commit;
@@ -115,6 +126,8 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
                            "entry %" PRIu64
                            ": second commitment for day %s, not that of entry %" PRIu64,
                            entry->n, day_text, day->commit_index);
+        } else {
+            draws_take_rates(day, commit);
         }
         return err_none;
     }
@@ -127,11 +140,7 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     memcpy(day->commitment, commit->commitment, HASH_BYTES);
     day->commit_index = entry->n;
     day->scheme_known = commit->scheme != NULL && strcmp(commit->scheme, DRAW_SCHEME_KNOWN) == 0;
-    day->rates_count = commit->rates_count;
-    for (uint32_t i = 0; i < commit->rates_count; i++) {
-        (void)snprintf(day->rates[i].stratum, DRAW_STRATUM_BYTES, "%s", commit->rates[i].stratum);
-        day->rates[i].rate = commit->rates[i].rate;
-    }
+    draws_take_rates(day, commit);
     if (!day->scheme_known) {
         verify_warning(self->report,
                        "entry %" PRIu64 ": draws of %s by a scheme unknown here are not made again",

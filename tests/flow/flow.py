@@ -110,6 +110,8 @@ def case_kill():
         must(summaries[0]["acknowledged"] >= 1 and summaries[1]["acknowledged"] >= 1, f"{summaries}")
         acknowledged_once(port, {"declarations": 5000, "scans": 400})
         must(len(port.entries("scan.received")) == 200, "200 scans")
+        left = port.state("SELECT count(*) FROM records WHERE item IS NULL")[0][0]
+        must(left == 0, f"{left} records belong to no decided item")
         decided = collections.Counter(entry["item"] for entry in port.entries("referral.decision"))
         must(decided and max(decided.values()) == 1, "an item was decided twice")
         port.stop()

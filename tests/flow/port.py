@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -174,6 +175,11 @@ class Port:
     def entries(self, kind=None):
         words = ["log", "cat", "--json"] + (["--type", kind] if kind else [])
         return [json.loads(line) for line in self.ctl(*words).stdout.splitlines() if line.strip()]
+
+    def state(self, sql):
+        """Rows of the read model."""
+        with sqlite3.connect(f"file:{self.store / 'state.db'}?mode=ro", uri=True) as model:
+            return model.execute(sql).fetchall()
 
     def verify(self, check=True):
         done = run(BIN / "triage-verify", self.store, "--json", check=False, timeout=600)

@@ -181,8 +181,8 @@ struct bare {
     uint8_t arena_bytes[262144];
 };
 
-static inline void bare_open(struct bare *bare, const struct rig *rig, const char *key_name,
-                             int type, const char *endpoint)
+static inline void bare_make(struct bare *bare, const struct rig *rig, const char *key_name,
+                             int type)
 {
     bare->context = zmq_ctx_new();
     bare->socket = zmq_socket(bare->context, type);
@@ -204,6 +204,21 @@ static inline void bare_open(struct bare *bare, const struct rig *rig, const cha
         assert_int_equal(
             zmq_setsockopt(bare->socket, ZMQ_CURVE_SERVERKEY, daemon_key, CURVE_Z85_BYTES), 0);
     }
+}
+
+static inline void bare_open(struct bare *bare, const struct rig *rig, const char *key_name,
+                             int type, const char *endpoint)
+{
+    bare_make(bare, rig, key_name, type);
+    assert_int_equal(zmq_connect(bare->socket, endpoint), 0);
+}
+
+/* A DEALER that chooses what the daemon's socket calls it. */
+static inline void bare_open_named(struct bare *bare, const struct rig *rig, const char *key_name,
+                                   const char *name, const char *endpoint)
+{
+    bare_make(bare, rig, key_name, ZMQ_DEALER);
+    assert_int_equal(zmq_setsockopt(bare->socket, ZMQ_ROUTING_ID, name, strlen(name)), 0);
     assert_int_equal(zmq_connect(bare->socket, endpoint), 0);
 }
 

@@ -217,6 +217,30 @@ static void line_same_stream_name_of_two_publishers_is_two_streams(void **state)
     bare_close(&bare);
 }
 
+static void line_name_of_a_connection_is_no_identity(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig, NULL, 0);
+    bare_open_named(&bare, rig, "scanner-1", "chosen", ingest_endpoint(rig->ingest));
+    bare_hello(&bare, rig, "lane-1", 1);
+    bare_close(&bare);
+    /* Another key under the same name, once the daemon has seen the first one go. */
+    int64_t deadline_ns = clock_monotonic_ns() + RIG_PATIENCE_NS;
+    bool answered = false;
+    while (!answered) {
+        assert_true(clock_monotonic_ns() < deadline_ns);
+        bare_open_named(&other, rig, "scanner-2", "chosen", ingest_endpoint(rig->ingest));
+        bare_publish(&other, 1, 1, 0, 0);
+        for (int i = 0; i < 100 && !answered; i++) {
+            rig_turn(rig, NS_PER_MS);
+            answered = bare_try_receive(&other);
+        }
+        bare_close(&other);
+    }
+    assert_string_equal(other.tag, "BYEE");
+    rig_check_ledger(rig, 0);
+}
+
 static void line_over_credit_says_bye_and_takes_nothing(void **state)
 {
     struct rig *rig = *state;
@@ -410,6 +434,7 @@ int main(void)
         LINE_TEST(line_refusal_names_the_reason),
         LINE_TEST(line_unknown_key_is_refused_until_listed),
         LINE_TEST(line_same_stream_name_of_two_publishers_is_two_streams),
+        LINE_TEST(line_name_of_a_connection_is_no_identity),
         LINE_TEST(line_over_credit_says_bye_and_takes_nothing),
         LINE_TEST(line_over_byte_credit_says_bye),
         LINE_TEST(line_full_slots_stop_reading_but_not_handshakes),

@@ -15,8 +15,8 @@ static struct policy test_policy(void)
 {
     struct policy policy = {.window_count = 8};
     for (int mode = 1; mode < MODE_COUNT; mode++) {
-        policy.modes[mode] =
-            (struct mode_policy){.expects_scan = true, .expects_declaration = true, .hold_s = 10};
+        policy.modes[mode] = (struct mode_policy){
+            .expects_scan = true, .expects_declaration = true, .hold_s = 10, .late_s = 60};
     }
     policy.modes[MODE_MAIL].expects_scan = false;
     policy.modes[MODE_MAIL].hold_s = 3;
@@ -69,7 +69,7 @@ static void both_parts_make_one_complete_item(void **state)
     assert_int_equal(items[0]->first_ns, 5);
     assert_int_equal(items[0]->last_ns, 7);
     assert_memory_equal(items[0]->parts[1].body, "body", 4);
-    join_release(join, items[0]);
+    join_release(join, items[0], 1);
     assert_int_equal(join_held(join), 0);
     join_close(&join);
 }
@@ -96,7 +96,7 @@ static void hold_ends_by_its_deadline(void **state)
     assert_int_equal(join_take_ready(join, 11 * NS_PER_S - 1, items, 4), 0);
     assert_int_equal(join_take_ready(join, 11 * NS_PER_S, items, 4), 1);
     assert_false(items[0]->complete);
-    join_release(join, items[0]);
+    join_release(join, items[0], 1);
     assert_int_equal(join_next_deadline_ns(join), INT64_MAX);
     join_close(&join);
 }
@@ -111,14 +111,36 @@ static void record_after_the_decision_is_late(void **state)
     (void)add(join, RECORD_DECLARATION, MODE_MAIL, "A", 1);
     assert_int_equal(join_take_ready(join, 1, items, 4), 1);
     memcpy(id, items[0]->id, sizeof id);
-    join_release(join, items[0]);
+    join_release(join, items[0], 1);
     struct join_record record = record_of(RECORD_SCAN, MODE_MAIL, "A", 2);
     assert_int_equal(join_add(join, &record, late), JOIN_LATE);
     assert_memory_equal(late, id, sizeof id);
     /* two more decided items push it out of the memory */
-    join_remember(join, MODE_MAIL, "north", "B", id);
-    join_remember(join, MODE_MAIL, "north", "C", id);
+    join_remember(join, MODE_MAIL, "north", "B", id, 1);
+    join_remember(join, MODE_MAIL, "north", "C", id, 1);
     assert_int_equal(join_add(join, &record, late), JOIN_HELD);
+    join_close(&join);
+}
+
+/* A truck that comes back next week is another item, whatever its plate was remembered for. */
+static void same_key_after_the_late_time_is_a_new_item(void **state)
+{
+    (void)state;
+    struct join *join = open_join(16, 1 << 20, 16);
+    struct join_item *items[4];
+    uint8_t first[ITEM_ID_BYTES];
+    (void)add(join, RECORD_DECLARATION, MODE_MAIL, "A", 1);
+    assert_int_equal(join_take_ready(join, 1, items, 4), 1);
+    memcpy(first, items[0]->id, sizeof first);
+    join_release(join, items[0], NS_PER_S);
+    assert_int_equal(add(join, RECORD_DECLARATION, MODE_MAIL, "A", 61 * NS_PER_S), JOIN_LATE);
+    struct join_record later = record_of(RECORD_DECLARATION, MODE_MAIL, "A", 61 * NS_PER_S + 1);
+    later.record_sha256[0] ^= 1; /* its content is another one */
+    assert_int_equal(join_add(join, &later, first), JOIN_HELD);
+    assert_int_equal(join_take_ready(join, later.t_ns, items, 4), 1);
+    assert_memory_not_equal(items[0]->id, first, sizeof first);
+    join_release(join, items[0], later.t_ns);
+    assert_int_equal(add(join, RECORD_SCAN, MODE_MAIL, "A", later.t_ns + NS_PER_S), JOIN_LATE);
     join_close(&join);
 }
 
@@ -139,7 +161,7 @@ static void identity_is_fixed_by_the_first_record(void **state)
     assert_memory_equal(items[0]->id, expected, sizeof expected);
     join_item_id(MODE_TRUCK, "north", "KEY", second.record_sha256, expected);
     assert_memory_not_equal(items[0]->id, expected, sizeof expected);
-    join_release(join, items[0]);
+    join_release(join, items[0], 1);
     join_close(&join);
 }
 
@@ -159,7 +181,7 @@ static void full_table_lets_the_oldest_through_and_loses_none(void **state)
                 (void)snprintf(key, sizeof key, "K%u", decided);
                 assert_string_equal(items[t]->key, key); /* the oldest first */
                 assert_false(items[t]->complete);
-                join_release(join, items[t]);
+                join_release(join, items[t], i);
                 decided++;
             }
             (void)snprintf(key, sizeof key, "K%d", i);
@@ -195,7 +217,7 @@ static void more_parts_than_fit_are_bounded(void **state)
     }
     assert_int_equal(join_take_ready(join, 20, items, 4), 1);
     assert_int_equal(items[0]->parts_count, JOIN_PARTS_MAX);
-    join_release(join, items[0]);
+    join_release(join, items[0], 1);
     join_close(&join);
 }
 
@@ -206,6 +228,7 @@ int main(void)
         cmocka_unit_test(same_key_elsewhere_is_another_item),
         cmocka_unit_test(hold_ends_by_its_deadline),
         cmocka_unit_test(record_after_the_decision_is_late),
+        cmocka_unit_test(same_key_after_the_late_time_is_a_new_item),
         cmocka_unit_test(identity_is_fixed_by_the_first_record),
         cmocka_unit_test(full_table_lets_the_oldest_through_and_loses_none),
         cmocka_unit_test(byte_bound_holds),

@@ -1,0 +1,139 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Builds the release, runs every bench in turn on an otherwise idle machine, and writes bench/RESULTS.md with the machine, the
+# compiler and the commit. usage: sh bench/run.sh [--quick] [--dir DIRECTORY]
+# --quick: fewer rounds, into build/bench/RESULTS-quick.md: for a look, not for a claim. --dir: a directory on the disk to
+# measure (default: beside the build).
+set -eu
+
+cd "$(dirname "$0")/.."
+root=$(pwd)
+quick=
+directory=$root/build/bench
+while [ $# -gt 0 ]; do
+  case $1 in
+  --quick) quick=--quick ;;
+  --dir)
+    [ $# -ge 2 ] || { echo "run.sh: --dir needs a directory" >&2; exit 2; }
+    directory=$2
+    shift
+    ;;
+  *)
+    echo "usage: sh bench/run.sh [--quick] [--dir DIRECTORY]" >&2
+    exit 2
+    ;;
+  esac
+  shift
+done
+fail() {
+  echo "run.sh: $*" >&2
+  exit 1
+}
+
+# The kernels of OpenBLAS that suit this processor, for us and for the peers, whatever the environment says: the rule of
+# daemon/score/blas_core.c.
+has() {
+  for flag in "$@"; do
+    grep -m1 '^flags' /proc/cpuinfo | grep -qw "$flag" || return 1
+  done
+}
+unset OPENBLAS_CORETYPE TRIAGED_BLAS_CORE_WAS
+if has avx512f avx512cd avx512dq avx512bw avx512vl avx512_bf16; then
+  core=Cooperlake
+elif has avx512f avx512cd avx512dq avx512bw avx512vl; then
+  core=SkylakeX
+elif has avx2 fma; then
+  core=Haswell
+  if grep -qw AuthenticAMD /proc/cpuinfo; then core=Zen; fi
+else
+  core=
+fi
+if [ -n "$core" ]; then export OPENBLAS_CORETYPE=$core; fi
+export OPENBLAS_NUM_THREADS=1
+
+mkdir -p build
+cmake --preset release >build/bench-configure.log 2>&1 ||
+  { tail -20 build/bench-configure.log >&2; fail "configuring failed; all of it is in build/bench-configure.log"; }
+set -- triaged
+for source in bench/bench_*.c; do
+  set -- "$@" "$(basename "$source" .c)"
+done
+cmake --build --preset release --target "$@" >build/bench-build.log 2>&1 ||
+  { grep -E 'error|FAILED' build/bench-build.log >&2; fail "building failed; all of it is in build/bench-build.log"; }
+
+# What an interrupted run left behind.
+clean() { rm -rf "$directory"/port-?????? "$directory"/bench-oversight-?????? "$directory"/bench-archive-??????; }
+trap clean EXIT
+trap 'exit 130' INT TERM
+mkdir -p "$directory"
+clean
+
+out=bench/RESULTS.md
+if [ -n "$quick" ]; then out=build/bench/RESULTS-quick.md; fi
+fresh=$out.fresh
+load=$(cut -d' ' -f1-3 /proc/loadavg)
+
+machine() {
+  model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+  memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
+  system=$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)
+  disk=$(df --output=fstype,source "$directory" | tail -1 | tr -s ' ')
+  state=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+  cat <<END
+| what | value |
+|---|---|
+| processor | $model, $(nproc) processors |
+| memory | $memory |
+| kernel | $(uname -sr), $system |
+| disk | $disk |
+| compiler | $(cc --version | head -1), preset release |
+| libraries | OpenBLAS core ${core:-its own choice}, one thread; libzmq $(pkg-config --modversion libzmq) |
+| commit | $state |
+| date | $(date -u +%Y-%m-%d) |
+| load before | $load (other work on the machine makes every figure worse) |
+END
+}
+
+# A program's figures as the table that people read.
+measure() {
+  title=$1
+  words=$2
+  shift 2
+  echo "run.sh: $title" >&2
+  printf '\n## %s\n\n%s\n\n```\n' "$title" "$words"
+  "$@" || fail "$title failed"
+  printf '```\n'
+}
+
+rounds=
+if [ -n "$quick" ]; then rounds='--entries 70000'; fi
+{
+  cat <<END
+<!-- SPDX-License-Identifier: Apache-2.0 -->
+# Results
+
+Written by \`sh bench/run.sh\`$(if [ -n "$quick" ]; then echo " --quick"; fi); not to be edited. Peers are measured in the same run, in turns with ours;
+figures are medians of the rounds, with their spread. A ratio is our figure over the peer's.
+
+END
+  machine
+  measure kernels "The kernels beside the plain BLAS call or loop of the same shape." build/bench/bench_kernels
+  # shellcheck disable=SC2086
+  measure log "The write-ahead log beside bare direct writes to the same disk." \
+    build/bench/bench_oversight $rounds "$directory"
+  if [ -x build/bench/bench_archive ]; then
+    measure archive "Blobs and sealed files." build/bench/bench_archive "$directory"
+  fi
+  # shellcheck disable=SC2086
+  measure ingest "Durable acknowledgements of a real publisher by a real daemon, beside plain libzmq over the same transport.
+Aims: 30% of libzmq with CURVE in messages a second at 256 B and 4 KiB; at 1 MiB and above 70% of the disk's sequential direct
+writes, where what CURVE carries does not bind before: the last column names the lowest ceiling." \
+    build/bench/bench_ingest $quick --dir "$directory"
+  # shellcheck disable=SC2086
+  measure latency "From the hand-in at the publisher to the verdict at a subscriber, at the design point: 500 trucks an hour (20 MB
+dual energy), 40 parcel scans and 2,000 parcel declarations a second, judge line and archive on, a file sealed every ten
+seconds. Hold is 0. Aim: p99 below 250 ms. Three publishers, the subscriber and the daemon share this machine's processors." \
+    build/bench/bench_latency $quick --dir "$directory"
+} >"$fresh"
+mv "$fresh" "$out"
+echo "run.sh: wrote $out" >&2
