@@ -63,9 +63,25 @@ def case_life():
         while not port.ctl_json("archive", "list") and time.monotonic() < end:
             time.sleep(0.1)
         must(port.ctl_json("archive", "list"), "no archive file was sealed")
+        read_with_h5py(port, first)
         port.stop()
         verdict = port.verify()
         must(verdict["good"] is True, f"{verdict}")
+
+
+def read_with_h5py(port, found_item):
+    """The README's example reads a file that the daemon sealed."""
+    debian = pathlib.Path("/usr/bin/python3")  # has the h5py package; another python3 in front of it may not
+    python = debian if debian.exists() else sys.executable
+    if run(python, "-c", "import h5py", check=False).returncode != 0:
+        print("SKIP reading the archive: python3-h5py is not installed")
+        return
+    file = next((port.store / "archive").rglob("*.h5"))
+    printed = run(python, SOURCE / "tests" / "archive" / "read_archive.py", file).stdout
+    scans, decisions = (len(port.entries(kind)) for kind in ("scan.received", "referral.decision"))
+    for words in (f"scans: {scans} rows", f"scores: {decisions} rows", f"decisions: {decisions} rows", "outcomes: 2 rows",
+                  f"{found_item} full found fentanyl 1.5 kg", "random arm: "):
+        must(words in printed, f"'{words}' is not in what h5py read:\n{printed}")
 
 
 def acknowledged_once(port, expected):
