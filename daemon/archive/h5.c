@@ -38,6 +38,8 @@ void h5_lock(void)
 
 void h5_unlock(void)
 {
+    /* The library keeps what went wrong per thread and does not free it when the thread ends. */
+    (void)H5Eclear2(H5E_DEFAULT);
     must(pthread_mutex_unlock(&h5_mutex) == 0);
 }
 
