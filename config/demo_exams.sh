@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Officers of the demo: open the first COUNT queued items that the simulator knows, and record what its ground truth says is
-# inside. usage: demo_exams.sh TRIAGECTL CONFIG LABELS.csv COUNT
+# inside; one line tells what was found. usage: demo_exams.sh TRIAGECTL CONFIG LABELS.csv COUNT
 set -eu
 triagectl=$1
 config=$2
@@ -18,10 +18,24 @@ ctl queue --json --limit 1000 | awk -F'"' '/"item":/ {item = $4} /"label":/ {pri
   while IFS="$(printf '\t')" read -r item violation hidden mass; do
     ctl claim "$item" --actor "officer demo" >/dev/null
     if [ "$violation" = 1 ] && [ "$hidden" != - ]; then
-      ctl outcome "$item" --actor "officer demo" --level full --result found --class "$hidden" --quantity "$mass" --unit kg
+      found=$hidden
+      set -- found --class "$hidden" --quantity "$mass" --unit kg
     elif [ "$violation" = 1 ]; then
-      ctl outcome "$item" --actor "officer demo" --level full --result found --class misdeclared
+      found=misdeclared
+      set -- found --class misdeclared
     else
-      ctl outcome "$item" --actor "officer demo" --level full --result nothing_found
+      found=-
+      set -- nothing_found
     fi
-  done | awk '{print; n++} END {if (!n) print "no queued item is known to the simulator"}' | tail -5
+    ctl outcome "$item" --actor "officer demo" --level full --result "$@" >/dev/null
+    echo "$found"
+  done | awk '
+    { opened++ }
+    $0 != "-" { finds++; what[$0]++ }
+    END {
+      if (!opened) { print "no queued item is known to the simulator"; exit }
+      printf "%d opened, something found in %d", opened, finds
+      separator = ": "
+      for (name in what) { printf "%s%s %d", separator, name, what[name]; separator = ", " }
+      print ""
+    }'

@@ -6,7 +6,7 @@ set -eu
 
 wanted=${1:-build}
 build_packages="gcc libc6-dev cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler
-libprotobuf-c-dev libzmq3-dev libhdf5-dev libopenblas-dev libsodium-dev libssl-dev libsqlite3-dev
+libprotobuf-c-dev libzmq3-dev libhdf5-dev libopenblas-dev liblapacke-dev libsodium-dev libssl-dev libsqlite3-dev
 libmicrohttpd-dev libjansson-dev libconfig-dev libisal-dev libcsv-dev libpng-dev libtiff-dev
 libjpeg62-turbo-dev libxrl-dev ca-certificates"
 test_packages="clang clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-h5py python3-protobuf
@@ -51,7 +51,15 @@ if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >"$log" 2>&1;
   echo "setup: apt-get update failed; going on with the lists that are here" >&2
 fi
 # shellcheck disable=SC2086 # the list is meant to be split
-if ! $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >"$log" 2>&1; then
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing >"$log" 2>&1 &
+installer=$!
+waited=0
+while kill -0 "$installer" 2>/dev/null; do
+  sleep 1
+  waited=$((waited + 1))
+  [ $((waited % 10)) -ne 0 ] || echo "  $waited s: $(grep -c '^Get:' "$log") fetched, $(grep -c '^Setting up ' "$log") set up"
+done
+if ! wait "$installer"; then
   tail -20 "$log" >&2
   echo "setup: the packages above could not be installed" >&2
   exit 1

@@ -15,7 +15,7 @@ sh config/setup.sh test
 
 build() { # preset
   say "build: $1"
-  cmake --preset "$1" >"/tmp/triaged-configure-$1.log" 2>&1 || {
+  cmake --preset "$1" -DBUILD_TESTING=ON >"/tmp/triaged-configure-$1.log" 2>&1 || {
     tail -20 "/tmp/triaged-configure-$1.log"
     echo "configuring $1 failed" >&2
     exit 1

@@ -14,7 +14,7 @@ _triagectl_words() {
 
 _triagectl_options() {
     case $1 in
-        queue) echo '--mode --site --limit --all --watch' ;;
+        queue) echo '--mode --site --limit --reasons --all --watch' ;;
         show) echo '--png' ;;
         claim) echo '--version' ;;
         release) echo '--code --codes --version' ;;

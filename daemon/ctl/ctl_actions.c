@@ -102,7 +102,7 @@ int ctl_claim(struct ctl *ctl, int argc, char **argv)
 static int print_codes(const struct ctl *ctl)
 {
     static const struct table_column columns[] = {
-        {"CODE", TABLE_LEFT}, {"ENDS AS", TABLE_LEFT}, {"MEANS", TABLE_LEFT}};
+        {"CODE", TABLE_LEFT, 0}, {"ENDS AS", TABLE_LEFT, 0}, {"MEANS", TABLE_LEFT, 0}};
     unsigned count = 0;
     const struct referral_code *codes = referral_codes(&count);
     if (ctl->json) {

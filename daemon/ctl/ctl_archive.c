@@ -37,9 +37,9 @@ static const char *file_state(const char *archive, json_t *seal)
 static int print_seals(json_t *seals)
 {
     static const struct table_column columns[] = {
-        {"ENTRY", TABLE_RIGHT}, {"SEALED", TABLE_LEFT}, {"ENTRIES", TABLE_LEFT},
-        {"BYTES", TABLE_RIGHT}, {"FILE", TABLE_LEFT},   {"SHA-256", TABLE_LEFT},
-        {"PATH", TABLE_LEFT},
+        {"ENTRY", TABLE_RIGHT, 0}, {"SEALED", TABLE_LEFT, 0}, {"ENTRIES", TABLE_LEFT, 0},
+        {"BYTES", TABLE_RIGHT, 0}, {"FILE", TABLE_LEFT, 0},   {"SHA-256", TABLE_LEFT, 0},
+        {"PATH", TABLE_LEFT, 0},
     };
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {

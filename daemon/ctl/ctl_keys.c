@@ -326,8 +326,10 @@ int ctl_keys_list(struct ctl *ctl, int argc, char **argv)
         "[DIR]", "The daemon's keys and its allow-lists; secrets are named, never shown.",
         NULL,    NULL,
         NULL};
-    static const struct table_column columns[] = {
-        {"ROLE", TABLE_LEFT}, {"NAME", TABLE_LEFT}, {"PUBLIC KEY", TABLE_LEFT}, {"", TABLE_LEFT}};
+    static const struct table_column columns[] = {{"ROLE", TABLE_LEFT, 0},
+                                                  {"NAME", TABLE_LEFT, 0},
+                                                  {"PUBLIC KEY", TABLE_LEFT, 0},
+                                                  {"", TABLE_LEFT, 0}};
     struct keys_options options = {0};
     char directory[DURABLE_PATH_BYTES];
     ctl_parse(ctl, &own, &options, argc, argv);

@@ -89,7 +89,7 @@ static json_t *model_json(const struct model_file *file)
 
 static int print_model(const struct model_file *file)
 {
-    static const struct table_column columns[] = {{"", TABLE_LEFT}, {"", TABLE_LEFT}};
+    static const struct table_column columns[] = {{"", TABLE_LEFT, 0}, {"", TABLE_LEFT, 0}};
     struct table *table = table_open(columns, 2);
     if (table == NULL) {
         return ctl_refuse("no memory");
@@ -264,10 +264,10 @@ static json_t *list_files(const char *directory, json_t *in_force)
 
 static int print_models(json_t *models)
 {
-    static const struct table_column columns[] = {{"MODEL", TABLE_LEFT},
-                                                  {"IN FORCE SINCE", TABLE_LEFT},
-                                                  {"SHA-256", TABLE_LEFT},
-                                                  {"EVALUATION", TABLE_LEFT}};
+    static const struct table_column columns[] = {{"MODEL", TABLE_LEFT, 0},
+                                                  {"IN FORCE SINCE", TABLE_LEFT, 0},
+                                                  {"SHA-256", TABLE_LEFT, 0},
+                                                  {"EVALUATION", TABLE_LEFT, 0}};
     struct table *table = table_open(columns, 4);
     if (table == NULL) {
         return ctl_refuse("no memory");

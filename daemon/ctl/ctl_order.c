@@ -129,7 +129,7 @@ static void add_members(struct table *table, const char *prefix, json_t *object)
 
 int ctl_order_report(struct ctl *ctl, struct wire_command *command)
 {
-    static const struct table_column columns[] = {{"", TABLE_LEFT}, {"", TABLE_LEFT}};
+    static const struct table_column columns[] = {{"", TABLE_LEFT, 0}, {"", TABLE_LEFT, 0}};
     struct wire_answer answer;
     if (!ask(ctl, command, short_patience, &answer)) {
         return CTL_REFUSED;

@@ -21,6 +21,7 @@ struct queue_options {
     const char *mode;
     const char *site;
     uint32_t limit;
+    uint32_t reasons; /* shown in the table; JSON has them all */
     bool all;
     bool watch;
 };
@@ -54,14 +55,14 @@ static json_t *row_json(const struct state_queue_row *row, uint32_t rank, int64_
 }
 
 static void add_row(struct table *table, const struct state_queue_row *row, uint32_t rank,
-                    int64_t now_ns)
+                    uint32_t reasons_max, int64_t now_ns)
 {
     char age[TABLE_CELL_BYTES];
     char item[2 * ITEM_ID_BYTES + 1];
     char reasons[STATE_REASONS_MAX * sizeof row->reasons[0]];
     size_t used = 0;
     reasons[0] = '\0';
-    for (uint32_t i = 0; i < row->reasons_count; i++) {
+    for (uint32_t i = 0; i < row->reasons_count && i < reasons_max; i++) {
         used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s", i > 0 ? "\n" : "",
                                  row->reasons[i]);
     }
@@ -85,10 +86,10 @@ static int print_table(const struct state_queue_row *rows, uint32_t count,
                        const struct queue_options *options)
 {
     static const struct table_column columns[] = {
-        {"#", TABLE_RIGHT},    {"ITEM", TABLE_LEFT},        {"LABEL", TABLE_LEFT},
-        {"MODE", TABLE_LEFT},  {"SITE/LANE", TABLE_LEFT},   {"SCORE", TABLE_RIGHT},
-        {"ARM", TABLE_LEFT},   {"PROPENSITY", TABLE_RIGHT}, {"AGE", TABLE_RIGHT},
-        {"STATE", TABLE_LEFT}, {"VERSION", TABLE_RIGHT},    {"REASONS", TABLE_LEFT},
+        {"#", TABLE_RIGHT, 0},    {"ITEM", TABLE_LEFT, 5},        {"LABEL", TABLE_LEFT, 0},
+        {"MODE", TABLE_LEFT, 0},  {"SITE/LANE", TABLE_LEFT, 3},   {"SCORE", TABLE_RIGHT, 0},
+        {"ARM", TABLE_LEFT, 0},   {"PROPENSITY", TABLE_RIGHT, 0}, {"AGE", TABLE_RIGHT, 2},
+        {"STATE", TABLE_LEFT, 1}, {"VERSION", TABLE_RIGHT, 4},    {"REASONS", TABLE_LEFT, 0},
     };
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {
@@ -96,7 +97,7 @@ static int print_table(const struct state_queue_row *rows, uint32_t count,
     }
     int64_t now_ns = clock_utc_ns();
     for (uint32_t i = 0; i < count; i++) {
-        add_row(table, &rows[i], i + 1, now_ns);
+        add_row(table, &rows[i], i + 1, options->reasons, now_ns);
     }
     bool whole = table_print(table, stdout, terminal_width(stdout));
     table_close(&table);
@@ -163,6 +164,7 @@ enum {
     OPTION_MODE = 'm',
     OPTION_SITE = 's',
     OPTION_LIMIT = 'n',
+    OPTION_REASONS = 'r',
     OPTION_ALL = 'a',
     OPTION_WATCH = 'w'
 };
@@ -187,6 +189,9 @@ static error_t parse_queue(int key, char *text, struct argp_state *state)
             argp_error(state, "--limit takes a number from 1 to %u", QUEUE_LIMIT_MAX);
         }
         return 0;
+    case OPTION_REASONS:
+        options->reasons = (uint32_t)ctl_number(state, "reasons", text, STATE_REASONS_MAX);
+        return 0;
     case OPTION_ALL:
         options->all = true;
         return 0;
@@ -207,6 +212,8 @@ int ctl_queue(struct ctl *ctl, int argc, char **argv)
         {"mode", OPTION_MODE, "MODE", 0, "only this mode", 1},
         {"site", OPTION_SITE, "SITE", 0, "only this site", 1},
         {"limit", OPTION_LIMIT, "N", 0, "at most N rows (default 50)", 1},
+        {"reasons", OPTION_REASONS, "N", 0, "at most N reasons a row in the table (default all)",
+         1},
         {"all", OPTION_ALL, 0, 0, "ended referrals too", 1},
         {"watch", OPTION_WATCH, 0, 0, "show it again whenever it changes, until interrupted", 1},
         {0, 0, 0, 0, 0, 0},
@@ -214,7 +221,7 @@ int ctl_queue(struct ctl *ctl, int argc, char **argv)
     static const struct argp own = {
         options_table, parse_queue, "",  "The ranked referral queue: what next, and why.",
         NULL,          NULL,        NULL};
-    struct queue_options options = {.limit = 50};
+    struct queue_options options = {.limit = 50, .reasons = STATE_REASONS_MAX};
     ctl_parse(ctl, &own, &options, argc, argv);
     struct state *state = ctl_open_state(ctl);
     if (state == NULL) {

@@ -159,19 +159,19 @@ static bool print_rows(json_t *rows)
     json_object_foreach(first, name, value)
     {
         if (is_group_column(name) && groups_count < TABLE_COLUMNS_MAX - 6) {
-            columns[groups_count++] = (struct table_column){name, TABLE_LEFT};
+            columns[groups_count++] = (struct table_column){name, TABLE_LEFT, 0};
         }
     }
     uint32_t count = groups_count;
     bool has_nominal = json_object_get(first, "nominal") != NULL;
-    columns[count++] = (struct table_column){"numerator", TABLE_RIGHT};
-    columns[count++] = (struct table_column){"denominator", TABLE_RIGHT};
-    columns[count++] = (struct table_column){"rate", TABLE_RIGHT};
-    columns[count++] = (struct table_column){"95% Wilson", TABLE_RIGHT};
+    columns[count++] = (struct table_column){"numerator", TABLE_RIGHT, 0};
+    columns[count++] = (struct table_column){"denominator", TABLE_RIGHT, 0};
+    columns[count++] = (struct table_column){"rate", TABLE_RIGHT, 0};
+    columns[count++] = (struct table_column){"95% Wilson", TABLE_RIGHT, 0};
     if (has_nominal) {
-        columns[count++] = (struct table_column){"nominal", TABLE_RIGHT};
+        columns[count++] = (struct table_column){"nominal", TABLE_RIGHT, 0};
     }
-    columns[count++] = (struct table_column){"", TABLE_LEFT};
+    columns[count++] = (struct table_column){"", TABLE_LEFT, 0};
     struct table *table = table_open(columns, count);
     if (table == NULL) {
         return false;

@@ -144,7 +144,7 @@ static void print_head(json_t *out)
 static void print_reasons(json_t *out)
 {
     static const struct table_column columns[] = {
-        {"PART", TABLE_LEFT}, {"LOGIT", TABLE_RIGHT}, {"IN WORDS", TABLE_LEFT}};
+        {"PART", TABLE_LEFT, 0}, {"LOGIT", TABLE_RIGHT, 0}, {"IN WORDS", TABLE_LEFT, 0}};
     json_t *score = json_object_get(out, "score");
     if (score == NULL) {
         return;
@@ -192,7 +192,7 @@ static void print_list(json_t *out, const struct listed *listed)
     for (const char *at = listed->members; *at != '\0' && count < TABLE_COLUMNS_MAX;) {
         size_t bytes = strcspn(at, " ");
         (void)snprintf(names[count], sizeof names[count], "%.*s", (int)bytes, at);
-        columns[count] = (struct table_column){names[count], TABLE_LEFT};
+        columns[count] = (struct table_column){names[count], TABLE_LEFT, 0};
         count++;
         at += bytes + (at[bytes] == ' ');
     }

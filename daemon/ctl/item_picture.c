@@ -13,6 +13,7 @@
 #include "ctl/log_source.h"
 #include "ctl/overlay.h"
 #include "ctl/rows.h"
+#include "ctl/sheet.h"
 #include "picture/picture.h"
 #include "proto/record.h"
 #include "score/appearance.h"
@@ -278,6 +279,28 @@ static void paint_regions(const json_t *item, const struct chosen *chosen, struc
     }
 }
 
+/* The picture as it is, and once more with map and boxes. */
+static struct err write_sheet(struct ctl *ctl, const json_t *item, const struct scan *scan,
+                              const struct chosen *chosen, const uint8_t *pixels, const char *path)
+{
+    const struct image *image = &scan->images[chosen->position];
+    struct overlay overlay = {malloc(3 * (size_t)image->width * image->height), image->width,
+                              image->height};
+    struct sheet sheet = {0};
+    struct err err = err_make(ERR_MEMORY, "draw picture");
+    if (overlay.rgb != NULL && sheet_open(image->width, image->height, &sheet)) {
+        overlay_paint_image(&overlay, image, pixels);
+        sheet_place(&sheet, 0, &overlay);
+        paint_map(ctl, item, scan, chosen, pixels, &overlay);
+        paint_regions(item, chosen, &overlay);
+        sheet_place(&sheet, 1, &overlay);
+        err = picture_write_png(path, sheet.rgb, sheet.width, sheet.height, 3, 8);
+    }
+    sheet_close(&sheet);
+    free(overlay.rgb);
+    return err;
+}
+
 static int write_picture(struct ctl *ctl, const json_t *item, const struct scan *scan,
                          const struct chosen *chosen, const char *path)
 {
@@ -290,26 +313,20 @@ static int write_picture(struct ctl *ctl, const json_t *item, const struct scan 
         return ctl_refuse("the image's size does not fit its pixels");
     }
     uint8_t *pixels = read_pixels(ctl, chosen);
-    struct overlay overlay = {malloc(3 * pixels_count), image->width, image->height};
-    int result = CTL_REFUSED;
-    if (pixels != NULL && overlay.rgb == NULL) {
-        ctl_refuse("no memory for a picture of %ux%u", image->width, image->height);
-    } else if (pixels != NULL) {
-        overlay_paint_image(&overlay, image, pixels);
-        paint_map(ctl, item, scan, chosen, pixels, &overlay);
-        paint_regions(item, chosen, &overlay);
-        struct err err = picture_write_png(path, overlay.rgb, overlay.width, overlay.height, 3, 8);
-        result = err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
+    if (pixels == NULL) {
+        return CTL_REFUSED; /* it has been told why */
     }
-    if (result == CTL_GOOD) {
-        (void)fprintf(
-            stderr,
-            "%s: image %u of the item, %ux%u; colour is how far the load is from normal loads\n",
-            path, chosen->item_image_index, image->width, image->height);
-    }
-    free(overlay.rgb);
+    struct err err = write_sheet(ctl, item, scan, chosen, pixels, path);
     free(pixels);
-    return result;
+    if (err_is(err)) {
+        return ctl_fail(path, err);
+    }
+    (void)fprintf(
+        stderr,
+        "%s: image %u of the item, %ux%u, as it is and with what stands out: colour is how far "
+        "the load is from normal loads\n",
+        path, chosen->item_image_index + 1, image->width, image->height);
+    return CTL_GOOD;
 }
 
 int item_picture_write(struct ctl *ctl, const struct json_t *item, const char *path)

@@ -117,18 +117,23 @@ void metric_file_fini(struct metric_file *self)
     self->sql = NULL;
 }
 
+/* In the source tree's build folder, or where it was installed: both are known from where the
+ * program lies. */
 bool metric_directory(char *out)
 {
+    static const char *const places[] = {"../../config", TRIAGED_SHARE_FROM_BIN};
     char program[DURABLE_PATH_BYTES];
     ssize_t bytes = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (bytes > 0) {
-        program[bytes] = '\0';
-        *strrchr(program, '/') = '\0';
-        int written = snprintf(out, DURABLE_PATH_BYTES, "%s/../../config/metrics", program);
+    if (bytes <= 0) {
+        return false;
+    }
+    program[bytes] = '\0';
+    *strrchr(program, '/') = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        int written = snprintf(out, DURABLE_PATH_BYTES, "%s/%s/metrics", program, places[i]);
         if (written > 0 && (size_t)written < DURABLE_PATH_BYTES && access(out, R_OK | X_OK) == 0) {
             return true;
         }
     }
-    (void)snprintf(out, DURABLE_PATH_BYTES, "%s/metrics", TRIAGED_SHARE_DIR);
-    return access(out, R_OK | X_OK) == 0;
+    return false;
 }

@@ -80,14 +80,53 @@ void overlay_paint_image(struct overlay *self, const struct image *image, const 
     }
 }
 
-/* From yellow (little) to red (much). */
+/* From yellow (little) to red (much). The plain picture stands beside: the colour may be strong
+ * enough to be seen on white, but the load below it must stay readable. */
 static void blend(uint8_t *rgb, float strength)
 {
-    const float colour[3] = {255.0f, 220.0f * (1.0f - strength), 0.0f};
-    const float cover = 0.25f + 0.35f * strength; /* the load below must stay readable */
+    const float colour[3] = {255.0f, 210.0f * (1.0f - strength), 0.0f};
+    const float cover = 0.45f + 0.2f * strength;
     for (int c = 0; c < 3; c++) {
         rgb[c] = (uint8_t)((1.0f - cover) * (float)rgb[c] + cover * colour[c] + 0.5f);
     }
+}
+
+struct weighted {
+    float sum;
+    float weight;
+};
+
+static void add_cell(struct weighted *self, float value, float weight)
+{
+    if (!isnan(value)) {
+        self->sum += weight * value;
+        self->weight += weight;
+    }
+}
+
+/* The map between the middles of its cells, so that no edge is seen that only the cells have. NaN
+ * where the nearest cell was not seen. */
+static float map_at(const struct overlay_map *map, float x, float y)
+{
+    float right = (float)(map->width - 1), bottom = (float)(map->height - 1);
+    x = x < 0.0f ? 0.0f : x > right ? right : x;
+    y = y < 0.0f ? 0.0f : y > bottom ? bottom : y;
+    float nearest = map->cells[(size_t)lrintf(y) * map->width + (size_t)lrintf(x)];
+    if (isnan(nearest)) {
+        return nearest;
+    }
+    size_t left = (size_t)x, top = (size_t)y;
+    size_t next = left + 1 < map->width ? left + 1 : left;
+    size_t below = top + 1 < map->height ? top + 1 : top;
+    float across = x - (float)left, down = y - (float)top;
+    const float *upper = map->cells + top * map->width;
+    const float *lower = map->cells + below * map->width;
+    struct weighted mean = {0.0f, 0.0f};
+    add_cell(&mean, upper[left], (1.0f - across) * (1.0f - down));
+    add_cell(&mean, upper[next], across * (1.0f - down));
+    add_cell(&mean, lower[left], (1.0f - across) * down);
+    add_cell(&mean, lower[next], across * down);
+    return mean.sum / mean.weight; /* the nearest cell alone weighs a quarter at least */
 }
 
 void overlay_paint_map(struct overlay *self, const struct overlay_map *map)
@@ -96,11 +135,12 @@ void overlay_paint_map(struct overlay *self, const struct overlay_map *map)
     if (map->width == 0 || map->height == 0) {
         return;
     }
+    float cells_a_column = (float)map->width / (float)self->width;
+    float cells_a_row = (float)map->height / (float)self->height;
     for (uint32_t y = 0; y < self->height; y++) {
-        const float *row =
-            map->cells + (size_t)((uint64_t)y * map->height / self->height) * map->width;
+        float cell_y = ((float)y + 0.5f) * cells_a_row - 0.5f;
         for (uint32_t x = 0; x < self->width; x++) {
-            float value = row[(uint64_t)x * map->width / self->width];
+            float value = map_at(map, ((float)x + 0.5f) * cells_a_column - 0.5f, cell_y);
             float strength = (value - map->clear) / (map->full - map->clear);
             if (strength > 0.0f) { /* false for NaN too */
                 blend(self->rgb + 3 * ((size_t)y * self->width + x),

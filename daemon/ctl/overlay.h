@@ -19,8 +19,8 @@ struct overlay {
  * image's meaning. Linear transmission is shown by its logarithm, or everything behind a few
  * centimetres of steel would be the same black. Not reentrant. */
 void overlay_paint_image(struct overlay *self, const struct image *image, const uint8_t *pixels);
-/* A map of cells over the whole image: up to `clear` nothing is painted, then yellow, from `full`
- * on red. */
+/* A map of cells over the whole image, interpolated between their middles: up to `clear` nothing is
+ * painted, then yellow, from `full` on red. */
 struct overlay_map {
     const float *cells; /* width * height */
     uint32_t width;

@@ -191,7 +191,29 @@ struct layout {
     uint32_t widths[TABLE_COLUMNS_MAX];
     uint32_t before_last; /* columns of the terminal in front of the last table column */
     bool last_under;      /* the last column goes on lines of its own */
+    bool hidden[TABLE_COLUMNS_MAX];
 };
+
+/* Leaves out columns, the most easily spared first, until the row fits. */
+static void hide_columns(const struct table *self, uint32_t width, struct layout *layout)
+{
+    uint32_t last = self->columns_count - 1;
+    while (layout->before_last > width + GAP) {
+        uint32_t chosen = last;
+        uint32_t spare = 0;
+        for (uint32_t c = 0; c < last; c++) {
+            if (!layout->hidden[c] && self->columns[c].spare > spare) {
+                chosen = c;
+                spare = self->columns[c].spare;
+            }
+        }
+        if (chosen == last) {
+            return; /* nothing can be spared: the terminal breaks the lines */
+        }
+        layout->hidden[chosen] = true;
+        layout->before_last -= layout->widths[chosen] + GAP;
+    }
+}
 
 static void lay_out(const struct table *self, uint32_t width, struct layout *layout)
 {
@@ -208,6 +230,9 @@ static void lay_out(const struct table *self, uint32_t width, struct layout *lay
     }
     for (uint32_t c = 0; c < last; c++) {
         layout->before_last += layout->widths[c] + GAP;
+    }
+    if (width > 0) {
+        hide_columns(self, width, layout);
     }
     if (width > 0 && layout->before_last + layout->widths[last] > width) {
         layout->last_under = layout->before_last + LAST_COLUMN_MIN > width;
@@ -233,6 +258,19 @@ static void put_cell(FILE *to, const char *text, size_t bytes, const struct tabl
     *owed += GAP;
 }
 
+/* A line that had to be broken goes on further in: the next one begins something new. */
+static void put_under(FILE *to, const char *text, uint32_t width)
+{
+    while (*text != '\0') {
+        size_t line_bytes = strcspn(text, "\n");
+        char *line = strndup(text, line_bytes);
+        put_spaces(to, UNDER_INDENT);
+        text_print(to, line == NULL ? "?" : line, width, UNDER_INDENT + 2);
+        free(line);
+        text += line_bytes + (text[line_bytes] == '\n');
+    }
+}
+
 static void put_row(const struct table *self, const struct layout *layout, const char *const *cells,
                     FILE *to)
 {
@@ -248,6 +286,9 @@ static void put_row(const struct table *self, const struct layout *layout, const
         uint32_t owed = 0;
         more = false;
         for (uint32_t c = 0; c < beside; c++) {
+            if (layout->hidden[c]) {
+                continue;
+            }
             const char *next;
             size_t bytes = take_line(rest[c], c == last ? layout->widths[c] : 0, &next);
             put_cell(to, rest[c], bytes, &self->columns[c], layout->widths[c], &owed);
@@ -257,8 +298,7 @@ static void put_row(const struct table *self, const struct layout *layout, const
         (void)fputc('\n', to);
     }
     if (layout->last_under && *rest[last] != '\0') {
-        put_spaces(to, UNDER_INDENT);
-        text_print(to, rest[last], layout->widths[last] + UNDER_INDENT, UNDER_INDENT);
+        put_under(to, rest[last], layout->widths[last] + UNDER_INDENT);
     }
 }
 
@@ -289,7 +329,9 @@ uint32_t terminal_width(FILE *to)
     struct winsize window;
     int fd = fileno(to);
     if (fd < 0 || !isatty(fd) || ioctl(fd, TIOCGWINSZ, &window) != 0) {
-        return 0;
+        const char *columns = getenv("COLUMNS");
+        unsigned long width = columns == NULL ? 0 : strtoul(columns, NULL, 10);
+        return width > 0 && width <= 10000 ? (uint32_t)width : 0;
     }
     return window.ws_col > 0 ? window.ws_col : 80;
 }

@@ -4,7 +4,8 @@
 
 /* Table: rows for people. Columns are as wide as their widest cell; what is too wide for the
  * terminal is taken from the last column, whose text is wrapped at words, or put on lines of its
- * own under the row when less than 24 columns would remain. Cells may have several lines. Text from
+ * own under the row when less than 24 columns would remain. When the others alone are too wide,
+ * those that can be spared are left out. Cells may have several lines. Text from
  * outside cannot speak to the terminal: control characters become '?'. One thread; a table that
  * runs out of memory says so when it is printed. */
 
@@ -21,6 +22,7 @@ enum table_align { TABLE_LEFT, TABLE_RIGHT };
 struct table_column {
     const char *name; /* "" prints no heading for this column */
     enum table_align align;
+    uint32_t spare; /* 0: always shown; on a narrow terminal the highest is left out first */
 };
 
 /* columns: borrowed while the table lives. NULL when there is no memory. */
@@ -34,7 +36,8 @@ uint32_t table_rows(const struct table *self);
 /* width 0: as it is, nothing wrapped. False when a cell was lost for want of memory. */
 bool table_print(const struct table *self, FILE *to, uint32_t width);
 
-/* Columns of the terminal that `to` is; 0 when it is none. */
+/* Columns of the terminal that `to` is; what the environment's COLUMNS says when it is none, 0
+ * without that. */
 uint32_t terminal_width(FILE *to);
 /* Print text with control characters replaced, wrapped at width (0: not) with this indent on every
  * line but the first. */

@@ -399,9 +399,10 @@ void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count
     struct plan plan = make_plan(&self->conf, &rng, &out->parties);
     double net_kg =
         exp(sim_between(&rng, 0, plan.mode == MODE_MAIL || plan.mode == MODE_PASSENGER ? 3 : 10));
-    /* Examined items are no fair sample: four times as many of them break the rules. */
-    double violations = 4 * (self->conf.contraband_rate + self->conf.misdeclare_rate);
-    double grave_share = violations > 0 ? 4 * self->conf.contraband_rate / violations : 0;
+    /* Examined items are no fair sample: more of them break the rules. */
+    double rates = self->conf.contraband_rate + self->conf.misdeclare_rate;
+    double violations = self->conf.history_factor * rates;
+    double grave_share = rates > 0 ? self->conf.contraband_rate / rates : 0;
     out->found = rng_uniform(&rng) < chance(violations, out->parties.propensity);
     out->critical = rng_uniform(&rng) < grave_share && out->found;
     plan.misdeclared = out->found && !out->critical;

@@ -26,6 +26,7 @@ struct sim_conf {
     double mode_weights[MODE_COUNT];
     double contraband_rate; /* per item, on average over the parties */
     double misdeclare_rate;
+    double history_factor; /* items examined in the past break the rules that many times as often */
     double oddity_rate;
     double mail_declarations_per_scan; /* >= 1: of that many parcels one is scanned */
     enum sim_scans scans;

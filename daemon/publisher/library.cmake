@@ -11,6 +11,9 @@ add_library(triage_publisher_static STATIC $<TARGET_OBJECTS:triage_publisher> $<
   $<TARGET_OBJECTS:triage_proto> $<TARGET_OBJECTS:triage_schema>)
 set_target_properties(triage_publisher_static PROPERTIES OUTPUT_NAME triage-publisher LINKER_LANGUAGE C)
 
+# from lib/pkgconfig up to the prefix: the installed tree may be moved, or have been given another --prefix
+file(RELATIVE_PATH prefix_from_pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" prefix_from_pkgconfig ${prefix_from_pkgconfig})
 configure_file(${CMAKE_CURRENT_LIST_DIR}/triage-publisher.pc.in ${PROJECT_BINARY_DIR}/triage-publisher.pc @ONLY)
 
 add_executable(publisher_example ${CMAKE_CURRENT_LIST_DIR}/publisher_example_main.c)

@@ -77,5 +77,8 @@ with tempfile.TemporaryDirectory(prefix="triage-h5py-") as directory:
     assert pathlib.Path(made).read_bytes()[8] == 2, "superblock version"
     example = pathlib.Path(__file__).with_name("read_archive.py")
     printed = subprocess.run([sys.executable, str(example), made], check=True, stdout=subprocess.PIPE, text=True).stdout
-    assert "decisions: 3 rows" in printed and "found" in printed
+    assert "decisions: 3 rows" in printed and "random arm:" in printed and "found" in printed
     print(printed)
+    text = example.read_text(encoding="utf-8").split("\n", 1)[1]  # without the licence line
+    readme = pathlib.Path(__file__).parents[2] / "README.md"
+    assert f"```python\n{text}```\n" in readme.read_text(encoding="utf-8"), "README's example is not read_archive.py"

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a sealed archive file: scans, scores, decisions and outcomes by their documented names (daemon/archive/FORMAT.md)."""
-import hashlib
+"""Prints scans, scores, decisions and outcomes of a sealed archive file, by their names in daemon/archive/FORMAT.md."""
 import sys
 
 import h5py
 
+SHOWN = {
+    "scans": ("item", "mode", "scan_id", "scanner_type", "images_count"),
+    "scores": ("item", "probability", "logit", "quality"),
+    "decisions": ("item", "mode", "arm", "propensity", "probability", "cutoff"),
+    "outcomes": ("item", "exam_level", "result", "seizure_class", "quantity", "unit"),
+}
 with h5py.File(sys.argv[1], "r") as file:
     print(file.attrs["origin"].decode(), "entries", file.attrs["first_index"], "to", file.attrs["last_index"])
-    for name in ("scans", "scores", "decisions", "outcomes"):
-        table = {column: values[...] for column, values in file[name].items()}
-        print(f"\n{name}: {len(next(iter(table.values())))} rows of", ", ".join(table))
-    decisions, outcomes = file["decisions"], file["outcomes"]
-    found = dict(zip(outcomes["item"][...], outcomes["result"][...]))
-    for item, arm, p in zip(decisions["item"][...], decisions["arm"][...], decisions["propensity"][...]):
-        print(item.decode(), arm.decode(), f"propensity {p:g}", found.get(item, b"no outcome").decode())
-    for digest, image in file["images"].items():
-        pixels = image["pixels"][...]
-        assert hashlib.sha256(pixels.tobytes()).hexdigest() == digest
-        print(digest[:12], pixels.shape, pixels.dtype, image["pixels"].attrs["meaning"].decode())
+    for table, names in SHOWN.items():
+        print(f"\n{table}: {len(file[table]['item'])} rows, the first ones:", *names)
+        for row in zip(*(file[table][name][:5] for name in names)):
+            print("  ", *((value.decode() or "-") if isinstance(value, bytes) else f"{value:g}" for value in row))
+    result = dict(zip(file["outcomes/item"][...], file["outcomes/result"][...]))
+    drawn = [item for item, arm in zip(file["decisions/item"][...], file["decisions/arm"][...]) if arm in (b"random", b"both")]
+    exams = [result[item] for item in drawn if item in result]
+    print(f"\nrandom arm: {len(drawn)} drawn, {len(exams)} examined, something found in {exams.count(b'found')}")

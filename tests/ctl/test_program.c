@@ -20,14 +20,15 @@
 
 static char store[32];
 static char output[262144];
+static const char *columns = ""; /* of the terminal, as the environment says */
 
 /* Runs triagectl with these arguments on the test's store; fills output (both streams), returns the
  * exit code. */
 static int run(const char *arguments)
 {
     char command[1024];
-    snprintf(command, sizeof command, "%s/bin/triagectl --dir %s %s 2>&1 </dev/null", BINARY_DIR,
-             store, arguments);
+    snprintf(command, sizeof command, "COLUMNS=%s %s/bin/triagectl --dir %s %s 2>&1 </dev/null",
+             columns, BINARY_DIR, store, arguments);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     size_t bytes = fread(output, 1, sizeof output - 1, pipe);
@@ -274,6 +275,23 @@ static void report_states_definitions_and_intervals(void **unused)
     assert_int_equal(run("report --metrics /nonexistent"), 1);
 }
 
+static void queue_fits_a_narrow_screen_and_shows_as_many_reasons_as_wanted(void **unused)
+{
+    (void)unused;
+    columns = "80";
+    assert_int_equal(run("queue --limit 1"), 0);
+    columns = "";
+    assert_null(strstr(output, "VERSION"));
+    for (const char *line = output; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        assert_true(strcspn(line, "\n") <= 80);
+    }
+    assert_int_equal(run("queue --limit 1 --reasons 0"), 0);
+    assert_says("VERSION");
+    size_t without = strlen(output);
+    assert_int_equal(run("queue --limit 1 --reasons 1"), 0);
+    assert_true(strlen(output) > without);
+}
+
 static void actions_on_what_was_not_referred_are_refused_here(void **unused)
 {
     (void)unused;
@@ -350,6 +368,7 @@ int main(void)
         TEST(usage_errors_exit_2_and_help_exits_0),
         TEST(options_are_in_manual_and_completion),
         TEST(queue_is_ranked_and_explained),
+        TEST(queue_fits_a_narrow_screen_and_shows_as_many_reasons_as_wanted),
         TEST(show_finds_item_by_label_and_by_id),
         TEST(report_states_definitions_and_intervals),
         TEST(actions_on_what_was_not_referred_are_refused_here),

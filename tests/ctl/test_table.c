@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 static const struct table_column columns[] = {
-    {"#", TABLE_RIGHT}, {"NAME", TABLE_LEFT}, {"WORDS", TABLE_LEFT}};
+    {"#", TABLE_RIGHT, 0}, {"NAME", TABLE_LEFT, 0}, {"WORDS", TABLE_LEFT, 0}};
 
 static char *print(struct table *table, uint32_t width)
 {
@@ -64,7 +64,7 @@ static void table_on_narrow_terminal_puts_last_column_below(void **unused)
 {
     (void)unused;
     expect_table("one two three four five", 20,
-                 " #  NAME\n 1  anchor\n    one two three\n    four five\n10  b\n");
+                 " #  NAME\n 1  anchor\n    one two three\n      four five\n10  b\n");
 }
 
 static void cell_with_several_lines_keeps_its_column(void **unused)
@@ -84,7 +84,7 @@ static void cell_with_control_characters_cannot_speak_to_terminal(void **unused)
 static void width_counts_characters_not_bytes(void **unused)
 {
     (void)unused;
-    static const struct table_column two[] = {{"A", TABLE_LEFT}, {"B", TABLE_LEFT}};
+    static const struct table_column two[] = {{"A", TABLE_LEFT, 0}, {"B", TABLE_LEFT, 0}};
     struct table *table = table_open(two, 2);
     table_cell(table, "\303\244\303\266");
     table_cell(table, "x");
@@ -94,6 +94,35 @@ static void width_counts_characters_not_bytes(void **unused)
     assert_string_equal(text, "A   B\n\303\244\303\266  x\nab  y\n");
     free(text);
     table_close(&table);
+}
+
+static void columns_that_can_be_spared_are_left_out_when_narrow(void **unused)
+{
+    (void)unused;
+    static const struct table_column five[] = {{"KEPT", TABLE_LEFT, 0},
+                                               {"SECOND", TABLE_LEFT, 1},
+                                               {"FIRST", TABLE_LEFT, 2},
+                                               {"TOO", TABLE_LEFT, 0},
+                                               {"WHY", TABLE_LEFT, 0}};
+    static const struct {
+        uint32_t width;
+        const char *wanted;
+    } rows[] = {{0, "KEPT  SECOND  FIRST  TOO  WHY\nk     s       f      t    w\n"},
+                {24, "KEPT  SECOND  FIRST  TOO\nk     s       f      t\n    w\n"},
+                {21, "KEPT  SECOND  TOO\nk     s       t\n    w\n"},
+                {13, "KEPT  TOO\nk     t\n    w\n"},
+                {3, "KEPT  TOO\nk     t\n    w\n"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct table *table = table_open(five, 5);
+        static const char *const cells[] = {"k", "s", "f", "t", "w"};
+        for (size_t c = 0; c < 5; c++) {
+            table_cell(table, cells[c]);
+        }
+        char *text = print(table, rows[i].width);
+        assert_string_equal(text, rows[i].wanted);
+        free(text);
+        table_close(&table);
+    }
 }
 
 static void word_longer_than_the_line_is_broken(void **unused)
@@ -145,6 +174,7 @@ int main(void)
         cmocka_unit_test(cell_with_several_lines_keeps_its_column),
         cmocka_unit_test(cell_with_control_characters_cannot_speak_to_terminal),
         cmocka_unit_test(width_counts_characters_not_bytes),
+        cmocka_unit_test(columns_that_can_be_spared_are_left_out_when_narrow),
         cmocka_unit_test(word_longer_than_the_line_is_broken),
         cmocka_unit_test(formats_choose_their_unit),
     };

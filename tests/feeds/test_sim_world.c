@@ -15,6 +15,7 @@ static struct sim_conf conf_of(uint64_t seed)
                              .mode_weights = {0, 1, 1, 1, 1, 1, 1},
                              .contraband_rate = 0.2,
                              .misdeclare_rate = 0.2,
+                             .history_factor = 4,
                              .oddity_rate = 0.3,
                              .mail_declarations_per_scan = 2,
                              .scale = 0.08,
@@ -303,6 +304,35 @@ static void rates_are_kept_and_bad_parties_stand_out(void **state)
     sim_world_close(&world);
 }
 
+/* Trained on a history at the traffic's own rate, scores mean the chance in that traffic. */
+static void history_with_factor_one_has_the_rate_of_traffic(void **state)
+{
+    (void)state;
+    struct sim_conf conf = conf_of(18);
+    conf.contraband_rate = 0.04;
+    conf.misdeclare_rate = 0.06;
+    conf.history_factor = 1;
+    conf.scans = SIM_SCANS_NONE;
+    struct sim_world *world = open_world(&conf);
+    enum { COUNT = 20000, TRAFFIC_COUNT = 4000 };
+    double found = 0, critical = 0, violations = 0;
+    for (uint64_t i = 0; i < COUNT; i++) {
+        struct sim_past past;
+        sim_world_past(world, i, COUNT, &past);
+        found += past.found;
+        critical += past.critical;
+    }
+    for (uint64_t i = 0; i < TRAFFIC_COUNT; i++) {
+        struct sim_item item;
+        assert_false(err_is(sim_world_item(world, i, &item)));
+        violations += item.truth.violation;
+    }
+    double rate = found / COUNT, traffic_rate = violations / TRAFFIC_COUNT;
+    assert_true(rate > traffic_rate - 0.02 && rate < traffic_rate + 0.02);
+    assert_true(critical / found > 0.35 && critical / found < 0.45);
+    sim_world_close(&world);
+}
+
 static void history_is_readable_through_the_shipped_mapping(void **state)
 {
     (void)state;
@@ -358,6 +388,7 @@ int main(void)
         cmocka_unit_test(truth_never_enters_a_record),
         cmocka_unit_test(box_of_the_hidden_is_where_the_image_differs),
         cmocka_unit_test(rates_are_kept_and_bad_parties_stand_out),
+        cmocka_unit_test(history_with_factor_one_has_the_rate_of_traffic),
         cmocka_unit_test(history_is_readable_through_the_shipped_mapping),
     };
     return cmocka_run_group_tests(tests, test_folder_open, test_folder_close);

@@ -12,13 +12,12 @@ cmake --install "$build" --component publisher --prefix "$prefix" >"$prefix/inst
 pc=$(find "$prefix" -name triage-publisher.pc)
 export PKG_CONFIG_PATH="${pc%/*}"
 example=$(find "$prefix" -name publisher_example.c)
-options="--define-variable=prefix=$prefix"
 # shellcheck disable=SC2046
-"$compiler" -std=c17 "$@" "$example" $(pkg-config "$options" --cflags --libs triage-publisher) -o "$prefix/shared"
+"$compiler" -std=c17 "$@" "$example" $(pkg-config --cflags --libs triage-publisher) -o "$prefix/shared"
 library=$(find "$prefix" -name libtriage-publisher.a)
 # shellcheck disable=SC2046
-"$compiler" -std=c17 "$@" "$example" $(pkg-config "$options" --cflags triage-publisher) "$library" \
-  $(pkg-config "$options" --static --libs triage-publisher | sed 's/-ltriage-publisher//') -o "$prefix/static"
+"$compiler" -std=c17 "$@" "$example" $(pkg-config --cflags triage-publisher) "$library" \
+  $(pkg-config --static --libs triage-publisher | sed 's/-ltriage-publisher//') -o "$prefix/static"
 # Both run far enough to say that there is no such key.
 for kind in shared static; do
   if LD_LIBRARY_PATH="${library%/*}" "$prefix/$kind" tcp://127.0.0.1:1 /nonexistent /nonexistent "$prefix/spool" \

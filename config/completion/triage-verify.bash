@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion of triage-verify(1)
+
+_triage_verify() {
+    local current=${COMP_WORDS[COMP_CWORD]}
+    COMPREPLY=()
+    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --vkey ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    elif [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '--vkey --json --quiet --version --help' -- "$current")
+    else
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+    fi
+}
+
+complete -o filenames -F _triage_verify triage-verify
