@@ -145,7 +145,8 @@ static void bench_remove(const char *path)
     (void)snprintf(root, sizeof root, "%s", path);
     char *const roots[] = {root, NULL};
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL; found = fts_read(walk)) {
+    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL;
+         found = fts_read(walk)) {
         if (found->fts_info != FTS_D) {
             (void)remove(found->fts_path);
         }
@@ -155,7 +156,8 @@ static void bench_remove(const char *path)
     }
 }
 
-/* A commit an image, as the receive line does when scans come one by one. The store stays for the archive. */
+/* A commit an image, as the receive line does when scans come one by one. The store stays for the
+ * archive. */
 static double bench_blobs(const char *directory, struct blob_store **blobs)
 {
     uint8_t digest[HASH_BYTES];
@@ -171,15 +173,17 @@ static double bench_blobs(const char *directory, struct blob_store **blobs)
     return bench_rate(start_ns);
 }
 
-static double bench_archive(const char *directory, struct bench_source *source, struct blob_store *blobs,
-                            uint32_t deflate_level, double *ratio)
+static double bench_archive(const char *directory, struct bench_source *source,
+                            struct blob_store *blobs, uint32_t deflate_level, double *ratio)
 {
     static const uint8_t pseudonym_key[HASH_BYTES] = {1};
     char path[DURABLE_PATH_BYTES];
     struct archive_result result;
     (void)snprintf(path, sizeof path, "%s/archive-%u", directory, deflate_level);
-    const struct archive_conf conf = {
-        .directory = path, .origin = "bench", .deflate_level = deflate_level, .pseudonym_key = pseudonym_key};
+    const struct archive_conf conf = {.directory = path,
+                                      .origin = "bench",
+                                      .deflate_level = deflate_level,
+                                      .pseudonym_key = pseudonym_key};
     source->next = 0;
     int64_t start_ns = clock_monotonic_ns();
     bench_need(archive_build(&conf, blobs, bench_next, source, &result), "archive");
@@ -202,11 +206,13 @@ static void bench_print(bool as_json, enum figure_name name, const char *words)
     double peer = figures[PLAIN][ROUNDS / 2];
     double value = rounds[ROUNDS / 2];
     if (as_json) {
-        (void)printf("{\"name\":\"%s\",\"value\":%.1f,\"unit\":\"MB/s\",\"peer\":\"plain sequential write and sync\","
-                     "\"peer_value\":%.1f,\"ratio\":%.3f,\"ceiling\":%.1f}\n", words, value, peer, value / peer, peer);
+        (void)printf("{\"name\":\"%s\",\"value\":%.1f,\"unit\":\"MB/s\",\"peer\":\"plain "
+                     "sequential write and sync\","
+                     "\"peer_value\":%.1f,\"ratio\":%.3f,\"ceiling\":%.1f}\n",
+                     words, value, peer, value / peer, peer);
     } else {
-        (void)printf("%-44s %8.1f MB/s  %6.1f..%-7.1f %5.1f %% of a plain write\n", words, value, rounds[0],
-                     rounds[ROUNDS - 1], 100 * value / peer);
+        (void)printf("%-44s %8.1f MB/s  %6.1f..%-7.1f %5.1f %% of a plain write\n", words, value,
+                     rounds[0], rounds[ROUNDS - 1], 100 * value / peer);
     }
 }
 

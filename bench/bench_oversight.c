@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/durable.h"
+#include "bench/port.h"
 #include "oversight/oversight.h"
 
 #define ENTRY_BYTES 300u
@@ -322,7 +323,6 @@ int main(int argc, char **argv)
     bench_log(directory, entries_count, &raw);
     (void)close(raw.fd);
     free(raw.block);
-    char command[300];
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    return system(command) == 0 ? 0 : 1;
+    port_remove_tree(directory);
+    return 0;
 }

@@ -132,8 +132,15 @@ done
 train history --declarations "$demo/history.csv" --mapping config/mappings/customs-import.json
 if [ -d "$shared/parcels" ] && [ -d "$shared/containers" ]; then
   say "training on half of the real scans in $shared"
-  train appearance --images "$shared/parcels/images" --every 2 --offset 0 --scanner-type box-line
-  train appearance --images "$shared/containers/images" --every 2 --offset 0 --scanner-type side-view
+  # Versions of one scan must not straddle the halves: parcels are split by source scan (the name before _jpg.rf.),
+  # containers by time (their names are ordered by it).
+  find "$shared/parcels/images" -name "*.jpg" -printf "%f\n" | sort | awk -v learn="$demo/parcels.learn" -v triage="$demo/parcels.triage" '
+    {split($0, name, "_jpg.rf."); if (!(name[1] in group)) group[name[1]] = groups++
+     print > (group[name[1]] % 2 ? triage : learn)}'
+  find "$shared/containers/images" -name "*.jpg" -printf "%f\n" | sort | awk -v learn="$demo/containers.learn" -v triage="$demo/containers.triage" '
+    {line[NR] = $0} END {for (i = 1; i <= NR; i++) print line[i] > (2 * i > NR ? triage : learn)}'
+  train appearance --images "$shared/parcels/images" --list "$demo/parcels.learn" --scanner-type box-line
+  train appearance --images "$shared/containers/images" --list "$demo/containers.learn" --scanner-type side-view
 else
   echo "SKIP real scans: no folder $shared (TRIAGED_SHARED_DATA names another place)"
 fi
@@ -160,8 +167,8 @@ say "feeding: a simulated port of six modes (trucks, cars, rail, sea, air, mail)
 feed sim sim --count 600 --seed 7 --scale 0.25 --labels "$demo/labels.csv"
 if [ -d "$shared/parcels" ] && [ -d "$shared/containers" ]; then
   say "feeding: the other half of the real scans, and real-shaped declarations"
-  feed parcels images "$shared/parcels/images" --every 2 --offset 1 --mode mail --site post --scanner line-1 --scanner-type box-line
-  feed containers images "$shared/containers/images" --every 2 --offset 1 --mode sea --site quay --scanner portal-1 --scanner-type side-view
+  feed parcels images "$shared/parcels/images" --list "$demo/parcels.triage" --mode mail --site post --scanner line-1 --scanner-type box-line
+  feed containers images "$shared/containers/images" --list "$demo/containers.triage" --mode sea --site quay --scanner portal-1 --scanner-type side-view
   feed declarations declarations "$shared/declarations/valid.csv" --mapping config/mappings/customs-import.json --site customs --limit 2000
 fi
 

@@ -59,7 +59,7 @@ static struct err draw_make_key(struct pipeline *self, const char *day)
     char text[2 * HASH_BYTES + 2];
     random_bytes(self->draw.key, HASH_BYTES);
     hex_encode(self->draw.key, HASH_BYTES, text);
-    text[2 * HASH_BYTES] = '\n';
+    text[(size_t)2 * HASH_BYTES] = '\n';
     text[2 * HASH_BYTES + 1] = '\0';
     err = durable_replace(path, text, strlen(text), 0600);
     explicit_bzero(text, sizeof text);

@@ -248,13 +248,13 @@ static struct err open_memory(struct pipeline *self)
     self->pixels = aligned_alloc(64, self->pixels_capacity);
     self->inputs = calloc(batch, sizeof *self->inputs);
     self->results = calloc(batch, sizeof *self->results);
-    self->items = calloc(batch, sizeof *self->items);
+    self->items = calloc(batch, sizeof(struct join_item *));
     self->declarations = calloc((size_t)batch * SCORE_PARTS_MAX, sizeof *self->declarations);
     self->scans = calloc((size_t)batch * SCORE_PARTS_MAX, sizeof *self->scans);
     self->item_arenas = calloc(batch, sizeof *self->item_arenas);
     self->command_jobs = calloc((size_t)self->conf.ingest_commands, sizeof *self->command_jobs);
     self->arena_bytes =
-        calloc(1, RECORD_ARENA_BYTES * 2 + ENTRY_ARENA_BYTES + batch * item_arena_bytes);
+        calloc(1, (size_t)2 * RECORD_ARENA_BYTES + ENTRY_ARENA_BYTES + batch * item_arena_bytes);
     bool got = self->jobs != NULL && self->pixels != NULL && self->inputs != NULL &&
                self->results != NULL && self->items != NULL && self->declarations != NULL &&
                self->scans != NULL && self->item_arenas != NULL && self->command_jobs != NULL &&
@@ -265,8 +265,8 @@ static struct err open_memory(struct pipeline *self)
     uint8_t *at = self->arena_bytes;
     arena_init(&self->intake_arena, at, RECORD_ARENA_BYTES);
     arena_init(&self->body_arena, at + RECORD_ARENA_BYTES, RECORD_ARENA_BYTES);
-    arena_init(&self->judge_arena, at + 2 * RECORD_ARENA_BYTES, ENTRY_ARENA_BYTES);
-    at += RECORD_ARENA_BYTES * 2 + ENTRY_ARENA_BYTES;
+    arena_init(&self->judge_arena, at + (size_t)2 * RECORD_ARENA_BYTES, ENTRY_ARENA_BYTES);
+    at += (size_t)2 * RECORD_ARENA_BYTES + ENTRY_ARENA_BYTES;
     for (uint32_t i = 0; i < batch; i++) {
         arena_init(&self->item_arenas[i], at + i * item_arena_bytes, item_arena_bytes);
     }

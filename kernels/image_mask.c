@@ -257,7 +257,7 @@ static void cut_dead_runs(const struct image_view *image, const struct image_mas
 {
     size_t lines = shape.columns ? image->width : image->height;
     size_t positions = shape.columns ? image->height : image->width;
-    if (lines < shape.length + 2 * GUARD + 2 || positions == 0) {
+    if (lines < shape.length + (size_t)2 * GUARD + 2 || positions == 0) {
         return;
     }
     shape.position_step = image_reduced_count(positions, POSITIONS_MAX);
@@ -269,7 +269,7 @@ static void cut_dead_runs(const struct image_view *image, const struct image_mas
                                looked_at, rule->line_share) ||
                    run_is_dead(counts.black_possible, counts.black, shape.length, lines, looked_at,
                                rule->line_share);
-        for (size_t j = 0; dead && j < shape.length + 2 * GUARD; j++) {
+        for (size_t j = 0; dead && j < shape.length + (size_t)2 * GUARD; j++) {
             mark_line(image, shape.columns, line - GUARD + j, valid);
         }
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,24 +19,6 @@ static const struct err_row err_rows[ERR_COUNT] = {
 #include "base/err_table.h"
 #undef ERR
 };
-
-const struct err err_none = {ERR_NONE, 0, ""};
-
-struct err err_make(enum err_code code, const char *where)
-{
-    return (struct err){code, 0, where};
-}
-
-struct err err_os(enum err_code code, const char *where)
-{
-    int os_errno = errno;
-    bool is_write = code == ERR_IO || code == ERR_WAL_WRITE || code == ERR_BLOB_WRITE ||
-                    code == ERR_ARCHIVE_WRITE;
-    if (is_write && (os_errno == ENOSPC || os_errno == EDQUOT)) {
-        code = ERR_DISK_FULL;
-    }
-    return (struct err){code, os_errno, where};
-}
 
 enum err_class err_class_of(struct err err)
 {

@@ -7,6 +7,7 @@
  * reading and try again within bounds; HALT evidence could be lost or wrong, answer nothing more
  * and stop. Pure; any thread. */
 
+#include <errno.h>
 #include <stdbool.h>
 
 #define MUST_USE __attribute__((warn_unused_result))
@@ -26,17 +27,28 @@ struct err {
     const char *where; /* static string: the operation that failed; never freed */
 };
 
-/* Static const, not a macro, so that `return err_none;` reads as it is. */
-extern const struct err err_none;
+/* Static const, not a macro, so that `return err_none;` reads as it is. It and the two makers stand
+ * here with their values, so that a static analyser knows which way every `if (err_is(err))` goes.
+ */
+static const struct err err_none = {ERR_NONE, 0, ""};
 
 static inline bool err_is(struct err err)
 {
     return err.code != ERR_NONE;
 }
-struct err err_make(enum err_code code, const char *where);
+static inline struct err err_make(enum err_code code, const char *where)
+{
+    return (struct err){code, 0, where};
+}
 /* With errno as it is now; ENOSPC and EDQUOT become DISK_FULL when code is IO, WAL_WRITE,
  * BLOB_WRITE or ARCHIVE_WRITE. */
-struct err err_os(enum err_code code, const char *where);
+static inline struct err err_os(enum err_code code, const char *where)
+{
+    bool is_write = code == ERR_IO || code == ERR_WAL_WRITE || code == ERR_BLOB_WRITE ||
+                    code == ERR_ARCHIVE_WRITE;
+    bool is_full = errno == ENOSPC || errno == EDQUOT;
+    return (struct err){is_write && is_full ? ERR_DISK_FULL : code, errno, where};
+}
 enum err_class err_class_of(struct err err);
 const char *err_name(enum err_code code);
 const char *err_sentence(enum err_code code);

@@ -101,7 +101,7 @@ void ctl_parse_nothing(struct ctl *ctl, const char *sentence, int argc, char **a
 int ctl_fail(const char *what, struct err err)
 {
     char text[ERR_TEXT_BYTES];
-    fprintf(stderr, "triagectl: %s: %s\n", what, err_text(err, text));
+    (void)fprintf(stderr, "triagectl: %s: %s\n", what, err_text(err, text));
     return CTL_REFUSED;
 }
 
@@ -109,9 +109,9 @@ int ctl_refuse(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("triagectl: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    (void)fputs("triagectl: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
     va_end(arguments);
     return CTL_REFUSED;
 }
@@ -223,7 +223,7 @@ static void take_item(void *arg, uint32_t columns_count, const char *const *name
     (void)columns_count, (void)names;
     struct found_items *found = arg;
     if (found->count++ == 0) {
-        snprintf(found->first, sizeof found->first, "%s", values[0]);
+        (void)snprintf(found->first, sizeof found->first, "%s", values[0]);
     }
 }
 
@@ -241,14 +241,14 @@ bool ctl_find_item(struct state *state, const char *text, uint8_t item[ITEM_ID_B
                                  (uint32_t)strlen(text), true, take_item, &found);
     size_t digits = strlen(text);
     if (!err_is(err) && found.count == 0 && is_hex(text) && digits >= 6 &&
-        digits <= 2 * ITEM_ID_BYTES) {
+        digits <= (size_t)2 * ITEM_ID_BYTES) {
         static const char last[] = "ffffffffffffffffffffffffffffffff";
         char sql[256];
         int even = (int)(digits & ~(size_t)1);
-        snprintf(sql, sizeof sql,
-                 "SELECT item FROM items WHERE item BETWEEN x'%.*s' AND x'%.*s%s'"
-                 " AND lower(hex(item)) LIKE lower(?1) || '%%' LIMIT 2",
-                 even, text, even, text, last + even);
+        (void)snprintf(sql, sizeof sql,
+                       "SELECT item FROM items WHERE item BETWEEN x'%.*s' AND x'%.*s%s'"
+                       " AND lower(hex(item)) LIKE lower(?1) || '%%' LIMIT 2",
+                       even, text, even, text, last + even);
         err = state_query(state, sql, text, (uint32_t)digits, true, take_item, &found);
     }
     if (err_is(err)) {

@@ -284,7 +284,7 @@ static void add_list(json_t *array, const char *role, const char *directory)
             continue;
         }
         char name[256];
-        snprintf(name, sizeof name, "%.*s", (int)(bytes - 4), found->d_name);
+        (void)snprintf(name, sizeof name, "%.*s", (int)(bytes - 4), found->d_name);
         add_key(array, role, name, path);
     }
     if (folder != NULL) {

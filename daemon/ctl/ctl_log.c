@@ -133,7 +133,7 @@ int ctl_log_cat(struct ctl *ctl, int argc, char **argv)
     char path[DURABLE_PATH_BYTES];
     struct err err;
     if (options.public_directory != NULL) {
-        snprintf(path, sizeof path, "%s", options.public_directory);
+        (void)snprintf(path, sizeof path, "%s", options.public_directory);
         err = log_source_open_public(path, &source);
     } else {
         if (!ctl_path(ctl, "wal", path)) {
@@ -201,7 +201,7 @@ int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv)
         json_object_set_new(object, "checkpoint", json_text(text));
         result = json_print(object, true);
     } else {
-        fputs(text, stdout); /* exactly as it lies there: it can be checked as it is */
+        (void)fputs(text, stdout); /* exactly as it lies there: it can be checked as it is */
     }
     free(text);
     return result;

@@ -46,18 +46,19 @@ enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *to)
 {
-    fputs("Usage: triagectl [OPTION...] COMMAND [OPTION...] [ARGUMENT]\n"
-          "Look at, and act on, the referral queue of a triaged daemon; read its log, archive, "
-          "models and keys.\n\n",
-          to);
+    (void)fputs(
+        "Usage: triagectl [OPTION...] COMMAND [OPTION...] [ARGUMENT]\n"
+        "Look at, and act on, the referral queue of a triaged daemon; read its log, archive, "
+        "models and keys.\n\n",
+        to);
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        fprintf(to, "  %-24s%s\n", commands[i].words, commands[i].sentence);
+        (void)fprintf(to, "  %-24s%s\n", commands[i].words, commands[i].sentence);
     }
-    fputs("\nOptions of every command:\n"
-          "  --dir STORE  --config FILE  --endpoint ENDPOINT  --actor NAME  --json\n"
-          "`triagectl COMMAND --help` tells the others; triagectl(1) has examples.\n"
-          "Exit: 0 done, 1 refused, not found or not reachable, 2 usage.\n",
-          to);
+    (void)fputs("\nOptions of every command:\n"
+                "  --dir STORE  --config FILE  --endpoint ENDPOINT  --actor NAME  --json\n"
+                "`triagectl COMMAND --help` tells the others; triagectl(1) has examples.\n"
+                "Exit: 0 done, 1 refused, not found or not reachable, 2 usage.\n",
+                to);
 }
 
 /* How many of argv's words are the command's, 0 when it is another one. */
@@ -89,15 +90,15 @@ static int run_command(struct ctl *ctl, int argc, char **argv, char **whole_argv
                 whole_argv); /* may start this program again: before anything else was done */
         }
         char name[64];
-        snprintf(name, sizeof name, "triagectl %s", commands[i].words);
+        (void)snprintf(name, sizeof name, "triagectl %s", commands[i].words);
         argv[matched - 1] = name; /* argp prints it as the program's name */
         return commands[i].run(ctl, argc - (matched - 1), argv + (matched - 1));
     }
-    fprintf(stderr, "triagectl: no command");
+    (void)fprintf(stderr, "triagectl: no command");
     for (int i = 0; i < argc && i < 3 && argv[i][0] != '-'; i++) {
-        fprintf(stderr, " %s", argv[i]);
+        (void)fprintf(stderr, " %s", argv[i]);
     }
-    fputs("\n\n", stderr);
+    (void)fputs("\n\n", stderr);
     print_help(stderr);
     return CTL_USAGE;
 }
@@ -139,7 +140,7 @@ int main(int argc, char **argv)
     };
     const struct argp_child children[] = {{&ctl_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
     const struct argp argp = {options, parse_leading, "COMMAND", NULL, children, NULL, NULL};
-    setlocale(LC_CTYPE, "");
+    (void)setlocale(LC_CTYPE, "");
     argp_err_exit_status = CTL_USAGE;
     if (!sign_init()) {
         return ctl_refuse("the cryptographic library cannot be used");

@@ -224,7 +224,7 @@ static json_t *file_json(const char *directory, const char *name, json_t *in_for
     json_object_set_new(out, "file", json_text(name));
     struct model_file *file = calloc(1, sizeof *file);
     must(file != NULL);
-    snprintf(path, sizeof path, "%.250s/%.250s", directory, name);
+    (void)snprintf(path, sizeof path, "%.250s/%.250s", directory, name);
     struct err err = model_file_read(path, NULL, file);
     if (err_is(err)) {
         json_object_set_new(out, "name", json_text(err_sentence(err.code)));

@@ -109,7 +109,7 @@ static void add_members(struct table *table, const char *prefix, json_t *object)
     json_object_foreach(object, name, value)
     {
         char path[256];
-        snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", name);
+        (void)snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", name);
         if (json_is_object(value) && strlen(path) < 128) {
             add_members(table, path, value);
             continue;

@@ -148,7 +148,7 @@ static int watch(struct ctl *ctl, struct state *state, const struct queue_option
         uint64_t applied = state_applied(state);
         int64_t now_ns = clock_monotonic_ns();
         if (applied != shown || now_ns - shown_ns >= 10 * NS_PER_S) {
-            fputs(clears ? "\033[H\033[2J" : "", stdout);
+            (void)fputs(clears ? "\033[H\033[2J" : "", stdout);
             int result = print_once(ctl, state, options);
             if (result != CTL_GOOD || fflush(stdout) != 0) {
                 return CTL_REFUSED;

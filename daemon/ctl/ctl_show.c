@@ -108,11 +108,11 @@ static void print_head(json_t *out)
     json_t *decision = json_object_get(out, "decision");
     json_t *referral = json_object_get(out, "referral");
     char line[512];
-    snprintf(line, sizeof line, "%s  (item %s)", member_text(out, "label"),
-             member_text(out, "item"));
+    (void)snprintf(line, sizeof line, "%s  (item %s)", member_text(out, "label"),
+                   member_text(out, "item"));
     text_print(stdout, line, 0, 0);
-    snprintf(line, sizeof line, "%s at %s/%s, first seen %.19sZ", member_text(out, "mode"),
-             member_text(out, "site"), member_text(out, "lane"), member_text(out, "first"));
+    (void)snprintf(line, sizeof line, "%s at %s/%s, first seen %.19sZ", member_text(out, "mode"),
+                   member_text(out, "site"), member_text(out, "lane"), member_text(out, "first"));
     text_print(stdout, line, 0, 0);
     if (decision == NULL) {
         puts("Not decided yet.");
@@ -133,9 +133,10 @@ static void print_head(json_t *out)
     if (referral != NULL) {
         const char *actor = member_text(referral, "actor");
         const char *code = member_text(referral, "code");
-        snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s",
-                 member_text(referral, "state"), member_integer(referral, "version"),
-                 actor[0] == '\0' ? "" : ", by ", actor, code[0] == '\0' ? "" : ", code ", code);
+        (void)snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s",
+                       member_text(referral, "state"), member_integer(referral, "version"),
+                       actor[0] == '\0' ? "" : ", by ", actor, code[0] == '\0' ? "" : ", code ",
+                       code);
         text_print(stdout, line, 0, 0);
     }
 }
@@ -152,7 +153,7 @@ static void print_reasons(json_t *out)
            member_real(score, "probability"), member_real(score, "logit"),
            member_real(score, "quality"), member_integer(score, "entry"));
     if (member_text(score, "unscorable")[0] != '\0') {
-        fputs("            not scorable: ", stdout);
+        (void)fputs("            not scorable: ", stdout);
         text_print(stdout, member_text(score, "unscorable"), 0, 0);
     }
     struct table *table = table_open(columns, 3);
@@ -190,7 +191,7 @@ static void print_list(json_t *out, const struct listed *listed)
     uint32_t count = 0;
     for (const char *at = listed->members; *at != '\0' && count < TABLE_COLUMNS_MAX;) {
         size_t bytes = strcspn(at, " ");
-        snprintf(names[count], sizeof names[count], "%.*s", (int)bytes, at);
+        (void)snprintf(names[count], sizeof names[count], "%.*s", (int)bytes, at);
         columns[count] = (struct table_column){names[count], TABLE_LEFT, 0};
         count++;
         at += bytes + (at[bytes] == ' ');

@@ -37,8 +37,8 @@ static void show_progress(const char *what, uint64_t done, uint64_t total)
     }
     shown_ns = now_ns;
     double share = total == 0 ? 1.0 : (double)done / (double)total;
-    fprintf(stderr, "\r%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")%s", what, 100.0 * share, done, total,
-            is_last ? "\n" : "");
+    (void)fprintf(stderr, "\r%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")%s", what, 100.0 * share, done,
+                  total, is_last ? "\n" : "");
 }
 
 static json_t *report_json(const struct train_report *report)
@@ -134,7 +134,7 @@ static int learn_images(struct ctl *ctl, struct train_appearance *train,
         show_progress("images", i + 1, count);
     }
     if (skipped > 0) {
-        fprintf(stderr, "triagectl: %u images skipped\n", skipped);
+        (void)fprintf(stderr, "triagectl: %u images skipped\n", skipped);
     }
     struct train_report report;
     struct err err = train_appearance_write(train, out, &report);
@@ -348,8 +348,9 @@ static int learn_rows(struct ctl *ctl, struct train_history *train, struct decla
         used++;
         show_progress("bytes of the table", row.end_offset, declaration_csv_bytes(table));
     }
-    fprintf(stderr, "%" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n",
-            used, skipped);
+    (void)fprintf(stderr,
+                  "%" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n",
+                  used, skipped);
     struct train_report reports[2];
     struct err err = train_history_write(train, options->out, &reports[0], &reports[1]);
     return err_is(err) ? ctl_fail(options->out, err) : tell(ctl, reports, 2);

@@ -85,10 +85,10 @@ static int print_line(const struct wire_verdict *verdict)
     char line[1024];
     clock_text(verdict->t_ns, t);
     hex_encode(verdict->item, ITEM_ID_BYTES, item);
-    snprintf(line, sizeof line, "%.19sZ  %-8s %-8s %.8s  %.4f  %s %s/%s  %s  %s", t,
-             verdict->decision, verdict->arm, item, verdict->probability, mode_text(verdict->mode),
-             verdict->site, verdict->lane, verdict->label,
-             verdict->reasons_count > 0 ? verdict->reasons[0].words : "");
+    (void)snprintf(line, sizeof line, "%.19sZ  %-8s %-8s %.8s  %.4f  %s %s/%s  %s  %s", t,
+                   verdict->decision, verdict->arm, item, verdict->probability,
+                   mode_text(verdict->mode), verdict->site, verdict->lane, verdict->label,
+                   verdict->reasons_count > 0 ? verdict->reasons[0].words : "");
     text_print(stdout, line, 0, 0);
     return CTL_GOOD;
 }
@@ -151,7 +151,7 @@ int ctl_watch(struct ctl *ctl, int argc, char **argv)
     if (endpoint[0] == '\0') {
         return ctl_refuse("the configuration names no verdict endpoint");
     }
-    snprintf(daemon_key, sizeof daemon_key, "%s/daemon.key.pub", keys);
+    (void)snprintf(daemon_key, sizeof daemon_key, "%s/daemon.key.pub", keys);
     struct client_feed *feed = NULL;
     struct err err =
         client_feed_open(endpoint, options.key_file,

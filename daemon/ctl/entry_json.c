@@ -25,7 +25,7 @@ static void set_number(json_t *object, const char *name, double value)
 static void set_count(json_t *object, const char *name, uint64_t value)
 {
     char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
+    (void)snprintf(text, sizeof text, "%" PRIu64, value);
     json_object_set_new(object, name, json_text(text));
 }
 

@@ -11,18 +11,18 @@ static const char *or_dash(const char *text)
 
 static void received_words(const struct entry_received *received, char *out, size_t out_bytes)
 {
-    snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s, %s %s/%s, %" PRIu64 " B, %u images",
-             or_dash(received->publisher), or_dash(received->stream), received->sequence,
-             or_dash(received->record_id), mode_text(received->mode), or_dash(received->site),
-             or_dash(received->lane), received->record_bytes, received->images_count);
+    (void)snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s, %s %s/%s, %" PRIu64 " B, %u images",
+                   or_dash(received->publisher), or_dash(received->stream), received->sequence,
+                   or_dash(received->record_id), mode_text(received->mode), or_dash(received->site),
+                   or_dash(received->lane), received->record_bytes, received->images_count);
 }
 
 static void decision_words(const struct entry_decision *decision, char *out, size_t out_bytes)
 {
-    snprintf(out, out_bytes, "%s (%s), probability %.4f, propensity %.4f, %s, %s %s/%s",
-             or_dash(decision->decision), or_dash(decision->arm), decision->probability,
-             decision->propensity, or_dash(decision->label), mode_text(decision->mode),
-             or_dash(decision->site), or_dash(decision->lane));
+    (void)snprintf(out, out_bytes, "%s (%s), probability %.4f, propensity %.4f, %s, %s %s/%s",
+                   or_dash(decision->decision), or_dash(decision->arm), decision->probability,
+                   decision->propensity, or_dash(decision->label), mode_text(decision->mode),
+                   or_dash(decision->site), or_dash(decision->lane));
 }
 
 static void item_words(const struct entry *entry, char *out, size_t out_bytes)
@@ -30,23 +30,23 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
     if (entry->type == ENTRY_SCORE) {
         const struct entry_score *score = &entry->body.score;
         if (score->unscorable != NULL && score->unscorable[0] != '\0') {
-            snprintf(out, out_bytes, "no score: %s", score->unscorable);
+            (void)snprintf(out, out_bytes, "no score: %s", score->unscorable);
         } else {
-            snprintf(out, out_bytes, "probability %.4f from %u parts", score->probability,
-                     score->contributions_count);
+            (void)snprintf(out, out_bytes, "probability %.4f from %u parts", score->probability,
+                           score->contributions_count);
         }
     } else if (entry->type == ENTRY_REFERRAL_DECISION) {
         decision_words(&entry->body.decision, out, out_bytes);
     } else if (entry->type == ENTRY_OFFICER_ACTION) {
         const struct entry_officer_action *action = &entry->body.officer_action;
-        snprintf(out, out_bytes, "%s %s by %s: now %s, version %" PRIu64, or_dash(action->action),
-                 action->code == NULL ? "" : action->code, or_dash(entry->actor),
-                 or_dash(action->to_state), action->version);
+        (void)snprintf(out, out_bytes, "%s %s by %s: now %s, version %" PRIu64,
+                       or_dash(action->action), action->code == NULL ? "" : action->code,
+                       or_dash(entry->actor), or_dash(action->to_state), action->version);
     } else {
         const struct entry_outcome *outcome = &entry->body.outcome;
-        snprintf(out, out_bytes, "%s exam by %s: %s %s", or_dash(outcome->exam_level),
-                 or_dash(entry->actor), or_dash(outcome->result),
-                 outcome->seizure_class == NULL ? "" : outcome->seizure_class);
+        (void)snprintf(out, out_bytes, "%s exam by %s: %s %s", or_dash(outcome->exam_level),
+                       or_dash(entry->actor), or_dash(outcome->result),
+                       outcome->seizure_class == NULL ? "" : outcome->seizure_class);
     }
 }
 
@@ -54,38 +54,39 @@ static void house_words(const struct entry *entry, char *out, size_t out_bytes)
 {
     switch (entry->type) {
     case ENTRY_LOG_OPEN:
-        snprintf(out, out_bytes, "%s", or_dash(entry->body.log_open.origin));
+        (void)snprintf(out, out_bytes, "%s", or_dash(entry->body.log_open.origin));
         break;
     case ENTRY_CONFIG_CHANGE:
-        snprintf(out, out_bytes, "policy %s", or_dash(entry->body.config_change.policy_version));
+        (void)snprintf(out, out_bytes, "policy %s",
+                       or_dash(entry->body.config_change.policy_version));
         break;
     case ENTRY_MODEL_CHANGE:
-        snprintf(out, out_bytes, "%s: %s", or_dash(entry->body.model_change.name),
-                 or_dash(entry->body.model_change.evaluation));
+        (void)snprintf(out, out_bytes, "%s: %s", or_dash(entry->body.model_change.name),
+                       or_dash(entry->body.model_change.evaluation));
         break;
     case ENTRY_ARCHIVE_SEAL:
-        snprintf(out, out_bytes, "%s, entries %" PRIu64 " to %" PRIu64 ", %" PRIu64 " B",
-                 or_dash(entry->body.archive_seal.path), entry->body.archive_seal.first_index,
-                 entry->body.archive_seal.last_index, entry->body.archive_seal.file_bytes);
+        (void)snprintf(out, out_bytes, "%s, entries %" PRIu64 " to %" PRIu64 ", %" PRIu64 " B",
+                       or_dash(entry->body.archive_seal.path), entry->body.archive_seal.first_index,
+                       entry->body.archive_seal.last_index, entry->body.archive_seal.file_bytes);
         break;
     case ENTRY_WAL_RECOVERED:
-        snprintf(out, out_bytes, "%" PRIu64 " unacknowledged bytes cut",
-                 entry->body.wal_recovered.torn_bytes);
+        (void)snprintf(out, out_bytes, "%" PRIu64 " unacknowledged bytes cut",
+                       entry->body.wal_recovered.torn_bytes);
         break;
     case ENTRY_TIME_TICK:
-        snprintf(out, out_bytes,
-                 "%" PRIu64 " scans, %" PRIu64 " declarations, %" PRIu64 " refused so far",
-                 entry->body.time_tick.received_scans, entry->body.time_tick.received_declarations,
-                 entry->body.time_tick.refused);
+        (void)snprintf(out, out_bytes,
+                       "%" PRIu64 " scans, %" PRIu64 " declarations, %" PRIu64 " refused so far",
+                       entry->body.time_tick.received_scans,
+                       entry->body.time_tick.received_declarations, entry->body.time_tick.refused);
         break;
     case ENTRY_DRAW_COMMIT:
-        snprintf(out, out_bytes, "day %s", or_dash(entry->body.draw_commit.day));
+        (void)snprintf(out, out_bytes, "day %s", or_dash(entry->body.draw_commit.day));
         break;
     case ENTRY_DRAW_REVEAL:
-        snprintf(out, out_bytes, "day %s", or_dash(entry->body.draw_reveal.day));
+        (void)snprintf(out, out_bytes, "day %s", or_dash(entry->body.draw_reveal.day));
         break;
     default:
-        snprintf(out, out_bytes, "a type of a later version");
+        (void)snprintf(out, out_bytes, "a type of a later version");
         break;
     }
 }
@@ -98,10 +99,10 @@ void entry_words(const struct entry *entry, char *out, size_t out_bytes)
         received_words(&entry->body.received, out, out_bytes);
         break;
     case ENTRY_RECORD_REFUSED:
-        snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s: %s",
-                 or_dash(entry->body.refused.publisher), or_dash(entry->body.refused.stream),
-                 entry->body.refused.sequence, or_dash(entry->body.refused.name),
-                 or_dash(entry->body.refused.reason));
+        (void)snprintf(out, out_bytes, "%s/%s %" PRIu64 ": %s: %s",
+                       or_dash(entry->body.refused.publisher), or_dash(entry->body.refused.stream),
+                       entry->body.refused.sequence, or_dash(entry->body.refused.name),
+                       or_dash(entry->body.refused.reason));
         break;
     case ENTRY_SCORE:
     case ENTRY_REFERRAL_DECISION:

@@ -120,9 +120,10 @@ static uint8_t *read_from_archive(struct ctl *ctl, const struct chosen *chosen)
     if (state == NULL) {
         return NULL;
     }
-    snprintf(sql, sizeof sql,
-             "SELECT path FROM seals WHERE first_index <= %" PRIu64 " AND last_index >= %" PRIu64,
-             chosen->entry_index, chosen->entry_index);
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT path FROM seals WHERE first_index <= %" PRIu64
+                   " AND last_index >= %" PRIu64,
+                   chosen->entry_index, chosen->entry_index);
     json_t *seals = rows_of(state, sql, "t");
     state_close(&state);
     json_t *seal = json_array_get(seals, 0);
@@ -163,7 +164,7 @@ static uint8_t *read_pixels(struct ctl *ctl, const struct chosen *chosen)
     char name[DURABLE_PATH_BYTES];
     char path[DURABLE_PATH_BYTES];
     blob_path(chosen->sha256, below);
-    snprintf(name, sizeof name, "blobs/%s", below);
+    (void)snprintf(name, sizeof name, "blobs/%s", below);
     if (!ctl_path(ctl, name, path)) {
         return NULL;
     }
@@ -211,7 +212,7 @@ static struct err install_model(struct ctl *ctl, const json_t *item, const char 
                                 struct score *score, struct overlay_map *map)
 {
     char wanted_name[128];
-    snprintf(wanted_name, sizeof wanted_name, APPEARANCE_PREFIX "%s", scanner_type);
+    (void)snprintf(wanted_name, sizeof wanted_name, APPEARANCE_PREFIX "%s", scanner_type);
     size_t index;
     json_t *model;
     json_array_foreach(json_object_get(item, "models"), index, model)
@@ -320,10 +321,11 @@ static int write_picture(struct ctl *ctl, const json_t *item, const struct scan 
     if (err_is(err)) {
         return ctl_fail(path, err);
     }
-    fprintf(stderr,
-            "%s: image %u of the item, %ux%u, as it is and with what stands out: colour is how far "
-            "the load is from normal loads\n",
-            path, chosen->item_image_index + 1, image->width, image->height);
+    (void)fprintf(
+        stderr,
+        "%s: image %u of the item, %ux%u, as it is and with what stands out: colour is how far "
+        "the load is from normal loads\n",
+        path, chosen->item_image_index + 1, image->width, image->height);
     return CTL_GOOD;
 }
 

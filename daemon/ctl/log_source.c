@@ -10,7 +10,7 @@
 #include "proto/note.h"
 
 /* 256 entries of at most 65535 bytes and their lengths. */
-#define BUNDLE_BYTES_MAX (TILE_WIDTH * (65535u + 2u))
+#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (65535u + 2u))
 
 struct log_source {
     struct wal_reader *reader; /* NULL for a public tree */
@@ -84,7 +84,7 @@ struct err log_source_open_public(const char *log_directory, struct log_source *
     if (snprintf(path, sizeof path, "%s/checkpoint", log_directory) >= (int)sizeof path) {
         err = err_make(ERR_ARGUMENT, "path of the log is too long");
     } else {
-        snprintf(self->directory, sizeof self->directory, "%s", log_directory);
+        (void)snprintf(self->directory, sizeof self->directory, "%s", log_directory);
         err = checkpoint_read(path, &self->tree_size, NULL);
     }
     if (err_is(err)) {

@@ -14,7 +14,7 @@
 static bool read_header(const char *text, const char *key, char *out, size_t out_capacity)
 {
     char start[64];
-    snprintf(start, sizeof start, "-- %s: ", key);
+    (void)snprintf(start, sizeof start, "-- %s: ", key);
     const char *at = strstr(text, start);
     if (at == NULL || (at != text && at[-1] != '\n')) {
         return false;
@@ -48,10 +48,10 @@ static char *fill_period(const char *text, const struct metric_period *period)
 {
     char values[2][24] = {"NULL", "NULL"};
     if (period->has_from) {
-        snprintf(values[0], sizeof values[0], "%lld", (long long)period->from_ns);
+        (void)snprintf(values[0], sizeof values[0], "%lld", (long long)period->from_ns);
     }
     if (period->has_to) {
-        snprintf(values[1], sizeof values[1], "%lld", (long long)period->to_ns);
+        (void)snprintf(values[1], sizeof values[1], "%lld", (long long)period->to_ns);
     }
     size_t places = 0;
     for (const char *at = text; (at = strchr(at, ':')) != NULL; at++) {

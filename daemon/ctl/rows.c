@@ -62,7 +62,7 @@ static void take_row(void *arg, uint32_t columns_count, const char *const *names
             name_bytes -= 3;
         }
         char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)name_bytes, names[i]);
+        (void)snprintf(name, sizeof name, "%.*s", (int)name_bytes, names[i]);
         json_object_set_new(object, name, value_json(rows->types[i], values[i]));
     }
     json_array_append_new(rows->array, object);

@@ -71,7 +71,7 @@ void table_cellf(struct table *self, const char *format, ...)
     char text[512];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     table_cell(self, text);
 }
@@ -115,9 +115,9 @@ static void put_text(FILE *to, const char *text, size_t text_bytes)
             bytes = text_bytes - at;
         }
         if (is_control(text + at)) {
-            fputc('?', to);
+            (void)fputc('?', to);
         } else {
-            fwrite(text + at, 1, bytes, to);
+            (void)fwrite(text + at, 1, bytes, to);
         }
         at += bytes;
     }
@@ -126,7 +126,7 @@ static void put_text(FILE *to, const char *text, size_t text_bytes)
 static void put_spaces(FILE *to, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        fputc(' ', to);
+        (void)fputc(' ', to);
     }
 }
 
@@ -168,7 +168,7 @@ void text_print(FILE *to, const char *text, uint32_t width, uint32_t indent)
             put_spaces(to, indent);
         }
         put_text(to, text, bytes);
-        fputc('\n', to);
+        (void)fputc('\n', to);
         text = next;
         first = false;
     } while (*text != '\0');
@@ -293,7 +293,7 @@ static void put_row(const struct table *self, const struct layout *layout, const
             rest[c] = next;
             more |= *next != '\0';
         }
-        fputc('\n', to);
+        (void)fputc('\n', to);
     }
     if (layout->last_under && *rest[last] != '\0') {
         put_under(to, rest[last], layout->widths[last] + UNDER_INDENT);
@@ -341,13 +341,13 @@ void format_age(int64_t ns, char out[TABLE_CELL_BYTES])
         s = 0.0; /* clocks of two machines may differ a little */
     }
     if (s < 90.0) {
-        snprintf(out, TABLE_CELL_BYTES, "%.0f s", s);
+        (void)snprintf(out, TABLE_CELL_BYTES, "%.0f s", s);
     } else if (s < 90.0 * 60.0) {
-        snprintf(out, TABLE_CELL_BYTES, "%.0f min", s / 60.0);
+        (void)snprintf(out, TABLE_CELL_BYTES, "%.0f min", s / 60.0);
     } else if (s < 48.0 * 3600.0) {
-        snprintf(out, TABLE_CELL_BYTES, "%.1f h", s / 3600.0);
+        (void)snprintf(out, TABLE_CELL_BYTES, "%.1f h", s / 3600.0);
     } else {
-        snprintf(out, TABLE_CELL_BYTES, "%.0f d", s / 86400.0);
+        (void)snprintf(out, TABLE_CELL_BYTES, "%.0f d", s / 86400.0);
     }
 }
 
@@ -360,11 +360,11 @@ void format_bytes(uint64_t bytes, char out[TABLE_CELL_BYTES])
         value /= 1024.0;
         unit++;
     }
-    snprintf(out, TABLE_CELL_BYTES, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+    (void)snprintf(out, TABLE_CELL_BYTES, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
 }
 
 void format_share(double share, char out[TABLE_CELL_BYTES])
 {
     double percent = 100.0 * share;
-    snprintf(out, TABLE_CELL_BYTES, percent < 10.0 ? "%.2f%%" : "%.1f%%", percent);
+    (void)snprintf(out, TABLE_CELL_BYTES, percent < 10.0 ? "%.2f%%" : "%.1f%%", percent);
 }

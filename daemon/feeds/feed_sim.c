@@ -172,6 +172,7 @@ static bool parse_number(int key, char *text, struct argp_state *state, struct a
         if (numbers[i].number != NULL) {
             *numbers[i].number = value;
         } else {
+            must(numbers[i].whole != NULL);
             *numbers[i].whole = (uint64_t)value;
         }
         return true;

@@ -61,8 +61,8 @@ void sim_parties_draw(uint64_t seed, enum mode mode, struct rng *rng, struct sim
 
 static void fill_check_digit(enum key_scheme scheme, char *text, size_t at)
 {
-    for (char digit = '0'; digit <= '9'; digit++) {
-        text[at] = digit;
+    for (int digit = '0'; digit <= '9'; digit++) {
+        text[at] = (char)digit;
         if (check_key(scheme, text) == CHECK_GOOD) {
             return;
         }

@@ -109,8 +109,8 @@ struct err sim_scanner_open(const struct sim_scanner_kind *kind, struct sim_scan
     weigh_bins(self, kind->low_kev, self->weights[0]);
     weigh_bins(self, kind->high_kev, self->weights[1]);
     for (uint32_t e = 0; e < kind->bins_count; e++) {
-        self->weights_packed[2 * e] = (float)self->weights[0][e];
-        self->weights_packed[2 * e + 1] = (float)self->weights[1][e];
+        self->weights_packed[(size_t)2 * e] = (float)self->weights[0][e];
+        self->weights_packed[(size_t)2 * e + 1] = (float)self->weights[1][e];
     }
     *out = self;
     return err_none;
@@ -173,7 +173,7 @@ static bool make_band(struct sim_scanner *self, const struct xray_beam *beam, ui
     self->densities = malloc(pixels * SIM_MATERIAL_COUNT * sizeof(float));
     self->transmission = malloc(pixels * 2 * sizeof(float));
     self->workspace = malloc(xray_transmission_workspace_floats(beam) * sizeof(float));
-    self->column_gain = malloc(width * 2u * sizeof(float));
+    self->column_gain = malloc((size_t)width * 2 * sizeof(float));
     if (self->densities == NULL || self->transmission == NULL || self->workspace == NULL ||
         self->column_gain == NULL) {
         free_band(self);

@@ -61,11 +61,13 @@ static void container(struct drawing *self, double x0, double x1, double y0, dou
     plate(self, (double[]){x0, y1 - 10}, (double[]){x1, y1}, 1.2, steel);        /* top rails */
     plate(self, (double[]){x0, y0 + 13}, (double[]){x1, y0 + 16}, 235, plywood); /* floor */
     plate(self, (double[]){x0, y0}, (double[]){x1, y0 + 13}, 1.2, steel);        /* bottom rails */
-    for (double x = x0 + 15; x < x1 - 15; x += 31) {
+    for (uint32_t i = 0; x0 + 15 + 31.0 * i < x1 - 15; i++) {
+        double x = x0 + 15 + 31.0 * i;
         plate(self, (double[]){x, y0}, (double[]){x + 0.5, y0 + 12}, 235,
               steel); /* cross members */
     }
-    for (double x = x0; x <= x1; x += x1 - x0) {
+    for (uint32_t end = 0; end < 2; end++) {
+        double x = end == 0 ? x0 : x1;
         double post = x > x0 ? x - 16 : x;
         plate(self, (double[]){post, y0}, (double[]){post + 16, y1}, 2.4, steel);
         plate(self, (double[]){x > x0 ? x - 2 : x, y0}, (double[]){x > x0 ? x : x + 2, y1}, 40,
@@ -183,7 +185,8 @@ static void build_air(struct drawing *self)
           (struct sim_stuff){SIM_ALUMINIUM, 1.2});
     plate(self, (double[]){20, 16}, (double[]){337, 175}, 0.3, aluminium);
     plate(self, (double[]){20, 174.7}, (double[]){337, 175}, 150, aluminium);
-    for (double x = 20; x < 340; x += 105.6) {
+    for (uint32_t i = 0; i < 4; i++) {
+        double x = 20 + 105.6 * i;
         plate(self, (double[]){x, 16}, (double[]){x + 3, 175}, 2.0, aluminium);
     }
     plate(self, (double[]){0, 2}, (double[]){360, 6}, 160,

@@ -110,7 +110,7 @@ static void tiles_fold(const uint8_t (*hashes)[HASH_BYTES], uint32_t width, uint
     memcpy(row, hashes, (size_t)width * HASH_BYTES);
     for (; width > 1; width /= 2) {
         for (uint32_t i = 0; i < width / 2; i++) {
-            merkle_node(row[2 * i], row[2 * i + 1], row[i]);
+            merkle_node(row[(size_t)2 * i], row[(size_t)2 * i + 1], row[i]);
         }
     }
     memcpy(out, row[0], HASH_BYTES);

@@ -2,10 +2,14 @@
 #include "publisher/crc32c.h"
 
 #include <pthread.h>
+#include <string.h>
 
-/* Eight bytes a step over eight tables: about 2 GB/s without any processor feature, which is enough
- * in front of a disk. The tables are computed at first use: 8 KiB of constants would be eight
- * hundred lines that nobody can review. */
+/* Every record and every pixel passes here, on the way into the spool and out of it. x86 has had an
+ * instruction for this very sum since SSE 4.2: one chain of it does four times what the tables do,
+ * and at 20 MB a scan that is worth its lines.
+ *
+ * Elsewhere eight bytes a step over eight tables. The tables are computed at first use: 8 KiB of
+ * constants would be eight hundred lines that nobody can review. */
 
 static uint32_t crc32c_tables[8][256];
 static pthread_once_t crc32c_once = PTHREAD_ONCE_INIT;
@@ -27,7 +31,7 @@ static void crc32c_fill(void)
     }
 }
 
-uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t bytes_count)
+uint32_t crc32c_add_plain(uint32_t crc, const void *bytes, size_t bytes_count)
 {
     (void)pthread_once(&crc32c_once, crc32c_fill);
     const uint8_t *at = bytes;
@@ -49,3 +53,36 @@ uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t bytes_count)
     }
     return ~crc;
 }
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static uint32_t
+crc32c_add_by_instruction(uint32_t crc, const uint8_t *at, size_t bytes_count)
+{
+    uint64_t wide = ~crc;
+    while (bytes_count >= 8) {
+        uint64_t piece;
+        memcpy(&piece, at, sizeof piece);
+        wide = __builtin_ia32_crc32di(wide, piece);
+        at += 8;
+        bytes_count -= 8;
+    }
+    uint32_t narrow = (uint32_t)wide;
+    while (bytes_count > 0) {
+        narrow = __builtin_ia32_crc32qi(narrow, *at);
+        at++;
+        bytes_count--;
+    }
+    return ~narrow;
+}
+
+uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t bytes_count)
+{
+    return __builtin_cpu_supports("sse4.2") ? crc32c_add_by_instruction(crc, bytes, bytes_count)
+                                            : crc32c_add_plain(crc, bytes, bytes_count);
+}
+#else
+uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t bytes_count)
+{
+    return crc32c_add_plain(crc, bytes, bytes_count);
+}
+#endif

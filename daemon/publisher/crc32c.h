@@ -10,5 +10,8 @@
 
 /* The checksum of what came before (0 at the start) and these bytes. */
 uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t bytes_count);
+/* The same sum without the processor's instruction for it: for processors that lack it, and to test
+ * the other against. */
+uint32_t crc32c_add_plain(uint32_t crc, const void *bytes, size_t bytes_count);
 
 #endif

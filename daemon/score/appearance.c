@@ -42,7 +42,7 @@ MUST_USE struct err appearance_space_init(struct appearance_space *self, size_t 
 {
     size_t pixels_max = width_max * height_max;
     size_t cells_max =
-        pixels_max / (APPEARANCE_STEP * APPEARANCE_STEP) + width_max + height_max + 1;
+        pixels_max / ((size_t)APPEARANCE_STEP * APPEARANCE_STEP) + width_max + height_max + 1;
     struct patch_projection widest = {.feature_count = APPEARANCE_FEATURES,
                                       .embedding_count = APPEARANCE_DIMENSIONS_MAX};
     struct appearance_space made = {
@@ -125,7 +125,7 @@ static size_t drop_air(struct appearance_space *self, size_t rows, double mean_m
     size_t kept = 0;
     for (size_t i = 0; i < rows; i++) {
         const float *features = self->features + i * APPEARANCE_FEATURES;
-        if ((double)features[APPEARANCE_SIDE * APPEARANCE_SIDE] < mean_min) {
+        if ((double)features[(size_t)APPEARANCE_SIDE * APPEARANCE_SIDE] < mean_min) {
             continue;
         }
         if (kept < i) {

@@ -140,7 +140,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
         !read_meaning(model_file_text(file, "meaning"), &read.meaning)) {
         return err_make(ERR_MODEL_UNREADABLE, "appearance model: name or meaning");
     }
-    snprintf(read.name, sizeof read.name, "%s", name);
+    (void)snprintf(read.name, sizeof read.name, "%s", name);
     memcpy(read.sha256, file->sha256, HASH_BYTES);
     struct err err = read_numbers(file, &read);
     err = err_is(err) ? err : read_bank(file, &read);

@@ -128,18 +128,18 @@ void blas_core_force(char **argv)
      * AVX-512 at all. */
     if (better && before != NULL && asked != NULL && strcmp(asked, "Cooperlake") == 0) {
         char was[32];
-        snprintf(was, sizeof was, "%s", before);
+        (void)snprintf(was, sizeof was, "%s", before);
         start_again(argv, "SkylakeX", was);
         setenv(guard_name, was, 1);
     }
     before = getenv(guard_name);
     if (before != NULL) {
-        snprintf(core_text, sizeof core_text, "%s, forced (the library had chosen %s)", running,
-                 before);
+        (void)snprintf(core_text, sizeof core_text, "%s, forced (the library had chosen %s)",
+                       running, before);
     } else if (asked != NULL) {
-        snprintf(core_text, sizeof core_text, "%s, as the environment asks", running);
+        (void)snprintf(core_text, sizeof core_text, "%s, as the environment asks", running);
     } else {
-        snprintf(core_text, sizeof core_text, "%s, the library's own choice", running);
+        (void)snprintf(core_text, sizeof core_text, "%s, the library's own choice", running);
     }
     blas_use_one_thread();
 }

@@ -80,7 +80,7 @@ void fusion_add(struct score_result *result, const char *name, double logit, con
     must(at < ENTRY_CONTRIBUTIONS_MAX && isfinite(logit));
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(result->words[at], SCORE_WORDS_BYTES, format, arguments);
+    (void)vsnprintf(result->words[at], SCORE_WORDS_BYTES, format, arguments);
     va_end(arguments);
     result->score.contributions[at] = (struct entry_contribution){name, logit, result->words[at]};
     result->score.contributions_count++;

@@ -91,7 +91,7 @@ void history_fini(struct history *self);
 MUST_USE struct err history_install(struct history *self, const struct model_file *file);
 
 /* Distinct keys of all entities and pairs of a declaration, HISTORY_ALL first. */
-#define HISTORY_KEYS_MAX (HISTORY_KINDS * RECORD_LINES_MAX)
+#define HISTORY_KEYS_MAX ((size_t)HISTORY_KINDS * RECORD_LINES_MAX)
 uint32_t history_keys(const struct declaration *declaration, uint64_t keys[HISTORY_KEYS_MAX]);
 
 /* One outcome into the live table; outcomes that the installed model has already learnt are passed

@@ -236,7 +236,7 @@ static void code_text(const char *value, char out[16])
     for (size_t i = 0; i < count && plain; i++) {
         plain = isalnum((unsigned char)text[i]) || text[i] == '-' || text[i] == '_';
     }
-    snprintf(out, 16, "%.12s", plain ? text : "(other)");
+    (void)snprintf(out, 16, "%.12s", plain ? text : "(other)");
 }
 
 static void part_text(enum history_part part, const struct declaration *declaration,
@@ -253,18 +253,18 @@ static void part_text(enum history_part part, const struct declaration *declarat
             pseudonym_of(pseudonym_key, part_words[part], part_value(part, declaration, line),
                          pseudonym);
         }
-        snprintf(out, 40, "%s", pseudonym);
+        (void)snprintf(out, 40, "%s", pseudonym);
     } else if (part == PART_HS6) {
-        snprintf(out, 40, "%.4s.%s", digits, strlen(digits) > 4 ? digits + 4 : "");
+        (void)snprintf(out, 40, "%.4s.%s", digits, strlen(digits) > 4 ? digits + 4 : "");
     } else if (part == PART_HS4 || part == PART_HS2) {
-        snprintf(out, 40, "%.*s", part == PART_HS4 ? 4 : 2, digits);
+        (void)snprintf(out, 40, "%.*s", part == PART_HS4 ? 4 : 2, digits);
     } else if (part == PART_TAX_RATE) {
         char rate[24] = "";
         rate_text(line != NULL ? line->tax_rate_percent : -1, rate);
-        snprintf(out, 40, "%s%%", rate);
+        (void)snprintf(out, 40, "%s%%", rate);
     } else {
         code_text(part_value(part, declaration, line), text);
-        snprintf(out, 40, "%.15s", text);
+        (void)snprintf(out, 40, "%.15s", text);
     }
 }
 

@@ -21,8 +21,8 @@ static double held(double value)
 static void add_words(struct quality *quality, const char *words)
 {
     size_t used = strlen(quality->words);
-    snprintf(quality->words + used, sizeof quality->words - used, "%s%s", used > 0 ? ", " : "",
-             words);
+    (void)snprintf(quality->words + used, sizeof quality->words - used, "%s%s",
+                   used > 0 ? ", " : "", words);
 }
 
 void quality_of_image(const struct working *working, struct quality *out)
@@ -41,11 +41,12 @@ void quality_of_image(const struct working *working, struct quality *out)
     }
     char text[48];
     if (statistics.invalid_share > 0.10) {
-        snprintf(text, sizeof text, "%.0f%% of the image invalid", 100 * statistics.invalid_share);
+        (void)snprintf(text, sizeof text, "%.0f%% of the image invalid",
+                       100 * statistics.invalid_share);
         add_words(out, text);
     }
     if (statistics.contrast < contrast_good) {
-        snprintf(text, sizeof text, "contrast only %.3f", statistics.contrast);
+        (void)snprintf(text, sizeof text, "contrast only %.3f", statistics.contrast);
         add_words(out, text);
     }
     double noise_share = statistics.contrast > 0 ? statistics.noise / statistics.contrast : 1;
@@ -53,7 +54,7 @@ void quality_of_image(const struct working *working, struct quality *out)
         add_words(out, "noisy");
     }
     if (statistics.share_above[0] > opaque_share_bad) {
-        snprintf(text, sizeof text, "%.0f%% opaque", 100 * statistics.share_above[0]);
+        (void)snprintf(text, sizeof text, "%.0f%% opaque", 100 * statistics.share_above[0]);
         add_words(out, text);
     }
     out->value = (1 - held(statistics.invalid_share)) * held(statistics.contrast / contrast_good) *

@@ -27,7 +27,7 @@ void say_count(double value, char out[SAY_BYTES])
 void say_about(double value, char out[SAY_BYTES])
 {
     if (!(value >= 1)) {
-        snprintf(out, SAY_BYTES, "0");
+        (void)snprintf(out, SAY_BYTES, "0");
         return;
     }
     double held = value > largest ? largest : value;

@@ -19,7 +19,7 @@ static void name_builtin(struct score_model *model, const char *name, const doub
                          uint32_t count)
 {
     *model = (struct score_model){.builtin = true};
-    snprintf(model->name, sizeof model->name, "%s", name);
+    (void)snprintf(model->name, sizeof model->name, "%s", name);
     fusion_builtin_sha256(name, constants, count, model->sha256);
 }
 
@@ -131,7 +131,7 @@ static void name_installed(struct score_model *model, const char *name,
                            const struct model_file *file)
 {
     *model = (struct score_model){.builtin = false};
-    snprintf(model->name, sizeof model->name, "%s", name);
+    (void)snprintf(model->name, sizeof model->name, "%s", name);
     memcpy(model->sha256, file->sha256, HASH_BYTES);
 }
 
@@ -174,8 +174,8 @@ MUST_USE struct err score_install(struct score *self, const char *path,
     err = err_is(err) ? err : install_file(self, name, &file);
     if (!err_is(err) && what != NULL) {
         memset(what, 0, sizeof *what);
-        snprintf(what->name, sizeof what->name, "%s", name);
-        snprintf(what->evaluation, sizeof what->evaluation, "%s", evaluation);
+        (void)snprintf(what->name, sizeof what->name, "%s", name);
+        (void)snprintf(what->evaluation, sizeof what->evaluation, "%s", evaluation);
         what->file_bytes = file.file_bytes;
     }
     model_file_fini(&file);
@@ -245,7 +245,7 @@ static void declare_unscorable(const struct score_input *input, const struct sco
                       : sight->usable_count == 0
                           ? "no declaration, and no image of its scans can be used"
                           : "no declaration, and no appearance model fits its scans";
-    snprintf(result->unscorable, sizeof result->unscorable, "%s", why);
+    (void)snprintf(result->unscorable, sizeof result->unscorable, "%s", why);
     result->score.unscorable = result->unscorable;
     for (uint32_t i = 0; i < result->score.contributions_count; i++) {
         result->score.contributions[i].logit = 0;

@@ -79,7 +79,7 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
         return err_make(ERR_MEMORY, "train_appearance_open");
     }
     self->conf = *conf;
-    snprintf(self->scanner_type, sizeof self->scanner_type, "%s", conf->scanner_type);
+    (void)snprintf(self->scanner_type, sizeof self->scanner_type, "%s", conf->scanner_type);
     self->conf.scanner_type = self->scanner_type;
     self->training_set = sha256_open();
     self->log_index = calloc(MEASURES_MAX, sizeof(double));
@@ -398,16 +398,17 @@ static struct err write_model(struct train_appearance *self, const struct appear
 {
     char name[APPEARANCE_NAME_BYTES];
     char evaluation[1024];
-    snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
-    snprintf(evaluation, sizeof evaluation,
-             "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
-             ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
-             "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
-             ", error of log mass %.3f; dual-energy ratios %" PRIu32 ", median %.3f, spread %.3f",
-             self->images_count, self->held_out_count, self->sample.rows_seen,
-             self->sample.rows_count, trimmed_count, model->bank_count, model->dimensions,
-             model->image_median, model->image_spread, self->masses_count, model->mass.spread,
-             self->ratios_count, model->ratio_median, model->ratio_spread);
+    (void)snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
+    (void)snprintf(evaluation, sizeof evaluation,
+                   "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
+                   ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
+                   "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
+                   ", error of log mass %.3f; dual-energy ratios %" PRIu32
+                   ", median %.3f, spread %.3f",
+                   self->images_count, self->held_out_count, self->sample.rows_seen,
+                   self->sample.rows_count, trimmed_count, model->bank_count, model->dimensions,
+                   model->image_median, model->image_spread, self->masses_count, model->mass.spread,
+                   self->ratios_count, model->ratio_median, model->ratio_spread);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);

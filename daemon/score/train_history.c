@@ -397,14 +397,15 @@ MUST_USE struct err train_history_write(struct train_history *self, const char *
     }
     const struct fit_figures *figures = &fitted.figures;
     char evaluation[1024];
-    snprintf(evaluation, sizeof evaluation,
-             "rows %" PRIu64 ", finds %" PRIu64 ", entities %" PRIu64 "; last fifth (%" PRIu64
-             " rows, %" PRIu64 " finds) by weights that had not seen it: precision at 5%% %.3f, at "
-             "10%% %.3f, AUC %.3f, log loss %.4f; "
-             "calibration scale %.3f, offset %+.3f",
-             self->rows_count, self->finds_count, self->history.live.used, figures->rows_count,
-             figures->finds_count, figures->precision_5, figures->precision_10, figures->auc,
-             figures->loss, fitted.scale, fitted.offset);
+    (void)snprintf(evaluation, sizeof evaluation,
+                   "rows %" PRIu64 ", finds %" PRIu64 ", entities %" PRIu64 "; last fifth (%" PRIu64
+                   " rows, %" PRIu64
+                   " finds) by weights that had not seen it: precision at 5%% %.3f, at "
+                   "10%% %.3f, AUC %.3f, log loss %.4f; "
+                   "calibration scale %.3f, offset %+.3f",
+                   self->rows_count, self->finds_count, self->history.live.used,
+                   figures->rows_count, figures->finds_count, figures->precision_5,
+                   figures->precision_10, figures->auc, figures->loss, fitted.scale, fitted.offset);
     struct train_model model = {
         .name = "history", .kind = "history", .seed = self->seed, .evaluation = evaluation};
     sha256_finish(self->training_set, model.training_set_sha256);

@@ -10,7 +10,7 @@ MUST_USE struct err train_model_write(const struct train_model *model, struct mo
 {
     char seed[24];
     char digest[HASH_HEX_BYTES];
-    snprintf(seed, sizeof seed, "%" PRIu64, model->seed);
+    (void)snprintf(seed, sizeof seed, "%" PRIu64, model->seed);
     hex_encode(model->training_set_sha256, HASH_BYTES, digest);
     const char *const texts[][2] = {{"name", model->name},
                                     {"kind", model->kind},
@@ -29,8 +29,8 @@ MUST_USE struct err train_model_write(const struct train_model *model, struct mo
     if (err_is(err)) {
         return err;
     }
-    snprintf(written.name, sizeof written.name, "%s", model->name);
-    snprintf(written.evaluation, sizeof written.evaluation, "%s", model->evaluation);
+    (void)snprintf(written.name, sizeof written.name, "%s", model->name);
+    (void)snprintf(written.evaluation, sizeof written.evaluation, "%s", model->evaluation);
     memcpy(written.sha256, file->sha256, HASH_BYTES);
     *report = written;
     return err_none;

@@ -134,7 +134,7 @@ struct err apply_score(struct state *self, const struct entry *entry)
 }
 
 /* Reasons lie in one column, a line each: they are read together and never searched. */
-#define REASONS_BYTES (ENTRY_REASONS_MAX * 512u)
+#define REASONS_BYTES ((size_t)ENTRY_REASONS_MAX * 512)
 
 static void join_reasons(const struct entry_decision *decision, char out[REASONS_BYTES])
 {
@@ -147,7 +147,7 @@ static void join_reasons(const struct entry_decision *decision, char out[REASONS
         }
         size_t bytes = strnlen(reason, 510);
         for (size_t at = 0; at < bytes; at++) {
-            out[used++] = reason[at] == '\n' ? ' ' : reason[at];
+            out[used++] = (char)(reason[at] == '\n' ? ' ' : reason[at]);
         }
     }
     must(used < REASONS_BYTES);

@@ -76,7 +76,7 @@ static int open_reader(const char *path, sqlite3 **connection)
     }
     char wal[DURABLE_PATH_BYTES + 8];
     struct stat found;
-    snprintf(wal, sizeof wal, "%s-wal", path);
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
     bool has_pending = stat(wal, &found) == 0 && found.st_size > 0;
     if (result != SQLITE_CANTOPEN || has_pending || strpbrk(path, "?#%") != NULL ||
         stat(path, &found) != 0) {
@@ -85,7 +85,7 @@ static int open_reader(const char *path, sqlite3 **connection)
     sqlite3_close(*connection);
     *connection = NULL;
     char uri[DURABLE_PATH_BYTES + 32];
-    snprintf(uri, sizeof uri, "file:%s?immutable=1", path);
+    (void)snprintf(uri, sizeof uri, "file:%s?immutable=1", path);
     return sqlite3_open_v2(uri, connection,
                            SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
 }

@@ -219,6 +219,20 @@ def case_disk_full():
     return 0
 
 
+def halves(port, folder, group_of):
+    """Lists of the images that train and of those that are triaged. Versions of one scan (same group) never straddle the
+    two; without groups the names are in the order of time, and the earlier half trains."""
+    names = sorted(file.name for file in (SHARED / folder / "images").iterdir())
+    groups = sorted({group_of(name) for name in names}) if group_of else names
+    half = {group: number % 2 if group_of else number * 2 // len(groups) for number, group in enumerate(groups)}
+    lists = {}
+    for number, use in enumerate(("learn", "triage")):
+        lists[use] = port.directory / f"{folder}.{use}"
+        lists[use].write_text("".join(f"{name}\n" for name in names
+                                      if half[group_of(name) if group_of else name] == number))
+    return lists
+
+
 def case_real():
     """Real scans and declarations: half of the images train, the other half is triaged."""
     if not SHARED.is_dir():
@@ -227,18 +241,23 @@ def case_real():
     with Port() as port:
         port.start()
         models = port.directory / "models"
-        images = SHARED / "parcels" / "images"
-        port.ctl("model", "train", "appearance", "--images", images, "--scanner-type", "parcel-line", "--every", "4",
-                 "--offset", "0", "--out", models, timeout=600)
+        lists = {"parcels": halves(port, "parcels", lambda name: name.split("_jpg.rf.")[0]),
+                 "containers": halves(port, "containers", None)}
+        for folder, scanner_type in (("parcels", "box-line"), ("containers", "side-view")):
+            port.ctl("model", "train", "appearance", "--images", SHARED / folder / "images", "--scanner-type",
+                     scanner_type, "--list", lists[folder]["learn"], "--out", models, timeout=600)
         port.ctl("model", "train", "history", "--declarations", SHARED / "declarations" / "train.csv", "--mapping",
                  SOURCE / "config" / "mappings" / "customs-import.json", "--out", models, timeout=600)
         for file in sorted(models.glob("*.h5")):
             port.ctl("model", "install", file)
-        scans = port.feed("images", images, "--every", "4", "--offset", "2", "--mode", "mail", "--site", "post",
-                          "--scanner", "line-1", "--scanner-type", "parcel-line", stream="parcels")
+        scans = port.feed("images", SHARED / "parcels" / "images", "--list", lists["parcels"]["triage"], "--mode", "mail",
+                          "--site", "post", "--scanner", "line-1", "--scanner-type", "box-line", stream="parcels")
+        boxes = port.feed("images", SHARED / "containers" / "images", "--list", lists["containers"]["triage"], "--mode",
+                          "sea", "--site", "quay", "--scanner", "portal-1", "--scanner-type", "side-view",
+                          stream="containers")
         rows = port.feed("declarations", SHARED / "declarations" / "valid.csv", "--mapping",
                          SOURCE / "config" / "mappings" / "customs-import.json", "--limit", "1500", stream="manifests")
-        must(scans["refused"] == 0 and rows["refused"] == 0, f"{scans} {rows}")
+        must(scans["refused"] + boxes["refused"] + rows["refused"] == 0, f"{scans} {boxes} {rows}")
         must(rows["acknowledged"] == 1500, f"{rows}")
         port.await_judged()
         queue = port.ctl_json("queue", "--limit", "500")
@@ -247,7 +266,7 @@ def case_real():
         must("exam" in words, "no reason from history")
         port.stop()
         port.verify()
-        print(f"{scans['acknowledged']} scans, {rows['acknowledged']} declarations, {len(queue)} referred")
+        print(f"{scans['acknowledged']} parcels, {boxes['acknowledged']} containers, {rows['acknowledged']} declarations, {len(queue)} referred")
     return 0
 
 
