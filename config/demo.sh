@@ -26,6 +26,20 @@ fail() {
   echo "demo: $*" >&2
   exit 1
 }
+# Wait for a command to succeed, at most so many seconds; the daemon must live, and every ten seconds a line says that it goes on.
+await() { # seconds, what is waited for, command...
+  deadline=$(($(date +%s) + $1))
+  awaited=$2
+  shift 2
+  next_line=$(($(date +%s) + 10))
+  until "$@" >/dev/null 2>&1; do
+    now=$(date +%s)
+    kill -0 "$daemon" 2>/dev/null || { tail -5 "$demo/daemon.log" >&2; fail "the daemon ended; its lines are in $demo/daemon.log"; }
+    [ "$now" -lt "$deadline" ] || fail "waited too long for $awaited; the daemon's lines are in $demo/daemon.log"
+    [ "$now" -lt "$next_line" ] || { echo "  waiting for $awaited"; next_line=$((now + 10)); }
+    sleep 0.2
+  done
+}
 
 say "packages"
 sh config/setup.sh build
@@ -140,13 +154,7 @@ stop_daemon() {
   wait "$daemon" 2>/dev/null || true
 }
 trap stop_daemon EXIT
-tries=0
-until ctl health >/dev/null 2>&1; do
-  tries=$((tries + 1))
-  kill -0 "$daemon" 2>/dev/null || { tail -5 "$demo/daemon.log" >&2; fail "the daemon ended; its lines are in $demo/daemon.log"; }
-  [ "$tries" -lt 300 ] || fail "the daemon did not answer in 30 s; its lines are in $demo/daemon.log"
-  sleep 0.1
-done
+await 60 "the daemon's first answer" ctl health
 installed=0
 for model in "$demo"/models/*.h5; do
   ctl model install "$model" >/dev/null
@@ -165,13 +173,14 @@ if [ -d "$shared/parcels" ] && [ -d "$shared/containers" ]; then
 fi
 
 say "waiting for the last decision"
-tries=0
-while ! ctl health --json | grep -q '"held_items": *0'; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 600 ] || fail "items are still held after 60 s"
-  sleep 0.1
-done
-sleep 1
+# everything in the log is judged, and no item is held for what is missing; twice, because a hold may just have ended
+all_decided() {
+  ctl health --json | awk '/"log_entries":/ {entries = $2} /"judged":/ {judged = $2} /"held_items":/ {held = $2}
+    END {exit !(entries != "" && entries + 0 == judged + 0 && held + 0 == 0)}'
+}
+await 180 "the last decision" all_decided
+sleep 0.5
+await 180 "the last decision" all_decided
 
 # ---- officers at work: exams whose outcome is the simulator's ground truth ---------------------------------------------
 say "exams: the first 60 of the queue are opened; the simulator's ground truth says what is found"
@@ -194,12 +203,8 @@ fi
 
 say "sealing the archive, stopping the daemon"
 ctl archive seal >/dev/null
-tries=0
-until ctl archive list | grep -q '\.h5'; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 300 ] || fail "no archive file after 60 s"
-  sleep 0.2
-done
+has_archive_file() { ctl archive list --json | grep -q '"path"'; }
+await 300 "the archive file" has_archive_file
 ctl archive list
 if [ $keep = yes ]; then
   trap - EXIT

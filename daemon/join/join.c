@@ -330,7 +330,7 @@ enum join_result join_add(struct join *self, const struct join_record *record, u
     int32_t index = join_find(self, key_hash, record);
     if (index == JOIN_NONE) {
         const struct join_memory *memory = join_recall(self, key_hash);
-        double late_s = memory == NULL ? 0 : (double)(record->t_ns - memory->decided_ns) * 1e-9;
+        double late_s = memory == NULL ? 0 : (double)(record->t_ns - memory->decided_ns) / 1e9;
         if (memory != NULL && late_s <= self->modes[record->mode].late_s) {
             memcpy(late_item, memory->id, ITEM_ID_BYTES);
             return JOIN_LATE;
