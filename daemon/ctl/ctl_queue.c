@@ -16,6 +16,8 @@
 /* The officer's list: what next, and why this one. */
 
 #define QUEUE_LIMIT_MAX 10000u
+#define LABEL_SHOWN \
+    20u /* characters; some images have file names as labels: show and JSON have them whole */
 
 struct queue_options {
     const char *mode;
@@ -70,7 +72,11 @@ static void add_row(struct table *table, const struct state_queue_row *row, uint
     format_age(now_ns - row->decided_ns, age);
     table_cellf(table, "%u", rank);
     table_cellf(table, "%.8s", item);
-    table_cell(table, row->label);
+    if (strlen(row->label) > LABEL_SHOWN) {
+        table_cellf(table, "%.*s...", (int)LABEL_SHOWN - 3, row->label);
+    } else {
+        table_cell(table, row->label);
+    }
     table_cell(table, row->mode);
     table_cellf(table, "%s%s%s", row->site, row->lane[0] == '\0' ? "" : "/", row->lane);
     table_cellf(table, "%.4f", row->probability);
@@ -86,10 +92,10 @@ static int print_table(const struct state_queue_row *rows, uint32_t count,
                        const struct queue_options *options)
 {
     static const struct table_column columns[] = {
-        {"#", TABLE_RIGHT, 0},    {"ITEM", TABLE_LEFT, 5},        {"LABEL", TABLE_LEFT, 0},
-        {"MODE", TABLE_LEFT, 0},  {"SITE/LANE", TABLE_LEFT, 3},   {"SCORE", TABLE_RIGHT, 0},
-        {"ARM", TABLE_LEFT, 0},   {"PROPENSITY", TABLE_RIGHT, 0}, {"AGE", TABLE_RIGHT, 2},
-        {"STATE", TABLE_LEFT, 1}, {"VERSION", TABLE_RIGHT, 4},    {"REASONS", TABLE_LEFT, 0},
+        {"#", TABLE_RIGHT, 0},    {"ITEM", TABLE_LEFT, 1},        {"LABEL", TABLE_LEFT, 0},
+        {"MODE", TABLE_LEFT, 0},  {"SITE/LANE", TABLE_LEFT, 4},   {"SCORE", TABLE_RIGHT, 0},
+        {"ARM", TABLE_LEFT, 0},   {"PROPENSITY", TABLE_RIGHT, 0}, {"AGE", TABLE_RIGHT, 3},
+        {"STATE", TABLE_LEFT, 2}, {"VERSION", TABLE_RIGHT, 5},    {"REASONS", TABLE_LEFT, 0},
     };
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {
