@@ -166,6 +166,7 @@ static void archive_step_back(void)
 void *archive_line(void *arg)
 {
     struct pipeline *self = arg;
+    (void)pthread_setname_np(pthread_self(), "archive");
     archive_step_back();
     static struct archive_source source; /* one archiver a process; too large for a stack */
     memset(&source, 0, sizeof source);

@@ -64,6 +64,7 @@ static struct err receive_turn(struct pipeline *self)
 static void *receive_line(void *arg)
 {
     struct pipeline *self = arg;
+    (void)pthread_setname_np(pthread_self(), "receive");
     while (!atomic_load(&self->stopping) && !pipeline_failed(self)) {
         struct err err = receive_turn(self);
         if (err_is(err)) {
@@ -110,6 +111,7 @@ static struct err intake_turn(struct pipeline *self)
 static void *intake_line(void *arg)
 {
     struct pipeline *self = arg;
+    (void)pthread_setname_np(pthread_self(), "intake");
     while (!pipeline_failed(self) &&
            !(queue_is_stopped(self->intake) && queue_depth(self->intake) == 0)) {
         struct err err = intake_turn(self);
@@ -198,6 +200,7 @@ static struct err judge_turn(struct pipeline *self)
 static void *judge_line(void *arg)
 {
     struct pipeline *self = arg;
+    (void)pthread_setname_np(pthread_self(), "judge");
     while (!atomic_load(&self->stop_judge) && !pipeline_failed(self)) {
         struct err err = judge_turn(self);
         if (err_is(err)) {

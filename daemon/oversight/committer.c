@@ -116,6 +116,7 @@ static void committer_answer(struct oversight *self, uint32_t count)
 void *committer_run(void *oversight)
 {
     struct oversight *self = oversight;
+    (void)pthread_setname_np(pthread_self(), "commit");
     for (;;) {
         uint32_t count = committer_take(self);
         if (count == 0) {
@@ -171,6 +172,7 @@ static bool publisher_wait(struct oversight *self, int64_t last_ns)
 void *publisher_run(void *oversight)
 {
     struct oversight *self = oversight;
+    (void)pthread_setname_np(pthread_self(), "checkpoint");
     int64_t last_ns = clock_monotonic_ns();
     must(pthread_mutex_lock(&self->lock) == 0);
     while (publisher_wait(self, last_ns)) {

@@ -83,6 +83,7 @@ static struct err spare_prepare(struct wal_spare *self)
 static void *spare_run(void *argument)
 {
     struct wal_spare *self = argument;
+    (void)pthread_setname_np(pthread_self(), "wal-spare");
     must(pthread_mutex_lock(&self->lock) == 0);
     for (;;) {
         while (self->state != SPARE_WANTED && !self->stopping) {

@@ -15,7 +15,7 @@
 
 #include "base/counter.h"
 
-static bool test_well;
+static _Atomic bool test_well; /* set here, read by the console's thread */
 static char test_page[1 << 17];
 
 static bool test_health(void *arg, char *out, uint32_t out_capacity)

@@ -161,6 +161,29 @@ def case_refusals():
         print("refused:", ", ".join(sorted(set(wanted.values()))))
 
 
+def allocations(count):
+    """What the daemon's own code allocated, by thread, while it took in this many declarations and some scans."""
+    with Port() as port:
+        port.start(program=BIN.parent / "tests" / "triaged_counted")
+        for stream, more in (("declarations", ("--seed", 8, "--count", count, "--modes", "mail", "--declarations-only")),
+                             ("scans", ("--seed", 9, "--count", count // 20, "--modes", "truck,mail", "--scale", "0.2"))):
+            summary = port.feed("sim", *more, stream=stream)
+            must(summary["refused"] == 0 and summary["waiting"] == 0, f"not everything was taken: {summary}")
+        port.await_judged()
+        port.stop()
+        lines = [line.split() for line in port.daemon_log().splitlines() if line.startswith("allocations ")]
+        return {words[1][7:]: int(words[2][6:]) for words in lines}
+
+
+def case_allocations():
+    """However much comes, the receive line allocates nothing but, once, a hash context for a thread."""
+    few, many = allocations(100), allocations(1000)
+    print(f"allocations with 100 declarations {few}, with 1,000 {many}")
+    must(set(few) == set(many) == {"receive", "intake", "commit", "judge"}, "not every thread was counted")
+    for thread in ("receive", "intake", "commit"):
+        must(many[thread] <= 1, f"thread {thread} allocated {many[thread]} times")
+
+
 def mount(place, size):
     place.mkdir(parents=True, exist_ok=True)
     return run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place, check=False).returncode == 0

@@ -87,10 +87,10 @@ class Port:
 
     # ---- the daemon
 
-    def start(self, wait=True, prefix=()):
+    def start(self, wait=True, prefix=(), program=BIN / "triaged"):
         self.starts += 1
         log = open(self.directory / f"daemon-{self.starts}.log", "wb")
-        self.daemon = subprocess.Popen([*map(str, prefix), str(BIN / "triaged"), "--config", str(self.config)],
+        self.daemon = subprocess.Popen([*map(str, prefix), str(program), "--config", str(self.config)],
                                        stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         if wait:

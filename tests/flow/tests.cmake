@@ -3,9 +3,17 @@
 add_executable(flow_bad_publisher flow/flow_bad_publisher.c)
 set_target_properties(flow_bad_publisher PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 target_link_libraries(flow_bad_publisher PRIVATE triage_publisher PkgConfig::ZMQ)
+# The daemon once more, counting what its own code allocates.
+file(GLOB counted_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/daemon/*.c)
+get_target_property(counted_libraries triaged LINK_LIBRARIES)
+add_executable(triaged_counted ${counted_sources} flow/count_allocations.c)
+set_target_properties(triaged_counted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(triaged_counted PRIVATE ${counted_libraries})
+target_link_options(triaged_counted PRIVATE
+  -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup)
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(case life kill refusals disk_full real)
+  foreach(case life kill refusals allocations disk_full real)
     add_test(NAME flow.${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/flow.py ${case})
     set_tests_properties(flow.${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
