@@ -28,7 +28,7 @@
 
 #define PIPELINE_BATCH 256u
 #define PIPELINE_PATH_BYTES 512u
-#define JUDGE_ENTRIES 512u /* applied in one transaction of the read model */
+#define JUDGE_ENTRIES 128u /* applied in one transaction of the read model */
 
 /* Keys of the port, read once; wiped at close. */
 struct keys {

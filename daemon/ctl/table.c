@@ -217,6 +217,7 @@ static void hide_columns(const struct table *self, uint32_t width, struct layout
 
 static void lay_out(const struct table *self, uint32_t width, struct layout *layout)
 {
+    must(self->columns_count > 0 && self->columns_count <= TABLE_COLUMNS_MAX);
     uint32_t last = self->columns_count - 1;
     *layout = (struct layout){0};
     for (uint32_t c = 0; c < self->columns_count; c++) {
@@ -273,6 +274,7 @@ static void put_under(FILE *to, const char *text, uint32_t width)
 static void put_row(const struct table *self, const struct layout *layout, const char *const *cells,
                     FILE *to)
 {
+    must(self->columns_count > 0 && self->columns_count <= TABLE_COLUMNS_MAX);
     const char *rest[TABLE_COLUMNS_MAX];
     uint32_t last = self->columns_count - 1;
     uint32_t beside = layout->last_under ? last : self->columns_count;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port of entry in a temporary folder: keys, configuration, a real daemon and real feeds. Used by the flow tests."""
+import http.client
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TRIAGED_BUILD", SOURCE / "build")).resolve()
@@ -110,6 +112,26 @@ class Port:
 
     def health(self):
         return json.loads(self.ctl("health", "--json").stdout)
+
+    def accepted(self):
+        """Records accepted by this process of the daemon so far; 0 when nobody answers yet."""
+        try:
+            with urllib.request.urlopen(self.http + "/metrics", timeout=10) as page:
+                for line in page.read().decode().splitlines():
+                    if line.startswith("triaged_records_accepted_total "):
+                        return int(line.rsplit(" ", 1)[1])
+        except (OSError, http.client.HTTPException):
+            pass
+        return 0
+
+    def await_accepted(self, count, timeout=120):
+        end = time.monotonic() + timeout
+        while self.accepted() < count:
+            if self.daemon.poll() is not None:
+                raise Failure(f"the daemon ended with {self.daemon.returncode}:\n{self.daemon_log()[-4000:]}")
+            if time.monotonic() > end:
+                raise Failure(f"{count} records were not accepted in time:\n{self.daemon_log()[-4000:]}")
+            time.sleep(0.005)
 
     def await_judged(self, timeout=300):
         """Until every durable entry is applied, nothing is held and nothing more comes."""
