@@ -246,6 +246,17 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
     return well;
 }
 
+/* On the receive thread, which owns the sockets: the page is made of counters alone. */
+void command_health(struct pipeline *self, struct ingest_command *command)
+{
+    char json[4096] = "";
+    counter_add(COUNTER_commands, 1);
+    struct wire_answer answer = {
+        .request_id = command->command.request_id, .name = "", .reason = "", .json = json};
+    answer.done = pipeline_health(self, json, sizeof json);
+    ingest_answer_command(self->ingest, command, &answer);
+}
+
 static struct err command_archive(struct pipeline *self, struct command_job *job)
 {
     if (!self->conf.archive_enabled) {
@@ -273,9 +284,6 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_referral(self, job);
     case ORDER_MODEL:
         return command_model(self, job);
-    case ORDER_HEALTH:
-        job->answer.done = pipeline_health(self, job->json, sizeof job->json);
-        return command_answer(self, job);
     case ORDER_CHECKPOINT: {
         struct err err = oversight_publish(self->oversight);
         job->answer.done = true;
@@ -283,6 +291,7 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
     }
     case ORDER_ARCHIVE:
         return command_archive(self, job);
+    case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;
     }

@@ -253,13 +253,13 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
     return oversight_submit(self->oversight, drafts, 2);
 }
 
-/* Score items [first, first + count) of the batch as one, decide them, let them go. */
-static struct err judge_flush(struct pipeline *self, uint32_t first, uint32_t count)
+/* Score the first items of the batch as one, decide them, let them go. */
+static struct err judge_flush(struct pipeline *self, uint32_t count)
 {
     int64_t start_ns = clock_monotonic_ns();
-    score_items(self->score, self->inputs + first, self->results + first, count);
+    score_items(self->score, self->inputs, self->results, count);
     stage_took(STAGE_score, clock_monotonic_ns() - start_ns);
-    for (uint32_t i = first; i < first + count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct err err = judge_decide(self, self->items[i], &self->inputs[i], &self->results[i]);
         if (err_is(err)) {
             return err;
@@ -280,28 +280,39 @@ static void judge_open_input(struct pipeline *self, uint32_t place)
     }
 }
 
+/* Whether one more item fits into the batch: pixels are bounded by memory, scans by time. */
+static bool judge_has_room(const struct pipeline *self, const struct score_input *input,
+                           uint64_t used_bytes, uint32_t scans)
+{
+    return input->scans_count == 0 ||
+           (scans + input->scans_count <= (uint32_t)self->conf.judge_scans &&
+            judge_payload_bytes(input) <= self->pixels_capacity - used_bytes);
+}
+
 struct err judge_items(struct pipeline *self, uint32_t *decided)
 {
     uint32_t count =
         join_take_ready(self->join, clock_utc_ns(), self->items, (uint32_t)self->conf.judge_batch);
-    uint32_t first = 0;
     uint64_t used_bytes = 0;
+    uint32_t scans = 0;
+    uint32_t taken = 0;
     struct err err = err_none;
-    for (uint32_t i = 0; !err_is(err) && i < count; i++) {
-        judge_open_input(self, i);
-        if (i > first &&
-            judge_payload_bytes(&self->inputs[i]) > self->pixels_capacity - used_bytes) {
-            err = judge_flush(self, first, i - first);
-            first = i;
-            used_bytes = 0;
+    while (!err_is(err) && taken < count) {
+        judge_open_input(self, taken);
+        /* The first one is taken whatever it holds: it would never fit better. */
+        if (taken > 0 && !judge_has_room(self, &self->inputs[taken], used_bytes, scans)) {
+            break;
         }
-        if (!err_is(err)) {
-            err = judge_load_pixels(self, &self->inputs[i], &used_bytes);
-        }
+        scans += self->inputs[taken].scans_count;
+        err = judge_load_pixels(self, &self->inputs[taken], &used_bytes);
+        taken++;
     }
-    if (!err_is(err) && count > first) {
-        err = judge_flush(self, first, count - first);
+    for (uint32_t i = count; i > taken; i--) { /* the rest waits in its order */
+        join_put_back(self->join, self->items[i - 1]);
     }
-    *decided = count;
+    if (!err_is(err) && taken > 0) {
+        err = judge_flush(self, taken);
+    }
+    *decided = taken;
     return err;
 }

@@ -55,7 +55,12 @@ static struct err receive_turn(struct pipeline *self)
         err = queue_put(self->intake, arrivals[i]); /* as many places as arrivals: never waits */
     }
     for (uint32_t i = 0; !err_is(err) && i < commands_count; i++) {
-        err = queue_put(self->commands, commands[i]);
+        /* How the daemon is must be known above all when the judge line is busy. */
+        if (commands[i]->command.order == ORDER_HEALTH) {
+            command_health(self, commands[i]);
+        } else {
+            err = queue_put(self->commands, commands[i]);
+        }
     }
     receive_answer(self, 0);
     return err;

@@ -193,6 +193,7 @@ MUST_USE struct err draw_day_renew(struct pipeline *self);
 MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
 
 /* command.c: one command of an officer or operator, answered through done. */
+void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity);
 

@@ -56,6 +56,8 @@ CONF_BOOL(judge, enabled, 1, 0,
           "score and decide; when off, records are received and kept, and judged after a restart "
           "with it on")
 CONF_INT(judge, batch, 64, 1, 1024, "items", 0, "items scored at a time")
+CONF_INT(judge, scans, 8, 1, 1024, "scans", 0,
+         "scans scored at a time: an officer's command waits for no more than these")
 CONF_INT(judge, pixels_mib, 256, 16, 65536, "MiB", 0,
          "pixels loaded at a time; images of one item beyond it are not looked at")
 CONF_INT(judge, working_height, 256, 64, 4096, "pixels", 0,

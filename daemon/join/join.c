@@ -182,6 +182,19 @@ static void line_append(struct join *self, struct join_line *line, int32_t index
     line->last = index;
 }
 
+static void line_prepend(struct join *self, struct join_line *line, int32_t index)
+{
+    struct join_slot *slot = &self->slots[index];
+    slot->previous_in_line = JOIN_NONE;
+    slot->next_in_line = line->first;
+    if (line->first != JOIN_NONE) {
+        self->slots[line->first].previous_in_line = index;
+    } else {
+        line->last = index;
+    }
+    line->first = index;
+}
+
 static void line_remove(struct join *self, struct join_line *line, int32_t index)
 {
     struct join_slot *slot = &self->slots[index];
@@ -427,11 +440,23 @@ void join_remember(struct join *self, enum mode mode, const char *site, const ch
     join_remember_hash(self, join_hash(mode, site, key), id, decided_ns);
 }
 
+/* item is the slot's first member */
+static int32_t join_index_of(const struct join *self, const struct join_item *item)
+{
+    int32_t index = (int32_t)((const struct join_slot *)(const void *)item - self->slots);
+    must(index >= 0 && (uint32_t)index < self->conf.items_max && self->slots[index].ready);
+    return index;
+}
+
+void join_put_back(struct join *self, struct join_item *item)
+{
+    line_prepend(self, &self->ready, join_index_of(self, item));
+}
+
 void join_release(struct join *self, struct join_item *item, int64_t decided_ns)
 {
-    struct join_slot *slot = (struct join_slot *)(void *)item; /* item is the slot's first member */
-    int32_t index = (int32_t)(slot - self->slots);
-    must(index >= 0 && (uint32_t)index < self->conf.items_max && slot->ready);
+    int32_t index = join_index_of(self, item);
+    struct join_slot *slot = &self->slots[index];
     join_remember_hash(self, slot->key_hash, item->id, decided_ns);
     int32_t *link = &self->buckets[slot->key_hash & self->buckets_mask];
     while (*link != index) {

@@ -82,6 +82,8 @@ enum join_result join_add(struct join *self, const struct join_record *record, u
  */
 uint32_t join_take_ready(struct join *self, int64_t now_ns, struct join_item **out,
                          uint32_t capacity);
+/* An item that was taken and not decided stands first in line again. */
+void join_put_back(struct join *self, struct join_item *item);
 /* The item is decided: remember its key, free the rest. */
 void join_release(struct join *self, struct join_item *item, int64_t decided_ns);
 /* Restart: an item that the log has decided already. */

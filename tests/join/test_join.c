@@ -191,6 +191,31 @@ static void full_table_lets_the_oldest_through_and_loses_none(void **state)
     join_close(&join);
 }
 
+static void item_put_back_stands_first_again(void **state)
+{
+    (void)state;
+    struct join *join = open_join(16, 1 << 20, 16);
+    struct join_item *items[4];
+    const char *const keys[] = {"A", "B", "C"};
+    for (int i = 0; i < 3; i++) {
+        (void)add(join, RECORD_DECLARATION, MODE_MAIL, keys[i], i);
+    }
+    assert_int_equal(join_take_ready(join, 3, items, 4), 3);
+    for (int i = 2; i > 0; i--) { /* the later one first, so that the order stays */
+        join_put_back(join, items[i]);
+    }
+    join_release(join, items[0], 3);
+    (void)add(join, RECORD_DECLARATION, MODE_MAIL, "D", 4);
+    assert_int_equal(join_take_ready(join, 4, items, 4), 3);
+    assert_string_equal(items[0]->key, "B");
+    assert_string_equal(items[1]->key, "C");
+    assert_string_equal(items[2]->key, "D");
+    join_put_back(join, items[2]); /* into an empty line */
+    assert_int_equal(join_take_ready(join, 4, items + 2, 1), 1);
+    assert_string_equal(items[2]->key, "D");
+    join_close(&join);
+}
+
 static void byte_bound_holds(void **state)
 {
     (void)state;
@@ -231,6 +256,7 @@ int main(void)
         cmocka_unit_test(same_key_after_the_late_time_is_a_new_item),
         cmocka_unit_test(identity_is_fixed_by_the_first_record),
         cmocka_unit_test(full_table_lets_the_oldest_through_and_loses_none),
+        cmocka_unit_test(item_put_back_stands_first_again),
         cmocka_unit_test(byte_bound_holds),
         cmocka_unit_test(more_parts_than_fit_are_bounded),
     };
