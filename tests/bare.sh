@@ -11,7 +11,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 source=$(pwd)
-mirror=${MIRROR:-}
+mirror=${MIRROR:-} # none: the one debootstrap comes with
 shared=
 keep=no
 what=demo
@@ -55,8 +55,8 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-say "a minimal Debian 12 in $root, "
-debootstrap --variant=minbase bookworm "$root" "$mirror" >"$root.log" 2>&1 || {
+say "a minimal Debian 12 in $root"
+debootstrap --variant=minbase bookworm "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 || {
   tail -5 "$root.log" >&2
   exit 1
 }
