@@ -149,17 +149,27 @@ struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision
     return &self->traces[place % JUDGE_TRACES];
 }
 
+/* One entry that the read model names by its index; it lives until the next look-up. */
+static struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
+{
+    bool got = false;
+    struct err err = wal_reader_seek(self->lookup, entry_index);
+    if (!err_is(err)) {
+        err = wal_reader_next(self->lookup, out, &got);
+    }
+    return err_is(err) || got ? err : err_make(ERR_WAL_DAMAGED, "an entry that was applied");
+}
+
 static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry, bool found,
                               int64_t t_ns)
 {
     struct wal_entry at;
-    bool got = false;
-    struct err err = wal_reader_seek(self->lookup, declaration_entry);
-    if (!err_is(err)) {
-        err = wal_reader_next(self->lookup, &at, &got);
+    struct err err = judge_look_up(self, declaration_entry, &at);
+    if (err_is(err)) {
+        return err;
     }
-    if (err_is(err) || !got || at.private_bytes == NULL) {
-        return err_is(err) ? err : err_make(ERR_WAL_DAMAGED, "declaration of an outcome");
+    if (at.private_bytes == NULL) {
+        return err_make(ERR_WAL_DAMAGED, "declaration of an outcome");
     }
     struct declaration declaration;
     const char *where;
@@ -290,13 +300,9 @@ static struct err judge_rejoin(struct pipeline *self, uint64_t entry_index)
     struct wal_entry at;
     struct entry entry;
     struct judge_record record;
-    bool got = false;
-    struct err err = wal_reader_seek(self->lookup, entry_index);
-    if (!err_is(err)) {
-        err = wal_reader_next(self->lookup, &at, &got);
-    }
-    if (err_is(err) || !got) {
-        return err_is(err) ? err : err_make(ERR_WAL_DAMAGED, "undecided record");
+    struct err err = judge_look_up(self, entry_index, &at);
+    if (err_is(err)) {
+        return err;
     }
     arena_reset(&self->judge_arena);
     if (entry_decode(at.bytes, at.bytes_count, &self->judge_arena, &entry) != ENTRY_GOOD) {

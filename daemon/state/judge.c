@@ -31,16 +31,11 @@ struct err state_streams(struct state *self, struct state_stream *out, uint32_t 
     return err;
 }
 
-struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uint32_t capacity,
-                           uint32_t *count)
+/* Entry indices: the only column of every row. */
+static struct err take_indices(struct statement *statement, uint64_t *out, uint32_t capacity,
+                               uint32_t *count)
 {
-    struct statement *statement;
-    struct err err = store_statement(self->store, STATEMENT_UNDECIDED, &statement);
-    if (err_is(err)) {
-        return err;
-    }
-    bind_index(statement, 1, from);
-    bind_integer(statement, 2, capacity);
+    struct err err = err_none;
     uint32_t found = 0;
     bool row = true;
     while (row) {
@@ -55,6 +50,19 @@ struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uin
         *count = found;
     }
     return err;
+}
+
+struct err state_undecided(struct state *self, uint64_t from, uint64_t *out, uint32_t capacity,
+                           uint32_t *count)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_UNDECIDED, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_index(statement, 1, from);
+    bind_integer(statement, 2, capacity);
+    return take_indices(statement, out, capacity, count);
 }
 
 struct err state_recent_decisions(struct state *self, struct state_decided *out, uint32_t capacity,
@@ -103,20 +111,7 @@ static struct err declarations_before(struct state *self, const uint8_t item[ITE
     bind_blob(statement, 1, item, ITEM_ID_BYTES);
     bind_index(statement, 2, before);
     bind_integer(statement, 3, 8);
-    uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
-        must(found < 8);
-        out[found++] = column_index(statement, 0);
-    }
-    if (!err_is(err)) {
-        *count = found;
-    }
-    return err;
+    return take_indices(statement, out, 8, count);
 }
 
 /* An outcome teaches about the declarations that were there when it was entered: a replay at a
