@@ -23,6 +23,7 @@
 #define ENTRY_ARENA_BYTES \
     131072u /* enough to decode any entry of up to 65535 bytes that we write */
 #define ENTRY_ID_BYTES 16u
+#define ENTRY_SD_ALG "sha-256"
 #define ITEM_ID_BYTES 16u
 #define ENTRY_CAUSES_MAX 24u
 #define ENTRY_CONTRIBUTIONS_MAX 24u
@@ -31,6 +32,10 @@
 #define ENTRY_REASONS_MAX 8u
 #define ENTRY_RATES_MAX 32u
 #define ENTRY_IMAGES_MAX 8u
+#define ENTRY_DISCLOSURES_MAX 8u /* digests in sd */
+#define ENTRY_INDICES_MAX 64u    /* entries named by an access or a redaction */
+#define ENTRY_NAMES_MAX 8u       /* disclosures named by an access */
+#define ENTRY_DIGESTS_MAX 128u   /* named by a redaction or a discard */
 
 struct entry_log_open {
     const char *origin;
@@ -38,6 +43,18 @@ struct entry_log_open {
     uint8_t schema_sha256[HASH_BYTES];
     const uint8_t *previous_checkpoint;
     uint32_t previous_checkpoint_bytes;
+    uint64_t first_n; /* leaf index = n - first_n */
+};
+
+struct entry_log_close {
+    const char *reason;
+    const char *next_origin;
+};
+
+struct entry_key_rotate {
+    const char *old_vkey;
+    const char *new_vkey;
+    const char *reason;
 };
 
 struct entry_config_change {
@@ -187,6 +204,38 @@ struct entry_archive_seal {
     const char *filters;
 };
 
+struct entry_access {
+    const char *purpose;
+    uint64_t entry_index[ENTRY_INDICES_MAX];
+    uint32_t entries_count;
+    const char *names[ENTRY_NAMES_MAX];
+    uint32_t names_count;
+    const char *request_id;
+};
+
+struct entry_blob_discard {
+    const uint8_t (*sha256)[HASH_BYTES];
+    uint32_t blobs_count;
+    const char *reason;
+    const char *kept_in;
+};
+
+struct entry_redact {
+    uint64_t entry_index[ENTRY_INDICES_MAX];
+    uint32_t entries_count;
+    const uint8_t (*digests)[HASH_BYTES];
+    uint32_t digests_count;
+    const char *legal_basis;
+    const char *request_id;
+};
+
+struct entry_witness_receipt {
+    const char *witness;
+    uint64_t size;
+    uint8_t root[HASH_BYTES];
+    const char *line;
+};
+
 struct entry_wal_recovered {
     uint64_t torn_bytes;
     uint8_t torn_sha256[HASH_BYTES];
@@ -228,6 +277,8 @@ struct entry {
     uint8_t causes[ENTRY_CAUSES_MAX][ENTRY_ID_BYTES];
     uint32_t causes_count;
     const char *actor;
+    uint8_t sd[ENTRY_DISCLOSURES_MAX][HASH_BYTES]; /* digests of disclosures */
+    uint32_t sd_count;
     union {
         struct entry_log_open log_open;
         struct entry_config_change config_change;
@@ -243,6 +294,12 @@ struct entry {
         struct entry_time_tick time_tick;
         struct entry_draw_commit draw_commit;
         struct entry_draw_reveal draw_reveal;
+        struct entry_log_close log_close;
+        struct entry_key_rotate key_rotate;
+        struct entry_access access;
+        struct entry_blob_discard blob_discard;
+        struct entry_redact redact;
+        struct entry_witness_receipt witness_receipt;
     } body;
 };
 

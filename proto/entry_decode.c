@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/entry_keeping.h"
 #include "proto/oversight.pb-c.h"
 #include "proto/schema.h"
 
@@ -55,6 +56,7 @@ static enum entry_fault log_open_read(const Triage__Oversight__V1__LogOpen *from
     out->format_version = from->format_version;
     out->previous_checkpoint = from->previous_checkpoint.data;
     out->previous_checkpoint_bytes = (uint32_t)from->previous_checkpoint.len;
+    out->first_n = from->first_n;
     return digest_read(from->schema_sha256, out->schema_sha256) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 
@@ -340,13 +342,13 @@ static Triage__Oversight__V1__Entry__BodyCase body_case_of(enum entry_type type)
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_DRAW_COMMIT;
     case ENTRY_DRAW_REVEAL:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_DRAW_REVEAL;
-    case ENTRY_UNKNOWN:
-        break;
+    default:
+        return (Triage__Oversight__V1__Entry__BodyCase)keeping_body_case(type);
     }
-    return TRIAGE__OVERSIGHT__V1__ENTRY__BODY__NOT_SET;
 }
 
-static enum entry_fault body_read(const Triage__Oversight__V1__Entry *from, struct entry *out)
+static enum entry_fault body_read(const Triage__Oversight__V1__Entry *from, struct arena *arena,
+                                  struct entry *out)
 {
     switch (from->body_case) {
     case TRIAGE__OVERSIGHT__V1__ENTRY__BODY_LOG_OPEN:
@@ -378,8 +380,25 @@ static enum entry_fault body_read(const Triage__Oversight__V1__Entry *from, stru
     case TRIAGE__OVERSIGHT__V1__ENTRY__BODY_DRAW_REVEAL:
         return draw_reveal_read(from->draw_reveal, &out->body.draw_reveal);
     default:
-        return ENTRY_BODY_MISMATCH;
+        return keeping_read(from, arena, out);
     }
+}
+
+static enum entry_fault sd_read(const Triage__Oversight__V1__Entry *from, struct entry *out)
+{
+    if (from->n_sd > ENTRY_DISCLOSURES_MAX) {
+        return ENTRY_TOO_LONG;
+    }
+    if (strcmp(from->sd_alg, from->n_sd > 0 ? ENTRY_SD_ALG : "") != 0) {
+        return ENTRY_MALFORMED;
+    }
+    for (size_t i = 0; i < from->n_sd; i++) {
+        if (!digest_read(from->sd[i], out->sd[i])) {
+            return ENTRY_MALFORMED;
+        }
+    }
+    out->sd_count = (uint32_t)from->n_sd;
+    return ENTRY_GOOD;
 }
 
 /* Everything but the body. */
@@ -409,7 +428,7 @@ static enum entry_fault header_read(const Triage__Oversight__V1__Entry *from, st
         }
     }
     out->causes_count = (uint32_t)from->n_cause;
-    return ENTRY_GOOD;
+    return sd_read(from, out);
 }
 
 enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena,
@@ -441,7 +460,7 @@ enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct a
     if (message->body_case != expected) {
         return ENTRY_BODY_MISMATCH;
     }
-    fault = body_read(message, &entry);
+    fault = body_read(message, arena, &entry);
     if (fault == ENTRY_GOOD) {
         *out = entry;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/entry.h"
 
+#include "proto/entry_keeping.h"
 #include "proto/oversight.pb-c.h"
 #include "proto/schema.h"
 
@@ -69,6 +70,7 @@ union body_slots {
     Triage__Oversight__V1__TimeTick time_tick;
     struct draw_commit_slots draw_commit;
     Triage__Oversight__V1__DrawReveal draw_reveal;
+    struct keeping_slots keeping;
 };
 
 static ProtobufCBinaryData view_of(const uint8_t *bytes, size_t bytes_count)
@@ -96,6 +98,7 @@ static void log_open_fill(const struct entry_log_open *from, Triage__Oversight__
     to->format_version = from->format_version;
     to->schema_sha256 = view_of(from->schema_sha256, HASH_BYTES);
     to->previous_checkpoint = view_of(from->previous_checkpoint, from->previous_checkpoint_bytes);
+    to->first_n = from->first_n;
 }
 
 static void config_change_fill(const struct entry_config_change *from,
@@ -414,10 +417,9 @@ static bool body_fill(const struct entry *entry, union body_slots *slots,
         draw_reveal_fill(&entry->body.draw_reveal, &slots->draw_reveal);
         BODY(DRAW_REVEAL, draw_reveal, &slots->draw_reveal);
         return true;
-    case ENTRY_UNKNOWN:
-        break;
+    default:
+        return keeping_fill(entry, &slots->keeping, message);
     }
-    return false;
 }
 
 size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_capacity)
@@ -425,8 +427,10 @@ size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_cap
     Triage__Oversight__V1__Entry message;
     triage__oversight__v1__entry__init(&message);
     ProtobufCBinaryData causes[ENTRY_CAUSES_MAX];
+    ProtobufCBinaryData sd[ENTRY_DISCLOSURES_MAX];
     union body_slots slots;
-    if (entry->causes_count > ENTRY_CAUSES_MAX || !body_fill(entry, &slots, &message)) {
+    if (entry->causes_count > ENTRY_CAUSES_MAX || entry->sd_count > ENTRY_DISCLOSURES_MAX ||
+        !body_fill(entry, &slots, &message)) {
         return 0;
     }
     message.id = view_of(entry->id, ENTRY_ID_BYTES);
@@ -440,5 +444,11 @@ size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_cap
     message.n_cause = entry->causes_count;
     message.cause = causes;
     message.actor = schema_text(entry->actor);
+    for (uint32_t i = 0; i < entry->sd_count; i++) {
+        sd[i] = view_of(entry->sd[i], HASH_BYTES);
+    }
+    message.n_sd = entry->sd_count;
+    message.sd = sd;
+    message.sd_alg = schema_text(entry->sd_count > 0 ? ENTRY_SD_ALG : "");
     return schema_pack(&message, out, out_capacity);
 }

@@ -46,6 +46,8 @@ enum record_kind { RECORD_UNKNOWN, RECORD_DECLARATION, RECORD_SCAN };
 enum entry_type {
     ENTRY_UNKNOWN = 0,
     ENTRY_LOG_OPEN = 1,
+    ENTRY_LOG_CLOSE = 2,
+    ENTRY_KEY_ROTATE = 3,
     ENTRY_CONFIG_CHANGE = 4,
     ENTRY_MODEL_CHANGE = 5,
     ENTRY_SCAN_RECEIVED = 6,
@@ -55,9 +57,13 @@ enum entry_type {
     ENTRY_REFERRAL_DECISION = 10,
     ENTRY_OFFICER_ACTION = 11,
     ENTRY_OUTCOME = 13,
+    ENTRY_ACCESS = 14,
+    ENTRY_BLOB_DISCARD = 15,
     ENTRY_ARCHIVE_SEAL = 16,
+    ENTRY_REDACT = 17,
     ENTRY_WAL_RECOVERED = 18,
     ENTRY_TIME_TICK = 19,
+    ENTRY_WITNESS_RECEIPT = 20,
     ENTRY_DRAW_COMMIT = 21,
     ENTRY_DRAW_REVEAL = 22
 };
@@ -83,7 +89,8 @@ int energy_parse(const char *text);
 
 /* "scan.received", "declaration.received", "record.refused", "score", "referral.decision",
  * "officer.action", "outcome", "archive.seal", "wal.recovered", "time.tick", "draw.commit",
- * "draw.reveal", "log.open", "config.change", "model.change". */
+ * "draw.reveal", "log.open", "log.close", "key.rotate", "config.change", "model.change", "access",
+ * "blob.discard", "redact", "witness.receipt". */
 const char *entry_type_text(enum entry_type type);
 enum entry_type entry_type_parse(const char *text);
 

@@ -214,6 +214,73 @@ static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
     json_object_set_new(out, "rates", rates);
 }
 
+static json_t *indices_json(const uint64_t *indices, uint32_t count)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        char text[24];
+        (void)snprintf(text, sizeof text, "%" PRIu64, indices[i]);
+        json_array_append_new(array, json_text(text));
+    }
+    return array;
+}
+
+static json_t *hashes_json(const uint8_t (*hashes)[HASH_BYTES], uint32_t count)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_append_new(array, json_hex("sha256:", hashes[i], HASH_BYTES));
+    }
+    return array;
+}
+
+static void add_access(json_t *out, const struct entry_access *access)
+{
+    set_text(out, "purpose", access->purpose);
+    json_object_set_new(out, "entries", indices_json(access->entry_index, access->entries_count));
+    json_t *names = json_array();
+    for (uint32_t i = 0; i < access->names_count; i++) {
+        json_array_append_new(names, json_text(access->names[i]));
+    }
+    json_object_set_new(out, "names", names);
+    set_text(out, "request_id", access->request_id);
+}
+
+static void add_redact(json_t *out, const struct entry_redact *redact)
+{
+    set_text(out, "legal_basis", redact->legal_basis);
+    json_object_set_new(out, "entries", indices_json(redact->entry_index, redact->entries_count));
+    json_object_set_new(out, "digests", hashes_json(redact->digests, redact->digests_count));
+    set_text(out, "request_id", redact->request_id);
+}
+
+/* What speaks of the log itself and of what it keeps. */
+static void add_keeping(json_t *out, const struct entry *entry)
+{
+    if (entry->type == ENTRY_LOG_CLOSE) {
+        set_text(out, "reason", entry->body.log_close.reason);
+        set_text(out, "next_origin", entry->body.log_close.next_origin);
+    } else if (entry->type == ENTRY_KEY_ROTATE) {
+        set_text(out, "old_vkey", entry->body.key_rotate.old_vkey);
+        set_text(out, "new_vkey", entry->body.key_rotate.new_vkey);
+        set_text(out, "reason", entry->body.key_rotate.reason);
+    } else if (entry->type == ENTRY_ACCESS) {
+        add_access(out, &entry->body.access);
+    } else if (entry->type == ENTRY_REDACT) {
+        add_redact(out, &entry->body.redact);
+    } else if (entry->type == ENTRY_BLOB_DISCARD) {
+        const struct entry_blob_discard *discard = &entry->body.blob_discard;
+        set_text(out, "reason", discard->reason);
+        set_text(out, "kept_in", discard->kept_in);
+        json_object_set_new(out, "blobs", hashes_json(discard->sha256, discard->blobs_count));
+    } else if (entry->type == ENTRY_WITNESS_RECEIPT) {
+        set_text(out, "witness", entry->body.witness_receipt.witness);
+        set_count(out, "size", entry->body.witness_receipt.size);
+        set_hash(out, "root", entry->body.witness_receipt.root);
+        set_text(out, "line", entry->body.witness_receipt.line);
+    }
+}
+
 static void add_change(json_t *out, const struct entry *entry)
 {
     if (entry->type == ENTRY_CONFIG_CHANGE) {
@@ -226,9 +293,18 @@ static void add_change(json_t *out, const struct entry *entry)
         set_count(out, "file_bytes", entry->body.model_change.file_bytes);
         set_text(out, "evaluation", entry->body.model_change.evaluation);
     } else if (entry->type == ENTRY_LOG_OPEN) {
-        set_text(out, "origin", entry->body.log_open.origin);
-        set_small(out, "format_version", entry->body.log_open.format_version);
-        set_hash(out, "schema", entry->body.log_open.schema_sha256);
+        const struct entry_log_open *open = &entry->body.log_open;
+        set_text(out, "origin", open->origin);
+        set_small(out, "format_version", open->format_version);
+        set_hash(out, "schema", open->schema_sha256);
+        set_count(out, "first_n", open->first_n);
+        if (open->previous_checkpoint_bytes > 0) {
+            json_object_set_new(out, "previous_checkpoint",
+                                json_stringn_nocheck((const char *)open->previous_checkpoint,
+                                                     open->previous_checkpoint_bytes));
+        }
+    } else {
+        add_keeping(out, entry);
     }
 }
 
@@ -299,6 +375,10 @@ struct json_t *entry_json(const struct entry *entry)
         json_object_set_new(out, "cause", causes);
     }
     set_text(out, "actor", entry->actor);
+    if (entry->sd_count > 0) {
+        set_text(out, "sd_alg", ENTRY_SD_ALG);
+        json_object_set_new(out, "sd", hashes_json(entry->sd, entry->sd_count));
+    }
     add_body(out, entry);
     return out;
 }

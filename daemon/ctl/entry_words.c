@@ -50,6 +50,42 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
     }
 }
 
+static void keeping_words(const struct entry *entry, char *out, size_t out_bytes)
+{
+    switch (entry->type) {
+    case ENTRY_LOG_CLOSE:
+        (void)snprintf(out, out_bytes, "%s; goes on in %s", or_dash(entry->body.log_close.reason),
+                       or_dash(entry->body.log_close.next_origin));
+        break;
+    case ENTRY_KEY_ROTATE:
+        (void)snprintf(out, out_bytes, "%s; from now on %s", or_dash(entry->body.key_rotate.reason),
+                       or_dash(entry->body.key_rotate.new_vkey));
+        break;
+    case ENTRY_ACCESS:
+        (void)snprintf(out, out_bytes, "%s looks at %u entries: %s", or_dash(entry->actor),
+                       entry->body.access.entries_count, or_dash(entry->body.access.purpose));
+        break;
+    case ENTRY_BLOB_DISCARD:
+        (void)snprintf(
+            out, out_bytes, "%u payloads: %s; kept in %s", entry->body.blob_discard.blobs_count,
+            or_dash(entry->body.blob_discard.reason), or_dash(entry->body.blob_discard.kept_in));
+        break;
+    case ENTRY_REDACT:
+        (void)snprintf(out, out_bytes, "%u disclosures of %u entries by %s: %s",
+                       entry->body.redact.digests_count, entry->body.redact.entries_count,
+                       or_dash(entry->actor), or_dash(entry->body.redact.legal_basis));
+        break;
+    case ENTRY_WITNESS_RECEIPT:
+        (void)snprintf(out, out_bytes, "%s has cosigned size %" PRIu64,
+                       or_dash(entry->body.witness_receipt.witness),
+                       entry->body.witness_receipt.size);
+        break;
+    default:
+        (void)snprintf(out, out_bytes, "a type of a later version");
+        break;
+    }
+}
+
 static void house_words(const struct entry *entry, char *out, size_t out_bytes)
 {
     switch (entry->type) {
@@ -86,7 +122,7 @@ static void house_words(const struct entry *entry, char *out, size_t out_bytes)
         (void)snprintf(out, out_bytes, "day %s", or_dash(entry->body.draw_reveal.day));
         break;
     default:
-        (void)snprintf(out, out_bytes, "a type of a later version");
+        keeping_words(entry, out, out_bytes);
         break;
     }
 }

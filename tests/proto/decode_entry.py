@@ -42,7 +42,19 @@ RECEIVED = {"publisher": "gate-west", "stream": "lane-3", "sequence": 41, "mode"
 EXPECTED = {
     "log.open": (1, "log_open", {
         "origin": "oversight.example.org/port/2026", "format_version": 1, "schema_sha256": digest(0x60),
-        "previous_checkpoint": b"origin\n5\n"}),
+        "previous_checkpoint": b"origin\n5\n", "first_n": 69000}),
+    "log.close": (2, "log_close", {"reason": "year", "next_origin": "oversight.example.org/port/2027"}),
+    "key.rotate": (3, "key_rotate", {
+        "old_vkey": "old+00000000+AQ==", "new_vkey": "new+00000001+AQ==", "reason": "planned"}),
+    "access": (14, "access", {
+        "purpose": "appeal 17", "entry_index": [12, 345], "names": ["record", "plate"], "request_id": "r-3"}),
+    "blob.discard": (15, "blob_discard", {
+        "sha256": [digest(0x70), digest(0x71)], "reason": "retention", "kept_in": "2026/01/01/a.h5"}),
+    "redact": (17, "redact", {
+        "entry_index": [12], "digest": [digest(0x70), digest(0x71)], "legal_basis": "GDPR Art. 17(1)(d)",
+        "request_id": "r-4"}),
+    "witness.receipt": (20, "witness_receipt", {
+        "witness": "lab.example/w1", "size": 69000, "root": digest(0x72), "line": "\u2014 lab.example/w1 AAAA"}),
     "config.change": (4, "config_change", {
         "config_sha256": digest(0x61), "policy_sha256": digest(0x62), "policy_version": "2026-01"}),
     "model.change": (5, "model_change", {
@@ -112,6 +124,8 @@ def check(entry_class, name, path):
     kind, body, fields = EXPECTED[name]
     expected = {"v": 1, "n": 70000, "t_ns": T_NS, "type": kind, "actor": "daemon",
                 "id": bytes.fromhex("019b76da") + entry.id[4:], "cause": [b"\x01" * 16, b"\x02" * 16], body: fields}
+    if name == "declaration.received":
+        expected.update({"sd_alg": "sha-256", "sd": [digest(0x80), digest(0x81)]})
     if name in ("score", "referral.decision", "outcome"):
         expected["item"] = b"\xab" * 16
     got = plain(entry)

@@ -13,11 +13,27 @@
 #define SAMPLE_T_NS INT64_C(1767225600123456789)
 
 static const enum entry_type sample_types[] = {
-    ENTRY_LOG_OPEN,      ENTRY_CONFIG_CHANGE,        ENTRY_MODEL_CHANGE,
-    ENTRY_SCAN_RECEIVED, ENTRY_DECLARATION_RECEIVED, ENTRY_RECORD_REFUSED,
-    ENTRY_SCORE,         ENTRY_REFERRAL_DECISION,    ENTRY_OFFICER_ACTION,
-    ENTRY_OUTCOME,       ENTRY_ARCHIVE_SEAL,         ENTRY_WAL_RECOVERED,
-    ENTRY_TIME_TICK,     ENTRY_DRAW_COMMIT,          ENTRY_DRAW_REVEAL,
+    ENTRY_LOG_OPEN,
+    ENTRY_CONFIG_CHANGE,
+    ENTRY_MODEL_CHANGE,
+    ENTRY_SCAN_RECEIVED,
+    ENTRY_DECLARATION_RECEIVED,
+    ENTRY_RECORD_REFUSED,
+    ENTRY_SCORE,
+    ENTRY_REFERRAL_DECISION,
+    ENTRY_OFFICER_ACTION,
+    ENTRY_OUTCOME,
+    ENTRY_ARCHIVE_SEAL,
+    ENTRY_WAL_RECOVERED,
+    ENTRY_TIME_TICK,
+    ENTRY_DRAW_COMMIT,
+    ENTRY_DRAW_REVEAL,
+    ENTRY_LOG_CLOSE,
+    ENTRY_KEY_ROTATE,
+    ENTRY_ACCESS,
+    ENTRY_BLOB_DISCARD,
+    ENTRY_REDACT,
+    ENTRY_WITNESS_RECEIPT,
 };
 #define SAMPLE_TYPES_COUNT (sizeof sample_types / sizeof sample_types[0])
 
@@ -114,7 +130,8 @@ static inline void sample_small_fill(struct entry *out)
             (struct entry_log_open){.origin = "oversight.example.org/port/2026",
                                     .format_version = 1,
                                     .previous_checkpoint = previous,
-                                    .previous_checkpoint_bytes = sizeof previous - 1};
+                                    .previous_checkpoint_bytes = sizeof previous - 1,
+                                    .first_n = 69000};
         sample_digest(0x60, out->body.log_open.schema_sha256);
         break;
     case ENTRY_CONFIG_CHANGE:
@@ -201,6 +218,50 @@ static inline void sample_machine_fill(struct entry *out)
     }
 }
 
+static inline void sample_keeping_fill(struct entry *out)
+{
+    static uint8_t digests[2][HASH_BYTES];
+    sample_digest(0x70, digests[0]);
+    sample_digest(0x71, digests[1]);
+    const uint8_t(*listed)[HASH_BYTES] = (const uint8_t(*)[HASH_BYTES])digests;
+    switch ((int)out->type) {
+    case ENTRY_LOG_CLOSE:
+        out->body.log_close = (struct entry_log_close){"year", "oversight.example.org/port/2027"};
+        break;
+    case ENTRY_KEY_ROTATE:
+        out->body.key_rotate =
+            (struct entry_key_rotate){"old+00000000+AQ==", "new+00000001+AQ==", "planned"};
+        break;
+    case ENTRY_ACCESS:
+        out->body.access = (struct entry_access){.purpose = "appeal 17",
+                                                 .entry_index = {12, 345},
+                                                 .entries_count = 2,
+                                                 .names = {"record", "plate"},
+                                                 .names_count = 2,
+                                                 .request_id = "r-3"};
+        break;
+    case ENTRY_BLOB_DISCARD:
+        out->body.blob_discard =
+            (struct entry_blob_discard){listed, 2, "retention", "2026/01/01/a.h5"};
+        break;
+    case ENTRY_REDACT:
+        out->body.redact = (struct entry_redact){.entry_index = {12},
+                                                 .entries_count = 1,
+                                                 .digests = listed,
+                                                 .digests_count = 2,
+                                                 .legal_basis = "GDPR Art. 17(1)(d)",
+                                                 .request_id = "r-4"};
+        break;
+    case ENTRY_WITNESS_RECEIPT:
+        out->body.witness_receipt = (struct entry_witness_receipt){
+            .witness = "lab.example/w1", .size = 69000, .line = "\u2014 lab.example/w1 AAAA"};
+        sample_digest(0x72, out->body.witness_receipt.root);
+        break;
+    default:
+        break;
+    }
+}
+
 static inline void entry_sample(enum entry_type type, struct entry *out)
 {
     static const uint8_t random[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
@@ -216,6 +277,11 @@ static inline void entry_sample(enum entry_type type, struct entry *out)
         memset(out->item, 0xab, sizeof out->item);
     }
     out->causes_count = 2;
+    if (type == ENTRY_DECLARATION_RECEIVED) {
+        out->sd_count = 2;
+        sample_digest(0x80, out->sd[0]);
+        sample_digest(0x81, out->sd[1]);
+    }
     memset(out->causes[0], 0x01, ENTRY_ID_BYTES);
     memset(out->causes[1], 0x02, ENTRY_ID_BYTES);
     if (type == ENTRY_SCAN_RECEIVED || type == ENTRY_DECLARATION_RECEIVED) {
@@ -227,6 +293,7 @@ static inline void entry_sample(enum entry_type type, struct entry *out)
     } else {
         sample_small_fill(out);
         sample_machine_fill(out);
+        sample_keeping_fill(out);
     }
 }
 
