@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# The oversight log on the real kernel: calls that fail, power cuts, rot, golden files.
+add_executable(oversight_cycle oversight/cycle.c oversight/ledger.c)
+set_target_properties(oversight_cycle PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(oversight_cycle PRIVATE triage_oversight)
+add_executable(oversight_inject oversight/inject.c)
+set_target_properties(oversight_inject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
