@@ -77,7 +77,11 @@ static struct err oversight_begin(struct oversight *self, struct wal_end *end)
     if (publication_signed(self->publication) != NULL) {
         return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
     }
-    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) == 0) {
+    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) != 0) {
+        if (errno != ENOENT) { /* what may be there must not be replaced unread */
+            return err_os(ERR_IO, "look for commit index");
+        }
+    } else {
         struct commit_index *index = NULL;
         struct wal_slot slot;
         bool any = false;
