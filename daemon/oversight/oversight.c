@@ -222,6 +222,7 @@ void oversight_close(struct oversight **self)
         return;
     }
     must(pthread_mutex_lock(&closing->lock) == 0);
+    bool told = err_is(closing->failure);
     closing->closing = true;
     must(pthread_cond_broadcast(&closing->has_drafts) == 0);
     must(pthread_cond_broadcast(&closing->has_room) == 0);
@@ -232,6 +233,11 @@ void oversight_close(struct oversight **self)
     }
     if (closing->publisher_runs) {
         must(pthread_join(closing->publisher, NULL) == 0);
+    }
+    if (err_is(closing->failure) && !told) { /* oversight_failure can no longer be asked */
+        char text[ERR_TEXT_BYTES];
+        diag_err(halt, "error=%s reason=\"%s\" what=\"closing the oversight log\"",
+                 err_name(closing->failure.code), err_text(closing->failure, text));
     }
     wal_close(&closing->wal);
     publication_close(&closing->publication);
