@@ -149,6 +149,7 @@ static int filter_install(void)
 /* Shared with the child, which can make no call that the filter would hold back. */
 struct handover {
     _Atomic int listener; /* 0 until the filter is there; -1: it was refused */
+    _Atomic bool taken;   /* the parent has a copy */
 };
 
 static bool child_start(struct supervisor *self, char **program)
@@ -162,10 +163,11 @@ static bool child_start(struct supervisor *self, char **program)
     if (self->child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         int listener = filter_install();
-        handover->listener = listener >= 0 ? listener : -1;
-        if (listener >= 0) {
-            execv(program[0], program); /* closes the listener here */
+        handover->listener = listener > 0 ? listener : -1;
+        while (listener > 0 && !handover->taken) {
+            (void)poll(NULL, 0, 1); /* two calls away; execv closes the listener here */
         }
+        execv(program[0], program);
         _exit(STATUS_USAGE);
     }
     int status = 0;
@@ -178,6 +180,7 @@ static bool child_start(struct supervisor *self, char **program)
         handover->listener > 0 && self->pidfd >= 0
             ? (int)syscall(SYS_pidfd_getfd, self->pidfd, (int)handover->listener, 0)
             : -1;
+    handover->taken = true;
     (void)munmap(handover, sizeof *handover);
     if (self->listener < 0 && self->child > 0) {
         (void)kill(self->child, SIGKILL);
