@@ -51,8 +51,10 @@ def read_report(path):
     return made, hit
 
 
-def faults_for(call, file):
+def faults_for(call, file, broken):
     yield EIO
+    if broken:
+        return
     yield "kill"
     yield from FITTING.get(call, [])
     if call in ("openat", "open") and file.endswith(".tmp"):
@@ -101,9 +103,10 @@ def judge_files(fault, directory, ledger):
 class Campaign:
     """One program, every call of it, every fault that fits."""
 
-    def __init__(self, name, scratch, program, start, promised=""):
+    def __init__(self, name, scratch, program, start, promised="", broken=False):
         self.name, self.scratch, self.program = name, pathlib.Path(scratch), program
         self.start, self.promised = start, promised  # a folder to begin with, and what it promised
+        self.broken = broken  # then failing writes are enough
         self.numbers = itertools.count()
         self.tally = collections.Counter()
         self.missed = []
@@ -164,7 +167,8 @@ class Campaign:
     def run(self):
         began = time.monotonic()
         made = self.run_once(None, None)
-        chances = [(chosen, fault) for chosen in made for fault in faults_for(chosen[1], chosen[3])]
+        chances = [(chosen, fault) for chosen in made if chosen[1] == "pwrite64" or not self.broken
+                   for fault in faults_for(chosen[1], chosen[3], self.broken)]
         with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             list(pool.map(lambda chance: self.attempt(*chance), chances))
         self.tell(len(made), len(chances), time.monotonic() - began)
@@ -213,7 +217,8 @@ def main():
     program = [rig.BROKEN if broken else rig.CYCLE, "write"]
     with rig.folder("oversight-faults-") as scratch:
         tail = ["3600000", broken] if broken else []
-        campaigns = [Campaign("life", scratch, lambda directory: [*program, directory, STEPS, *tail], None)]
+        campaigns = [Campaign("life", scratch, lambda directory: [*program, directory, STEPS, *tail], None,
+                              broken=bool(broken))]
         if not broken:
             for name, torn in (("start after death", False), ("start with a torn tail", True)):
                 directory, promised = make_start(scratch, name.replace(" ", "-"), torn)
