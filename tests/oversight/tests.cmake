@@ -9,6 +9,6 @@ set_target_properties(oversight_inject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PRO
 add_executable(oversight_broken oversight/cycle.c oversight/ledger.c oversight/breakage.c)
 set_target_properties(oversight_broken PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 target_link_libraries(oversight_broken PRIVATE triage_oversight)
-set(broken_calls fsync fdatasync open openat pwrite commit_index_write durable_replace)
+set(broken_calls fsync fdatasync open openat pwrite commit_index_write wal_settle durable_replace)
 list(TRANSFORM broken_calls PREPEND -Wl,--wrap=)
 target_link_options(oversight_broken PRIVATE ${broken_calls})
