@@ -39,9 +39,9 @@ struct log_filler {
 };
 
 static const char *const filler_names[FILLER_CONTRIBUTIONS] = {
-    "appearance",         "history.importer", "history.origin_hs6", "history.importer_hs6_origin",
+    "base rate",          "history.importer", "history.origin_hs6", "history.importer_hs6_origin",
     "history.seller_hs6", "history.hs6",      "history.hs4",        "history.declarant_importer",
-    "history.rest",       "base rate",
+    "history.rest",       "appearance",
 };
 
 struct log_filler *log_filler_open(void)
@@ -111,19 +111,20 @@ static void filler_score(struct log_filler *self, struct oversight_draft *draft)
     memcpy(entry.item, self->item, ITEM_ID_BYTES);
     memcpy(entry.causes, self->record_ids, sizeof self->record_ids);
     entry.causes_count = self->records_count;
-    for (uint32_t i = 0; i < FILLER_CONTRIBUTIONS; i++) {
+    score->contributions_count = self->has_scan ? FILLER_CONTRIBUTIONS : 6;
+    for (uint32_t i = 0; i < score->contributions_count; i++) {
         uint64_t number = self->items * 31 + i;
         (void)snprintf(self->words[i], sizeof self->words[i],
-                       "importer p%016llx x HS 0901.11: %llu finds in %llu exams",
-                       (unsigned long long)(number * UINT64_C(0x9e3779b97f4a7c15)),
+                       i % 3 == 0 ? "importer p%016llx: %llu finds in %llu exams"
+                                  : "HS %04llx: %llu finds in %llu exams",
+                       (unsigned long long)(number * UINT64_C(0x9e3779b97f4a7c15)) >>
+                           (i % 3 == 0 ? 0 : 48),
                        (unsigned long long)(number % 7), (unsigned long long)(number % 581 + 7));
         score->contributions[i].name = filler_names[i];
         score->contributions[i].words = self->words[i];
-        score->contributions[i].logit =
-            i + 1 < FILLER_CONTRIBUTIONS ? sin((double)number) / 3 : -2.0631302256296333;
+        score->contributions[i].logit = i > 0 ? sin((double)number) / 3 : -2.0631302256296333;
         score->logit += score->contributions[i].logit;
     }
-    score->contributions_count = FILLER_CONTRIBUTIONS;
     score->probability = 1 / (1 + exp(-score->logit));
     self->probability = score->probability;
     static const char *const models[] = {"fusion", "history", "appearance/parcel-line"};
