@@ -9,7 +9,7 @@ set_target_properties(oversight_inject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PRO
 add_executable(oversight_broken oversight/cycle.c oversight/ledger.c oversight/breakage.c)
 set_target_properties(oversight_broken PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 target_link_libraries(oversight_broken PRIVATE triage_oversight)
-set(broken_calls fsync fdatasync open openat pwrite commit_index_write wal_settle durable_replace)
+set(broken_calls fsync fdatasync open openat pwrite commit_index_write wal_settle durable_replace clock_utc_ns)
 list(TRANSFORM broken_calls PREPEND -Wl,--wrap=)
 target_link_options(oversight_broken PRIVATE ${broken_calls})
 
@@ -22,6 +22,8 @@ function(oversight_script name script)
 endfunction()
 
 oversight_script(disk disk)
+oversight_script(rot rot)
+oversight_script(golden golden)
 # Thousands of runs of a program that sanitizers slow down, some of them traced, which a leak check does not bear.
 if(TRIAGED_SANITIZE STREQUAL "")
   oversight_script(trace trace)
