@@ -118,10 +118,9 @@ static void counts_print(const struct options *options, const struct run_counts 
     (void)printf("%s: %llu runs from seed %llu in %.1f s: %llu power cuts, %llu kills (%llu while "
                  "opening), %llu errors, %llu refusals",
                  mode_names[options->mode], (unsigned long long)counts->runs,
-                 (unsigned long long)options->seed, seconds,
-                 (unsigned long long)counts->power_cuts, (unsigned long long)counts->kills,
-                 (unsigned long long)counts->while_opening, (unsigned long long)counts->errors,
-                 (unsigned long long)counts->refusals);
+                 (unsigned long long)options->seed, seconds, (unsigned long long)counts->power_cuts,
+                 (unsigned long long)counts->kills, (unsigned long long)counts->while_opening,
+                 (unsigned long long)counts->errors, (unsigned long long)counts->refusals);
     if (options->mode == RUN_ROT) {
         (void)printf(", %llu harmless, %llu found by the reader",
                      (unsigned long long)counts->rot_harmless,
@@ -146,9 +145,10 @@ int main(int count, char **words)
     (void)snprintf(repeat, sizeof repeat, "repeat: %s, while preparing", name);
     sim_repeat_is(repeat);
     watch_faults();
-    diag_set_level((enum diag_level)-1); /* errors are what is simulated here */
+    diag_set_level((enum diag_level) - 1); /* errors are what is simulated here */
     uint8_t digest[HASH_BYTES];
-    sha256_of("", 0, digest); /* what a library keeps for ever is taken before anything is counted */
+    sha256_of("", 0,
+              digest); /* what a library keeps for ever is taken before anything is counted */
     if (!sign_init()) {
         return 2;
     }

@@ -149,15 +149,13 @@ static void check_bytes(const struct ledger_row *row, uint64_t number,
     if (row->private_count == LEDGER_NO_PRIVATE) {
         same = same && entry->private_bytes == NULL;
     } else {
-        same = same && entry->private_bytes != NULL &&
-               entry->private_count == row->private_count &&
+        same = same && entry->private_bytes != NULL && entry->private_count == row->private_count &&
                memcmp(entry->private_bytes, private_bytes, row->private_count) == 0 &&
                memcmp(entry->private_sha256, sha256, HASH_BYTES) == 0;
     }
     if (same && row->answered) {
         uint8_t stamp[ENTRY_STAMP_BYTES_MAX];
-        size_t stamp_bytes =
-            entry_encode_stamp(row->entry_index, row->t_ns, stamp, sizeof stamp);
+        size_t stamp_bytes = entry_encode_stamp(row->entry_index, row->t_ns, stamp, sizeof stamp);
         same = stamp_bytes == mark && memcmp(stamp, entry->bytes, mark) == 0;
     }
     if (!same) {

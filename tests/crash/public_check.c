@@ -85,8 +85,7 @@ static void outsider_check_tiles(const struct outsider *self)
             char partial[TILE_PATH_BYTES_MAX];
             char full[TILE_PATH_BYTES_MAX];
             uint64_t first = at / TILE_WIDTH * TILE_WIDTH;
-            uint32_t width =
-                hashes - first < TILE_WIDTH ? (uint32_t)(hashes - first) : TILE_WIDTH;
+            uint32_t width = hashes - first < TILE_WIDTH ? (uint32_t)(hashes - first) : TILE_WIDTH;
             size_t bytes_count = 0;
             tile_path(level, at / TILE_WIDTH, width, partial);
             tile_path(level, at / TILE_WIDTH, 0, full);

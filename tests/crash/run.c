@@ -11,6 +11,8 @@
 
 #define DISKS 3u
 
+static const struct sim_plan nothing = {.crash_at = SIM_NEVER, .error_at = SIM_NEVER};
+
 static struct {
     struct sim_disk *disk;
     struct ledger ledger;
@@ -45,12 +47,26 @@ void run_end(struct run *self)
     self->counts->runs++;
 }
 
-/* Most crashes early: opening and recovering are short. */
+/* Opening takes a few hundred steps, a group about ten. */
 uint64_t run_choose_step(struct run *self)
 {
-    static const uint64_t most[] = {40, 150, 500, 2000};
+    static const uint64_t most[] = {150, 400, 1000, 3000};
     struct sim_random *random = &self->work.random;
     return 1 + sim_random_below(random, most[sim_random_below(random, 4)]);
+}
+
+/* Half of the crashes hit anywhere; the others hit one thread, so that the few steps between a
+ * group and its slot, or between last-signed and the checkpoint, are hit as often as the long ones.
+ */
+static void run_choose_crash(struct run *self, struct sim_plan *plan)
+{
+    static const char *const threads[] = {"commit", "checkpoint", "wal-spare"};
+    struct sim_random *random = &self->work.random;
+    plan->crash_at = run_choose_step(self);
+    if (sim_random_one_in(random, 2)) {
+        plan->crashes = threads[sim_random_below(random, 3)];
+        plan->crash_at = sim_random_below(random, 60);
+    }
 }
 
 /* What the life promised by the way it ended. */
@@ -98,8 +114,7 @@ bool run_live(struct run *self, const struct sim_plan *plan)
     if (work->opened && self->has_seen) {
         public_check_copy(disk, WORK_PUBLIC, &work->vkey, &self->seen);
     }
-    self->has_seen =
-        public_check(disk, WORK_PUBLIC, &work->vkey, &work->ledger, &self->seen);
+    self->has_seen = public_check(disk, WORK_PUBLIC, &work->vkey, &work->ledger, &self->seen);
     if (self->has_seen) {
         ledger_saw(&work->ledger, self->seen.size, self->seen.root);
     }
@@ -151,7 +166,6 @@ void run_stop(struct run *self, bool power_goes)
 
 void run_last(struct run *self)
 {
-    static const struct sim_plan nothing = {SIM_NEVER, SIM_NEVER, SIM_ERROR_NONE};
     static const struct sim_weather worst = {.write_gone = 256};
     work_choose_last_habit(&self->work);
     if (!run_live(self, &nothing) || !self->work.closed) {
@@ -160,8 +174,8 @@ void run_last(struct run *self)
     public_check_copy(sim_machine_disk(), WORK_PUBLIC, &self->work.vkey, &self->seen);
     struct ledger_checkpoint kept;
     sim_disk_power_cut(sim_machine_disk(), sim_machine_random(), &worst);
-    bool there = public_check(sim_machine_disk(), WORK_PUBLIC, &self->work.vkey,
-                              &self->work.ledger, &kept);
+    bool there =
+        public_check(sim_machine_disk(), WORK_PUBLIC, &self->work.vkey, &self->work.ledger, &kept);
     if (!there || kept.size != self->seen.size) {
         sim_violated("a power cut after the end took the public checkpoint back");
     }
@@ -172,14 +186,12 @@ void run_last(struct run *self)
 static void prepare(uint32_t number, uint32_t from, const struct work_habit *habit)
 {
     static struct run run;
-    static const struct sim_plan nothing = {SIM_NEVER, SIM_NEVER, SIM_ERROR_NONE};
     static const struct sim_weather calm = {.write_whole = 256, .name_keeps = 256};
     struct run_counts counts = {0};
     memset(&run, 0, sizeof run);
     run.counts = &counts;
     work_init(&run.work, number);
-    struct sim_disk *disk =
-        from == 0 ? sim_disk_open() : sim_disk_copy(prepared[from].disk);
+    struct sim_disk *disk = from == 0 ? sim_disk_open() : sim_disk_copy(prepared[from].disk);
     if (from != 0) {
         ledger_copy(&run.work.ledger, &prepared[from].ledger);
         run.work.submitters_ever = prepared[from].submitters_ever;
@@ -216,7 +228,8 @@ static void run_crashes(struct run *self)
 {
     struct sim_random *random = &self->work.random;
     for (uint64_t lives = 1 + sim_random_below(random, 3); lives > 0; lives--) {
-        struct sim_plan plan = {run_choose_step(self), SIM_NEVER, SIM_ERROR_NONE};
+        struct sim_plan plan = nothing;
+        run_choose_crash(self, &plan);
         work_choose_habit(&self->work);
         (void)run_live(self, &plan);
         run_stop(self, !sim_random_one_in(random, 4));
@@ -228,16 +241,18 @@ static void run_errors(struct run *self)
 {
     struct sim_random *random = &self->work.random;
     for (uint64_t lives = 1 + sim_random_below(random, 2); lives > 0; lives--) {
-        struct sim_plan plan = {SIM_NEVER, run_choose_step(self),
-                                1 + (enum sim_error)sim_random_below(random, SIM_ERRORS - 1)};
+        struct sim_plan plan = nothing;
+        plan.error = 1 + (enum sim_error)sim_random_below(random, SIM_ERRORS - 1);
+        plan.error_at = run_choose_step(self);
         if (sim_random_one_in(random, 8)) {
             plan.crash_at = plan.error_at + sim_random_below(random, 200);
         }
         work_choose_habit(&self->work);
+        bool blind = plan.error == SIM_ERROR_LOST && sim_machine_refuses_direct();
+        self->work.habit.opens = blind ? 1 : self->work.habit.opens;
         (void)run_live(self, &plan);
         /* Where O_DIRECT is refused, a restart reads what was lost from the page cache and cannot
          * know better (FORMAT.md, section 2): there only a power cut ends such a life. */
-        bool blind = plan.error == SIM_ERROR_LOST && sim_machine_refuses_direct();
         run_stop(self, blind || sim_random_one_in(random, 2));
     }
     run_last(self);

@@ -2,8 +2,8 @@
 #ifndef RUN_H
 #define RUN_H
 
-/* Run: one simulated history of one log: lives that end in a crash, an error or peacefully, and what
- * must hold after each. A run is a pure function of its seed. */
+/* Run: one simulated history of one log: lives that end in a crash, an error or peacefully, and
+ * what must hold after each. A run is a pure function of its seed. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -26,7 +26,7 @@ struct sim_fd {
 };
 
 struct listing {
-    struct sim_file *file; /* NULL: free */
+    struct sim_file *file;  /* NULL: free */
     struct sim_names names; /* as they were at opendir or rewinddir, in any order */
     uint32_t at;
     struct dirent entry;
@@ -176,7 +176,10 @@ int __wrap_close(int fd)
 int __wrap_flock(int fd, int operation)
 {
     const struct sim_fd *self = fd_of(fd, "flock");
-    (void)sim_machine_step(SIM_LOOK, self->file, false);
+    int fails = sim_machine_step(SIM_LOOK, self->file, false);
+    if (fails != 0) {
+        return call_fail(fails);
+    }
     if (operation != (LOCK_EX | LOCK_NB)) {
         sim_violated("only an exclusive lock that does not wait is simulated");
     }
@@ -191,7 +194,10 @@ int __wrap_flock(int fd, int operation)
 int __wrap_fstat(int fd, struct stat *out)
 {
     const struct sim_fd *self = fd_of(fd, "fstat");
-    (void)sim_machine_step(SIM_LOOK, self->file, false);
+    int fails = sim_machine_step(SIM_LOOK, self->file, false);
+    if (fails != 0) {
+        return call_fail(fails);
+    }
     memset(out, 0, sizeof *out);
     out->st_mode = self->file->is_directory ? S_IFDIR | 0700 : S_IFREG | 0600;
     out->st_size = (off_t)self->file->visible.bytes_count;
@@ -207,7 +213,8 @@ off_t __wrap_lseek(int fd, off_t offset, int from)
     if (offset != 0 || from != SEEK_END) {
         sim_violated("only lseek to the end is simulated");
     }
-    return (off_t)self->file->visible.bytes_count;
+    int fails = sim_machine_step(SIM_LOOK, self->file, false);
+    return fails != 0 ? call_fail(fails) : (off_t)self->file->visible.bytes_count;
 }
 
 /* ---- bytes ---- */
@@ -299,14 +306,14 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t bytes_count, off_t offse
     size_t part = sim_thread_inside() ? write_part(taken, SIM_SECTOR_BYTES) : taken;
     sim_file_write(file, from, at, part);
     if (part < taken) { /* others may see half of it, and a crash may find it so */
-        fails = sim_machine_step(SIM_LOOK, file, false);
+        fails = sim_machine_step(SIM_PASS, file, false);
         sim_file_write(file, from + part, at + part, taken - part);
     }
     if (fails == 0 && (self->flags & O_DSYNC) != 0 && file->writes_count > before) {
         fails = write_sync(file, file->writes_count - before);
     } /* else somebody else synced the whole file meanwhile */
     sim_machine_note(bytes, taken < SIM_BLOCK_BYTES ? taken : SIM_BLOCK_BYTES);
-    (void)sim_machine_step(SIM_LOOK, file, false); /* durable, and nobody was told */
+    (void)sim_machine_step(SIM_PASS, file, false); /* durable, and nobody was told */
     return fails != 0 ? call_fail(fails) : (ssize_t)taken;
 }
 
@@ -329,7 +336,7 @@ static int call_sync(int fd, const char *call)
         return call_fail(fails);
     }
     sim_file_sync(file);
-    (void)sim_machine_step(SIM_LOOK, file, false);
+    (void)sim_machine_step(SIM_PASS, file, false);
     return 0;
 }
 
@@ -364,7 +371,7 @@ int __wrap_rename(const char *from, const char *to)
         sim_violated("a rename from one directory to another is not simulated");
     }
     sim_file_move(parent, from_name, to_name, sim_names_find(&parent->visible_names, from_name));
-    (void)sim_machine_step(SIM_LOOK, parent, false);
+    (void)sim_machine_step(SIM_PASS, parent, false);
     return 0;
 }
 
@@ -376,8 +383,7 @@ static int call_remove(const char *path, bool is_directory)
     if (fails != 0) {
         return call_fail(fails);
     }
-    struct sim_file *parent =
-        sim_disk_find_parent(sim_machine_disk(), NULL, path, name, &os_errno);
+    struct sim_file *parent = sim_disk_find_parent(sim_machine_disk(), NULL, path, name, &os_errno);
     struct sim_file *file = parent == NULL ? NULL : sim_names_find(&parent->visible_names, name);
     if (file == NULL) {
         return call_fail(ENOENT);
@@ -389,7 +395,7 @@ static int call_remove(const char *path, bool is_directory)
         return call_fail(ENOTEMPTY);
     }
     sim_file_move(parent, name, "", file);
-    (void)sim_machine_step(SIM_LOOK, parent, false);
+    (void)sim_machine_step(SIM_PASS, parent, false);
     return 0;
 }
 
@@ -412,8 +418,7 @@ int __wrap_mkdir(const char *path, mode_t mode)
     if (fails != 0) {
         return call_fail(fails);
     }
-    struct sim_file *parent =
-        sim_disk_find_parent(sim_machine_disk(), NULL, path, name, &os_errno);
+    struct sim_file *parent = sim_disk_find_parent(sim_machine_disk(), NULL, path, name, &os_errno);
     if (parent == NULL) {
         return call_fail(os_errno);
     }
@@ -421,16 +426,16 @@ int __wrap_mkdir(const char *path, mode_t mode)
         return call_fail(EEXIST);
     }
     (void)sim_disk_make(sim_machine_disk(), parent, name, true);
-    (void)sim_machine_step(SIM_LOOK, parent, false);
+    (void)sim_machine_step(SIM_PASS, parent, false);
     return 0;
 }
 
 static int call_access(struct sim_file *base, const char *path)
 {
     int os_errno = 0;
-    (void)sim_machine_step(SIM_LOOK, base, false);
-    return sim_disk_find(sim_machine_disk(), base, path, &os_errno) == NULL ? call_fail(os_errno)
-                                                                            : 0;
+    int fails = sim_machine_step(SIM_LOOK, base, false);
+    bool there = sim_disk_find(sim_machine_disk(), base, path, &os_errno) != NULL;
+    return fails != 0 || !there ? call_fail(fails != 0 ? fails : os_errno) : 0;
 }
 
 int __wrap_access(const char *path, int mode)
@@ -486,7 +491,9 @@ DIR *__wrap_opendir(const char *path)
 struct dirent *__wrap_readdir(DIR *directory)
 {
     struct listing *self = (struct listing *)(void *)directory;
-    if (self->at == self->names.count) {
+    int fails = sim_machine_step(SIM_LOOK, self->file, false);
+    if (fails != 0 || self->at == self->names.count) {
+        errno = fails != 0 ? fails : errno;
         return NULL;
     }
     (void)snprintf(self->entry.d_name, sizeof self->entry.d_name, "%s",

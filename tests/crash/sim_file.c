@@ -51,11 +51,10 @@ void sim_image_read(const struct sim_image *self, uint64_t offset, void *out, si
     uint8_t *at = out;
     while (bytes_count > 0) {
         size_t within = offset % SIM_BLOCK_BYTES;
-        size_t run = SIM_BLOCK_BYTES - within < bytes_count ? SIM_BLOCK_BYTES - within
-                                                            : bytes_count;
+        size_t run =
+            SIM_BLOCK_BYTES - within < bytes_count ? SIM_BLOCK_BYTES - within : bytes_count;
         uint64_t number = offset / SIM_BLOCK_BYTES;
-        const struct sim_block *block =
-            number < self->blocks_count ? self->blocks[number] : NULL;
+        const struct sim_block *block = number < self->blocks_count ? self->blocks[number] : NULL;
         if (block != NULL) {
             memcpy(at, block->bytes + within, run);
         } else {
@@ -100,8 +99,8 @@ void sim_image_write(struct sim_image *self, uint64_t offset, const uint8_t *byt
     }
     while (bytes_count > 0) {
         size_t within = offset % SIM_BLOCK_BYTES;
-        size_t run = SIM_BLOCK_BYTES - within < bytes_count ? SIM_BLOCK_BYTES - within
-                                                            : (size_t)bytes_count;
+        size_t run =
+            SIM_BLOCK_BYTES - within < bytes_count ? SIM_BLOCK_BYTES - within : (size_t)bytes_count;
         image_write_block(&self->blocks[offset / SIM_BLOCK_BYTES], within, bytes, run);
         bytes = bytes == NULL ? NULL : bytes + run;
         offset += run;

@@ -80,9 +80,9 @@ struct sim_file {
 
 /* How a power cut treats what was not synced; shares of 256. */
 struct sim_weather {
-    uint32_t write_whole;  /* a write survives as a whole */
-    uint32_t write_gone;   /* of the others: nothing of it survives; else it is torn */
-    uint32_t sector_keeps; /* of a torn write */
+    uint32_t write_whole;    /* a write survives as a whole */
+    uint32_t write_gone;     /* of the others: nothing of it survives; else it is torn */
+    uint32_t sector_keeps;   /* of a torn write */
     uint32_t sector_garbage; /* of the sectors that did not survive: neither old nor new */
     uint32_t name_keeps;
 };

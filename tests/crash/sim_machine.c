@@ -24,6 +24,7 @@ static struct {
     struct sim_random entropy;
     struct sim_plan plan;
     uint64_t steps;
+    uint64_t steps_to_crash;
     uint64_t trace;
     uint32_t stays; /* of 256: a thread goes on after a step */
     bool refuses_direct;
@@ -59,8 +60,8 @@ void sim_violated(const char *format, ...)
     _exit(1);
 }
 
-/* random_uuid7 keeps a pool a thread, and what the run before left of it would make this run another
- * one: make ids until it asks for a fresh pool. */
+/* random_uuid7 keeps a pool a thread, and what the run before left of it would make this run
+ * another one: make ids until it asks for a fresh pool. */
 static void machine_drain_ids(void)
 {
     uint8_t id[16];
@@ -120,10 +121,17 @@ bool sim_machine_failed(bool *by_committer)
     return machine.failed;
 }
 
+void sim_machine_opens_anew(void)
+{
+    machine.failed = false;
+    machine.failed_by_committer = false;
+}
+
 bool sim_machine_live(const struct sim_plan *plan, void (*start)(void *), void *argument)
 {
     machine.plan = *plan;
     machine.steps = 0;
+    machine.steps_to_crash = 0;
     machine.error_due = false;
     machine.error_lasts = false;
     machine.cuts_write = false;
@@ -154,7 +162,8 @@ bool sim_machine_tells(void)
 
 static void machine_tell(enum sim_call call, const struct sim_file *file)
 {
-    static const char *const calls[] = {"open", "close", "read", "write", "sync", "name", "look"};
+    static const char *const calls[] = {"open", "close", "read", "write",
+                                        "sync", "name",  "look", "pass"};
     if (tells) {
         (void)printf("%6llu %-10s %-5s %s\n", (unsigned long long)machine.steps,
                      sim_thread_name()[0] == '\0' ? "-" : sim_thread_name(), calls[call],
@@ -168,7 +177,7 @@ static bool machine_error_strikes(enum sim_call call, bool needs_space)
     switch (machine.plan.error) {
     case SIM_ERROR_ONCE:
     case SIM_ERROR_ALWAYS:
-        return call != SIM_LOOK;
+        return call != SIM_PASS;
     case SIM_ERROR_FULL:
         return needs_space;
     case SIM_ERROR_SHORT:
@@ -217,10 +226,14 @@ int sim_machine_step(enum sim_call call, const struct sim_file *file, bool needs
     sim_machine_note(what, sizeof what);
     sim_clock_advance((int64_t)sim_random_below(&machine.random, 20000));
     machine_tell(call, file);
-    if (machine.steps++ >= machine.plan.crash_at) {
+    const char *counted = machine.plan.crashes;
+    if (counted == NULL || strcmp(counted, sim_thread_name()) == 0) {
+        machine.steps_to_crash++;
+    }
+    if (machine.steps_to_crash > machine.plan.crash_at) {
         sim_thread_crash();
     }
-    if (machine.steps == machine.plan.error_at) {
+    if (++machine.steps == machine.plan.error_at) {
         machine.error_due = true;
     }
     if (!sim_random_share(&machine.random, machine.stays)) {

@@ -21,13 +21,14 @@ enum sim_error {
     SIM_ERROR_ALWAYS, /* every call that reaches the device fails with EIO from then on */
     SIM_ERROR_FULL,   /* what needs new space fails with ENOSPC from then on */
     SIM_ERROR_SHORT,  /* one write is cut short; the rest of it goes well */
-    SIM_ERROR_LOST,   /* one sync fails, what it should have written is lost, the next one "works" */
+    SIM_ERROR_LOST, /* one sync fails, what it should have written is lost, the next one "works" */
     SIM_ERRORS
 };
 
 /* What happens in one life of the process; steps are counted from its start. */
 struct sim_plan {
-    uint64_t crash_at; /* SIM_NEVER: not at all */
+    uint64_t crash_at;   /* SIM_NEVER: not at all */
+    const char *crashes; /* only the steps of the thread of this name count; NULL: all */
     uint64_t error_at;
     enum sim_error error;
 };
@@ -39,7 +40,8 @@ enum sim_call {
     SIM_WRITE,
     SIM_SYNC, /* fsync, fdatasync, and the second half of an O_DSYNC write */
     SIM_NAME, /* anything that changes names */
-    SIM_LOOK  /* fstat, access, flock, listing: cannot fail here */
+    SIM_LOOK, /* fstat, lseek, access, flock, listing */
+    SIM_PASS  /* the call has done its work and has not returned yet: cannot fail */
 };
 
 /* A new machine with this disk (taken over), for the run of this seed. */
@@ -57,9 +59,10 @@ bool sim_machine_refuses_direct(void);
 bool sim_machine_live(const struct sim_plan *plan, void (*start)(void *), void *argument);
 /* Steps of this life so far. */
 uint64_t sim_machine_steps(void);
-/* Has an injected error been returned in this life? *by_committer: to the thread "commit", by a call
- * that it depends on. */
+/* Has an injected error been returned since the life began, or since the log was opened anew?
+ * *by_committer: to the thread "commit", by a call that it depends on. */
 bool sim_machine_failed(bool *by_committer);
+void sim_machine_opens_anew(void);
 
 /* For the calls: a step of the running thread. Returns 0, or the errno that the call must fail
  * with. May exchange the thread; does not return from a crash. */

@@ -7,9 +7,9 @@
 #include "sim_thread.h"
 
 /* Everything the product takes inside a simulated process is in one table. A crash gives it back
- * without running a line of the product, as the end of a process does; a process that ends by itself
- * must leave the table empty. Allocations made outside of a simulated thread (a library's first
- * use, the checks) are ordinary ones. */
+ * without running a line of the product, as the end of a process does; a process that ends by
+ * itself must leave the table empty. Allocations made outside of a simulated thread (a library's
+ * first use, the checks) are ordinary ones. */
 
 enum { HELD_MAX = 4096 };
 

@@ -98,6 +98,7 @@ static void thread_leave(struct thread *from)
 static void thread_switch(struct thread *to)
 {
     struct thread *from = running;
+    int kept_errno = errno;
     if (to == from) {
         return;
     }
@@ -105,6 +106,7 @@ static void thread_switch(struct thread *to)
     SWITCH_BEGIN(from->state == THREAD_ENDED ? NULL : &from->shadow, to->stack, STACK_BYTES);
     (void)swapcontext(&from->context, &to->context);
     SWITCH_END(running->shadow, NULL, NULL);
+    errno = kept_errno; /* a thread has its own */
 }
 
 /* Whose turn it is. Threads whose time has come compete with those that can run anyway. */

@@ -86,10 +86,6 @@ void work_choose_last_habit(struct work *self)
 
 static void work_answered(struct work *self, const struct oversight_draft *draft)
 {
-    bool by_committer = false;
-    if (sim_machine_failed(&by_committer) && by_committer) {
-        sim_violated("a draft came back after a write of the log failed");
-    }
     ledger_answer(&self->ledger, (uint64_t)(uintptr_t)draft->owner, draft->entry_index,
                   draft->t_ns);
 }
@@ -97,6 +93,10 @@ static void work_answered(struct work *self, const struct oversight_draft *draft
 struct err __wrap_queue_try_put(struct queue *queue, void *thing)
 {
     if (strcmp(sim_thread_name(), "commit") == 0) {
+        bool by_committer = false;
+        if (sim_machine_failed(&by_committer) && by_committer) {
+            sim_violated("a draft came back after a write of the log failed");
+        }
         work_answered(present, thing);
     }
     return __real_queue_try_put(queue, thing);
@@ -177,8 +177,7 @@ static void *submitter_run(void *submitter)
     struct submitter *self = submitter;
     uint32_t left = self->work->habit.drafts;
     while (!self->stopped && (left > 0 || self->out > 0)) {
-        uint32_t count =
-            1 + (uint32_t)sim_random_below(&self->random, self->work->habit.batch_max);
+        uint32_t count = 1 + (uint32_t)sim_random_below(&self->random, self->work->habit.batch_max);
         count = count > left ? left : count;
         count = count > self->idle_count ? self->idle_count : count;
         if (count > 0) {
@@ -292,6 +291,7 @@ static bool work_open(struct work *self)
     };
     self->opened = false;
     self->closed = false;
+    sim_machine_opens_anew();
     self->refusal = oversight_open(&conf, &self->log, &recovery);
     if (err_is(self->refusal)) {
         return false;

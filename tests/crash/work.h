@@ -24,10 +24,10 @@
 /* How a life is lived; chosen before it begins. */
 struct work_habit {
     uint32_t submitters;
-    uint32_t alone;      /* drafts that main submits one by one before the others begin */
-    uint32_t drafts;     /* of each submitter */
-    uint32_t batch_max;  /* drafts in one call */
-    uint32_t tiny;       /* of 256: drafts of the least size */
+    uint32_t alone;     /* drafts that main submits one by one before the others begin */
+    uint32_t drafts;    /* of each submitter */
+    uint32_t batch_max; /* drafts in one call */
+    uint32_t tiny;      /* of 256: drafts of the least size */
     uint32_t queue_entries;
     int64_t checkpoint_interval_ns;
     uint32_t opens; /* the log is closed and opened again in the same life */
