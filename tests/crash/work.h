@@ -30,6 +30,8 @@ struct work_habit {
     uint32_t tiny;      /* of 256: drafts of the least size */
     uint32_t queue_entries;
     int64_t checkpoint_interval_ns;
+    bool looks;     /* opens, reads and closes only */
+    bool may_break; /* the reader may find damage where opening does not look */
     uint32_t opens; /* the log is closed and opened again in the same life */
 };
 
@@ -45,6 +47,7 @@ struct work {
     struct err refusal; /* what it returned */
     uint64_t size;      /* of the log when it was closed; valid with closed */
     bool closed;
+    bool broke;         /* the reader found damage, with habit.may_break */
     struct err failure; /* oversight_failure when it was closed */
 };
 
@@ -53,6 +56,8 @@ void work_fini(struct work *self);
 void work_choose_habit(struct work *self);
 /* A quiet end: every draft comes back, everything is published. */
 void work_choose_last_habit(struct work *self);
+/* Nothing is submitted. */
+void work_choose_look(struct work *self, bool may_break);
 /* For sim_machine_live. */
 void work_live(void *work);
 /* The life is over, however it ended. */
