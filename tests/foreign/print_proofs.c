@@ -15,7 +15,8 @@
  *       0 .. FIRST-1, then of every STEP-th one and of the last 300, then consistency from each
  *       size HELD that is below the log's. Record: u8 kind (0 inclusion, 1 consistency),
  *       u64 index or old size, u64 size (little-endian), u8 count, count hashes.
- *   print_proofs tlog LOG INDEX               a c2sp.org/tlog-proof@v1 file of one entry
+ *   print_proofs tlog LOG DIR INDEX...        DIR/INDEX.tlog-proof: a c2sp.org/tlog-proof@v1 file
+ *       of each entry below the log's size
  *
  * Exit 3: a proof cannot be made, with the reason on standard error. */
 
@@ -148,20 +149,27 @@ static void print_all(struct source *self, char **words, int words_count)
     }
 }
 
-static void print_tlog(struct source *self, uint64_t index, const char *checkpoint)
+static void write_tlog(struct source *self, uint64_t index, const char *folder,
+                       const char *checkpoint)
 {
     uint8_t proof[MERKLE_LEVELS_MAX][HASH_BYTES];
     uint32_t proof_count = 0;
     char text[64];
+    char path[DURABLE_PATH_BYTES];
     if (!merkle_inclusion(source_at, self, index, self->size, proof, &proof_count)) {
         no_proof("inclusion", "tiles");
     }
-    (void)printf("c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", index);
+    must(snprintf(path, sizeof path, "%s/%" PRIu64 ".tlog-proof", folder, index) <
+         (int)sizeof path);
+    FILE *file = fopen(path, "wb");
+    must(file != NULL);
+    (void)fprintf(file, "c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", index);
     for (uint32_t i = 0; i < proof_count; i++) {
         base64_encode(proof[i], HASH_BYTES, text);
-        (void)puts(text);
+        (void)fprintf(file, "%s\n", text);
     }
-    (void)printf("\n%s", checkpoint);
+    (void)fprintf(file, "\n%s", checkpoint);
+    must(!ferror(file) && fclose(file) == 0);
 }
 
 int main(int argc, char **argv)
@@ -171,8 +179,9 @@ int main(int argc, char **argv)
     uint8_t *checkpoint = NULL;
     size_t checkpoint_bytes = 0;
     bool all = argc >= 5 && strcmp(argv[1], "all") == 0;
-    if (!all && (argc != 4 || strcmp(argv[1], "tlog") != 0)) {
-        (void)fputs("usage: print_proofs all LOG FIRST STEP HELD... | tlog LOG INDEX\n", stderr);
+    if (!all && (argc < 5 || strcmp(argv[1], "tlog") != 0)) {
+        (void)fputs("usage: print_proofs all LOG FIRST STEP HELD... | tlog LOG DIR INDEX...\n",
+                    stderr);
         return 2;
     }
     source.directory = argv[2];
@@ -187,8 +196,12 @@ int main(int argc, char **argv)
     source.size = strtoull(second_line + 1, NULL, 10);
     if (all) {
         print_all(&source, argv + 3, argc - 3);
-    } else {
-        print_tlog(&source, strtoull(argv[3], NULL, 10), (const char *)checkpoint);
+    }
+    for (int i = 4; !all && i < argc; i++) {
+        uint64_t index = strtoull(argv[i], NULL, 10);
+        if (index < source.size) {
+            write_tlog(&source, index, argv[3], (const char *)checkpoint);
+        }
     }
     free(checkpoint);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
