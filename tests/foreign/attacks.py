@@ -156,8 +156,10 @@ class Maker:
                 assert held.read_bytes() != text
 
         def flip_root(log, path):
-            text = log.read("checkpoint")
-            log.flip("checkpoint", text.index(b"\n", text.index(b"\n") + 1) + 10)
+            root = log.read("checkpoint").split(b"\n")[2]
+            raw = bytearray(base64.b64decode(root))
+            raw[10] ^= 1
+            log.write("checkpoint", log.read("checkpoint").replace(root, base64.b64encode(bytes(raw))))
 
         def flip_signature(log, path):
             text = log.read("checkpoint")
