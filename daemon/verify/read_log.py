@@ -4,11 +4,8 @@ First: protoc --python_out=. proto/oversight.proto. Who signed the checkpoint is
 import base64, collections, hashlib, pathlib, sys
 from proto.oversight_pb2 import Entry, EntryType
 
-def number(n):  # 1234067 is x001/x234/067
-    groups = [f"{n % 1000:03d}"]
-    while n := n // 1000:
-        groups.insert(0, f"x{n % 1000:03d}")
-    return "/".join(groups)
+def number(n, x=""):  # 1234067 is x001/x234/067
+    return (number(n // 1000, "x") + "/" if n > 999 else "") + f"{x}{n % 1000:03d}"
 
 shard = pathlib.Path(sys.argv[1])
 origin, size, root = (shard / "checkpoint").read_text().split("\n")[:3]
@@ -21,7 +18,8 @@ for index in range(int(size)):
     length = int.from_bytes(bundle[at:at + 2], "big")
     raw, at = bundle[at + 2:at + 2 + length], at + 2 + length
     entry = Entry.FromString(raw)
-    assert len(raw) == length > 0 and entry.n == index, f"entry {index} is not in its place"
+    first = first if index else entry.n  # a later shard of the log goes on counting
+    assert len(raw) == length > 0 and entry.n == first + index, f"entry {index} is not in its place"
     types[EntryType.Name(entry.type) if entry.type in EntryType.values() else entry.type] += 1
     stack.append(hashlib.sha256(b"\0" + raw).digest())
     while index % 2:  # two of one size become one

@@ -19,12 +19,17 @@ function logOf(vkey) {
     publicKey: crypto.createPublicKey({ key: spki, format: 'der', type: 'spki' }) };
 }
 
+// 1234067 is x001/x234/067
+function number(n, x = '') {
+  return (n > 999 ? `${number(Math.floor(n / 1000), 'x')}/` : '') + x + String(n % 1000).padStart(3, '0');
+}
+
 function entriesOf(log, size) {
   const entries = [];
   while (entries.length < size) {
     const n = Math.floor(entries.length / 256);
     const width = Math.min(256, size - entries.length);
-    const name = path.join(log, 'tile', 'entries', String(n).padStart(3, '0'));
+    const name = path.join(log, 'tile', 'entries', number(n));
     const partial = `${name}.p/${width}`;
     const bundle = fs.readFileSync(width < 256 && fs.existsSync(partial) ? partial : name);
     for (let at = 0, i = 0; i < width; i++) {

@@ -19,6 +19,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 import attacks
@@ -31,6 +32,10 @@ LOGS = WORK / "logs"
 TOOLS = BUILD / "tests"
 EVERY = 600
 BIG = [65535, 65536, 65537]
+WIDE = [255999, 256001]  # bundle 1000 and its tile are the first in a folder x001
+KINDS = ("empty", "every", "odd", "big", "wide")
+DECODED = ("empty", "every", "big", "wide")  # for verifiers that decode entries: the odd ones are none
+SOME_OF_EVERY = {1, 2, 3, 255, 256, 257, 511, 512, 513, EVERY}
 OLDER = {"every": 500, "big": 65535, "odd": 200}
 NEWEST = {"every": EVERY, "big": 65537, "odd": 300}
 PROOFS_OF_BIG = ("1024", "7")  # entries proved from the first on, then every seventh; and the last 300
@@ -67,7 +72,7 @@ def make_proofs(case):
     """Our proofs for their checkers. Where none can be made there is no file, and the checkers reject for that."""
     held = sorted((int(path.name) for path in (case / "held").iterdir()))
     size = int((case / "log" / "checkpoint").read_bytes().split(b"\n")[1])
-    some = ("1000000", "1") if size <= 1000 or case == LOGS / "big" / "65537" else PROOFS_OF_BIG
+    some = ("1000000", "1") if size <= 1000 or size == BIG[-1] and case.parent.parent == LOGS else PROOFS_OF_BIG
     with open(case / "proofs", "wb") as file:
         made = subprocess.run([TOOLS / "foreign_print_proofs", "all", case / "log", *some, *map(str, held)],
                               stdout=file, stderr=subprocess.PIPE, text=True)
@@ -75,6 +80,12 @@ def make_proofs(case):
         (case / "proofs").unlink()
     elif made.returncode != 0:
         fail(f"print_proofs {case}: {made.stderr}")
+    make_receipts(case, size)
+
+
+def make_receipts(case, size):
+    """c2sp.org/tlog-proof files of some entries, by the code behind `triagectl receipt`; of some honest cases by that
+    command itself, with the entry in them."""
     (case / "tlog").mkdir()
     wanted = sorted({0, 1, 255, 256, attacks.ENTRY - 1, attacks.ENTRY, attacks.ENTRY + 1, size // 3, size - 2, size - 1})
     made = subprocess.run([TOOLS / "foreign_print_proofs", "tlog", case / "log", case / "tlog",
@@ -84,6 +95,19 @@ def make_proofs(case):
         shutil.rmtree(case / "tlog")
     elif made.returncode != 0:
         fail(f"print_proofs {case}: {made.stderr}")
+    if case.parent.parent == LOGS and case.parent.name in ("every", "big", "wide") and (
+            case.parent.name != "every" or size in SOME_OF_EVERY):
+        (case / "receipts").mkdir()
+        for index in (index for index in wanted if 0 <= index < size):
+            with open(case / "receipts" / f"{index}.tlog-proof", "wb") as file:
+                subprocess.run([BUILD / "bin" / "triagectl", "receipt", "--public", case / "log", "--out", "-", str(index)],
+                               check=True, stdout=file)
+
+
+def fast_folder():
+    """Memory where there is some: the writer syncs ten thousand files, and this is not about a disk."""
+    memory = pathlib.Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 2**30 else WORK
 
 
 def make_logs():
@@ -94,12 +118,16 @@ def make_logs():
     LOGS.mkdir(parents=True)
     tool = TOOLS / "foreign_make_logs"
     others = sorted(choice.sample(range(EVERY + 1, BIG[0]), 3))
-    for words in (["empty"], ["every"], ["odd"], ["big"]):
-        folder = LOGS / words[0]
-        more = [str(size) for size in others + BIG] if words[0] == "big" else []
-        subprocess.run([tool, words[0], folder, *more], check=True)
+    with tempfile.TemporaryDirectory(prefix="triaged-foreign-", dir=fast_folder()) as fast:
+        for kind in KINDS:
+            sizes = {"big": others + BIG, "wide": WIDE}.get(kind, [])
+            subprocess.run([tool, kind, pathlib.Path(fast) / kind, *map(str, sizes)], check=True)
+            for live in ("live", "fork-live"):
+                shutil.rmtree(pathlib.Path(fast) / kind / live, ignore_errors=True)
+            subprocess.run(["cp", "-a", pathlib.Path(fast) / kind, LOGS / kind], check=True)  # keeps the hard links
+            shutil.rmtree(pathlib.Path(fast) / kind)
     maker = attacks.Maker(LOGS, tool)
-    for kind in ("empty", "every", "odd", "big"):
+    for kind in KINDS:
         sizes = sizes_of(kind)
         for at, size in enumerate(sizes):
             held = {sizes[at - 1], choice.choice(sizes[:at])} if at else set()
@@ -107,11 +135,11 @@ def make_logs():
                        [LOGS / kind / str(other) / "log" / "checkpoint" for other in sorted(held)])
     for kind in OLDER:
         maker.attacks(kind, OLDER[kind], NEWEST[kind])
-    cases = [case for kind in ("empty", "every", "odd", "big") for case in honest(kind)]
+    cases = [case for kind in KINDS for case in honest(kind)]
     cases += [case for kind in OLDER for case in attacked(kind)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         list(pool.map(make_proofs, cases))
-    print(f"{len(cases)} cases: sizes 0..{EVERY}, {', '.join(map(str, others + BIG))}, odd entries; "
+    print(f"{len(cases)} cases: sizes 0..{EVERY}, {', '.join(map(str, others + BIG + WIDE))}, odd entries; "
           f"{sum(len(attacked(kind)) for kind in OLDER)} of them tampered with")
 
 
@@ -277,8 +305,7 @@ def hand():
         run = subprocess.run(["sh", HERE / "check_hand.sh", case / "log", case / "vkey", str(index)],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         return run.stdout.strip() if run.returncode in (0, 1) and not run.stderr else f"died {run.stderr}"
-    chosen = {1, 2, 3, 255, 256, 257, 511, 512, 513, EVERY}
-    left_out = {LOGS / "every" / str(size) for size in range(1, EVERY + 1)} - {LOGS / "every" / str(n) for n in chosen}
+    left_out = {LOGS / "every" / str(size) for size in range(1, EVERY + 1) if size not in SOME_OF_EVERY}
     return lambda cases: {str(case): one(case) if case not in left_out else LEFT_OUT
                           for case in cases}
 
@@ -347,15 +374,15 @@ def check_page():
 
 # name: (function, kinds it is asked about)
 VERIFIERS = {
-    "own": (own, ("empty", "every", "big")),
-    "sigstore": (sigstore, ("empty", "every", "odd", "big")),
-    "tessera": (tessera, ("empty", "every", "odd", "big")),
-    "tlog_proof": (tlog_proof, ("every", "odd", "big")),
-    "hand": (hand, ("every", "odd", "big")),
-    "python": (python, ("empty", "every", "big")),
-    "xmod": (xmod, ("empty", "every", "odd", "big")),
-    "ct": (ct, ("empty", "every", "odd", "big")),
-    "nebulous": (nebulous, ("empty", "every", "odd", "big")),
+    "own": (own, DECODED),
+    "sigstore": (sigstore, KINDS),
+    "tessera": (tessera, KINDS),
+    "tlog_proof": (tlog_proof, KINDS[1:]),
+    "hand": (hand, KINDS[1:]),
+    "python": (python, DECODED),
+    "xmod": (xmod, KINDS),
+    "ct": (ct, KINDS),
+    "nebulous": (nebulous, KINDS),
 }
 
 

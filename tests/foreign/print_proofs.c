@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/durable.h"
-#include "proto/merkle.h"
-#include "proto/note.h"
+#include "base/tile_files.h"
+#include "proto/receipt.h"
 
-/* Our proofs, for their checkers, out of the tiles of a public directory by proto/merkle.h. It
- * believes what it reads, as a liar would: the checker must notice.
+/* Our proofs, for their checkers, out of the tiles of a public directory by proto/merkle.h and
+ * proto/receipt.h. It believes what it reads, as a liar would (triagectl receipt does not): the
+ * checker must notice.
  *
  *   print_proofs all LOG FIRST STEP HELD...   binary, on standard output: inclusion of entries
  *       0 .. FIRST-1, then of every STEP-th one and of the last 300, then consistency from each
@@ -149,27 +150,25 @@ static void print_all(struct source *self, char **words, int words_count)
     }
 }
 
-static void write_tlog(struct source *self, uint64_t index, const char *folder,
-                       const char *checkpoint)
+static void write_tlog(const char *directory, uint64_t tree_size, uint64_t index,
+                       const char *folder, const char *checkpoint)
 {
-    uint8_t proof[MERKLE_LEVELS_MAX][HASH_BYTES];
-    uint32_t proof_count = 0;
-    char text[64];
+    static char text[RECEIPT_BYTES_MAX];
+    static struct tile_files tiles;
     char path[DURABLE_PATH_BYTES];
-    if (!merkle_inclusion(source_at, self, index, self->size, proof, &proof_count)) {
+    struct receipt receipt = {
+        .leaf_index = index, .checkpoint = checkpoint, .checkpoint_bytes = strlen(checkpoint)};
+    must(tile_files_init(&tiles, directory, tree_size));
+    if (!merkle_inclusion(tile_files_hash, &tiles, index, tree_size, receipt.hashes,
+                          &receipt.hashes_count)) {
         no_proof("inclusion", "tiles");
     }
     must(snprintf(path, sizeof path, "%s/%" PRIu64 ".tlog-proof", folder, index) <
          (int)sizeof path);
     FILE *file = fopen(path, "wb");
-    must(file != NULL);
-    (void)fprintf(file, "c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", index);
-    for (uint32_t i = 0; i < proof_count; i++) {
-        base64_encode(proof[i], HASH_BYTES, text);
-        (void)fprintf(file, "%s\n", text);
-    }
-    (void)fprintf(file, "\n%s", checkpoint);
-    must(!ferror(file) && fclose(file) == 0);
+    size_t text_bytes = receipt_write(&receipt, NULL, 0, text, sizeof text);
+    must(file != NULL && text_bytes > 0);
+    must(fwrite(text, 1, text_bytes, file) == text_bytes && fclose(file) == 0);
 }
 
 int main(int argc, char **argv)
@@ -200,7 +199,7 @@ int main(int argc, char **argv)
     for (int i = 4; !all && i < argc; i++) {
         uint64_t index = strtoull(argv[i], NULL, 10);
         if (index < source.size) {
-            write_tlog(&source, index, argv[3], (const char *)checkpoint);
+            write_tlog(argv[2], source.size, index, argv[3], (const char *)checkpoint);
         }
     }
     free(checkpoint);

@@ -14,7 +14,7 @@ set(foreign_verifiers own)
 if(TRIAGED_SANITIZE STREQUAL "" AND NOT TRIAGED_COVERAGE)
   list(APPEND foreign_verifiers xmod ct nebulous sigstore tessera tlog_proof hand python)
 endif()
-if(SYSTEM_PYTHON3 AND TARGET triage-verify)
+if(SYSTEM_PYTHON3 AND TARGET triage-verify AND TARGET triagectl)
   foreach(step logs ${foreign_verifiers} clean)
     add_test(NAME foreign.${step} COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/foreign/foreign.py ${step})
     set_tests_properties(foreign.${step} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300

@@ -59,6 +59,9 @@ func checkOne(c *logdir.Case, verifier note.Verifier, name string) error {
 	if err != nil {
 		return err
 	}
+	if read.ExtraData != nil && !bytes.Equal(read.ExtraData, record) {
+		return errors.New("the receipt carries another entry")
+	}
 	var hashes [][]byte
 	for _, hash := range read.Hashes {
 		hashes = append(hashes, hash[:])
@@ -79,6 +82,11 @@ func check(c *logdir.Case) (count logdir.Count, err error) {
 	if len(names) == 0 {
 		return count, errors.New("no proof can be made")
 	}
+	receipts, err := filepath.Glob(filepath.Join(c.Dir, "receipts", "*.tlog-proof"))
+	if err != nil {
+		return count, err
+	}
+	names = append(names, receipts...)
 	for _, name := range names {
 		if err := checkOne(c, verifier, name); err != nil {
 			return count, fmt.Errorf("%s: %v", filepath.Base(name), err)
