@@ -17,7 +17,7 @@ const char *witness_request_fault_text(enum witness_request_fault fault)
     case WITNESS_REQUEST_TOO_LONG:
         return "longer than a request can be";
     case WITNESS_REQUEST_OLD_LINE:
-        return "the first line is not \"old\" and a size";
+        return "the first line is not 'old' and a size";
     case WITNESS_REQUEST_HASH:
         return "a proof line is not a hash in base64";
     case WITNESS_REQUEST_HASHES:

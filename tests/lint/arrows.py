@@ -23,6 +23,7 @@ KNOWS = {
     "ingest": {"base", "proto", "oversight", "publisher"},
     "console": {"base", "proto"},
     "witness": {"base", "proto"},
+    "submission": {"base", "proto"},
     "picture": {"base", "proto"},
     "feeds": {"base", "proto", "kernels", "publisher", "picture"},
     "verify": {"base", "proto", "archive"},
@@ -30,7 +31,7 @@ KNOWS = {
             "feeds", "decide"},
     # daemon/*.c: all stages by name, no outside library
     "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state",
-                 "console"},
+                 "console", "submission"},
 }
 # narrower than the table: only these headers of a module may be included by that module
 ONLY = {
@@ -51,6 +52,7 @@ OWNS = {
     "HDF5": (r"(hdf5|H5)", {"archive"}),
     "SQLite": (r"sqlite3", {"state"}),
     "libmicrohttpd": (r"microhttpd", {"console", "witness"}),
+    "libcurl": (r"curl/", {"submission"}),
     "jansson": (r"jansson", {"console", "feeds", "verify", "ctl"}),
     "libconfig": (r"libconfig", {"base"}),
     "ISA-L": (r"isa-l", {"oversight"}),
