@@ -18,8 +18,10 @@ static uint32_t committer_measure(const struct oversight *self)
         const struct oversight_draft *draft =
             self->ring[(self->first + taken) % self->capacity].draft;
         uint32_t entry_bytes = 2 + ENTRY_STAMP_BYTES_MAX + draft->rest_bytes;
-        uint32_t beside_bytes =
-            draft->private_bytes == NULL ? 0 : WAL_PRIVATE_HEADER_BYTES + draft->private_count;
+        uint32_t beside_bytes = draft->private_bytes == NULL
+                                    ? 0
+                                    : WAL_PRIVATE_HEADER_BYTES + draft->private_head_bytes +
+                                          draft->private_count + draft->private_tail_bytes;
         bool fits =
             entries_bytes + entry_bytes <= WAL_ENTRY_BYTES_AIM &&
             entries_bytes + entry_bytes + private_bytes + beside_bytes <= WAL_PAYLOAD_BYTES_MAX;
@@ -68,8 +70,10 @@ static struct err committer_write(struct oversight *self, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct oversight_draft *draft = self->batch[i].draft;
         if (draft->private_bytes != NULL) {
-            wal_add_private(self->wal, i, draft->private_sha256, draft->private_bytes,
-                            draft->private_count);
+            const struct wal_run runs[3] = {{draft->private_head, draft->private_head_bytes},
+                                            {draft->private_bytes, draft->private_count},
+                                            {draft->private_tail, draft->private_tail_bytes}};
+            wal_add_private(self->wal, i, draft->private_sha256, runs, 3);
         }
     }
     uint64_t span_bytes = 0;

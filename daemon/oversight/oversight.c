@@ -258,6 +258,15 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
+static bool oversight_private_fits(const struct oversight_draft *draft)
+{
+    return draft->private_bytes == NULL ||
+           (draft->private_head_bytes <= sizeof draft->private_head &&
+            draft->private_tail_bytes <= sizeof draft->private_tail &&
+            draft->private_count <=
+                WAL_PRIVATE_BYTES_MAX - draft->private_head_bytes - draft->private_tail_bytes);
+}
+
 struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
                             uint32_t count)
 {
@@ -266,8 +275,7 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
     }
     for (uint32_t i = 0; i < count; i++) {
         if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
-            (drafts[i]->private_bytes != NULL &&
-             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            !oversight_private_fits(drafts[i])) {
             return err_make(ERR_ARGUMENT, "oversight_submit");
         }
     }

@@ -22,6 +22,9 @@
 #include "proto/entry.h"
 #include "proto/note.h"
 
+#define OVERSIGHT_PRIVATE_HEAD_BYTES 64u
+#define OVERSIGHT_PRIVATE_TAIL_BYTES 320u
+
 struct oversight;
 
 struct oversight_conf {
@@ -45,9 +48,15 @@ struct oversight_recovery {
 struct oversight_draft {
     uint8_t rest[ENTRY_BYTES_MAX - ENTRY_STAMP_BYTES_MAX]; /* from entry_encode_rest */
     uint32_t rest_bytes;
-    const uint8_t
-        *private_bytes; /* rides in the WAL beside the entry, is never published; NULL when none */
+    /* The private record rides in the WAL beside the entry and is never published. It is head,
+     * bytes and tail behind one another, so that a large piece is written from where it lies. NULL
+     * bytes: there is none. */
+    const uint8_t *private_bytes;
     uint32_t private_count;
+    uint8_t private_head[OVERSIGHT_PRIVATE_HEAD_BYTES];
+    uint32_t private_head_bytes;
+    uint8_t private_tail[OVERSIGHT_PRIVATE_TAIL_BYTES];
+    uint32_t private_tail_bytes;
     uint8_t private_sha256[HASH_BYTES];
     struct queue *done;   /* where it comes back once durable; must have room for all drafts of its
                            * owner.   NULL: the draft was taken with oversight_submit_and_wait */
