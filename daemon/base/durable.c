@@ -177,6 +177,9 @@ struct err durable_create(const char *path, const void *bytes, size_t bytes_coun
         *differs = !durable_holds(path, bytes, bytes_count);
         return err_none;
     }
+    if (errno != ENOENT) { /* perhaps it is there: then it must not be replaced unread */
+        return err_os(ERR_IO, "look for file");
+    }
     return durable_replace(path, bytes, bytes_count, mode);
 }
 

@@ -77,7 +77,11 @@ static struct err oversight_begin(struct oversight *self, struct wal_end *end)
     if (publication_signed(self->publication) != NULL) {
         return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
     }
-    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) == 0) {
+    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) != 0) {
+        if (errno != ENOENT) { /* what may be there must not be replaced unread */
+            return err_os(ERR_IO, "look for commit index");
+        }
+    } else {
         struct commit_index *index = NULL;
         struct wal_slot slot;
         bool any = false;
@@ -218,6 +222,7 @@ void oversight_close(struct oversight **self)
         return;
     }
     must(pthread_mutex_lock(&closing->lock) == 0);
+    bool told = err_is(closing->failure);
     closing->closing = true;
     must(pthread_cond_broadcast(&closing->has_drafts) == 0);
     must(pthread_cond_broadcast(&closing->has_room) == 0);
@@ -228,6 +233,11 @@ void oversight_close(struct oversight **self)
     }
     if (closing->publisher_runs) {
         must(pthread_join(closing->publisher, NULL) == 0);
+    }
+    if (err_is(closing->failure) && !told) { /* oversight_failure can no longer be asked */
+        char text[ERR_TEXT_BYTES];
+        diag_err(halt, "error=%s reason=\"%s\" what=\"closing the oversight log\"",
+                 err_name(closing->failure.code), err_text(closing->failure, text));
     }
     wal_close(&closing->wal);
     publication_close(&closing->publication);

@@ -71,7 +71,8 @@ struct oversight_draft {
 MUST_USE struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
                                    struct oversight_recovery *recovery);
 /* Commits what was submitted, publishes a last checkpoint, stops the threads. Nulls *self; accepts
- * NULL. */
+ * NULL. An error on the way is a diag line only: nothing that came back depends on it, and the next
+ * start publishes; who must know calls oversight_publish before. */
 void oversight_close(struct oversight **self);
 
 /* Waits for room. ERR_CLOSED once the log has failed or is closing: nothing of these drafts is or

@@ -73,34 +73,37 @@ static void tiles_path(const struct tiles *self, const char *name, char out[DURA
 
 /* ---- what is on the disk ---- */
 
-static bool tiles_exists(const struct tiles *self, const char *name)
+static struct err tiles_exists(const struct tiles *self, const char *name, bool *exists)
 {
     char path[DURABLE_PATH_BYTES];
     tiles_path(self, name, path);
-    return access(path, F_OK) == 0;
+    *exists = access(path, F_OK) == 0;
+    return *exists || errno == ENOENT ? err_none : err_os(ERR_IO, "look for tile");
 }
 
 struct err tiles_complete_size(const struct tiles *self, uint64_t size, uint64_t *out)
 {
     char name[TILE_PATH_BYTES_MAX];
     uint64_t complete = size / TILE_WIDTH * TILE_WIDTH;
-    for (uint64_t n = 0; n < complete / TILE_WIDTH; n++) {
+    struct err err = err_none;
+    bool exists = false;
+    for (uint64_t n = 0; n < complete / TILE_WIDTH && !err_is(err); n++) {
         bundle_path(n, 0, name);
-        if (!tiles_exists(self, name)) {
-            complete = n * TILE_WIDTH;
-        }
+        err = tiles_exists(self, name, &exists);
+        complete = exists ? complete : n * TILE_WIDTH;
     }
     for (uint32_t level = 0; level < LEVELS - 1; level++) {
         uint32_t shift = LEVEL_BITS * (level + 1);
-        for (uint64_t n = 0; n < complete >> shift; n++) {
+        for (uint64_t n = 0; n < complete >> shift && !err_is(err); n++) {
             tile_path(level, n, 0, name);
-            if (!tiles_exists(self, name)) {
-                complete = n << shift;
-            }
+            err = tiles_exists(self, name, &exists);
+            complete = exists ? complete : n << shift;
         }
     }
-    *out = complete;
-    return err_none;
+    if (!err_is(err)) {
+        *out = complete;
+    }
+    return err;
 }
 
 /* Root of the perfect subtree over width (a power of two) hashes. */
@@ -200,9 +203,14 @@ static struct err tiles_remove_partials(const struct tiles *self, const char *fu
         return errno == ENOENT ? err_none : err_os(ERR_IO, "list partial tiles");
     }
     struct err err = err_none;
-    for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err);
-         name = readdir(listing)) {
+    while (!err_is(err)) { /* ends with the listing */
         char path[DURABLE_PATH_BYTES + 1 + NAME_MAX];
+        errno = 0;
+        const struct dirent *name = readdir(listing);
+        if (name == NULL) {
+            err = errno == 0 ? err_none : err_os(ERR_IO, "list partial tiles");
+            break;
+        }
         (void)snprintf(path, sizeof path, "%s/%s", folder, name->d_name);
         if (name->d_name[0] != '.') {
             err = durable_remove(path);

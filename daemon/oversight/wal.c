@@ -154,8 +154,12 @@ static struct err wal_change_segment(struct wal *self)
         return err;
     }
     off_t segment_bytes = lseek(fd, 0, SEEK_END);
-    must(segment_bytes >=
-         (off_t)(WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX)); /* oversight_open saw to it */
+    if (segment_bytes < (off_t)(WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX)) {
+        err = segment_bytes < 0 ? err_os(ERR_IO, "measure segment")
+                                : err_make(ERR_WAL_WRITE, "segment is shorter than it was made");
+        (void)close(fd);
+        return err;
+    }
     if (self->segment_fd >= 0) {
         (void)close(self->segment_fd);
     }

@@ -56,6 +56,7 @@ OWNS = {
     "libpng": (r"png\.h", {"picture"}),
     "libtiff": (r"tiff", {"picture"}),
     "libjpeg": (r"j(peglib|error)", {"picture"}),
+    "libqrencode": (r"qrencode", {"ctl"}),
     "libcsv": (r"csv\.h", {"feeds"}),
     "xraylib": (r"xraylib", {"feeds"}),
 }
