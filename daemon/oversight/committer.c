@@ -49,6 +49,8 @@ static uint32_t committer_take(struct oversight *self)
         self->first = (self->first + 1) % self->capacity;
     }
     self->count -= taken;
+    self->batch_rolls = taken > 0 && self->roll_due;
+    self->roll_due = self->roll_due && taken == 0;
     counter_set(COUNTER_waiting_log, self->count);
     must(pthread_cond_broadcast(&self->has_room) == 0);
     must(pthread_mutex_unlock(&self->lock) == 0);
@@ -59,6 +61,9 @@ static struct err committer_write(struct oversight *self, uint32_t count)
 {
     uint64_t first_index = wal_size(self->wal);
     int64_t t_ns = clock_utc_ns();
+    if (self->batch_rolls) {
+        wal_roll(self->wal);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct oversight_draft *draft = self->batch[i].draft;
         uint8_t stamp[ENTRY_STAMP_BYTES_MAX];

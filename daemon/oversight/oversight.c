@@ -13,6 +13,8 @@
 #include "base/diag.h"
 #include "oversight/commit_index.h"
 #include "oversight/oversight_state.h"
+#include "oversight/retire.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_segment.h"
 
 /* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
@@ -114,11 +116,13 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     }
     bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
                       err.code == ERR_TILE_DIFFERS;
-    if (!from_tiles) {
+    struct wal_removed removed;
+    struct err unknown = wal_removed_read(self->wal_directory, &removed);
+    if (!from_tiles || err_is(unknown) || removed.first_index > 0) {
         return err;
     }
-    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
-     */
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,
+     * as long as it has that. */
     conf.known = NULL;
     err = publication_restart(self->publication);
     return err_is(err) ? err : wal_recover(&conf, end);
@@ -146,6 +150,9 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     (void)closedir(listing);
     if (!err_is(err)) {
         err = found ? oversight_recover(self, end) : oversight_begin(self, end);
+    }
+    if (!err_is(err)) {
+        err = retire_leftovers(self->wal_directory);
     }
     if (err_is(err)) {
         return err;
@@ -327,6 +334,13 @@ struct err oversight_submit_and_wait(struct oversight *self, struct oversight_dr
     }
     must(pthread_mutex_unlock(&self->lock) == 0);
     return err;
+}
+
+void oversight_roll(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->roll_due = true;
+    must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
 uint64_t oversight_size(struct oversight *self)

@@ -174,6 +174,14 @@ static struct err wal_change_segment(struct wal *self)
     return err_none;
 }
 
+void wal_roll(struct wal *self)
+{
+    struct wal_end *end = &self->end;
+    if (end->has_segment && end->offset > WAL_BLOCK_BYTES) {
+        end->offset = end->segment_bytes + WAL_BLOCK_BYTES; /* no group fits */
+    }
+}
+
 struct err wal_commit(struct wal *self, uint64_t *span_bytes)
 {
     struct wal_end *end = &self->end;

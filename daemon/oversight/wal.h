@@ -78,6 +78,8 @@ void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const
              uint32_t rest_bytes);
 void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha256[HASH_BYTES],
                      const struct wal_run *runs, uint32_t runs_count);
+/* The group that is built next begins a new segment, unless the present one is still empty. */
+void wal_roll(struct wal *self);
 MUST_USE struct err wal_commit(struct wal *self, uint64_t *span_bytes);
 /* Take the committed group into the tree and be ready for the next one. Apart from wal_commit, so
  * that the answer to the submitters need not wait for the hashing. */
