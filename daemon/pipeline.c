@@ -261,6 +261,8 @@ void pipeline_draft(const struct entry *entry, struct oversight_draft *out)
     out->rest_bytes = (uint32_t)rest_bytes;
     out->private_bytes = NULL;
     out->private_count = 0;
+    out->private_head_bytes = 0;
+    out->private_tail_bytes = 0;
 }
 
 struct err pipeline_append(struct pipeline *self, const struct entry *entry, uint64_t *entry_index)

@@ -262,6 +262,7 @@ static struct err open_memory(struct pipeline *self)
     if (!got) {
         return err_make(ERR_MEMORY, "pipeline_open");
     }
+    self->intake_sha256 = sha256_open();
     uint8_t *at = self->arena_bytes;
     arena_init(&self->intake_arena, at, RECORD_ARENA_BYTES);
     arena_init(&self->body_arena, at + RECORD_ARENA_BYTES, RECORD_ARENA_BYTES);
@@ -505,6 +506,7 @@ static void close_memory(struct pipeline *self)
     free(self->item_arenas);
     free(self->command_jobs);
     free(self->arena_bytes);
+    sha256_close(&self->intake_sha256);
 }
 
 void pipeline_close(struct pipeline **pointer)

@@ -110,6 +110,7 @@ struct pipeline {
     struct queue *archive_asks; /* wakes the archiver */
 
     struct arena intake_arena;
+    struct sha256 *intake_sha256;
 
     struct wal_reader *follow; /* judge: reads on behind the log */
     struct wal_reader *lookup; /* judge: single records, by index */
