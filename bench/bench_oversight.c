@@ -258,13 +258,13 @@ static void bench_log(const char *directory, uint64_t entries_count, struct raw 
     char wal[DURABLE_PATH_BYTES];
     char published[DURABLE_PATH_BYTES];
     (void)snprintf(wal, sizeof wal, "%s/wal", directory);
-    (void)snprintf(published, sizeof published, "%s/log/bench", directory);
+    (void)snprintf(published, sizeof published, "%s/log", directory);
     static struct sign_key key;
     static const uint8_t seed[SIGN_SEED_BYTES] = {1};
     (void)sign_init();
     sign_key_from_seed(&key, seed);
     struct oversight_conf conf = {.wal_directory = wal,
-                                  .public_directory = published,
+                                  .log_directory = published,
                                   .origin = "oversight.bench/here/2026",
                                   .key = &key,
                                   .segment_bytes = 67108864,

@@ -22,7 +22,7 @@
 static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
 {
     if (conf->queue_entries == 0 || strlen(conf->wal_directory) >= DURABLE_PATH_BYTES ||
-        strlen(conf->public_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
+        strlen(conf->log_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
         return err_make(ERR_ARGUMENT, "oversight_open");
     }
     struct oversight *self = calloc(1, sizeof *self);
@@ -38,9 +38,11 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
     self->lock_fd = -1;
     strcpy(self->wal_directory, conf->wal_directory);
-    strcpy(self->public_directory, conf->public_directory);
-    strcpy(self->origin, conf->origin);
-    sha256_of(self->origin, strlen(self->origin), self->origin_sha256);
+    strcpy(self->log_directory, conf->log_directory);
+    strcpy(self->origin_now, conf->origin);
+    self->key = conf->key;
+    self->next_key = conf->next_key;
+    self->rotate_reason = conf->rotate_reason;
     pthread_condattr_t monotonic;
     must(pthread_condattr_init(&monotonic) == 0);
     must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -74,7 +76,7 @@ static struct err oversight_lock(struct oversight *self)
 /* No segment is there: a new log, if nothing says that there once was one. */
 static struct err oversight_begin(struct oversight *self, struct wal_end *end)
 {
-    if (publication_signed(self->publication) != NULL) {
+    if (publication_signed(self->publication) != NULL || self->shards.count > 1) {
         return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
     }
     if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) == 0) {
@@ -100,7 +102,8 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     struct merkle_range known;
     struct wal_recover_conf conf = {
         .wal_directory = self->wal_directory,
-        .origin_sha256 = self->origin_sha256,
+        .shards = &self->shards,
+        .shard_index = (uint32_t)(self->shard - self->shards.list),
         .is_signed = publication_signed(self->publication),
         .known = &known,
     };
@@ -123,11 +126,12 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
 static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf,
                                        struct wal_end *end)
 {
-    struct publication_conf publication_conf = {self->wal_directory, self->public_directory,
-                                                self->origin, conf->key};
     struct err err = oversight_lock(self);
     if (!err_is(err)) {
-        err = publication_open(&publication_conf, &self->publication);
+        err = oversight_choose_shard(self);
+    }
+    if (!err_is(err)) {
+        err = oversight_open_publication(self, self->key, false);
     }
     if (err_is(err)) {
         return err;
@@ -143,16 +147,34 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     if (!err_is(err)) {
         err = found ? oversight_recover(self, end) : oversight_begin(self, end);
     }
+    if (!err_is(err)) {
+        err = oversight_follow_shard(self, end);
+    }
     if (err_is(err)) {
         return err;
     }
     /* A segment holds its header and at least one largest group. */
     uint64_t least_bytes = WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX;
     uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
-    struct wal_conf wal_conf = {self->wal_directory, self->origin_sha256,
+    uint8_t origin_sha256[HASH_BYTES];
+    sha256_of(self->shard->origin, strlen(self->shard->origin), origin_sha256);
+    struct wal_conf wal_conf = {self->wal_directory, origin_sha256,
                                 (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
                                     WAL_BLOCK_BYTES};
     return wal_open(&wal_conf, end, &self->wal);
+}
+
+/* Checkpoint of everything durable, and the change of the key, if one is wanted and not yet in the
+ * log. The publisher does not run yet. */
+static struct err oversight_publish_first(struct oversight *self)
+{
+    struct err err = publication_step(self->publication, oversight_size(self));
+    bool changes = self->next_key != NULL && publication_key(self->publication) != self->next_key;
+    if (!err_is(err) && changes) {
+        err = oversight_append_rotate(self);
+        err = err_is(err) ? err : publication_step(self->publication, oversight_size(self));
+    }
+    return err;
 }
 
 /* With the files open: threads, first entries, first checkpoint. */
@@ -163,18 +185,17 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
         return err_make(ERR_THREAD, "oversight_open");
     }
     self->committer_runs = true;
-    struct err err = end->size == 0 ? oversight_append_first(self) : err_none;
+    struct err err = end->size == end->first_n ? oversight_append_first(self) : err_none;
     if (!err_is(err)) {
         err = oversight_append_recovered(self);
     }
-    uint64_t size = oversight_size(self);
     if (!err_is(err)) {
-        err = publication_step(self->publication, size);
+        err = oversight_publish_first(self);
     }
     if (err_is(err)) {
         return err;
     }
-    self->published = size; /* the publisher does not run yet, and nobody else has the handle */
+    self->published = oversight_size(self); /* nobody else has the handle yet */
     if (pthread_create(&self->publisher, NULL, publisher_run, self) != 0) {
         return err_make(ERR_THREAD, "oversight_open");
     }
@@ -182,14 +203,11 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
     return err_none;
 }
 
-struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
-                          struct oversight_recovery *recovery)
+static struct err oversight_open_once(const struct oversight_conf *conf, struct oversight **out,
+                                      struct oversight_recovery *recovery)
 {
-    if (!sign_init()) {
-        return err_make(ERR_KEY, "signature library");
-    }
     struct oversight *self = NULL;
-    struct wal_end end;
+    struct wal_end end = {0};
     struct err err = oversight_make(conf, &self);
     if (err_is(err)) {
         return err;
@@ -206,9 +224,32 @@ struct err oversight_open(const struct oversight_conf *conf, struct oversight **
         oversight_close(&self);
         return err;
     }
-    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0};
+    bool changed = self->next_key != NULL && publication_key(self->publication) == self->next_key;
+    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0, changed};
     *out = self;
     return err_none;
+}
+
+/* A shard that has to end is opened like any other, closed, and opened again: what follows a closed
+ * shard is then found as after a crash, in one way only. */
+struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
+                          struct oversight_recovery *recovery)
+{
+    struct oversight *self = NULL;
+    struct err err = oversight_open_once(conf, &self, recovery);
+    if (!err_is(err) && oversight_is_due(self)) {
+        struct oversight_recovery again;
+        err = oversight_end(self, "year", shard_year(conf->origin), NULL);
+        oversight_close(&self);
+        if (!err_is(err)) {
+            err = oversight_open_once(conf, &self, &again);
+        }
+        must(err_is(err) || !oversight_is_due(self));
+    }
+    if (!err_is(err)) {
+        *out = self;
+    }
+    return err;
 }
 
 void oversight_close(struct oversight **self)
@@ -258,8 +299,9 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
-struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
-                            uint32_t count)
+/* last: nothing is taken behind these. */
+static struct err oversight_enqueue(struct oversight *self, struct oversight_draft *const *drafts,
+                                    uint32_t count, bool last)
 {
     if (count == 0 || count > self->capacity) {
         return err_make(ERR_ARGUMENT, "oversight_submit");
@@ -285,6 +327,7 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
                 (struct waiting_draft){drafts[i], submitted_ns};
         }
         self->count += count;
+        self->closing = last;
         counter_set(COUNTER_waiting_log, self->count);
         must(pthread_cond_signal(&self->has_drafts) == 0);
     }
@@ -292,11 +335,18 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
     return err;
 }
 
-struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
+                            uint32_t count)
+{
+    return oversight_enqueue(self, drafts, count, false);
+}
+
+static struct err oversight_enqueue_and_wait(struct oversight *self, struct oversight_draft *draft,
+                                             bool last)
 {
     must(draft->done == NULL);
     draft->entry_index = UINT64_MAX; /* until it is durable */
-    struct err err = oversight_submit(self, (struct oversight_draft *const[]){draft}, 1);
+    struct err err = oversight_enqueue(self, (struct oversight_draft *const[]){draft}, 1, last);
     if (err_is(err)) {
         return err;
     }
@@ -309,6 +359,16 @@ struct err oversight_submit_and_wait(struct oversight *self, struct oversight_dr
     }
     must(pthread_mutex_unlock(&self->lock) == 0);
     return err;
+}
+
+struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+{
+    return oversight_enqueue_and_wait(self, draft, false);
+}
+
+struct err oversight_submit_last(struct oversight *self, struct oversight_draft *draft)
+{
+    return oversight_enqueue_and_wait(self, draft, true);
 }
 
 uint64_t oversight_size(struct oversight *self)
