@@ -59,7 +59,7 @@ static struct err open_log(struct pipeline *self)
     struct oversight_recovery recovery;
     err = oversight_open(&conf, &self->oversight, &recovery);
     if (!err_is(err) && recovery.key_changed) {
-        err = keys_change(&self->conf);
+        keys_change(&self->conf);
     }
     if (!err_is(err)) {
         const struct shards *shards = oversight_shards(self->oversight);

@@ -239,7 +239,7 @@ struct err oversight_open(const struct oversight_conf *conf, struct oversight **
     struct err err = oversight_open_once(conf, &self, recovery);
     if (!err_is(err) && oversight_is_due(self)) {
         struct oversight_recovery again;
-        err = oversight_end(self, "year", shard_year(conf->origin), NULL);
+        err = oversight_end(self, NULL, "year", shard_year(conf->origin), NULL);
         oversight_close(&self);
         if (!err_is(err)) {
             err = oversight_open_once(conf, &self, &again);

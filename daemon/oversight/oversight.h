@@ -69,12 +69,12 @@ struct oversight_draft {
  * ends because of the year, the shard after a closed one, and a change of the key. */
 MUST_USE struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
                                    struct oversight_recovery *recovery);
-/* Close the shard: log.close becomes its last entry and nothing is taken any more; returns when its
- * final checkpoint is published. What is left is oversight_close; the next open begins the shard
- * after it, which is named by this year. Errors: CLOSED, ARGUMENT (no name is left), those that
- * stop the log. */
-MUST_USE struct err oversight_end(struct oversight *self, const char *reason, int year,
-                                  uint64_t *entry_index);
+/* Close the shard (actor: as in an entry; NULL is the daemon): log.close becomes its last entry and
+ * nothing is taken any more; returns when its final checkpoint is published. What is left is
+ * oversight_close; the next open begins the shard after it, which is named by this year. Errors:
+ * CLOSED, ARGUMENT (no name is left), those that stop the log. */
+MUST_USE struct err oversight_end(struct oversight *self, const char *actor, const char *reason,
+                                  int year, uint64_t *entry_index);
 /* Commits what was submitted, publishes a last checkpoint, stops the threads. Nulls *self; accepts
  * NULL. */
 void oversight_close(struct oversight **self);

@@ -26,7 +26,7 @@ static struct err oversight_append(struct oversight *self, struct entry *entry, 
         return err_make(ERR_MEMORY, "oversight_open");
     }
     random_uuid7(entry->id);
-    entry->actor = "daemon";
+    entry->actor = entry->actor == NULL ? "daemon" : entry->actor;
     size_t rest_bytes = entry_encode_rest(entry, draft->rest, sizeof draft->rest);
     if (rest_bytes == 0) { /* a reason or a checkpoint can be longer than an entry */
         free(draft);
@@ -60,13 +60,9 @@ struct err oversight_append_first(struct oversight *self)
     return err;
 }
 
-struct err oversight_append_close(struct oversight *self, const char *reason,
-                                  const char *next_origin, uint64_t *entry_index)
+struct err oversight_append_last(struct oversight *self, struct entry *entry, uint64_t *entry_index)
 {
-    struct entry entry = {.type = ENTRY_LOG_CLOSE};
-    entry.body.log_close.reason = reason;
-    entry.body.log_close.next_origin = next_origin;
-    return oversight_append(self, &entry, PLACE_LAST, entry_index);
+    return oversight_append(self, entry, PLACE_LAST, entry_index);
 }
 
 /* Still under the old key: the checkpoint that covers it is the first the new one signs too. */

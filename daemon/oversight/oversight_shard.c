@@ -271,7 +271,7 @@ bool oversight_is_due(const struct oversight *self)
     return now > open;
 }
 
-struct err oversight_end(struct oversight *self, const char *reason, int year,
+struct err oversight_end(struct oversight *self, const char *actor, const char *reason, int year,
                          uint64_t *entry_index)
 {
     char next_origin[NOTE_ORIGIN_BYTES_MAX + 1];
@@ -279,7 +279,10 @@ struct err oversight_end(struct oversight *self, const char *reason, int year,
     if (!shards_next_origin(&self->shards, year, next_origin)) {
         return err_make(ERR_ARGUMENT, "name of the next shard");
     }
-    struct err err = oversight_append_close(self, reason, next_origin, &closed_by);
+    struct entry entry = {.type = ENTRY_LOG_CLOSE, .actor = actor};
+    entry.body.log_close.reason = reason;
+    entry.body.log_close.next_origin = next_origin;
+    struct err err = oversight_append_last(self, &entry, &closed_by);
     if (!err_is(err)) {
         err = oversight_publish(self);
     }

@@ -49,7 +49,7 @@ struct oversight {
     int64_t checkpoint_interval_ns;
     char wal_directory[DURABLE_PATH_BYTES];
     char log_directory[DURABLE_PATH_BYTES];
-    char public_directory[DURABLE_PATH_BYTES]; /* of the shard that is written */
+    char public_directory[DURABLE_PATH_BYTES];  /* of the shard that is written */
     char origin_now[NOTE_ORIGIN_BYTES_MAX + 1]; /* what a new log is called */
     const struct sign_key *key;
     const struct sign_key *next_key; /* NULL when none */
@@ -84,7 +84,8 @@ bool oversight_is_due(const struct oversight *self);
 MUST_USE struct err oversight_append_first(struct oversight *self);
 MUST_USE struct err oversight_append_recovered(struct oversight *self);
 MUST_USE struct err oversight_append_rotate(struct oversight *self);
-MUST_USE struct err oversight_append_close(struct oversight *self, const char *reason,
-                                           const char *next_origin, uint64_t *entry_index);
+/* Fills id, and actor when there is none; nothing is taken behind it. */
+MUST_USE struct err oversight_append_last(struct oversight *self, struct entry *entry,
+                                          uint64_t *entry_index);
 
 #endif

@@ -157,12 +157,12 @@ static void operator_closes_and_the_next_start_opens_a_second_shard_of_the_year(
     fixture_make(&fixture);
     fixture_open(&fixture);
     fixture_append(&fixture, 0, 30, 100);
-    assert_false(err_is(oversight_end(fixture.log, "key was stolen", 2026, &closed_by)));
+    assert_false(err_is(oversight_end(fixture.log, NULL, "key was stolen", 2026, &closed_by)));
     assert_int_equal(closed_by, 31);
     assert_int_equal(oversight_published(fixture.log), 32);
     fixture_fill(late, 1, 40); /* nothing is taken any more */
     assert_int_equal(oversight_submit_and_wait(fixture.log, late).code, ERR_CLOSED);
-    assert_int_equal(oversight_end(fixture.log, "again", 2026, NULL).code, ERR_CLOSED);
+    assert_int_equal(oversight_end(fixture.log, NULL, "again", 2026, NULL).code, ERR_CLOSED);
     oversight_close(&fixture.log);
     assert_int_equal(seen_read(&fixture)->opens, 1);
     naive_check(&fixture, 32);
@@ -175,7 +175,7 @@ static void operator_closes_and_the_next_start_opens_a_second_shard_of_the_year(
     /* Closed again, and the year turns before anybody opens: the named shard is kept, and closed.
      */
     fixture_open(&fixture);
-    assert_false(err_is(oversight_end(fixture.log, "x", 2026, NULL)));
+    assert_false(err_is(oversight_end(fixture.log, NULL, "x", 2026, NULL)));
     oversight_close(&fixture.log);
     fixture_year(&fixture, "oversight.test/port/2027");
     fixture_open(&fixture);
@@ -201,7 +201,7 @@ static void clock_that_went_back_keeps_the_open_shard(void **state)
         fixture_append(&fixture, 0, 3, 40);
     }
     /* Closed by an operator meanwhile: never a name of an earlier year. */
-    assert_false(err_is(oversight_end(fixture.log, "x", 1970, NULL)));
+    assert_false(err_is(oversight_end(fixture.log, NULL, "x", 1970, NULL)));
     oversight_close(&fixture.log);
     fixture_open(&fixture);
     oversight_close(&fixture.log);
