@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"log checkpoint", ctl_log_checkpoint, false, "the newest signed checkpoint"},
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
     {"log close", ctl_log_close, false, "close the log's shard for good; the daemon stops"},
+    {"receipt", ctl_receipt, false, "proof that an entry is in the signed log, to keep"},
     {"archive list", ctl_archive_list, false, "sealed archive files and whether they are there"},
     {"archive seal", ctl_archive_seal, false, "have an archive file sealed now"},
     {"model train appearance", ctl_model_train_appearance, true,

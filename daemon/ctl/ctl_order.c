@@ -83,8 +83,17 @@ static int refuse(struct ctl *ctl, const struct wire_answer *answer)
                       text_or_empty(answer->reason));
 }
 
+int ctl_order_quietly(struct ctl *ctl, struct wire_command *command)
+{
+    struct wire_answer answer;
+    if (!ask(ctl, command, patience, &answer)) {
+        return CTL_REFUSED;
+    }
+    return answer.done ? CTL_GOOD : refuse(ctl, &answer);
+}
+
 static int order_patiently(struct ctl *ctl, struct wire_command *command,
-                           struct client_patience how)
+                           struct client_patience how, uint64_t *entry_index)
 {
     struct wire_answer answer;
     if (!ask(ctl, command, how, &answer)) {
@@ -93,6 +102,7 @@ static int order_patiently(struct ctl *ctl, struct wire_command *command,
     if (!answer.done) {
         return refuse(ctl, &answer);
     }
+    *entry_index = answer.entry_index;
     if (ctl->json) {
         return json_print(answer_json(&answer), true);
     }
@@ -104,9 +114,15 @@ static int order_patiently(struct ctl *ctl, struct wire_command *command,
     return CTL_GOOD;
 }
 
+int ctl_order_entry(struct ctl *ctl, struct wire_command *command, uint64_t *entry_index)
+{
+    return order_patiently(ctl, command, patience, entry_index);
+}
+
 int ctl_order(struct ctl *ctl, struct wire_command *command)
 {
-    return order_patiently(ctl, command, patience);
+    uint64_t entry_index = 0;
+    return order_patiently(ctl, command, patience, &entry_index);
 }
 
 /* Nested objects become "outer.inner". */
@@ -228,5 +244,6 @@ int ctl_log_close(struct ctl *ctl, int argc, char **argv)
     const char *reason = NULL;
     ctl_parse(ctl, &own, &reason, argc, argv);
     struct wire_command command = {.order = ORDER_CLOSE, .close_reason = reason};
-    return order_patiently(ctl, &command, long_patience);
+    uint64_t entry_index = 0;
+    return order_patiently(ctl, &command, long_patience, &entry_index);
 }

@@ -13,6 +13,8 @@
 #include "base/diag.h"
 #include "oversight/commit_index.h"
 #include "oversight/oversight_state.h"
+#include "oversight/retire.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_segment.h"
 
 /* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
@@ -79,7 +81,11 @@ static struct err oversight_begin(struct oversight *self, struct wal_end *end)
     if (publication_signed(self->publication) != NULL || self->shards.count > 1) {
         return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
     }
-    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) == 0) {
+    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) != 0) {
+        if (errno != ENOENT) { /* what may be there must not be replaced unread */
+            return err_os(ERR_IO, "look for commit index");
+        }
+    } else {
         struct commit_index *index = NULL;
         struct wal_slot slot;
         bool any = false;
@@ -113,11 +119,13 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     }
     bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
                       err.code == ERR_TILE_DIFFERS;
-    if (!from_tiles) {
+    struct wal_removed removed;
+    struct err unknown = wal_removed_read(self->wal_directory, &removed);
+    if (!from_tiles || err_is(unknown) || removed.first_index > 0) {
         return err;
     }
-    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
-     */
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,
+     * as long as it has that. */
     conf.known = NULL;
     err = publication_restart(self->publication);
     return err_is(err) ? err : wal_recover(&conf, end);
@@ -146,6 +154,9 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     (void)closedir(listing);
     if (!err_is(err)) {
         err = found ? oversight_recover(self, end) : oversight_begin(self, end);
+    }
+    if (!err_is(err)) {
+        err = retire_leftovers(self->wal_directory);
     }
     if (!err_is(err)) {
         err = oversight_follow_shard(self, end);
@@ -259,6 +270,7 @@ void oversight_close(struct oversight **self)
         return;
     }
     must(pthread_mutex_lock(&closing->lock) == 0);
+    bool told = err_is(closing->failure);
     closing->closing = true;
     must(pthread_cond_broadcast(&closing->has_drafts) == 0);
     must(pthread_cond_broadcast(&closing->has_room) == 0);
@@ -269,6 +281,11 @@ void oversight_close(struct oversight **self)
     }
     if (closing->publisher_runs) {
         must(pthread_join(closing->publisher, NULL) == 0);
+    }
+    if (err_is(closing->failure) && !told) { /* oversight_failure can no longer be asked */
+        char text[ERR_TEXT_BYTES];
+        diag_err(halt, "error=%s reason=\"%s\" what=\"closing the oversight log\"",
+                 err_name(closing->failure.code), err_text(closing->failure, text));
     }
     wal_close(&closing->wal);
     publication_close(&closing->publication);
@@ -299,6 +316,15 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
+static bool oversight_private_fits(const struct oversight_draft *draft)
+{
+    return draft->private_bytes == NULL ||
+           (draft->private_head_bytes <= sizeof draft->private_head &&
+            draft->private_tail_bytes <= sizeof draft->private_tail &&
+            draft->private_count <=
+                WAL_PRIVATE_BYTES_MAX - draft->private_head_bytes - draft->private_tail_bytes);
+}
+
 /* last: nothing is taken behind these. */
 static struct err oversight_enqueue(struct oversight *self, struct oversight_draft *const *drafts,
                                     uint32_t count, bool last)
@@ -308,8 +334,7 @@ static struct err oversight_enqueue(struct oversight *self, struct oversight_dra
     }
     for (uint32_t i = 0; i < count; i++) {
         if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
-            (drafts[i]->private_bytes != NULL &&
-             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            !oversight_private_fits(drafts[i])) {
             return err_make(ERR_ARGUMENT, "oversight_submit");
         }
     }
@@ -369,6 +394,13 @@ struct err oversight_submit_and_wait(struct oversight *self, struct oversight_dr
 struct err oversight_submit_last(struct oversight *self, struct oversight_draft *draft)
 {
     return oversight_enqueue_and_wait(self, draft, true);
+}
+
+void oversight_roll(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->roll_due = true;
+    must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
 uint64_t oversight_size(struct oversight *self)

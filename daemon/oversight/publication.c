@@ -68,6 +68,24 @@ static struct err publication_prepare_files(struct publication *self)
 
 static struct err publication_put(struct publication *self);
 
+/* Every checkpoint that was signed stays to be had by its size. */
+static struct err publication_copy(const struct publication *self)
+{
+    char name[32];
+    char copy_path[DURABLE_PATH_BYTES];
+    bool differs = false;
+    (void)snprintf(name, sizeof name, "%" PRIu64, self->is_signed.size);
+    struct err err = wal_path(self->copies_path, name, copy_path);
+    if (!err_is(err)) {
+        err = durable_create(copy_path, self->signed_text, strlen(self->signed_text), 0444,
+                             &differs);
+    }
+    if (!err_is(err) && differs) {
+        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
+    }
+    return err;
+}
+
 /* last-signed is written before the public checkpoint, so it can be newer but never older. */
 static struct err publication_read_signed(struct publication *self)
 {
@@ -220,21 +238,20 @@ static struct err publication_take_entries(struct publication *self, uint64_t si
 /* What is in last-signed, where everybody sees it. */
 static struct err publication_put(struct publication *self)
 {
-    char name[32];
-    char copy_path[DURABLE_PATH_BYTES];
-    bool differs = false;
     const char *text = self->signed_text;
-    (void)snprintf(name, sizeof name, "%" PRIu64, self->is_signed.size);
-    struct err err = wal_path(self->copies_path, name, copy_path);
-    if (!err_is(err)) {
-        err = durable_replace(self->checkpoint_path, text, strlen(text), 0644);
+    struct err err = durable_replace(self->checkpoint_path, text, strlen(text), 0644);
+    return err_is(err) ? err : publication_copy(self);
+}
+
+/* The copy of a checkpoint is the last of its files, so the machine may have stopped before it. It
+ * is made up for before the next checkpoint, which has another size. */
+static struct err publication_copy_signed(struct publication *self)
+{
+    if (self->copied || !self->has_signed) {
+        return err_none;
     }
-    if (!err_is(err)) {
-        err = durable_create(copy_path, text, strlen(text), 0444, &differs);
-    }
-    if (!err_is(err) && differs) {
-        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
-    }
+    struct err err = publication_copy(self);
+    self->copied = !err_is(err);
     return err;
 }
 
@@ -267,6 +284,9 @@ struct err publication_step(struct publication *self, uint64_t size)
     uint64_t leaves = size - self->conf.first_n;
     must(!self->has_signed || leaves >= self->is_signed.size);
     struct err err = publication_take_entries(self, leaves);
+    if (!err_is(err)) {
+        err = publication_copy_signed(self);
+    }
     if (!err_is(err)) {
         err = tiles_write_partials(self->tiles);
     }

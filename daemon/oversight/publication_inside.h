@@ -22,6 +22,7 @@ struct publication {
     struct checkpoint is_signed; /* valid with has_signed, as the text */
     char signed_text[NOTE_BYTES_MAX + 1];
     bool has_signed;
+    bool copied; /* since it was opened: what was signed then has its copy */
     struct tiles *tiles;
     struct wal_reader *reader;
     char signed_path[DURABLE_PATH_BYTES];
