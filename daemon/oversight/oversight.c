@@ -19,6 +19,8 @@
  * in together or not at all, so that ERR_CLOSED can promise that none of them will ever be durable.
  */
 
+#define OVERSIGHT_BACKLOG_ENTRIES 4096u /* published before open returns: 32 files at most */
+
 static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
 {
     if (conf->queue_entries == 0 || strlen(conf->wal_directory) >= DURABLE_PATH_BYTES ||
@@ -168,13 +170,19 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
         err = oversight_append_recovered(self);
     }
     uint64_t size = oversight_size(self);
-    if (!err_is(err)) {
+    const struct checkpoint *is_signed = publication_signed(self->publication);
+    uint64_t published = is_signed == NULL ? 0 : is_signed->size;
+    /* What a crash left unpublished may be a whole segment, a thousand files: the publisher makes
+     * up for that while the log already takes entries. */
+    if (!err_is(err) && size - published <= OVERSIGHT_BACKLOG_ENTRIES) {
         err = publication_step(self->publication, size);
+        published = size;
     }
     if (err_is(err)) {
         return err;
     }
-    self->published = size; /* the publisher does not run yet, and nobody else has the handle */
+    self->published = published; /* the publisher does not run yet, and nobody has the handle */
+    self->requested = size;
     if (pthread_create(&self->publisher, NULL, publisher_run, self) != 0) {
         return err_make(ERR_THREAD, "oversight_open");
     }
