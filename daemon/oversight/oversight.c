@@ -21,6 +21,8 @@
  * in together or not at all, so that ERR_CLOSED can promise that none of them will ever be durable.
  */
 
+#define OVERSIGHT_BACKLOG_ENTRIES 4096u /* published before open returns: 32 files at most */
+
 static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
 {
     if (conf->queue_entries == 0 || strlen(conf->wal_directory) >= DURABLE_PATH_BYTES ||
@@ -175,15 +177,26 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     return wal_open(&wal_conf, end, &self->wal);
 }
 
-/* Checkpoint of everything durable, and the change of the key, if one is wanted and not yet in the
- * log. The publisher does not run yet. */
-static struct err oversight_publish_first(struct oversight *self)
+/* What a crash left unpublished may be a whole segment, a thousand files: the publisher makes up
+ * for that while the log already takes entries. A change of the key, if one is wanted and not yet
+ * in the log, waits for it: the checkpoint that both keys sign must cover little else. */
+static struct err oversight_publish_first(struct oversight *self, uint64_t *published)
 {
-    struct err err = publication_step(self->publication, oversight_size(self));
+    const struct checkpoint *is_signed = publication_signed(self->publication);
+    uint64_t size = oversight_size(self);
+    *published = self->shard->first_n + (is_signed == NULL ? 0 : is_signed->size);
+    if (self->next_key == NULL && size - *published > OVERSIGHT_BACKLOG_ENTRIES) {
+        return err_none;
+    }
+    struct err err = publication_step(self->publication, size);
     bool changes = self->next_key != NULL && publication_key(self->publication) != self->next_key;
     if (!err_is(err) && changes) {
         err = oversight_append_rotate(self);
-        err = err_is(err) ? err : publication_step(self->publication, oversight_size(self));
+        size = oversight_size(self);
+        err = err_is(err) ? err : publication_step(self->publication, size);
+    }
+    if (!err_is(err)) {
+        *published = size;
     }
     return err;
 }
@@ -200,13 +213,15 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
     if (!err_is(err)) {
         err = oversight_append_recovered(self);
     }
+    uint64_t published = 0;
     if (!err_is(err)) {
-        err = oversight_publish_first(self);
+        err = oversight_publish_first(self, &published);
     }
     if (err_is(err)) {
         return err;
     }
-    self->published = oversight_size(self); /* nobody else has the handle yet */
+    self->published = published; /* the publisher does not run yet, and nobody has the handle */
+    self->requested = oversight_size(self);
     if (pthread_create(&self->publisher, NULL, publisher_run, self) != 0) {
         return err_make(ERR_THREAD, "oversight_open");
     }

@@ -77,8 +77,8 @@ static struct err publication_copy(const struct publication *self)
     (void)snprintf(name, sizeof name, "%" PRIu64, self->is_signed.size);
     struct err err = wal_path(self->copies_path, name, copy_path);
     if (!err_is(err)) {
-        err = durable_create(copy_path, self->signed_text, strlen(self->signed_text), 0444,
-                             &differs);
+        err =
+            durable_create(copy_path, self->signed_text, strlen(self->signed_text), 0444, &differs);
     }
     if (!err_is(err) && differs) {
         err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
