@@ -138,7 +138,8 @@ enum order {
     ORDER_MODEL,
     ORDER_HEALTH,
     ORDER_CHECKPOINT,
-    ORDER_ARCHIVE
+    ORDER_ARCHIVE,
+    ORDER_CLOSE
 };
 
 struct wire_command {
@@ -149,6 +150,7 @@ struct wire_command {
     uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome */
     const char *code;            /* release */
     const char *file;            /* model */
+    const char *close_reason;
     struct entry_outcome outcome;
 };
 
