@@ -8,6 +8,7 @@
 
 #include "base/durable.h"
 #include "verify/verify_checkpoints.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_seals.h"
 #include "verify/verify_story.h"
 #include "verify/verify_tree.h"
@@ -117,6 +118,9 @@ static struct err verify_shard(const struct verify_conf *conf, struct verify_rep
         verify_heads_finish(&heads, report, shard->path);
         verify_story_finish(story);
         err = verify_seals(report, shard, story, archive_directory, conf->progress);
+    }
+    if (!err_is(err) && conf->quorum != NULL) {
+        err = verify_quorum(report, shard, conf->quorum);
     }
     if (!err_is(err)) {
         err = verify_keep_sealed(sealed, story);

@@ -11,8 +11,9 @@ struct verify_conf {
     const char *directory; /* holds log/<shard>/ and archive/, or is a shard itself */
     const char *vkey; /* a verifier key or the name of a file that holds one; NULL: the key beside
                          the log */
-    int64_t now_ns;   /* UTC */
-    bool progress;    /* counters on standard error */
+    const struct quorum *quorum; /* NULL: witnesses are not looked at */
+    int64_t now_ns;              /* UTC */
+    bool progress;               /* counters on standard error */
 };
 
 /* NOT_FOUND when there is no log below the directory, MEMORY, IO; what is wrong with the log goes

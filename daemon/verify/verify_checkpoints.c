@@ -123,7 +123,12 @@ static struct err heads_read_copy(struct verify_heads *self, struct verify_repor
     if (strlen(name) > 4 && strcmp(name + strlen(name) - 4, ".tmp") == 0) {
         return err_none; /* a copy that is being written */
     }
-    if (!heads_parse_size(name, &size) || self->count == HEADS_MAX) {
+    const char *ending = strstr(name, ".cosigned"); /* the same checkpoint with witnesses' lines */
+    char digits[24];
+    (void)snprintf(digits, sizeof digits, "%.*s",
+                   ending != NULL && strcmp(ending, ".cosigned") == 0 ? (int)(ending - name) : 23,
+                   name);
+    if (!heads_parse_size(digits, &size) || self->count == HEADS_MAX) {
         verify_problem(report, "%s: does not belong here", path);
         return err_none;
     }
@@ -191,7 +196,7 @@ static bool heads_find_newest(struct verify_heads *self, struct verify_report *r
 struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard,
                              const char *vkey, struct verify_heads *out, bool *usable)
 {
-    char path[DURABLE_PATH_BYTES + 16];
+    char path[DURABLE_PATH_BYTES + 32];
     struct checkpoint checkpoint;
     memset(out, 0, sizeof *out);
     *usable = heads_read_key(report, shard, vkey, &out->vkey);
@@ -199,6 +204,14 @@ struct err verify_heads_read(struct verify_report *report, struct verify_shard *
         return err_none;
     }
     struct err err = heads_read_copies(out, report, shard->path);
+    if (err_is(err)) {
+        verify_heads_fini(out);
+        return err;
+    }
+    (void)snprintf(path, sizeof path, "%s/checkpoint.cosigned", shard->path);
+    if (access(path, F_OK) == 0 && heads_open(report, path, &out->vkey, &checkpoint)) {
+        err = heads_add(out, &checkpoint);
+    }
     if (err_is(err)) {
         verify_heads_fini(out);
         return err;

@@ -6,13 +6,14 @@
 
 #include "base/clock.h"
 #include "verify/verify.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_receipt.h"
 
 /* triage-verify: exit 0 when everything checks, 1 when something does not, 2 when there was nothing
  * to check. */
 
 static const char usage_text[] =
-    "usage: triage-verify [--vkey KEY] [--json] [--quiet] DIR\n"
+    "usage: triage-verify [--vkey KEY] [--quorum FILE] [--json] [--quiet] DIR\n"
     "       triage-verify receipt --vkey KEY [--entry FILE] [--json] FILE...\n"
     "\n"
     "Checks a copy of the oversight log and of the archive, offline, without trusting the daemon.\n"
@@ -20,6 +21,7 @@ static const char usage_text[] =
     "\n"
     "  --vkey KEY  verifier key of the log, or a file that holds it; without it the key that\n"
     "              lies beside the log is used, which proves only that the files fit together\n"
+    "  --quorum FILE  witnesses and how many of them must have signed (C2SP tlog-policy)\n"
     "  --json      one JSON object on standard output\n"
     "  --quiet     problems and the verdict only, no progress\n"
     "  --version   print the version\n"
@@ -32,20 +34,26 @@ static const char usage_text[] =
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"vkey", required_argument, NULL, 'k'}, {"json", no_argument, NULL, 'j'},
-        {"quiet", no_argument, NULL, 'q'},      {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"vkey", required_argument, NULL, 'k'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"quorum", required_argument, NULL, 'w'},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'v'},
+                                            {NULL, 0, NULL, 0}};
     if (argc > 1 && strcmp(argv[1], "receipt") == 0) {
         return verify_receipt_main(argc - 1, argv + 1);
     }
     struct verify_conf conf = {.now_ns = clock_utc_ns()};
     bool json = false;
     bool quiet = false;
+    const char *quorum_file = NULL;
     for (int option = getopt_long(argc, argv, "", options, NULL); option != -1;
          option = getopt_long(argc, argv, "", options, NULL)) {
         if (option == 'k') {
             conf.vkey = optarg;
+        } else if (option == 'w') {
+            quorum_file = optarg;
         } else if (option == 'j') {
             json = true;
         } else if (option == 'q') {
@@ -68,6 +76,17 @@ int main(int argc, char **argv)
     static struct verify_report report; /* large: 64 logs */
     char text[ERR_TEXT_BYTES];
     struct err err = verify_report_init(&report);
+    static struct quorum quorum; /* large: keys and addresses of 64 */
+    char why[VERIFY_LINE_BYTES];
+    if (!err_is(err) && quorum_file != NULL) {
+        err = verify_quorum_read(quorum_file, &quorum, why);
+        conf.quorum = &quorum;
+        if (err_is(err)) {
+            (void)fprintf(stderr, "triage-verify: %s\n", why);
+            verify_report_fini(&report);
+            return 2;
+        }
+    }
     if (!err_is(err)) {
         err = verify_run(&conf, &report);
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "proto/words.h"
 
 /* Text of the log gets into lines: what is not printable is shown as '?', so that a hostile entry
@@ -84,6 +85,22 @@ static void verify_print_types(const struct verify_shard *shard, FILE *out)
     (void)fputc('\n', out);
 }
 
+static void verify_print_quorum(const struct verify_quorum_result *quorum, FILE *out)
+{
+    (void)fprintf(out,
+                  "  quorum     %" PRIu64 " cosigned checkpoints, the newest of %" PRIu64
+                  " entries; %" PRIu64 " receipts\n",
+                  quorum->cosigned, quorum->size, quorum->receipts);
+    for (uint32_t i = 0; i < quorum->witnesses_count; i++) {
+        char when[CLOCK_TEXT_BYTES] = "did not sign it";
+        if (quorum->times_s[i] > 0 && quorum->times_s[i] < (uint64_t)(INT64_MAX / NS_PER_S)) {
+            clock_text((int64_t)quorum->times_s[i] * NS_PER_S, when);
+            strcpy(when + 19, "Z"); /* whole seconds */
+        }
+        (void)fprintf(out, "             %s %s\n", quorum->witnesses[i], when);
+    }
+}
+
 static void verify_print_shard(const struct verify_shard *shard, FILE *out)
 {
     char root[4 * ((HASH_BYTES + 2) / 3) + 1];
@@ -115,6 +132,9 @@ static void verify_print_shard(const struct verify_shard *shard, FILE *out)
                   " entries and %" PRIu64 " images hashed again\n",
                   shard->seals, shard->archive_files, shard->archive_entries,
                   shard->archive_images);
+    if (shard->quorum.asked) {
+        verify_print_quorum(&shard->quorum, out);
+    }
 }
 
 static void verify_print_lines(const struct verify_lines *lines, const char *word, FILE *out)
@@ -175,6 +195,24 @@ static void verify_json_number(json_t *object, const char *name, uint64_t number
     (void)json_object_set_new(object, name, json_integer((json_int_t)number));
 }
 
+static json_t *verify_json_quorum(const struct verify_quorum_result *quorum)
+{
+    json_t *object = json_object();
+    json_t *witnesses = json_array();
+    verify_json_number(object, "cosigned", quorum->cosigned);
+    verify_json_number(object, "size", quorum->size);
+    verify_json_number(object, "receipts", quorum->receipts);
+    verify_json_number(object, "receipts_unknown", quorum->receipts_unknown);
+    for (uint32_t i = 0; i < quorum->witnesses_count; i++) {
+        json_t *witness = json_object();
+        (void)json_object_set_new(witness, "name", json_string(quorum->witnesses[i]));
+        verify_json_number(witness, "time_s", quorum->times_s[i]);
+        (void)json_array_append_new(witnesses, witness);
+    }
+    (void)json_object_set_new(object, "witnesses", witnesses);
+    return object;
+}
+
 static json_t *verify_json_shard(const struct verify_shard *shard)
 {
     const struct {
@@ -217,6 +255,9 @@ static json_t *verify_json_shard(const struct verify_shard *shard)
         }
     }
     (void)json_object_set_new(object, "types", types);
+    if (shard->quorum.asked) {
+        (void)json_object_set_new(object, "quorum", verify_json_quorum(&shard->quorum));
+    }
     return object;
 }
 

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "proto/hash.h"
 #include "proto/note.h"
+#include "proto/quorum.h"
 
 #define VERIFY_LINES_KEPT 1000u
 #define VERIFY_LINE_BYTES 320u
@@ -22,6 +23,18 @@
 struct verify_lines {
     char (*lines)[VERIFY_LINE_BYTES];
     uint64_t count; /* of all; the first VERIFY_LINES_KEPT are kept */
+};
+
+/* What the witnesses of a quorum file have signed: filled by verify_quorum. */
+struct verify_quorum_result {
+    bool asked;
+    uint64_t cosigned; /* files with a checkpoint that meets the quorum */
+    uint64_t size;     /* of the newest of them */
+    uint64_t receipts;
+    uint64_t receipts_unknown; /* of witnesses that the file does not name */
+    uint32_t witnesses_count;
+    char witnesses[QUORUM_WITNESSES_MAX][NOTE_ORIGIN_BYTES_MAX + 1];
+    uint64_t times_s[QUORUM_WITNESSES_MAX]; /* when each signed the newest; 0: it did not */
 };
 
 /* One shard of the log with the archive files that its entries seal. */
@@ -48,6 +61,7 @@ struct verify_shard {
     uint64_t archive_files;
     uint64_t archive_entries;
     uint64_t archive_images;
+    struct verify_quorum_result quorum;
 };
 
 struct verify_report {
