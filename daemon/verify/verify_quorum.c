@@ -167,7 +167,8 @@ static struct err walk_newest(struct quorum_walk *walk)
 }
 
 /* The line against the checkpoint it names: its three lines follow from the receipt. */
-static const char *receipt_fault(struct quorum_walk *walk, const struct entry *entry)
+static const char *receipt_fault(struct quorum_walk *walk, const struct entry *entry,
+                                 uint64_t leaf_index)
 {
     const struct entry_witness_receipt *receipt = &entry->body.witness_receipt;
     char text[NOTE_BYTES_MAX];
@@ -176,7 +177,7 @@ static const char *receipt_fault(struct quorum_walk *walk, const struct entry *e
     char spelled[NOTE_LINE_BYTES_MAX];
     size_t at = 0;
     uint64_t time_s = 0;
-    if (receipt->size > entry->n || !walk_has_root(walk, receipt->size, receipt->root)) {
+    if (receipt->size > leaf_index || !walk_has_root(walk, receipt->size, receipt->root)) {
         return "is of a tree that this log did not have";
     }
     int line_bytes = snprintf(spelled, sizeof spelled, "%s\n", receipt->line);
@@ -199,19 +200,20 @@ static const char *receipt_fault(struct quorum_walk *walk, const struct entry *e
     return NULL;
 }
 
-static void walk_bundle(struct quorum_walk *walk, const uint8_t *bundle, size_t bundle_bytes)
+static void walk_bundle(struct quorum_walk *walk, const uint8_t *bundle, size_t bundle_bytes,
+                        uint64_t leaf_index)
 {
     size_t offset = 0;
     const uint8_t *bytes = NULL;
     uint32_t bytes_count = 0;
-    while (bundle_next(bundle, bundle_bytes, &offset, &bytes, &bytes_count)) {
+    for (; bundle_next(bundle, bundle_bytes, &offset, &bytes, &bytes_count); leaf_index++) {
         struct entry entry;
         arena_reset(&walk->arena);
         if (entry_decode(bytes, bytes_count, &walk->arena, &entry) != ENTRY_GOOD ||
             entry.type != ENTRY_WITNESS_RECEIPT) {
             continue; /* what cannot be read was reported by the walk of the tree */
         }
-        const char *fault = receipt_fault(walk, &entry);
+        const char *fault = receipt_fault(walk, &entry, leaf_index);
         walk->shard->quorum.receipts++;
         if (fault != NULL) {
             verify_problem(walk->report, "entry %" PRIu64 ": the receipt of witness %.100s %s",
@@ -241,7 +243,7 @@ static struct err walk_receipts(struct quorum_walk *walk)
             return err;
         }
         if (!err_is(err)) { /* a missing one was reported by the walk of the tree */
-            walk_bundle(walk, bundle, bundle_bytes);
+            walk_bundle(walk, bundle, bundle_bytes, index * TILE_WIDTH);
             free(bundle);
         }
     }
