@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/durable.h"
 #include "base/tile_files.h"
@@ -250,6 +251,61 @@ static struct err walk_receipts(struct quorum_walk *walk)
     return err_none;
 }
 
+/* ---- also without a quorum: a cosigned checkpoint is a checkpoint of the log ---- */
+
+static struct err head_read(struct verify_report *report, const char *path, uint64_t size,
+                            struct verify_heads *heads)
+{
+    uint8_t *text = NULL;
+    size_t text_bytes = 0;
+    struct checkpoint checkpoint;
+    struct err err = durable_read(path, NOTE_BYTES_MAX, &text, &text_bytes);
+    if (err_is(err)) {
+        verify_problem(report, "%s: missing or unreadable", path);
+        return err.code == ERR_MEMORY ? err : err_none;
+    }
+    enum note_fault fault =
+        checkpoint_open((const char *)text, text_bytes, &heads->vkey, &checkpoint);
+    free(text);
+    if (fault != NOTE_GOOD) {
+        verify_problem(report, "%s: %s", path, note_fault_text(fault));
+        return err_none;
+    }
+    if (size != UINT64_MAX && checkpoint.size != size) {
+        verify_problem(report, "%s: is a checkpoint of %" PRIu64 " entries", path, checkpoint.size);
+    }
+    struct verify_head head = {.size = checkpoint.size};
+    memcpy(head.root, checkpoint.root, HASH_BYTES);
+    return verify_heads_add(heads, &head);
+}
+
+struct err verify_quorum_heads(struct verify_report *report, const struct verify_shard *shard,
+                               struct verify_heads *heads)
+{
+    char folder[DURABLE_PATH_BYTES + 32];
+    struct err err = err_none;
+    (void)snprintf(folder, sizeof folder, "%s/checkpoint" COSIGNED_ENDING, shard->path);
+    if (access(folder, F_OK) == 0) {
+        err = head_read(report, folder, UINT64_MAX, heads);
+    }
+    (void)snprintf(folder, sizeof folder, "%s/checkpoints", shard->path);
+    DIR *listing = opendir(folder);
+    for (const struct dirent *name;
+         !err_is(err) && listing != NULL && (name = readdir(listing)) != NULL;) {
+        char path[2 * DURABLE_PATH_BYTES];
+        char *end = NULL;
+        uint64_t size = strtoull(name->d_name, &end, 10);
+        (void)snprintf(path, sizeof path, "%s/%s", folder, name->d_name);
+        if (end != name->d_name && strcmp(end, COSIGNED_ENDING) == 0) {
+            err = head_read(report, path, size, heads);
+        }
+    }
+    if (listing != NULL) {
+        (void)closedir(listing);
+    }
+    return err;
+}
+
 struct err verify_quorum(struct verify_report *report, struct verify_shard *shard,
                          const struct quorum *quorum)
 {
@@ -258,6 +314,7 @@ struct err verify_quorum(struct verify_report *report, struct verify_shard *shar
     walk.tiles = malloc(sizeof *walk.tiles);
     struct err err =
         memory == NULL || walk.tiles == NULL ? err_make(ERR_MEMORY, "verify_quorum") : err_none;
+    enum verify_step step = verify_report_step(report, STEP_witnesses);
     shard->quorum.asked = true;
     shard->quorum.witnesses_count = quorum->witnesses_count;
     for (uint32_t i = 0; i < quorum->witnesses_count; i++) {
@@ -281,6 +338,7 @@ struct err verify_quorum(struct verify_report *report, struct verify_shard *shar
                        "%s: %" PRIu64 " receipts are of witnesses that the quorum does not name",
                        shard->path, shard->quorum.receipts_unknown);
     }
+    (void)verify_report_step(report, step);
     free(walk.tiles);
     free(memory);
     return err;

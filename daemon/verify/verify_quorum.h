@@ -11,10 +11,17 @@
  * have changed since). */
 
 #include "proto/quorum.h"
+#include "verify/verify_checkpoints.h"
 #include "verify/verify_report.h"
 
 /* CONF_INVALID: why has VERIFY_LINE_BYTES and names file and line. */
 MUST_USE struct err verify_quorum_read(const char *path, struct quorum *out, char *why);
+
+/* Cosigned checkpoints as what they are besides: checkpoints of the log, signed by its key. They
+ * are added to the heads that the tree must meet. */
+MUST_USE struct err verify_quorum_heads(struct verify_report *report,
+                                        const struct verify_shard *shard,
+                                        struct verify_heads *heads);
 
 /* After the tree was walked: shard->size and the tiles are then known to be good, or reported. */
 MUST_USE struct err verify_quorum(struct verify_report *report, struct verify_shard *shard,

@@ -109,6 +109,10 @@ class Watched(Port):
         return done.returncode, json.loads(done.stdout)
 
 
+def lines_of(rows):
+    return [f"{row['where']}: {row['what']}" for row in rows]
+
+
 def state_of(health, name):
     return next(row["state"] for row in health["witnesses"] if row["name"].endswith("/" + name))
 
@@ -166,7 +170,7 @@ def tampered(port, words, change):
     change(place / "log" / port.shard.name)
     done = run(BIN / "triage-verify", place, "--json", "--quorum", port.policy, check=False)
     report = json.loads(done.stdout)
-    must(done.returncode == 1 and any(words in line for line in report["problems"]), f"{words}: {done.returncode} {report['problems']}")
+    must(done.returncode == 1 and any(words in line for line in lines_of(report["problems"])), f"{words}: {done.returncode} {report['problems']}")
 
 
 def case_verify():
@@ -212,8 +216,8 @@ def case_verify():
         policy = port.directory / "other-policy"
         policy.write_text(policy_of(port.vkey, [other], 1))
         code, report = port.check(policy)
-        must(code == 1 and any("no checkpoint meets" in line for line in report["problems"]), f"{report}")
-        must(any("receipts are of witnesses" in line for line in report["warnings"]), f"{report}")
+        must(code == 1 and any("no checkpoint meets" in line for line in lines_of(report["problems"])), f"{report}")
+        must(any("receipts are of witnesses" in line for line in lines_of(report["warnings"])), f"{report}")
         policy.write_text("witness a b\n")
         done = run(BIN / "triage-verify", port.store, "--quorum", policy, check=False)
         must(done.returncode == 2 and "line 1" in done.stderr, f"{done}")
@@ -225,7 +229,7 @@ def case_verify():
         key = run(BIN / "triage-witness", "keygen", again.directory, "--name", "witness.example.org/lab").stdout.strip()
         policy.write_text(f"witness court {port.witnesses[1].vkey}\nwitness lab {key}\nquorum court\n")
         code, report = port.check(policy)
-        must(code == 1 and any("does not verify by the key of its witness" in line for line in report["problems"]), f"{report}")
+        must(code == 1 and any("does not verify by the key of its witness" in line for line in lines_of(report["problems"])), f"{report}")
         text = run(BIN / "triage-verify", port.store, "--quorum", port.policy).stdout
         must("witness.example.org/court 2" in text, text)
 
