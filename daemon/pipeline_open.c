@@ -70,9 +70,17 @@ static struct err open_shard(struct pipeline *self, char *public_directory)
 
 static struct err open_log(struct pipeline *self)
 {
-    char wal[PIPELINE_PATH_BYTES];
+    const char *wal = self->wal_directory;
     char public_directory[PIPELINE_PATH_BYTES];
-    struct err err = open_directory(self, "wal", wal);
+    struct err err = open_directory(self, "wal", self->wal_directory);
+    if (!err_is(err)) {
+        err = open_directory(self, "log", self->log_directory);
+    }
+    if (!err_is(err)) {
+        err = conf_path(&self->conf, "packs", self->packs_directory, PIPELINE_PATH_BYTES);
+    }
+    self->places =
+        (struct wal_places){self->wal_directory, self->log_directory, self->packs_directory};
     if (!err_is(err)) {
         err = open_shard(self, public_directory);
     }
@@ -93,9 +101,9 @@ static struct err open_log(struct pipeline *self)
         diag_info(recovered, "entries=%llu torn_bytes=%llu created=%d",
                   (unsigned long long)recovery.size, (unsigned long long)recovery.torn_bytes,
                   (int)recovery.created);
-        err = wal_reader_open(wal, &self->follow);
+        err = wal_reader_open_store(&self->places, &self->follow);
     }
-    return err_is(err) ? err : wal_reader_open(wal, &self->lookup);
+    return err_is(err) ? err : wal_reader_open_store(&self->places, &self->lookup);
 }
 
 static struct err open_blobs(struct pipeline *self)
@@ -235,7 +243,10 @@ static struct err open_queues(struct pipeline *self)
     if (!err_is(err)) {
         err = queue_open(2 * self->jobs_count, &self->judge_done);
     }
-    return err_is(err) ? err : queue_open(4, &self->archive_asks);
+    if (!err_is(err)) {
+        err = queue_open(4, &self->archive_asks);
+    }
+    return err_is(err) ? err : queue_open(4, &self->keeper_asks);
 }
 
 /* Everything the lines work in, taken now: neither line asks for memory of ours later. */
@@ -529,6 +540,7 @@ void pipeline_close(struct pipeline **pointer)
     queue_free(&self->commands);
     queue_free(&self->judge_done);
     queue_free(&self->archive_asks);
+    queue_free(&self->keeper_asks);
     close_memory(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
