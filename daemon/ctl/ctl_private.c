@@ -225,7 +225,7 @@ static json_t *disclosure_json(struct ctl *ctl, const struct wire_revealed *reve
 static void print_revealed(const json_t *object)
 {
     json_t *value = json_object_get(object, "value");
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_INDENT(2));
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     printf("entry %lld, %s:\n", member_integer(object, "entry"), member_text(object, "name"));
     text_print(stdout, text == NULL ? "" : text, 0, 2);
     printf("\n  salt %s\n  %s, %s\n\n", member_text(object, "salt"), member_text(object, "digest"),
