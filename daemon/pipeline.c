@@ -17,7 +17,8 @@
  *   intake_line    2 decode, validate, blob    3 append received
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
  *   archive_line   10 archive, seal
- *   keeper_line    (behind all of them: old segments become packs, what was redacted goes) */
+ *   keeper_line    old segments become packs, what was redacted goes, behind all of them
+ *   witness_line   checkpoints to witnesses, beside the flow */
 
 /* ---- rows 1 and 4 ---- */
 
@@ -356,6 +357,7 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->keeper_asks);
     }
     pipeline_join(self->keeper_thread, &self->keeper_started);
+    witness_line_close(self);
 }
 
 /* After the log is closed: what came back last is answered, then everybody is told. */

@@ -455,6 +455,11 @@ static struct err open_judge(struct pipeline *self)
     return err;
 }
 
+static struct err open_witnesses(struct pipeline *self)
+{
+    return self->conf.oversight_witness_policy[0] == '\0' ? err_none : witness_line_open(self);
+}
+
 typedef struct err (*open_step)(struct pipeline *self);
 
 static struct err open_keys(struct pipeline *self)
@@ -465,8 +470,8 @@ static struct err open_keys(struct pipeline *self)
 static struct err open_steps(struct pipeline *self)
 {
     static const open_step steps[] = {
-        open_origin, open_keys,  open_queues, open_memory, open_blobs,   open_log,      open_join,
-        open_state,  open_judge, open_recent, open_ingest, open_console, pipeline_start};
+        open_origin, open_keys,  open_queues, open_memory, open_blobs,  open_log,     open_witnesses,
+        open_join,   open_state, open_judge,  open_recent, open_ingest, open_console, pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -522,7 +527,8 @@ void pipeline_close(struct pipeline **pointer)
         return;
     }
     pipeline_stop(self);
-    console_close(&self->console); /* its health page asks the log */
+    console_close(&self->console); /* its health page asks the log and the witness line */
+    witness_line_free(self);
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
     pipeline_farewell(self);

@@ -260,6 +260,13 @@ static struct err recovery_settle(struct recovery *self, uint64_t torn_bytes)
     if (!err_is(err)) {
         err = durable_sync(fd);
     }
+    if (!err_is(err)) { /* the name of a segment whose maker was killed before it could */
+        err = durable_sync_directory(self->conf->wal_directory);
+    }
+    if (!err_is(err)) { /* its newest slot, likewise: without it the next group would be the second
+                           one behind what is promised */
+        err = commit_index_sync(self->index);
+    }
     if (close(fd) != 0 && !err_is(err)) {
         err = err_os(ERR_IO, "close segment");
     }
