@@ -112,6 +112,7 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
     stage_took(STAGE_archive, clock_monotonic_ns() - start_ns);
     if (!err_is(err)) {
         err = archive_append_seal(self, &result);
+        wal_reader_rest(source->reader);
     }
     if (!err_is(err)) {
         *next = result.last_index + 1;
@@ -184,11 +185,7 @@ void *archive_line(void *arg)
     static struct archive_source source; /* one archiver a process; too large for a stack */
     memset(&source, 0, sizeof source);
     arena_init(&source.arena, source.arena_bytes, sizeof source.arena_bytes);
-    char directory[PIPELINE_PATH_BYTES];
-    struct err err = conf_path(&self->conf, "wal", directory, sizeof directory);
-    if (!err_is(err)) {
-        err = wal_reader_open(directory, &source.reader);
-    }
+    struct err err = wal_reader_open_store(&self->places, &source.reader);
     if (!err_is(err)) {
         err = archive_turns(self, &source);
     }

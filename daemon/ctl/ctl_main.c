@@ -29,6 +29,8 @@ static const struct command commands[] = {
     {"log checkpoint", ctl_log_checkpoint, false, "the newest signed checkpoint"},
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
     {"log close", ctl_log_close, false, "close the log's shard for good; the daemon stops"},
+    {"reveal", ctl_reveal, false, "show personal data behind an item; recorded before it is shown"},
+    {"redact", ctl_redact, false, "delete personal data behind an item, on a legal basis"},
     {"receipt", ctl_receipt, false, "proof that an entry is in the signed log, to keep"},
     {"archive list", ctl_archive_list, false, "sealed archive files and whether they are there"},
     {"archive seal", ctl_archive_seal, false, "have an archive file sealed now"},
