@@ -4,10 +4,10 @@
 _triage_verify() {
     local current=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
-    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --vkey ]]; then
+    if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --vkey || ${COMP_WORDS[COMP_CWORD - 1]} == --against ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
     elif [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--vkey --json --quiet --version --help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '--vkey --against --json --quiet --version --help' -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
     fi
