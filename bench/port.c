@@ -66,6 +66,14 @@ static void program_parent(char out[PORT_PATH_BYTES])
     }
 }
 
+void port_program(const char *name, char out[PORT_PATH_BYTES])
+{
+    char build[PORT_PATH_BYTES];
+    program_parent(build);
+    (void)snprintf(out, PORT_PATH_BYTES, "%.200s/bin/%.40s", build, name);
+    bench_check(access(out, X_OK) == 0, "%s: build it first", out);
+}
+
 void port_default_parent(char out[PORT_PATH_BYTES])
 {
     char build[PORT_PATH_BYTES];
@@ -229,15 +237,12 @@ static void write_config(struct port *self, const struct port_conf *conf)
 
 static void start_daemon(struct port *self)
 {
-    char program[PORT_PATH_BYTES + 32];
+    char program[PORT_PATH_BYTES];
     char config[PORT_PATH_BYTES + 32];
     char diag[PORT_PATH_BYTES + 32];
-    char build[PORT_PATH_BYTES];
-    program_parent(build);
-    (void)snprintf(program, sizeof program, "%s/bin/triaged", build);
+    port_program("triaged", program);
     (void)snprintf(config, sizeof config, "%s/triaged.conf", self->directory);
     (void)snprintf(diag, sizeof diag, "%s/daemon.diag", self->directory);
-    bench_check(access(program, X_OK) == 0, "%s: build it first", program);
     self->daemon = fork();
     bench_check(self->daemon >= 0, "fork: %s", strerror(errno));
     if (self->daemon == 0) {

@@ -46,6 +46,8 @@ struct port_health {
 
 /* Where fresh directories go when nobody says: beside the build of this program. */
 void port_default_parent(char out[PORT_PATH_BYTES]);
+/* Path of a program of this build; ends the program when it is not there. */
+void port_program(const char *name, char out[PORT_PATH_BYTES]);
 /* Makes the directory, starts the daemon, returns when it answers. */
 void port_open(const struct port_conf *conf, struct port *out);
 /* SIGTERM, waits for a clean end, removes the directory. */

@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"log cat", ctl_log_cat, false, "entries of the oversight log"},
     {"log checkpoint", ctl_log_checkpoint, false, "the newest signed checkpoint"},
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
+    {"receipt", ctl_receipt, false, "proof that an entry is in the signed log, to keep"},
     {"archive list", ctl_archive_list, false, "sealed archive files and whether they are there"},
     {"archive seal", ctl_archive_seal, false, "have an archive file sealed now"},
     {"model train appearance", ctl_model_train_appearance, true,

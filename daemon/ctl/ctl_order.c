@@ -81,7 +81,22 @@ static int refuse(struct ctl *ctl, const struct wire_answer *answer)
                       text_or_empty(answer->reason));
 }
 
+int ctl_order_quietly(struct ctl *ctl, struct wire_command *command)
+{
+    struct wire_answer answer;
+    if (!ask(ctl, command, patience, &answer)) {
+        return CTL_REFUSED;
+    }
+    return answer.done ? CTL_GOOD : refuse(ctl, &answer);
+}
+
 int ctl_order(struct ctl *ctl, struct wire_command *command)
+{
+    uint64_t entry_index = 0;
+    return ctl_order_entry(ctl, command, &entry_index);
+}
+
+int ctl_order_entry(struct ctl *ctl, struct wire_command *command, uint64_t *entry_index)
 {
     struct wire_answer answer;
     if (!ask(ctl, command, patience, &answer)) {
@@ -90,6 +105,7 @@ int ctl_order(struct ctl *ctl, struct wire_command *command)
     if (!answer.done) {
         return refuse(ctl, &answer);
     }
+    *entry_index = answer.entry_index;
     if (ctl->json) {
         return json_print(answer_json(&answer), true);
     }

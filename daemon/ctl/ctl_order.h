@@ -12,6 +12,10 @@ struct json_t;
 /* Fills request id and actor, sends, prints "done, entry N" or the refusal (as JSON with --json);
  * returns an exit code. */
 int ctl_order(struct ctl *ctl, struct wire_command *command);
+/* The same, but nothing is printed when it is done: a step of another command. */
+int ctl_order_quietly(struct ctl *ctl, struct wire_command *command);
+/* As ctl_order; *entry_index is that of the entry it made when CTL_GOOD comes back. */
+int ctl_order_entry(struct ctl *ctl, struct wire_command *command, uint64_t *entry_index);
 /* The same, but what a done command carries as JSON is printed: indented with --json, as name and
  * value otherwise. */
 int ctl_order_report(struct ctl *ctl, struct wire_command *command);

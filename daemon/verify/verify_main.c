@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "verify/verify.h"
+#include "verify/verify_receipt.h"
 
 /* triage-verify: exit 0 when everything checks, 1 when something does not, 2 when there was nothing
  * to check. */
 
 static const char usage_text[] =
     "usage: triage-verify [--vkey KEY] [--json] [--quiet] DIR\n"
+    "       triage-verify receipt --vkey KEY [--entry FILE] [--json] FILE...\n"
     "\n"
     "Checks a copy of the oversight log and of the archive, offline, without trusting the daemon.\n"
     "DIR holds log/<shard>/ and archive/, or is a shard of the log itself.\n"
@@ -33,6 +36,9 @@ int main(int argc, char **argv)
         {"vkey", required_argument, NULL, 'k'}, {"json", no_argument, NULL, 'j'},
         {"quiet", no_argument, NULL, 'q'},      {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0}};
+    if (argc > 1 && strcmp(argv[1], "receipt") == 0) {
+        return verify_receipt_main(argc - 1, argv + 1);
+    }
     struct verify_conf conf = {.now_ns = clock_utc_ns()};
     bool json = false;
     bool quiet = false;

@@ -92,6 +92,27 @@ static void text_rules_of_rfc_3629_hold(void **state)
     assert_false(text_valid((const uint8_t *)"a\0b", 3));
 }
 
+/* Eight bytes at a time are looked at: what is wrong is found at every place of every length. */
+static void text_fault_at_every_place_is_seen(void **state)
+{
+    static const uint8_t faults[] = {0x00, 0x80, 0xff, 0xc3};
+    (void)state;
+    for (size_t bytes_count = 1; bytes_count <= 33; bytes_count++) {
+        uint8_t text[40];
+        for (uint8_t letter = 1; letter < 0x80; letter = (uint8_t)(letter + 63)) {
+            memset(text, letter, sizeof text);
+            assert_true(text_valid(text, bytes_count));
+        }
+        for (size_t at = 0; at < bytes_count; at++) {
+            for (size_t i = 0; i < sizeof faults; i++) {
+                memset(text, 'a', sizeof text);
+                text[at] = faults[i];
+                assert_false(text_valid(text, bytes_count));
+            }
+        }
+    }
+}
+
 static void arena_full_refuses_until_reset(void **state)
 {
     (void)state;
@@ -123,6 +144,7 @@ int main(void)
         cmocka_unit_test(varint_every_length_reads_back),
         cmocka_unit_test(bytes_member_takes_what_was_announced),
         cmocka_unit_test(text_rules_of_rfc_3629_hold),
+        cmocka_unit_test(text_fault_at_every_place_is_seen),
         cmocka_unit_test(arena_full_refuses_until_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
