@@ -212,18 +212,31 @@ def make_start(scratch, name, torn, program=(rig.CYCLE, "write"), tail=()):
     return directory, rig.promises(out) + rig.outsider(directory)
 
 
+def make_segments(scratch):
+    """A closed log of two segments and few entries, the first ready to be retired."""
+    directory = pathlib.Path(scratch) / "segments"
+    directory.mkdir()
+    status, out, _ = rig.run([rig.CYCLE, "write", directory, "sbbbps"])
+    if status != rig.GOOD:
+        raise rig.Defect(f"segments: status {status}")
+    return directory, rig.promises(out) + rig.outsider(directory)
+
+
+def make_campaigns(scratch, broken):
+    program = [rig.BROKEN if broken else rig.CYCLE, "write"]
+    tail = ["3600000", broken] if broken else []
+    yield Campaign("life", scratch, lambda directory: [*program, directory, STEPS, *tail], None, broken=bool(broken))
+    if not broken:
+        for name, start, steps in (("start-after-death", make_start(scratch, "death", False), "sp"),
+                                   ("start-with-a-torn-tail", make_start(scratch, "torn", True), "sp"),
+                                   ("retirement", make_segments(scratch), "rs")):
+            yield Campaign(name, scratch, lambda where, steps=steps: [*program, where, steps], *start)
+
+
 def main():
     broken = sys.argv[2] if sys.argv[1:2] == ["--broken"] else None
-    program = [rig.BROKEN if broken else rig.CYCLE, "write"]
     with rig.folder("oversight-faults-") as scratch:
-        tail = ["3600000", broken] if broken else []
-        campaigns = [Campaign("life", scratch, lambda directory: [*program, directory, STEPS, *tail], None,
-                              broken=bool(broken))]
-        if not broken:
-            for name, torn in (("start after death", False), ("start with a torn tail", True)):
-                directory, promised = make_start(scratch, name.replace(" ", "-"), torn)
-                campaigns.append(Campaign(name.replace(" ", "-"), scratch,
-                                          lambda where: [*program, where, "sp"], directory, promised))
+        campaigns = list(make_campaigns(scratch, broken))
         for campaign in campaigns:
             campaign.run()
     defects = sum(len(campaign.defects) for campaign in campaigns)

@@ -26,7 +26,8 @@ import rig
 EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32)
 FLUSH_ALL, FLUSH_JOURNAL, FLUSH_NOTHING = 0, 1, 2
 # What is written, and at most how many acknowledgements of it; few large ones, as the whole log is read every time.
-STEPS = [("ssgsp*", 400), ("snsssp*", 60), ("sssss*", 60), ("sgs*", 400), ("sssp*", 40), ("ssspb*", 12)]
+STEPS = [("ssgsp*", 400), ("snsssp*", 60), ("sssss*", 60), ("sgs*", 400), ("sssp*", 40), ("ssspb*", 12),
+         ("ssgpnsr*", 500)]
 IMAGE_BYTES = 1 << 30  # sparse
 
 
