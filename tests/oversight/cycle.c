@@ -196,7 +196,9 @@ static struct err step_retire(struct cycle *self, struct queue *done)
     if (!err_is(err)) {
         err = retire_oldest(self->wal, &oldest, &found);
     }
-    return err_is(err) || !found || oldest.end_index == UINT64_MAX
+    bool ripe =
+        found && oldest.end_index <= oversight_published(self->log) / TILE_WIDTH * TILE_WIDTH;
+    return err_is(err) || !ripe /* not yet in full bundles */
                ? err
                : retire_segment(&self->places, &oldest, keep_all, NULL);
 }

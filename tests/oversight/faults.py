@@ -3,7 +3,8 @@
 """Every file system call of a life of the oversight log goes wrong once, in every way that fits it; then restart, and
 what was acknowledged must be there byte for byte.
 
-usage: faults.py [--broken NAME]    with NAME: the build that is broken on purpose; status 0 when that is noticed
+usage: faults.py [CAMPAIGN...]    life, start-after-death, start-with-a-torn-tail, retirement; all when none is named
+       faults.py --broken NAME    the build that is broken on purpose; status 0 when that is noticed
 """
 import collections
 import concurrent.futures
@@ -213,10 +214,10 @@ def make_start(scratch, name, torn, program=(rig.CYCLE, "write"), tail=()):
 
 
 def make_segments(scratch):
-    """A closed log of two segments and few entries, the first ready to be retired."""
+    """A closed log whose first segment holds few entries, which a full bundle holds too: it can be retired."""
     directory = pathlib.Path(scratch) / "segments"
     directory.mkdir()
-    status, out, _ = rig.run([rig.CYCLE, "write", directory, "sbbbps"])
+    status, out, _ = rig.run([rig.CYCLE, "write", directory, "sbbbggp"])
     if status != rig.GOOD:
         raise rig.Defect(f"segments: status {status}")
     return directory, rig.promises(out) + rig.outsider(directory)
@@ -238,7 +239,10 @@ def main():
     with rig.folder("oversight-faults-") as scratch:
         campaigns = list(make_campaigns(scratch, broken))
         for campaign in campaigns:
-            campaign.run()
+            if campaign.name in (sys.argv[1:] or [campaign.name]) or broken:
+                campaign.run()
+    if not any(campaign.tally or campaign.defects for campaign in campaigns):
+        raise rig.Defect("nothing was tried")
     defects = sum(len(campaign.defects) for campaign in campaigns)
     if broken:
         print(f"{broken}: {defects} runs noticed")
