@@ -57,13 +57,17 @@ uint64_t run_choose_step(struct run *self)
 
 /* Half of the crashes hit anywhere; the others hit one thread, so that the few steps between a
  * group and its slot, or between last-signed and the checkpoint, are hit as often as the long ones.
- */
+ * What a kill left unsynced is in danger until the next sync: the first groups after one are hit
+ * more. */
 static void run_choose_crash(struct run *self, struct sim_plan *plan)
 {
     static const char *const threads[] = {"commit", "checkpoint", "wal-spare"};
     struct sim_random *random = &self->work.random;
     plan->crash_at = run_choose_step(self);
-    if (sim_random_one_in(random, 2)) {
+    if (self->killed && sim_random_one_in(random, 2)) {
+        plan->crashes = "commit";
+        plan->crash_at = sim_random_below(random, 16);
+    } else if (sim_random_one_in(random, 2)) {
         plan->crashes = threads[sim_random_below(random, 3)];
         plan->crash_at = sim_random_below(random, 60);
     }
@@ -107,6 +111,7 @@ bool run_live(struct run *self, const struct sim_plan *plan)
     bool by_committer = false;
     bool failed = sim_machine_failed(&by_committer);
     self->counts->errors += failed;
+    self->counts->crashes += !ended;
     self->counts->while_opening += !ended && !work->opened;
     run_judge(self, ended);
     work_forget(work);
@@ -147,6 +152,9 @@ static struct sim_weather weather_choose(struct sim_random *random)
 void run_stop(struct run *self, bool power_goes)
 {
     struct sim_random *random = sim_machine_random();
+    self->killed = !power_goes;
+    sim_machine_set_clock((int64_t)sim_random_below(random, 7200 * (uint64_t)NS_PER_S) -
+                          3600 * NS_PER_S);
     sim_clock_advance((int64_t)sim_random_below(random, 3600 * (uint64_t)NS_PER_S));
     if (sim_machine_tells()) {
         (void)printf("-- %s\n", power_goes ? "power cut" : "killed");

@@ -15,6 +15,7 @@ enum run_mode { RUN_CRASH, RUN_ERROR, RUN_ROT, RUN_MODES };
 
 struct run_counts {
     uint64_t runs;
+    uint64_t crashes; /* lives that did not end by themselves */
     uint64_t power_cuts;
     uint64_t kills;
     uint64_t while_opening; /* of the crashes: before oversight_open returned */
@@ -22,6 +23,7 @@ struct run_counts {
     uint64_t refusals;      /* oversight_open after an error or rot */
     uint64_t rot_harmless;  /* opened, and everything promised is there */
     uint64_t rot_late;      /* opened, and the reader stops with an error */
+    uint64_t trace;         /* of all runs together */
 };
 
 struct run {
@@ -29,6 +31,7 @@ struct run {
     struct run_counts *counts;
     struct ledger_checkpoint seen; /* public when the last life ended; valid with has_seen */
     bool has_seen;
+    bool killed; /* the last life, and the power stayed */
 };
 
 /* Make the disks that runs begin with: an empty one, one whose next groups fill a segment and a

@@ -63,6 +63,7 @@ void work_choose_habit(struct work *self)
         .drafts = (uint32_t)sim_random_below(random, 24),
         .batch_max = 1 + (uint32_t)sim_random_below(random, sim_random_one_in(random, 2) ? 2 : 12),
         .tiny = (uint32_t)sim_random_below(random, 257),
+        .big = sim_random_one_in(random, 8) ? 64 : 2,
         .queue_entries = WORK_WINDOW + (uint32_t)sim_random_below(random, 40),
         .checkpoint_interval_ns = intervals_ns[sim_random_below(random, 4)],
         .opens = sim_random_one_in(random, 8) ? 2 : 1,
@@ -119,12 +120,12 @@ static struct ledger_row draft_shape(const struct submitter *self, struct sim_ra
     }
     uint64_t kind = sim_random_below(random, 16);
     shape.rest_bytes = (uint32_t)sim_random_below(random, kind < 8 ? 200 : kind < 15 ? 2000 : 8192);
-    kind = sim_random_below(random, 64);
-    if (kind < 24) {
-        static const uint32_t most[] = {1, 300, 6000};
-        shape.private_count = (uint32_t)sim_random_below(random, most[kind % 3]);
-    } else if (kind == 24) {
+    kind = sim_random_below(random, 8);
+    if (sim_random_share(random, self->work->habit.big)) {
         shape.private_count = (uint32_t)sim_random_below(random, WAL_PRIVATE_BYTES_MAX + 1);
+    } else if (kind < 3) {
+        static const uint32_t most[] = {1, 300, 6000};
+        shape.private_count = (uint32_t)sim_random_below(random, most[kind]);
     }
     return shape;
 }

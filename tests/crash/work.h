@@ -28,6 +28,7 @@ struct work_habit {
     uint32_t drafts;    /* of each submitter */
     uint32_t batch_max; /* drafts in one call */
     uint32_t tiny;      /* of 256: drafts of the least size */
+    uint32_t big;       /* of 256: drafts with a long private record */
     uint32_t queue_entries;
     int64_t checkpoint_interval_ns;
     bool looks;     /* opens, reads and closes only */
