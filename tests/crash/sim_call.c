@@ -40,6 +40,9 @@ static const struct sim_fd *lock_holder;
 ssize_t __real_write(int fd, const void *bytes, size_t bytes_count);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_openat(int at, const char *path, int flags, ...);
+int __wrap___open_2(const char *path, int flags);
+int __wrap___openat_2(int at, const char *path, int flags);
+ssize_t __wrap___pread_chk(int fd, void *out, size_t bytes_count, off_t offset, size_t out_bytes);
 int __wrap_close(int fd);
 ssize_t __wrap_pread(int fd, void *out, size_t bytes_count, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t bytes_count, off_t offset);
@@ -161,6 +164,17 @@ int __wrap_openat(int at, const char *path, int flags, ...)
     return call_open(fd_of(at, "openat")->file, path, flags);
 }
 
+/* What a build with _FORTIFY_SOURCE calls instead. */
+int __wrap___open_2(const char *path, int flags)
+{
+    return call_open(NULL, path, flags);
+}
+
+int __wrap___openat_2(int at, const char *path, int flags)
+{
+    return __wrap_openat(at, path, flags);
+}
+
 int __wrap_close(int fd)
 {
     struct sim_fd *self = fd_of(fd, "close");
@@ -255,6 +269,14 @@ ssize_t __wrap_pread(int fd, void *out, size_t bytes_count, off_t offset)
         sim_image_read(&file->visible, (uint64_t)offset, out, taken);
     }
     return (ssize_t)taken;
+}
+
+ssize_t __wrap___pread_chk(int fd, void *out, size_t bytes_count, off_t offset, size_t out_bytes)
+{
+    if (bytes_count > out_bytes) {
+        sim_violated("a read of more bytes than there is room for");
+    }
+    return __wrap_pread(fd, out, bytes_count, offset);
 }
 
 /* Bytes of a write up to some sector in its middle; all of it when it is shorter than one. */

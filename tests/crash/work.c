@@ -147,8 +147,12 @@ static void submitter_submit(struct submitter *self, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         batch[i] = submitter_fill(self);
     }
+    bool failed = err_is(oversight_failure(self->work->log));
     struct err err = oversight_submit(self->work->log, batch, count);
     if (!err_is(err)) {
+        if (failed) {
+            sim_violated("a log that has failed takes drafts");
+        }
         self->out += count;
         return;
     }
