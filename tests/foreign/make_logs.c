@@ -20,6 +20,7 @@
  *
  *   make_logs every DIR             DIR/1 .. DIR/600, DIR/fork-600, DIR/fork-620, DIR/live
  *   make_logs big DIR SIZE...       DIR/SIZE for each (ascending), DIR/fork-LAST, DIR/fork-LAST+63
+ *   make_logs wide DIR SIZE...      DIR/SIZE for each (ascending), nothing else
  *   make_logs odd DIR               DIR/200, DIR/300, DIR/fork-300, DIR/fork-320: entries of odd
  *                                   lengths that no daemon writes, by tiles.h without the WAL
  *   make_logs empty DIR             DIR/0: a checkpoint of nothing, by proto/ alone; a log that is
@@ -241,6 +242,17 @@ static void make_big(const char *directory, char *const *sizes, int sizes_count)
     maker_close(&maker);
 }
 
+static void make_wide(const char *directory, char *const *sizes, int sizes_count)
+{
+    struct maker maker;
+    maker_init(&maker, directory, "");
+    maker_open(&maker);
+    for (int i = 0; i < sizes_count; i++) {
+        maker_grow(&maker, strtoull(sizes[i], NULL, 10));
+    }
+    maker_close(&maker);
+}
+
 /* ---- logs beyond what the product writes ---- */
 
 static void write_file(const char *directory, const char *name, const char *text)
@@ -354,6 +366,8 @@ int main(int argc, char **argv)
         make_every(argv[2]);
     } else if (strcmp(what, "big") == 0 && argc > 3) {
         make_big(argv[2], argv + 3, argc - 3);
+    } else if (strcmp(what, "wide") == 0 && argc > 3) {
+        make_wide(argv[2], argv + 3, argc - 3);
     } else if (strcmp(what, "odd") == 0 && argc == 3) {
         make_odd_branch(argv[2], "", 0, UINT64_MAX, (const uint64_t[]){200, 300});
         make_odd_branch(argv[2], "fork-", 1, 100, (const uint64_t[]){300, 320});
@@ -364,7 +378,7 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "vkey") == 0 && argc == 4) {
         print_vkey(argv + 2);
     } else {
-        (void)fputs("usage: make_logs every|big|odd|empty DIR [SIZE...], or sign, or vkey\n",
+        (void)fputs("usage: make_logs every|big|wide|odd|empty DIR [SIZE...], or sign, or vkey\n",
                     stderr);
         return 2;
     }
