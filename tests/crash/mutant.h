@@ -8,31 +8,27 @@
  * and takes the place of the library's object. The product's text stays as it is. tests.cmake has
  * the list that is built; every one of them must be caught within the runs given there.
  *
- * | mutant                   | source                      | what is broken |
- * |--------------------------|-----------------------------|-----------------------------------------|
- * | no_fdatasync             | durable                     | file data is never synced | | no_dsync
- * | wal, wal_spare, wal_recover, commit_index | O_DSYNC is left out       | | no_directory_sync |
- * durable                     | names are never synced                  | | rename_before_sync |
- * durable                     | a file gets its name before its bytes   | | segment_name_unsynced
- * | wal_spare                   | the new segment's name alone is not     | | | | synced | |
- * slot_before_group        | wal                         | the slot promises before the group is |
- * |                          |                             | there | | answer_before_slot       |
- * wal                         | drafts come back before their slot is   | | | | written | |
- * checkpoint_before_signed | publication                 | shown first, remembered afterwards | |
- * signed_forgotten         | publication                 | last-signed is never written | |
- * payload_unchecked        | wal_scan                    | the checksum of a payload is believed |
- * | recovery_unsynced        | wal_recover                 | what is read is taken for durable | |
- * recovered_slot_unwritten | wal_recover                 | a kept group gets no slot | |
- * torn_tail_left           | wal_recover                 | a torn tail is saved and not zeroed | |
- * answer_before_group      | wal                         | drafts come back before anything is | |
- * |                             | written                                 | | write_error_ignored
- * | durable                     | a failed write is taken for done        | | sync_error_ignored |
- * durable                     | a failed sync is taken for done         | | sync_retried | durable
- * | a failed sync is tried again            | | damage_cut_off           | wal_recover | a damaged
- * promised group is a torn tail | | index_unsynced           | wal_recover                 | the
- * commit index found is not synced    | | names_unsynced           | wal_recover                 |
- * the names found are not synced          | | key_unchecked            | publication | another key
- * or signature is accepted    |
+ * - no_fdatasync (base/durable): file data is never synced
+ * - no_dsync (wal, wal_spare, wal_recover, commit_index): O_DSYNC is left out
+ * - no_directory_sync (base/durable): names are never synced
+ * - rename_before_sync (base/durable): a file gets its name before its bytes are synced
+ * - segment_name_unsynced (wal_spare): of all names only that of a new segment is not synced
+ * - slot_before_group (wal): the slot promises before the group is there
+ * - answer_before_slot (wal): drafts come back before their slot is written
+ * - answer_before_group (wal): drafts come back before anything is written
+ * - checkpoint_before_signed (publication): shown first, remembered afterwards
+ * - signed_forgotten (publication): last-signed is never written
+ * - payload_unchecked (wal_scan): the checksum of a payload is not compared
+ * - recovery_unsynced (wal_recover): a group that was read is taken for durable
+ * - index_unsynced (wal_recover): a slot that was read is taken for durable
+ * - names_unsynced (wal_recover): names that were found are taken for durable
+ * - recovered_slot_unwritten (wal_recover): a kept group gets no slot
+ * - torn_tail_left (wal_recover): a torn tail is saved and not zeroed
+ * - write_error_ignored (base/durable): a failed write is taken for done
+ * - sync_error_ignored (base/durable): a failed sync is taken for done
+ * - sync_retried (base/durable): a failed sync is tried again
+ * - damage_cut_off (wal_recover): a damaged promised group is taken for a torn tail
+ * - key_unchecked (publication): another key or a bad signature is accepted
  */
 
 #include <errno.h>
