@@ -72,14 +72,17 @@ void work_choose_habit(struct work *self)
 
 void work_choose_last_habit(struct work *self)
 {
+    /* long records go to a new segment: then the old one is read again to its very end */
+    bool big = sim_random_one_in(&self->random, 4);
     self->habit = (struct work_habit){
         .submitters = 1,
         .drafts = 3,
         .batch_max = 2,
-        .tiny = 256,
+        .tiny = big ? 0 : 256,
+        .big = big ? 256 : 0,
         .queue_entries = WORK_WINDOW,
         .checkpoint_interval_ns = 3600 * NS_PER_S,
-        .opens = 1,
+        .opens = big ? 2 : 1,
     };
 }
 
