@@ -116,12 +116,13 @@ static void counts_print(const struct options *options, const struct run_counts 
                          double seconds)
 {
     (void)printf("%s: %llu runs from seed %llu, trace %016llx: %llu crashes (%llu while opening), "
-                 "%llu power cuts, %llu kills, %llu errors, %llu refusals",
+                 "%llu power cuts, %llu kills, %llu errors, %llu refusals, %llu segments retired",
                  mode_names[options->mode], (unsigned long long)counts->runs,
                  (unsigned long long)options->seed, (unsigned long long)counts->trace,
                  (unsigned long long)counts->crashes, (unsigned long long)counts->while_opening,
                  (unsigned long long)counts->power_cuts, (unsigned long long)counts->kills,
-                 (unsigned long long)counts->errors, (unsigned long long)counts->refusals);
+                 (unsigned long long)counts->errors, (unsigned long long)counts->refusals,
+                 (unsigned long long)counts->retired);
     if (options->mode == RUN_ROT) {
         (void)printf(", %llu harmless, %llu found by the reader",
                      (unsigned long long)counts->rot_harmless,

@@ -9,7 +9,7 @@
 #include "public_check.h"
 #include "sim_thread.h"
 
-#define DISKS 3u
+#define DISKS 4u
 
 static const struct sim_plan nothing = {.crash_at = SIM_NEVER, .error_at = SIM_NEVER};
 
@@ -26,7 +26,7 @@ void run_begin(struct run *self, uint64_t seed, struct run_counts *counts)
     memset(self, 0, sizeof *self);
     self->counts = counts;
     work_init(&self->work, seed);
-    static const uint8_t which[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 2};
+    static const uint8_t which[] = {0, 0, 0, 0, 0, 0, 1, 1, 2, 3};
     uint32_t number = which[sim_random_below(&self->work.random, sizeof which)];
     struct sim_disk *disk = NULL;
     if (prepared[number].disk == NULL) {
@@ -42,6 +42,7 @@ void run_begin(struct run *self, uint64_t seed, struct run_counts *counts)
 
 void run_end(struct run *self)
 {
+    self->counts->retired += self->work.retired;
     work_fini(&self->work);
     sim_machine_scrap();
     self->counts->runs++;
@@ -228,6 +229,8 @@ void run_prepare(void)
     habit.drafts = 60;
     habit.batch_max = 12;
     prepare(2, 1, &habit);
+    habit.drafts = 230;
+    prepare(3, 2, &habit);
 }
 
 /* ---- modes ---- */

@@ -20,6 +20,7 @@ struct run_counts {
     uint64_t kills;
     uint64_t while_opening; /* of the crashes: before oversight_open returned */
     uint64_t errors;        /* returned to the product */
+    uint64_t retired;       /* segments */
     uint64_t refusals;      /* oversight_open after an error or rot */
     uint64_t rot_harmless;  /* opened, and everything promised is there */
     uint64_t rot_late;      /* opened, and the reader stops with an error */
@@ -35,7 +36,8 @@ struct run {
 };
 
 /* Make the disks that runs begin with: an empty one, one whose next groups fill a segment and a
- * tile, one that has more than a tile and a second segment. Once, before the first run. */
+ * tile, one that has more than a tile and a second segment, one with a segment that may go. Once,
+ * before the first run. */
 void run_prepare(void);
 /* Returns the trace of the run. */
 uint64_t run_once(enum run_mode mode, uint64_t seed, struct run_counts *counts);

@@ -15,7 +15,9 @@
 #include "sim_random.h"
 
 #define WORK_WAL "/var/log/wal"
-#define WORK_PUBLIC "/var/log/public/2026"
+#define WORK_LOG "/var/log/public"
+#define WORK_PUBLIC WORK_LOG "/2026"
+#define WORK_PACKS "/var/log/packs"
 #define WORK_ORIGIN "oversight.test/port/2026"
 
 #define WORK_SUBMITTERS_MAX 3u
@@ -43,6 +45,7 @@ struct work {
     struct note_vkey vkey;
     struct work_habit habit;
     uint32_t submitters_ever;
+    uint64_t retired; /* segments */
     struct oversight *log;
     bool opened;        /* oversight_open returned without error in this life */
     struct err refusal; /* what it returned */
