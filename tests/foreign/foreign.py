@@ -28,7 +28,8 @@ SOURCE = pathlib.Path(os.environ["TRIAGED_SOURCE"]).resolve()
 BUILD = pathlib.Path(os.environ["TRIAGED_BUILD"]).resolve()
 HERE = SOURCE / "tests" / "foreign"
 WORK = BUILD / "foreign"
-LOGS = WORK / "logs"
+WHERE = WORK / "where"  # names the folder of the cases
+LOGS = pathlib.Path(WHERE.read_text()) if WHERE.exists() else None
 TOOLS = BUILD / "tests"
 EVERY = 600
 BIG = [65535, 65536, 65537]
@@ -38,7 +39,7 @@ DECODED = ("empty", "every", "big", "wide")  # for verifiers that decode entries
 SOME_OF_EVERY = {1, 2, 3, 255, 256, 257, 511, 512, 513, EVERY}
 OLDER = {"every": 500, "big": 65535, "odd": 200}
 NEWEST = {"every": EVERY, "big": 65537, "odd": 300}
-PROOFS_OF_BIG = ("1024", "7")  # entries proved from the first on, then every seventh; and the last 300
+PROOFS_OF_BIG = ("1024", "31")  # entries proved from the first on, then every 31st; and the last 300
 LEFT_OUT = "left-out"  # an honest case that a slow verifier was not asked about
 GO_FLAGS = {"GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTELEMETRY": "off", "GOENV": "off"}
 
@@ -104,28 +105,35 @@ def make_receipts(case, size):
                                check=True, stdout=file)
 
 
-def fast_folder():
-    """Memory where there is some: the writer syncs ten thousand files, and this is not about a disk."""
+def clean():
+    if LOGS is not None:
+        shutil.rmtree(LOGS, ignore_errors=True)
+        WHERE.unlink()
+
+
+def make_folder():
+    """In memory where there is some: the writer syncs ten thousand files, and this is not about a disk."""
+    global LOGS
+    clean()
+    WORK.mkdir(parents=True, exist_ok=True)
     memory = pathlib.Path("/dev/shm")
-    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 2**30 else WORK
+    enough = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    LOGS = pathlib.Path(tempfile.mkdtemp(prefix="triaged-foreign-", dir=memory if enough else WORK))
+    WHERE.write_text(str(LOGS))
 
 
 def make_logs():
     seed = int(os.environ.get("TRIAGED_SEED") or time.time_ns() % 2**32)
     print(f"TRIAGED_SEED={seed}")
     choice = random.Random(seed)
-    shutil.rmtree(WORK / "logs", ignore_errors=True)
-    LOGS.mkdir(parents=True)
+    make_folder()
     tool = TOOLS / "foreign_make_logs"
     others = sorted(choice.sample(range(EVERY + 1, BIG[0]), 3))
-    with tempfile.TemporaryDirectory(prefix="triaged-foreign-", dir=fast_folder()) as fast:
-        for kind in KINDS:
-            sizes = {"big": others + BIG, "wide": WIDE}.get(kind, [])
-            subprocess.run([tool, kind, pathlib.Path(fast) / kind, *map(str, sizes)], check=True)
-            for live in ("live", "fork-live"):
-                shutil.rmtree(pathlib.Path(fast) / kind / live, ignore_errors=True)
-            subprocess.run(["cp", "-a", pathlib.Path(fast) / kind, LOGS / kind], check=True)  # keeps the hard links
-            shutil.rmtree(pathlib.Path(fast) / kind)
+    for kind in KINDS:
+        sizes = {"big": others + BIG, "wide": WIDE}.get(kind, [])
+        subprocess.run([tool, kind, LOGS / kind, *map(str, sizes)], check=True)
+        for live in ("live", "fork-live"):  # what the writer needs besides: links of the rest stay
+            shutil.rmtree(LOGS / kind / live, ignore_errors=True)
     maker = attacks.Maker(LOGS, tool)
     for kind in KINDS:
         sizes = sizes_of(kind)
@@ -443,7 +451,9 @@ def main():
     if what == "logs":
         make_logs()
     elif what == "clean":
-        shutil.rmtree(LOGS, ignore_errors=True)
+        clean()
+    elif LOGS is None:
+        fail("no logs: run `foreign.py logs` first")
     else:
         function, kinds = VERIFIERS[what]
         verify = function()
