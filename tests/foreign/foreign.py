@@ -41,7 +41,7 @@ OLDER = {"every": 500, "big": 65535, "odd": 200}
 NEWEST = {"every": EVERY, "big": 65537, "odd": 300}
 PROOFS_OF_BIG = ("1024", "31")  # entries proved from the first on, then every 31st; and the last 300
 LEFT_OUT = "left-out"  # an honest case that a slow verifier was not asked about
-GO_FLAGS = {"GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOTELEMETRY": "off", "GOENV": "off"}
+GO_FLAGS = {"GOFLAGS": "-trimpath", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
 
 
 def skip(reason):
@@ -281,7 +281,7 @@ def go_modules(name):
     root = WORK / "go-modules"
     for folder in ("modules", "go/logdir"):
         shutil.copytree(HERE / folder, root / ("logdir" if folder == "go/logdir" else ""), dirs_exist_ok=True)
-    environment = {**os.environ, **GO_FLAGS, "GOFLAGS": "-mod=readonly -modcacherw", "GOPATH": str(WORK / "go-path"),
+    environment = {**os.environ, **GO_FLAGS, "GOFLAGS": "-trimpath -mod=readonly -modcacherw", "GOPATH": str(WORK / "go-path"),
                    "GOCACHE": str(WORK / "go-cache-modules"), "GOWORK": "off"}
     fetched = subprocess.run([go, "mod", "download"], cwd=root, env=environment, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True)
