@@ -263,7 +263,7 @@ def find_sigstore():
                           "--no-audit", "--no-fund", "@sigstore/verify@3.1.1"],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if run.returncode != 0:
-        skip("@sigstore/verify is not in npm and cannot be installed: " + run.stdout.strip().split("\n")[-1])
+        skip("@sigstore/verify is not in npm and cannot be installed: " + run.stdout.strip().split("\n")[0])
     return node, installed / "node_modules" / "@sigstore" / "verify"
 
 
