@@ -216,6 +216,8 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
 {
     struct pipeline *self = arg;
     bool well = !pipeline_failed(self);
+    char witnesses[8192];
+    witness_line_health(self, witnesses, sizeof witnesses);
     uint64_t size = oversight_size(self->oversight);
     (void)snprintf(
         out, out_capacity,
@@ -225,7 +227,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%"
         "llu,"
         "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_p99_ms\":%.3f,"
-        "\"blas\":\"%s\"}",
+        "\"blas\":\"%s\"%s}",
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
         (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
@@ -242,14 +244,14 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6,
         (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
         (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6,
-        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text());
+        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text(), witnesses);
     return well;
 }
 
 /* On the receive thread, which owns the sockets: the page is made of counters alone. */
 void command_health(struct pipeline *self, struct ingest_command *command)
 {
-    char json[4096] = "";
+    char json[16384] = "";
     counter_add(COUNTER_commands, 1);
     struct wire_answer answer = {
         .request_id = command->command.request_id, .name = "", .reason = "", .json = json};

@@ -16,7 +16,8 @@
  *   receive_line   1 receive            4 answer
  *   intake_line    2 decode, validate, blob    3 append received
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
- *   archive_line   10 archive, seal */
+ *   archive_line   10 archive, seal
+ *   witness_line   checkpoints to witnesses, beside the flow */
 
 /* ---- rows 1 and 4 ---- */
 
@@ -260,6 +261,8 @@ void pipeline_draft(const struct entry *entry, struct oversight_draft *out)
     out->rest_bytes = (uint32_t)rest_bytes;
     out->private_bytes = NULL;
     out->private_count = 0;
+    out->private_head_bytes = 0;
+    out->private_tail_bytes = 0;
 }
 
 struct err pipeline_append(struct pipeline *self, const struct entry *entry, uint64_t *entry_index)
@@ -344,6 +347,7 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->archive_asks);
     }
     pipeline_join(self->archive_thread, &self->archive_started);
+    witness_line_close(self);
 }
 
 /* After the log is closed: what came back last is answered, then everybody is told. */

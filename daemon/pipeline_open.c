@@ -262,6 +262,7 @@ static struct err open_memory(struct pipeline *self)
     if (!got) {
         return err_make(ERR_MEMORY, "pipeline_open");
     }
+    self->intake_sha256 = sha256_open();
     uint8_t *at = self->arena_bytes;
     arena_init(&self->intake_arena, at, RECORD_ARENA_BYTES);
     arena_init(&self->body_arena, at + RECORD_ARENA_BYTES, RECORD_ARENA_BYTES);
@@ -443,6 +444,11 @@ static struct err open_judge(struct pipeline *self)
     return err;
 }
 
+static struct err open_witnesses(struct pipeline *self)
+{
+    return self->conf.oversight_witness_policy[0] == '\0' ? err_none : witness_line_open(self);
+}
+
 typedef struct err (*open_step)(struct pipeline *self);
 
 static struct err open_keys(struct pipeline *self)
@@ -453,8 +459,8 @@ static struct err open_keys(struct pipeline *self)
 static struct err open_steps(struct pipeline *self)
 {
     static const open_step steps[] = {
-        open_origin, open_keys,  open_queues, open_memory, open_blobs,   open_log,      open_join,
-        open_state,  open_judge, open_recent, open_ingest, open_console, pipeline_start};
+        open_origin, open_keys,  open_queues, open_memory, open_blobs,  open_log,     open_witnesses,
+        open_join,   open_state, open_judge,  open_recent, open_ingest, open_console, pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -500,6 +506,7 @@ static void close_memory(struct pipeline *self)
     free(self->item_arenas);
     free(self->command_jobs);
     free(self->arena_bytes);
+    sha256_close(&self->intake_sha256);
 }
 
 void pipeline_close(struct pipeline **pointer)
@@ -509,7 +516,8 @@ void pipeline_close(struct pipeline **pointer)
         return;
     }
     pipeline_stop(self);
-    console_close(&self->console); /* its health page asks the log */
+    console_close(&self->console); /* its health page asks the log and the witness line */
+    witness_line_free(self);
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
     pipeline_farewell(self);

@@ -81,6 +81,9 @@ struct command_job {
     char json[16384];
 };
 
+/* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
+struct witness_line;
+
 struct pipeline {
     struct conf conf;
     struct policy policy;
@@ -97,6 +100,7 @@ struct pipeline {
     struct score *score;
     struct decide *decide;
     struct console *console;
+    struct witness_line *witnesses;
     struct recent *recent;
 
     struct queue *intake;       /* arrivals, receive -> intake */
@@ -106,6 +110,7 @@ struct pipeline {
     struct queue *archive_asks; /* wakes the archiver */
 
     struct arena intake_arena;
+    struct sha256 *intake_sha256;
 
     struct wal_reader *follow; /* judge: reads on behind the log */
     struct wal_reader *lookup; /* judge: single records, by index */
@@ -196,6 +201,16 @@ MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
 void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity);
+
+/* witness_line.c: asks the witnesses once, so that a log that was put back to an earlier state is
+ * stopped before anybody is answered, and starts the thread. LOG_ROLLED_BACK, CONF_INVALID, ... */
+MUST_USE struct err witness_line_open(struct pipeline *self);
+/* When all others have stopped and the log is still open: last receipts, a last checkpoint, a last
+ * round, and the thread's end. Accepts that it was never opened. */
+void witness_line_close(struct pipeline *self);
+void witness_line_free(struct pipeline *self);
+/* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
+void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
 
 /* archive_line.c */
 void *archive_line(void *arg);

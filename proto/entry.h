@@ -88,7 +88,7 @@ struct entry_received { /* ENTRY_SCAN_RECEIVED and ENTRY_DECLARATION_RECEIVED */
     enum mode mode;
     const char *site;
     const char *lane;
-    uint8_t record_sha256[HASH_BYTES];
+    uint8_t record_sha256[HASH_BYTES]; /* zeros: absent, the record is a disclosure of sd */
     uint64_t record_bytes;
     const char *record_id;
     const char *item_key;
@@ -106,7 +106,7 @@ struct entry_refused {
     uint32_t code;
     const char *name;
     const char *reason;
-    uint8_t record_sha256[HASH_BYTES];
+    uint8_t record_sha256[HASH_BYTES]; /* keyed, see record_key_of */
     uint64_t record_bytes;
     bool quarantined;
 };

@@ -54,9 +54,33 @@ struct err durable_sync_parent(const char *path)
     return err_is(err) ? err : durable_sync_directory(parent);
 }
 
+/* The name of a directory that is there already. The process that made it was perhaps killed before
+ * it could sync that name; so it is synced before any name below it can be seen, and whoever finds
+ * a directory knows that the names of those above it are on the disk. A directory in which this
+ * process may not even look holds no name that it made. */
+static struct err durable_sync_found(const char *found)
+{
+    struct err err = found[0] == '\0' ? err_none : durable_sync_parent(found);
+    return err.os_errno == EACCES || err.os_errno == EPERM ? err_none : err;
+}
+
+/* Make one directory below `found`, which may be empty. */
+static struct err durable_make(const char *part, const char *found, mode_t mode)
+{
+    struct err err = durable_sync_found(found);
+    if (err_is(err)) {
+        return err;
+    }
+    if (mkdir(part, mode) != 0 && errno != EEXIST) {
+        return err_os(ERR_IO, "make directory");
+    }
+    return durable_sync_parent(part);
+}
+
 struct err durable_directory(const char *path, mode_t mode)
 {
     char part[DURABLE_PATH_BYTES];
+    char found[DURABLE_PATH_BYTES] = ""; /* the deepest that is there already */
     size_t path_bytes = strlen(path);
     if (path_bytes == 0 || path_bytes >= sizeof part) {
         return err_make(ERR_ARGUMENT, "path length");
@@ -68,17 +92,20 @@ struct err durable_directory(const char *path, mode_t mode)
         }
         char kept = part[i];
         part[i] = '\0';
-        if (mkdir(part, mode) == 0) {
-            struct err err = durable_sync_parent(part);
+        if (access(part, F_OK) == 0) {
+            strcpy(found, part);
+        } else if (errno != ENOENT) {
+            return err_os(ERR_IO, "look for directory");
+        } else {
+            struct err err = durable_make(part, found, mode);
             if (err_is(err)) {
                 return err;
             }
-        } else if (errno != EEXIST) {
-            return err_os(ERR_IO, "make directory");
+            found[0] = '\0';
         }
         part[i] = kept;
     }
-    return err_none;
+    return durable_sync_found(found);
 }
 
 struct err durable_write_at(int fd, const void *bytes, size_t bytes_count, uint64_t offset)
@@ -175,7 +202,8 @@ struct err durable_create(const char *path, const void *bytes, size_t bytes_coun
     *differs = false;
     if (access(path, F_OK) == 0) {
         *differs = !durable_holds(path, bytes, bytes_count);
-        return err_none;
+        /* Its bytes were synced before it had this name; the name perhaps was not. */
+        return *differs ? err_none : durable_sync_parent(path);
     }
     if (errno != ENOENT) { /* perhaps it is there: then it must not be replaced unread */
         return err_os(ERR_IO, "look for file");

@@ -19,7 +19,8 @@
 #define DURABLE_BLOCK_BYTES 4096u
 #define DURABLE_PATH_BYTES 512u
 
-/* Make a directory and its parents; each new name is synced into its parent. Existing is fine. */
+/* Make a directory and its parents; each new name is synced into its parent. Existing is fine: then
+ * its name is synced, because who made it may have been killed before that. */
 MUST_USE struct err durable_directory(const char *path, mode_t mode);
 MUST_USE struct err durable_sync_directory(const char *path);
 MUST_USE struct err durable_sync_parent(const char *path);
@@ -27,7 +28,8 @@ MUST_USE struct err durable_sync_parent(const char *path);
  * there; readers see the old or the new bytes, never a mixture. */
 MUST_USE struct err durable_replace(const char *path, const void *bytes, size_t bytes_count,
                                     mode_t mode);
-/* The same, but a file that is already there must hold these very bytes: *differs tells when it
+/* The same, but a file that is already there (then only its name is synced) must hold these very
+ * bytes: *differs tells when it
  * does not (then nothing is written and the error is NONE). For files that never change. */
 MUST_USE struct err durable_create(const char *path, const void *bytes, size_t bytes_count,
                                    mode_t mode, bool *differs);

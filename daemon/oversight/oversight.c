@@ -13,6 +13,8 @@
 #include "base/diag.h"
 #include "oversight/commit_index.h"
 #include "oversight/oversight_state.h"
+#include "oversight/retire.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_segment.h"
 
 /* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
@@ -114,11 +116,13 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     }
     bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
                       err.code == ERR_TILE_DIFFERS;
-    if (!from_tiles) {
+    struct wal_removed removed;
+    struct err unknown = wal_removed_read(self->wal_directory, &removed);
+    if (!from_tiles || err_is(unknown) || removed.first_index > 0) {
         return err;
     }
-    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
-     */
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,
+     * as long as it has that. */
     conf.known = NULL;
     err = publication_restart(self->publication);
     return err_is(err) ? err : wal_recover(&conf, end);
@@ -146,6 +150,9 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     (void)closedir(listing);
     if (!err_is(err)) {
         err = found ? oversight_recover(self, end) : oversight_begin(self, end);
+    }
+    if (!err_is(err)) {
+        err = retire_leftovers(self->wal_directory);
     }
     if (err_is(err)) {
         return err;
@@ -268,6 +275,15 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
+static bool oversight_private_fits(const struct oversight_draft *draft)
+{
+    return draft->private_bytes == NULL ||
+           (draft->private_head_bytes <= sizeof draft->private_head &&
+            draft->private_tail_bytes <= sizeof draft->private_tail &&
+            draft->private_count <=
+                WAL_PRIVATE_BYTES_MAX - draft->private_head_bytes - draft->private_tail_bytes);
+}
+
 struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
                             uint32_t count)
 {
@@ -276,8 +292,7 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
     }
     for (uint32_t i = 0; i < count; i++) {
         if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
-            (drafts[i]->private_bytes != NULL &&
-             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            !oversight_private_fits(drafts[i])) {
             return err_make(ERR_ARGUMENT, "oversight_submit");
         }
     }
@@ -319,6 +334,13 @@ struct err oversight_submit_and_wait(struct oversight *self, struct oversight_dr
     }
     must(pthread_mutex_unlock(&self->lock) == 0);
     return err;
+}
+
+void oversight_roll(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->roll_due = true;
+    must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
 uint64_t oversight_size(struct oversight *self)

@@ -22,6 +22,9 @@
 #include "proto/entry.h"
 #include "proto/note.h"
 
+#define OVERSIGHT_PRIVATE_HEAD_BYTES 64u
+#define OVERSIGHT_PRIVATE_TAIL_BYTES 320u
+
 struct oversight;
 
 struct oversight_conf {
@@ -45,9 +48,15 @@ struct oversight_recovery {
 struct oversight_draft {
     uint8_t rest[ENTRY_BYTES_MAX - ENTRY_STAMP_BYTES_MAX]; /* from entry_encode_rest */
     uint32_t rest_bytes;
-    const uint8_t
-        *private_bytes; /* rides in the WAL beside the entry, is never published; NULL when none */
+    /* The private record rides in the WAL beside the entry and is never published. It is head,
+     * bytes and tail behind one another, so that a large piece is written from where it lies. NULL
+     * bytes: there is none. */
+    const uint8_t *private_bytes;
     uint32_t private_count;
+    uint8_t private_head[OVERSIGHT_PRIVATE_HEAD_BYTES];
+    uint32_t private_head_bytes;
+    uint8_t private_tail[OVERSIGHT_PRIVATE_TAIL_BYTES];
+    uint32_t private_tail_bytes;
     uint8_t private_sha256[HASH_BYTES];
     struct queue *done;   /* where it comes back once durable; must have room for all drafts of its
                            * owner.   NULL: the draft was taken with oversight_submit_and_wait */
@@ -74,6 +83,10 @@ MUST_USE struct err oversight_submit(struct oversight *self, struct oversight_dr
  */
 MUST_USE struct err oversight_submit_and_wait(struct oversight *self,
                                               struct oversight_draft *draft);
+
+/* The next entry begins a new segment of the write-ahead log, so that the one before it can be
+ * retired. */
+void oversight_roll(struct oversight *self);
 
 /* Entries that are durable. */
 uint64_t oversight_size(struct oversight *self);
@@ -104,6 +117,17 @@ struct wal_entry {
  * and no daemon; CRCs and hash chain are checked while reading. One thread a reader; allocates only
  * here. */
 MUST_USE struct err wal_reader_open(const char *wal_directory, struct wal_reader **out);
+/* The same, and what was removed from the write-ahead log is read from the public log and the packs
+ * of private records: from entry 0 on, whatever was retired. private_bytes is NULL where nothing is
+ * kept any more. More errors: TILE_DIFFERS, MEMORY. */
+struct wal_places {
+    const char *wal_directory;
+    const char *log_directory; /* log/: holds the shards */
+    const char *packs_directory;
+};
+MUST_USE struct err wal_reader_open_store(const struct wal_places *places, struct wal_reader **out);
+/* Keep no file open that may have been removed or replaced; reading goes on where it was. */
+void wal_reader_rest(struct wal_reader *self);
 void wal_reader_close(struct wal_reader **self);
 /* The next entry returned will be entry_index. Cheap forwards, one segment scan at most backwards.
  * ERR_NOT_FOUND beyond the end. */

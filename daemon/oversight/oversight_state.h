@@ -36,9 +36,11 @@ struct oversight {
     struct err failure;
     uint64_t size;
     uint64_t published;
+    bool roll_due;      /* the next group begins a segment */
     uint64_t requested; /* a checkpoint of this size was asked for */
 
     struct waiting_draft batch[WAL_ENTRIES_MAX]; /* the committer's */
+    bool batch_rolls;                            /* the committer's */
     struct wal *wal;                             /* the committer's after open */
     struct publication *publication;             /* the publisher's after open */
     pthread_t committer;

@@ -26,6 +26,7 @@ struct publication {
     struct note_vkey vkey;
     struct checkpoint is_signed; /* valid with has_signed */
     bool has_signed;
+    bool copied; /* since it was opened: what was signed then has its copy */
     struct tiles *tiles;
     struct wal_reader *reader;
     char signed_path[DURABLE_PATH_BYTES];
@@ -88,6 +89,24 @@ static struct err publication_prepare_files(struct publication *self)
     err = durable_create(vkey_path, text, strlen(text), 0444, &differs);
     if (!err_is(err) && differs) {
         err = err_make(ERR_KEY, "public directory belongs to another key");
+    }
+    return err;
+}
+
+/* Every checkpoint that was public stays to be had by its size. */
+static struct err publication_copy(const struct publication *self, uint64_t size, const char *text,
+                                   size_t text_bytes)
+{
+    char name[32];
+    char copy_path[DURABLE_PATH_BYTES];
+    bool differs = false;
+    (void)snprintf(name, sizeof name, "%" PRIu64, size);
+    struct err err = wal_path(self->copies_path, name, copy_path);
+    if (!err_is(err)) {
+        err = durable_create(copy_path, text, text_bytes, 0444, &differs);
+    }
+    if (!err_is(err) && differs) {
+        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
     }
     return err;
 }
@@ -226,27 +245,28 @@ static struct err publication_take_entries(struct publication *self, uint64_t si
 static struct err publication_show(struct publication *self, const struct checkpoint *checkpoint)
 {
     char text[NOTE_BYTES_MAX];
-    char name[32];
-    char copy_path[DURABLE_PATH_BYTES];
-    bool differs = false;
     size_t text_bytes = checkpoint_sign(checkpoint, self->conf.key, text);
-    (void)snprintf(name, sizeof name, "%" PRIu64, checkpoint->size);
-    struct err err = wal_path(self->copies_path, name, copy_path);
-    if (!err_is(err)) {
-        err = durable_replace(self->signed_path, text, text_bytes, 0600);
-    }
+    struct err err = durable_replace(self->signed_path, text, text_bytes, 0600);
     if (err_is(err)) {
         return err;
     }
     self->is_signed = *checkpoint;
     self->has_signed = true;
     err = durable_replace(self->checkpoint_path, text, text_bytes, 0644);
-    if (!err_is(err)) {
-        err = durable_create(copy_path, text, text_bytes, 0444, &differs);
+    return err_is(err) ? err : publication_copy(self, checkpoint->size, text, text_bytes);
+}
+
+/* The copy of a checkpoint is the last of its files, so the machine may have stopped before it. It
+ * is made up for before the next checkpoint, which has another size. */
+static struct err publication_copy_signed(struct publication *self)
+{
+    if (self->copied || !self->has_signed) {
+        return err_none;
     }
-    if (!err_is(err) && differs) {
-        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
-    }
+    char text[NOTE_BYTES_MAX];
+    size_t text_bytes = checkpoint_sign(&self->is_signed, self->conf.key, text);
+    struct err err = publication_copy(self, self->is_signed.size, text, text_bytes);
+    self->copied = !err_is(err);
     return err;
 }
 
@@ -254,6 +274,9 @@ struct err publication_step(struct publication *self, uint64_t size)
 {
     must(size > 0 && (!self->has_signed || size >= self->is_signed.size));
     struct err err = publication_take_entries(self, size);
+    if (!err_is(err)) {
+        err = publication_copy_signed(self);
+    }
     if (!err_is(err)) {
         err = tiles_write_partials(self->tiles);
     }

@@ -64,6 +64,12 @@ MUST_USE struct err wal_open(const struct wal_conf *conf, const struct wal_end *
                              struct wal **out);
 void wal_close(struct wal **self);
 
+/* A private record comes in pieces that lie apart in memory. */
+struct wal_run {
+    const uint8_t *bytes;
+    uint32_t bytes_count;
+};
+
 /* One group is built: entries, then the private records of some of them, in their order; then it is
  * committed. A group must hold at least one entry; the caller keeps the limits: WAL_ENTRIES_MAX
  * entries, WAL_PAYLOAD_BYTES_MAX with the two bytes in front of each entry and
@@ -71,7 +77,9 @@ void wal_close(struct wal **self);
 void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const uint8_t *rest,
              uint32_t rest_bytes);
 void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha256[HASH_BYTES],
-                     const uint8_t *bytes, uint32_t bytes_count);
+                     const struct wal_run *runs, uint32_t runs_count);
+/* The group that is built next begins a new segment, unless the present one is still empty. */
+void wal_roll(struct wal *self);
 MUST_USE struct err wal_commit(struct wal *self, uint64_t *span_bytes);
 /* Take the committed group into the tree and be ready for the next one. Apart from wal_commit, so
  * that the answer to the submitters need not wait for the hashing. */

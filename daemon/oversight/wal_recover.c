@@ -11,6 +11,7 @@
 #include "base/durable.h"
 #include "oversight/commit_index.h"
 #include "oversight/wal.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
@@ -132,13 +133,31 @@ static struct err recovery_enter(struct recovery *self, uint64_t first_index)
     return err_none;
 }
 
+/* The log begins with the first segment, or where wal/removed says that it begins. */
+static struct err recovery_check_first(const struct recovery *self, DIR *listing)
+{
+    struct wal_removed removed;
+    uint64_t first_index = 0;
+    bool found = false;
+    struct err err = wal_removed_read(self->conf->wal_directory, &removed);
+    if (!err_is(err)) {
+        err = wal_segment_find(listing, removed.first_index, &first_index, &found);
+    }
+    return err_is(err) || (found && first_index == removed.first_index)
+               ? err
+               : err_make(ERR_WAL_DAMAGED, "first segment is missing");
+}
+
 /* From the segment that holds the first leaf wanted to the end of the last segment. */
 static struct err recovery_walk(struct recovery *self, DIR *listing, enum wal_fault *fault)
 {
     uint64_t first_index = 0;
     uint64_t last_index = 0;
     bool found = false;
-    struct err err = wal_segment_find(listing, UINT64_MAX, &last_index, &found);
+    struct err err = recovery_check_first(self, listing);
+    if (!err_is(err)) {
+        err = wal_segment_find(listing, UINT64_MAX, &last_index, &found);
+    }
     if (!err_is(err) && found) {
         /* One entry earlier than the first leaf wanted: the last segment may still be empty, and
          * the group before it is needed for its number and hash. */
@@ -240,6 +259,13 @@ static struct err recovery_settle(struct recovery *self, uint64_t torn_bytes)
     }
     if (!err_is(err)) {
         err = durable_sync(fd);
+    }
+    if (!err_is(err)) { /* the name of a segment whose maker was killed before it could */
+        err = durable_sync_directory(self->conf->wal_directory);
+    }
+    if (!err_is(err)) { /* its newest slot, likewise: without it the next group would be the second
+                           one behind what is promised */
+        err = commit_index_sync(self->index);
     }
     if (close(fd) != 0 && !err_is(err)) {
         err = err_os(ERR_IO, "close segment");

@@ -18,9 +18,12 @@ static const char usage[] =
     "       cycle check DIR LEDGER    what is there, as it is\n"
     "       cycle recover DIR LEDGER  check, open, append one entry, close, check\n"
     "       cycle open DIR            open and close\n"
-    "STEPS: s one entry; n four entries of the largest size; b four entries with 128 KiB of private "
+    "       cycle list DIR            every entry as a line of a ledger\n"
+    "STEPS: s one entry; n four entries of the largest size; b four entries with 128 KiB of "
+    "private "
     "record each;\n"
-    "       g 200 entries in one group; p publish. A * at the end: from the start again, for ever.\n";
+    "       g 200 entries in one group; p publish. A * at the end: from the start again, for "
+    "ever.\n";
 
 #define BATCH_MAX 200u
 
@@ -246,6 +249,7 @@ int main(int argc, char **argv)
     static struct cycle cycle;
     bool known = argc >= 3 && (strcmp(argv[1], "write") == 0     ? argc >= 4 && argc <= 6
                                : strcmp(argv[1], "open") == 0    ? argc == 3
+                               : strcmp(argv[1], "list") == 0    ? argc == 3
                                : strcmp(argv[1], "check") == 0   ? argc == 4
                                : strcmp(argv[1], "recover") == 0 ? argc == 4
                                                                  : false);
@@ -259,6 +263,9 @@ int main(int argc, char **argv)
     cycle_init(&cycle, argv[2]);
     if (strcmp(argv[1], "check") == 0) {
         return ledger_check(cycle.wal, argv[3]);
+    }
+    if (strcmp(argv[1], "list") == 0) {
+        return ledger_list(cycle.wal);
     }
     if (strcmp(argv[1], "recover") == 0) {
         return cycle_recover(&cycle, argv[3]);

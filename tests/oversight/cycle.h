@@ -40,6 +40,9 @@ bool cycle_open(struct cycle *self);
  * its private record, each checkpoint somebody saw the root of a prefix. Prints what it found. */
 int ledger_check(const char *wal_directory, const char *ledger_path);
 
+/* The whole log as the ledger that would promise it. */
+int ledger_list(const char *wal_directory);
+
 /* Build the program with breakage.c and the linker's --wrap to break it on purpose: takes the name
  * of what is left out. The plain program has none. */
 bool breakage_choose(const char *name) __attribute__((weak));

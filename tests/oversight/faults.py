@@ -188,12 +188,12 @@ class Campaign:
             raise rig.Defect(f"{len(self.missed)} of {chances} calls were not reached")
 
 
-def make_start(scratch, name, torn):
+def make_start(scratch, name, torn, program=(rig.CYCLE, "write"), tail=()):
     """A log whose writer died between a group and its commit slot; with torn, before all of the group was there."""
     place = pathlib.Path(scratch) / name
     directory = place / "d"
     directory.mkdir(parents=True)
-    program = [rig.CYCLE, "write", directory, "spgpnbpbp"]
+    program = [*program, directory, "spgpnbpbp", *tail]
     rig.run([rig.INJECT, directory, place / "report", "--", *program])
     made, _ = read_report(place / "report")
     slots = [entry for entry in made if entry[:2] == ("commit", "pwrite64") and entry[3] == "./wal/commit.idx"]

@@ -107,8 +107,7 @@ static bool ledger_holds(const struct promise *promise, const struct wal_entry *
 static bool ledger_agrees(const struct ledger *self, const struct merkle_range *range)
 {
     uint8_t root[HASH_BYTES];
-    const struct promise *promise =
-        range->size < self->count ? &self->promises[range->size] : NULL;
+    const struct promise *promise = range->size < self->count ? &self->promises[range->size] : NULL;
     if (promise == NULL || !promise->is_seen) {
         return true;
     }
@@ -175,4 +174,30 @@ int ledger_check(const char *wal_directory, const char *ledger_path)
     wal_reader_close(&reader);
     free(ledger.promises);
     return status;
+}
+
+int ledger_list(const char *wal_directory)
+{
+    struct wal_reader *reader = NULL;
+    struct err err = wal_reader_open(wal_directory, &reader);
+    bool got = true;
+    while (!err_is(err) && got) {
+        struct wal_entry entry;
+        uint8_t digest[HASH_BYTES];
+        char entry_hex[HASH_HEX_BYTES];
+        char private_hex[HASH_HEX_BYTES] = "-";
+        err = wal_reader_next(reader, &entry, &got);
+        if (err_is(err) || !got) {
+            break;
+        }
+        sha256_of(entry.bytes, entry.bytes_count, digest);
+        hex_encode(digest, HASH_BYTES, entry_hex);
+        if (entry.private_bytes != NULL) {
+            sha256_of(entry.private_bytes, entry.private_count, digest);
+            hex_encode(digest, HASH_BYTES, private_hex);
+        }
+        (void)printf("ack %" PRIu64 " %s %s\n", entry.entry_index, entry_hex, private_hex);
+    }
+    wal_reader_close(&reader);
+    return err_is(err) || fflush(stdout) != 0 ? CYCLE_REFUSED : CYCLE_GOOD;
 }

@@ -67,13 +67,13 @@ static void expect_problem(const char *words)
 {
     check();
     for (uint64_t i = 0; i < report.problems.count; i++) {
-        if (strstr(report.problems.lines[i], words) != NULL) {
+        if (strstr(report.problems.lines[i].text, words) != NULL) {
             return;
         }
     }
     fail_msg("no problem says '%s' (%llu problems, the first: %s)", words,
              (unsigned long long)report.problems.count,
-             report.problems.count > 0 ? report.problems.lines[0] : "-");
+             report.problems.count > 0 ? report.problems.lines[0].text : "-");
 }
 
 /* Encode entry `at` again after `change` was made to it. */
