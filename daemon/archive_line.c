@@ -103,7 +103,9 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
     struct archive_conf conf = {.directory = directory,
                                 .origin = self->origin,
                                 .deflate_level = (uint32_t)self->conf.archive_deflate_level,
-                                .pseudonym_key = self->keys.pseudonym};
+                                .threads = (uint32_t)self->conf.archive_threads,
+                                .pseudonym_key = self->keys.pseudonym,
+                                .replace_unsealed = true};
     struct archive_result result;
     int64_t start_ns = clock_monotonic_ns();
     err = archive_build(&conf, self->blobs, archive_source_next, source, &result);
@@ -115,6 +117,19 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
         *next = result.last_index + 1;
     }
     return err;
+}
+
+/* A crash after a file got its name and before its seal: the very range is built again, so that the
+ * file gets its seal and no second one covers what it covers. */
+static uint64_t archive_begun_until(struct pipeline *self, uint64_t first, uint64_t until)
+{
+    char directory[PIPELINE_PATH_BYTES];
+    uint64_t last = 0;
+    if (err_is(conf_path(&self->conf, "archive", directory, sizeof directory)) ||
+        !archive_find_begun(directory, self->origin, first, &last) || last >= until) {
+        return until;
+    }
+    return last + 1;
 }
 
 static bool archive_is_due(struct pipeline *self, uint64_t waiting, int64_t last_ns, bool asked)
@@ -131,6 +146,7 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
 {
     int64_t last_ns = clock_monotonic_ns();
     struct err err = err_none;
+    bool first_file = true;
     while (!err_is(err) && !atomic_load(&self->stop_archive) && !pipeline_failed(self)) {
         void *ask;
         bool asked = queue_take(self->archive_asks, &ask, 1, 200 * NS_PER_MS) > 0;
@@ -142,7 +158,10 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
         }
         while (!err_is(err) && until > first && until - first >= ARCHIVE_WORTH_ENTRIES &&
                !atomic_load(&self->stop_archive)) {
-            err = archive_make(self, source, first, until, &first);
+            err =
+                archive_make(self, source, first,
+                             first_file ? archive_begun_until(self, first, until) : until, &first);
+            first_file = false;
         }
         last_ns = clock_monotonic_ns();
         /* The judge line reads the seals and moves `sealed` on; until it has, the same range must
