@@ -19,7 +19,7 @@ import rig
 STEPS = "spgpnbpbpbgpgps"  # two segments, two full tiles and bundles, a partial of each
 ENTRIES = 619
 RETIRED_STEPS = "sbbbggprs"  # three segments, the first retired into a pack
-RETIRED_ENTRIES = 415
+RETIRED_ENTRIES = 416
 BLOCK = 4096
 
 
