@@ -46,12 +46,12 @@ static double open_log(const char *directory, enum ending ending, struct oversig
     static struct sign_key key;
     static const uint8_t seed[SIGN_SEED_BYTES] = {1};
     (void)snprintf(wal, sizeof wal, "%s/wal", directory);
-    (void)snprintf(published, sizeof published, "%s/log/bench", directory);
+    (void)snprintf(published, sizeof published, "%s/log", directory);
     bench_check(sign_init(), "signature library");
     sign_key_from_seed(&key, seed);
     const struct oversight_conf conf = {
         .wal_directory = wal,
-        .public_directory = published,
+        .log_directory = published,
         .origin = "oversight.bench/here/2026",
         .key = &key,
         .segment_bytes = SEGMENT_BYTES,

@@ -3,7 +3,7 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log archive model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
         log) echo 'cat checkpoint publish' ;;
         archive) echo 'list seal' ;;
         model) echo 'train list install show' ;;
@@ -16,11 +16,15 @@ _triagectl_options() {
     case $1 in
         queue) echo '--mode --site --limit --reasons --all --watch' ;;
         show) echo '--png' ;;
-        claim) echo '--version' ;;
-        release) echo '--code --codes --version' ;;
-        outcome) echo '--level --result --class --quantity --unit --region --version' ;;
+        claim) echo '--version --receipt' ;;
+        release) echo '--code --codes --version --receipt' ;;
+        outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
         report) echo '--from --to --metrics' ;;
         watch) echo '--key --daemon-key --topic --count' ;;
+        'log checkpoint') echo '--qr' ;;
+        reveal) echo '--entry --names --purpose --out' ;;
+        redact) echo '--entry --names --legal-basis --yes --status' ;;
+        receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
@@ -62,16 +66,18 @@ _triagectl() {
         --dir | --images | --out | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --key | --daemon-key | --list | --skip-list | --declarations | --mapping)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
+        --item) word=$(_triagectl_labels) ;;
         --mode) word='truck passenger rail sea air mail' ;;
         --level) word='document nii canine tailgate partial full' ;;
         --result) word='nothing_found found partial abandoned returned_to_sender' ;;
         --code) word=$(_triagectl_ask release --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
         --type)
-            word='log.open config.change model.change scan.received declaration.received record.refused score
-                referral.decision officer.action outcome archive.seal wal.recovered time.tick draw.commit draw.reveal' ;;
+            word='log.open log.close key.rotate config.change model.change scan.received declaration.received record.refused score
+                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick
+                witness.receipt draw.commit draw.reveal' ;;
         *)
             if [[ $current == -* ]]; then
                 word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"

@@ -59,6 +59,10 @@ bool ctl_endpoint(struct ctl *ctl, const char *configured, char *out);
 /* Who acts: --actor or the login name. Lives as long as the process. */
 const char *ctl_actor(struct ctl *ctl);
 
+/* The directory of the shard whose checkpoint covers most; out has DURABLE_PATH_BYTES. False when
+ * there is none (told). */
+bool log_shard_path(struct ctl *ctl, char *out);
+
 struct state;
 /* The read model, for reading; NULL when it could not be opened (told). */
 struct state *ctl_open_state(struct ctl *ctl);
@@ -84,7 +88,13 @@ int ctl_health(struct ctl *ctl, int argc, char **argv);
 int ctl_watch(struct ctl *ctl, int argc, char **argv);
 int ctl_log_cat(struct ctl *ctl, int argc, char **argv);
 int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv);
+int ctl_reveal(struct ctl *ctl, int argc, char **argv);
+int ctl_redact(struct ctl *ctl, int argc, char **argv);
+/* Redactions and what of them is still on the disk. */
+int ctl_redact_status(struct ctl *ctl);
+int ctl_receipt(struct ctl *ctl, int argc, char **argv);
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv);
+int ctl_log_close(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
@@ -93,6 +103,7 @@ int ctl_model_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_install(struct ctl *ctl, int argc, char **argv);
 int ctl_model_show(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_init(struct ctl *ctl, int argc, char **argv);
+int ctl_keys_rotate(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_publisher(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_subscriber(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_list(struct ctl *ctl, int argc, char **argv);

@@ -9,6 +9,7 @@
 
 #include "ctl/ctl_client.h"
 #include "ctl/json_text.h"
+#include "ctl/receipt_file.h"
 #include "ctl/table.h"
 #include "referral/referral.h"
 #include "state/state.h"
@@ -20,13 +21,14 @@
 struct action_options {
     const char *item;
     const char *code;
+    const char *receipt; /* file for the proof of what was done; NULL: none wanted */
     bool lists_codes;
     bool has_version;
     uint64_t version;
     struct entry_outcome outcome;
 };
 
-enum { OPTION_VERSION = 'v', OPTION_CODE = 'c', OPTION_CODES = 'l' };
+enum { OPTION_VERSION = 'v', OPTION_CODE = 'c', OPTION_CODES = 'l', OPTION_RECEIPT = 'R' };
 
 static error_t parse_action(int key, char *text, struct argp_state *state)
 {
@@ -38,6 +40,9 @@ static error_t parse_action(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_CODE:
         options->code = text;
+        return 0;
+    case OPTION_RECEIPT:
+        options->receipt = text;
         return 0;
     case OPTION_CODES:
         options->lists_codes = true;
@@ -57,6 +62,12 @@ static error_t parse_action(int key, char *text, struct argp_state *state)
         return ARGP_ERR_UNKNOWN;
     }
 }
+
+#define RECEIPT_OPTION                                                                             \
+    {                                                                                              \
+        "receipt", OPTION_RECEIPT, "FILE", 0,                                                      \
+            "write the proof that this was logged (c2sp.org/tlog-proof); - for standard output", 1 \
+    }
 
 /* Fills item and expected version, sends, tells the answer. */
 static int act(struct ctl *ctl, const struct action_options *options, struct wire_command *command)
@@ -80,7 +91,11 @@ static int act(struct ctl *ctl, const struct action_options *options, struct wir
                           options->item);
     }
     command->expected_version = options->has_version ? options->version : referral.version;
-    return ctl_order(ctl, command);
+    uint64_t entry_index = 0;
+    int result = ctl_order_entry(ctl, command, &entry_index);
+    return result == CTL_GOOD && options->receipt != NULL
+               ? receipt_file_save(ctl, entry_index, options->receipt)
+               : result;
 }
 
 int ctl_claim(struct ctl *ctl, int argc, char **argv)
@@ -88,6 +103,7 @@ int ctl_claim(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"version", OPTION_VERSION, "N", 0,
          "only if the referral still has this version (default: the one it has now)", 1},
+        RECEIPT_OPTION,
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -135,6 +151,7 @@ int ctl_release(struct ctl *ctl, int argc, char **argv)
         {"codes", OPTION_CODES, 0, 0, "list the codes and what they mean", 1},
         {"version", OPTION_VERSION, "N", 0,
          "only if the referral still has this version (default: the one it has now)", 1},
+        RECEIPT_OPTION,
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -241,6 +258,7 @@ int ctl_outcome(struct ctl *ctl, int argc, char **argv)
         {"region", OPTION_REGION, "IMAGE,X,Y,W,H", 0, "where in the image it was, in pixels", 1},
         {"version", OPTION_VERSION, "N", 0,
          "only if the referral still has this version (default: the one it has now)", 1},
+        RECEIPT_OPTION,
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {

@@ -12,6 +12,7 @@
 #include "ctl/entry_json.h"
 #include "ctl/json_text.h"
 #include "ctl/log_source.h"
+#include "ctl/qr.h"
 #include "ctl/table.h"
 
 struct cat_options {
@@ -139,7 +140,7 @@ int ctl_log_cat(struct ctl *ctl, int argc, char **argv)
         if (!ctl_path(ctl, "wal", path)) {
             return CTL_REFUSED;
         }
-        err = log_source_open_wal(path, &source);
+        err = log_source_open_store(ctl->conf.store_directory, &source);
     }
     if (!err_is(err)) {
         err = log_source_seek(source, options.from);
@@ -180,9 +181,58 @@ static bool newest_checkpoint(const char *directory, char *path, uint64_t *tree_
     return found;
 }
 
+bool log_shard_path(struct ctl *ctl, char *out)
+{
+    char directory[DURABLE_PATH_BYTES];
+    uint64_t tree_size = 0;
+    char *text = NULL;
+    if (!ctl_path(ctl, "log", directory)) {
+        return false;
+    }
+    if (!newest_checkpoint(directory, out, &tree_size, &text)) {
+        ctl_refuse("no checkpoint below %s", directory);
+        return false;
+    }
+    free(text);
+    *strrchr(out, '/') = '\0';
+    return true;
+}
+
+static error_t parse_checkpoint(int key, char *text, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG) {
+        argp_error(state, "unexpected argument %s", text);
+    }
+    if (key == 'q') {
+        *(const char **)state->input = text;
+        return 0;
+    }
+    return ARGP_ERR_UNKNOWN;
+}
+
+/* For paper: whoever keeps it can tell later whether the log was cut or rewritten. */
+static int checkpoint_qr(const char *path, const char *text)
+{
+    struct err err = strcmp(path, "-") == 0 ? qr_print(stdout, text, strlen(text))
+                                            : qr_write_png(path, text, strlen(text));
+    return err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
+}
+
 int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv)
 {
-    ctl_parse_nothing(ctl, "The newest signed checkpoint of the public log.", argc, argv);
+    static const struct argp_option options_table[] = {
+        {"qr", 'q', "FILE", 0, "also as a QR code: a PNG file, or - for the terminal", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {options_table,
+                                    parse_checkpoint,
+                                    "",
+                                    "The newest signed checkpoint of the public log.",
+                                    NULL,
+                                    NULL,
+                                    NULL};
+    const char *qr = NULL;
+    ctl_parse(ctl, &own, &qr, argc, argv);
     char directory[DURABLE_PATH_BYTES];
     char path[DURABLE_PATH_BYTES];
     uint64_t tree_size = 0;
@@ -202,6 +252,9 @@ int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv)
         result = json_print(object, true);
     } else {
         (void)fputs(text, stdout); /* exactly as it lies there: it can be checked as it is */
+    }
+    if (result == CTL_GOOD && qr != NULL) {
+        result = checkpoint_qr(qr, text);
     }
     free(text);
     return result;

@@ -18,8 +18,10 @@ static uint32_t committer_measure(const struct oversight *self)
         const struct oversight_draft *draft =
             self->ring[(self->first + taken) % self->capacity].draft;
         uint32_t entry_bytes = 2 + ENTRY_STAMP_BYTES_MAX + draft->rest_bytes;
-        uint32_t beside_bytes =
-            draft->private_bytes == NULL ? 0 : WAL_PRIVATE_HEADER_BYTES + draft->private_count;
+        uint32_t beside_bytes = draft->private_bytes == NULL
+                                    ? 0
+                                    : WAL_PRIVATE_HEADER_BYTES + draft->private_head_bytes +
+                                          draft->private_count + draft->private_tail_bytes;
         bool fits =
             entries_bytes + entry_bytes <= WAL_ENTRY_BYTES_AIM &&
             entries_bytes + entry_bytes + private_bytes + beside_bytes <= WAL_PAYLOAD_BYTES_MAX;
@@ -47,6 +49,8 @@ static uint32_t committer_take(struct oversight *self)
         self->first = (self->first + 1) % self->capacity;
     }
     self->count -= taken;
+    self->batch_rolls = taken > 0 && self->roll_due;
+    self->roll_due = self->roll_due && taken == 0;
     counter_set(COUNTER_waiting_log, self->count);
     must(pthread_cond_broadcast(&self->has_room) == 0);
     must(pthread_mutex_unlock(&self->lock) == 0);
@@ -57,6 +61,9 @@ static struct err committer_write(struct oversight *self, uint32_t count)
 {
     uint64_t first_index = wal_size(self->wal);
     int64_t t_ns = clock_utc_ns();
+    if (self->batch_rolls) {
+        wal_roll(self->wal);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct oversight_draft *draft = self->batch[i].draft;
         uint8_t stamp[ENTRY_STAMP_BYTES_MAX];
@@ -68,8 +75,10 @@ static struct err committer_write(struct oversight *self, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct oversight_draft *draft = self->batch[i].draft;
         if (draft->private_bytes != NULL) {
-            wal_add_private(self->wal, i, draft->private_sha256, draft->private_bytes,
-                            draft->private_count);
+            const struct wal_run runs[3] = {{draft->private_head, draft->private_head_bytes},
+                                            {draft->private_bytes, draft->private_count},
+                                            {draft->private_tail, draft->private_tail_bytes}};
+            wal_add_private(self->wal, i, draft->private_sha256, runs, 3);
         }
     }
     uint64_t span_bytes = 0;

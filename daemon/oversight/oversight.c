@@ -13,6 +13,8 @@
 #include "base/diag.h"
 #include "oversight/commit_index.h"
 #include "oversight/oversight_state.h"
+#include "oversight/retire.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_segment.h"
 
 /* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
@@ -24,7 +26,7 @@
 static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
 {
     if (conf->queue_entries == 0 || strlen(conf->wal_directory) >= DURABLE_PATH_BYTES ||
-        strlen(conf->public_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
+        strlen(conf->log_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
         return err_make(ERR_ARGUMENT, "oversight_open");
     }
     struct oversight *self = calloc(1, sizeof *self);
@@ -40,9 +42,11 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
     self->lock_fd = -1;
     strcpy(self->wal_directory, conf->wal_directory);
-    strcpy(self->public_directory, conf->public_directory);
-    strcpy(self->origin, conf->origin);
-    sha256_of(self->origin, strlen(self->origin), self->origin_sha256);
+    strcpy(self->log_directory, conf->log_directory);
+    strcpy(self->origin_now, conf->origin);
+    self->key = conf->key;
+    self->next_key = conf->next_key;
+    self->rotate_reason = conf->rotate_reason;
     pthread_condattr_t monotonic;
     must(pthread_condattr_init(&monotonic) == 0);
     must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -76,10 +80,14 @@ static struct err oversight_lock(struct oversight *self)
 /* No segment is there: a new log, if nothing says that there once was one. */
 static struct err oversight_begin(struct oversight *self, struct wal_end *end)
 {
-    if (publication_signed(self->publication) != NULL) {
+    if (publication_signed(self->publication) != NULL || self->shards.count > 1) {
         return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
     }
-    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) == 0) {
+    if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) != 0) {
+        if (errno != ENOENT) { /* what may be there must not be replaced unread */
+            return err_os(ERR_IO, "look for commit index");
+        }
+    } else {
         struct commit_index *index = NULL;
         struct wal_slot slot;
         bool any = false;
@@ -102,7 +110,8 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     struct merkle_range known;
     struct wal_recover_conf conf = {
         .wal_directory = self->wal_directory,
-        .origin_sha256 = self->origin_sha256,
+        .shards = &self->shards,
+        .shard_index = (uint32_t)(self->shard - self->shards.list),
         .is_signed = publication_signed(self->publication),
         .known = &known,
     };
@@ -112,11 +121,13 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     }
     bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
                       err.code == ERR_TILE_DIFFERS;
-    if (!from_tiles) {
+    struct wal_removed removed;
+    struct err unknown = wal_removed_read(self->wal_directory, &removed);
+    if (!from_tiles || err_is(unknown) || removed.first_index > 0) {
         return err;
     }
-    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
-     */
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,
+     * as long as it has that. */
     conf.known = NULL;
     err = publication_restart(self->publication);
     return err_is(err) ? err : wal_recover(&conf, end);
@@ -125,11 +136,12 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
 static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf,
                                        struct wal_end *end)
 {
-    struct publication_conf publication_conf = {self->wal_directory, self->public_directory,
-                                                self->origin, conf->key};
     struct err err = oversight_lock(self);
     if (!err_is(err)) {
-        err = publication_open(&publication_conf, &self->publication);
+        err = oversight_choose_shard(self);
+    }
+    if (!err_is(err)) {
+        err = oversight_open_publication(self, self->key, false);
     }
     if (err_is(err)) {
         return err;
@@ -145,16 +157,48 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     if (!err_is(err)) {
         err = found ? oversight_recover(self, end) : oversight_begin(self, end);
     }
+    if (!err_is(err)) {
+        err = retire_leftovers(self->wal_directory);
+    }
+    if (!err_is(err)) {
+        err = oversight_follow_shard(self, end);
+    }
     if (err_is(err)) {
         return err;
     }
     /* A segment holds its header and at least one largest group. */
     uint64_t least_bytes = WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX;
     uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
-    struct wal_conf wal_conf = {self->wal_directory, self->origin_sha256,
+    uint8_t origin_sha256[HASH_BYTES];
+    sha256_of(self->shard->origin, strlen(self->shard->origin), origin_sha256);
+    struct wal_conf wal_conf = {self->wal_directory, origin_sha256,
                                 (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
                                     WAL_BLOCK_BYTES};
     return wal_open(&wal_conf, end, &self->wal);
+}
+
+/* What a crash left unpublished may be a whole segment, a thousand files: the publisher makes up
+ * for that while the log already takes entries. A change of the key, if one is wanted and not yet
+ * in the log, waits for it: the checkpoint that both keys sign must cover little else. */
+static struct err oversight_publish_first(struct oversight *self, uint64_t *published)
+{
+    const struct checkpoint *is_signed = publication_signed(self->publication);
+    uint64_t size = oversight_size(self);
+    *published = self->shard->first_n + (is_signed == NULL ? 0 : is_signed->size);
+    if (self->next_key == NULL && size - *published > OVERSIGHT_BACKLOG_ENTRIES) {
+        return err_none;
+    }
+    struct err err = publication_step(self->publication, size);
+    bool changes = self->next_key != NULL && publication_key(self->publication) != self->next_key;
+    if (!err_is(err) && changes) {
+        err = oversight_append_rotate(self);
+        size = oversight_size(self);
+        err = err_is(err) ? err : publication_step(self->publication, size);
+    }
+    if (!err_is(err)) {
+        *published = size;
+    }
+    return err;
 }
 
 /* With the files open: threads, first entries, first checkpoint. */
@@ -165,24 +209,19 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
         return err_make(ERR_THREAD, "oversight_open");
     }
     self->committer_runs = true;
-    struct err err = end->size == 0 ? oversight_append_first(self) : err_none;
+    struct err err = end->size == end->first_n ? oversight_append_first(self) : err_none;
     if (!err_is(err)) {
         err = oversight_append_recovered(self);
     }
-    uint64_t size = oversight_size(self);
-    const struct checkpoint *is_signed = publication_signed(self->publication);
-    uint64_t published = is_signed == NULL ? 0 : is_signed->size;
-    /* What a crash left unpublished may be a whole segment, a thousand files: the publisher makes
-     * up for that while the log already takes entries. */
-    if (!err_is(err) && size - published <= OVERSIGHT_BACKLOG_ENTRIES) {
-        err = publication_step(self->publication, size);
-        published = size;
+    uint64_t published = 0;
+    if (!err_is(err)) {
+        err = oversight_publish_first(self, &published);
     }
     if (err_is(err)) {
         return err;
     }
     self->published = published; /* the publisher does not run yet, and nobody has the handle */
-    self->requested = size;
+    self->requested = oversight_size(self);
     if (pthread_create(&self->publisher, NULL, publisher_run, self) != 0) {
         return err_make(ERR_THREAD, "oversight_open");
     }
@@ -190,14 +229,11 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
     return err_none;
 }
 
-struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
-                          struct oversight_recovery *recovery)
+static struct err oversight_open_once(const struct oversight_conf *conf, struct oversight **out,
+                                      struct oversight_recovery *recovery)
 {
-    if (!sign_init()) {
-        return err_make(ERR_KEY, "signature library");
-    }
     struct oversight *self = NULL;
-    struct wal_end end;
+    struct wal_end end = {0};
     struct err err = oversight_make(conf, &self);
     if (err_is(err)) {
         return err;
@@ -214,9 +250,32 @@ struct err oversight_open(const struct oversight_conf *conf, struct oversight **
         oversight_close(&self);
         return err;
     }
-    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0};
+    bool changed = self->next_key != NULL && publication_key(self->publication) == self->next_key;
+    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0, changed};
     *out = self;
     return err_none;
+}
+
+/* A shard that has to end is opened like any other, closed, and opened again: what follows a closed
+ * shard is then found as after a crash, in one way only. */
+struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
+                          struct oversight_recovery *recovery)
+{
+    struct oversight *self = NULL;
+    struct err err = oversight_open_once(conf, &self, recovery);
+    if (!err_is(err) && oversight_is_due(self)) {
+        struct oversight_recovery again;
+        err = oversight_end(self, NULL, "year", shard_year(conf->origin), NULL);
+        oversight_close(&self);
+        if (!err_is(err)) {
+            err = oversight_open_once(conf, &self, &again);
+        }
+        must(err_is(err) || !oversight_is_due(self));
+    }
+    if (!err_is(err)) {
+        *out = self;
+    }
+    return err;
 }
 
 void oversight_close(struct oversight **self)
@@ -226,6 +285,7 @@ void oversight_close(struct oversight **self)
         return;
     }
     must(pthread_mutex_lock(&closing->lock) == 0);
+    bool told = err_is(closing->failure);
     closing->closing = true;
     must(pthread_cond_broadcast(&closing->has_drafts) == 0);
     must(pthread_cond_broadcast(&closing->has_room) == 0);
@@ -236,6 +296,11 @@ void oversight_close(struct oversight **self)
     }
     if (closing->publisher_runs) {
         must(pthread_join(closing->publisher, NULL) == 0);
+    }
+    if (err_is(closing->failure) && !told) { /* oversight_failure can no longer be asked */
+        char text[ERR_TEXT_BYTES];
+        diag_err(halt, "error=%s reason=\"%s\" what=\"closing the oversight log\"",
+                 err_name(closing->failure.code), err_text(closing->failure, text));
     }
     wal_close(&closing->wal);
     publication_close(&closing->publication);
@@ -266,16 +331,25 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
-struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
-                            uint32_t count)
+static bool oversight_private_fits(const struct oversight_draft *draft)
+{
+    return draft->private_bytes == NULL ||
+           (draft->private_head_bytes <= sizeof draft->private_head &&
+            draft->private_tail_bytes <= sizeof draft->private_tail &&
+            draft->private_count <=
+                WAL_PRIVATE_BYTES_MAX - draft->private_head_bytes - draft->private_tail_bytes);
+}
+
+/* last: nothing is taken behind these. */
+static struct err oversight_enqueue(struct oversight *self, struct oversight_draft *const *drafts,
+                                    uint32_t count, bool last)
 {
     if (count == 0 || count > self->capacity) {
         return err_make(ERR_ARGUMENT, "oversight_submit");
     }
     for (uint32_t i = 0; i < count; i++) {
         if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
-            (drafts[i]->private_bytes != NULL &&
-             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            !oversight_private_fits(drafts[i])) {
             return err_make(ERR_ARGUMENT, "oversight_submit");
         }
     }
@@ -293,6 +367,7 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
                 (struct waiting_draft){drafts[i], submitted_ns};
         }
         self->count += count;
+        self->closing = last;
         counter_set(COUNTER_waiting_log, self->count);
         must(pthread_cond_signal(&self->has_drafts) == 0);
     }
@@ -300,11 +375,18 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
     return err;
 }
 
-struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
+                            uint32_t count)
+{
+    return oversight_enqueue(self, drafts, count, false);
+}
+
+static struct err oversight_enqueue_and_wait(struct oversight *self, struct oversight_draft *draft,
+                                             bool last)
 {
     must(draft->done == NULL);
     draft->entry_index = UINT64_MAX; /* until it is durable */
-    struct err err = oversight_submit(self, (struct oversight_draft *const[]){draft}, 1);
+    struct err err = oversight_enqueue(self, (struct oversight_draft *const[]){draft}, 1, last);
     if (err_is(err)) {
         return err;
     }
@@ -317,6 +399,23 @@ struct err oversight_submit_and_wait(struct oversight *self, struct oversight_dr
     }
     must(pthread_mutex_unlock(&self->lock) == 0);
     return err;
+}
+
+struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+{
+    return oversight_enqueue_and_wait(self, draft, false);
+}
+
+struct err oversight_submit_last(struct oversight *self, struct oversight_draft *draft)
+{
+    return oversight_enqueue_and_wait(self, draft, true);
+}
+
+void oversight_roll(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->roll_due = true;
+    must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
 uint64_t oversight_size(struct oversight *self)

@@ -187,6 +187,9 @@ static struct err spare_name(struct wal_spare *self, const struct wal_segment_he
     if (faccessat(self->directory_fd, name, F_OK, 0) == 0) {
         return err_make(ERR_WAL_DAMAGED, "segment exists already");
     }
+    if (errno != ENOENT) { /* a rename would take away what may be there */
+        return err_os(ERR_IO, "look for segment");
+    }
     int opened = -1;
     err = wal_open_direct(self->directory_fd, SPARE_NAME, O_RDWR | O_DSYNC, &opened, NULL);
     if (err_is(err)) {
