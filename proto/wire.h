@@ -142,6 +142,7 @@ enum order {
     ORDER_HEALTH,
     ORDER_CHECKPOINT,
     ORDER_ARCHIVE,
+    ORDER_CLOSE,
     ORDER_REVEAL,
     ORDER_REDACT
 };
@@ -151,9 +152,10 @@ struct wire_command {
     const char *actor;
     uint64_t expected_version;
     enum order order;
-    uint8_t item[ITEM_ID_BYTES];         /* claim, release, outcome */
-    const char *code;                    /* release */
-    const char *file;                    /* model */
+    uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome */
+    const char *code;            /* release */
+    const char *file;            /* model */
+    const char *close_reason;
     const char *sentence;                /* purpose of a reveal, legal basis of a redaction */
     uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
     uint32_t entries_count;

@@ -262,6 +262,10 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
     case TRIAGE__V1__COMMAND__ORDER_ARCHIVE:
         out->order = ORDER_ARCHIVE;
         return true;
+    case TRIAGE__V1__COMMAND__ORDER_CLOSE:
+        out->order = ORDER_CLOSE;
+        out->close_reason = from->close->reason;
+        return fits(out->close_reason, RECORD_TEXT_BYTES_MAX);
     case TRIAGE__V1__COMMAND__ORDER_REVEAL:
         out->order = ORDER_REVEAL;
         return reveal_read(&(struct reveal_fields){from->reveal->n_entry_index,
@@ -295,6 +299,7 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .expected_version = message->expected_version,
         .code = "",
         .file = "",
+        .close_reason = "",
         .sentence = "",
         .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
     };

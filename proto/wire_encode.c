@@ -132,6 +132,7 @@ union order_slots {
     Triage__V1__HealthCommand health;
     Triage__V1__CheckpointCommand checkpoint;
     Triage__V1__ArchiveCommand archive;
+    Triage__V1__CloseCommand close;
     struct {
         union {
             Triage__V1__RevealCommand reveal;
@@ -241,6 +242,12 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
         triage__v1__archive_command__init(&slots->archive);
         message->order_case = TRIAGE__V1__COMMAND__ORDER_ARCHIVE;
         message->archive = &slots->archive;
+        return true;
+    case ORDER_CLOSE:
+        triage__v1__close_command__init(&slots->close);
+        slots->close.reason = schema_text(command->close_reason);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_CLOSE;
+        message->close = &slots->close;
         return true;
     case ORDER_REVEAL:
     case ORDER_REDACT:
