@@ -200,6 +200,9 @@ MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
+/* Answers a job that another thread took over; fault err_none: done. */
+MUST_USE struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
+                                   const char *reason);
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity);
 
 /* witness_line.c: asks the witnesses once, so that a log that was put back to an earlier state is
@@ -209,6 +212,8 @@ MUST_USE struct err witness_line_open(struct pipeline *self);
  * round, and the thread's end. Accepts that it was never opened. */
 void witness_line_close(struct pipeline *self);
 void witness_line_free(struct pipeline *self);
+/* Takes the job over: the thread answers it. RETRY when it has one already. */
+MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
 

@@ -24,6 +24,7 @@
 #define WIRE_STREAM_BYTES_MAX 32u
 #define WIRE_PUBLISHER_BYTES_MAX 32u
 #define WIRE_REQUEST_ID_BYTES_MAX 64u
+#define WIRE_COSIGNATURES_BYTES_MAX 8192u
 #define WIRE_JSON_BYTES_MAX 65536u
 
 enum wire_tag {
@@ -138,7 +139,8 @@ enum order {
     ORDER_MODEL,
     ORDER_HEALTH,
     ORDER_CHECKPOINT,
-    ORDER_ARCHIVE
+    ORDER_ARCHIVE,
+    ORDER_COSIGN
 };
 
 struct wire_command {
@@ -150,6 +152,8 @@ struct wire_command {
     const char *code;            /* release */
     const char *file;            /* model */
     struct entry_outcome outcome;
+    const char *cosignatures; /* cosign: signature lines */
+    uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
 };
 
 struct wire_answer {

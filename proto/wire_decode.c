@@ -232,6 +232,11 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
     case TRIAGE__V1__COMMAND__ORDER_ARCHIVE:
         out->order = ORDER_ARCHIVE;
         return true;
+    case TRIAGE__V1__COMMAND__ORDER_COSIGN:
+        out->order = ORDER_COSIGN;
+        out->cosignatures = from->cosign->lines;
+        out->cosigned_size = from->cosign->size;
+        return fits(out->cosignatures, WIRE_COSIGNATURES_BYTES_MAX);
     default:
         return false;
     }
@@ -253,6 +258,7 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .expected_version = message->expected_version,
         .code = "",
         .file = "",
+        .cosignatures = "",
         .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
     };
     command.outcome.request_id = message->request_id;

@@ -89,6 +89,8 @@ int ctl_watch(struct ctl *ctl, int argc, char **argv);
 int ctl_log_cat(struct ctl *ctl, int argc, char **argv);
 int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv);
 int ctl_receipt(struct ctl *ctl, int argc, char **argv);
+int ctl_log_proof(struct ctl *ctl, int argc, char **argv);
+int ctl_log_cosign(struct ctl *ctl, int argc, char **argv);
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);

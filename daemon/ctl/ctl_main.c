@@ -27,6 +27,8 @@ static const struct command commands[] = {
     {"watch", ctl_watch, false, "print decisions as the daemon makes them"},
     {"log cat", ctl_log_cat, false, "entries of the oversight log"},
     {"log checkpoint", ctl_log_checkpoint, false, "the newest signed checkpoint"},
+    {"log proof", ctl_log_proof, false, "proof for a witness that has no network"},
+    {"log cosign", ctl_log_cosign, false, "bring the cosignature of such a witness home"},
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
     {"receipt", ctl_receipt, false, "proof that an entry is in the signed log, to keep"},
     {"archive list", ctl_archive_list, false, "sealed archive files and whether they are there"},

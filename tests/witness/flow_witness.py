@@ -65,6 +65,7 @@ class Watched(Port):
         settings = {"oversight__witness_s": 0.1, "oversight__witness_policy": "", "oversight__witness_timeout_s": 3.0, **settings}
         super().__init__(**settings)
         self.witnesses = []
+        self.grown = 0
         self.start()
         self.stop()
         self.shard = next((self.store / "log").glob("2*"))
@@ -96,7 +97,8 @@ class Watched(Port):
     def grow(self):
         """One more checkpoint, of a larger tree."""
         before = self.size()
-        self.feed("sim", "--declarations-only", "--modes", "mail", "--count", "2", "--seed", str(before), stream=f"grow-{before}")
+        self.grown += 1  # a stream of its own: what a spool remembers does not fit a restored store
+        self.feed("sim", "--declarations-only", "--modes", "mail", "--count", "2", "--seed", str(self.grown), stream=f"grow-{self.grown}")
         self.ctl("log", "publish")
         must(self.size() > before, "the log did not grow")
         return self.size()
@@ -488,6 +490,75 @@ def case_hostile():
             port.start(wait=False)
             must(port.daemon.wait(60) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
         print(f"{len(answers)} kinds of nonsense")
+
+
+def case_offline():
+    """Witnesses without a network: checkpoint and proof go out on a stick, or the whole log; a line comes back."""
+    with Watched() as port:
+        lab, court, harbour = port.witnesses
+        port.policy.write_text(f"log {port.vkey}\nwitness lab {lab.vkey} {lab.url}\nwitness court {court.vkey}\nwitness harbour {harbour.vkey}\n"
+                               "group paper all court harbour\nquorum paper\n")
+        port.use_policy()
+        lab.start()
+        port.start()
+        stick = port.directory / "stick"
+        stick.mkdir()
+
+        def carry(old):
+            """A checkpoint, and the proof from what the court signed last, in files."""
+            (stick / "checkpoint").write_text(port.ctl("log", "checkpoint").stdout)
+            (stick / "proof").write_text(port.ctl("log", "proof", "--from", old, stick / "checkpoint").stdout)
+            return int((stick / "checkpoint").read_text().splitlines()[1])
+
+        def cosign(witness, *more, good=True):
+            done = run(BIN / "triage-witness", "cosign", witness.directory, *more, check=False)
+            must((done.returncode == 0) == good, f"{more}: {done}")
+            (stick / witness.name).write_text(done.stdout)
+            return done
+
+        old = 0
+        for step in range(2):
+            port.grow()
+            size = carry(old)
+            cosign(court, "--checkpoint", stick / "checkpoint", "--proof", stick / "proof")
+            shutil.rmtree(stick / "log", ignore_errors=True)
+            shutil.copytree(port.shard, stick / "log")
+            cosign(harbour, "--checkpoint", stick / "checkpoint", "--log", stick / "log")
+            port.grow()  # the log goes on meanwhile
+            port.ctl("log", "cosign", stick / "court")
+            must(port.cosigned_size() == old, "one of two is no quorum")
+            port.ctl("log", "cosign", stick / "harbour")
+            must(port.cosigned_size() == size, f"{port.cosigned_size()} is not {size}")
+            must((port.shard / "checkpoints" / f"{size}.cosigned").read_text().count("— witness.example.org/") == 2, "two lines")
+            old = size
+        must([row["size"] for row in port.entries("witness.receipt") if row["witness"].endswith("court")][-1:] == [str(old)], "no receipt")
+        # what is not right is refused, by whom it should be
+        said = cosign(court, "--checkpoint", stick / "checkpoint", good=True)  # the same again
+        must("witness.example.org/court" in said.stdout, f"{said}")
+        port.grow()
+        carry(0)
+        said = cosign(court, "--checkpoint", stick / "checkpoint", "--proof", stick / "proof", good=False)
+        must(f"must begin at size {old}" in said.stderr, said.stderr)
+        said = cosign(court, "--checkpoint", stick / "checkpoint", good=False)
+        must("422" in said.stderr, said.stderr)
+        first = sorted(port.shard.glob("checkpoints/?"))[0]
+        said = cosign(court, "--checkpoint", first, "--log", stick / "log", good=False)
+        must("were cosigned before" in said.stderr, said.stderr)
+        stranger = Witness(port.directory, "stranger")
+        stranger.know(port.vkey)
+        cosign(stranger, "--checkpoint", stick / "checkpoint")
+        done = port.ctl("log", "cosign", stick / "stranger", check=False)
+        must(done.returncode == 1 and "by no witness" in done.stderr, f"{done}")
+        done = port.ctl("log", "cosign", "--size", port.size(), stick / "stranger", check=False)
+        must(done.returncode == 1 and "not a cosignature by a witness" in done.stderr, f"{done}")
+        cosign(court, "--log", port.shard)
+        done = port.ctl("log", "cosign", "--size", old, stick / "court", check=False)
+        must(done.returncode == 1 and "not a cosignature by a witness" in done.stderr, f"{done}")
+        lab_directory = run(BIN / "triage-witness", "cosign", lab.directory, "--log", port.shard, check=False)
+        must(lab_directory.returncode == 1 and "another process holds" in lab_directory.stderr, f"{lab_directory}")
+        port.stop()
+        code, report = port.check()
+        must(code == 0 and report["logs"][0]["quorum"]["size"] == old, f"{report}")
 
 
 def main():
