@@ -272,6 +272,21 @@ static struct err command_archive(struct pipeline *self, struct command_job *job
     return command_answer(self, job);
 }
 
+/* Answered by main, when everything behind this order is done and log.close is durable. */
+static struct err command_close(struct pipeline *self, struct command_job *job)
+{
+    const char *reason = job->command->command.close_reason;
+    if (reason[0] == '\0') {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a reason is needed");
+    }
+    if (atomic_load(&self->close_asked)) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""), "it is being closed already");
+    }
+    self->close_job = job;
+    atomic_store(&self->close_asked, true);
+    return err_none;
+}
+
 struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
                           const char *reason)
 {
@@ -312,6 +327,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
     }
     case ORDER_ARCHIVE:
         return command_archive(self, job);
+    case ORDER_CLOSE:
+        return command_close(self, job);
     case ORDER_COSIGN:
         return command_cosign(self, job);
     case ORDER_HEALTH: /* answered by command_health */

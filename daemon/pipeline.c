@@ -311,11 +311,39 @@ struct err pipeline_start(struct pipeline *self)
     return err;
 }
 
+/* The lines have ended: whatever was taken is in the log and log.close can be its last entry. */
+static void pipeline_end_shard(struct pipeline *self)
+{
+    struct command_job *job = self->close_job;
+    const struct wire_command *command = &job->command->command;
+    char actor[PSEUDONYM_BYTES];
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
+    struct err err = oversight_end(self->oversight, actor, command->close_reason,
+                                   clock_year(clock_utc_ns()), &job->answer.entry_index);
+    job->answer.done = !err_is(err);
+    job->answer.request_id = command->request_id;
+    job->answer.name = err_name(err.code);
+    job->answer.reason = job->reason;
+    job->answer.json = job->json;
+    if (!err_is(err)) {
+        err = queue_put(self->done, &job->draft); /* pipeline_farewell answers */
+    }
+    if (err_is(err)) {
+        pipeline_fail(self, err);
+    }
+}
+
 struct err pipeline_run(struct pipeline *self, const volatile bool *stop)
 {
-    while (!*stop && !pipeline_failed(self)) {
+    while (!*stop && !pipeline_failed(self) && !atomic_load(&self->close_asked)) {
         struct timespec nap = {.tv_sec = 0, .tv_nsec = 50 * (long)NS_PER_MS};
         (void)nanosleep(&nap, NULL); /* a signal ends it early */
+    }
+    if (atomic_load(&self->close_asked)) {
+        pipeline_stop(self);
+    }
+    if (atomic_load(&self->close_asked) && !pipeline_failed(self)) {
+        pipeline_end_shard(self);
     }
     must(pthread_mutex_lock(&self->failure_lock) == 0);
     struct err err = self->failure;

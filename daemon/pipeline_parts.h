@@ -31,11 +31,18 @@
 #define JUDGE_ENTRIES 512u /* applied in one transaction of the read model */
 
 /* Keys of the port, read once; wiped at close. */
+#define KEYS_REASON_BYTES 129u
 struct keys {
     struct sign_key signing;
+    struct sign_key next; /* that the log is to go on to; valid with has_next */
+    bool has_next;
+    char rotate_reason[KEYS_REASON_BYTES];
     uint8_t pseudonym[HASH_BYTES];
 };
 MUST_USE struct err keys_read(const struct conf *conf, struct keys *out, char *why);
+/* The log has gone on to the next key: its file becomes signing.seed, the old seed is destroyed. A
+ * directory that does not allow it is told of and tried again at the next start. */
+void keys_change(const struct conf *conf);
 void keys_wipe(struct keys *self);
 
 /* Digests of recent records: the same record under a new sequence number is refused. Owned by
@@ -146,6 +153,8 @@ struct pipeline {
     bool intake_started;
     bool judge_started;
     bool archive_started;
+    _Atomic bool close_asked; /* by close_job, which is the judge's before and main's after */
+    struct command_job *close_job;
     _Atomic bool stopping; /* receive takes nothing more */
     _Atomic bool stop_judge;
     _Atomic bool stop_archive;

@@ -140,6 +140,7 @@ enum order {
     ORDER_HEALTH,
     ORDER_CHECKPOINT,
     ORDER_ARCHIVE,
+    ORDER_CLOSE,
     ORDER_COSIGN
 };
 
@@ -151,6 +152,7 @@ struct wire_command {
     uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome */
     const char *code;            /* release */
     const char *file;            /* model */
+    const char *close_reason;
     struct entry_outcome outcome;
     const char *cosignatures; /* cosign: signature lines */
     uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */

@@ -232,6 +232,10 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
     case TRIAGE__V1__COMMAND__ORDER_ARCHIVE:
         out->order = ORDER_ARCHIVE;
         return true;
+    case TRIAGE__V1__COMMAND__ORDER_CLOSE:
+        out->order = ORDER_CLOSE;
+        out->close_reason = from->close->reason;
+        return fits(out->close_reason, RECORD_TEXT_BYTES_MAX);
     case TRIAGE__V1__COMMAND__ORDER_COSIGN:
         out->order = ORDER_COSIGN;
         out->cosignatures = from->cosign->lines;
@@ -258,6 +262,7 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .expected_version = message->expected_version,
         .code = "",
         .file = "",
+        .close_reason = "",
         .cosignatures = "",
         .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
     };

@@ -131,6 +131,7 @@ union order_slots {
     Triage__V1__HealthCommand health;
     Triage__V1__CheckpointCommand checkpoint;
     Triage__V1__ArchiveCommand archive;
+    Triage__V1__CloseCommand close;
 };
 
 static void outcome_fill(const struct wire_command *command, Triage__V1__OutcomeCommand *to)
@@ -197,6 +198,12 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
         triage__v1__archive_command__init(&slots->archive);
         message->order_case = TRIAGE__V1__COMMAND__ORDER_ARCHIVE;
         message->archive = &slots->archive;
+        return true;
+    case ORDER_CLOSE:
+        triage__v1__close_command__init(&slots->close);
+        slots->close.reason = schema_text(command->close_reason);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_CLOSE;
+        message->close = &slots->close;
         return true;
     case ORDER_COSIGN:
         triage__v1__cosign_command__init(&slots->cosign);

@@ -89,12 +89,11 @@ static void story_decision(uint64_t item_number, struct entry *entry)
 {
     struct entry_decision *decision = &entry->body.decision;
     struct entry_score score = {.quality = 0};
-    bool refer = item_number % 16 > 8;
-    decision->decision = refer ? "refer" : "release";
-    decision->arm = refer ? "target" : "none";
-    decision->propensity = refer ? 1 : 0;
+    decision->decision = "refer"; /* every item: each has an exam behind it */
+    decision->arm = "target";
+    decision->propensity = 1;
     decision->probability = story_score(item_number, &score);
-    decision->cutoff = 0.5;
+    decision->cutoff = 0.01;
     decision->draw_scheme = "hmac-sha256-53bit-v1";
     decision->draw_day = STORY_DAY;
     decision->draw_stratum = "truck/port-1/3";
@@ -121,7 +120,8 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         entry->has_item = true;
         memcpy(entry->item, &item_number, sizeof item_number);
         entry->item[15] = 0x77;
-        story_cause(self, entry, index - 1);
+        /* an outcome follows from the decision, not from the claim in between */
+        story_cause(self, entry, index - (turn == 5 ? 2 : 1));
     }
     switch (turn) {
     case 0:
@@ -146,7 +146,7 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
     case 5:
         entry->type = ENTRY_OUTCOME;
         entry->body.outcome = (struct entry_outcome){
-            .exam_level = "full", .result = "clear", .request_id = "r-2", .version = 3};
+            .exam_level = "full", .result = "nothing_found", .request_id = "r-2", .version = 3};
         break;
     case 6:
         entry->type = ENTRY_RECORD_REFUSED;
@@ -160,9 +160,9 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         break;
     default:
         entry->type = ENTRY_TIME_TICK;
-        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number,
-                                                         .received_declarations = item_number,
-                                                         .refused = item_number};
+        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number + 1,
+                                                         .received_declarations = item_number + 1,
+                                                         .refused = item_number + 1};
         break;
     }
 }

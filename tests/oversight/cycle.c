@@ -50,10 +50,11 @@ void cycle_init(struct cycle *self, const char *directory)
     must(sign_init());
     sign_key_from_seed(&self->key, seed);
     (void)snprintf(self->wal, sizeof self->wal, "%s/wal", directory);
+    (void)snprintf(self->log_directory, sizeof self->log_directory, "%s/log", directory);
     (void)snprintf(self->published, sizeof self->published, "%s/log/2026", directory);
     self->conf = (struct oversight_conf){
         .wal_directory = self->wal,
-        .public_directory = self->published,
+        .log_directory = self->log_directory,
         .origin = CYCLE_ORIGIN,
         .key = &self->key,
         .segment_bytes = 1, /* the least there is: a little over 1 MiB */

@@ -25,6 +25,7 @@ enum { CYCLE_GOOD = 0, CYCLE_BROKEN = 1, CYCLE_REFUSED = 2, CYCLE_USAGE = 64 };
 
 struct cycle {
     char wal[DURABLE_PATH_BYTES];
+    char log_directory[DURABLE_PATH_BYTES];
     char published[DURABLE_PATH_BYTES];
     struct sign_key key;
     struct oversight_conf conf;

@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_ARCHIVE; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_CLOSE; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -397,6 +397,7 @@ static void command_every_order_survives_the_round(void **state)
                                         .item = {9, 8, 7},
                                         .code = "wrong-lane",
                                         .file = "ab12",
+                                        .close_reason = "the key was stolen",
                                         .outcome = {.exam_level = "full",
                                                     .result = "found",
                                                     .seizure_class = "tobacco",
@@ -419,6 +420,7 @@ static void command_every_order_survives_the_round(void **state)
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");
+        assert_string_equal(out.close_reason, order == ORDER_CLOSE ? "the key was stolen" : "");
         assert_string_equal(out.outcome.result, order == ORDER_OUTCOME ? "found" : "");
         if (order == ORDER_OUTCOME) {
             assert_string_equal(out.outcome.exam_level, "full");
