@@ -220,6 +220,9 @@ MUST_USE struct err witness_line_open(struct pipeline *self);
 /* When all others have stopped and the log is still open: last receipts, a last checkpoint, a last
  * round, and the thread's end. Accepts that it was never opened. */
 void witness_line_close(struct pipeline *self);
+/* After that, when log.close has become the last entry: the final checkpoint of the shard goes to
+ * the witnesses. */
+MUST_USE struct err witness_line_final(struct pipeline *self);
 void witness_line_free(struct pipeline *self);
 /* Takes the job over: the thread answers it. RETRY when it has one already. */
 MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);

@@ -204,7 +204,15 @@ void witness_line_close(struct pipeline *pipeline)
     must(pthread_mutex_unlock(&self->lock) == 0);
     if (self->started) {
         must(pthread_join(self->thread, NULL) == 0);
+        self->started = false;
     }
+}
+
+struct err witness_line_final(struct pipeline *pipeline)
+{
+    struct witness_line *self = pipeline->witnesses;
+    must(self == NULL || !self->started);
+    return self == NULL ? err_none : submission_round(self->submission, true);
 }
 
 /* Behind the console, whose health page looks in here. */

@@ -482,14 +482,49 @@ def case_hostile():
         port.verify()
         # a policy that cannot be used is told, and nothing starts
         for text, words in (("witness a b\n", "line 1"), ("quorum none\nquorum none\n", "line 2"),
-                            (policy_of(lab.vkey.replace("+", "x", 1), [lab], 1), "line 1"),
-                            (policy_of("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", [lab], 1), "no log line")):
+                            (policy_of(lab.vkey.replace("+", "x", 1), [lab], 1), "line 1")):
             port.policy.write_text(text)
             port.use_policy()
             logs = len(port.daemon_log())
             port.start(wait=False)
             must(port.daemon.wait(60) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
+        # log lines are for readers elsewhere: a file of last year warns and serves
+        port.policy.write_text(policy_of("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", [lab], 1))
+        port.start()
+        port.await_cosigned(port.grow())
+        must("no log line is of" in port.daemon_log(), "no warning")
+        port.stop()
         print(f"{len(answers)} kinds of nonsense")
+
+
+def case_close():
+    """A shard that is closed ends with a checkpoint that its witnesses have signed; the next one needs its line with them."""
+    with Watched() as port:
+        for witness in port.witnesses:
+            witness.start()
+        policy = "".join(line + "\n" for line in port.policy.read_text().splitlines() if not line.startswith("log "))
+        port.policy.write_text(policy)
+        port.use_policy()
+        port.start()
+        port.grow()
+        port.ctl("log", "close", "--reason", "test")
+        must(port.daemon.wait(60) == 0, port.daemon_log()[-2000:])
+        entries = port.entries()
+        must(entries[-1]["type"] == "log.close" and port.cosigned_size() == port.size() == len(entries), f"{port.cosigned_size()} {len(entries)}")
+        first = port.shard
+        port.start()
+        port.shard = await_true(lambda: next((path for path in (port.store / "log").glob("2*-2") if (path / "checkpoint").exists()), None), "shard")
+        health = await_true(lambda: port.health() if state_of(port.health(), "lab") == "answered 404" else None, "nobody knows the new shard")
+        must(health["quorum"] == "missed" and health["well"], f"{health}")
+        keys = [(path / "vkey").read_text().splitlines()[0] for path in (first, port.shard)]
+        for witness in port.witnesses:
+            witness.stop()
+            witness.know(*keys)
+            witness.start()
+        port.await_cosigned(port.size())
+        port.stop()
+        code, report = port.check()
+        must(code == 0 and [log["quorum"]["size"] for log in report["logs"]] == [len(entries), port.size()], f"{report}")
 
 
 def case_offline():
