@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -525,6 +526,82 @@ def case_close():
         port.stop()
         code, report = port.check()
         must(code == 0 and [log["quorum"]["size"] for log in report["logs"]] == [len(entries), port.size()], f"{report}")
+
+
+def go_programs(port):
+    """The same program twice: on Debian's x/mod, and on the modules of other people where they can be fetched."""
+    here = pathlib.Path(__file__).resolve().parent
+    go = shutil.which("go")
+    gocode = pathlib.Path("/usr/share/gocode")
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-p=1", "GOTOOLCHAIN": "local"}
+    if go is None:
+        print("no go (package golang-go)")
+        return
+    if (gocode / "src/golang.org/x/mod/sumdb/note").is_dir():
+        place = port.directory / "go"
+        shutil.copytree(here / "go", place / "src" / "cosignature")
+        run(go, "build", "-o", place / "program", "cosignature", cwd=place,
+            env={**environment, "GO111MODULE": "off", "GOPATH": f"{place}:{gocode}", "GOCACHE": str(BIN.parent / "foreign" / "go-cache")})
+        yield "x/mod", place / "program"
+    else:
+        print(f"no golang.org/x/mod in {gocode}")
+    modules = port.directory / "modules"
+    shutil.copytree(here / "modules", modules)
+    environment.update(GOFLAGS="-mod=readonly -modcacherw -p=1", GOWORK="off", GOPATH=str(BIN.parent / "foreign" / "go-path"),
+                       GOCACHE=str(BIN.parent / "foreign" / "go-cache-modules"))
+    done = run(go, "build", "-o", modules / "program", ".", cwd=modules, env=environment, check=False)
+    if done.returncode == 0:
+        yield "transparency-dev/formats", modules / "program"
+    elif (BIN.parent / "foreign" / "go-path" / "pkg" / "mod" / "github.com" / "transparency-dev").is_dir():
+        raise Failure(f"the module is there, but: {done.stderr[-2000:]}")
+    else:
+        print("modules cannot be fetched:", done.stderr.strip().splitlines()[-1])
+
+
+def case_interop():
+    """Other people's code takes our cosignatures, and we take theirs."""
+    with Watched() as port:
+        lab, court, harbour = port.witnesses
+        lab.start()
+        court.start()
+        seed = "00112233445566778899aabbccddeeff" * 2
+        port.use_policy()
+        used = []
+        for library, program in go_programs(port):
+            port.start()
+            port.await_cosigned(port.grow())
+            port.stop()
+            note = (port.shard / "checkpoint.cosigned").read_text()
+            keys = (port.vkey, lab.vkey, court.vkey)
+            told = run(program, "verify", *keys, input=note).stdout.splitlines()
+            port_told = {w["name"]: w["time_s"] for w in port.check()[1]["logs"][0]["quorum"]["witnesses"]}
+            must(len(told) == 2 and all(port_told[line.split()[0]] == int(line.split()[1]) for line in told), f"{library}: {told} {port_told}")
+            lines = note.splitlines(keepends=True)
+            for at, old in ((1, lines[1]), (2, lines[2]), (5, lines[5]), (6, lines[6])):
+                changed = lines[:at] + [old[:-8] + ("B" if old[-8] == "A" else "A") + old[-7:] if at > 1 else f"{int(old) + 1}\n"] + lines[at + 1:]
+                done = run(program, "verify", *keys, input="".join(changed), check=False)
+                must(done.returncode == 1 and done.stdout.startswith("reject"), f"{library} took line {at} changed: {done}")
+
+            # the other way: a witness of theirs, which came by mail
+            name = f"witness.example.org/{program.parent.name}"
+            theirs = run(program, "sign", name, seed, input=note).stdout.splitlines(keepends=True)
+            must(len(theirs) == 2, f"{theirs}")
+            port.policy.write_text(f"witness theirs {theirs[0]}witness lab {lab.vkey} {lab.url}\nwitness court {court.vkey} {court.url}\n"
+                                   "group all-of-us 2 lab court\nquorum all-of-us\n")
+            mail = port.directory / "mail"
+            mail.write_text(theirs[1])
+            port.start()
+            port.ctl("log", "cosign", mail)
+            port.stop()
+            must(any(row["witness"] == name and row["line"] == theirs[1].strip() for row in port.entries("witness.receipt")), "no receipt")
+            code, report = port.check()
+            must(code == 0, f"{library}: {report}")
+            used.append(library)
+        if not used:
+            print("SKIP: none of the libraries is here")
+            return SKIP
+        print("agreed:", ", ".join(used))
+    return 0
 
 
 def case_offline():
