@@ -61,8 +61,7 @@ static struct err witness_receipts(struct witness_line *self, int64_t min_ns)
 
 static struct err witness_turn(struct witness_line *self)
 {
-    uint64_t size = oversight_published(self->pipeline->oversight);
-    struct err err = submission_round(self->submission, size, false);
+    struct err err = submission_round(self->submission, false);
     return err_is(err) ? err : witness_receipts(self, self->receipt_ns);
 }
 
@@ -74,9 +73,7 @@ static struct err witness_last(struct witness_line *self)
     if (!err_is(err)) {
         err = oversight_publish(self->pipeline->oversight);
     }
-    return err_is(err) ? err
-                       : submission_round(self->submission,
-                                          oversight_published(self->pipeline->oversight), true);
+    return err_is(err) ? err : submission_round(self->submission, true);
 }
 
 static void *witness_run(void *arg)

@@ -46,6 +46,8 @@ CONF_REAL(oversight, checkpoint_s, 1.0, 0.05, 60.0, "s", 0,
           "longest time between two checkpoints while entries come")
 CONF_REAL(oversight, tick_s, 60.0, 1.0, 3600.0, "s", 0,
           "time between two time.tick entries: silence must differ from removal")
+CONF_REAL(oversight, keep_days, 7.0, 0.0, 3650.0, "days", 0,
+          "how long a write-ahead log segment is kept that the public log and a pack can replace")
 CONF_TEXT(oversight, witness_policy, "", 0,
           "quorum file (C2SP tlog-policy): witnesses, their addresses and how many must sign; empty "
           "for none")

@@ -15,7 +15,8 @@
 #include "sim_random.h"
 
 #define WORK_WAL "/var/log/wal"
-#define WORK_PUBLIC "/var/log/public/2026"
+#define WORK_LOG "/var/log/public"
+#define WORK_PUBLIC WORK_LOG "/2026"
 #define WORK_ORIGIN "oversight.test/port/2026"
 
 #define WORK_SUBMITTERS_MAX 3u

@@ -34,6 +34,7 @@
  * write-ahead log and public directory that went on with other entries: same key, same origin. */
 
 #define ORIGIN "oversight.test/foreign/2026"
+#define SHARD "2026"
 #define EVERY_SIZE 600u
 #define EVERY_FORK_AT 301u
 #define EVERY_FORK_MORE 20u
@@ -45,7 +46,8 @@ struct maker {
     char directory[256]; /* of the snapshots */
     char prefix[16];     /* of their names */
     char wal[320];
-    char published[320];
+    char all[320];       /* of all shards */
+    char published[328]; /* the one shard */
     struct sign_key key;
     struct story story;
     struct oversight *log;
@@ -147,7 +149,8 @@ static void maker_init(struct maker *self, const char *directory, const char *pr
     must(strlen(prefix) < sizeof self->prefix);
     strcpy(self->prefix, prefix);
     (void)snprintf(self->wal, sizeof self->wal, "%s/%slive/wal", directory, prefix);
-    (void)snprintf(self->published, sizeof self->published, "%s/%slive/log", directory, prefix);
+    (void)snprintf(self->all, sizeof self->all, "%s/%slive/log", directory, prefix);
+    (void)snprintf(self->published, sizeof self->published, "%s/" SHARD, self->all);
     key_make("7", &self->key);
     story_init(&self->story);
 }
@@ -157,7 +160,7 @@ static void maker_open(struct maker *self)
     struct oversight_recovery recovery;
     const struct oversight_conf conf = {
         .wal_directory = self->wal,
-        .public_directory = self->published,
+        .log_directory = self->all,
         .origin = ORIGIN,
         .key = &self->key,
         .segment_bytes = 8 << 20,
