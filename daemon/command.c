@@ -287,6 +287,25 @@ static struct err command_close(struct pipeline *self, struct command_job *job)
     return err_none;
 }
 
+struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
+                          const char *reason)
+{
+    job->answer.done = true;
+    return err_is(fault) ? command_refuse(self, job, fault, reason) : command_answer(self, job);
+}
+
+/* Witnesses may be slow: their own thread takes the job and answers it. */
+static struct err command_cosign(struct pipeline *self, struct command_job *job)
+{
+    if (self->witnesses == NULL) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "oversight.witness_policy names no quorum file");
+    }
+    struct err err = witness_line_ask(self, job);
+    return err_is(err) ? command_refuse(self, job, err, "other lines are being taken; ask again")
+                       : err_none;
+}
+
 struct err command_run(struct pipeline *self, struct ingest_command *command)
 {
     struct command_job *job = command_job_take(self);
@@ -314,6 +333,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_reveal(self, job);
     case ORDER_REDACT:
         return command_redact(self, job);
+    case ORDER_COSIGN:
+        return command_cosign(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

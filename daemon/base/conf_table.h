@@ -49,8 +49,7 @@ CONF_REAL(oversight, tick_s, 60.0, 1.0, 3600.0, "s", 0,
 CONF_REAL(oversight, keep_days, 7.0, 0.0, 3650.0, "days", 0,
           "how long a write-ahead log segment is kept that the public log and a pack can replace")
 CONF_TEXT(oversight, witness_policy, "", 0,
-          "quorum file (C2SP tlog-policy): witnesses, their addresses and how many must sign; empty "
-          "for none")
+          "quorum file (C2SP tlog-policy): witnesses, addresses, how many must sign; empty: none")
 CONF_REAL(oversight, witness_s, 10.0, 0.05, 3600.0, "s", 0,
           "time between two submissions of checkpoints to witnesses")
 CONF_REAL(oversight, witness_timeout_s, 5.0, 0.1, 60.0, "s", 0,
