@@ -21,10 +21,11 @@ static struct command_job *command_job_take(struct pipeline *self)
     job->draft.owner = NULL;
     job->reason[0] = '\0';
     job->json[0] = '\0';
+    job->revealed_bytes = 0;
     return job;
 }
 
-static struct err command_answer(struct pipeline *self, struct command_job *job)
+struct err command_answer(struct pipeline *self, struct command_job *job)
 {
     job->answer.request_id = job->command->command.request_id;
     job->answer.reason = job->reason;
@@ -32,8 +33,8 @@ static struct err command_answer(struct pipeline *self, struct command_job *job)
     return queue_put(self->done, &job->draft);
 }
 
-static struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
-                                 const char *reason)
+struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
+                          const char *reason)
 {
     job->answer.done = false;
     job->answer.name = err_name(fault.code);
@@ -42,8 +43,7 @@ static struct err command_refuse(struct pipeline *self, struct command_job *job,
 }
 
 /* Durable, and in the read model before anything else is looked at. */
-static struct err command_append(struct pipeline *self, struct command_job *job,
-                                 const struct entry *entry)
+struct err command_append(struct pipeline *self, struct command_job *job, const struct entry *entry)
 {
     struct err err = pipeline_append(self, entry, &job->answer.entry_index);
     while (!err_is(err) && atomic_load(&self->judged) <= job->answer.entry_index) {
@@ -272,6 +272,40 @@ static struct err command_archive(struct pipeline *self, struct command_job *job
     return command_answer(self, job);
 }
 
+/* Answered by main, when everything behind this order is done and log.close is durable. */
+static struct err command_close(struct pipeline *self, struct command_job *job)
+{
+    const char *reason = job->command->command.close_reason;
+    if (reason[0] == '\0') {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a reason is needed");
+    }
+    if (atomic_load(&self->close_asked)) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""), "it is being closed already");
+    }
+    self->close_job = job;
+    atomic_store(&self->close_asked, true);
+    return err_none;
+}
+
+struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
+                          const char *reason)
+{
+    job->answer.done = true;
+    return err_is(fault) ? command_refuse(self, job, fault, reason) : command_answer(self, job);
+}
+
+/* Witnesses may be slow: their own thread takes the job and answers it. */
+static struct err command_cosign(struct pipeline *self, struct command_job *job)
+{
+    if (self->witnesses == NULL) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "oversight.witness_policy names no quorum file");
+    }
+    struct err err = witness_line_ask(self, job);
+    return err_is(err) ? command_refuse(self, job, err, "other lines are being taken; ask again")
+                       : err_none;
+}
+
 struct err command_run(struct pipeline *self, struct ingest_command *command)
 {
     struct command_job *job = command_job_take(self);
@@ -293,6 +327,14 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
     }
     case ORDER_ARCHIVE:
         return command_archive(self, job);
+    case ORDER_CLOSE:
+        return command_close(self, job);
+    case ORDER_REVEAL:
+        return command_reveal(self, job);
+    case ORDER_REDACT:
+        return command_redact(self, job);
+    case ORDER_COSIGN:
+        return command_cosign(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

@@ -320,6 +320,9 @@ size_t entry_encode_stamp(uint64_t n, int64_t t_ns, uint8_t *out, size_t out_cap
 enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena,
                               struct entry *out);
 
+/* The type alone, without decoding the rest; ENTRY_UNKNOWN when it is not to be found. */
+enum entry_type entry_type_peek(const uint8_t *bytes, size_t bytes_count);
+
 /* UUIDv7 (RFC 9562 section 5.7) from a time and ten random bytes: pure. */
 void uuid7_make(int64_t t_ns, const uint8_t random[10], uint8_t out[ENTRY_ID_BYTES]);
 /* "xxxxxxxx-xxxx-7xxx-xxxx-xxxxxxxxxxxx"; out needs 37 bytes. */

@@ -98,6 +98,18 @@ bool note_decimal_read(const char *text, size_t text_bytes, uint64_t *out);
 size_t note_signature_write(const char *name, uint32_t key_id, const uint8_t *signature,
                             size_t signature_bytes, char *out);
 
+/* note_log.c: the lines that the log itself signed. Its keys all have the origin as their name.
+ *
+ * Adds the line of one more key of the log behind a text that checkpoint_sign wrote: the one
+ * checkpoint that goes with a new key has two. Returns the new length. */
+size_t checkpoint_sign_also(const struct checkpoint *checkpoint, const struct sign_key *key,
+                            char *text, size_t text_bytes);
+/* Copies the text with those signature lines only whose name is the origin, without what witnesses
+ * added; *lines counts them. out needs NOTE_BYTES_MAX + 1 and is zero-terminated. False when it
+ * does not have the form of a checkpoint; says nothing about signatures. */
+bool checkpoint_strip(const char *text, size_t text_bytes, char *out, size_t *out_bytes,
+                      uint32_t *lines);
+
 /* tlog-tiles paths below the log's directory: "tile/3/x001/067", "tile/0/000.p/17",
  * "tile/entries/x001/067.p/5". width 0 or 256 is a full tile. out needs TILE_PATH_BYTES_MAX. */
 void tile_path(uint32_t level, uint64_t index, uint32_t width, char *out);

@@ -238,9 +238,33 @@ struct err durable_remove(const char *path)
     return durable_sync_parent(path);
 }
 
+struct err durable_wipe(const char *path)
+{
+    static const uint8_t zeros[4096];
+    struct stat status;
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? err_none : err_os(ERR_IO, "open file to wipe");
+    }
+    struct err err = fstat(fd, &status) == 0 ? err_none : err_os(ERR_IO, "stat file");
+    for (off_t at = 0; !err_is(err) && at < status.st_size; at += (off_t)sizeof zeros) {
+        off_t left = status.st_size - at;
+        size_t run = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
+        err = durable_write_at(fd, zeros, run, (uint64_t)at);
+    }
+    if (!err_is(err) && fsync(fd) != 0) {
+        err = err_os(ERR_IO, "sync file");
+    }
+    if (close(fd) != 0 && !err_is(err)) {
+        err = err_os(ERR_IO, "close file");
+    }
+    return err_is(err) ? err : durable_remove(path);
+}
+
 struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_t *out_bytes)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK a pipe in the place of a file would stop us here, for ever. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return err_os(ERR_IO, "open file");
     }

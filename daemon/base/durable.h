@@ -37,6 +37,10 @@ MUST_USE struct err durable_create(const char *path, const void *bytes, size_t b
 MUST_USE struct err durable_rename(const char *from, const char *to);
 /* Remove and sync the directory; a file that is not there is fine. */
 MUST_USE struct err durable_remove(const char *path);
+/* Overwrite with zeros, sync, remove: for secrets. What a file system or a disk wrote elsewhere
+ * before (copy on write, wear levelling, snapshots, backups) is out of reach. A file that is not
+ * there is fine. */
+MUST_USE struct err durable_wipe(const char *path);
 /* Read a whole file of at most bytes_max bytes; the caller frees *out. One zero byte is added
  * behind the bytes. */
 MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **out,

@@ -91,6 +91,35 @@ static struct err committer_write(struct oversight *self, uint32_t count)
     return err;
 }
 
+/* How many drafts from this one on came in one call and go back to one queue. */
+static uint32_t committer_run_length(const struct oversight *self, uint32_t first, uint32_t count)
+{
+    const struct waiting_draft *batch = self->batch;
+    uint32_t end = first + 1;
+    while (end < count && batch[first].draft != NULL && batch[end].draft != NULL &&
+           batch[end].draft->done == batch[first].draft->done &&
+           batch[end].submitted_ns == batch[first].submitted_ns) {
+        end++;
+    }
+    return end - first;
+}
+
+/* One wake-up of the owner for all of them: waking him for each costs more than the write. */
+static void committer_give_back(struct oversight *self, uint32_t first, uint32_t count,
+                                uint64_t first_index)
+{
+    void *drafts[WAL_ENTRIES_MAX];
+    struct queue *done = self->batch[first].draft->done;
+    for (uint32_t i = 0; i < count; i++) {
+        struct oversight_draft *draft = self->batch[first + i].draft;
+        draft->entry_index = first_index + first + i;
+        drafts[i] = draft;
+    }
+    struct err err = queue_try_put_many(done, drafts, count);
+    /* The owner promised room; a stopped queue has no owner any more. */
+    must(err.code != ERR_QUEUE_FULL);
+}
+
 /* The group is durable. A draft is its owner's again the moment it comes back: nothing of it is
  * read after that. */
 static void committer_answer(struct oversight *self, uint32_t count)
@@ -110,15 +139,13 @@ static void committer_answer(struct oversight *self, uint32_t count)
     must(pthread_cond_signal(&self->publish_due) == 0);
     must(pthread_mutex_unlock(&self->lock) == 0);
     int64_t now_ns = clock_monotonic_ns();
-    for (uint32_t i = 0; i < count; i++) {
-        struct oversight_draft *draft = self->batch[i].draft;
-        stage_took(STAGE_commit, now_ns - self->batch[i].submitted_ns);
-        if (draft != NULL) {
-            draft->entry_index = first_index + i;
-            struct err err = queue_try_put(draft->done, draft);
-            must(err.code != ERR_QUEUE_FULL); /* the owner promised room; a stopped queue has no
-                                                 owner any more */
+    for (uint32_t i = 0; i < count;) {
+        uint32_t run = committer_run_length(self, i, count);
+        stage_took_many(STAGE_commit, now_ns - self->batch[i].submitted_ns, run);
+        if (self->batch[i].draft != NULL) {
+            committer_give_back(self, i, run, first_index);
         }
+        i += run;
     }
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/queue.h"
+#include "oversight/shards.h"
 #include "proto/entry.h"
 #include "proto/note.h"
 
@@ -27,11 +28,16 @@
 
 struct oversight;
 
+#define STILL_YEAR 2020 /* earlier than any log: a clock that says so was never set */
+
 struct oversight_conf {
     const char *wal_directory;
-    const char *public_directory; /* log/<shard>; its parent is made when missing */
-    const char *origin;
-    const struct sign_key *key; /* borrowed while open */
+    const char *log_directory; /* of all shards; is made when missing */
+    const char *origin; /* as of this moment, the year behind its last '/': a new log gets it; an
+                         * open shard of an earlier year is closed and one of this year opened */
+    const struct sign_key *key;      /* borrowed while open, as the next one */
+    const struct sign_key *next_key; /* to be gone on to; NULL when none */
+    const char *rotate_reason;       /* why; goes into the log; may be NULL without a next key */
     uint64_t segment_bytes; /* 64 MiB; smaller in tests; a multiple of 1 MiB + 4096 is not needed */
     uint32_t queue_entries; /* drafts that may wait */
     int64_t checkpoint_interval_ns;
@@ -41,6 +47,7 @@ struct oversight_recovery {
     uint64_t size;       /* entries found */
     uint64_t torn_bytes; /* of an unacknowledged tail that was cut and saved; 0 when none */
     bool created;        /* there was no log before */
+    bool key_changed;    /* next_key signs now and the old one never again: it can be destroyed */
 };
 
 /* One entry on its way. The caller owns the memory and must leave it alone between submit and its
@@ -66,10 +73,17 @@ struct oversight_draft {
 };
 
 /* Open or create, recovering a torn tail. Errors: LOCKED, WAL_DAMAGED, LOG_ROLLED_BACK, KEY, IO,
- * MEMORY. A new log gets its log.open entry, a recovered torn tail its wal.recovered entry, before
- * this returns. */
+ * MEMORY, ARGUMENT (a new log when the clock stands before STILL_YEAR). A new log gets its log.open
+ * entry, a recovered torn tail its wal.recovered entry, before this returns; so do a shard that
+ * ends because of the year, the shard after a closed one, and a change of the key. */
 MUST_USE struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
                                    struct oversight_recovery *recovery);
+/* Close the shard (actor: as in an entry; NULL is the daemon): log.close becomes its last entry and
+ * nothing is taken any more; returns when its final checkpoint is published. What is left is
+ * oversight_close; the next open begins the shard after it, which is named by this year. Errors:
+ * CLOSED, ARGUMENT (no name is left), those that stop the log. */
+MUST_USE struct err oversight_end(struct oversight *self, const char *actor, const char *reason,
+                                  int year, uint64_t *entry_index);
 /* Commits what was submitted, publishes a last checkpoint, stops the threads. Nulls *self; accepts
  * NULL. An error on the way is a diag line only: nothing that came back depends on it, and the next
  * start publishes; who must know calls oversight_publish before. */
@@ -97,6 +111,8 @@ uint64_t oversight_wait(struct oversight *self, uint64_t size, int64_t timeout_n
 struct err oversight_failure(struct oversight *self);
 /* Size of the newest published checkpoint. */
 uint64_t oversight_published(struct oversight *self);
+/* All shards, the open one last. Does not change while the log is open; lives as long. */
+const struct shards *oversight_shards(const struct oversight *self);
 /* Publish a checkpoint of everything durable now; returns when it is visible. */
 MUST_USE struct err oversight_publish(struct oversight *self);
 

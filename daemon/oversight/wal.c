@@ -235,6 +235,6 @@ void wal_settle(struct wal *self)
         merkle_leaf(piece.bytes, piece.bytes_count, leaf);
         merkle_range_append(&self->end.range, leaf);
     }
-    must(self->end.range.size == self->end.size);
+    must(self->end.range.size == self->end.size - self->end.first_n);
     self->header = (struct wal_group_header){0};
 }

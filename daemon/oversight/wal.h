@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "oversight/shards.h"
 #include "oversight/wal_frame.h"
 #include "proto/merkle.h"
 #include "proto/note.h"
@@ -24,11 +25,13 @@
 
 /* Where writing goes on. */
 struct wal_end {
-    uint64_t size; /* entries */
+    uint64_t size; /* entries, of all shards */
+    uint32_t shard_index;
+    uint64_t first_n; /* of that shard */
     uint64_t next_group;
     uint64_t next_segment; /* number of the segment after the last one */
     uint8_t previous[HASH_BYTES];
-    struct merkle_range range; /* of all entries */
+    struct merkle_range range; /* of all entries from first_n on */
     bool has_segment;          /* the three below are valid */
     uint64_t first_index;      /* of the last segment */
     uint64_t offset;           /* in it, of the next group */
@@ -39,7 +42,9 @@ struct wal_end {
 
 struct wal_recover_conf {
     const char *wal_directory;
-    const uint8_t *origin_sha256;
+    const struct shards *shards;
+    uint32_t shard_index; /* whose tree the two below are of: the last one, or the one before it
+                           * when nothing was signed of the last one yet */
     const struct checkpoint
         *is_signed; /* newest signed checkpoint; NULL when none was ever signed */
     const struct merkle_range
@@ -48,7 +53,8 @@ struct wal_recover_conf {
 };
 
 /* Find the end of an existing log; cut and save a torn tail; make sure that everything counted is
- * on the disk. Errors: WAL_DAMAGED (something promised is unreadable, or a hole), LOG_ROLLED_BACK
+ * on the disk. out->shard_index is the one after conf->shard_index once a segment of it is there,
+ * empty or not. Errors: WAL_DAMAGED (something promised is unreadable, or a hole), LOG_ROLLED_BACK
  * (it does not contain what was signed). */
 MUST_USE struct err wal_recover(const struct wal_recover_conf *conf, struct wal_end *out);
 

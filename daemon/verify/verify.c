@@ -10,6 +10,7 @@
 #include "verify/verify_against.h"
 #include "verify/verify_checkpoints.h"
 #include "verify/verify_files.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_seals.h"
 #include "verify/verify_story.h"
 #include "verify/verify_tree.h"
@@ -127,6 +128,9 @@ static struct err verify_one(const struct verify_conf *conf, struct verify_repor
         verify_heads_finish(&heads, report, shard);
         verify_kept_finish(report, shard, kept, conf->against_count);
         verify_story_finish(*story);
+    }
+    if (!err_is(err) && conf->quorum != NULL) {
+        err = verify_quorum(report, shard, conf->quorum);
     }
     verify_heads_fini(&heads);
     return err;

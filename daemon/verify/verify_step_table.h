@@ -29,6 +29,9 @@ STEP(times, "clock, ticks and silence",
      "Compare the counts with the scanners' own counters for that time.")
 STEP(keeping, "access, redaction, discarded payloads, recovery",
      "Ask the port for the request and the legal basis that the entry names.")
+STEP(witnesses, "what witnesses have signed",
+     "Ask the witnesses themselves what they have seen: their own files hold the last checkpoint "
+     "they signed.")
 STEP(archive, "sealed archive files",
      "Copy the file again. If it stays, the file is not the one that was sealed: ask for it, the "
      "port can build it again from blobs.")

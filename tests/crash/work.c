@@ -361,7 +361,7 @@ static bool work_open(struct work *self)
     struct oversight_recovery recovery;
     struct oversight_conf conf = {
         .wal_directory = WORK_WAL,
-        .public_directory = WORK_PUBLIC,
+        .log_directory = WORK_LOG,
         .origin = WORK_ORIGIN,
         .key = &self->key,
         .segment_bytes = 1, /* the least there is: a little over 1 MiB */

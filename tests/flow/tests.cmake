@@ -11,9 +11,14 @@ set_target_properties(triaged_counted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJ
 target_link_libraries(triaged_counted PRIVATE ${counted_libraries})
 target_link_options(triaged_counted PRIVATE
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup)
+# And with a clock that can be shifted.
+add_executable(triaged_shifted ${counted_sources} flow/shifted_clock.c)
+set_target_properties(triaged_shifted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(triaged_shifted PRIVATE ${counted_libraries})
+target_link_options(triaged_shifted PRIVATE -Wl,--wrap=clock_utc_ns)
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(case life kill refusals allocations disk_full real)
+  foreach(case life kill refusals allocations disk_full real privacy access)
     add_test(NAME flow.${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/flow.py ${case})
     set_tests_properties(flow.${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
@@ -21,6 +26,11 @@ if(Python3_FOUND)
   foreach(script receipts)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  endforeach()
+  foreach(case year close turn_kill rotate rotate_kill)
+    add_test(NAME flow.shard_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/shards.py ${case})
+    set_tests_properties(flow.shard_${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
 endif()
