@@ -11,6 +11,7 @@ libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libisal-dev 
 libjpeg62-turbo-dev libxrl-dev libqrencode-dev ca-certificates"
 test_packages="clang clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-h5py python3-protobuf
 python3-scipy python3-numpy hdf5-tools openssl strace curl sqlite3 mandoc git procps zbar-tools
+e2fsprogs mount util-linux
 golang-go golang-golang-x-mod-dev golang-github-google-certificate-transparency-dev
 golang-github-nebulouslabs-merkletree-dev"
 

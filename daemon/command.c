@@ -21,10 +21,11 @@ static struct command_job *command_job_take(struct pipeline *self)
     job->draft.owner = NULL;
     job->reason[0] = '\0';
     job->json[0] = '\0';
+    job->revealed_bytes = 0;
     return job;
 }
 
-static struct err command_answer(struct pipeline *self, struct command_job *job)
+struct err command_answer(struct pipeline *self, struct command_job *job)
 {
     job->answer.request_id = job->command->command.request_id;
     job->answer.reason = job->reason;
@@ -32,8 +33,8 @@ static struct err command_answer(struct pipeline *self, struct command_job *job)
     return queue_put(self->done, &job->draft);
 }
 
-static struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
-                                 const char *reason)
+struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
+                          const char *reason)
 {
     job->answer.done = false;
     job->answer.name = err_name(fault.code);
@@ -42,8 +43,7 @@ static struct err command_refuse(struct pipeline *self, struct command_job *job,
 }
 
 /* Durable, and in the read model before anything else is looked at. */
-static struct err command_append(struct pipeline *self, struct command_job *job,
-                                 const struct entry *entry)
+struct err command_append(struct pipeline *self, struct command_job *job, const struct entry *entry)
 {
     struct err err = pipeline_append(self, entry, &job->answer.entry_index);
     while (!err_is(err) && atomic_load(&self->judged) <= job->answer.entry_index) {
@@ -329,6 +329,10 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_archive(self, job);
     case ORDER_CLOSE:
         return command_close(self, job);
+    case ORDER_REVEAL:
+        return command_reveal(self, job);
+    case ORDER_REDACT:
+        return command_redact(self, job);
     case ORDER_COSIGN:
         return command_cosign(self, job);
     case ORDER_HEALTH: /* answered by command_health */

@@ -164,8 +164,7 @@ struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision
     return &self->traces[place % JUDGE_TRACES];
 }
 
-/* One entry that the read model names by its index; it lives until the next look-up. */
-static struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
+struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
 {
     bool got = false;
     struct err err = wal_reader_seek(self->lookup, entry_index);

@@ -121,9 +121,12 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     }
     bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
                       err.code == ERR_TILE_DIFFERS;
+    if (!from_tiles) {
+        return err;
+    }
     struct wal_removed removed;
     struct err unknown = wal_removed_read(self->wal_directory, &removed);
-    if (!from_tiles || err_is(unknown) || removed.first_index > 0) {
+    if (err_is(unknown) || removed.first_index > 0) {
         return err;
     }
     /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,

@@ -18,7 +18,7 @@ target_link_libraries(triaged_shifted PRIVATE ${counted_libraries})
 target_link_options(triaged_shifted PRIVATE -Wl,--wrap=clock_utc_ns)
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(case life kill refusals allocations disk_full real)
+  foreach(case life kill refusals allocations disk_full real privacy access)
     add_test(NAME flow.${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/flow.py ${case})
     set_tests_properties(flow.${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")

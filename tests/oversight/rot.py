@@ -136,7 +136,7 @@ def rows_of_segment(which, pick):
     yield "cut behind the last group", lambda log: cut(pick(log), last(log)[1]), NOTHING
     yield "cut in the last group", lambda log: cut(pick(log), last(log)[0] + 100), damaged
     yield "emptied", lambda log: cut(pick(log), 0), damaged
-    yield "removed", lambda log: pick(log).unlink(), damaged
+    yield "removed", lambda log: pick(log).unlink(), DAMAGED["last"]
 
 
 def rows_of_index():

@@ -317,18 +317,21 @@ static void redacted_before_it_is_packed_never_enters_a_pack(void **state)
 static void roll_begins_a_segment_with_the_next_entry(void **state)
 {
     (void)state;
-    uint64_t before = 0;
     uint64_t after = 0;
-    assert_false(err_is(retire_newest(store.fixture.wal, &before)));
+    bool found = false;
     oversight_roll(store.fixture.log);
     uint64_t n = fixture_append_one(&store.fixture, 7000, 64);
-    assert_false(err_is(retire_newest(store.fixture.wal, &after)));
+    assert_false(err_is(retire_boundary(store.fixture.wal, n, &after, &found)));
+    assert_true(found);
     assert_int_equal(after, n);
     oversight_roll(store.fixture.log);
     oversight_roll(store.fixture.log);
     uint64_t next = fixture_append_one(&store.fixture, 7001, 64);
-    assert_false(err_is(retire_newest(store.fixture.wal, &after)));
+    assert_false(err_is(retire_boundary(store.fixture.wal, n + 1, &after, &found)));
+    assert_true(found);
     assert_int_equal(after, next);
+    assert_false(err_is(retire_boundary(store.fixture.wal, next + 1, &after, &found)));
+    assert_false(found);
     oversight_close(&store.fixture.log);
     fixture_open(&store.fixture);
     read_everything();

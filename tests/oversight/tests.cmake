@@ -17,7 +17,7 @@ target_link_options(oversight_broken PRIVATE ${broken_calls})
 function(oversight_script name script)
   add_test(NAME oversight.${name}
     COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/oversight/${script}.py ${ARGN})
-  set_tests_properties(oversight.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300
+  set_tests_properties(oversight.${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900
     ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 
