@@ -269,6 +269,33 @@ def await_redacted(port, timeout=120):
     raise Failure(f"still on the disk: {rows}\n{port.daemon_log()[-3000:]}")
 
 
+def check_disclosures(port, item, files=None):
+    """An outsider holds what was shown to him against the log; after the redaction it is told as redacted."""
+    def check(*words):
+        done = run(BIN / "triage-verify", "disclosure", "--log", port.store, "--json", *words, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+    after = files is not None
+    if not after:
+        reveal(port, item, "--out", port.directory / "shown")
+        files = sorted(port.directory.glob("shown.*"))
+        port.ctl("log", "publish")
+    must(len(files) == 5, f"{files}")
+    status, told = check(*files)
+    must(status == 0 and told["good"], f"{status}: {told}")
+    must(all(("redacted_by" in one) == after for one in told["disclosures"]), f"{told}")
+    first = told["disclosures"][0]
+    must(run("sha256sum", first["file"]).stdout.split()[0] == first["digest"], "sha256sum gives another digest")
+    must(check("--entry", str(first["entry"]), first["file"])[0] == 0, "not in its entry")
+    must(check("--entry", str(first["entry"] + 1), first["file"])[0] == 1, "in another entry")
+    forged = port.directory / "forged"
+    forged.write_bytes(files[0].read_bytes()[:-1] + b"?")
+    must(check(forged)[0] == 1, "a forged disclosure was taken")
+    forged.write_bytes(b"nonsense")
+    must(check(forged)[0] == 2, "nonsense was taken")
+    return files
+
+
 def queue_now(port):
     return [{name: value for name, value in row.items() if name != "age_s"}
             for row in port.ctl_json("queue", "--limit", "500")]
@@ -306,6 +333,7 @@ def case_privacy():
             must(files and all(str(file).startswith("wal/") for file in files), f"{value} is in {files}")
             must(value not in plain and value not in port.ctl("show", item).stdout, f"{value} is shown without access")
 
+        files = check_disclosures(port, item)
         refused = port.ctl("redact", item, "--legal-basis", "GDPR article 17", check=False)
         must(refused.returncode == 1 and not port.entries("redact"), "redacted without being meant")
         port.ctl("redact", item, "--legal-basis", "GDPR article 17", "--yes", "--actor", "officer")
@@ -329,6 +357,7 @@ def case_privacy():
         must(personal_values(port, other) == values[other], "another item's data changed")
         must(files_with(port.store / "packs", values[other][0]), "another item's plate is not in a pack")
 
+        check_disclosures(port, item, files)
         queue = queue_now(port)
         log = port.ctl("log", "cat", "--json", "--to", "400").stdout
         records = port.state("SELECT entry, item, late, label, item_key, sha256 FROM records ORDER BY entry")
