@@ -29,6 +29,9 @@ STEP(times, "clock, ticks and silence",
      "Compare the counts with the scanners' own counters for that time.")
 STEP(keeping, "access, redaction, discarded payloads, recovery",
      "Ask the port for the request and the legal basis that the entry names.")
+STEP(chain, "the shards, one after the other",
+     "Copy the whole log/ again. If it stays, a shard was changed, left out or put in between: "
+     "compare with a checkpoint of either that somebody kept.")
 STEP(archive, "sealed archive files",
      "Copy the file again. If it stays, the file is not the one that was sealed: ask for it, the "
      "port can build it again from blobs.")
