@@ -217,6 +217,8 @@ MUST_USE struct err witness_line_open(struct pipeline *self);
 /* When all others have stopped and the log is still open: last receipts, a last checkpoint, a last
  * round, and the thread's end. Accepts that it was never opened. */
 void witness_line_close(struct pipeline *self);
+/* One more round by the caller's thread, behind witness_line_close: for a shard that was closed. */
+MUST_USE struct err witness_line_final(struct pipeline *self);
 void witness_line_free(struct pipeline *self);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);

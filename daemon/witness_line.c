@@ -59,9 +59,20 @@ static struct err witness_receipts(struct witness_line *self, int64_t min_ns)
     return err;
 }
 
+/* Size of the newest tree that was published of the open shard. */
+static uint64_t witness_tree_size(const struct witness_line *self)
+{
+    struct oversight *oversight = self->pipeline->oversight;
+    const struct shards *shards = oversight_shards(oversight);
+    return oversight_published(oversight) - shards->list[shards->count - 1].first_n;
+}
+
 static struct err witness_turn(struct witness_line *self)
 {
-    uint64_t size = oversight_published(self->pipeline->oversight);
+    uint64_t size = witness_tree_size(self);
+    if (size == 0) {
+        return err_none; /* a large backlog is being published */
+    }
     struct err err = submission_round(self->submission, size, false);
     return err_is(err) ? err : witness_receipts(self, self->receipt_ns);
 }
@@ -74,9 +85,7 @@ static struct err witness_last(struct witness_line *self)
     if (!err_is(err)) {
         err = oversight_publish(self->pipeline->oversight);
     }
-    return err_is(err) ? err
-                       : submission_round(self->submission,
-                                          oversight_published(self->pipeline->oversight), true);
+    return err_is(err) ? err : submission_round(self->submission, witness_tree_size(self), true);
 }
 
 static void *witness_run(void *arg)
@@ -105,8 +114,7 @@ static struct err witness_open_submission(struct witness_line *self)
     char policy[PIPELINE_PATH_BYTES];
     char log[PIPELINE_PATH_BYTES];
     char shard[PIPELINE_PATH_BYTES];
-    const char *year = strrchr(pipeline->origin, '/');
-    must(year != NULL); /* open_shard saw to it */
+    const struct shards *shards = oversight_shards(pipeline->oversight);
     struct err err = conf_path(conf, conf->oversight_witness_policy, policy, sizeof policy);
     if (!err_is(err)) {
         err = conf_path(conf, "log", log, sizeof log);
@@ -114,7 +122,8 @@ static struct err witness_open_submission(struct witness_line *self)
     if (err_is(err)) {
         return err;
     }
-    int bytes = snprintf(shard, sizeof shard, "%s%s", log, year);
+    int bytes =
+        snprintf(shard, sizeof shard, "%s/%s", log, shards->list[shards->count - 1].directory);
     must(bytes > 0 && bytes < (int)sizeof shard); /* the log is open by this path */
     struct submission_conf submission = {
         .public_directory = shard,
@@ -167,6 +176,15 @@ void witness_line_close(struct pipeline *pipeline)
     if (self->started) {
         must(pthread_join(self->thread, NULL) == 0);
     }
+}
+
+/* The final checkpoint of a shard that was closed: no receipt can follow it any more. */
+struct err witness_line_final(struct pipeline *pipeline)
+{
+    struct witness_line *self = pipeline->witnesses;
+    return self == NULL || self->submission == NULL
+               ? err_none
+               : submission_round(self->submission, witness_tree_size(self), true);
 }
 
 /* Behind the console, whose health page looks in here. */

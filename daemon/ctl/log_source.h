@@ -13,11 +13,13 @@
 
 struct log_source;
 
-/* At most one of both is given. Errors: IO, WAL_DAMAGED, NOT_FOUND (no checkpoint), MEMORY. */
+/* log_directory: of one shard (with `checkpoint`), or log/ with all of them. Errors: IO,
+ * WAL_DAMAGED, NOT_FOUND (no checkpoint), TILE_DIFFERS (list of shards), MEMORY. */
 MUST_USE struct err log_source_open_wal(const char *wal_directory, struct log_source **out);
 MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
 void log_source_close(struct log_source **self);
-/* The next entry will be this index; NOT_FOUND beyond the end. */
+/* The next entry will be this number, or the first one there is when that is later; NOT_FOUND
+ * beyond the end. */
 MUST_USE struct err log_source_seek(struct log_source *self, uint64_t entry_index);
 /* *got false at the end. The bytes live until the next call; private_bytes is NULL from a public
  * tree. */
