@@ -269,6 +269,18 @@ static void bundle_that_differs_keeps_the_segment(void **state)
     assert_int_equal(oldest().first_index, first);
     fixture_flip(path, 300);
     assert_false(err_is(retire_one()));
+
+    /* From now on the bundle is all there is of these entries: a change of it is noticed. */
+    struct wal_reader *reader = NULL;
+    struct wal_entry entry;
+    bool got = false;
+    fixture_flip(path, 300);
+    assert_false(err_is(wal_reader_open_store(&store.places, &reader)));
+    assert_false(err_is(wal_reader_seek(reader, TILE_WIDTH + 3)));
+    assert_int_equal(wal_reader_next(reader, &entry, &got).code, ERR_TILE_DIFFERS);
+    wal_reader_close(&reader);
+    fixture_flip(path, 300);
+    read_everything();
 }
 
 static void redacted_record_is_in_no_file_and_read_by_nobody(void **state)
