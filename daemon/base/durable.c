@@ -263,7 +263,8 @@ struct err durable_wipe(const char *path)
 
 struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_t *out_bytes)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK a pipe in the place of a file would stop us here, for ever. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return err_os(ERR_IO, "open file");
     }

@@ -126,6 +126,16 @@ static void links_and_pipes_are_problems_and_not_followed(void **state)
         assert_int_equal(rmdir(path), 0);
         assert_int_equal(rename(away, path), 0);
     }
+    /* Files that need not be there. */
+    static const char *const more[] = {"checkpoint.cosigned", "checkpoints/300.cosigned"};
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
+        char path[256];
+        path_of(more[i], path);
+        assert_int_equal(mkfifo(path, 0600), 0);
+        verify_with(NULL, 0);
+        expect_line(&report.problems, STEP_files, "is a pipe, socket or device");
+        assert_int_equal(unlink(path), 0);
+    }
     expect_clean();
 }
 
