@@ -127,7 +127,7 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
 static uint64_t archive_begun_until(struct pipeline *self, uint64_t first, uint64_t until)
 {
     const struct shards *shards = oversight_shards(self->oversight);
-    const char *origin = shards->list[shards_find(shards, first)].origin;
+    const char *origin = shards_find(shards, first)->origin;
     char directory[PIPELINE_PATH_BYTES];
     uint64_t last = 0;
     if (err_is(conf_path(&self->conf, "archive", directory, sizeof directory)) ||

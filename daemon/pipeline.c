@@ -325,6 +325,9 @@ static void pipeline_end_shard(struct pipeline *self)
     pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
     struct err err = oversight_end(self->oversight, actor, command->close_reason,
                                    clock_year(clock_utc_ns()), &job->answer.entry_index);
+    if (!err_is(err)) {
+        err = witness_line_final(self);
+    }
     job->answer.done = !err_is(err);
     job->answer.request_id = command->request_id;
     job->answer.name = err_name(err.code);

@@ -233,6 +233,9 @@ MUST_USE struct err command_append(struct pipeline *self, struct command_job *jo
 /* command_private.c: what private records hold, shown or deleted. */
 MUST_USE struct err command_reveal(struct pipeline *self, struct command_job *job);
 MUST_USE struct err command_redact(struct pipeline *self, struct command_job *job);
+/* Answers a job that another thread took over; fault err_none: done. */
+MUST_USE struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
+                                   const char *reason);
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity);
 
 /* witness_line.c: asks the witnesses once, so that a log that was put back to an earlier state is
@@ -241,7 +244,12 @@ MUST_USE struct err witness_line_open(struct pipeline *self);
 /* When all others have stopped and the log is still open: last receipts, a last checkpoint, a last
  * round, and the thread's end. Accepts that it was never opened. */
 void witness_line_close(struct pipeline *self);
+/* After that, when log.close has become the last entry: the final checkpoint of the shard goes to
+ * the witnesses. */
+MUST_USE struct err witness_line_final(struct pipeline *self);
 void witness_line_free(struct pipeline *self);
+/* Takes the job over: the thread answers it. RETRY when it has one already. */
+MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
 

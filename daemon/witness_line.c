@@ -22,20 +22,22 @@ struct witness_line {
     bool started;
     int64_t interval_ns;
     int64_t receipt_ns;
-    pthread_mutex_t lock; /* guards stopping */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool stopping;
+    struct command_job *asked; /* lines that somebody brought; NULL: none */
 };
 
-/* False when it is time to stop. */
-static bool witness_wait(struct witness_line *self, int64_t until_ns)
+/* False when it is time to stop. *asked is set when somebody came with lines meanwhile. */
+static bool witness_wait(struct witness_line *self, int64_t until_ns, struct command_job **asked)
 {
     struct timespec deadline = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)};
     must(pthread_mutex_lock(&self->lock) == 0);
-    while (!self->stopping && clock_monotonic_ns() < until_ns) {
+    while (!self->stopping && self->asked == NULL && clock_monotonic_ns() < until_ns) {
         (void)pthread_cond_timedwait(&self->wake, &self->lock, &deadline);
     }
     bool stopping = self->stopping;
+    *asked = self->asked;
     must(pthread_mutex_unlock(&self->lock) == 0);
     return !stopping;
 }
@@ -65,6 +67,23 @@ static struct err witness_turn(struct witness_line *self)
     return err_is(err) ? err : witness_receipts(self, self->receipt_ns);
 }
 
+/* Lines from a witness without a network: looked at, kept, written down at once. */
+static struct err witness_bring(struct witness_line *self, struct command_job *job)
+{
+    char why[CONF_WHY_BYTES] = "";
+    const struct wire_command *command = &job->command->command;
+    struct err fault = submission_bring(self->submission, command->cosigned_size,
+                                        command->cosignatures, strlen(command->cosignatures), why);
+    struct err err = err_none;
+    if (fault.code != ERR_ARGUMENT) {
+        err = err_is(fault) ? fault : witness_receipts(self, 0);
+    }
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->asked = NULL;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err_is(err) ? err : command_finish(self->pipeline, job, fault, why);
+}
+
 /* The last tree of this run: whoever stops a daemon in good order leaves nothing that no witness
  * has seen. Those that did not answer before are not waited for. */
 static struct err witness_last(struct witness_line *self)
@@ -82,9 +101,18 @@ static void *witness_run(void *arg)
     (void)pthread_setname_np(pthread_self(), "witness");
     struct err err = err_none;
     int64_t next_ns = clock_monotonic_ns();
-    while (!err_is(err) && !pipeline_failed(self->pipeline) && witness_wait(self, next_ns)) {
+    struct command_job *asked = NULL;
+    while (!err_is(err) && !pipeline_failed(self->pipeline) &&
+           witness_wait(self, next_ns, &asked)) {
+        if (asked != NULL) {
+            err = witness_bring(self, asked);
+            continue;
+        }
         err = witness_turn(self);
         next_ns = clock_monotonic_ns() + self->interval_ns;
+    }
+    if (!err_is(err) && asked != NULL) { /* it came as the daemon was stopping */
+        err = witness_bring(self, asked);
     }
     if (!err_is(err) && !pipeline_failed(self->pipeline)) {
         err = witness_last(self);
@@ -151,6 +179,19 @@ struct err witness_line_open(struct pipeline *pipeline)
     return err;
 }
 
+struct err witness_line_ask(struct pipeline *pipeline, struct command_job *job)
+{
+    struct witness_line *self = pipeline->witnesses;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    bool free_now = self->asked == NULL && !self->stopping;
+    if (free_now) {
+        self->asked = job;
+        must(pthread_cond_signal(&self->wake) == 0);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return free_now ? err_none : err_make(ERR_QUEUE_FULL, "witness line");
+}
+
 void witness_line_close(struct pipeline *pipeline)
 {
     struct witness_line *self = pipeline->witnesses;
@@ -163,7 +204,15 @@ void witness_line_close(struct pipeline *pipeline)
     must(pthread_mutex_unlock(&self->lock) == 0);
     if (self->started) {
         must(pthread_join(self->thread, NULL) == 0);
+        self->started = false;
     }
+}
+
+struct err witness_line_final(struct pipeline *pipeline)
+{
+    struct witness_line *self = pipeline->witnesses;
+    must(self == NULL || !self->started);
+    return self == NULL ? err_none : submission_round(self->submission, true);
 }
 
 /* Behind the console, whose health page looks in here. */

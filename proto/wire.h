@@ -24,6 +24,7 @@
 #define WIRE_STREAM_BYTES_MAX 32u
 #define WIRE_PUBLISHER_BYTES_MAX 32u
 #define WIRE_REQUEST_ID_BYTES_MAX 64u
+#define WIRE_COSIGNATURES_BYTES_MAX 8192u
 #define WIRE_JSON_BYTES_MAX 65536u
 #define WIRE_REVEALED_MAX 64u          /* disclosures in one answer */
 #define WIRE_REVEALED_BYTES_MAX 98304u /* all of them together */
@@ -144,7 +145,8 @@ enum order {
     ORDER_ARCHIVE,
     ORDER_CLOSE,
     ORDER_REVEAL,
-    ORDER_REDACT
+    ORDER_REDACT,
+    ORDER_COSIGN
 };
 
 struct wire_command {
@@ -162,6 +164,8 @@ struct wire_command {
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */
     uint32_t names_count;
     struct entry_outcome outcome;
+    const char *cosignatures; /* cosign: signature lines */
+    uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
 };
 
 struct wire_revealed {

@@ -278,6 +278,11 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
                                                    from->redact->entry_index, from->redact->n_names,
                                                    from->redact->names, from->redact->legal_basis},
                            out);
+    case TRIAGE__V1__COMMAND__ORDER_COSIGN:
+        out->order = ORDER_COSIGN;
+        out->cosignatures = from->cosign->lines;
+        out->cosigned_size = from->cosign->size;
+        return fits(out->cosignatures, WIRE_COSIGNATURES_BYTES_MAX);
     default:
         return false;
     }
@@ -301,6 +306,7 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .file = "",
         .close_reason = "",
         .sentence = "",
+        .cosignatures = "",
         .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
     };
     command.outcome.request_id = message->request_id;

@@ -125,6 +125,7 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
 }
 
 union order_slots {
+    Triage__V1__CosignCommand cosign;
     Triage__V1__ClaimCommand claim;
     Triage__V1__ReleaseCommand release;
     Triage__V1__OutcomeCommand outcome;
@@ -252,6 +253,13 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
     case ORDER_REVEAL:
     case ORDER_REDACT:
         return reveal_fill(command, slots, message);
+    case ORDER_COSIGN:
+        triage__v1__cosign_command__init(&slots->cosign);
+        slots->cosign.size = command->cosigned_size;
+        slots->cosign.lines = schema_text(command->cosignatures);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_COSIGN;
+        message->cosign = &slots->cosign;
+        return true;
     case ORDER_NONE:
         break;
     }

@@ -93,6 +93,8 @@ int ctl_redact(struct ctl *ctl, int argc, char **argv);
 /* Redactions and what of them is still on the disk. */
 int ctl_redact_status(struct ctl *ctl);
 int ctl_receipt(struct ctl *ctl, int argc, char **argv);
+int ctl_log_proof(struct ctl *ctl, int argc, char **argv);
+int ctl_log_cosign(struct ctl *ctl, int argc, char **argv);
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv);
 int ctl_log_close(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);

@@ -54,16 +54,19 @@ static struct err submission_path(const struct submission *self, const char *nam
                : err_make(ERR_ARGUMENT, "path of the log is too long");
 }
 
-/* The policy must take checkpoints of this log, or no quorum could ever be met. */
-static struct err submission_check_log(const struct submission *self, char *why)
+/* Whose log this is we know; the file's log lines are for those who read it elsewhere. So that a
+ * new year or key does not cost us our witnesses, they are only looked at for a warning. */
+static void submission_take_log(struct submission *self)
 {
     bool known = self->quorum.logs_count == 0;
     for (uint32_t i = 0; i < self->quorum.logs_count; i++) {
         known |= strcmp(self->quorum.logs[i].vkey.name, self->note.checkpoint.origin) == 0;
     }
-    return known ? err_none
-                 : submission_refuse(why, self->conf.policy_file,
-                                     "no log line is of this log (its key is in vkey)");
+    if (!known) {
+        diag_warn(witness, "policy=%s reason=\"no log line is of %s\"", self->conf.policy_file,
+                  self->note.checkpoint.origin);
+    }
+    self->quorum.logs_count = 0;
 }
 
 static void submission_urls(struct submission *self)
@@ -129,9 +132,7 @@ struct err submission_open(const struct submission_conf *conf, struct submission
         err = submission_load(self, "checkpoint");
     }
     if (!err_is(err)) {
-        err = submission_check_log(self, why);
-    }
-    if (!err_is(err)) {
+        submission_take_log(self);
         submission_urls(self);
         err = submission_resume(self);
     }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "verify/verify.h"
 #include "verify/verify_against.h"
+#include "verify/verify_disclosure.h"
 #include "verify/verify_print.h"
 #include "verify/verify_quorum.h"
 #include "verify/verify_receipt.h"
@@ -18,6 +19,7 @@ static const char usage_text[] =
     "usage: triage-verify [--vkey KEY] [--against FILE]... [--quorum FILE] [--json] [--quiet]\n"
     "                     DIR\n"
     "       triage-verify receipt --vkey KEY [--entry FILE] [--json] FILE...\n"
+    "       triage-verify disclosure --log DIR [--entry N] [--vkey KEY] [--json] FILE...\n"
     "\n"
     "Checks a copy of the oversight log and of the archive, offline, without trusting the daemon.\n"
     "DIR holds log/<shard>/ and archive/, or is a shard of the log itself. Nothing is changed.\n"
@@ -90,6 +92,9 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "receipt") == 0) {
         return verify_receipt_main(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "disclosure") == 0) {
+        return verify_disclosure_main(argc - 1, argv + 1);
     }
     static struct verify_report report; /* large: 64 logs */
     static struct arguments arguments;

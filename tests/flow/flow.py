@@ -205,7 +205,7 @@ def fill(root, full):
         else:
             must(mount(small, size), f"{small} cannot be mounted")
             mounted.append(small)
-        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0) as port:
+        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0, oversight__unpublished_s=0.0) as port:
             port.start()
             traffic = ["--count", "400", "--modes", "truck,sea,mail=4", "--scale", "0.3", "--mail-scale", "0.3"]
             if full == "wal": # two segments of 4 MiB must fill up before the third is missed
@@ -229,6 +229,35 @@ def fill(root, full):
             run("umount", "-l", place, check=False)
 
 
+def wait_for_room(root):
+    """The public log alone has no room: records are taken all the same, health tells, and with room it catches up."""
+    small = root / "waits" / "store" / "log"
+    must(mount(small, "160k"), f"{small} cannot be mounted")
+    try:
+        with Port(store=small.parent) as port:
+            port.start()
+            summary = port.feed("sim", "--seed", "5", "--count", "3000", "--modes", "mail", "--declarations-only")
+            must(summary["waiting"] == 0 and summary["refused"] == 0, f"records were not taken: {summary}")
+            end = time.monotonic() + 60
+            while time.monotonic() < end and json.loads(port.ctl("health", "--json", check=False).stdout)["well"]:
+                time.sleep(0.05)
+            told = port.ctl("health", "--json", check=False)
+            health = json.loads(told.stdout)
+            must(told.returncode == 1 and not health["well"] and health["published"] < health["log_entries"], f"{health}")
+            must(port.ctl("log", "publish", check=False).returncode == 1, "publishing is said to work")
+            must(port.metrics()["triaged_checkpoints_failed_total"] > 0, "no failed try is counted")
+            run("mount", "-o", "remount,size=2g", small)
+            port.await_healthy()
+            health = port.await_judged()
+            must(health["publishing_fails_s"] == 0, f"{health}")
+            port.stop()
+            verdict = port.verify()
+            must(verdict["good"] is True, f"{verdict}")
+            print(f"log: {summary['acknowledged']} records taken while nothing could be published, then published")
+    finally:
+        run("umount", "-l", small, check=False)
+
+
 def case_disk_full():
     """A full disk on any store stops the daemon cleanly; nothing acknowledged is lost; with room again it goes on."""
     root = pathlib.Path(tempfile.mkdtemp(prefix="triaged-small-"))
@@ -239,6 +268,7 @@ def case_disk_full():
         run("umount", root / "probe")
         for full in ("wal", "log", "blobs", "archive", "state"):
             fill(root, full)
+        wait_for_room(root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return 0
@@ -267,6 +297,33 @@ def await_redacted(port, timeout=120):
             return rows
         time.sleep(0.2)
     raise Failure(f"still on the disk: {rows}\n{port.daemon_log()[-3000:]}")
+
+
+def check_disclosures(port, item, files=None):
+    """An outsider holds what was shown to him against the log; after the redaction it is told as redacted."""
+    def check(*words):
+        done = run(BIN / "triage-verify", "disclosure", "--log", port.store, "--json", *words, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+    after = files is not None
+    if not after:
+        reveal(port, item, "--out", port.directory / "shown")
+        files = sorted(port.directory.glob("shown.*"))
+        port.ctl("log", "publish")
+    must(len(files) == 5, f"{files}")
+    status, told = check(*files)
+    must(status == 0 and told["good"], f"{status}: {told}")
+    must(all(("redacted_by" in one) == after for one in told["disclosures"]), f"{told}")
+    first = told["disclosures"][0]
+    must(run("sha256sum", first["file"]).stdout.split()[0] == first["digest"], "sha256sum gives another digest")
+    must(check("--entry", str(first["entry"]), first["file"])[0] == 0, "not in its entry")
+    must(check("--entry", str(first["entry"] + 1), first["file"])[0] == 1, "in another entry")
+    forged = port.directory / "forged"
+    forged.write_bytes(files[0].read_bytes()[:-1] + b"?")
+    must(check(forged)[0] == 1, "a forged disclosure was taken")
+    forged.write_bytes(b"nonsense")
+    must(check(forged)[0] == 2, "nonsense was taken")
+    return files
 
 
 def queue_now(port):
@@ -306,6 +363,7 @@ def case_privacy():
             must(files and all(str(file).startswith("wal/") for file in files), f"{value} is in {files}")
             must(value not in plain and value not in port.ctl("show", item).stdout, f"{value} is shown without access")
 
+        files = check_disclosures(port, item)
         refused = port.ctl("redact", item, "--legal-basis", "GDPR article 17", check=False)
         must(refused.returncode == 1 and not port.entries("redact"), "redacted without being meant")
         port.ctl("redact", item, "--legal-basis", "GDPR article 17", "--yes", "--actor", "officer")
@@ -329,6 +387,7 @@ def case_privacy():
         must(personal_values(port, other) == values[other], "another item's data changed")
         must(files_with(port.store / "packs", values[other][0]), "another item's plate is not in a pack")
 
+        check_disclosures(port, item, files)
         queue = queue_now(port)
         log = port.ctl("log", "cat", "--json", "--to", "400").stdout
         records = port.state("SELECT entry, item, late, label, item_key, sha256 FROM records ORDER BY entry")

@@ -14,6 +14,7 @@ import subprocess
 ORIGIN = "oversight.test/foreign/2026"
 OTHER_ORIGIN = "oversight.test/elsewhere/2026"
 KEY, OTHER_KEY = "7", "8"
+WITNESSES = (("witness.test/lab", "20"), ("witness.test/ombudsman", "21"))
 ATTACKED = 1          # the bundle, and the tile of level 0, that attacks change
 ENTRY = 256 + 37      # the entry in it
 
@@ -189,8 +190,20 @@ class Maker:
         def roll_back(log, path):
             log.write("checkpoint", (self.folder / kind / str(older) / "log" / "checkpoint").read_bytes())
 
+        def cosign(log, path):
+            """Two witnesses sign as well; whoever reads CASE/witnesses wants to see them both."""
+            lines = [self.tool("cosign", str(log.folder / "checkpoint"), *witness) for witness in WITNESSES]
+            log.write("checkpoint", log.read("checkpoint") + b"".join(lines))
+            (path / "witnesses").write_bytes(b"".join(self.tool("witness", *witness) for witness in WITNESSES))
+
+        def flip_cosignature(log, path):
+            cosign(log, path)
+            flip_signature(log, path)  # the last line of the checkpoint
+
         both = (older, newest)  # what the reader holds where the copy alone tells nothing
         add("untouched", held=both)
+        add("cosigned", cosign, held=both)
+        add("cosignature-flipped", flip_cosignature)
         add("entry-flipped", lambda log, path: bundle(log, entry_offset(log, ATTACKED, ENTRY - 256)))
         add("length-flipped", lambda log, path: bundle(log, entry_offset(log, ATTACKED, ENTRY - 256) - 1))
         add("tile-0-flipped", lambda log, path: log.flip(log.file("0", ATTACKED), (ENTRY - 256) * 32 + 5))

@@ -99,7 +99,7 @@ static void story_decision(uint64_t item_number, struct entry *entry)
     decision->arm = refer ? "target" : "none";
     decision->propensity = refer ? 1 : 0;
     decision->probability = story_score(item_number, &score);
-    decision->cutoff = 0.5;
+    decision->cutoff = 0.53; /* between those of item 8 and 9 */
     decision->draw_scheme = "hmac-sha256-53bit-v1";
     decision->draw_day = STORY_DAY;
     decision->draw_stratum = "truck/port-1/3";
@@ -129,7 +129,8 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         entry->has_item = true;
         memcpy(entry->item, &item_number, sizeof item_number);
         entry->item[15] = 0x77;
-        story_cause(self, entry, index - 1);
+        /* an outcome follows from the decision, not from the claim in between */
+        story_cause(self, entry, index - (turn == 5 ? 2 : 1));
     }
     switch (turn) {
     case 0:
@@ -155,7 +156,7 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         entry->type = ENTRY_OUTCOME;
         story_cause(self, entry, index - 2); /* the decision */
         entry->body.outcome = (struct entry_outcome){
-            .exam_level = "full", .result = "clear", .request_id = "r-2", .version = 3};
+            .exam_level = "full", .result = "nothing_found", .request_id = "r-2", .version = 3};
         break;
     case 6:
         entry->type = ENTRY_RECORD_REFUSED;
@@ -169,9 +170,9 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         break;
     default:
         entry->type = ENTRY_TIME_TICK;
-        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number,
-                                                         .received_declarations = item_number,
-                                                         .refused = item_number};
+        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number + 1,
+                                                         .received_declarations = item_number + 1,
+                                                         .refused = item_number + 1};
         break;
     }
 }

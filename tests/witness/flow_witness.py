@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import http.server
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -65,6 +66,7 @@ class Watched(Port):
         settings = {"oversight__witness_s": 0.1, "oversight__witness_policy": "", "oversight__witness_timeout_s": 3.0, **settings}
         super().__init__(**settings)
         self.witnesses = []
+        self.grown = 0
         self.start()
         self.stop()
         self.shard = next((self.store / "log").glob("2*"))
@@ -96,7 +98,8 @@ class Watched(Port):
     def grow(self):
         """One more checkpoint, of a larger tree."""
         before = self.size()
-        self.feed("sim", "--declarations-only", "--modes", "mail", "--count", "2", "--seed", str(before), stream=f"grow-{before}")
+        self.grown += 1  # a stream of its own: what a spool remembers does not fit a restored store
+        self.feed("sim", "--declarations-only", "--modes", "mail", "--count", "2", "--seed", str(self.grown), stream=f"grow-{self.grown}")
         self.ctl("log", "publish")
         must(self.size() > before, "the log did not grow")
         return self.size()
@@ -480,14 +483,194 @@ def case_hostile():
         port.verify()
         # a policy that cannot be used is told, and nothing starts
         for text, words in (("witness a b\n", "line 1"), ("quorum none\nquorum none\n", "line 2"),
-                            (policy_of(lab.vkey.replace("+", "x", 1), [lab], 1), "line 1"),
-                            (policy_of("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", [lab], 1), "no log line")):
+                            (policy_of(lab.vkey.replace("+", "x", 1), [lab], 1), "line 1")):
             port.policy.write_text(text)
             port.use_policy()
             logs = len(port.daemon_log())
             port.start(wait=False)
             must(port.daemon.wait(60) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
+        # log lines are for readers elsewhere: a file of last year warns and serves
+        port.policy.write_text(policy_of("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", [lab], 1))
+        port.start()
+        port.await_cosigned(port.grow())
+        must("no log line is of" in port.daemon_log(), "no warning")
+        port.stop()
         print(f"{len(answers)} kinds of nonsense")
+
+
+def case_close():
+    """A shard that is closed ends with a checkpoint that its witnesses have signed; the next one needs its line with them."""
+    with Watched() as port:
+        for witness in port.witnesses:
+            witness.start()
+        policy = "".join(line + "\n" for line in port.policy.read_text().splitlines() if not line.startswith("log "))
+        port.policy.write_text(policy)
+        port.use_policy()
+        port.start()
+        port.grow()
+        port.ctl("log", "close", "--reason", "test", check=False)  # the answer may come too late for the socket
+        must(port.daemon.wait(60) == 0, port.daemon_log()[-2000:])
+        entries = port.entries()
+        must(entries[-1]["type"] == "log.close" and port.cosigned_size() == port.size() == len(entries), f"{port.cosigned_size()} {len(entries)}")
+        first = port.shard
+        port.start()
+        port.shard = await_true(lambda: next((path for path in (port.store / "log").glob("2*-2") if (path / "checkpoint").exists()), None), "shard")
+        health = await_true(lambda: port.health() if state_of(port.health(), "lab") == "answered 404" else None, "nobody knows the new shard")
+        must(health["quorum"] == "missed" and health["well"], f"{health}")
+        keys = [(path / "vkey").read_text().splitlines()[0] for path in (first, port.shard)]
+        for witness in port.witnesses:
+            witness.stop()
+            witness.know(*keys)
+            witness.start()
+        port.await_cosigned(port.size())
+        port.stop()
+        code, report = port.check()
+        must(code == 0 and [log["quorum"]["size"] for log in report["logs"]] == [len(entries), port.size()], f"{report}")
+
+
+def go_programs(port):
+    """The same program twice: on Debian's x/mod, and on the modules of other people where they can be fetched."""
+    here = pathlib.Path(__file__).resolve().parent
+    go = shutil.which("go")
+    gocode = pathlib.Path("/usr/share/gocode")
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-p=1", "GOTOOLCHAIN": "local"}
+    if go is None:
+        print("no go (package golang-go)")
+        return
+    if (gocode / "src/golang.org/x/mod/sumdb/note").is_dir():
+        place = port.directory / "go"
+        shutil.copytree(here / "go", place / "src" / "cosignature")
+        run(go, "build", "-o", place / "program", "cosignature", cwd=place,
+            env={**environment, "GO111MODULE": "off", "GOPATH": f"{place}:{gocode}", "GOCACHE": str(BIN.parent / "foreign" / "go-cache")})
+        yield "x/mod", place / "program"
+    else:
+        print(f"no golang.org/x/mod in {gocode}")
+    modules = port.directory / "modules"
+    shutil.copytree(here / "modules", modules)
+    environment.update(GOFLAGS="-mod=readonly -modcacherw -p=1", GOWORK="off", GOPATH=str(BIN.parent / "foreign" / "go-path"),
+                       GOCACHE=str(BIN.parent / "foreign" / "go-cache-modules"))
+    done = run(go, "build", "-o", modules / "program", ".", cwd=modules, env=environment, check=False)
+    if done.returncode == 0:
+        yield "transparency-dev/formats", modules / "program"
+    elif (BIN.parent / "foreign" / "go-path" / "pkg" / "mod" / "github.com" / "transparency-dev").is_dir():
+        raise Failure(f"the module is there, but: {done.stderr[-2000:]}")
+    else:
+        print("modules cannot be fetched:", done.stderr.strip().splitlines()[-1])
+
+
+def case_interop():
+    """Other people's code takes our cosignatures, and we take theirs."""
+    with Watched() as port:
+        lab, court, harbour = port.witnesses
+        lab.start()
+        court.start()
+        seed = "00112233445566778899aabbccddeeff" * 2
+        port.use_policy()
+        used = []
+        for library, program in go_programs(port):
+            port.start()
+            port.await_cosigned(port.grow())
+            port.stop()
+            note = (port.shard / "checkpoint.cosigned").read_text()
+            keys = (port.vkey, lab.vkey, court.vkey)
+            told = run(program, "verify", *keys, input=note).stdout.splitlines()
+            port_told = {w["name"]: w["time_s"] for w in port.check()[1]["logs"][0]["quorum"]["witnesses"]}
+            must(len(told) == 2 and all(port_told[line.split()[0]] == int(line.split()[1]) for line in told), f"{library}: {told} {port_told}")
+            lines = note.splitlines(keepends=True)
+            for at, old in ((1, lines[1]), (2, lines[2]), (5, lines[5]), (6, lines[6])):
+                changed = lines[:at] + [old[:-8] + ("B" if old[-8] == "A" else "A") + old[-7:] if at > 1 else f"{int(old) + 1}\n"] + lines[at + 1:]
+                done = run(program, "verify", *keys, input="".join(changed), check=False)
+                must(done.returncode == 1 and done.stdout.startswith("reject"), f"{library} took line {at} changed: {done}")
+
+            # the other way: a witness of theirs, which came by mail
+            name = f"witness.example.org/{program.parent.name}"
+            theirs = run(program, "sign", name, seed, input=note).stdout.splitlines(keepends=True)
+            must(len(theirs) == 2, f"{theirs}")
+            port.policy.write_text(f"witness theirs {theirs[0]}witness lab {lab.vkey} {lab.url}\nwitness court {court.vkey} {court.url}\n"
+                                   "group all-of-us 2 lab court\nquorum all-of-us\n")
+            mail = port.directory / "mail"
+            mail.write_text(theirs[1])
+            port.start()
+            port.ctl("log", "cosign", mail)
+            port.stop()
+            must(any(row["witness"] == name and row["line"] == theirs[1].strip() for row in port.entries("witness.receipt")), "no receipt")
+            code, report = port.check()
+            must(code == 0, f"{library}: {report}")
+            used.append(library)
+        if not used:
+            print("SKIP: none of the libraries is here")
+            return SKIP
+        print("agreed:", ", ".join(used))
+    return 0
+
+
+def case_offline():
+    """Witnesses without a network: checkpoint and proof go out on a stick, or the whole log; a line comes back."""
+    with Watched() as port:
+        lab, court, harbour = port.witnesses
+        port.policy.write_text(f"log {port.vkey}\nwitness lab {lab.vkey} {lab.url}\nwitness court {court.vkey}\nwitness harbour {harbour.vkey}\n"
+                               "group paper all court harbour\nquorum paper\n")
+        port.use_policy()
+        lab.start()
+        port.start()
+        stick = port.directory / "stick"
+        stick.mkdir()
+
+        def carry(old):
+            """A checkpoint, and the proof from what the court signed last, in files."""
+            (stick / "checkpoint").write_text(port.ctl("log", "checkpoint").stdout)
+            (stick / "proof").write_text(port.ctl("log", "proof", "--from", old, stick / "checkpoint").stdout)
+            return int((stick / "checkpoint").read_text().splitlines()[1])
+
+        def cosign(witness, *more, good=True):
+            done = run(BIN / "triage-witness", "cosign", witness.directory, *more, check=False)
+            must((done.returncode == 0) == good, f"{more}: {done}")
+            (stick / witness.name).write_text(done.stdout)
+            return done
+
+        old = 0
+        for step in range(2):
+            port.grow()
+            size = carry(old)
+            cosign(court, "--checkpoint", stick / "checkpoint", "--proof", stick / "proof")
+            shutil.rmtree(stick / "log", ignore_errors=True)
+            shutil.copytree(port.shard, stick / "log")
+            cosign(harbour, "--checkpoint", stick / "checkpoint", "--log", stick / "log")
+            port.grow()  # the log goes on meanwhile
+            port.ctl("log", "cosign", stick / "court")
+            must(port.cosigned_size() == old, "one of two is no quorum")
+            port.ctl("log", "cosign", stick / "harbour")
+            must(port.cosigned_size() == size, f"{port.cosigned_size()} is not {size}")
+            must((port.shard / "checkpoints" / f"{size}.cosigned").read_text().count("— witness.example.org/") == 2, "two lines")
+            old = size
+        must([row["size"] for row in port.entries("witness.receipt") if row["witness"].endswith("court")][-1:] == [str(old)], "no receipt")
+        # what is not right is refused, by whom it should be
+        said = cosign(court, "--checkpoint", stick / "checkpoint", good=True)  # the same again
+        must("witness.example.org/court" in said.stdout, f"{said}")
+        port.grow()
+        carry(0)
+        said = cosign(court, "--checkpoint", stick / "checkpoint", "--proof", stick / "proof", good=False)
+        must(f"must begin at size {old}" in said.stderr, said.stderr)
+        said = cosign(court, "--checkpoint", stick / "checkpoint", good=False)
+        must("422" in said.stderr, said.stderr)
+        first = sorted(port.shard.glob("checkpoints/?"))[0]
+        said = cosign(court, "--checkpoint", first, "--log", stick / "log", good=False)
+        must("were cosigned before" in said.stderr, said.stderr)
+        stranger = Witness(port.directory, "stranger")
+        stranger.know(port.vkey)
+        cosign(stranger, "--checkpoint", stick / "checkpoint")
+        done = port.ctl("log", "cosign", stick / "stranger", check=False)
+        must(done.returncode == 1 and "by no witness" in done.stderr, f"{done}")
+        done = port.ctl("log", "cosign", "--size", port.size(), stick / "stranger", check=False)
+        must(done.returncode == 1 and "not a cosignature by a witness" in done.stderr, f"{done}")
+        cosign(court, "--log", port.shard)
+        done = port.ctl("log", "cosign", "--size", old, stick / "court", check=False)
+        must(done.returncode == 1 and "not a cosignature by a witness" in done.stderr, f"{done}")
+        lab_directory = run(BIN / "triage-witness", "cosign", lab.directory, "--log", port.shard, check=False)
+        must(lab_directory.returncode == 1 and "another process holds" in lab_directory.stderr, f"{lab_directory}")
+        port.stop()
+        code, report = port.check()
+        must(code == 0 and report["logs"][0]["quorum"]["size"] == old, f"{report}")
 
 
 def main():
