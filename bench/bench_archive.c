@@ -183,6 +183,7 @@ static double bench_archive(const char *directory, struct bench_source *source,
     const struct archive_conf conf = {.directory = path,
                                       .origin = "bench",
                                       .deflate_level = deflate_level,
+                                      .threads = 2,
                                       .pseudonym_key = pseudonym_key};
     source->next = 0;
     int64_t start_ns = clock_monotonic_ns();

@@ -88,7 +88,10 @@ CONF_INT(archive, file_mib, 1024, 1, 65536, "MiB", 0,
          "a file is sealed when it would hold this much payload")
 CONF_INT(archive, file_entries, 200000, 1, 10000000, "entries", 0,
          "a file is sealed when it would hold this many entries")
-CONF_INT(archive, deflate_level, 1, 0, 9, "level", 0, "compression of archived images; 0 for none")
+CONF_INT(archive, deflate_level, 2, 0, 2, "level", 0,
+         "compression of archive files by ISA-L; 0 for none")
+CONF_INT(archive, threads, 2, 1, 64, "threads", 0,
+         "that compress and check archive files, at low priority")
 
 CONF_TEXT(console, address, "127.0.0.1", 0, "address that /metrics and /health are served on")
 CONF_INT(console, port, 9470, 0, 65535, "port", 0, "its port; 0 lets the system choose")

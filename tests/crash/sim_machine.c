@@ -26,7 +26,8 @@ static struct {
     uint64_t steps;
     uint64_t steps_to_crash;
     uint64_t trace;
-    uint32_t stays; /* of 256: a thread goes on after a step */
+    int64_t shift_ns; /* of the clock of the day */
+    uint32_t stays;   /* of 256: a thread goes on after a step */
     bool refuses_direct;
     bool error_due; /* error_at is reached: the next call that can fail does */
     bool error_lasts;
@@ -108,6 +109,11 @@ void sim_machine_refuse_direct(bool refuses)
 bool sim_machine_refuses_direct(void)
 {
     return machine.refuses_direct;
+}
+
+void sim_machine_set_clock(int64_t shift_ns)
+{
+    machine.shift_ns = shift_ns;
 }
 
 uint64_t sim_machine_steps(void)
@@ -287,7 +293,10 @@ ssize_t __wrap_getrandom(void *out, size_t out_bytes, unsigned flags)
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *out)
 {
-    int64_t ns = sim_clock_ns() + (id == CLOCK_REALTIME ? INT64_C(1800000000000000000) : 0);
+    int64_t ns = sim_clock_ns();
+    if (id == CLOCK_REALTIME) {
+        ns += INT64_C(1800000000000000000) + machine.shift_ns;
+    }
     out->tv_sec = (time_t)(ns / 1000000000);
     out->tv_nsec = (long)(ns % 1000000000);
     return 0;

@@ -53,6 +53,9 @@ struct sim_random *sim_machine_random(void);
 void sim_machine_refuse_direct(bool refuses);
 bool sim_machine_refuses_direct(void);
 
+/* Somebody sets the clock of the day: it stands this far from where it would be. */
+void sim_machine_set_clock(int64_t shift_ns);
+
 /* Run one life: true when start() returned, false when the process was killed at crash_at. Its
  * descriptors, locks and memory are gone in any case; that nothing leaked is checked when it ended
  * by itself. The disk stays as the kernel sees it: sim_disk_power_cut may follow. */

@@ -129,8 +129,7 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         entry->has_item = true;
         memcpy(entry->item, &item_number, sizeof item_number);
         entry->item[15] = 0x77;
-        /* an outcome follows from the decision, not from the claim in between */
-        story_cause(self, entry, index - (turn == 5 ? 2 : 1));
+        story_cause(self, entry, index - 1);
     }
     switch (turn) {
     case 0:
@@ -156,7 +155,7 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         entry->type = ENTRY_OUTCOME;
         story_cause(self, entry, index - 2); /* the decision */
         entry->body.outcome = (struct entry_outcome){
-            .exam_level = "full", .result = "nothing_found", .request_id = "r-2", .version = 3};
+            .exam_level = "full", .result = "clear", .request_id = "r-2", .version = 3};
         break;
     case 6:
         entry->type = ENTRY_RECORD_REFUSED;
@@ -170,9 +169,9 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         break;
     default:
         entry->type = ENTRY_TIME_TICK;
-        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number + 1,
-                                                         .received_declarations = item_number + 1,
-                                                         .refused = item_number + 1};
+        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number,
+                                                         .received_declarations = item_number,
+                                                         .refused = item_number};
         break;
     }
 }
