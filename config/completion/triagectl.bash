@@ -5,7 +5,7 @@ _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log receipt archive model keys help' ;;
         log) echo 'cat checkpoint publish' ;;
-        archive) echo 'list seal' ;;
+        archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
         keys) echo 'init publisher subscriber list' ;;
@@ -22,6 +22,7 @@ _triagectl_options() {
         report) echo '--from --to --metrics' ;;
         watch) echo '--key --daemon-key --topic --count' ;;
         'log checkpoint') echo '--qr' ;;
+        'archive rebuild') echo '--out' ;;
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
