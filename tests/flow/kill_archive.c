@@ -59,11 +59,16 @@ static bool ends_with(const char *text, const char *end)
     return text_bytes >= end_bytes && strcmp(text + text_bytes - end_bytes, end) == 0;
 }
 
+/* The log opens its files relative to its folder: the kernel knows the whole name. */
 static int opened(const char *path, int fd)
 {
     if (fd >= 0 && fd < FDS) {
+        char link[64];
+        char whole[512] = "";
+        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t bytes = readlink(link, whole, sizeof whole - 1);
         atomic_store(&watched[fd], ends_with(path, ".h5.part"));
-        atomic_store(&of_log[fd], strstr(path, "/wal/") != NULL);
+        atomic_store(&of_log[fd], bytes > 0 && strstr(whole, "/wal/") != NULL);
     }
     return fd;
 }
