@@ -82,11 +82,11 @@ static void make_log(const char *directory, uint64_t count)
     static struct sign_key key;
     static const uint8_t seed[SIGN_SEED_BYTES] = {1};
     (void)snprintf(wal, sizeof wal, "%s/wal", directory);
-    (void)snprintf(published, sizeof published, "%s/log/bench", directory);
+    (void)snprintf(published, sizeof published, "%s/log", directory);
     bench_check(sign_init(), "signature library");
     sign_key_from_seed(&key, seed);
     const struct oversight_conf conf = {.wal_directory = wal,
-                                        .public_directory = published,
+                                        .log_directory = published,
                                         .origin = "oversight.bench/here/2026",
                                         .key = &key,
                                         .segment_bytes = 67108864,

@@ -9,8 +9,9 @@
 #include "pipeline_parts.h"
 
 /* Row 10, behind everything: entries from the last seal on become one file, bounded by entries and
- * payload; the seal itself is an entry and lies in the next file. A file of our own seals alone is
- * not worth making. */
+ * payload, and by the end of their shard, whose origin the file names; the seal itself is an entry
+ * and lies in the next file. A file of our own seals alone is not worth making, unless they are the
+ * rest of a closed shard. */
 
 enum { ARCHIVE_WORTH_ENTRIES = 2, ARCHIVE_NICE = 10 };
 
@@ -88,6 +89,7 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
                                uint64_t until, uint64_t *next)
 {
     char directory[PIPELINE_PATH_BYTES];
+    const struct shard *shard = shards_find(oversight_shards(self->oversight), first);
     struct err err = conf_path(&self->conf, "archive", directory, sizeof directory);
     if (!err_is(err)) {
         err = wal_reader_seek(source->reader, first);
@@ -101,7 +103,7 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
     source->entries = 0;
     source->payload = 0;
     struct archive_conf conf = {.directory = directory,
-                                .origin = self->origin,
+                                .origin = shard->origin,
                                 .deflate_level = (uint32_t)self->conf.archive_deflate_level,
                                 .threads = (uint32_t)self->conf.archive_threads,
                                 .pseudonym_key = self->keys.pseudonym,
@@ -112,6 +114,7 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
     stage_took(STAGE_archive, clock_monotonic_ns() - start_ns);
     if (!err_is(err)) {
         err = archive_append_seal(self, &result);
+        wal_reader_rest(source->reader);
     }
     if (!err_is(err)) {
         *next = result.last_index + 1;
@@ -123,10 +126,12 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
  * file gets its seal and no second one covers what it covers. */
 static uint64_t archive_begun_until(struct pipeline *self, uint64_t first, uint64_t until)
 {
+    const struct shards *shards = oversight_shards(self->oversight);
+    const char *origin = shards_find(shards, first)->origin;
     char directory[PIPELINE_PATH_BYTES];
     uint64_t last = 0;
     if (err_is(conf_path(&self->conf, "archive", directory, sizeof directory)) ||
-        !archive_find_begun(directory, self->origin, first, &last) || last >= until) {
+        !archive_find_begun(directory, origin, first, &last) || last >= until) {
         return until;
     }
     return last + 1;
@@ -140,6 +145,17 @@ static bool archive_is_due(struct pipeline *self, uint64_t waiting, int64_t last
     int64_t age_ns = clock_monotonic_ns() - last_ns;
     return asked || waiting >= (uint64_t)self->conf.archive_file_entries ||
            age_ns >= (int64_t)(self->conf.archive_interval_s * (double)NS_PER_S);
+}
+
+/* Where a file from `first` on must end at the latest; `first` itself when none is worth making. */
+static uint64_t archive_bound(struct pipeline *self, uint64_t first, uint64_t until)
+{
+    const struct shards *shards = oversight_shards(self->oversight);
+    uint64_t end = shards_end(shards, shards_find(shards, first));
+    if (end <= until) {
+        return end;
+    }
+    return until - first >= ARCHIVE_WORTH_ENTRIES ? until : first;
 }
 
 static struct err archive_turns(struct pipeline *self, struct archive_source *source)
@@ -156,12 +172,14 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
         if (until <= first || !archive_is_due(self, until - first, last_ns, asked)) {
             continue;
         }
-        while (!err_is(err) && until > first && until - first >= ARCHIVE_WORTH_ENTRIES &&
+        while (!err_is(err) && until > first && archive_bound(self, first, until) > first &&
                !atomic_load(&self->stop_archive)) {
-            err =
-                archive_make(self, source, first,
-                             first_file ? archive_begun_until(self, first, until) : until, &first);
-            first_file = false;
+            uint64_t bound = archive_bound(self, first, until);
+            if (first_file) {
+                bound = archive_begun_until(self, first, bound);
+                first_file = false;
+            }
+            err = archive_make(self, source, first, bound, &first);
         }
         last_ns = clock_monotonic_ns();
         /* The judge line reads the seals and moves `sealed` on; until it has, the same range must
@@ -190,11 +208,7 @@ void *archive_line(void *arg)
     static struct archive_source source; /* one archiver a process; too large for a stack */
     memset(&source, 0, sizeof source);
     arena_init(&source.arena, source.arena_bytes, sizeof source.arena_bytes);
-    char directory[PIPELINE_PATH_BYTES];
-    struct err err = conf_path(&self->conf, "wal", directory, sizeof directory);
-    if (!err_is(err)) {
-        err = wal_reader_open(directory, &source.reader);
-    }
+    struct err err = wal_reader_open_store(&self->places, &source.reader);
     if (!err_is(err)) {
         err = archive_turns(self, &source);
     }

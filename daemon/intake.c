@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "pipeline_parts.h"
 #include "proto/checkdigit.h"
+#include "proto/disclosure.h"
 
 /* Rows 2 and 3 of the life of a scan. What is wrong with a record is found here, before anything of
  * it is called received; a record that is refused is an entry all the same, so that a publisher's
@@ -34,11 +35,12 @@ static enum refusal intake_match_images(struct arrival *arrival, const struct sc
 }
 
 /* Keep what was refused, for a person to look at; within the quarantine's bound. */
-static struct err intake_quarantine(struct pipeline *self, const struct arrival *arrival)
+static struct err intake_quarantine(struct pipeline *self, const struct arrival *arrival,
+                                    const uint8_t record_key[HASH_BYTES])
 {
     bool kept;
     struct err err =
-        blob_quarantine(self->blobs, arrival->body, arrival->body_bytes, arrival->digest, &kept);
+        blob_quarantine(self->blobs, arrival->body, arrival->body_bytes, record_key, &kept);
     for (uint32_t i = 0; !err_is(err) && i < arrival->images_count; i++) {
         uint8_t digest[HASH_BYTES];
         sha256_of(arrival->images[i], (size_t)arrival->images_bytes[i], digest);
@@ -107,7 +109,8 @@ static void intake_declaration(struct pipeline *self, struct arrival *arrival,
     }
 }
 
-static void intake_draft_refused(const struct arrival *arrival, struct entry *entry)
+static void intake_draft_refused(const struct arrival *arrival,
+                                 const uint8_t record_key[HASH_BYTES], struct entry *entry)
 {
     struct entry_refused *refused = &entry->body.refused;
     entry->type = ENTRY_RECORD_REFUSED;
@@ -118,7 +121,7 @@ static void intake_draft_refused(const struct arrival *arrival, struct entry *en
     refused->name = refusal_name(arrival->refusal);
     refused->reason = arrival->refusal_where != NULL ? arrival->refusal_where
                                                      : refusal_sentence(arrival->refusal);
-    memcpy(refused->record_sha256, arrival->digest, HASH_BYTES);
+    memcpy(refused->record_sha256, record_key, HASH_BYTES);
     refused->record_bytes = arrival->body_bytes;
     refused->quarantined = arrival->refusal != REFUSAL_DUPLICATE;
 }
@@ -135,6 +138,8 @@ static void intake_pseudonym(const struct pipeline *self, enum key_scheme scheme
 struct intake_words { /* what the entry's strings point to until it is encoded */
     char record_id[PSEUDONYM_BYTES];
     char item_key[PSEUDONYM_BYTES];
+    const char *plain_item_key;  /* what these two stand for */
+    const char *plain_record_id; /* NULL: the id is public */
 };
 
 static void intake_draft_scan(struct pipeline *self, const struct scan *scan,
@@ -144,6 +149,8 @@ static void intake_draft_scan(struct pipeline *self, const struct scan *scan,
     const char *key = scan_join_key(scan, &scheme);
     intake_pseudonym(self, scheme, key, words->item_key);
     received->item_key = words->item_key;
+    words->plain_item_key = key;
+    words->plain_record_id = NULL;
     received->mode = scan->mode;
     received->site = scan->site;
     received->lane = scan->lane;
@@ -173,6 +180,8 @@ static void intake_draft_declaration(struct pipeline *self, const struct declara
     const char *key = declaration_join_key(declaration, &scheme);
     intake_pseudonym(self, scheme, key, words->item_key);
     received->item_key = words->item_key;
+    words->plain_item_key = key;
+    words->plain_record_id = declaration->declaration_id;
     pseudonym_of(self->keys.pseudonym, "declaration", declaration->declaration_id,
                  words->record_id);
     received->mode = declaration->mode;
@@ -181,14 +190,58 @@ static void intake_draft_declaration(struct pipeline *self, const struct declara
     received->record_id = words->record_id;
 }
 
+/* One short disclosure behind the record, its digest into the entry. */
+static void intake_disclose_word(const char *name, const char *value, struct entry *entry,
+                                 struct oversight_draft *draft)
+{
+    uint8_t salt[DISCLOSURE_SALT_BYTES];
+    random_salt(salt, sizeof salt);
+    uint8_t *at = draft->private_tail + draft->private_tail_bytes;
+    size_t framed = disclosure_write(salt, name, value, strlen(value), at,
+                                     sizeof draft->private_tail - draft->private_tail_bytes);
+    must(framed > 0); /* decoding bounded the value; the tail has room for two of the longest */
+    sha256_of(at + DISCLOSURE_FRAME_BYTES, framed - DISCLOSURE_FRAME_BYTES,
+              entry->sd[entry->sd_count++]);
+    draft->private_tail_bytes += (uint32_t)framed;
+}
+
+/* The entry carries digests of salted disclosures; what they stand for rides beside it. The record
+ * is hashed and written from where it was received. */
+static void intake_disclose(struct pipeline *self, const struct arrival *arrival,
+                            const struct intake_words *words, struct entry *entry,
+                            struct oversight_draft *draft)
+{
+    uint8_t salt[DISCLOSURE_SALT_BYTES];
+    random_salt(salt, sizeof salt);
+    size_t head_bytes =
+        disclosure_head(salt, DISCLOSURE_RECORD, arrival->body_bytes, draft->private_head);
+    sha256_reset(self->intake_sha256);
+    sha256_add(self->intake_sha256, draft->private_head + DISCLOSURE_FRAME_BYTES,
+               head_bytes - DISCLOSURE_FRAME_BYTES);
+    sha256_add(self->intake_sha256, arrival->body, arrival->body_bytes);
+    sha256_finish(self->intake_sha256, entry->sd[0]);
+    entry->sd_count = 1;
+    draft->private_head_bytes = (uint32_t)head_bytes;
+    draft->private_bytes = arrival->body;
+    draft->private_count = arrival->body_bytes;
+    draft->private_tail_bytes = 0;
+    memcpy(draft->private_sha256, arrival->digest, HASH_BYTES);
+    intake_disclose_word(DISCLOSURE_ITEM_KEY, words->plain_item_key, entry, draft);
+    if (words->plain_record_id != NULL) {
+        intake_disclose_word(DISCLOSURE_RECORD_ID, words->plain_record_id, entry, draft);
+    }
+}
+
 static void intake_draft(struct pipeline *self, struct arrival *arrival,
-                         const union intake_record *record)
+                         const uint8_t record_key[HASH_BYTES], const union intake_record *record)
 {
     struct entry entry;
     struct intake_words words;
+    struct oversight_draft *draft = &arrival->draft;
+    draft->private_bytes = NULL;
     pipeline_entry(&entry, ENTRY_DECLARATION_RECEIVED);
     if (arrival->refusal != REFUSAL_NONE) {
-        intake_draft_refused(arrival, &entry);
+        intake_draft_refused(arrival, record_key, &entry);
         diag_info(record_refused, "publisher=%s stream=%s sequence=%llu reason=%s field=\"%s\"",
                   arrival->publisher, arrival->stream, (unsigned long long)arrival->sequence,
                   refusal_name(arrival->refusal),
@@ -198,7 +251,6 @@ static void intake_draft(struct pipeline *self, struct arrival *arrival,
         received->publisher = arrival->publisher;
         received->stream = arrival->stream;
         received->sequence = arrival->sequence;
-        memcpy(received->record_sha256, arrival->digest, HASH_BYTES);
         received->record_bytes = arrival->body_bytes;
         if (arrival->kind == RECORD_SCAN) {
             entry.type = ENTRY_SCAN_RECEIVED;
@@ -206,14 +258,11 @@ static void intake_draft(struct pipeline *self, struct arrival *arrival,
         } else {
             intake_draft_declaration(self, &record->declaration, &words, received);
         }
+        intake_disclose(self, arrival, &words, &entry, draft);
     }
-    struct oversight_draft *draft = &arrival->draft;
-    pipeline_draft(&entry, draft);
-    if (arrival->refusal == REFUSAL_NONE) {
-        draft->private_bytes = arrival->body;
-        draft->private_count = arrival->body_bytes;
-        memcpy(draft->private_sha256, arrival->digest, HASH_BYTES);
-    }
+    size_t rest_bytes = entry_encode_rest(&entry, draft->rest, sizeof draft->rest);
+    must(rest_bytes > 0); /* our own entries always fit */
+    draft->rest_bytes = (uint32_t)rest_bytes;
     draft->done = self->done;
     draft->owner = arrival;
 }
@@ -222,10 +271,12 @@ struct err intake_take(struct pipeline *self, struct arrival *arrival)
 {
     struct err err = err_none;
     union intake_record record;
+    uint8_t record_key[HASH_BYTES];
     arena_reset(&self->intake_arena);
     arrival->refusal = REFUSAL_NONE;
     arrival->refusal_where = NULL;
     sha256_of(arrival->body, arrival->body_bytes, arrival->digest);
+    record_key_of(self->keys.pseudonym, arrival->digest, record_key);
     if (arrival->body_bytes > RECORD_BODY_BYTES_MAX) {
         (void)intake_refuse(arrival, REFUSAL_TOO_LARGE, "body");
     } else if (!arrival->has_digest || !hash_equal(arrival->digest, arrival->digest_claimed)) {
@@ -237,15 +288,14 @@ struct err intake_take(struct pipeline *self, struct arrival *arrival)
     } else {
         (void)intake_refuse(arrival, REFUSAL_UNKNOWN_KIND, "kind");
     }
-    if (!err_is(err) && arrival->refusal == REFUSAL_NONE &&
-        !recent_add(self->recent, arrival->digest)) {
+    if (!err_is(err) && arrival->refusal == REFUSAL_NONE && !recent_add(self->recent, record_key)) {
         (void)intake_refuse(arrival, REFUSAL_DUPLICATE, "record");
     }
     if (!err_is(err) && arrival->refusal != REFUSAL_NONE && arrival->refusal != REFUSAL_DUPLICATE) {
-        err = intake_quarantine(self, arrival);
+        err = intake_quarantine(self, arrival, record_key);
     }
     if (!err_is(err)) {
-        intake_draft(self, arrival, &record);
+        intake_draft(self, arrival, record_key, &record);
     }
     return err;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "base/diag.h"
 #include "pipeline_parts.h"
 #include "proto/checkdigit.h"
+#include "proto/disclosure.h"
 
 /* The judge line reads the log behind the committer and puts each entry where it belongs: read
  * model, join table, windows, history. A restart first applies what the read model has not seen
@@ -16,47 +18,60 @@ enum { JUDGE_PAGE = 1024 };
 
 /* What a received record says of itself that its public entry does not. */
 struct judge_record {
-    char key[RECORD_ID_BYTES_MAX + 1];
+    const uint8_t *body; /* NULL: redacted */
+    uint32_t body_bytes;
     const char *lane;
+    char label[RECORD_ID_BYTES_MAX + 1]; /* what the officer may see */
     enum record_kind kind;
+    uint8_t key[HASH_BYTES]; /* record_key_of */
 };
 
-static void judge_copy_key(const char *key, char *out, size_t out_capacity)
+/* A key that speaks of no person is shown as it is, any other by its pseudonym. */
+static void judge_record_label(const struct entry_received *received, enum key_scheme scheme,
+                               const char *key, char out[RECORD_ID_BYTES_MAX + 1])
 {
-    if (!key_normalise(key, out, out_capacity)) {
-        size_t key_bytes = strnlen(key, out_capacity - 1);
-        memcpy(out, key, key_bytes);
-        out[key_bytes] = '\0';
+    if (key_scheme_is_personal(scheme)) {
+        (void)snprintf(out, RECORD_ID_BYTES_MAX + 1, "%s", received->item_key);
+    } else if (!key_normalise(key, out, RECORD_ID_BYTES_MAX + 1)) {
+        (void)snprintf(out, RECORD_ID_BYTES_MAX + 1, "%s", key);
     }
 }
 
 static struct err judge_read_record(struct pipeline *self, const struct entry *entry,
                                     const struct wal_entry *at, struct judge_record *out)
 {
+    const struct entry_received *received = &entry->body.received;
     const char *where;
     enum key_scheme scheme;
-    arena_reset(&self->body_arena);
-    if (at->private_bytes == NULL) {
-        return err_make(ERR_WAL_DAMAGED, "a received entry without its record");
+    *out = (struct judge_record){.kind = entry->type == ENTRY_SCAN_RECEIVED ? RECORD_SCAN
+                                                                            : RECORD_DECLARATION};
+    (void)snprintf(out->label, sizeof out->label, "%s", received->item_key);
+    if (!received_record(entry, at->private_bytes, at->private_count, &out->body,
+                         &out->body_bytes)) {
+        return err_none;
     }
-    if (entry->type == ENTRY_SCAN_RECEIVED) {
+    uint8_t sha256[HASH_BYTES];
+    sha256_of(out->body, out->body_bytes, sha256);
+    record_key_of(self->keys.pseudonym, sha256, out->key);
+    arena_reset(&self->body_arena);
+    if (out->kind == RECORD_SCAN) {
         struct scan scan;
-        if (scan_decode(at->private_bytes, at->private_count, &self->body_arena, &scan, &where) !=
+        if (scan_decode(out->body, out->body_bytes, &self->body_arena, &scan, &where) !=
             REFUSAL_NONE) {
             return err_make(ERR_WAL_DAMAGED, "a received scan that does not decode");
         }
-        out->kind = RECORD_SCAN;
         out->lane = scan.lane;
-        judge_copy_key(scan_join_key(&scan, &scheme), out->key, sizeof out->key);
+        const char *key = scan_join_key(&scan, &scheme);
+        judge_record_label(received, scheme, key, out->label);
     } else {
         struct declaration declaration;
-        if (declaration_decode(at->private_bytes, at->private_count, &self->body_arena,
-                               &declaration, &where) != REFUSAL_NONE) {
+        if (declaration_decode(out->body, out->body_bytes, &self->body_arena, &declaration,
+                               &where) != REFUSAL_NONE) {
             return err_make(ERR_WAL_DAMAGED, "a received declaration that does not decode");
         }
-        out->kind = RECORD_DECLARATION;
         out->lane = declaration.lane;
-        judge_copy_key(declaration_join_key(&declaration, &scheme), out->key, sizeof out->key);
+        const char *key = declaration_join_key(&declaration, &scheme);
+        judge_record_label(received, scheme, key, out->label);
     }
     return err_none;
 }
@@ -70,16 +85,16 @@ static struct err judge_join(struct pipeline *self, const struct entry *entry,
                                .mode = received->mode,
                                .site = received->site,
                                .lane = record->lane,
-                               .key = record->key,
+                               .key = received->item_key,
                                .entry_index = at->entry_index,
-                               .body = at->private_bytes,
-                               .body_bytes = at->private_count,
+                               .body = record->body,
+                               .body_bytes = record->body_bytes,
                                .t_ns = entry->t_ns};
     memcpy(join.entry_id, entry->id, ENTRY_ID_BYTES);
-    memcpy(join.record_sha256, received->record_sha256, HASH_BYTES);
-    if (!self->conf.judge_enabled) {
-        /* Nobody would take the item: the record stays in the log and is joined after a restart
-         * with the judge on. */
+    memcpy(join.record_key, record->key, HASH_BYTES);
+    /* Without a judge nobody would take the item: the record stays in the log and is joined after a
+     * restart with the judge on. What was redacted can never be judged any more. */
+    if (!self->conf.judge_enabled || record->body == NULL) {
         return err_none;
     }
     uint8_t late_item[ITEM_ID_BYTES];
@@ -108,8 +123,8 @@ static struct err judge_apply_received(struct pipeline *self, const struct entry
         return err;
     }
     double late_s = self->policy.modes[entry->body.received.mode].late_s;
-    struct state_hint hint = {.join_key = record.key,
-                              .label = record.key,
+    struct state_hint hint = {.record_key = record.body != NULL ? record.key : NULL,
+                              .label = record.label,
                               .late_since_ns = entry->t_ns - (int64_t)(late_s * (double)NS_PER_S)};
     err = state_apply(self->state, entry, &hint);
     return err_is(err) || !self->live ? err : judge_join(self, entry, at, &record);
@@ -149,8 +164,7 @@ struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision
     return &self->traces[place % JUDGE_TRACES];
 }
 
-/* One entry that the read model names by its index; it lives until the next look-up. */
-static struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
+struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
 {
     bool got = false;
     struct err err = wal_reader_seek(self->lookup, entry_index);
@@ -160,22 +174,29 @@ static struct err judge_look_up(struct pipeline *self, uint64_t entry_index, str
     return err_is(err) || got ? err : err_make(ERR_WAL_DAMAGED, "an entry that was applied");
 }
 
+/* What was redacted teaches nothing. */
 static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry, bool found,
                               int64_t t_ns)
 {
     struct wal_entry at;
+    struct entry entry;
+    const uint8_t *record;
+    uint32_t record_bytes;
     struct err err = judge_look_up(self, declaration_entry, &at);
     if (err_is(err)) {
         return err;
     }
-    if (at.private_bytes == NULL) {
+    arena_reset(&self->body_arena);
+    if (entry_decode(at.bytes, at.bytes_count, &self->body_arena, &entry) != ENTRY_GOOD) {
         return err_make(ERR_WAL_DAMAGED, "declaration of an outcome");
     }
+    bool there =
+        received_record(&entry, at.private_bytes, at.private_count, &record, &record_bytes);
     struct declaration declaration;
     const char *where;
     arena_reset(&self->body_arena);
-    if (declaration_decode(at.private_bytes, at.private_count, &self->body_arena, &declaration,
-                           &where) == REFUSAL_NONE) {
+    if (there && declaration_decode(record, record_bytes, &self->body_arena, &declaration,
+                                    &where) == REFUSAL_NONE) {
         score_history_learn(self->score, &declaration, found, t_ns);
     }
     return err_none;

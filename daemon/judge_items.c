@@ -5,6 +5,7 @@
 #include "base/counter.h"
 #include "base/diag.h"
 #include "pipeline_parts.h"
+#include "proto/checkdigit.h"
 
 /* Rows 6, 7 and 8: what is ready is scored as a batch, decided one by one in the order of
  * readiness, and both results are handed to the log. They come back to the read model through the
@@ -98,19 +99,19 @@ static void judge_reasons(const struct entry_score *score, struct entry_decision
     }
 }
 
-static void judge_label(const struct pipeline *self, const struct join_item *item,
-                        const struct score_input *input, char out[RECORD_ID_BYTES_MAX + 1])
+static void judge_label(const struct join_item *item, const struct score_input *input,
+                        char out[RECORD_ID_BYTES_MAX + 1])
 {
     enum key_scheme scheme = KEY_UNKNOWN;
+    const char *key = item->key;
     if (input->scans_count > 0) {
-        (void)scan_join_key(input->scans[0].scan, &scheme);
+        key = scan_join_key(input->scans[0].scan, &scheme);
     } else if (input->declarations_count > 0) {
-        (void)declaration_join_key(input->declarations[0], &scheme);
+        key = declaration_join_key(input->declarations[0], &scheme);
     }
-    if (key_scheme_is_personal(scheme)) {
-        pseudonym_of(self->keys.pseudonym, key_scheme_text(scheme), item->key, out);
-    } else {
-        (void)snprintf(out, RECORD_ID_BYTES_MAX + 1, "%s", item->key);
+    bool hidden = key_scheme_is_personal(scheme) || scheme == KEY_UNKNOWN;
+    if (hidden || !key_normalise(key, out, RECORD_ID_BYTES_MAX + 1)) {
+        (void)snprintf(out, RECORD_ID_BYTES_MAX + 1, "%s", hidden ? item->key : key);
     }
 }
 
@@ -231,7 +232,7 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
     decide_item(self->decide, &question, &verdict);
 
     char label[RECORD_ID_BYTES_MAX + 1];
-    judge_label(self, item, input, label);
+    judge_label(item, input, label);
     pipeline_entry(&entry, ENTRY_REFERRAL_DECISION);
     entry.has_item = true;
     memcpy(entry.item, item->id, ITEM_ID_BYTES);

@@ -16,7 +16,9 @@
  *   receive_line   1 receive            4 answer
  *   intake_line    2 decode, validate, blob    3 append received
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
- *   archive_line   10 archive, seal */
+ *   archive_line   10 archive, seal
+ *   keeper_line    old segments become packs, what was redacted goes, behind all of them
+ *   witness_line   checkpoints to witnesses, beside the flow */
 
 /* ---- rows 1 and 4 ---- */
 
@@ -146,6 +148,7 @@ static struct err judge_tick(struct pipeline *self)
     if (now_ns < self->next_tick_ns) {
         return err_none;
     }
+    wal_reader_rest(self->lookup); /* a segment that was retired since shall not stay open */
     self->next_tick_ns = now_ns + (int64_t)(self->conf.oversight_tick_s * (double)NS_PER_S);
     struct state_counts counts;
     struct err err = state_counts(self->state, &counts);
@@ -260,6 +263,8 @@ void pipeline_draft(const struct entry *entry, struct oversight_draft *out)
     out->rest_bytes = (uint32_t)rest_bytes;
     out->private_bytes = NULL;
     out->private_count = 0;
+    out->private_head_bytes = 0;
+    out->private_tail_bytes = 0;
 }
 
 struct err pipeline_append(struct pipeline *self, const struct entry *entry, uint64_t *entry_index)
@@ -302,17 +307,51 @@ struct err pipeline_start(struct pipeline *self)
                                     self);
     }
     if (!err_is(err)) {
+        err = pipeline_start_thread(&self->keeper_thread, &self->keeper_started, keeper_line, self);
+    }
+    if (!err_is(err)) {
         err = pipeline_start_thread(&self->receive_thread, &self->receive_started, receive_line,
                                     self);
     }
     return err;
 }
 
+/* The lines have ended: whatever was taken is in the log and log.close can be its last entry. */
+static void pipeline_end_shard(struct pipeline *self)
+{
+    struct command_job *job = self->close_job;
+    const struct wire_command *command = &job->command->command;
+    char actor[PSEUDONYM_BYTES];
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
+    struct err err = oversight_end(self->oversight, actor, command->close_reason,
+                                   clock_year(clock_utc_ns()), &job->answer.entry_index);
+    if (!err_is(err)) {
+        err = witness_line_final(self);
+    }
+    job->answer.done = !err_is(err);
+    job->answer.request_id = command->request_id;
+    job->answer.name = err_name(err.code);
+    job->answer.reason = job->reason;
+    job->answer.json = job->json;
+    if (!err_is(err)) {
+        err = queue_put(self->done, &job->draft); /* pipeline_farewell answers */
+    }
+    if (err_is(err)) {
+        pipeline_fail(self, err);
+    }
+}
+
 struct err pipeline_run(struct pipeline *self, const volatile bool *stop)
 {
-    while (!*stop && !pipeline_failed(self)) {
+    while (!*stop && !pipeline_failed(self) && !atomic_load(&self->close_asked)) {
         struct timespec nap = {.tv_sec = 0, .tv_nsec = 50 * (long)NS_PER_MS};
         (void)nanosleep(&nap, NULL); /* a signal ends it early */
+    }
+    if (atomic_load(&self->close_asked)) {
+        pipeline_stop(self);
+    }
+    if (atomic_load(&self->close_asked) && !pipeline_failed(self)) {
+        pipeline_end_shard(self);
     }
     must(pthread_mutex_lock(&self->failure_lock) == 0);
     struct err err = self->failure;
@@ -344,6 +383,12 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->archive_asks);
     }
     pipeline_join(self->archive_thread, &self->archive_started);
+    atomic_store(&self->stop_keeper, true);
+    if (self->keeper_asks != NULL) {
+        queue_stop(self->keeper_asks);
+    }
+    pipeline_join(self->keeper_thread, &self->keeper_started);
+    witness_line_close(self);
 }
 
 /* After the log is closed: what came back last is answered, then everybody is told. */

@@ -18,7 +18,8 @@ struct pipeline;
  * the threads. why: CONF_WHY_BYTES, says more than the error where more is known. */
 MUST_USE struct err pipeline_open(const struct conf *conf, const struct policy *policy,
                                   struct pipeline **out, char *why);
-/* Waits until *stop is set (by a signal) or a stage failed; returns what failed. */
+/* Waits until *stop is set (by a signal), an operator asked for the shard of the log to be closed
+ * (then it is), or a stage failed; returns what failed. */
 MUST_USE struct err pipeline_run(struct pipeline *self, const volatile bool *stop);
 /* Stops the threads in the order of the flow and closes the stores. Accepts NULL. */
 void pipeline_close(struct pipeline **self);

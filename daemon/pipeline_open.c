@@ -35,67 +35,47 @@ static struct err open_origin(struct pipeline *self)
     return err_none;
 }
 
-/* The origin stays that of the log on disk: a new year does not turn an open log into another one.
- */
-static struct err open_shard(struct pipeline *self, char *public_directory)
-{
-    char parent[PIPELINE_PATH_BYTES];
-    struct err err = open_directory(self, "log", parent);
-    if (err_is(err)) {
-        return err;
-    }
-    char marker[PIPELINE_PATH_BYTES + 16];
-    uint8_t *text = NULL;
-    size_t text_bytes = 0;
-    (void)snprintf(marker, sizeof marker, "%s/origin", parent);
-    if (!err_is(durable_read(marker, NOTE_ORIGIN_BYTES_MAX, &text, &text_bytes))) {
-        text[strcspn((char *)text, "\n")] = '\0';
-        (void)snprintf(self->origin, sizeof self->origin, "%s", (const char *)text);
-        free(text);
-    } else {
-        err = durable_replace(marker, self->origin, strlen(self->origin), 0644);
-    }
-    const char *year = strrchr(self->origin, '/');
-    if (!err_is(err) && (year == NULL || !note_origin_valid(self->origin))) {
-        err = err_make(ERR_CONF_INVALID, "log/origin");
-    }
-    if (!err_is(err)) {
-        int written = snprintf(public_directory, PIPELINE_PATH_BYTES, "%s%s", parent, year);
-        err = written > 0 && written < (int)PIPELINE_PATH_BYTES
-                  ? err_none
-                  : err_make(ERR_CONF_INVALID, "path too long");
-    }
-    return err;
-}
-
 static struct err open_log(struct pipeline *self)
 {
-    char wal[PIPELINE_PATH_BYTES];
-    char public_directory[PIPELINE_PATH_BYTES];
-    struct err err = open_directory(self, "wal", wal);
+    const char *wal = self->wal_directory;
+    const char *log_directory = self->log_directory;
+    struct err err = open_directory(self, "wal", self->wal_directory);
     if (!err_is(err)) {
-        err = open_shard(self, public_directory);
+        err = conf_path(&self->conf, "packs", self->packs_directory, PIPELINE_PATH_BYTES);
+    }
+    self->places =
+        (struct wal_places){self->wal_directory, self->log_directory, self->packs_directory};
+    if (!err_is(err)) {
+        err = open_directory(self, "log", self->log_directory);
     }
     if (err_is(err)) {
         return err;
     }
     struct oversight_conf conf = {
         .wal_directory = wal,
-        .public_directory = public_directory,
+        .log_directory = log_directory,
         .origin = self->origin,
         .key = &self->keys.signing,
+        .next_key = self->keys.has_next ? &self->keys.next : NULL,
+        .rotate_reason = self->keys.rotate_reason,
         .segment_bytes = (uint64_t)self->conf.oversight_segment_mib << 20,
         .queue_entries = (uint32_t)self->conf.oversight_queue,
-        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S)};
+        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S),
+        .publish_grace_ns = (int64_t)(self->conf.oversight_unpublished_s * (double)NS_PER_S)};
     struct oversight_recovery recovery;
     err = oversight_open(&conf, &self->oversight, &recovery);
+    if (!err_is(err) && recovery.key_changed) {
+        keys_change(&self->conf);
+    }
     if (!err_is(err)) {
+        const struct shards *shards = oversight_shards(self->oversight);
+        strcpy(self->origin, shards->list[shards->count - 1].origin);
         diag_info(recovered, "entries=%llu torn_bytes=%llu created=%d",
                   (unsigned long long)recovery.size, (unsigned long long)recovery.torn_bytes,
                   (int)recovery.created);
-        err = wal_reader_open(wal, &self->follow);
+        err = wal_reader_open_store(&self->places, &self->follow);
     }
-    return err_is(err) ? err : wal_reader_open(wal, &self->lookup);
+    return err_is(err) ? err : wal_reader_open_store(&self->places, &self->lookup);
 }
 
 static struct err open_blobs(struct pipeline *self)
@@ -235,7 +215,10 @@ static struct err open_queues(struct pipeline *self)
     if (!err_is(err)) {
         err = queue_open(2 * self->jobs_count, &self->judge_done);
     }
-    return err_is(err) ? err : queue_open(4, &self->archive_asks);
+    if (!err_is(err)) {
+        err = queue_open(4, &self->archive_asks);
+    }
+    return err_is(err) ? err : queue_open(4, &self->keeper_asks);
 }
 
 /* Everything the lines work in, taken now: neither line asks for memory of ours later. */
@@ -262,6 +245,7 @@ static struct err open_memory(struct pipeline *self)
     if (!got) {
         return err_make(ERR_MEMORY, "pipeline_open");
     }
+    self->intake_sha256 = sha256_open();
     uint8_t *at = self->arena_bytes;
     arena_init(&self->intake_arena, at, RECORD_ARENA_BYTES);
     arena_init(&self->body_arena, at + RECORD_ARENA_BYTES, RECORD_ARENA_BYTES);
@@ -443,6 +427,11 @@ static struct err open_judge(struct pipeline *self)
     return err;
 }
 
+static struct err open_witnesses(struct pipeline *self)
+{
+    return self->conf.oversight_witness_policy[0] == '\0' ? err_none : witness_line_open(self);
+}
+
 typedef struct err (*open_step)(struct pipeline *self);
 
 static struct err open_keys(struct pipeline *self)
@@ -452,9 +441,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {
-        open_origin, open_keys,  open_queues, open_memory, open_blobs,   open_log,      open_join,
-        open_state,  open_judge, open_recent, open_ingest, open_console, pipeline_start};
+    static const open_step steps[] = {open_origin,  open_keys,     open_queues,    open_memory,
+                                      open_blobs,   open_log,      open_witnesses, open_join,
+                                      open_state,   open_judge,    open_recent,    open_ingest,
+                                      open_console, pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -500,6 +490,7 @@ static void close_memory(struct pipeline *self)
     free(self->item_arenas);
     free(self->command_jobs);
     free(self->arena_bytes);
+    sha256_close(&self->intake_sha256);
 }
 
 void pipeline_close(struct pipeline **pointer)
@@ -509,7 +500,8 @@ void pipeline_close(struct pipeline **pointer)
         return;
     }
     pipeline_stop(self);
-    console_close(&self->console); /* its health page asks the log */
+    console_close(&self->console); /* its health page asks the log and the witness line */
+    witness_line_free(self);
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
     pipeline_farewell(self);
@@ -527,6 +519,7 @@ void pipeline_close(struct pipeline **pointer)
     queue_free(&self->commands);
     queue_free(&self->judge_done);
     queue_free(&self->archive_asks);
+    queue_free(&self->keeper_asks);
     close_memory(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);

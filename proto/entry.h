@@ -88,7 +88,7 @@ struct entry_received { /* ENTRY_SCAN_RECEIVED and ENTRY_DECLARATION_RECEIVED */
     enum mode mode;
     const char *site;
     const char *lane;
-    uint8_t record_sha256[HASH_BYTES];
+    uint8_t record_sha256[HASH_BYTES]; /* zeros: absent, the record is a disclosure of sd */
     uint64_t record_bytes;
     const char *record_id;
     const char *item_key;
@@ -106,7 +106,7 @@ struct entry_refused {
     uint32_t code;
     const char *name;
     const char *reason;
-    uint8_t record_sha256[HASH_BYTES];
+    uint8_t record_sha256[HASH_BYTES]; /* keyed, see record_key_of */
     uint64_t record_bytes;
     bool quarantined;
 };
@@ -319,6 +319,9 @@ size_t entry_encode_rest(const struct entry *entry, uint8_t *out, size_t out_cap
 size_t entry_encode_stamp(uint64_t n, int64_t t_ns, uint8_t *out, size_t out_capacity);
 enum entry_fault entry_decode(const uint8_t *bytes, size_t bytes_count, struct arena *arena,
                               struct entry *out);
+
+/* The type alone, without decoding the rest; ENTRY_UNKNOWN when it is not to be found. */
+enum entry_type entry_type_peek(const uint8_t *bytes, size_t bytes_count);
 
 /* UUIDv7 (RFC 9562 section 5.7) from a time and ten random bytes: pure. */
 void uuid7_make(int64_t t_ns, const uint8_t random[10], uint8_t out[ENTRY_ID_BYTES]);

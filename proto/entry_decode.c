@@ -23,6 +23,16 @@ static bool digest_read(ProtobufCBinaryData from, uint8_t out[HASH_BYTES])
     return true;
 }
 
+/* Absent is zeros: what is kept as a disclosure has no digest of its own in the log. */
+static bool digest_read_if_any(ProtobufCBinaryData from, uint8_t out[HASH_BYTES])
+{
+    if (from.len == 0) {
+        memset(out, 0, HASH_BYTES);
+        return true;
+    }
+    return digest_read(from, out);
+}
+
 static bool id_read(ProtobufCBinaryData from, uint8_t out[ENTRY_ID_BYTES])
 {
     if (from.len != ENTRY_ID_BYTES) {
@@ -99,7 +109,7 @@ static enum entry_fault received_read(const Triage__Oversight__V1__Received *fro
     if (from->n_images > ENTRY_IMAGES_MAX) {
         return ENTRY_TOO_LONG;
     }
-    if (from->mode >= MODE_COUNT || !digest_read(from->record_sha256, out->record_sha256)) {
+    if (from->mode >= MODE_COUNT || !digest_read_if_any(from->record_sha256, out->record_sha256)) {
         return ENTRY_BODY_MISMATCH;
     }
     out->publisher = from->publisher;

@@ -146,7 +146,9 @@ static bool received_fill(const struct entry_received *from, struct received_slo
     to->mode = (uint32_t)from->mode;
     to->site = schema_text(from->site);
     to->lane = schema_text(from->lane);
-    to->record_sha256 = view_of(from->record_sha256, HASH_BYTES);
+    static const uint8_t none[HASH_BYTES];
+    to->record_sha256 =
+        view_of(from->record_sha256, hash_equal(from->record_sha256, none) ? 0 : HASH_BYTES);
     to->record_bytes = from->record_bytes;
     to->record_id = schema_text(from->record_id);
     to->item_key = schema_text(from->item_key);

@@ -169,6 +169,17 @@ void pseudonym_of(const uint8_t key[HASH_BYTES], const char *field, const char *
     hex_encode(mac, 8, out + 1);
 }
 
+void record_key_of(const uint8_t key[HASH_BYTES], const uint8_t record_sha256[HASH_BYTES],
+                   uint8_t out[HASH_BYTES])
+{
+    static const char field[] = "record";
+    const struct hmac_message message = {.first = field,
+                                         .first_bytes = sizeof field,
+                                         .second = record_sha256,
+                                         .second_bytes = HASH_BYTES};
+    hmac_of(key, HASH_BYTES, &message, out);
+}
+
 bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES])
 {
     return CRYPTO_memcmp(a, b, HASH_BYTES) == 0;

@@ -54,5 +54,9 @@ bool base64_decode(const char *text, size_t text_bytes, uint8_t *out, size_t out
 #define PSEUDONYM_BYTES 18u
 void pseudonym_of(const uint8_t key[HASH_BYTES], const char *field, const char *value,
                   char out[PSEUDONYM_BYTES]);
+/* The same for a whole record, at full length: HMAC-SHA-256(key, "record" || 0x00 || its SHA-256).
+ * Whoever lacks the key cannot try out what the record may have said. */
+void record_key_of(const uint8_t key[HASH_BYTES], const uint8_t record_sha256[HASH_BYTES],
+                   uint8_t out[HASH_BYTES]);
 
 #endif

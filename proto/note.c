@@ -13,12 +13,8 @@
 #define SIGNATURE_MARK_BYTES 4u
 #define KEY_ID_BYTES ((size_t)4)
 #define KEY_ID_DIGITS (2 * KEY_ID_BYTES)
-#define ALGORITHM_ED25519 0x01u
 #define VKEY_KEY_BYTES (1u + SIGN_PUBLIC_BYTES)
 #define ROOT_TEXT_BYTES 44u
-#define SIGNED_BYTES_MAX                                                    \
-    1024u /* what follows the name on a signature line, decoded; ours is 68 \
-           */
 
 const char *note_fault_text(enum note_fault fault)
 {
@@ -70,32 +66,49 @@ static void key_id_write(uint32_t key_id, uint8_t out[KEY_ID_BYTES])
     }
 }
 
-uint32_t note_key_id(const char *name, const uint8_t public_key[SIGN_PUBLIC_BYTES])
+static uint32_t key_id_of(enum note_key_type type, const char *name,
+                          const uint8_t public_key[SIGN_PUBLIC_BYTES])
 {
     uint8_t text[NOTE_ORIGIN_BYTES_MAX + 2 + SIGN_PUBLIC_BYTES];
     size_t name_bytes = strnlen(name, NOTE_ORIGIN_BYTES_MAX);
     memcpy(text, name, name_bytes);
     text[name_bytes] = '\n';
-    text[name_bytes + 1] = ALGORITHM_ED25519;
+    text[name_bytes + 1] = (uint8_t)type;
     memcpy(text + name_bytes + 2, public_key, SIGN_PUBLIC_BYTES);
     uint8_t digest[HASH_BYTES];
     sha256_of(text, name_bytes + 2 + SIGN_PUBLIC_BYTES, digest);
     return key_id_read(digest);
 }
 
+uint32_t note_key_id(const char *name, const uint8_t public_key[SIGN_PUBLIC_BYTES])
+{
+    return key_id_of(NOTE_KEY_LOG, name, public_key);
+}
+
 void note_vkey_make(struct note_vkey *out, const char *name,
                     const uint8_t public_key[SIGN_PUBLIC_BYTES])
+{
+    note_vkey_make_typed(NOTE_KEY_LOG, out, name, public_key);
+}
+
+void note_vkey_make_typed(enum note_key_type type, struct note_vkey *out, const char *name,
+                          const uint8_t public_key[SIGN_PUBLIC_BYTES])
 {
     size_t name_bytes = strnlen(name, NOTE_ORIGIN_BYTES_MAX);
     memset(out, 0, sizeof *out);
     memcpy(out->name, name, name_bytes);
     memcpy(out->public_key, public_key, SIGN_PUBLIC_BYTES);
-    out->key_id = note_key_id(out->name, public_key);
+    out->key_id = key_id_of(type, out->name, public_key);
 }
 
 void note_vkey_encode(const struct note_vkey *vkey, char *out)
 {
-    uint8_t key[VKEY_KEY_BYTES] = {ALGORITHM_ED25519};
+    note_vkey_encode_typed(NOTE_KEY_LOG, vkey, out);
+}
+
+void note_vkey_encode_typed(enum note_key_type type, const struct note_vkey *vkey, char *out)
+{
+    uint8_t key[VKEY_KEY_BYTES] = {(uint8_t)type};
     memcpy(key + 1, vkey->public_key, SIGN_PUBLIC_BYTES);
     char key_text[4 * ((VKEY_KEY_BYTES + 2) / 3) + 1];
     base64_encode(key, sizeof key, key_text);
@@ -104,6 +117,11 @@ void note_vkey_encode(const struct note_vkey *vkey, char *out)
 }
 
 bool note_vkey_decode(const char *text, struct note_vkey *out)
+{
+    return note_vkey_decode_typed(NOTE_KEY_LOG, text, out);
+}
+
+bool note_vkey_decode_typed(enum note_key_type type, const char *text, struct note_vkey *out)
 {
     size_t text_bytes = strnlen(text, NOTE_VKEY_BYTES_MAX);
     const char *plus = memchr(text, '+', text_bytes);
@@ -124,18 +142,30 @@ bool note_vkey_decode(const char *text, struct note_vkey *out)
     if (!hex_decode(id_digits, id, sizeof id) ||
         !base64_decode(id_text + KEY_ID_DIGITS + 1, left - KEY_ID_DIGITS - 1, key, sizeof key,
                        &key_bytes) ||
-        key_bytes != sizeof key || key[0] != ALGORITHM_ED25519) {
+        key_bytes != sizeof key || key[0] != (uint8_t)type) {
         return false;
     }
     char name[NOTE_ORIGIN_BYTES_MAX + 1] = {0};
     memcpy(name, text, (size_t)(plus - text));
     struct note_vkey vkey;
-    note_vkey_make(&vkey, name, key + 1);
+    note_vkey_make_typed(type, &vkey, name, key + 1);
     if (vkey.key_id != key_id_read(id)) {
         return false; /* the name or the key was mistyped */
     }
     *out = vkey;
     return true;
+}
+
+size_t note_signature_write(const char *name, uint32_t key_id, const uint8_t *signature,
+                            size_t signature_bytes, char *out)
+{
+    uint8_t bytes[KEY_ID_BYTES + NOTE_LINE_SIGNATURE_MAX];
+    char text[4 * ((sizeof bytes + 2) / 3) + 1];
+    key_id_write(key_id, bytes);
+    memcpy(bytes + KEY_ID_BYTES, signature, signature_bytes);
+    base64_encode(bytes, KEY_ID_BYTES + signature_bytes, text);
+    int line_bytes = snprintf(out, NOTE_LINE_BYTES_MAX, SIGNATURE_MARK "%s %s\n", name, text);
+    return (size_t)line_bytes;
 }
 
 size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct sign_key *key, char *out)
@@ -144,14 +174,13 @@ size_t checkpoint_sign(const struct checkpoint *checkpoint, const struct sign_ke
     base64_encode(checkpoint->root, HASH_BYTES, root);
     int text_bytes = snprintf(out, NOTE_BYTES_MAX, "%s\n%" PRIu64 "\n%s\n", checkpoint->origin,
                               checkpoint->size, root);
-    uint8_t signed_bytes[KEY_ID_BYTES + SIGN_SIGNATURE_BYTES];
-    key_id_write(note_key_id(checkpoint->origin, key->public_key), signed_bytes);
-    sign_bytes(key, out, (size_t)text_bytes, signed_bytes + KEY_ID_BYTES);
-    char signature[4 * ((sizeof signed_bytes + 2) / 3) + 1];
-    base64_encode(signed_bytes, sizeof signed_bytes, signature);
-    int line_bytes = snprintf(out + text_bytes, NOTE_BYTES_MAX - (size_t)text_bytes,
-                              "\n" SIGNATURE_MARK "%s %s\n", checkpoint->origin, signature);
-    return (size_t)text_bytes + (size_t)line_bytes;
+    uint8_t signature[SIGN_SIGNATURE_BYTES];
+    sign_bytes(key, out, (size_t)text_bytes, signature);
+    out[text_bytes] = '\n';
+    size_t line_bytes =
+        note_signature_write(checkpoint->origin, note_key_id(checkpoint->origin, key->public_key),
+                             signature, sizeof signature, out + text_bytes + 1);
+    return (size_t)text_bytes + 1 + line_bytes;
 }
 
 /* A line without its newline; false when there is no newline left. *at moves behind it. */
@@ -172,17 +201,17 @@ static bool line_next(const char *text, size_t text_bytes, size_t *at, struct li
     return true;
 }
 
-static bool decimal_read(struct line line, uint64_t *out)
+bool note_decimal_read(const char *text, size_t text_bytes, uint64_t *out)
 {
-    if (line.bytes == 0 || line.bytes > 20 || (line.bytes > 1 && line.text[0] == '0')) {
+    if (text_bytes == 0 || text_bytes > 20 || (text_bytes > 1 && text[0] == '0')) {
         return false;
     }
     uint64_t value = 0;
-    for (size_t i = 0; i < line.bytes; i++) {
-        if (line.text[i] < '0' || line.text[i] > '9') {
+    for (size_t i = 0; i < text_bytes; i++) {
+        if (text[i] < '0' || text[i] > '9') {
             return false;
         }
-        uint64_t digit = (uint64_t)(line.text[i] - '0');
+        uint64_t digit = (uint64_t)(text[i] - '0');
         if (value > (UINT64_MAX - digit) / 10) {
             return false;
         }
@@ -203,7 +232,7 @@ static bool text_read(const char *text, size_t text_bytes, struct checkpoint *ou
     size_t root_bytes = 0;
     if (!line_next(text, text_bytes, &at, &origin) || !line_next(text, text_bytes, &at, &size) ||
         !line_next(text, text_bytes, &at, &root) || !name_valid(origin.text, origin.bytes) ||
-        !decimal_read(size, &out->size) || root.bytes != ROOT_TEXT_BYTES ||
+        !note_decimal_read(size.text, size.bytes, &out->size) || root.bytes != ROOT_TEXT_BYTES ||
         !base64_decode(root.text, root.bytes, out->root, HASH_BYTES, &root_bytes) ||
         root_bytes != HASH_BYTES) {
         return false;
@@ -214,16 +243,9 @@ static bool text_read(const char *text, size_t text_bytes, struct checkpoint *ou
     return true;
 }
 
-struct signature {
-    struct line name;
-    uint32_t key_id;
-    uint8_t bytes[SIGNED_BYTES_MAX];
-    size_t bytes_count;
-};
-
 /* "— name base64(key id || signature)". Names of foreign signers may be any bytes but space, plus
  * and controls. */
-static bool signature_read(struct line line, struct signature *out)
+static bool signature_read(struct line line, struct note_signature *out)
 {
     if (line.bytes < SIGNATURE_MARK_BYTES ||
         memcmp(line.text, SIGNATURE_MARK, SIGNATURE_MARK_BYTES) != 0) {
@@ -235,10 +257,13 @@ static bool signature_read(struct line line, struct signature *out)
     if (space == NULL || space == name || memchr(name, '+', (size_t)(space - name)) != NULL) {
         return false;
     }
-    out->name = (struct line){name, (size_t)(space - name)};
+    out->line = line.text;
+    out->line_bytes = line.bytes;
+    out->name = name;
+    out->name_bytes = (size_t)(space - name);
     size_t decoded = 0;
-    uint8_t bytes[SIGNED_BYTES_MAX];
-    if (!base64_decode(space + 1, left - out->name.bytes - 1, bytes, sizeof bytes, &decoded) ||
+    uint8_t bytes[NOTE_SIGNED_BYTES_MAX];
+    if (!base64_decode(space + 1, left - out->name_bytes - 1, bytes, sizeof bytes, &decoded) ||
         decoded <= KEY_ID_BYTES) {
         return false;
     }
@@ -248,37 +273,57 @@ static bool signature_read(struct line line, struct signature *out)
     return true;
 }
 
-static bool is_by(const struct signature *signature, const struct note_vkey *vkey)
+bool note_signature_is_by(const struct note_signature *signature, const struct note_vkey *vkey)
 {
     size_t name_bytes = strlen(vkey->name);
-    return signature->key_id == vkey->key_id && signature->name.bytes == name_bytes &&
-           memcmp(signature->name.text, vkey->name, name_bytes) == 0;
+    return signature->key_id == vkey->key_id && signature->name_bytes == name_bytes &&
+           memcmp(signature->name, vkey->name, name_bytes) == 0;
+}
+
+bool note_signature_next(const char *text, size_t text_bytes, size_t *at,
+                         struct note_signature *out)
+{
+    struct line line;
+    return line_next(text, text_bytes, at, &line) && signature_read(line, out);
+}
+
+bool checkpoint_split(const char *text, size_t text_bytes, struct checkpoint *out,
+                      size_t *signed_bytes, size_t *lines_at)
+{
+    struct line line;
+    size_t text_end = 0;
+    if (text_bytes > NOTE_BYTES_MAX || !text_read(text, text_bytes, out, &text_end)) {
+        return false;
+    }
+    size_t at = text_end;
+    if (!line_next(text, text_bytes, &at, &line) || line.bytes != 0 || at == text_bytes) {
+        return false;
+    }
+    *signed_bytes = text_end;
+    *lines_at = at;
+    return true;
 }
 
 enum note_fault checkpoint_open(const char *text, size_t text_bytes, const struct note_vkey *vkey,
                                 struct checkpoint *out)
 {
+    struct checkpoint checkpoint;
+    size_t signed_bytes = 0;
+    size_t at = 0;
     if (text_bytes > NOTE_BYTES_MAX) {
         return NOTE_TOO_LONG;
     }
-    struct checkpoint checkpoint;
-    size_t signed_bytes = 0;
-    if (!text_read(text, text_bytes, &checkpoint, &signed_bytes)) {
-        return NOTE_MALFORMED;
-    }
-    size_t at = signed_bytes;
-    struct line line;
-    if (!line_next(text, text_bytes, &at, &line) || line.bytes != 0 || at == text_bytes) {
+    if (!checkpoint_split(text, text_bytes, &checkpoint, &signed_bytes, &at)) {
         return NOTE_MALFORMED;
     }
     /* The first line of the key decides; every line must have the form of a signature. */
     enum note_fault verdict = NOTE_NOT_SIGNED;
     while (at < text_bytes) {
-        struct signature signature;
-        if (!line_next(text, text_bytes, &at, &line) || !signature_read(line, &signature)) {
+        struct note_signature signature;
+        if (!note_signature_next(text, text_bytes, &at, &signature)) {
             return NOTE_MALFORMED;
         }
-        if (verdict == NOTE_NOT_SIGNED && is_by(&signature, vkey)) {
+        if (verdict == NOTE_NOT_SIGNED && note_signature_is_by(&signature, vkey)) {
             bool good = signature.bytes_count == SIGN_SIGNATURE_BYTES &&
                         sign_verify(vkey->public_key, text, signed_bytes, signature.bytes);
             verdict = good ? NOTE_GOOD : NOTE_BAD_SIGNATURE;

@@ -3,7 +3,7 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log receipt archive model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
         log) echo 'cat checkpoint publish' ;;
         archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
@@ -23,6 +23,8 @@ _triagectl_options() {
         watch) echo '--key --daemon-key --topic --count' ;;
         'log checkpoint') echo '--qr' ;;
         'archive rebuild') echo '--out' ;;
+        reveal) echo '--entry --names --purpose --out' ;;
+        redact) echo '--entry --names --legal-basis --yes --status' ;;
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')

@@ -25,7 +25,7 @@ struct archive_entry {
     const uint8_t *bytes;
     uint32_t bytes_count;
     const uint8_t
-        *private_bytes; /* encoded Declaration or Scan of a received entry; NULL otherwise */
+        *private_bytes; /* private record of a received entry (proto/disclosure.h), or NULL */
     uint32_t private_count;
 };
 

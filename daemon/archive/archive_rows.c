@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/disclosure.h"
 #include "proto/merkle.h"
 
 /* One function an entry type; each fills rows in the order of archive_schema.c. What stands in the
@@ -232,33 +233,33 @@ static struct err rows_add_declaration(struct archive_rows *self, const struct e
     return err_none;
 }
 
-/* The record that rides beside the entry must be the one whose digest the entry states. */
+/* What rides beside the entry must be what the entry has digests of. A record that was redacted
+ * leaves the columns empty that only it could fill. */
 static struct err rows_add_received(struct archive_rows *self, const struct archive_entry *raw,
                                     const struct entry *entry)
 {
     bool is_scan = entry->type == ENTRY_SCAN_RECEIVED;
-    if (raw->private_bytes == NULL) {
-        return is_scan ? rows_add_scan(self, entry, NULL) : rows_add_declaration(self, entry, NULL);
-    }
-    uint8_t sha256[HASH_BYTES];
-    sha256_of(raw->private_bytes, raw->private_count, sha256);
-    if (!hash_equal(sha256, entry->body.received.record_sha256)) {
+    const uint8_t *record = NULL;
+    uint32_t record_bytes = 0;
+    if (raw->private_bytes != NULL &&
+        received_check(entry, raw->private_bytes, raw->private_count) != RECEIVED_GOOD) {
         return err_make(ERR_ARCHIVE_DIFFERS, "record has another digest than its entry states");
+    }
+    if (!received_record(entry, raw->private_bytes, raw->private_count, &record, &record_bytes)) {
+        return is_scan ? rows_add_scan(self, entry, NULL) : rows_add_declaration(self, entry, NULL);
     }
     struct arena arena;
     const char *where = NULL;
     arena_init(&arena, (uint8_t *)self->arena_memory + ENTRY_ARENA_BYTES, RECORD_ARENA_BYTES);
     if (is_scan) {
         struct scan scan;
-        if (scan_decode(raw->private_bytes, raw->private_count, &arena, &scan, &where) !=
-            REFUSAL_NONE) {
+        if (scan_decode(record, record_bytes, &arena, &scan, &where) != REFUSAL_NONE) {
             return err_make(ERR_ARCHIVE_DIFFERS, "scan record cannot be read");
         }
         return rows_add_scan(self, entry, &scan);
     }
     struct declaration declaration;
-    if (declaration_decode(raw->private_bytes, raw->private_count, &arena, &declaration, &where) !=
-        REFUSAL_NONE) {
+    if (declaration_decode(record, record_bytes, &arena, &declaration, &where) != REFUSAL_NONE) {
         return err_make(ERR_ARCHIVE_DIFFERS, "declaration record cannot be read");
     }
     return rows_add_declaration(self, entry, &declaration);

@@ -44,8 +44,20 @@ CONF_INT(oversight, queue, 16384, 64, 1048576, "entries", 0,
          "entries that may wait for the committer")
 CONF_REAL(oversight, checkpoint_s, 1.0, 0.05, 60.0, "s", 0,
           "longest time between two checkpoints while entries come")
+CONF_REAL(oversight, unpublished_s, 600.0, 0.0, 86400.0, "s", 0,
+          "how long records are taken while checkpoints cannot be written; then the daemon stops")
 CONF_REAL(oversight, tick_s, 60.0, 1.0, 3600.0, "s", 0,
           "time between two time.tick entries: silence must differ from removal")
+CONF_REAL(oversight, keep_days, 7.0, 0.0, 3650.0, "days", 0,
+          "how long a write-ahead log segment is kept that the public log and a pack can replace")
+CONF_TEXT(oversight, witness_policy, "", 0,
+          "quorum file (C2SP tlog-policy): witnesses, addresses, how many must sign; empty: none")
+CONF_REAL(oversight, witness_s, 10.0, 0.05, 3600.0, "s", 0,
+          "time between two submissions of checkpoints to witnesses")
+CONF_REAL(oversight, witness_timeout_s, 5.0, 0.1, 60.0, "s", 0,
+          "how long a witness may take to answer; a start waits for it once")
+CONF_REAL(oversight, witness_receipt_s, 3600.0, 1.0, 86400.0, "s", 0,
+          "shortest time between two witness.receipt entries of one witness")
 
 CONF_INT(join, items, 65536, 64, 4194304, "items", 0, "items that may be held for data")
 CONF_INT(join, held_mib, 256, 1, 65536, "MiB", 0, "record bodies that may be held")

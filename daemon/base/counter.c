@@ -57,14 +57,19 @@ uint64_t counter_value(enum counter counter)
 
 void stage_took(enum stage stage, int64_t ns)
 {
+    stage_took_many(stage, ns, 1);
+}
+
+void stage_took_many(enum stage stage, int64_t ns, uint32_t count)
+{
     must(stage >= 0 && stage < STAGE_COUNT);
     uint64_t took_ns = ns > 0 ? (uint64_t)ns : 0;
     int bucket = 0;
     while (bucket < STAGE_BUCKETS && took_ns > UINT64_C(1) << (STAGE_FIRST_SHIFT + bucket)) {
         bucket++;
     }
-    atomic_fetch_add_explicit(&stage_buckets[stage][bucket], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&stage_sums_ns[stage], took_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stage_buckets[stage][bucket], count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&stage_sums_ns[stage], took_ns * count, memory_order_relaxed);
 }
 
 uint64_t stage_count(enum stage stage)

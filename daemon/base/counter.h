@@ -32,6 +32,8 @@ void counter_set(enum counter counter, uint64_t value);
 uint64_t counter_value(enum counter counter);
 /* One passage through a stage. Buckets are powers of two from 16 us to 134 s. */
 void stage_took(enum stage stage, int64_t ns);
+/* count things that took as long as this one. */
+void stage_took_many(enum stage stage, int64_t ns, uint32_t count);
 uint64_t stage_count(enum stage stage);
 /* Upper edge of the bucket that holds this share (0..1) of all passages, in ns; 0 when none. */
 int64_t stage_quantile_ns(enum stage stage, double share);

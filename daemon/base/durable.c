@@ -54,9 +54,33 @@ struct err durable_sync_parent(const char *path)
     return err_is(err) ? err : durable_sync_directory(parent);
 }
 
+/* The name of a directory that is there already. The process that made it was perhaps killed before
+ * it could sync that name; so it is synced before any name below it can be seen, and whoever finds
+ * a directory knows that the names of those above it are on the disk. A directory in which this
+ * process may not even look holds no name that it made. */
+static struct err durable_sync_found(const char *found)
+{
+    struct err err = found[0] == '\0' ? err_none : durable_sync_parent(found);
+    return err.os_errno == EACCES || err.os_errno == EPERM ? err_none : err;
+}
+
+/* Make one directory below `found`, which may be empty. */
+static struct err durable_make(const char *part, const char *found, mode_t mode)
+{
+    struct err err = durable_sync_found(found);
+    if (err_is(err)) {
+        return err;
+    }
+    if (mkdir(part, mode) != 0 && errno != EEXIST) {
+        return err_os(ERR_IO, "make directory");
+    }
+    return durable_sync_parent(part);
+}
+
 struct err durable_directory(const char *path, mode_t mode)
 {
     char part[DURABLE_PATH_BYTES];
+    char found[DURABLE_PATH_BYTES] = ""; /* the deepest that is there already */
     size_t path_bytes = strlen(path);
     if (path_bytes == 0 || path_bytes >= sizeof part) {
         return err_make(ERR_ARGUMENT, "path length");
@@ -68,17 +92,20 @@ struct err durable_directory(const char *path, mode_t mode)
         }
         char kept = part[i];
         part[i] = '\0';
-        if (mkdir(part, mode) == 0) {
-            struct err err = durable_sync_parent(part);
+        if (access(part, F_OK) == 0) {
+            strcpy(found, part);
+        } else if (errno != ENOENT) {
+            return err_os(ERR_IO, "look for directory");
+        } else {
+            struct err err = durable_make(part, found, mode);
             if (err_is(err)) {
                 return err;
             }
-        } else if (errno != EEXIST) {
-            return err_os(ERR_IO, "make directory");
+            found[0] = '\0';
         }
         part[i] = kept;
     }
-    return err_none;
+    return durable_sync_found(found);
 }
 
 struct err durable_write_at(int fd, const void *bytes, size_t bytes_count, uint64_t offset)
@@ -175,7 +202,8 @@ struct err durable_create(const char *path, const void *bytes, size_t bytes_coun
     *differs = false;
     if (access(path, F_OK) == 0) {
         *differs = !durable_holds(path, bytes, bytes_count);
-        return err_none;
+        /* Its bytes were synced before it had this name; the name perhaps was not. */
+        return *differs ? err_none : durable_sync_parent(path);
     }
     if (errno != ENOENT) { /* perhaps it is there: then it must not be replaced unread */
         return err_os(ERR_IO, "look for file");
@@ -210,9 +238,33 @@ struct err durable_remove(const char *path)
     return durable_sync_parent(path);
 }
 
+struct err durable_wipe(const char *path)
+{
+    static const uint8_t zeros[4096];
+    struct stat status;
+    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? err_none : err_os(ERR_IO, "open file to wipe");
+    }
+    struct err err = fstat(fd, &status) == 0 ? err_none : err_os(ERR_IO, "stat file");
+    for (off_t at = 0; !err_is(err) && at < status.st_size; at += (off_t)sizeof zeros) {
+        off_t left = status.st_size - at;
+        size_t run = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
+        err = durable_write_at(fd, zeros, run, (uint64_t)at);
+    }
+    if (!err_is(err) && fsync(fd) != 0) {
+        err = err_os(ERR_IO, "sync file");
+    }
+    if (close(fd) != 0 && !err_is(err)) {
+        err = err_os(ERR_IO, "close file");
+    }
+    return err_is(err) ? err : durable_remove(path);
+}
+
 struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_t *out_bytes)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK a pipe in the place of a file would stop us here, for ever. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return err_os(ERR_IO, "open file");
     }

@@ -19,7 +19,8 @@
 #define DURABLE_BLOCK_BYTES 4096u
 #define DURABLE_PATH_BYTES 512u
 
-/* Make a directory and its parents; each new name is synced into its parent. Existing is fine. */
+/* Make a directory and its parents; each new name is synced into its parent. Existing is fine: then
+ * its name is synced, because who made it may have been killed before that. */
 MUST_USE struct err durable_directory(const char *path, mode_t mode);
 MUST_USE struct err durable_sync_directory(const char *path);
 MUST_USE struct err durable_sync_parent(const char *path);
@@ -27,7 +28,8 @@ MUST_USE struct err durable_sync_parent(const char *path);
  * there; readers see the old or the new bytes, never a mixture. */
 MUST_USE struct err durable_replace(const char *path, const void *bytes, size_t bytes_count,
                                     mode_t mode);
-/* The same, but a file that is already there must hold these very bytes: *differs tells when it
+/* The same, but a file that is already there (then only its name is synced) must hold these very
+ * bytes: *differs tells when it
  * does not (then nothing is written and the error is NONE). For files that never change. */
 MUST_USE struct err durable_create(const char *path, const void *bytes, size_t bytes_count,
                                    mode_t mode, bool *differs);
@@ -35,6 +37,10 @@ MUST_USE struct err durable_create(const char *path, const void *bytes, size_t b
 MUST_USE struct err durable_rename(const char *from, const char *to);
 /* Remove and sync the directory; a file that is not there is fine. */
 MUST_USE struct err durable_remove(const char *path);
+/* Overwrite with zeros, sync, remove: for secrets. What a file system or a disk wrote elsewhere
+ * before (copy on write, wear levelling, snapshots, backups) is out of reach. A file that is not
+ * there is fine. */
+MUST_USE struct err durable_wipe(const char *path);
 /* Read a whole file of at most bytes_max bytes; the caller frees *out. One zero byte is added
  * behind the bytes. */
 MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **out,

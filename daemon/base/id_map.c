@@ -69,10 +69,10 @@ bool id_map_find(const struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], u
     return true;
 }
 
-static struct err id_map_grow(struct id_map *self)
+static struct err id_map_grow(struct id_map *self, uint64_t slots_count)
 {
     struct id_map grown = *self;
-    grown.slots_count = self->slots_count == 0 ? ID_MAP_SLOTS_FIRST : self->slots_count * 2;
+    grown.slots_count = slots_count;
     grown.slots = calloc((size_t)grown.slots_count, sizeof *grown.slots);
     if (grown.slots == NULL) {
         return err_make(ERR_MEMORY, "id_map_grow");
@@ -87,12 +87,22 @@ static struct err id_map_grow(struct id_map *self)
     return err_none;
 }
 
+struct err id_map_reserve(struct id_map *self, uint64_t count)
+{
+    uint64_t slots_count = ID_MAP_SLOTS_FIRST;
+    while (slots_count / 2 < count && slots_count < (uint64_t)1 << 62) {
+        slots_count *= 2;
+    }
+    return slots_count > self->slots_count ? id_map_grow(self, slots_count) : err_none;
+}
+
 struct err id_map_add(struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], uint64_t value,
                       bool *added)
 {
     must(value < UINT64_MAX);
     if (self->count >= self->slots_count / 2) {
-        struct err err = id_map_grow(self);
+        struct err err =
+            id_map_grow(self, self->slots_count == 0 ? ID_MAP_SLOTS_FIRST : self->slots_count * 2);
         if (err_is(err)) {
             return err;
         }

@@ -25,6 +25,8 @@ struct id_map {
 
 void id_map_init(struct id_map *self);
 void id_map_fini(struct id_map *self);
+/* Room for so many ids at once, instead of growing to it. MEMORY. */
+MUST_USE struct err id_map_reserve(struct id_map *self, uint64_t count);
 /* *value is written only when the id is in the map. */
 bool id_map_find(const struct id_map *self, const uint8_t id[ID_MAP_ID_BYTES], uint64_t *value);
 /* *added is false, and nothing changes, when the id is there already. MEMORY. */

@@ -88,15 +88,19 @@ void queue_free(struct queue **self)
     *self = NULL;
 }
 
-static void queue_push(struct queue *self, void *thing)
+static void queue_push(struct queue *self, void *const *things, uint32_t count)
 {
-    must(self->count < self->capacity);
-    self->ring[(self->first + self->count) % self->capacity] = thing;
-    self->count++;
-    if (self->fd >= 0 && self->count == 1) { /* one write an empty-to-full turn, not one a thing */
+    must(count > 0 && count <= self->capacity - self->count);
+    bool was_empty = self->count == 0;
+    for (uint32_t i = 0; i < count; i++) {
+        self->ring[(self->first + self->count + i) % self->capacity] = things[i];
+    }
+    self->count += count;
+    if (self->fd >= 0 && was_empty) { /* one write an empty-to-full turn, not one a thing */
         must(eventfd_write(self->fd, 1) == 0);
     }
-    must(pthread_cond_signal(&self->has_things) == 0);
+    must((count > 1 ? pthread_cond_broadcast(&self->has_things)
+                    : pthread_cond_signal(&self->has_things)) == 0);
 }
 
 struct err queue_put(struct queue *self, void *thing)
@@ -109,7 +113,22 @@ struct err queue_put(struct queue *self, void *thing)
     if (self->stopped) {
         err = err_make(ERR_CLOSED, "queue_put");
     } else {
-        queue_push(self, thing);
+        queue_push(self, &thing, 1);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}
+
+struct err queue_try_put_many(struct queue *self, void *const *things, uint32_t count)
+{
+    struct err err = err_none;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    if (self->stopped) {
+        err = err_make(ERR_CLOSED, "queue_try_put");
+    } else if (self->capacity - self->count < count) {
+        err = err_make(ERR_QUEUE_FULL, "queue_try_put");
+    } else {
+        queue_push(self, things, count);
     }
     must(pthread_mutex_unlock(&self->lock) == 0);
     return err;
@@ -117,17 +136,7 @@ struct err queue_put(struct queue *self, void *thing)
 
 struct err queue_try_put(struct queue *self, void *thing)
 {
-    struct err err = err_none;
-    must(pthread_mutex_lock(&self->lock) == 0);
-    if (self->stopped) {
-        err = err_make(ERR_CLOSED, "queue_try_put");
-    } else if (self->count == self->capacity) {
-        err = err_make(ERR_QUEUE_FULL, "queue_try_put");
-    } else {
-        queue_push(self, thing);
-    }
-    must(pthread_mutex_unlock(&self->lock) == 0);
-    return err;
+    return queue_try_put_many(self, &thing, 1);
 }
 
 /* Waits until there is something, the queue stops or the deadline passes; the lock is held. */

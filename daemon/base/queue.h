@@ -25,6 +25,8 @@ void queue_free(struct queue **self);
 MUST_USE struct err queue_put(struct queue *self, void *thing);
 /* ERR_QUEUE_FULL at once when there is no room. */
 MUST_USE struct err queue_try_put(struct queue *self, void *thing);
+/* All of them, one behind the other, or ERR_QUEUE_FULL at once when there is no room for all. */
+MUST_USE struct err queue_try_put_many(struct queue *self, void *const *things, uint32_t count);
 /* Waits up to timeout_ns (negative: for ever; 0: not at all) for one, then takes up to out_capacity
  * without waiting more. Returns how many; 0 on timeout, or when stopped and empty. */
 uint32_t queue_take(struct queue *self, void **out, uint32_t out_capacity, int64_t timeout_ns);

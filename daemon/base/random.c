@@ -2,15 +2,17 @@
 #include "base/random.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "proto/entry.h"
 
-/* Ids are made once an entry, so a small pool a thread saves a system call for most of them. */
+/* Ids and salts are made once an entry or more, so a small pool a thread saves a system call for
+ * most of them. */
 
-enum { RANDOM_POOL_BYTES = 480 };
+enum { RANDOM_POOL_BYTES = 480, RANDOM_SALT_POOL_BYTES = 4096, RANDOM_SALT_BYTES_MAX = 64 };
 
 static void random_fill(void *out, size_t out_bytes)
 {
@@ -29,6 +31,20 @@ static void random_fill(void *out, size_t out_bytes)
 void random_bytes(void *out, size_t out_bytes)
 {
     random_fill(out, out_bytes);
+}
+
+void random_salt(void *out, size_t out_bytes)
+{
+    static _Thread_local uint8_t pool[RANDOM_SALT_POOL_BYTES];
+    static _Thread_local size_t pool_left;
+    must(out_bytes <= RANDOM_SALT_BYTES_MAX);
+    if (pool_left < out_bytes) {
+        random_fill(pool, sizeof pool);
+        pool_left = sizeof pool;
+    }
+    pool_left -= out_bytes;
+    memcpy(out, pool + pool_left, out_bytes);
+    explicit_bzero(pool + pool_left, out_bytes);
 }
 
 void random_uuid7(uint8_t out[16])

@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 void random_bytes(void *out, size_t out_bytes);
+/* At most 64 bytes out of a pool of the calling thread: for salts, which are made by the thousand.
+ * What was handed out is wiped from the pool. */
+void random_salt(void *out, size_t out_bytes);
 /* A new UUIDv7 from the clock and getrandom. */
 void random_uuid7(uint8_t out[16]);
 

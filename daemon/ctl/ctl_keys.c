@@ -19,7 +19,8 @@
 /* The key directory:
  *   daemon.key, daemon.key.pub   CURVE pair of the daemon; publishers need the public half
  *   signing.seed                 64 hex digits: the Ed25519 seed that signs checkpoints
- *   pseudonym.key                64 hex digits: the key of pseudonyms; destroyed, they speak of
+ *   signing.next                 the seed that the daemon goes on to at its next start, and a line:
+ * why pseudonym.key                64 hex digits: the key of pseudonyms; destroyed, they speak of
  * nobody publishers/NAME.pub          allow-list of publishers, subscribers/NAME.pub the one of the
  * verdict feed private/NAME.key             pairs made here, to be carried to the publisher's
  * machine Nothing that is already there is ever written over: a lost signing seed is a new log. */
@@ -28,6 +29,7 @@ struct keys_options {
     const char *directory; /* NULL: store's */
     const char *name;
     const char *public_file; /* a key made elsewhere, to be allowed */
+    const char *reason;
     bool takes_name;
 };
 
@@ -40,6 +42,9 @@ static error_t parse_keys(int key, char *text, struct argp_state *state)
         return 0;
     case 'p':
         options->public_file = text;
+        return 0;
+    case 'r':
+        options->reason = text;
         return 0;
     case ARGP_KEY_ARG:
         if (options->name != NULL) {
@@ -76,8 +81,31 @@ static bool key_path(const char *directory, const char *name, const char *ending
     return true;
 }
 
-/* 32 random bytes as hexadecimal; the memory is wiped. Leaves a file that is there alone and says
- * so. */
+#define REASON_BYTES_MAX 128u
+
+/* 32 random bytes as hexadecimal, and `second` as a line behind them; the memory is wiped. */
+static bool write_secret(const char *path, const char *second)
+{
+    uint8_t secret[HASH_BYTES];
+    char digits[HASH_HEX_BYTES];
+    char text[HASH_HEX_BYTES + REASON_BYTES_MAX + 2];
+    random_bytes(secret, sizeof secret);
+    hex_encode(secret, sizeof secret, digits);
+    int bytes = snprintf(text, sizeof text, "%s\n%s%s", digits, second == NULL ? "" : second,
+                         second == NULL ? "" : "\n");
+    struct err err = durable_replace(path, text, (size_t)bytes, 0600);
+    explicit_bzero(secret, sizeof secret);
+    explicit_bzero(digits, sizeof digits);
+    explicit_bzero(text, sizeof text);
+    if (err_is(err)) {
+        ctl_fail(path, err);
+        return false;
+    }
+    printf("%s made\n", path);
+    return true;
+}
+
+/* Leaves a file that is there alone and says so. */
 static bool make_secret(const char *directory, const char *name)
 {
     char path[DURABLE_PATH_BYTES];
@@ -88,20 +116,7 @@ static bool make_secret(const char *directory, const char *name)
         printf("%s is there already; kept\n", path);
         return true;
     }
-    uint8_t secret[HASH_BYTES];
-    char text[HASH_HEX_BYTES + 1];
-    random_bytes(secret, sizeof secret);
-    hex_encode(secret, sizeof secret, text);
-    text[HASH_HEX_BYTES - 1] = '\n';
-    struct err err = durable_replace(path, text, HASH_HEX_BYTES, 0600);
-    explicit_bzero(secret, sizeof secret);
-    explicit_bzero(text, sizeof text);
-    if (err_is(err)) {
-        ctl_fail(path, err);
-        return false;
-    }
-    printf("%s made\n", path);
-    return true;
+    return write_secret(path, NULL);
 }
 
 static bool make_pair(const char *path)
@@ -158,6 +173,61 @@ int ctl_keys_init(struct ctl *ctl, int argc, char **argv)
                 key_path(directory, "daemon.key", "", path) && make_pair(path) &&
                 make_secret(directory, "signing.seed") && make_secret(directory, "pseudonym.key");
     return made ? CTL_GOOD : CTL_REFUSED;
+}
+
+static bool reason_is_valid(const char *reason)
+{
+    size_t bytes = strlen(reason);
+    for (size_t i = 0; i < bytes; i++) {
+        if ((unsigned char)reason[i] < ' ' || reason[i] == 0x7f) {
+            return false;
+        }
+    }
+    return bytes >= 1 && bytes <= REASON_BYTES_MAX;
+}
+
+int ctl_keys_rotate(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        {"reason", 'r', "TEXT", 0, "why, for the key.rotate entry (default: rotation)", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {
+        options_table,
+        parse_keys,
+        "[DIR]",
+        "Make the seed of a new signing key beside the old one (signing.next). At its next start "
+        "the"
+        " daemon tells of it in the log, has one checkpoint signed by both keys, signs with the new"
+        " one from then on, and destroys the old seed.",
+        NULL,
+        NULL,
+        NULL};
+    struct keys_options options = {.reason = "rotation"};
+    char directory[DURABLE_PATH_BYTES];
+    char seed[DURABLE_PATH_BYTES];
+    char next[DURABLE_PATH_BYTES];
+    ctl_parse(ctl, &own, &options, argc, argv);
+    if (!reason_is_valid(options.reason)) {
+        ctl_refuse("a reason is one line of 1 to %u bytes", REASON_BYTES_MAX);
+        return CTL_USAGE;
+    }
+    if (!keys_directory(ctl, options.name, directory) ||
+        !key_path(directory, "signing.seed", "", seed) ||
+        !key_path(directory, "signing.next", "", next)) {
+        return CTL_REFUSED;
+    }
+    if (access(seed, F_OK) != 0) {
+        return ctl_refuse("%s: there is no key yet that could be rotated", seed);
+    }
+    if (access(next, F_OK) == 0) {
+        return ctl_refuse("%s is there already: the daemon goes on to it at its next start", next);
+    }
+    if (!write_secret(next, options.reason)) {
+        return CTL_REFUSED;
+    }
+    puts("The daemon goes on to it at its next start (systemctl restart triaged).");
+    return CTL_GOOD;
 }
 
 /* Names become file names and stand in every entry: what the wire allows, and nothing that a path
@@ -307,6 +377,12 @@ static bool list_keys(const char *directory, json_t *array)
             return false;
         }
         add_key(array, own[i].role, own[i].file, path);
+    }
+    if (!key_path(directory, "signing.next", "", path)) {
+        return false;
+    }
+    if (access(path, F_OK) == 0) {
+        add_key(array, "secret", "signing.next", path);
     }
     if (!key_path(directory, "publishers", "", path)) {
         return false;

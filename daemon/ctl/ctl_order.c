@@ -15,6 +15,8 @@
 /* Three tries of five seconds: a daemon that seals an archive or waits for its disk answers late,
  * one that is down never. */
 static const struct client_patience patience = {.timeout_ms = 5000, .attempts = 3};
+/* Closing waits for everything that was received, and for an archive file that is being built. */
+static const struct client_patience long_patience = {.timeout_ms = 180000, .attempts = 1};
 static const struct client_patience short_patience = {.timeout_ms = 3000, .attempts = 1};
 
 static uint8_t arena_bytes[CLIENT_ARENA_BYTES];
@@ -90,16 +92,25 @@ int ctl_order_quietly(struct ctl *ctl, struct wire_command *command)
     return answer.done ? CTL_GOOD : refuse(ctl, &answer);
 }
 
-int ctl_order(struct ctl *ctl, struct wire_command *command)
+bool ctl_order_answer_briefly(struct ctl *ctl, struct wire_command *command,
+                              struct wire_answer *answer)
 {
-    uint64_t entry_index = 0;
-    return ctl_order_entry(ctl, command, &entry_index);
+    return ask(ctl, command, short_patience, answer);
 }
 
-int ctl_order_entry(struct ctl *ctl, struct wire_command *command, uint64_t *entry_index)
+int ctl_order_answer(struct ctl *ctl, struct wire_command *command, struct wire_answer *answer)
+{
+    if (!ask(ctl, command, patience, answer)) {
+        return CTL_REFUSED;
+    }
+    return answer->done ? CTL_GOOD : refuse(ctl, answer);
+}
+
+static int order_patiently(struct ctl *ctl, struct wire_command *command,
+                           struct client_patience how, uint64_t *entry_index)
 {
     struct wire_answer answer;
-    if (!ask(ctl, command, patience, &answer)) {
+    if (!ask(ctl, command, how, &answer)) {
         return CTL_REFUSED;
     }
     if (!answer.done) {
@@ -115,6 +126,17 @@ int ctl_order_entry(struct ctl *ctl, struct wire_command *command, uint64_t *ent
         printf("Done, entry %" PRIu64 ".\n", answer.entry_index);
     }
     return CTL_GOOD;
+}
+
+int ctl_order_entry(struct ctl *ctl, struct wire_command *command, uint64_t *entry_index)
+{
+    return order_patiently(ctl, command, patience, entry_index);
+}
+
+int ctl_order(struct ctl *ctl, struct wire_command *command)
+{
+    uint64_t entry_index = 0;
+    return order_patiently(ctl, command, patience, &entry_index);
 }
 
 /* Nested objects become "outer.inner". */
@@ -196,4 +218,46 @@ int ctl_archive_seal(struct ctl *ctl, int argc, char **argv)
         ctl, "Have an archive file of everything not yet sealed built and sealed now.", argc, argv);
     struct wire_command command = {.order = ORDER_ARCHIVE};
     return ctl_order(ctl, &command);
+}
+
+static error_t parse_close(int key, char *text, struct argp_state *state)
+{
+    const char **reason = state->input;
+    switch (key) {
+    case 'r':
+        *reason = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        if (*reason == NULL || **reason == '\0') {
+            argp_error(state, "--reason TEXT is needed: it stands in the log for ever");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int ctl_log_close(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        {"reason", 'r', "TEXT", 0, "why, for the log.close entry", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {
+        options_table,
+        parse_close,
+        "",
+        "Close the shard of the log that is open: log.close becomes its last entry, its final"
+        " checkpoint is published, and the daemon stops. Its next start opens a new shard.",
+        NULL,
+        NULL,
+        NULL};
+    const char *reason = NULL;
+    ctl_parse(ctl, &own, &reason, argc, argv);
+    struct wire_command command = {.order = ORDER_CLOSE, .close_reason = reason};
+    uint64_t entry_index = 0;
+    return order_patiently(ctl, &command, long_patience, &entry_index);
 }

@@ -15,6 +15,7 @@
 #include "ctl/rows.h"
 #include "ctl/sheet.h"
 #include "picture/picture.h"
+#include "proto/disclosure.h"
 #include "proto/record.h"
 #include "score/appearance.h"
 #include "score/score.h"
@@ -65,18 +66,32 @@ static bool choose_image(const json_t *item, struct chosen *chosen)
     return hex_decode(member_text(image, "sha256"), chosen->sha256, HASH_BYTES);
 }
 
-/* The scan as its publisher sent it: calibration levels are in no entry. The memory behind *scan is
- * the arena's. */
+static bool read_record(const struct log_bytes *bytes, struct arena *arena, const uint8_t **record,
+                        uint32_t *record_bytes)
+{
+    struct entry *entry = arena_take(arena, sizeof *entry);
+    bool good =
+        entry != NULL &&
+        entry_decode(bytes->bytes, bytes->bytes_count, arena, entry) == ENTRY_GOOD &&
+        received_record(entry, bytes->private_bytes, bytes->private_count, record, record_bytes);
+    arena_reset(arena); /* the record lies in the log's bytes */
+    return good;
+}
+
+/* The scan as its publisher sent it: calibration levels and pitch are in no entry. Only these are
+ * used and shown; the keys of the record go nowhere. The memory behind *scan is the arena's. */
 static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena, struct scan *scan)
 {
     char wal[DURABLE_PATH_BYTES];
     struct log_source *source = NULL;
     struct log_bytes bytes;
+    const uint8_t *record = NULL;
+    uint32_t record_bytes = 0;
     bool got = false;
     if (!ctl_path(ctl, "wal", wal)) {
         return false;
     }
-    struct err err = log_source_open_wal(wal, &source);
+    struct err err = log_source_open_store(ctl->conf.store_directory, &source);
     if (!err_is(err)) {
         err = log_source_seek(source, entry_index);
     }
@@ -86,12 +101,11 @@ static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena
     bool read = false;
     if (err_is(err)) {
         ctl_fail(wal, err);
-    } else if (!got || bytes.private_bytes == NULL) {
-        ctl_refuse("entry %" PRIu64 " has no private record in %s", entry_index, wal);
+    } else if (!got || !read_record(&bytes, arena, &record, &record_bytes)) {
+        ctl_refuse("the record of entry %" PRIu64 " is not kept any more", entry_index);
     } else {
         const char *where = "";
-        enum refusal refusal =
-            scan_decode(bytes.private_bytes, bytes.private_count, arena, scan, &where);
+        enum refusal refusal = scan_decode(record, record_bytes, arena, scan, &where);
         read = refusal == REFUSAL_NONE;
         if (!read) {
             ctl_refuse("record of entry %" PRIu64 ": %s (%s)", entry_index,

@@ -2,7 +2,7 @@
 #ifndef CTL_LOG_SOURCE_H
 #define CTL_LOG_SOURCE_H
 
-/* Log source: entries one after another, out of the private write-ahead log or out of a copy of the
+/* Log source: entries one after another, out of a store's private files or out of a copy of the
  * public tile tree (bundles below a checkpoint). Nothing is verified here beyond what the reader of
  * the log checks: triage-verify does that. One thread; blocks on the disk. */
 
@@ -13,8 +13,9 @@
 
 struct log_source;
 
-/* At most one of both is given. Errors: IO, WAL_DAMAGED, NOT_FOUND (no checkpoint), MEMORY. */
-MUST_USE struct err log_source_open_wal(const char *wal_directory, struct log_source **out);
+/* Of a store: its write-ahead log, and what was retired from it. Errors: IO, WAL_DAMAGED, NOT_FOUND
+ * (no checkpoint), MEMORY; the same for the other one. */
+MUST_USE struct err log_source_open_store(const char *directory, struct log_source **out);
 MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
 void log_source_close(struct log_source **self);
 /* The next entry will be this index; NOT_FOUND beyond the end. */

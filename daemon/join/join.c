@@ -78,9 +78,9 @@ static uint64_t join_hash(enum mode mode, const char *site, const char *key)
 }
 
 void join_item_id(enum mode mode, const char *site, const char *key,
-                  const uint8_t record_sha256[HASH_BYTES], uint8_t out[ITEM_ID_BYTES])
+                  const uint8_t record_key[HASH_BYTES], uint8_t out[ITEM_ID_BYTES])
 {
-    static const char head[] = "triaged item v1\n";
+    static const char head[] = "triaged item v2\n";
     struct sha256 *sha = sha256_open();
     uint8_t digest[HASH_BYTES];
     sha256_add(sha, head, sizeof head - 1);
@@ -89,7 +89,7 @@ void join_item_id(enum mode mode, const char *site, const char *key,
         sha256_add(sha, words[i], strlen(words[i]));
         sha256_add(sha, "\n", 1);
     }
-    sha256_add(sha, record_sha256, HASH_BYTES);
+    sha256_add(sha, record_key, HASH_BYTES);
     sha256_finish(sha, digest);
     sha256_close(&sha);
     memcpy(out, digest, ITEM_ID_BYTES);
@@ -278,7 +278,7 @@ static int32_t join_new(struct join *self, uint64_t key_hash, const struct join_
     item->first_ns = record->t_ns;
     item->deadline_ns =
         record->t_ns + (int64_t)(self->modes[record->mode].hold_s * (double)NS_PER_S);
-    join_item_id(record->mode, record->site, record->key, record->record_sha256, item->id);
+    join_item_id(record->mode, record->site, record->key, record->record_key, item->id);
     line_append(self, &self->held[record->mode], index);
     self->held_count++;
     return index;

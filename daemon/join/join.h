@@ -4,12 +4,13 @@
 
 /* Join: scans and declarations that speak of the same thing become one item.
  *
- * The key is (mode, site, join key of record.h). An item is ready when all that its mode's policy
- * expects is there, or when its hold has run out. The item id is fixed by the first record and
- * cannot be re-rolled: first 16 bytes of SHA-256("triaged item v1\n" mode "\n" site "\n" key "\n"
- * || SHA-256 of the first record). Decided items are remembered (bounded, oldest forgotten) so that
- * a late record is known to be late and does not become an item of its own. Bodies are copied
- * within a bound. One thread a handle. Time comes in as an argument. */
+ * The key is (mode, site, join key of record.h as its keyed pseudonym). An item is ready when all
+ * that its mode's policy expects is there, or when its hold has run out. The item id is fixed by
+ * the first record: first 16 bytes of SHA-256("triaged item v2\n" mode "\n" site "\n" key "\n" ||
+ * record_key_of the first record). No salt goes in, so that nobody rolls it again; the port's key
+ * does, so that nobody searches it for a plate. Decided items are remembered (bounded, oldest
+ * forgotten) so that a late record is known to be late and does not become an item of its own.
+ * Bodies are copied within a bound. One thread a handle. Time comes in as an argument. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,11 +33,11 @@ struct join_record {
     enum mode mode;
     const char *site;
     const char *lane;
-    const char *key; /* join key, normalised */
+    const char *key; /* pseudonym of the join key */
     uint64_t entry_index;
     uint8_t entry_id[ENTRY_ID_BYTES];
-    uint8_t record_sha256[HASH_BYTES];
-    const uint8_t *body; /* encoded Declaration or Scan; copied */
+    uint8_t record_key[HASH_BYTES]; /* record_key_of */
+    const uint8_t *body;            /* encoded Declaration or Scan; copied */
     uint32_t body_bytes;
     int64_t t_ns; /* UTC of the entry */
 };
@@ -93,6 +94,6 @@ void join_remember(struct join *self, enum mode mode, const char *site, const ch
 int64_t join_next_deadline_ns(struct join *self);
 uint32_t join_held(struct join *self);
 void join_item_id(enum mode mode, const char *site, const char *key,
-                  const uint8_t record_sha256[HASH_BYTES], uint8_t out[ITEM_ID_BYTES]);
+                  const uint8_t record_key[HASH_BYTES], uint8_t out[ITEM_ID_BYTES]);
 
 #endif

@@ -103,6 +103,11 @@ struct err commit_index_write(struct commit_index *self, const struct wal_slot *
     return durable_write_at(self->fd, self->blocks, WAL_BLOCK_BYTES, offset);
 }
 
+struct err commit_index_sync(struct commit_index *self)
+{
+    return durable_sync(self->fd);
+}
+
 struct err commit_index_newest(struct commit_index *self, struct wal_slot *out, bool *any)
 {
     struct err err = durable_read_at(self->fd, self->blocks, INDEX_BYTES, 0);

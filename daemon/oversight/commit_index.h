@@ -27,6 +27,8 @@ void commit_index_close(struct commit_index **self);
 
 /* Durable when it returns. */
 MUST_USE struct err commit_index_write(struct commit_index *self, const struct wal_slot *slot);
+/* Whatever newest reads is durable: a slot whose writer was killed may still be on its way. */
+MUST_USE struct err commit_index_sync(struct commit_index *self);
 /* The valid slot of the highest group. *any is false when no slot is valid. A slot that is being
  * written just now does not count yet: its group has not been promised. */
 MUST_USE struct err commit_index_newest(struct commit_index *self, struct wal_slot *out, bool *any);

@@ -18,8 +18,10 @@ static uint32_t committer_measure(const struct oversight *self)
         const struct oversight_draft *draft =
             self->ring[(self->first + taken) % self->capacity].draft;
         uint32_t entry_bytes = 2 + ENTRY_STAMP_BYTES_MAX + draft->rest_bytes;
-        uint32_t beside_bytes =
-            draft->private_bytes == NULL ? 0 : WAL_PRIVATE_HEADER_BYTES + draft->private_count;
+        uint32_t beside_bytes = draft->private_bytes == NULL
+                                    ? 0
+                                    : WAL_PRIVATE_HEADER_BYTES + draft->private_head_bytes +
+                                          draft->private_count + draft->private_tail_bytes;
         bool fits =
             entries_bytes + entry_bytes <= WAL_ENTRY_BYTES_AIM &&
             entries_bytes + entry_bytes + private_bytes + beside_bytes <= WAL_PAYLOAD_BYTES_MAX;
@@ -47,6 +49,8 @@ static uint32_t committer_take(struct oversight *self)
         self->first = (self->first + 1) % self->capacity;
     }
     self->count -= taken;
+    self->batch_rolls = taken > 0 && self->roll_due;
+    self->roll_due = self->roll_due && taken == 0;
     counter_set(COUNTER_waiting_log, self->count);
     must(pthread_cond_broadcast(&self->has_room) == 0);
     must(pthread_mutex_unlock(&self->lock) == 0);
@@ -57,6 +61,9 @@ static struct err committer_write(struct oversight *self, uint32_t count)
 {
     uint64_t first_index = wal_size(self->wal);
     int64_t t_ns = clock_utc_ns();
+    if (self->batch_rolls) {
+        wal_roll(self->wal);
+    }
     for (uint32_t i = 0; i < count; i++) {
         struct oversight_draft *draft = self->batch[i].draft;
         uint8_t stamp[ENTRY_STAMP_BYTES_MAX];
@@ -68,8 +75,10 @@ static struct err committer_write(struct oversight *self, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct oversight_draft *draft = self->batch[i].draft;
         if (draft->private_bytes != NULL) {
-            wal_add_private(self->wal, i, draft->private_sha256, draft->private_bytes,
-                            draft->private_count);
+            const struct wal_run runs[3] = {{draft->private_head, draft->private_head_bytes},
+                                            {draft->private_bytes, draft->private_count},
+                                            {draft->private_tail, draft->private_tail_bytes}};
+            wal_add_private(self->wal, i, draft->private_sha256, runs, 3);
         }
     }
     uint64_t span_bytes = 0;
@@ -80,6 +89,35 @@ static struct err committer_write(struct oversight *self, uint32_t count)
         counter_add(COUNTER_log_bytes, span_bytes);
     }
     return err;
+}
+
+/* How many drafts from this one on came in one call and go back to one queue. */
+static uint32_t committer_run_length(const struct oversight *self, uint32_t first, uint32_t count)
+{
+    const struct waiting_draft *batch = self->batch;
+    uint32_t end = first + 1;
+    while (end < count && batch[first].draft != NULL && batch[end].draft != NULL &&
+           batch[end].draft->done == batch[first].draft->done &&
+           batch[end].submitted_ns == batch[first].submitted_ns) {
+        end++;
+    }
+    return end - first;
+}
+
+/* One wake-up of the owner for all of them: waking him for each costs more than the write. */
+static void committer_give_back(struct oversight *self, uint32_t first, uint32_t count,
+                                uint64_t first_index)
+{
+    void *drafts[WAL_ENTRIES_MAX];
+    struct queue *done = self->batch[first].draft->done;
+    for (uint32_t i = 0; i < count; i++) {
+        struct oversight_draft *draft = self->batch[first + i].draft;
+        draft->entry_index = first_index + first + i;
+        drafts[i] = draft;
+    }
+    struct err err = queue_try_put_many(done, drafts, count);
+    /* The owner promised room; a stopped queue has no owner any more. */
+    must(err.code != ERR_QUEUE_FULL);
 }
 
 /* The group is durable. A draft is its owner's again the moment it comes back: nothing of it is
@@ -101,15 +139,13 @@ static void committer_answer(struct oversight *self, uint32_t count)
     must(pthread_cond_signal(&self->publish_due) == 0);
     must(pthread_mutex_unlock(&self->lock) == 0);
     int64_t now_ns = clock_monotonic_ns();
-    for (uint32_t i = 0; i < count; i++) {
-        struct oversight_draft *draft = self->batch[i].draft;
-        stage_took(STAGE_commit, now_ns - self->batch[i].submitted_ns);
-        if (draft != NULL) {
-            draft->entry_index = first_index + i;
-            struct err err = queue_try_put(draft->done, draft);
-            must(err.code != ERR_QUEUE_FULL); /* the owner promised room; a stopped queue has no
-                                                 owner any more */
+    for (uint32_t i = 0; i < count;) {
+        uint32_t run = committer_run_length(self, i, count);
+        stage_took_many(STAGE_commit, now_ns - self->batch[i].submitted_ns, run);
+        if (self->batch[i].draft != NULL) {
+            committer_give_back(self, i, run, first_index);
         }
+        i += run;
     }
 }
 
@@ -133,69 +169,6 @@ void *committer_run(void *oversight)
     must(pthread_mutex_lock(&self->lock) == 0);
     self->committed_last = true;
     must(pthread_cond_broadcast(&self->publish_due) == 0);
-    must(pthread_mutex_unlock(&self->lock) == 0);
-    return NULL;
-}
-
-/* ---- the publisher of checkpoints ---- */
-
-static struct timespec publisher_deadline(int64_t at_ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(at_ns / NS_PER_S),
-                             .tv_nsec = (long)(at_ns % NS_PER_S)};
-}
-
-/* Waits until a checkpoint is due; false when there will be no more. The lock is held. */
-static bool publisher_wait(struct oversight *self, int64_t last_ns)
-{
-    int64_t due_ns = last_ns + self->checkpoint_interval_ns;
-    for (;;) { /* ends: every wake-up finds one of these true or sleeps again, at most until due_ns
-                */
-        bool news = self->size > self->published;
-        if (err_is(self->failure) || (self->committed_last && !news)) {
-            return false;
-        }
-        if (news && (self->committed_last || self->requested > self->published ||
-                     clock_monotonic_ns() >= due_ns)) {
-            return true;
-        }
-        if (news) {
-            struct timespec deadline = publisher_deadline(due_ns);
-            (void)pthread_cond_timedwait(&self->publish_due, &self->lock,
-                                         &deadline); /* a timeout is looked at above */
-        } else {
-            must(pthread_cond_wait(&self->publish_due, &self->lock) == 0);
-        }
-    }
-}
-
-void *publisher_run(void *oversight)
-{
-    struct oversight *self = oversight;
-    (void)pthread_setname_np(pthread_self(), "checkpoint");
-    int64_t last_ns = clock_monotonic_ns();
-    must(pthread_mutex_lock(&self->lock) == 0);
-    while (publisher_wait(self, last_ns)) {
-        uint64_t size = self->size;
-        must(pthread_mutex_unlock(&self->lock) == 0);
-        last_ns = clock_monotonic_ns();
-        struct err err = publication_step(self->publication, size);
-        if (err_is(err)) {
-            oversight_fail(self, err);
-        } else {
-            counter_add(COUNTER_checkpoints, 1);
-            stage_took(STAGE_checkpoint, clock_monotonic_ns() - last_ns);
-            diag_debug(checkpoint, "size=%llu", (unsigned long long)size);
-        }
-        must(pthread_mutex_lock(&self->lock) == 0);
-        if (!err_is(err)) {
-            self->published = size;
-            counter_set(COUNTER_waiting_checkpoint, self->size - size);
-        }
-        must(pthread_cond_broadcast(&self->moved) == 0);
-    }
-    self->published_last = true;
-    must(pthread_cond_broadcast(&self->moved) == 0);
     must(pthread_mutex_unlock(&self->lock) == 0);
     return NULL;
 }

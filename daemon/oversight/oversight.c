@@ -13,16 +13,20 @@
 #include "base/diag.h"
 #include "oversight/commit_index.h"
 #include "oversight/oversight_state.h"
+#include "oversight/retire.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_segment.h"
 
 /* The drafts wait in a ring of their own and not in a struct queue: the drafts of one call must go
  * in together or not at all, so that ERR_CLOSED can promise that none of them will ever be durable.
  */
 
+#define OVERSIGHT_BACKLOG_ENTRIES 4096u /* published before open returns: 32 files at most */
+
 static struct err oversight_make(const struct oversight_conf *conf, struct oversight **out)
 {
     if (conf->queue_entries == 0 || strlen(conf->wal_directory) >= DURABLE_PATH_BYTES ||
-        strlen(conf->public_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
+        strlen(conf->log_directory) >= DURABLE_PATH_BYTES || !note_origin_valid(conf->origin)) {
         return err_make(ERR_ARGUMENT, "oversight_open");
     }
     struct oversight *self = calloc(1, sizeof *self);
@@ -36,11 +40,14 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     }
     self->capacity = conf->queue_entries;
     self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
+    self->publish_grace_ns = conf->publish_grace_ns;
     self->lock_fd = -1;
     strcpy(self->wal_directory, conf->wal_directory);
-    strcpy(self->public_directory, conf->public_directory);
-    strcpy(self->origin, conf->origin);
-    sha256_of(self->origin, strlen(self->origin), self->origin_sha256);
+    strcpy(self->log_directory, conf->log_directory);
+    strcpy(self->origin_now, conf->origin);
+    self->key = conf->key;
+    self->next_key = conf->next_key;
+    self->rotate_reason = conf->rotate_reason;
     pthread_condattr_t monotonic;
     must(pthread_condattr_init(&monotonic) == 0);
     must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -74,7 +81,7 @@ static struct err oversight_lock(struct oversight *self)
 /* No segment is there: a new log, if nothing says that there once was one. */
 static struct err oversight_begin(struct oversight *self, struct wal_end *end)
 {
-    if (publication_signed(self->publication) != NULL) {
+    if (publication_signed(self->publication) != NULL || self->shards.count > 1) {
         return err_make(ERR_LOG_ROLLED_BACK, "write-ahead log is gone");
     }
     if (faccessat(self->lock_fd, COMMIT_INDEX_NAME, F_OK, 0) != 0) {
@@ -104,7 +111,8 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     struct merkle_range known;
     struct wal_recover_conf conf = {
         .wal_directory = self->wal_directory,
-        .origin_sha256 = self->origin_sha256,
+        .shards = &self->shards,
+        .shard_index = (uint32_t)(self->shard - self->shards.list),
         .is_signed = publication_signed(self->publication),
         .known = &known,
     };
@@ -117,8 +125,13 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     if (!from_tiles) {
         return err;
     }
-    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on.
-     */
+    struct wal_removed removed;
+    struct err unknown = wal_removed_read(self->wal_directory, &removed);
+    if (err_is(unknown) || removed.first_index > 0) {
+        return err;
+    }
+    /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,
+     * as long as it has that. */
     conf.known = NULL;
     err = publication_restart(self->publication);
     return err_is(err) ? err : wal_recover(&conf, end);
@@ -127,11 +140,12 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
 static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf,
                                        struct wal_end *end)
 {
-    struct publication_conf publication_conf = {self->wal_directory, self->public_directory,
-                                                self->origin, conf->key};
     struct err err = oversight_lock(self);
     if (!err_is(err)) {
-        err = publication_open(&publication_conf, &self->publication);
+        err = oversight_choose_shard(self);
+    }
+    if (!err_is(err)) {
+        err = oversight_open_publication(self, self->key, false);
     }
     if (err_is(err)) {
         return err;
@@ -147,16 +161,48 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     if (!err_is(err)) {
         err = found ? oversight_recover(self, end) : oversight_begin(self, end);
     }
+    if (!err_is(err)) {
+        err = retire_leftovers(self->wal_directory);
+    }
+    if (!err_is(err)) {
+        err = oversight_follow_shard(self, end);
+    }
     if (err_is(err)) {
         return err;
     }
     /* A segment holds its header and at least one largest group. */
     uint64_t least_bytes = WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX;
     uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
-    struct wal_conf wal_conf = {self->wal_directory, self->origin_sha256,
+    uint8_t origin_sha256[HASH_BYTES];
+    sha256_of(self->shard->origin, strlen(self->shard->origin), origin_sha256);
+    struct wal_conf wal_conf = {self->wal_directory, origin_sha256,
                                 (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
                                     WAL_BLOCK_BYTES};
     return wal_open(&wal_conf, end, &self->wal);
+}
+
+/* What a crash left unpublished may be a whole segment, a thousand files: the publisher makes up
+ * for that while the log already takes entries. A change of the key, if one is wanted and not yet
+ * in the log, waits for it: the checkpoint that both keys sign must cover little else. */
+static struct err oversight_publish_first(struct oversight *self, uint64_t *published)
+{
+    const struct checkpoint *is_signed = publication_signed(self->publication);
+    uint64_t size = oversight_size(self);
+    *published = self->shard->first_n + (is_signed == NULL ? 0 : is_signed->size);
+    if (self->next_key == NULL && size - *published > OVERSIGHT_BACKLOG_ENTRIES) {
+        return err_none;
+    }
+    struct err err = publication_step(self->publication, size);
+    bool changes = self->next_key != NULL && publication_key(self->publication) != self->next_key;
+    if (!err_is(err) && changes) {
+        err = oversight_append_rotate(self);
+        size = oversight_size(self);
+        err = err_is(err) ? err : publication_step(self->publication, size);
+    }
+    if (!err_is(err)) {
+        *published = size;
+    }
+    return err;
 }
 
 /* With the files open: threads, first entries, first checkpoint. */
@@ -167,18 +213,19 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
         return err_make(ERR_THREAD, "oversight_open");
     }
     self->committer_runs = true;
-    struct err err = end->size == 0 ? oversight_append_first(self) : err_none;
+    struct err err = end->size == end->first_n ? oversight_append_first(self) : err_none;
     if (!err_is(err)) {
         err = oversight_append_recovered(self);
     }
-    uint64_t size = oversight_size(self);
+    uint64_t published = 0;
     if (!err_is(err)) {
-        err = publication_step(self->publication, size);
+        err = oversight_publish_first(self, &published);
     }
     if (err_is(err)) {
         return err;
     }
-    self->published = size; /* the publisher does not run yet, and nobody else has the handle */
+    self->published = published; /* the publisher does not run yet, and nobody has the handle */
+    self->requested = oversight_size(self);
     if (pthread_create(&self->publisher, NULL, publisher_run, self) != 0) {
         return err_make(ERR_THREAD, "oversight_open");
     }
@@ -186,14 +233,11 @@ static struct err oversight_start(struct oversight *self, const struct wal_end *
     return err_none;
 }
 
-struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
-                          struct oversight_recovery *recovery)
+static struct err oversight_open_once(const struct oversight_conf *conf, struct oversight **out,
+                                      struct oversight_recovery *recovery)
 {
-    if (!sign_init()) {
-        return err_make(ERR_KEY, "signature library");
-    }
     struct oversight *self = NULL;
-    struct wal_end end;
+    struct wal_end end = {0};
     struct err err = oversight_make(conf, &self);
     if (err_is(err)) {
         return err;
@@ -210,9 +254,32 @@ struct err oversight_open(const struct oversight_conf *conf, struct oversight **
         oversight_close(&self);
         return err;
     }
-    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0};
+    bool changed = self->next_key != NULL && publication_key(self->publication) == self->next_key;
+    *recovery = (struct oversight_recovery){end.size, end.torn_bytes, end.size == 0, changed};
     *out = self;
     return err_none;
+}
+
+/* A shard that has to end is opened like any other, closed, and opened again: what follows a closed
+ * shard is then found as after a crash, in one way only. */
+struct err oversight_open(const struct oversight_conf *conf, struct oversight **out,
+                          struct oversight_recovery *recovery)
+{
+    struct oversight *self = NULL;
+    struct err err = oversight_open_once(conf, &self, recovery);
+    if (!err_is(err) && oversight_is_due(self)) {
+        struct oversight_recovery again;
+        err = oversight_end(self, NULL, "year", shard_year(conf->origin), NULL);
+        oversight_close(&self);
+        if (!err_is(err)) {
+            err = oversight_open_once(conf, &self, &again);
+        }
+        must(err_is(err) || !oversight_is_due(self));
+    }
+    if (!err_is(err)) {
+        *out = self;
+    }
+    return err;
 }
 
 void oversight_close(struct oversight **self)
@@ -268,16 +335,25 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
-struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
-                            uint32_t count)
+static bool oversight_private_fits(const struct oversight_draft *draft)
+{
+    return draft->private_bytes == NULL ||
+           (draft->private_head_bytes <= sizeof draft->private_head &&
+            draft->private_tail_bytes <= sizeof draft->private_tail &&
+            draft->private_count <=
+                WAL_PRIVATE_BYTES_MAX - draft->private_head_bytes - draft->private_tail_bytes);
+}
+
+/* last: nothing is taken behind these. */
+static struct err oversight_enqueue(struct oversight *self, struct oversight_draft *const *drafts,
+                                    uint32_t count, bool last)
 {
     if (count == 0 || count > self->capacity) {
         return err_make(ERR_ARGUMENT, "oversight_submit");
     }
     for (uint32_t i = 0; i < count; i++) {
         if (drafts[i]->rest_bytes == 0 || drafts[i]->rest_bytes > sizeof drafts[i]->rest ||
-            (drafts[i]->private_bytes != NULL &&
-             drafts[i]->private_count > WAL_PRIVATE_BYTES_MAX)) {
+            !oversight_private_fits(drafts[i])) {
             return err_make(ERR_ARGUMENT, "oversight_submit");
         }
     }
@@ -295,6 +371,7 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
                 (struct waiting_draft){drafts[i], submitted_ns};
         }
         self->count += count;
+        self->closing = last;
         counter_set(COUNTER_waiting_log, self->count);
         must(pthread_cond_signal(&self->has_drafts) == 0);
     }
@@ -302,11 +379,18 @@ struct err oversight_submit(struct oversight *self, struct oversight_draft *cons
     return err;
 }
 
-struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+struct err oversight_submit(struct oversight *self, struct oversight_draft *const *drafts,
+                            uint32_t count)
+{
+    return oversight_enqueue(self, drafts, count, false);
+}
+
+static struct err oversight_enqueue_and_wait(struct oversight *self, struct oversight_draft *draft,
+                                             bool last)
 {
     must(draft->done == NULL);
     draft->entry_index = UINT64_MAX; /* until it is durable */
-    struct err err = oversight_submit(self, (struct oversight_draft *const[]){draft}, 1);
+    struct err err = oversight_enqueue(self, (struct oversight_draft *const[]){draft}, 1, last);
     if (err_is(err)) {
         return err;
     }
@@ -319,6 +403,23 @@ struct err oversight_submit_and_wait(struct oversight *self, struct oversight_dr
     }
     must(pthread_mutex_unlock(&self->lock) == 0);
     return err;
+}
+
+struct err oversight_submit_and_wait(struct oversight *self, struct oversight_draft *draft)
+{
+    return oversight_enqueue_and_wait(self, draft, false);
+}
+
+struct err oversight_submit_last(struct oversight *self, struct oversight_draft *draft)
+{
+    return oversight_enqueue_and_wait(self, draft, true);
+}
+
+void oversight_roll(struct oversight *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->roll_due = true;
+    must(pthread_mutex_unlock(&self->lock) == 0);
 }
 
 uint64_t oversight_size(struct oversight *self)
@@ -359,17 +460,30 @@ uint64_t oversight_published(struct oversight *self)
     return published;
 }
 
+struct err oversight_trouble(struct oversight *self, int64_t *since_ns)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    struct err trouble = self->trouble;
+    *since_ns = self->trouble_since_ns;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return trouble;
+}
+
 struct err oversight_publish(struct oversight *self)
 {
     must(pthread_mutex_lock(&self->lock) == 0);
     uint64_t size = self->size;
     self->requested = size > self->requested ? size : self->requested;
+    uint64_t tries_before = self->tries;
     must(pthread_cond_signal(&self->publish_due) == 0);
-    while (self->published < size && !err_is(self->failure) && !self->published_last) {
+    while (self->published < size && !err_is(self->failure) && !self->published_last &&
+           !(err_is(self->trouble) && self->tries > tries_before)) {
         must(pthread_cond_wait(&self->moved, &self->lock) == 0);
     }
     struct err err = err_none;
-    if (self->published < size) {
+    if (self->published < size && err_is(self->trouble)) {
+        err = self->trouble;
+    } else if (self->published < size) {
         err = err_is(self->failure) ? self->failure : err_make(ERR_CLOSED, "oversight_publish");
     }
     must(pthread_mutex_unlock(&self->lock) == 0);

@@ -10,6 +10,7 @@
 
 #include "base/durable.h"
 #include "oversight/oversight.h"
+#include "oversight/publication_inside.h"
 #include "oversight/tiles.h"
 #include "oversight/wal_segment.h"
 
@@ -19,27 +20,16 @@
 #define SIGNED_NAME "last-signed"
 #define CHECKPOINT_NAME "checkpoint"
 #define COPIES_NAME "checkpoints"
-#define VKEY_NAME "vkey"
 
-struct publication {
-    struct publication_conf conf;
-    struct note_vkey vkey;
-    struct checkpoint is_signed; /* valid with has_signed */
-    bool has_signed;
-    struct tiles *tiles;
-    struct wal_reader *reader;
-    char signed_path[DURABLE_PATH_BYTES];
-    char checkpoint_path[DURABLE_PATH_BYTES];
-    char copies_path[DURABLE_PATH_BYTES];
-};
-
-/* A signed checkpoint from a file; *found is false when there is no such file. */
+/* A signed checkpoint from a file; *found is false when there is no such file. text: NOTE_BYTES_MAX
+ * + 1, zero-terminated. */
 static struct err publication_read(const struct publication *self, const char *path,
-                                   enum err_code when_bad, struct checkpoint *out, bool *found)
+                                   enum err_code when_bad, struct checkpoint *out, char *text,
+                                   bool *found)
 {
-    uint8_t *text = NULL;
-    size_t text_bytes = 0;
-    struct err err = durable_read(path, NOTE_BYTES_MAX, &text, &text_bytes);
+    uint8_t *bytes = NULL;
+    size_t bytes_count = 0;
+    struct err err = durable_read(path, NOTE_BYTES_MAX, &bytes, &bytes_count);
     if (err.os_errno == ENOENT) {
         *found = false;
         return err_none;
@@ -47,8 +37,9 @@ static struct err publication_read(const struct publication *self, const char *p
     if (err_is(err)) {
         return err;
     }
-    enum note_fault fault = checkpoint_open((const char *)text, text_bytes, &self->vkey, out);
-    free(text);
+    enum note_fault fault = checkpoint_open((const char *)bytes, bytes_count, &self->vkey, out);
+    memcpy(text, bytes, bytes_count + 1);
+    free(bytes);
     if (fault == NOTE_NOT_SIGNED || fault == NOTE_WRONG_ORIGIN) {
         return err_make(ERR_KEY, "checkpoint is of another origin or key");
     }
@@ -61,14 +52,8 @@ static struct err publication_read(const struct publication *self, const char *p
 
 static struct err publication_prepare_files(struct publication *self)
 {
-    char vkey_path[DURABLE_PATH_BYTES];
-    char text[NOTE_VKEY_BYTES_MAX + 1];
-    bool differs = false;
     const char *public_directory = self->conf.public_directory;
-    struct err err = wal_path(public_directory, VKEY_NAME, vkey_path);
-    if (!err_is(err)) {
-        err = wal_path(public_directory, CHECKPOINT_NAME, self->checkpoint_path);
-    }
+    struct err err = wal_path(public_directory, CHECKPOINT_NAME, self->checkpoint_path);
     if (!err_is(err)) {
         err = wal_path(public_directory, COPIES_NAME, self->copies_path);
     }
@@ -78,16 +63,25 @@ static struct err publication_prepare_files(struct publication *self)
     if (!err_is(err)) {
         err = durable_directory(self->copies_path, 0755);
     }
-    if (err_is(err)) {
-        return err;
+    return err_is(err) ? err : publication_settle_key(self);
+}
+
+static struct err publication_put(struct publication *self);
+
+/* Every checkpoint that was signed stays to be had by its size. */
+static struct err publication_copy(const struct publication *self)
+{
+    char name[32];
+    char copy_path[DURABLE_PATH_BYTES];
+    bool differs = false;
+    (void)snprintf(name, sizeof name, "%" PRIu64, self->is_signed.size);
+    struct err err = wal_path(self->copies_path, name, copy_path);
+    if (!err_is(err)) {
+        err =
+            durable_create(copy_path, self->signed_text, strlen(self->signed_text), 0444, &differs);
     }
-    note_vkey_encode(&self->vkey, text);
-    size_t text_bytes = strlen(text);
-    text[text_bytes] = '\n';
-    text[text_bytes + 1] = '\0';
-    err = durable_create(vkey_path, text, strlen(text), 0444, &differs);
     if (!err_is(err) && differs) {
-        err = err_make(ERR_KEY, "public directory belongs to another key");
+        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
     }
     return err;
 }
@@ -96,12 +90,15 @@ static struct err publication_prepare_files(struct publication *self)
 static struct err publication_read_signed(struct publication *self)
 {
     struct checkpoint public_one;
+    char public_text[NOTE_BYTES_MAX + 1];
     bool has_public = false;
-    struct err err = publication_read(self, self->signed_path, ERR_LOG_ROLLED_BACK,
-                                      &self->is_signed, &self->has_signed);
+    struct err err = self->conf.begins
+                         ? err_none
+                         : publication_read(self, self->signed_path, ERR_LOG_ROLLED_BACK,
+                                            &self->is_signed, self->signed_text, &self->has_signed);
     if (!err_is(err)) {
         err = publication_read(self, self->checkpoint_path, ERR_TILE_DIFFERS, &public_one,
-                               &has_public);
+                               public_text, &has_public);
     }
     if (err_is(err) || !has_public) {
         return err;
@@ -124,10 +121,13 @@ struct err publication_open(const struct publication_conf *conf, struct publicat
         return err_make(ERR_MEMORY, "publication_open");
     }
     self->conf = *conf;
-    note_vkey_make(&self->vkey, conf->origin, conf->key->public_key);
     struct err err = publication_prepare_files(self);
     if (!err_is(err)) {
         err = publication_read_signed(self);
+    }
+    if (!err_is(err) && self->has_signed && publication_signed_by_both(self)) {
+        err = publication_put(self); /* a crash came between last-signed and the new vkey */
+        err = err_is(err) ? err : publication_finish_rotation(self);
     }
     if (!err_is(err)) {
         err = tiles_open(conf->public_directory, &self->tiles);
@@ -154,6 +154,17 @@ void publication_close(struct publication **self)
 const struct checkpoint *publication_signed(const struct publication *self)
 {
     return self->has_signed ? &self->is_signed : NULL;
+}
+
+const char *publication_signed_text(const struct publication *self)
+{
+    must(self->has_signed);
+    return self->signed_text;
+}
+
+const struct sign_key *publication_key(const struct publication *self)
+{
+    return self->key;
 }
 
 struct err publication_resume(struct publication *self, struct merkle_range *range)
@@ -197,7 +208,7 @@ static struct err publication_take_entries(struct publication *self, uint64_t si
     if (self->reader == NULL) {
         err = wal_reader_open(self->conf.wal_directory, &self->reader);
         if (!err_is(err)) {
-            err = wal_reader_seek(self->reader, tiles_size(self->tiles));
+            err = wal_reader_seek(self->reader, self->conf.first_n + tiles_size(self->tiles));
         }
         if (!err_is(err)) {
             err = publication_check_signed(self);
@@ -211,7 +222,10 @@ static struct err publication_take_entries(struct publication *self, uint64_t si
             err = err_make(ERR_WAL_DAMAGED, "durable entry does not read back");
         }
         if (!err_is(err)) {
-            must(entry.entry_index == tiles_size(self->tiles));
+            must(entry.entry_index == self->conf.first_n + tiles_size(self->tiles));
+            err = publication_look(self, &entry);
+        }
+        if (!err_is(err)) {
             err = tiles_append(self->tiles, entry.bytes, entry.bytes_count);
         }
         if (!err_is(err)) {
@@ -221,47 +235,66 @@ static struct err publication_take_entries(struct publication *self, uint64_t si
     return err;
 }
 
+/* What is in last-signed, where everybody sees it. */
+static struct err publication_put(struct publication *self)
+{
+    const char *text = self->signed_text;
+    struct err err = durable_replace(self->checkpoint_path, text, strlen(text), 0644);
+    return err_is(err) ? err : publication_copy(self);
+}
+
+/* The copy of a checkpoint is the last of its files, so the machine may have stopped before it. It
+ * is made up for before the next checkpoint, which has another size. */
+static struct err publication_copy_signed(struct publication *self)
+{
+    if (self->copied || !self->has_signed) {
+        return err_none;
+    }
+    struct err err = publication_copy(self);
+    self->copied = !err_is(err);
+    return err;
+}
+
 /* Remember, then show: after last-signed is durable the log can never again be continued without
- * these entries. */
+ * these entries. One size is signed once: what was signed is shown again as it was. */
 static struct err publication_show(struct publication *self, const struct checkpoint *checkpoint)
 {
-    char text[NOTE_BYTES_MAX];
-    char name[32];
-    char copy_path[DURABLE_PATH_BYTES];
-    bool differs = false;
-    size_t text_bytes = checkpoint_sign(checkpoint, self->conf.key, text);
-    (void)snprintf(name, sizeof name, "%" PRIu64, checkpoint->size);
-    struct err err = wal_path(self->copies_path, name, copy_path);
-    if (!err_is(err)) {
+    struct err err = err_none;
+    if (!self->has_signed || self->is_signed.size != checkpoint->size) {
+        char text[NOTE_BYTES_MAX + 1];
+        size_t text_bytes = checkpoint_sign(checkpoint, self->key, text);
+        if (self->rotates) {
+            text_bytes = checkpoint_sign_also(checkpoint, self->conf.next_key, text, text_bytes);
+        }
         err = durable_replace(self->signed_path, text, text_bytes, 0600);
+        if (err_is(err)) {
+            return err;
+        }
+        self->is_signed = *checkpoint;
+        self->has_signed = true;
+        memcpy(self->signed_text, text, text_bytes + 1);
     }
-    if (err_is(err)) {
-        return err;
-    }
-    self->is_signed = *checkpoint;
-    self->has_signed = true;
-    err = durable_replace(self->checkpoint_path, text, text_bytes, 0644);
-    if (!err_is(err)) {
-        err = durable_create(copy_path, text, text_bytes, 0444, &differs);
-    }
-    if (!err_is(err) && differs) {
-        err = err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
-    }
-    return err;
+    err = publication_put(self);
+    return err_is(err) || !self->rotates ? err : publication_finish_rotation(self);
 }
 
 struct err publication_step(struct publication *self, uint64_t size)
 {
-    must(size > 0 && (!self->has_signed || size >= self->is_signed.size));
-    struct err err = publication_take_entries(self, size);
+    must(size > self->conf.first_n);
+    uint64_t leaves = size - self->conf.first_n;
+    must(!self->has_signed || leaves >= self->is_signed.size);
+    struct err err = publication_take_entries(self, leaves);
+    if (!err_is(err)) {
+        err = publication_copy_signed(self);
+    }
     if (!err_is(err)) {
         err = tiles_write_partials(self->tiles);
     }
     if (err_is(err)) {
         return err;
     }
-    must(tiles_size(self->tiles) == size);
-    struct checkpoint checkpoint = {.size = size};
+    must(tiles_size(self->tiles) == leaves);
+    struct checkpoint checkpoint = {.size = leaves};
     strcpy(checkpoint.origin, self->conf.origin); /* publication_open checked its length */
     struct merkle_range range;
     tiles_range(self->tiles, &range);

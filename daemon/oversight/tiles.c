@@ -21,6 +21,9 @@
 #define TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
 #define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u)) /* what the format allows */
 #define TILE_MODE 0444
+/* Directories in use at a time: full and partial files of the bundles and of two levels. A third
+ * level comes after 16 million entries; then one is now and then synced once more than needed. */
+#define MADE_COUNT 6u
 
 struct tiles {
     char directory[DURABLE_PATH_BYTES];
@@ -29,6 +32,8 @@ struct tiles {
     uint8_t hashes[LEVELS][TILE_WIDTH][HASH_BYTES];
     uint8_t *bundle;
     size_t bundle_bytes;
+    char made[MADE_COUNT][DURABLE_PATH_BYTES]; /* directories that are known to be durable */
+    uint32_t made_next;
 };
 
 struct err tiles_open(const char *public_directory, struct tiles **out)
@@ -141,6 +146,27 @@ static struct err tiles_read_root(const struct tiles *self, uint32_t level, uint
     return err;
 }
 
+/* The newest full files were perhaps given their names by a process that was killed before it could
+ * sync the directory. Older ones were synced before these were begun. */
+static struct err tiles_sync_newest(const struct tiles *self, uint64_t size)
+{
+    char name[TILE_PATH_BYTES_MAX];
+    char path[DURABLE_PATH_BYTES];
+    bundle_path(size / TILE_WIDTH - 1, 0, name);
+    tiles_path(self, name, path);
+    struct err err = durable_sync_parent(path);
+    for (uint32_t level = 0; level < LEVELS - 1 && !err_is(err); level++) {
+        uint64_t full = size >> (LEVEL_BITS * (level + 1));
+        if (full == 0) {
+            break;
+        }
+        tile_path(level, full - 1, 0, name);
+        tiles_path(self, name, path);
+        err = durable_sync_parent(path);
+    }
+    return err;
+}
+
 struct err tiles_load(struct tiles *self, uint64_t size)
 {
     must(size % TILE_WIDTH == 0);
@@ -161,26 +187,40 @@ struct err tiles_load(struct tiles *self, uint64_t size)
         self->counts[level] = count;
     }
     self->size = size;
-    return err_none;
+    return size == 0 ? err_none : tiles_sync_newest(self, size);
 }
 
 /* ---- writing ---- */
 
-static struct err tiles_write(const struct tiles *self, const char *name, const void *bytes,
+/* Before the first file that this process writes into a directory, the directory's own name is made
+ * durable, also when it is there: the process before was perhaps killed before it could. */
+static struct err tiles_make_parent(struct tiles *self, const char *path)
+{
+    char parent[DURABLE_PATH_BYTES];
+    strcpy(parent, path);
+    *strrchr(parent, '/') = '\0';
+    for (uint32_t i = 0; i < MADE_COUNT; i++) {
+        if (strcmp(self->made[i], parent) == 0) {
+            return err_none;
+        }
+    }
+    struct err err = durable_directory(parent, 0755);
+    if (!err_is(err)) {
+        strcpy(self->made[self->made_next], parent);
+        self->made_next = (self->made_next + 1) % MADE_COUNT;
+    }
+    return err;
+}
+
+static struct err tiles_write(struct tiles *self, const char *name, const void *bytes,
                               size_t bytes_count)
 {
     char path[DURABLE_PATH_BYTES];
     bool differs = false;
     tiles_path(self, name, path);
-    struct err err = durable_create(path, bytes, bytes_count, TILE_MODE, &differs);
-    if (err.os_errno == ENOENT) { /* the first file of its directory */
-        char parent[DURABLE_PATH_BYTES];
-        strcpy(parent, path);
-        *strrchr(parent, '/') = '\0';
-        err = durable_directory(parent, 0755);
-        if (!err_is(err)) {
-            err = durable_create(path, bytes, bytes_count, TILE_MODE, &differs);
-        }
+    struct err err = tiles_make_parent(self, path);
+    if (!err_is(err)) {
+        err = durable_create(path, bytes, bytes_count, TILE_MODE, &differs);
     }
     if (!err_is(err) && differs) {
         err = err_make(ERR_TILE_DIFFERS, "write tile");

@@ -111,17 +111,26 @@ void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const
 }
 
 void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha256[HASH_BYTES],
-                     const uint8_t *bytes, uint32_t bytes_count)
+                     const struct wal_run *runs, uint32_t runs_count)
 {
-    must(entry_offset < self->header.entry_count && bytes_count <= WAL_PRIVATE_BYTES_MAX);
+    uint32_t bytes_count = 0;
+    for (uint32_t i = 0; i < runs_count; i++) {
+        must(runs[i].bytes_count <= WAL_PRIVATE_BYTES_MAX - bytes_count);
+        bytes_count += runs[i].bytes_count;
+    }
+    must(entry_offset < self->header.entry_count);
     must(WAL_PRIVATE_HEADER_BYTES + bytes_count <=
          WAL_PAYLOAD_BYTES_MAX - self->header.payload_bytes);
     uint8_t *at = self->group + WAL_GROUP_HEADER_BYTES + self->header.payload_bytes;
     wal_put_u32(at, entry_offset);
     wal_put_u32(at + 4, bytes_count);
     memcpy(at + 8, sha256, HASH_BYTES);
-    if (bytes_count > 0) {
-        memcpy(at + WAL_PRIVATE_HEADER_BYTES, bytes, bytes_count);
+    at += WAL_PRIVATE_HEADER_BYTES;
+    for (uint32_t i = 0; i < runs_count; i++) {
+        if (runs[i].bytes_count > 0) {
+            memcpy(at, runs[i].bytes, runs[i].bytes_count);
+            at += runs[i].bytes_count;
+        }
     }
     self->header.payload_bytes += WAL_PRIVATE_HEADER_BYTES + bytes_count;
     self->header.flags |= WAL_FLAG_PRIVATE;
@@ -163,6 +172,14 @@ static struct err wal_change_segment(struct wal *self)
     self->end.segment_bytes = (uint64_t)segment_bytes;
     memcpy(self->end.salt, header.salt, WAL_SALT_BYTES);
     return err_none;
+}
+
+void wal_roll(struct wal *self)
+{
+    struct wal_end *end = &self->end;
+    if (end->has_segment && end->offset > WAL_BLOCK_BYTES) {
+        end->offset = end->segment_bytes + WAL_BLOCK_BYTES; /* no group fits */
+    }
 }
 
 struct err wal_commit(struct wal *self, uint64_t *span_bytes)
@@ -218,6 +235,6 @@ void wal_settle(struct wal *self)
         merkle_leaf(piece.bytes, piece.bytes_count, leaf);
         merkle_range_append(&self->end.range, leaf);
     }
-    must(self->end.range.size == self->end.size);
+    must(self->end.range.size == self->end.size - self->end.first_n);
     self->header = (struct wal_group_header){0};
 }

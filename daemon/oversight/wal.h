@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "oversight/shards.h"
 #include "oversight/wal_frame.h"
 #include "proto/merkle.h"
 #include "proto/note.h"
@@ -24,11 +25,13 @@
 
 /* Where writing goes on. */
 struct wal_end {
-    uint64_t size; /* entries */
+    uint64_t size; /* entries, of all shards */
+    uint32_t shard_index;
+    uint64_t first_n; /* of that shard */
     uint64_t next_group;
     uint64_t next_segment; /* number of the segment after the last one */
     uint8_t previous[HASH_BYTES];
-    struct merkle_range range; /* of all entries */
+    struct merkle_range range; /* of all entries from first_n on */
     bool has_segment;          /* the three below are valid */
     uint64_t first_index;      /* of the last segment */
     uint64_t offset;           /* in it, of the next group */
@@ -39,7 +42,9 @@ struct wal_end {
 
 struct wal_recover_conf {
     const char *wal_directory;
-    const uint8_t *origin_sha256;
+    const struct shards *shards;
+    uint32_t shard_index; /* whose tree the two below are of: the last one, or the one before it
+                           * when nothing was signed of the last one yet */
     const struct checkpoint
         *is_signed; /* newest signed checkpoint; NULL when none was ever signed */
     const struct merkle_range
@@ -48,7 +53,8 @@ struct wal_recover_conf {
 };
 
 /* Find the end of an existing log; cut and save a torn tail; make sure that everything counted is
- * on the disk. Errors: WAL_DAMAGED (something promised is unreadable, or a hole), LOG_ROLLED_BACK
+ * on the disk. out->shard_index is the one after conf->shard_index once a segment of it is there,
+ * empty or not. Errors: WAL_DAMAGED (something promised is unreadable, or a hole), LOG_ROLLED_BACK
  * (it does not contain what was signed). */
 MUST_USE struct err wal_recover(const struct wal_recover_conf *conf, struct wal_end *out);
 
@@ -64,6 +70,12 @@ MUST_USE struct err wal_open(const struct wal_conf *conf, const struct wal_end *
                              struct wal **out);
 void wal_close(struct wal **self);
 
+/* A private record comes in pieces that lie apart in memory. */
+struct wal_run {
+    const uint8_t *bytes;
+    uint32_t bytes_count;
+};
+
 /* One group is built: entries, then the private records of some of them, in their order; then it is
  * committed. A group must hold at least one entry; the caller keeps the limits: WAL_ENTRIES_MAX
  * entries, WAL_PAYLOAD_BYTES_MAX with the two bytes in front of each entry and
@@ -71,7 +83,9 @@ void wal_close(struct wal **self);
 void wal_add(struct wal *self, const uint8_t *stamp, uint32_t stamp_bytes, const uint8_t *rest,
              uint32_t rest_bytes);
 void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha256[HASH_BYTES],
-                     const uint8_t *bytes, uint32_t bytes_count);
+                     const struct wal_run *runs, uint32_t runs_count);
+/* The group that is built next begins a new segment, unless the present one is still empty. */
+void wal_roll(struct wal *self);
 MUST_USE struct err wal_commit(struct wal *self, uint64_t *span_bytes);
 /* Take the committed group into the tree and be ready for the next one. Apart from wal_commit, so
  * that the answer to the submitters need not wait for the hashing. */

@@ -5,12 +5,15 @@
 
 #include "oversight/commit_index.h"
 #include "oversight/oversight.h"
+#include "oversight/past.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
 /* A reader stops at the newest slot of the commit index: what lies behind has not been promised to
  * anybody and may yet be cut. It therefore never sees a half-written group, and everything
- * unreadable before that slot is damage. */
+ * unreadable before that slot is damage. Without an open segment the scan stands nowhere, and the
+ * next entry wanted says where to enter. */
 
 #define MARKS_MAX 1024u
 #define MARK_STEP_BYTES 65536u
@@ -35,14 +38,34 @@ struct wal_reader {
     struct wal_cursor cursor;
     struct mark marks[MARKS_MAX]; /* of this segment, ascending */
     uint32_t marks_count;
+    struct past *past;      /* NULL: of the write-ahead log alone */
+    uint64_t removed_below; /* entries before it are read from past */
+    char wal_directory[DURABLE_PATH_BYTES];
 };
+
+static struct err reader_reach(struct wal_reader *self, uint64_t entry_index);
+
+/* How much of the beginning is gone by now. */
+static struct err reader_learn_removed(struct wal_reader *self)
+{
+    struct wal_removed removed;
+    struct err err = wal_removed_read(self->wal_directory, &removed);
+    if (!err_is(err)) {
+        self->removed_below = removed.first_index;
+    }
+    return err;
+}
 
 struct err wal_reader_open(const char *wal_directory, struct wal_reader **out)
 {
+    if (strlen(wal_directory) >= DURABLE_PATH_BYTES) {
+        return err_make(ERR_ARGUMENT, "wal_reader_open");
+    }
     struct wal_reader *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "wal_reader_open");
     }
+    strcpy(self->wal_directory, wal_directory);
     self->scan = (struct wal_scan){.directory_fd = -1, .segment_fd = -1};
     struct err err = wal_scan_open(wal_directory, &self->scan);
     if (!err_is(err)) {
@@ -53,6 +76,24 @@ struct err wal_reader_open(const char *wal_directory, struct wal_reader **out)
         if (self->listing == NULL) {
             err = err_os(ERR_IO, "open write-ahead log");
         }
+    }
+    if (!err_is(err)) {
+        err = reader_learn_removed(self);
+    }
+    if (err_is(err)) {
+        wal_reader_close(&self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+struct err wal_reader_open_store(const struct wal_places *places, struct wal_reader **out)
+{
+    struct wal_reader *self = NULL;
+    struct err err = wal_reader_open(places->wal_directory, &self);
+    if (!err_is(err)) {
+        err = past_open(places->log_directory, places->packs_directory, &self->past);
     }
     if (err_is(err)) {
         wal_reader_close(&self);
@@ -72,6 +113,7 @@ void wal_reader_close(struct wal_reader **self)
     }
     commit_index_close(&(*self)->index);
     wal_scan_close(&(*self)->scan);
+    past_close(&(*self)->past);
     free(*self);
     *self = NULL;
 }
@@ -127,6 +169,37 @@ static struct err reader_enter(struct wal_reader *self, uint64_t first_index)
     return err;
 }
 
+/* Stand nowhere; the next load enters where next_index lies. */
+static void reader_leave(struct wal_reader *self)
+{
+    wal_scan_leave(&self->scan);
+    self->scan.next_index = self->next_index;
+    self->marks_count = 0;
+    self->loaded = false;
+}
+
+/* The segment wanted is not there: taken away on purpose since we last looked, or lost. */
+static struct err reader_miss(struct wal_reader *self, const char *where)
+{
+    struct err err = reader_learn_removed(self);
+    if (err_is(err)) {
+        return err;
+    }
+    if (self->past == NULL || self->next_index >= self->removed_below) {
+        return err_make(ERR_WAL_DAMAGED, where);
+    }
+    reader_leave(self);
+    return err_none;
+}
+
+void wal_reader_rest(struct wal_reader *self)
+{
+    reader_leave(self);
+    if (self->past != NULL) {
+        past_rest(self->past);
+    }
+}
+
 /* The scan found no group where a promised one must follow: it is in the next segment, or it is
  * lost. */
 static struct err reader_next_segment(struct wal_reader *self, enum wal_fault fault)
@@ -136,7 +209,7 @@ static struct err reader_next_segment(struct wal_reader *self, enum wal_fault fa
         return err_make(ERR_WAL_DAMAGED, "read group");
     }
     struct err err = reader_enter(self, self->scan.next_index);
-    return err.code == ERR_NOT_FOUND ? err_make(ERR_WAL_DAMAGED, "next segment is missing") : err;
+    return err.code == ERR_NOT_FOUND ? reader_miss(self, "next segment is missing") : err;
 }
 
 /* The slot of the newest group must describe that very group. */
@@ -152,20 +225,21 @@ static bool reader_slot_agrees(const struct wal_reader *self, const struct wal_g
            hash_equal(slot->hash, group->hash);
 }
 
-/* Load the promised group at the scan, crossing into the next segment when this one is done. */
+/* Load the promised group at the scan, crossing into the next segment when this one is done.
+ * Nothing is loaded when the entry turns out to be of the past. */
 static struct err reader_load(struct wal_reader *self)
 {
-    if (self->scan.segment_fd < 0) {
-        struct err err = reader_enter(self, 0);
-        if (err_is(err)) {
-            return err.code == ERR_NOT_FOUND ? err_make(ERR_WAL_DAMAGED, "first segment is missing")
-                                             : err;
-        }
+    struct err err = self->scan.segment_fd < 0 ? reader_reach(self, self->next_index) : err_none;
+    if (err_is(err) || self->scan.segment_fd < 0) {
+        return err;
     }
     enum wal_fault fault = WAL_BLANK;
-    struct err err = wal_scan_load(&self->scan, &self->group, &fault);
+    err = wal_scan_load(&self->scan, &self->group, &fault);
     if (!err_is(err) && fault != WAL_GOOD) {
         err = reader_next_segment(self, fault);
+        if (!err_is(err) && self->scan.segment_fd < 0) {
+            return err_none;
+        }
         if (!err_is(err)) {
             err = wal_scan_load(&self->scan, &self->group, &fault);
         }
@@ -199,10 +273,24 @@ static void reader_give(const struct wal_piece *piece, uint64_t entry_index, str
     }
 }
 
+static struct err reader_step_past(struct wal_reader *self, struct wal_entry *out, bool *got)
+{
+    struct err err = past_read(self->past, self->next_index, out);
+    if (!err_is(err)) {
+        self->next_index++;
+        self->scan.next_index = self->next_index; /* the scan stands nowhere: see reader_leave */
+        *got = true;
+    }
+    return err;
+}
+
 static struct err reader_step(struct wal_reader *self, struct wal_entry *out, bool *got)
 {
     for (;;) { /* a round loads a group or gives an entry of it; groups hold at least one */
         struct wal_piece piece;
+        if (self->past != NULL && self->next_index < self->removed_below) {
+            return reader_step_past(self, out, got);
+        }
         while (self->loaded && wal_cursor_next(&self->cursor, &piece)) {
             uint64_t entry_index = self->group.header.first_index + self->cursor.entry_offset - 1;
             if (entry_index == self->next_index) {
@@ -252,7 +340,7 @@ static struct err reader_approach(struct wal_reader *self, uint64_t entry_index)
         return err;
     }
     if (!found) {
-        return err_make(ERR_WAL_DAMAGED, "segment is missing");
+        return err_make(ERR_NOT_FOUND, "segment is missing");
     }
     bool here = self->scan.segment_fd >= 0 && self->scan.segment.first_index == first_index;
     if (!here) {
@@ -295,6 +383,16 @@ static struct err reader_walk(struct wal_reader *self, uint64_t entry_index)
     return err_none;
 }
 
+/* Stand before the group that holds entry_index, or nowhere when it is of the past. */
+static struct err reader_reach(struct wal_reader *self, uint64_t entry_index)
+{
+    struct err err = reader_approach(self, entry_index);
+    if (err.code == ERR_NOT_FOUND) {
+        return reader_miss(self, "segment is missing");
+    }
+    return err_is(err) ? err : reader_walk(self, entry_index);
+}
+
 struct err wal_reader_seek(struct wal_reader *self, uint64_t entry_index)
 {
     if (err_is(self->failure) || entry_index == self->next_index) {
@@ -310,14 +408,11 @@ struct err wal_reader_seek(struct wal_reader *self, uint64_t entry_index)
         return err_make(ERR_NOT_FOUND, "wal_reader_seek");
     }
     self->loaded = false; /* the scan still stands before that group */
-    struct err err = reader_approach(self, entry_index);
-    if (!err_is(err)) {
-        err = reader_walk(self, entry_index);
-    }
-    if (err_is(err)) {
-        self->failure = err;
-        return err;
-    }
     self->next_index = entry_index;
-    return err_none;
+    if (self->past != NULL && entry_index < self->removed_below) {
+        reader_leave(self);
+        return err_none;
+    }
+    self->failure = reader_reach(self, entry_index);
+    return self->failure;
 }

@@ -11,6 +11,7 @@
 #include "base/durable.h"
 #include "oversight/commit_index.h"
 #include "oversight/wal.h"
+#include "oversight/wal_removed.h"
 #include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
@@ -21,6 +22,8 @@
 
 struct recovery {
     const struct wal_recover_conf *conf;
+    const struct shard *shard;          /* whose tree range is */
+    const struct checkpoint *is_signed; /* of that tree */
     struct wal_scan scan;
     struct commit_index *index;
     struct wal_slot newest; /* valid with any */
@@ -33,9 +36,15 @@ struct recovery {
     struct merkle_range range;
 };
 
+/* n of the entry whose leaf the tree takes next. */
+static uint64_t recovery_next(const struct recovery *self)
+{
+    return self->shard->first_n + self->range.size;
+}
+
 static struct err recovery_check_signed(struct recovery *self)
 {
-    const struct checkpoint *is_signed = self->conf->is_signed;
+    const struct checkpoint *is_signed = self->is_signed;
     if (is_signed == NULL || self->range.size != is_signed->size) {
         return err_none;
     }
@@ -57,7 +66,7 @@ static struct err recovery_take_leaves(struct recovery *self, const struct wal_g
     must(wal_cursor_open(group->payload, header->payload_bytes, header->entry_count, header->flags,
                          &cursor) == WAL_GOOD);
     while (wal_cursor_next(&cursor, &piece)) {
-        if (header->first_index + cursor.entry_offset - 1 < self->range.size) {
+        if (header->first_index + cursor.entry_offset - 1 < recovery_next(self)) {
             continue;
         }
         uint8_t leaf[HASH_BYTES];
@@ -80,6 +89,11 @@ static struct err recovery_take_group(struct recovery *self, const struct wal_gr
         .next_index = group->header.first_index + group->header.entry_count,
     };
     memcpy(found.hash, group->hash, HASH_BYTES);
+    const struct shards *shards = self->conf->shards;
+    if (found.next_index >
+        shards_end(shards, shards_find(shards, self->scan.segment.first_index))) {
+        return err_make(ERR_WAL_DAMAGED, "a closed shard goes on");
+    }
     if (self->any && found.group_number == self->newest.group_number) {
         if (found.segment_number != self->newest.segment_number ||
             found.offset != self->newest.offset || found.next_index != self->newest.next_index ||
@@ -113,23 +127,61 @@ static struct err recovery_walk_segment(struct recovery *self, enum wal_fault *f
     }
 }
 
+/* A segment of the shard behind the one at hand: that one must be whole and its final checkpoint
+ * the newest signed one, because the list of shards names a successor only after both. */
+static struct err recovery_turn(struct recovery *self, const struct shard *next)
+{
+    if (next != self->shard + 1 || recovery_next(self) != next->first_n) {
+        return err_make(ERR_WAL_DAMAGED, "shard ends before the next one begins");
+    }
+    if (self->is_signed == NULL || self->is_signed->size != self->range.size) {
+        return err_make(ERR_LOG_ROLLED_BACK, "end of a closed shard was never signed");
+    }
+    must(self->signed_seen); /* or the root would have differed */
+    self->shard = next;
+    self->is_signed = NULL;
+    merkle_range_init(&self->range);
+    return err_none;
+}
+
 static struct err recovery_enter(struct recovery *self, uint64_t first_index)
 {
     struct err err = wal_scan_enter(&self->scan, first_index);
     if (err_is(err)) {
         return err;
     }
-    if (!hash_equal(self->scan.segment.origin_sha256, self->conf->origin_sha256)) {
+    uint8_t origin_sha256[HASH_BYTES];
+    const struct shard *shard = shards_find(self->conf->shards, first_index);
+    sha256_of(shard->origin, strlen(shard->origin), origin_sha256);
+    if (!hash_equal(self->scan.segment.origin_sha256, origin_sha256)) {
         return err_make(ERR_WAL_DAMAGED, "segment of another log");
     }
-    if (first_index == self->range.size) {
+    if (shard > self->shard) {
+        err = recovery_turn(self, shard);
+    }
+    if (!err_is(err) && first_index == recovery_next(self)) {
         uint8_t root[HASH_BYTES];
         merkle_range_root(&self->range, root);
         if (!hash_equal(root, self->scan.segment.root)) {
             return err_make(ERR_WAL_DAMAGED, "root in segment header differs");
         }
     }
-    return err_none;
+    return err;
+}
+
+/* The log begins with the first segment, or where wal/removed says that it begins. */
+static struct err recovery_check_first(const struct recovery *self, DIR *listing)
+{
+    struct wal_removed removed;
+    uint64_t first_index = 0;
+    bool found = false;
+    struct err err = wal_removed_read(self->conf->wal_directory, &removed);
+    if (!err_is(err)) {
+        err = wal_segment_find(listing, removed.first_index, &first_index, &found);
+    }
+    return err_is(err) || (found && first_index == removed.first_index)
+               ? err
+               : err_make(ERR_WAL_DAMAGED, "first segment is missing");
 }
 
 /* From the segment that holds the first leaf wanted to the end of the last segment. */
@@ -138,11 +190,15 @@ static struct err recovery_walk(struct recovery *self, DIR *listing, enum wal_fa
     uint64_t first_index = 0;
     uint64_t last_index = 0;
     bool found = false;
-    struct err err = wal_segment_find(listing, UINT64_MAX, &last_index, &found);
+    struct err err = recovery_check_first(self, listing);
+    if (!err_is(err)) {
+        err = wal_segment_find(listing, UINT64_MAX, &last_index, &found);
+    }
     if (!err_is(err) && found) {
         /* One entry earlier than the first leaf wanted: the last segment may still be empty, and
          * the group before it is needed for its number and hash. */
-        uint64_t wanted = self->range.size > 0 ? self->range.size - 1 : 0;
+        uint64_t next = recovery_next(self);
+        uint64_t wanted = next > 0 ? next - 1 : 0;
         err = wal_segment_find(listing, wanted, &first_index, &found);
     }
     if (!err_is(err) && !found) {
@@ -241,6 +297,13 @@ static struct err recovery_settle(struct recovery *self, uint64_t torn_bytes)
     if (!err_is(err)) {
         err = durable_sync(fd);
     }
+    if (!err_is(err)) { /* the name of a segment whose maker was killed before it could */
+        err = durable_sync_directory(self->conf->wal_directory);
+    }
+    if (!err_is(err)) { /* its newest slot, likewise: without it the next group would be the second
+                           one behind what is promised */
+        err = commit_index_sync(self->index);
+    }
     if (close(fd) != 0 && !err_is(err)) {
         err = err_os(ERR_IO, "close segment");
     }
@@ -263,8 +326,12 @@ static struct err recovery_judge(struct recovery *self, enum wal_fault fault, ui
     if (self->groups_behind > 1) {
         return err_make(ERR_WAL_DAMAGED, "commit index is behind the groups");
     }
-    if (self->conf->is_signed != NULL && !self->signed_seen) {
+    if (self->is_signed != NULL && !self->signed_seen) {
         return err_make(ERR_LOG_ROLLED_BACK, "log is shorter than what was signed");
+    }
+    uint64_t end = shards_end(self->conf->shards, self->shard);
+    if (end != UINT64_MAX && recovery_next(self) != end) {
+        return err_make(ERR_LOG_ROLLED_BACK, "log is shorter than the list of shards says");
     }
     return err_none;
 }
@@ -273,7 +340,9 @@ static void recovery_tell(const struct recovery *self, uint64_t torn_bytes, stru
 {
     const struct wal_scan *scan = &self->scan;
     *out = (struct wal_end){
-        .size = self->range.size,
+        .size = recovery_next(self),
+        .shard_index = (uint32_t)(self->shard - self->conf->shards->list),
+        .first_n = self->shard->first_n,
         .next_group = self->has_last ? self->last.group_number + 1 : 0,
         .next_segment = scan->segment.segment_number + 1,
         .range = self->range,
@@ -324,6 +393,9 @@ struct err wal_recover(const struct wal_recover_conf *conf, struct wal_end *out)
         return err_make(ERR_MEMORY, "wal_recover");
     }
     self->conf = conf;
+    must(conf->shard_index < conf->shards->count && conf->shards->count - conf->shard_index <= 2);
+    self->shard = &conf->shards->list[conf->shard_index];
+    self->is_signed = conf->is_signed;
     DIR *listing = opendir(conf->wal_directory);
     struct err err = listing == NULL ? err_os(ERR_IO, "open write-ahead log") : err_none;
     if (!err_is(err)) {

@@ -50,6 +50,16 @@ void wal_scan_close(struct wal_scan *self)
     *self = (struct wal_scan){.directory_fd = -1, .segment_fd = -1};
 }
 
+void wal_scan_leave(struct wal_scan *self)
+{
+    if (self->segment_fd >= 0) {
+        (void)close(self->segment_fd); /* read only */
+        self->segment_fd = -1;
+    }
+    wal_scan_forget(self);
+    wal_scan_drop(self);
+}
+
 void wal_scan_forget(struct wal_scan *self)
 {
     self->group_known = false;

@@ -49,6 +49,8 @@ void wal_scan_close(struct wal_scan *self);
  * WAL_DAMAGED when its header is not whole or belongs elsewhere. On error the scan stays where it
  * was. */
 MUST_USE struct err wal_scan_enter(struct wal_scan *self, uint64_t first_index);
+/* Close the segment; the next wal_scan_enter may be into any. */
+void wal_scan_leave(struct wal_scan *self);
 /* The next group may have any number and any predecessor. */
 void wal_scan_forget(struct wal_scan *self);
 /* Go to a group of this segment. */

@@ -275,7 +275,7 @@ struct err apply_decision(struct state *self, const struct entry *entry)
     return statement_run(statement);
 }
 
-static struct err put_request(struct state *self, const char *request_id, uint64_t entry_index)
+struct err put_request(struct state *self, const char *request_id, uint64_t entry_index)
 {
     if (request_id == NULL || request_id[0] == '\0') {
         return err_none;

@@ -69,13 +69,13 @@ static struct err find_decided_item(struct state *self, const struct entry_recei
     return err;
 }
 
-/* Without a hint (a rebuild from public bundles alone) records join by the keyed pseudonym of their
- * key, which parts them exactly as the key itself would. */
+/* Records join by the keyed pseudonym of their key, which is public: so a rebuild without private
+ * records, redacted ones for instance, gives the same items, and no plate is ever written here. */
 struct err apply_received(struct state *self, const struct entry *entry,
                           const struct state_hint *hint)
 {
     const struct entry_received *received = &entry->body.received;
-    const char *key = hint != NULL && hint->join_key != NULL ? hint->join_key : received->item_key;
+    const char *key = received->item_key;
     const char *label = hint != NULL && hint->label != NULL ? hint->label : key;
     bool is_scan = entry->type == ENTRY_SCAN_RECEIVED;
     uint8_t item[ITEM_ID_BYTES];
@@ -103,7 +103,9 @@ struct err apply_received(struct state *self, const struct entry *entry,
     bind_text(statement, 9, received->stream);
     bind_index(statement, 10, received->sequence);
     bind_text(statement, 11, received->record_id);
-    bind_blob(statement, 12, received->record_sha256, HASH_BYTES);
+    bind_blob(statement, 12,
+              hint != NULL && hint->record_key != NULL ? hint->record_key : received->record_sha256,
+              HASH_BYTES);
     bind_index(statement, 13, received->record_bytes);
     bind_text(statement, 14, received->item_key);
     bind_text(statement, 15, key);

@@ -92,5 +92,10 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE seals(entry INTEGER PRIMARY KEY, t_ns INTEGER, path TEXT, file_bytes INTEGER, "
     "sha256 BLOB,"
     " first_index INTEGER, last_index INTEGER, hdf5_version TEXT, filters TEXT) STRICT;",
+    "CREATE TABLE redactions(redact_entry INTEGER, entry INTEGER, t_ns INTEGER,"
+    " PRIMARY KEY(redact_entry, entry)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX redactions_entry ON redactions(entry);",
+    "CREATE TABLE redacted_digests(digest BLOB PRIMARY KEY, redact_entry INTEGER) STRICT, WITHOUT "
+    "ROWID;",
     NULL,
 };

@@ -36,9 +36,8 @@ MUST_USE struct err state_commit(struct state *self);
  * record that comes after its item (same mode, site and join key) was decided belongs to it at
  * once, as late. */
 struct state_hint {
-    const char *join_key; /* normalised join key of a received record; NULL for other entries */
-    const char
-        *label; /* what the officer may see of it; NULL when nothing better than the join key */
+    const uint8_t *record_key; /* record_key_of the record; NULL when it is not there any more */
+    const char *label;         /* what the officer may see of it; NULL: the pseudonym of its key */
     /* A decision before this time does not make the record late: it belongs to an item to come.
      * 0: any decision does. */
     int64_t late_since_ns;
@@ -111,6 +110,23 @@ MUST_USE struct err state_config(struct state *self, uint8_t config[HASH_BYTES],
 MUST_USE struct err state_record_known(struct state *self, enum record_kind kind,
                                        const char *record_id, const uint8_t sha256[HASH_BYTES],
                                        bool *known, bool *same);
+
+/* ---- redactions: what may not be shown any more, wherever it still lies ---- */
+
+/* Does a redaction name this entry? */
+MUST_USE struct err state_entry_redacted(struct state *self, uint64_t entry_index, bool *redacted);
+/* Is the disclosure with this digest redacted? */
+MUST_USE struct err state_digest_redacted(struct state *self, const uint8_t digest[HASH_BYTES],
+                                          bool *redacted);
+struct state_redaction {
+    uint64_t redact_entry; /* index of the redact entry */
+    uint64_t entry_index;  /* one that it names */
+    int64_t t_ns;
+};
+/* In the order of these two, from *from (its two indices) on. */
+MUST_USE struct err state_redactions(struct state *self, const struct state_redaction *from,
+                                     struct state_redaction *out, uint32_t capacity,
+                                     uint32_t *count);
 
 /* ---- referrals: what commands are checked against ---- */
 

@@ -44,6 +44,9 @@ MUST_USE struct err apply_config_change(struct state *self, const struct entry *
 MUST_USE struct err apply_model_change(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_draw_commit(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_draw_reveal(struct state *self, const struct entry *entry);
+MUST_USE struct err apply_redact(struct state *self, const struct entry *entry);
+/* The entry that this request led to; nothing for an empty id. */
+MUST_USE struct err put_request(struct state *self, const char *request_id, uint64_t entry_index);
 MUST_USE struct err apply_seal(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_score(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_decision(struct state *self, const struct entry *entry);

@@ -70,6 +70,13 @@ STATEMENT(OUTCOME_PUT, "INSERT INTO outcomes VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 
 STATEMENT(
     REQUEST_PUT,
     "INSERT INTO requests(request_id, entry) VALUES(?1, ?2) ON CONFLICT(request_id) DO NOTHING")
+STATEMENT(REDACTION_PUT, "INSERT INTO redactions VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")
+STATEMENT(REDACTED_DIGEST_PUT,
+          "INSERT INTO redacted_digests VALUES(?1, ?2) ON CONFLICT(digest) DO NOTHING")
+STATEMENT(RECORD_REDACT,
+          "UPDATE records SET sha256 = zeroblob(32), label = item_key WHERE entry = ?1")
+STATEMENT(ITEM_REDACT, "UPDATE items SET label = join_key WHERE decision_entry IS NULL"
+                       " AND item = (SELECT item FROM records WHERE entry = ?1)")
 STATEMENT(SEAL_PUT, "INSERT INTO seals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 
 /* ---- what the judge line asks */
@@ -103,6 +110,13 @@ STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256 FROM config ORDER BY entr
 STATEMENT(
     RECORD_KNOWN,
     "SELECT max(sha256 = ?3) FROM records WHERE record_id = ?1 AND kind = ?2 HAVING count(*) > 0")
+
+/* ---- what redaction asks */
+STATEMENT(ENTRY_REDACTED, "SELECT 1 FROM redactions WHERE entry = ?1 LIMIT 1")
+STATEMENT(DIGEST_REDACTED, "SELECT 1 FROM redacted_digests WHERE digest = ?1")
+STATEMENT(REDACTIONS,
+          "SELECT redact_entry, entry, t_ns FROM redactions WHERE redact_entry > ?1"
+          " OR (redact_entry = ?1 AND entry >= ?2) ORDER BY redact_entry, entry LIMIT ?3")
 
 /* ---- commands and reports */
 STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referrals.version, 0), "

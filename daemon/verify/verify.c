@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/durable.h"
+#include "verify/verify_against.h"
 #include "verify/verify_checkpoints.h"
+#include "verify/verify_files.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_seals.h"
 #include "verify/verify_story.h"
 #include "verify/verify_tree.h"
@@ -97,55 +100,97 @@ static struct err verify_keep_sealed(struct verify_sealed *sealed, const struct 
     return err_none;
 }
 
-static struct err verify_shard(const struct verify_conf *conf, struct verify_report *report,
-                               struct verify_shard *shard, const char *archive_directory,
-                               struct verify_sealed *sealed)
+/* What a verification is, in order. Each step says in its header what it proves; VERIFY.md says
+ * what each catches. */
+static struct err verify_one(const struct verify_conf *conf, struct verify_report *report,
+                             struct verify_shard *shard, struct verify_kept *kept,
+                             struct verify_story **story)
 {
     struct verify_heads heads;
-    struct verify_story *story = NULL;
     bool usable = false;
-    struct err err = verify_heads_read(report, shard, conf->vkey, &heads, &usable);
+    struct err err = verify_files(report, shard);
+    if (err_is(err)) {
+        return err;
+    }
+    err = verify_heads_read(report, shard, conf->vkey, &heads, &usable);
     if (err_is(err) || !usable) {
         verify_heads_fini(&heads);
         return err;
     }
-    err = verify_story_open(report, shard, conf->now_ns, &story);
+    err = verify_kept_claim(report, shard, &heads, kept, conf->against_count);
     if (!err_is(err)) {
-        err = verify_tree_walk(report, shard, &heads, story, conf->progress);
+        err = verify_story_open(report, shard, conf->now_ns, story);
     }
     if (!err_is(err)) {
-        verify_heads_finish(&heads, report, shard->path);
-        verify_story_finish(story);
-        err = verify_seals(report, shard, story, archive_directory, conf->progress);
+        err = verify_tree_walk(report, shard, &heads, *story, conf->progress);
     }
     if (!err_is(err)) {
-        err = verify_keep_sealed(sealed, story);
+        verify_heads_finish(&heads, report, shard);
+        verify_kept_finish(report, shard, kept, conf->against_count);
+        verify_story_finish(*story);
     }
-    verify_story_close(&story);
+    if (!err_is(err) && conf->quorum != NULL) {
+        err = verify_quorum(report, shard, conf->quorum);
+    }
     verify_heads_fini(&heads);
     return err;
 }
 
-struct err verify_run(const struct verify_conf *conf, struct verify_report *report)
+static struct err verify_shard(const struct verify_conf *conf, struct verify_report *report,
+                               struct verify_shard *shard, struct verify_kept *kept,
+                               const char *archive_directory, struct verify_sealed *sealed)
+{
+    struct verify_story *story = NULL;
+    struct err err = verify_one(conf, report, shard, kept, &story);
+    if (!err_is(err) && story != NULL) {
+        err = verify_seals(report, shard, story, archive_directory, conf->progress);
+    }
+    if (!err_is(err) && story != NULL) {
+        err = verify_keep_sealed(sealed, story);
+    }
+    verify_story_close(&story);
+    return err;
+}
+
+static struct err verify_shards(const struct verify_conf *conf, struct verify_report *report,
+                                struct verify_kept *kept)
 {
     char archive_path[DURABLE_PATH_BYTES + 16];
     struct verify_sealed sealed = {.count = 0};
-    if (!sign_init()) {
-        return err_make(ERR_KEY, "signature library");
-    }
-    struct err err = verify_find(conf->directory, report);
-    if (err_is(err)) {
-        return err;
-    }
     (void)snprintf(archive_path, sizeof archive_path, "%s/archive", conf->directory);
     const char *archive_directory =
         verify_is_there(conf->directory, "archive") ? archive_path : NULL;
+    struct err err = verify_kept_read(report, conf->against, conf->against_count, kept);
     for (uint32_t i = 0; i < report->shards_count && !err_is(err); i++) {
-        err = verify_shard(conf, report, &report->shards[i], archive_directory, &sealed);
+        err = verify_shard(conf, report, &report->shards[i], kept, archive_directory, &sealed);
+    }
+    if (!err_is(err)) {
+        verify_kept_unclaimed(report, kept, conf->against_count);
     }
     if (!err_is(err) && archive_directory != NULL) {
         verify_unsealed(report, archive_directory, (const char(*)[160])sealed.paths, sealed.count);
     }
     free(sealed.paths);
+    return err;
+}
+
+struct err verify_run(const struct verify_conf *conf, struct verify_report *report)
+{
+    if (!sign_init()) {
+        return err_make(ERR_KEY, "signature library");
+    }
+    if (conf->against_count > VERIFY_KEPT_MAX) {
+        return err_make(ERR_ARGUMENT, "too many checkpoints to hold the log against");
+    }
+    struct err err = verify_find(conf->directory, report);
+    if (err_is(err)) {
+        return err;
+    }
+    struct verify_kept *kept = calloc((size_t)conf->against_count + 1, sizeof *kept);
+    if (kept == NULL) {
+        return err_make(ERR_MEMORY, "verify_run");
+    }
+    err = verify_shards(conf, report, kept);
+    free(kept);
     return err;
 }

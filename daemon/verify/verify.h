@@ -3,7 +3,8 @@
 #define VERIFY_H
 
 /* Verify: check a copy of a port's log and archive, offline, with none of the code that wrote them
- * but the hashes, the formats, and the archive reader. One thread; reads only. */
+ * but the hashes, the formats, and the archive reader. Reads only. Threads of its own while it
+ * runs. Memory: about 150 bytes an entry of the largest shard. */
 
 #include "verify/verify_report.h"
 
@@ -11,12 +12,15 @@ struct verify_conf {
     const char *directory; /* holds log/<shard>/ and archive/, or is a shard itself */
     const char *vkey; /* a verifier key or the name of a file that holds one; NULL: the key beside
                          the log */
-    int64_t now_ns;   /* UTC */
-    bool progress;    /* counters on standard error */
+    const char *const *against;  /* files of checkpoints that somebody kept */
+    uint32_t against_count;      /* at most VERIFY_KEPT_MAX */
+    const struct quorum *quorum; /* NULL: witnesses are not looked at */
+    int64_t now_ns;              /* UTC */
+    bool progress;               /* a bar on standard error */
 };
 
-/* NOT_FOUND when there is no log below the directory, MEMORY, IO; what is wrong with the log goes
- * into the report. */
+/* NOT_FOUND when there is no log below the directory or no file of a kept checkpoint, MEMORY, IO;
+ * what is wrong with the log goes into the report. */
 MUST_USE struct err verify_run(const struct verify_conf *conf, struct verify_report *report);
 
 #endif

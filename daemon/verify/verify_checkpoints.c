@@ -10,32 +10,32 @@
 #include <unistd.h>
 
 #include "base/durable.h"
+#include "verify/verify_against.h"
+#include "verify/verify_crew.h"
+#include "verify/verify_quorum.h"
+#include "verify/verify_file.h"
 
 /* The copies are listed before the newest checkpoint is read: a log that is being written while we
  * look then shows a newest one that is at least as large. A copy that is larger than the newest was
  * signed and taken back. */
 
 #define HEADS_MAX (UINT64_C(1) << 28) /* eight years at one a second */
+#define HEADS_CHUNK 32u
 
 /* Text of a key that is given as itself or as the name of a file of one line. */
-static struct err heads_key_text(const char *given, char out[NOTE_VKEY_BYTES_MAX])
+static bool heads_key_text(const char *given, char out[NOTE_VKEY_BYTES_MAX])
 {
-    uint8_t *bytes = NULL;
-    size_t bytes_count = 0;
-    if (access(given, F_OK) != 0) {
-        (void)snprintf(out, NOTE_VKEY_BYTES_MAX, "%s", given);
-        return err_none;
+    struct verify_file file = {.bytes = NULL};
+    enum verify_read read = verify_file_read(&file, given, NOTE_VKEY_BYTES_MAX - 1);
+    if (read == READ_MISSING || read == READ_GOOD) {
+        const char *text = read == READ_GOOD ? (const char *)file.bytes : given;
+        (void)snprintf(out, NOTE_VKEY_BYTES_MAX, "%s", text);
     }
-    struct err err = durable_read(given, NOTE_VKEY_BYTES_MAX - 1, &bytes, &bytes_count);
-    if (err_is(err)) {
-        return err;
-    }
-    (void)snprintf(out, NOTE_VKEY_BYTES_MAX, "%s", (const char *)bytes);
     size_t line_bytes = strcspn(out, "\n");
+    bool one_line = read == READ_MISSING || file.bytes_count <= line_bytes + 1;
     out[line_bytes] = '\0';
-    free(bytes);
-    return bytes_count <= line_bytes + 1 ? err_none
-                                         : err_make(ERR_KEY, "more than one line in key file");
+    verify_file_fini(&file);
+    return one_line && (read == READ_MISSING || read == READ_GOOD);
 }
 
 static bool heads_read_key(struct verify_report *report, struct verify_shard *shard,
@@ -45,18 +45,17 @@ static bool heads_read_key(struct verify_report *report, struct verify_shard *sh
     char beside[NOTE_VKEY_BYTES_MAX] = "";
     char text[NOTE_VKEY_BYTES_MAX] = "";
     (void)snprintf(path, sizeof path, "%s/vkey", shard->path);
-    struct err err =
-        access(path, F_OK) == 0 ? heads_key_text(path, beside) : err_make(ERR_NOT_FOUND, "");
-    if (err_is(err)) {
+    bool good = access(path, F_OK) == 0 && heads_key_text(path, beside);
+    if (!good) {
         verify_problem(report, "%s: missing or unreadable", path);
     }
     shard->key_was_given = given != NULL;
     if (given != NULL) {
-        err = heads_key_text(given, text);
+        good = heads_key_text(given, text);
     } else {
         memcpy(text, beside, sizeof text);
     }
-    if (err_is(err) || !note_vkey_decode(text, out)) {
+    if (!good || !note_vkey_decode(text, out)) {
         verify_problem(report, "%s: no readable verifier key", given != NULL ? given : path);
         return false;
     }
@@ -64,43 +63,114 @@ static bool heads_read_key(struct verify_report *report, struct verify_shard *sh
         verify_problem(report, "%s: is not the key that you gave", path);
     }
     memcpy(shard->origin, out->name, sizeof shard->origin);
+    shard->key_id = out->key_id;
     return true;
 }
 
-static bool heads_open(struct verify_report *report, const char *path, const struct note_vkey *vkey,
-                       struct checkpoint *out)
+static bool heads_open(const char *path, const struct note_vkey *vkey, struct verify_file *file,
+                       struct verify_lines *lines, struct checkpoint *out)
 {
-    uint8_t *text = NULL;
-    size_t text_bytes = 0;
-    struct err err = durable_read(path, NOTE_BYTES_MAX, &text, &text_bytes);
-    if (err_is(err)) {
-        verify_problem(report, "%s: missing or unreadable", path);
+    enum verify_read read = verify_file_read(file, path, NOTE_BYTES_MAX);
+    if (read != READ_GOOD) {
+        verify_lines_add(lines, STEP_checkpoints, "%s: %s", path, verify_read_text(read));
         return false;
     }
-    enum note_fault fault = checkpoint_open((const char *)text, text_bytes, vkey, out);
-    free(text);
+    enum note_fault fault =
+        checkpoint_open((const char *)file->bytes, file->bytes_count, vkey, out);
     if (fault != NOTE_GOOD) {
-        verify_problem(report, "%s: %s", path, note_fault_text(fault));
+        verify_lines_add(lines, STEP_checkpoints, "%s: %s", path, note_fault_text(fault));
         return false;
     }
     return true;
 }
 
-static struct err heads_add(struct verify_heads *self, const struct checkpoint *checkpoint)
+/* ---- the copies, by a crew: a signature costs as much as a hundred hashes ---- */
+
+struct heads_chunk {
+    struct verify_head heads[HEADS_CHUNK];
+    uint32_t count;
+    struct verify_lines lines;
+    struct verify_file file;
+};
+
+struct heads_source {
+    const struct verify_shard *shard;
+    const struct note_vkey *vkey;
+    uint64_t *sizes;
+    uint64_t count;
+    uint64_t capacity;
+};
+
+static void heads_work(void *shared, void *slot, uint64_t index)
 {
-    if (self->count == self->capacity) {
-        uint64_t grown_count = self->capacity == 0 ? 256 : self->capacity * 2;
-        struct verify_head *grown = reallocarray(self->heads, (size_t)grown_count, sizeof *grown);
-        if (grown == NULL) {
-            return err_make(ERR_MEMORY, "heads_add");
+    const struct heads_source *source = shared;
+    struct heads_chunk *chunk = slot;
+    uint64_t end = (index + 1) * HEADS_CHUNK;
+    chunk->count = 0;
+    for (uint64_t i = index * HEADS_CHUNK; i < end && i < source->count; i++) {
+        char path[2 * DURABLE_PATH_BYTES];
+        struct checkpoint checkpoint;
+        (void)snprintf(path, sizeof path, "%s/checkpoints/%" PRIu64, source->shard->path,
+                       source->sizes[i]);
+        if (!heads_open(path, source->vkey, &chunk->file, &chunk->lines, &checkpoint)) {
+            continue;
         }
-        self->heads = grown;
-        self->capacity = grown_count;
+        if (checkpoint.size != source->sizes[i]) {
+            verify_lines_add(&chunk->lines, STEP_checkpoints,
+                             "%s: is a checkpoint of %" PRIu64 " entries", path, checkpoint.size);
+        }
+        struct verify_head *head = &chunk->heads[chunk->count++];
+        *head = (struct verify_head){.size = checkpoint.size};
+        memcpy(head->root, checkpoint.root, HASH_BYTES);
     }
-    struct verify_head *head = &self->heads[self->count++];
-    head->size = checkpoint->size;
-    memcpy(head->root, checkpoint->root, HASH_BYTES);
-    return err_none;
+}
+
+static struct err heads_take_chunks(struct verify_heads *self, struct verify_report *report,
+                                    struct heads_source *source, struct heads_chunk *chunks,
+                                    uint32_t chunks_count)
+{
+    const struct verify_crew_conf conf = {.work = heads_work,
+                                          .shared = source,
+                                          .slots = chunks,
+                                          .slot_bytes = sizeof *chunks,
+                                          .slots_count = chunks_count,
+                                          .threads_count = verify_crew_threads(),
+                                          .pieces_count =
+                                              (source->count + HEADS_CHUNK - 1) / HEADS_CHUNK};
+    struct verify_crew *crew = NULL;
+    struct err err = verify_crew_open(&conf, &crew);
+    while (!err_is(err)) {
+        struct heads_chunk *chunk = verify_crew_next(crew);
+        if (chunk == NULL) {
+            break;
+        }
+        verify_report_take(report, &chunk->lines);
+        for (uint32_t i = 0; i < chunk->count && !err_is(err); i++) {
+            err = verify_heads_add(self, &chunk->heads[i]);
+        }
+    }
+    verify_crew_close(&crew);
+    return err;
+}
+
+static struct err heads_open_copies(struct verify_heads *self, struct verify_report *report,
+                                    struct heads_source *source)
+{
+    uint32_t chunks_count = verify_crew_threads() + 2;
+    struct heads_chunk *chunks = calloc(chunks_count, sizeof *chunks);
+    struct err err = chunks == NULL ? err_make(ERR_MEMORY, "heads_open_copies") : err_none;
+    for (uint32_t i = 0; i < chunks_count && !err_is(err); i++) {
+        err = verify_lines_init(&chunks[i].lines, HEADS_CHUNK);
+    }
+    if (!err_is(err)) {
+        err = heads_take_chunks(self, report, source, chunks, chunks_count);
+    }
+    for (uint32_t i = 0; i < chunks_count && chunks != NULL; i++) {
+        verify_lines_fini(&chunks[i].lines);
+        verify_file_fini(&chunks[i].file);
+    }
+    free(chunks);
+    return err;
 }
 
 static bool heads_parse_size(const char *name, uint64_t *size)
@@ -113,34 +183,26 @@ static bool heads_parse_size(const char *name, uint64_t *size)
     return errno == 0 && *end == '\0' && strcmp(again, name) == 0;
 }
 
-static struct err heads_read_copy(struct verify_heads *self, struct verify_report *report,
-                                  const char *folder, const char *name)
+static struct err heads_list_add(struct heads_source *self, uint64_t size)
 {
-    char path[2 * DURABLE_PATH_BYTES];
-    struct checkpoint checkpoint;
-    uint64_t size = 0;
-    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (strlen(name) > 4 && strcmp(name + strlen(name) - 4, ".tmp") == 0) {
-        return err_none; /* a copy that is being written */
+    if (self->count == self->capacity) {
+        uint64_t grown_count = self->capacity == 0 ? 1024 : self->capacity * 2;
+        uint64_t *grown = reallocarray(self->sizes, (size_t)grown_count, sizeof *grown);
+        if (grown == NULL) {
+            return err_make(ERR_MEMORY, "heads_list_add");
+        }
+        self->sizes = grown;
+        self->capacity = grown_count;
     }
-    if (!heads_parse_size(name, &size) || self->count == HEADS_MAX) {
-        verify_problem(report, "%s: does not belong here", path);
-        return err_none;
-    }
-    if (!heads_open(report, path, &self->vkey, &checkpoint)) {
-        return err_none;
-    }
-    if (checkpoint.size != size) {
-        verify_problem(report, "%s: is a checkpoint of %" PRIu64 " entries", path, checkpoint.size);
-    }
-    return heads_add(self, &checkpoint);
+    self->sizes[self->count++] = size;
+    return err_none;
 }
 
-static struct err heads_read_copies(struct verify_heads *self, struct verify_report *report,
-                                    const char *shard_path)
+/* Names that are no size are told of by the list of files. */
+static struct err heads_list(struct heads_source *self, struct verify_report *report)
 {
     char folder[DURABLE_PATH_BYTES + 16];
-    (void)snprintf(folder, sizeof folder, "%s/checkpoints", shard_path);
+    (void)snprintf(folder, sizeof folder, "%s/checkpoints", self->shard->path);
     DIR *listing = opendir(folder);
     if (listing == NULL) {
         verify_warning(report, "%s: missing: earlier tree heads are not checked", folder);
@@ -149,12 +211,54 @@ static struct err heads_read_copies(struct verify_heads *self, struct verify_rep
     struct err err = err_none;
     for (const struct dirent *name = readdir(listing); name != NULL && !err_is(err);
          name = readdir(listing)) {
-        if (name->d_name[0] != '.') {
-            err = heads_read_copy(self, report, folder, name->d_name);
+        uint64_t size = 0;
+        if (self->count == HEADS_MAX) {
+            verify_problem(report, "%s: more than %" PRIu64 " files", folder, HEADS_MAX);
+            break;
+        }
+        if (heads_parse_size(name->d_name, &size)) {
+            err = heads_list_add(self, size);
         }
     }
     (void)closedir(listing);
     return err;
+}
+
+static int heads_compare_sizes(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static struct err heads_read_copies(struct verify_heads *self, struct verify_report *report,
+                                    const struct verify_shard *shard)
+{
+    struct heads_source source = {.shard = shard, .vkey = &self->vkey};
+    struct err err = heads_list(&source, report);
+    if (source.count > 0) {
+        qsort(source.sizes, source.count, sizeof *source.sizes, heads_compare_sizes);
+    }
+    if (!err_is(err) && source.count > 0) {
+        err = heads_open_copies(self, report, &source);
+    }
+    free(source.sizes);
+    return err;
+}
+
+struct err verify_heads_add(struct verify_heads *self, const struct verify_head *head)
+{
+    if (self->count == self->capacity) {
+        uint64_t grown_count = self->capacity == 0 ? 256 : self->capacity * 2;
+        struct verify_head *grown = reallocarray(self->heads, (size_t)grown_count, sizeof *grown);
+        if (grown == NULL) {
+            return err_make(ERR_MEMORY, "verify_heads_add");
+        }
+        self->heads = grown;
+        self->capacity = grown_count;
+    }
+    self->heads[self->count++] = *head;
+    return err_none;
 }
 
 static int heads_compare(const void *a, const void *b)
@@ -193,21 +297,26 @@ struct err verify_heads_read(struct verify_report *report, struct verify_shard *
 {
     char path[DURABLE_PATH_BYTES + 16];
     struct checkpoint checkpoint;
+    struct verify_file file = {.bytes = NULL};
     memset(out, 0, sizeof *out);
+    (void)verify_report_step(report, STEP_key);
     *usable = heads_read_key(report, shard, vkey, &out->vkey);
+    (void)verify_report_step(report, STEP_checkpoints);
     if (!*usable) {
         return err_none;
     }
-    struct err err = heads_read_copies(out, report, shard->path);
+    struct err err = heads_read_copies(out, report, shard);
+    if (!err_is(err)) {
+        err = verify_quorum_heads(report, shard, out);
+    }
     if (err_is(err)) {
         verify_heads_fini(out);
         return err;
     }
     (void)snprintf(path, sizeof path, "%s/checkpoint", shard->path);
-    bool has_checkpoint = heads_open(report, path, &out->vkey, &checkpoint);
-    if (out->count > 0) {
-        qsort(out->heads, out->count, sizeof *out->heads, heads_compare);
-    }
+    bool has_checkpoint = heads_open(path, &out->vkey, &file, &report->problems, &checkpoint);
+    verify_file_fini(&file);
+    verify_heads_sort(out);
     *usable = heads_find_newest(out, report, path, has_checkpoint, &checkpoint);
     if (*usable) {
         shard->checkpoints = out->count + has_checkpoint;
@@ -215,6 +324,13 @@ struct err verify_heads_read(struct verify_report *report, struct verify_shard *
         memcpy(shard->root, out->newest.root, HASH_BYTES);
     }
     return err_none;
+}
+
+void verify_heads_sort(struct verify_heads *self)
+{
+    if (self->count > 0) {
+        qsort(self->heads, self->count, sizeof *self->heads, heads_compare);
+    }
 }
 
 void verify_heads_fini(struct verify_heads *self)
@@ -229,23 +345,44 @@ uint64_t verify_heads_next(const struct verify_heads *self)
     return self->met < self->count ? self->heads[self->met].size : UINT64_MAX;
 }
 
+void verify_heads_skip(struct verify_heads *self, uint64_t size)
+{
+    for (; verify_heads_next(self) < size; self->met++) {
+        self->skipped += self->heads[self->met].kept == NULL;
+    }
+}
+
 void verify_heads_meet(struct verify_heads *self, uint64_t size, const uint8_t root[HASH_BYTES])
 {
-    for (; self->met < self->count && self->heads[self->met].size <= size; self->met++) {
+    verify_heads_skip(self, size);
+    for (; verify_heads_next(self) == size; self->met++) {
         const struct verify_head *head = &self->heads[self->met];
-        if (head->size == size && !hash_equal(head->root, root)) {
+        bool same = hash_equal(head->root, root);
+        if (head->kept != NULL) {
+            verify_kept_met(head->kept, same);
+        } else if (!same) {
             self->first_differing = self->differing == 0 ? size : self->first_differing;
             self->differing++;
         }
     }
 }
 
-void verify_heads_finish(struct verify_heads *self, struct verify_report *report, const char *path)
+void verify_heads_finish(struct verify_heads *self, struct verify_report *report,
+                         struct verify_shard *shard)
 {
+    (void)verify_report_step(report, STEP_checkpoints);
+    verify_heads_skip(self, self->newest.size + 1); /* those above were told of as a roll-back */
+    shard->checkpoints_unmet = self->skipped;
+    if (self->skipped > 0) {
+        verify_warning(report,
+                       "%s/checkpoints: %" PRIu64
+                       " could not be compared, because the entries below them are missing",
+                       shard->path, self->skipped);
+    }
     if (self->differing > 0) {
         verify_problem(report,
                        "%s/checkpoints/%" PRIu64
                        ": root is not that of the entries (first of %" PRIu64 ")",
-                       path, self->first_differing, self->differing);
+                       shard->path, self->first_differing, self->differing);
     }
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/verify_seals.h"
 
-#include <fcntl.h>
 #include <fts.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "archive/archive.h"
 #include "base/durable.h"
 #include "proto/merkle.h"
-#include "verify/verify_tree.h"
+#include "verify/verify_file.h"
+#include "verify/verify_progress.h"
+#include "verify/verify_tile.h"
 
 #define SEALS_PIECE_BYTES ((size_t)1 << 20)
 
@@ -24,12 +24,12 @@ static bool seals_path_is_plain(const char *path)
 
 static bool seals_hash_file(const char *path, uint64_t *file_bytes, uint8_t sha256[HASH_BYTES])
 {
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum verify_read read = READ_GOOD;
+    *file_bytes = 0;
+    int fd = verify_file_open(path, file_bytes, &read);
     uint8_t *piece = malloc(SEALS_PIECE_BYTES);
-    bool good = fd >= 0 && piece != NULL && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    bool good = fd >= 0 && piece != NULL;
     struct sha256 *hash = sha256_open();
-    *file_bytes = good ? (uint64_t)status.st_size : 0;
     for (uint64_t at = 0; good && at < *file_bytes; at += SEALS_PIECE_BYTES) {
         uint64_t left = *file_bytes - at;
         size_t count = left < SEALS_PIECE_BYTES ? (size_t)left : SEALS_PIECE_BYTES;
@@ -49,16 +49,15 @@ static bool seals_hash_file(const char *path, uint64_t *file_bytes, uint8_t sha2
 static void seals_check_entries(struct verify_report *report, struct verify_shard *shard,
                                 const struct verify_seal *seal, struct archive_file *file)
 {
-    struct verify_leaves *leaves = malloc(sizeof *leaves);
-    must(leaves != NULL); /* 8 KiB */
-    verify_leaves_init(leaves, shard);
+    struct verify_leaves leaves;
+    verify_leaves_init(&leaves, shard);
     for (uint64_t i = seal->first_index; i <= seal->last_index; i++) {
         const uint8_t *bytes = NULL;
         uint32_t bytes_count = 0;
         uint8_t in_file[HASH_BYTES];
         uint8_t in_log[HASH_BYTES];
         if (err_is(archive_file_entry(file, i, &bytes, &bytes_count)) ||
-            !verify_leaves_at(leaves, i, in_log)) {
+            !verify_leaves_at(&leaves, i - shard->first_n, in_log)) {
             verify_problem(report,
                            "archive/%s: entry %" PRIu64 " is missing in the file or in the log",
                            seal->path, i);
@@ -72,7 +71,7 @@ static void seals_check_entries(struct verify_report *report, struct verify_shar
         }
         shard->archive_entries++;
     }
-    free(leaves);
+    verify_leaves_fini(&leaves);
 }
 
 static void seals_check_inside(struct verify_report *report, struct verify_shard *shard,
@@ -147,7 +146,9 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *shard
                         bool progress)
 {
     uint64_t count = 0;
+    struct verify_progress bar;
     const struct verify_seal *seals = verify_story_seals(story, &count);
+    (void)verify_report_step(report, STEP_archive);
     if (archive_directory == NULL) {
         shard->seals_unchecked = count;
         if (count > 0) {
@@ -157,16 +158,12 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *shard
         }
         return err_none;
     }
+    verify_progress_init(&bar, progress, shard->origin, "archive files", count);
     for (uint64_t i = 0; i < count; i++) {
-        if (progress) {
-            (void)fprintf(stderr, "\r%s: archive file %" PRIu64 " of %" PRIu64 " ", shard->origin,
-                          i + 1, count);
-        }
         seals_check_file(report, shard, &seals[i], archive_directory);
+        verify_progress_show(&bar, i + 1);
     }
-    if (progress && count > 0) {
-        (void)fputc('\n', stderr);
-    }
+    verify_progress_end(&bar);
     return err_none;
 }
 
@@ -185,7 +182,8 @@ static bool seals_names(const char (*sealed)[160], uint64_t sealed_count, const 
 void verify_unsealed(struct verify_report *report, const char *archive_directory,
                      const char (*sealed)[160], uint64_t sealed_count)
 {
-    char root[DURABLE_PATH_BYTES];
+    char root[DURABLE_PATH_BYTES + 16];
+    (void)verify_report_step(report, STEP_archive);
     (void)snprintf(root, sizeof root, "%s", archive_directory);
     char *const roots[] = {root, NULL};
     size_t root_bytes = strlen(root);

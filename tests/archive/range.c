@@ -310,15 +310,17 @@ bool range_add_item(struct range *self, uint8_t item[ITEM_ID_BYTES], uint8_t pix
     decision->site = "Rotterdam";
     decision->lane = "3";
     decision->hold_ended_by = "complete";
-    (void)range_add(self, &entry, NULL, 0);
+    self->decisions[item[0]] = range_add(self, &entry, NULL, 0);
     return drawn || targeted;
 }
 
 void range_add_action(struct range *self, const uint8_t item[ITEM_ID_BYTES], const char *to_state,
                       uint64_t version)
 {
-    struct entry entry = {.type = ENTRY_OFFICER_ACTION, .has_item = true, .actor = "p00aa"};
+    struct entry entry = {
+        .type = ENTRY_OFFICER_ACTION, .has_item = true, .actor = "p00aa", .causes_count = 1};
     memcpy(entry.item, item, ITEM_ID_BYTES);
+    range_id(self->decisions[item[0]], entry.causes[0]);
     entry.body.officer_action = (struct entry_officer_action){.action = "claim",
                                                               .code = "",
                                                               .request_id = "r1",
@@ -329,8 +331,10 @@ void range_add_action(struct range *self, const uint8_t item[ITEM_ID_BYTES], con
 
 void range_add_outcome(struct range *self, const uint8_t item[ITEM_ID_BYTES], uint64_t version)
 {
-    struct entry entry = {.type = ENTRY_OUTCOME, .has_item = true, .actor = "p00aa"};
+    struct entry entry = {
+        .type = ENTRY_OUTCOME, .has_item = true, .actor = "p00aa", .causes_count = 1};
     memcpy(entry.item, item, ITEM_ID_BYTES);
+    range_id(self->decisions[item[0]], entry.causes[0]);
     entry.body.outcome = (struct entry_outcome){.exam_level = "full",
                                                 .result = "found",
                                                 .seizure_class = "narcotics",

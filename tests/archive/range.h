@@ -26,6 +26,7 @@ struct range {
     uint64_t first_index;
     uint32_t next; /* of range_next */
     uint8_t item_seed;
+    uint64_t decisions[256]; /* index of the decision on an item, by its first byte */
     uint8_t draw_key[HASH_BYTES];
     double random_rate;
 };

@@ -41,6 +41,30 @@ static void order_is_kept_and_full_is_told(void **state)
     assert_null(queue);
 }
 
+static void many_go_in_together_or_not_at_all(void **state)
+{
+    (void)state;
+    struct queue *queue = NULL;
+    int things[4];
+    void *const all[4] = {&things[0], &things[1], &things[2], &things[3]};
+    void *out[8];
+    assert_int_equal(queue_open_polled(5, &queue).code, ERR_NONE);
+    for (int round = 0; round < 5; round++) { /* round the ring */
+        assert_int_equal(queue_try_put_many(queue, all, 4).code, ERR_NONE);
+        assert_true(is_readable(queue));
+        assert_int_equal(queue_try_put_many(queue, all, 2).code, ERR_QUEUE_FULL);
+        assert_int_equal(queue_depth(queue), 4);
+        assert_int_equal(queue_take(queue, out, 8, 0), 4);
+        for (int i = 0; i < 4; i++) {
+            assert_ptr_equal(out[i], &things[i]);
+        }
+        assert_false(is_readable(queue));
+    }
+    queue_stop(queue);
+    assert_int_equal(queue_try_put_many(queue, all, 2).code, ERR_CLOSED);
+    queue_free(&queue);
+}
+
 static void descriptor_is_readable_while_something_is_inside(void **state)
 {
     (void)state;
@@ -114,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_kept_and_full_is_told),
+        cmocka_unit_test(many_go_in_together_or_not_at_all),
         cmocka_unit_test(descriptor_is_readable_while_something_is_inside),
         cmocka_unit_test(stopped_queue_drains_and_refuses),
         cmocka_unit_test(many_putters_lose_nothing),

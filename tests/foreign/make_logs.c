@@ -14,24 +14,30 @@
 #include "foreign_story.h"
 #include "oversight/oversight.h"
 #include "oversight/tiles.h"
+#include "proto/cosignature.h"
 #include "proto/merkle.h"
 
 /* The logs that other people's verifiers are tried on, by the product's own writer:
  *
  *   make_logs every DIR             DIR/1 .. DIR/600, DIR/fork-600, DIR/fork-620, DIR/live
  *   make_logs big DIR SIZE...       DIR/SIZE for each (ascending), DIR/fork-LAST, DIR/fork-LAST+63
+ *   make_logs wide DIR SIZE...      DIR/SIZE for each (ascending), nothing else
  *   make_logs odd DIR               DIR/200, DIR/300, DIR/fork-300, DIR/fork-320: entries of odd
  *                                   lengths that no daemon writes, by tiles.h without the WAL
  *   make_logs empty DIR             DIR/0: a checkpoint of nothing, by proto/ alone; a log that is
  *                                   opened publishes size 1 first, with its log.open entry
  *   make_logs sign ORIGIN NAME KEY SIZE ROOT    a signed checkpoint on standard output
  *   make_logs vkey NAME KEY                     a verifier key
+ *   make_logs cosign CHECKPOINT NAME KEY        a witness's line for the checkpoint in that file
+ *   make_logs witness NAME KEY                  a witness's verifier key
  *
  * DIR/<size>/log is the public directory as it was when its newest checkpoint was of that size, as
- * hard links (a published file is replaced or removed, never written again). A fork is a copy of
+ * hard links (a published file is replaced or removed, never written again); at sizes that are no
+ * hundreds without the partial files of smaller ones. A fork is a copy of
  * write-ahead log and public directory that went on with other entries: same key, same origin. */
 
 #define ORIGIN "oversight.test/foreign/2026"
+#define SHARD "2026"
 #define EVERY_SIZE 600u
 #define EVERY_FORK_AT 301u
 #define EVERY_FORK_MORE 20u
@@ -43,7 +49,8 @@ struct maker {
     char directory[256]; /* of the snapshots */
     char prefix[16];     /* of their names */
     char wal[320];
-    char published[320];
+    char all[320];       /* of all shards */
+    char published[328]; /* the one shard */
     struct sign_key key;
     struct story story;
     struct oversight *log;
@@ -81,8 +88,23 @@ static void key_make(const char *number, struct sign_key *out)
 
 /* ---- snapshots ---- */
 
+#define KEEP_ALL_EVERY 100u
+
 static size_t link_from_bytes; /* of the directory that is being walked */
 static const char *link_to;
+static uint64_t link_size;
+
+/* An earlier partial file, "tile/<L or entries>/.../NNN.p/<W>": published too, and readers may find
+ * it gone at any time. */
+static bool is_earlier_partial(const char *name)
+{
+    const char *width = strrchr(name, '/') + 1;
+    if (strncmp(name, "/tile/", 6) != 0 || strstr(name, ".p/") == NULL) {
+        return false;
+    }
+    uint64_t level = strtoull(name + 6, NULL, 10); /* 0 for entries */
+    return strtoull(width, NULL, 10) != (link_size >> (8 * level)) % TILE_WIDTH;
+}
 
 static int link_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
 {
@@ -93,10 +115,14 @@ static int link_one(const char *path, const struct stat *status, int kind, struc
     if (kind == FTW_D) {
         return mkdir(to, 0755);
     }
+    if (link_size % KEEP_ALL_EVERY != 0 && is_earlier_partial(path + link_from_bytes)) {
+        return 0;
+    }
     return link(path, to);
 }
 
-/* Without checkpoints/: the copies of a size 600 log would be 180,000 links. */
+/* Without checkpoints/, and mostly without earlier partial files: of 600 logs each of these would
+ * be 200,000 links. */
 static void snapshot(const struct maker *self, uint64_t size)
 {
     char from[512];
@@ -111,6 +137,7 @@ static void snapshot(const struct maker *self, uint64_t size)
         (void)snprintf(from, sizeof from, "%s/%s", self->published, names[i]);
         link_from_bytes = strlen(self->published);
         link_to = to;
+        link_size = size;
         must(nftw(from, link_one, 16, FTW_PHYS) == 0);
     }
 }
@@ -125,7 +152,8 @@ static void maker_init(struct maker *self, const char *directory, const char *pr
     must(strlen(prefix) < sizeof self->prefix);
     strcpy(self->prefix, prefix);
     (void)snprintf(self->wal, sizeof self->wal, "%s/%slive/wal", directory, prefix);
-    (void)snprintf(self->published, sizeof self->published, "%s/%slive/log", directory, prefix);
+    (void)snprintf(self->all, sizeof self->all, "%s/%slive/log", directory, prefix);
+    (void)snprintf(self->published, sizeof self->published, "%s/" SHARD, self->all);
     key_make("7", &self->key);
     story_init(&self->story);
 }
@@ -135,7 +163,7 @@ static void maker_open(struct maker *self)
     struct oversight_recovery recovery;
     const struct oversight_conf conf = {
         .wal_directory = self->wal,
-        .public_directory = self->published,
+        .log_directory = self->all,
         .origin = ORIGIN,
         .key = &self->key,
         .segment_bytes = 8 << 20,
@@ -241,6 +269,17 @@ static void make_big(const char *directory, char *const *sizes, int sizes_count)
     maker_close(&maker);
 }
 
+static void make_wide(const char *directory, char *const *sizes, int sizes_count)
+{
+    struct maker maker;
+    maker_init(&maker, directory, "");
+    maker_open(&maker);
+    for (int i = 0; i < sizes_count; i++) {
+        maker_grow(&maker, strtoull(sizes[i], NULL, 10));
+    }
+    maker_close(&maker);
+}
+
 /* ---- logs beyond what the product writes ---- */
 
 static void write_file(const char *directory, const char *name, const char *text)
@@ -335,15 +374,31 @@ static void print_checkpoint(char *const *words)
     (void)fputs(text, stdout);
 }
 
-static void print_vkey(char *const *words)
+static void print_vkey(enum note_key_type type, char *const *words)
 {
     char text[NOTE_VKEY_BYTES_MAX];
     struct sign_key key;
     struct note_vkey vkey;
     key_make(words[1], &key);
-    note_vkey_make(&vkey, words[0], key.public_key);
-    note_vkey_encode(&vkey, text);
+    note_vkey_make_typed(type, &vkey, words[0], key.public_key);
+    note_vkey_encode_typed(type, &vkey, text);
     (void)puts(text);
+}
+
+static void print_cosignature(char *const *words)
+{
+    char line[NOTE_LINE_BYTES_MAX];
+    uint8_t *text = NULL;
+    size_t text_bytes = 0;
+    struct sign_key key;
+    key_make(words[2], &key);
+    good(durable_read(words[0], NOTE_BYTES_MAX, &text, &text_bytes));
+    const char *end = strstr((const char *)text, "\n\n");
+    must(end != NULL);
+    (void)cosignature_make((const char *)text, (size_t)(end + 1 - (const char *)text), words[1],
+                           &key, 1789982400, line);
+    (void)fputs(line, stdout);
+    free(text);
 }
 
 int main(int argc, char **argv)
@@ -354,6 +409,8 @@ int main(int argc, char **argv)
         make_every(argv[2]);
     } else if (strcmp(what, "big") == 0 && argc > 3) {
         make_big(argv[2], argv + 3, argc - 3);
+    } else if (strcmp(what, "wide") == 0 && argc > 3) {
+        make_wide(argv[2], argv + 3, argc - 3);
     } else if (strcmp(what, "odd") == 0 && argc == 3) {
         make_odd_branch(argv[2], "", 0, UINT64_MAX, (const uint64_t[]){200, 300});
         make_odd_branch(argv[2], "fork-", 1, 100, (const uint64_t[]){300, 320});
@@ -362,10 +419,13 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "sign") == 0 && argc == 7) {
         print_checkpoint(argv + 2);
     } else if (strcmp(what, "vkey") == 0 && argc == 4) {
-        print_vkey(argv + 2);
+        print_vkey(NOTE_KEY_LOG, argv + 2);
+    } else if (strcmp(what, "witness") == 0 && argc == 4) {
+        print_vkey(NOTE_KEY_WITNESS, argv + 2);
+    } else if (strcmp(what, "cosign") == 0 && argc == 5) {
+        print_cosignature(argv + 2);
     } else {
-        (void)fputs("usage: make_logs every|big|odd|empty DIR [SIZE...], or sign, or vkey\n",
-                    stderr);
+        (void)fputs("usage: see the top of make_logs.c\n", stderr);
         return 2;
     }
     return fflush(stdout) == 0 ? 0 : 1;

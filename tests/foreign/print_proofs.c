@@ -5,17 +5,19 @@
 #include <string.h>
 
 #include "base/durable.h"
-#include "proto/merkle.h"
-#include "proto/note.h"
+#include "base/tile_files.h"
+#include "proto/receipt.h"
 
-/* Our proofs, for their checkers, out of the tiles of a public directory by proto/merkle.h. It
- * believes what it reads, as a liar would: the checker must notice.
+/* Our proofs, for their checkers, out of the tiles of a public directory by proto/merkle.h and
+ * proto/receipt.h. It believes what it reads, as a liar would (triagectl receipt does not): the
+ * checker must notice.
  *
  *   print_proofs all LOG FIRST STEP HELD...   binary, on standard output: inclusion of entries
  *       0 .. FIRST-1, then of every STEP-th one and of the last 300, then consistency from each
  *       size HELD that is below the log's. Record: u8 kind (0 inclusion, 1 consistency),
  *       u64 index or old size, u64 size (little-endian), u8 count, count hashes.
- *   print_proofs tlog LOG INDEX               a c2sp.org/tlog-proof@v1 file of one entry
+ *   print_proofs tlog LOG DIR INDEX...        DIR/INDEX.tlog-proof: a c2sp.org/tlog-proof@v1 file
+ *       of each entry below the log's size
  *
  * Exit 3: a proof cannot be made, with the reason on standard error. */
 
@@ -148,20 +150,25 @@ static void print_all(struct source *self, char **words, int words_count)
     }
 }
 
-static void print_tlog(struct source *self, uint64_t index, const char *checkpoint)
+static void write_tlog(const char *directory, uint64_t tree_size, uint64_t index,
+                       const char *folder, const char *checkpoint)
 {
-    uint8_t proof[MERKLE_LEVELS_MAX][HASH_BYTES];
-    uint32_t proof_count = 0;
-    char text[64];
-    if (!merkle_inclusion(source_at, self, index, self->size, proof, &proof_count)) {
+    static char text[RECEIPT_BYTES_MAX];
+    static struct tile_files tiles;
+    char path[DURABLE_PATH_BYTES];
+    struct receipt receipt = {
+        .leaf_index = index, .checkpoint = checkpoint, .checkpoint_bytes = strlen(checkpoint)};
+    must(tile_files_init(&tiles, directory, tree_size));
+    if (!merkle_inclusion(tile_files_hash, &tiles, index, tree_size, receipt.hashes,
+                          &receipt.hashes_count)) {
         no_proof("inclusion", "tiles");
     }
-    (void)printf("c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", index);
-    for (uint32_t i = 0; i < proof_count; i++) {
-        base64_encode(proof[i], HASH_BYTES, text);
-        (void)puts(text);
-    }
-    (void)printf("\n%s", checkpoint);
+    must(snprintf(path, sizeof path, "%s/%" PRIu64 ".tlog-proof", folder, index) <
+         (int)sizeof path);
+    FILE *file = fopen(path, "wb");
+    size_t text_bytes = receipt_write(&receipt, NULL, 0, text, sizeof text);
+    must(file != NULL && text_bytes > 0);
+    must(fwrite(text, 1, text_bytes, file) == text_bytes && fclose(file) == 0);
 }
 
 int main(int argc, char **argv)
@@ -171,8 +178,9 @@ int main(int argc, char **argv)
     uint8_t *checkpoint = NULL;
     size_t checkpoint_bytes = 0;
     bool all = argc >= 5 && strcmp(argv[1], "all") == 0;
-    if (!all && (argc != 4 || strcmp(argv[1], "tlog") != 0)) {
-        (void)fputs("usage: print_proofs all LOG FIRST STEP HELD... | tlog LOG INDEX\n", stderr);
+    if (!all && (argc < 5 || strcmp(argv[1], "tlog") != 0)) {
+        (void)fputs("usage: print_proofs all LOG FIRST STEP HELD... | tlog LOG DIR INDEX...\n",
+                    stderr);
         return 2;
     }
     source.directory = argv[2];
@@ -187,8 +195,12 @@ int main(int argc, char **argv)
     source.size = strtoull(second_line + 1, NULL, 10);
     if (all) {
         print_all(&source, argv + 3, argc - 3);
-    } else {
-        print_tlog(&source, strtoull(argv[3], NULL, 10), (const char *)checkpoint);
+    }
+    for (int i = 4; !all && i < argc; i++) {
+        uint64_t index = strtoull(argv[i], NULL, 10);
+        if (index < source.size) {
+            write_tlog(argv[2], source.size, index, argv[3], (const char *)checkpoint);
+        }
     }
     free(checkpoint);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;

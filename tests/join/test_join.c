@@ -43,7 +43,7 @@ static struct join_record record_of(enum record_kind kind, enum mode mode, const
                                  .body = (const uint8_t *)"body",
                                  .body_bytes = 4,
                                  .t_ns = t_ns};
-    sha256_of(key, strlen(key), record.record_sha256);
+    sha256_of(key, strlen(key), record.record_key);
     return record;
 }
 
@@ -135,7 +135,7 @@ static void same_key_after_the_late_time_is_a_new_item(void **state)
     join_release(join, items[0], NS_PER_S);
     assert_int_equal(add(join, RECORD_DECLARATION, MODE_MAIL, "A", 61 * NS_PER_S), JOIN_LATE);
     struct join_record later = record_of(RECORD_DECLARATION, MODE_MAIL, "A", 61 * NS_PER_S + 1);
-    later.record_sha256[0] ^= 1; /* its content is another one */
+    later.record_key[0] ^= 1; /* its content is another one */
     assert_int_equal(join_add(join, &later, first), JOIN_HELD);
     assert_int_equal(join_take_ready(join, later.t_ns, items, 4), 1);
     assert_memory_not_equal(items[0]->id, first, sizeof first);
@@ -154,12 +154,12 @@ static void identity_is_fixed_by_the_first_record(void **state)
     uint8_t late[ITEM_ID_BYTES];
     (void)join_add(join, &first, late);
     struct join_record second = record_of(RECORD_SCAN, MODE_TRUCK, "KEY", 2);
-    second.record_sha256[0] ^= 1;
+    second.record_key[0] ^= 1;
     (void)join_add(join, &second, late);
     assert_int_equal(join_take_ready(join, 3, items, 4), 1);
-    join_item_id(MODE_TRUCK, "north", "KEY", first.record_sha256, expected);
+    join_item_id(MODE_TRUCK, "north", "KEY", first.record_key, expected);
     assert_memory_equal(items[0]->id, expected, sizeof expected);
-    join_item_id(MODE_TRUCK, "north", "KEY", second.record_sha256, expected);
+    join_item_id(MODE_TRUCK, "north", "KEY", second.record_key, expected);
     assert_memory_not_equal(items[0]->id, expected, sizeof expected);
     join_release(join, items[0], 1);
     join_close(&join);

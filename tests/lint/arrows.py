@@ -22,6 +22,8 @@ KNOWS = {
     "publisher": {"base", "proto"},
     "ingest": {"base", "proto", "oversight", "publisher"},
     "console": {"base", "proto"},
+    "witness": {"base", "proto"},
+    "submission": {"base", "proto"},
     "picture": {"base", "proto"},
     "feeds": {"base", "proto", "kernels", "publisher", "picture"},
     "verify": {"base", "proto", "archive"},
@@ -29,7 +31,7 @@ KNOWS = {
             "feeds", "decide"},
     # daemon/*.c: all stages by name, no outside library
     "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state",
-                 "console"},
+                 "console", "submission"},
 }
 # narrower than the table: only these headers of a module may be included by that module
 ONLY = {
@@ -49,7 +51,8 @@ OWNS = {
     "libzmq": (r"zmq", {"ingest", "publisher", "ctl"}),
     "HDF5": (r"(hdf5|H5)", {"archive"}),
     "SQLite": (r"sqlite3", {"state"}),
-    "libmicrohttpd": (r"microhttpd", {"console"}),
+    "libmicrohttpd": (r"microhttpd", {"console", "witness"}),
+    "libcurl": (r"curl/", {"submission"}),
     "jansson": (r"jansson", {"console", "feeds", "verify", "ctl"}),
     "libconfig": (r"libconfig", {"base"}),
     "ISA-L": (r"isa-l", {"oversight", "archive"}),

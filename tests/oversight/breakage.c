@@ -23,9 +23,9 @@ static bool is_broken(const char *name)
 
 bool breakage_choose(const char *name)
 {
-    static const char *const names[] = {"no-sync",        "no-directory-sync", "no-write-sync",
-                                        "no-file-sync",   "answer-early",      "sign-late",
-                                        "write-hopeful",  "write-again"};
+    static const char *const names[] = {"no-sync",       "no-directory-sync", "no-write-sync",
+                                        "no-file-sync",  "answer-early",      "sign-late",
+                                        "write-hopeful", "write-again",       "clock-old"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(name, names[i]) == 0) {
             breakage = names[i];
@@ -35,6 +35,8 @@ bool breakage_choose(const char *name)
     return false;
 }
 
+int64_t __real_clock_utc_ns(void);
+int64_t __wrap_clock_utc_ns(void);
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 int __real_fdatasync(int fd);
@@ -161,4 +163,16 @@ struct err __wrap_durable_replace(const char *path, const void *bytes, size_t by
         err = __real_durable_replace(signed_path, signed_text, signed_bytes, 0600);
     }
     return err;
+}
+
+/* ---- not broken, but a clock that begins at New Year 2026 and goes on by a millisecond a look
+ * ---- */
+
+int64_t __wrap_clock_utc_ns(void)
+{
+    static _Atomic int64_t looks;
+    if (is_broken("clock-old")) {
+        return INT64_C(1767225600) * NS_PER_S + looks++ * NS_PER_MS;
+    }
+    return __real_clock_utc_ns();
 }

@@ -32,7 +32,9 @@
 struct fixture {
     char root[64];
     char wal[96];
-    char published[96];
+    char log_directory[96];
+    char published[96]; /* the first shard */
+    const char *origin; /* of that shard */
     struct sign_key key;
     struct oversight_conf conf;
     struct oversight *log;
@@ -46,14 +48,16 @@ static inline void fixture_make(struct fixture *self)
     strcpy(self->root, "/tmp/oversight-XXXXXX");
     assert_non_null(mkdtemp(self->root));
     (void)snprintf(self->wal, sizeof self->wal, "%s/wal", self->root);
+    (void)snprintf(self->log_directory, sizeof self->log_directory, "%s/log", self->root);
     (void)snprintf(self->published, sizeof self->published, "%s/log/2026", self->root);
+    self->origin = FIXTURE_ORIGIN;
     uint8_t seed[SIGN_SEED_BYTES];
     memset(seed, 7, sizeof seed);
     assert_true(sign_init());
     sign_key_from_seed(&self->key, seed);
     self->conf = (struct oversight_conf){
         .wal_directory = self->wal,
-        .public_directory = self->published,
+        .log_directory = self->log_directory,
         .origin = FIXTURE_ORIGIN,
         .key = &self->key,
         .segment_bytes = 1, /* the least there is: a little over 1 MiB */
@@ -89,7 +93,7 @@ static inline void fixture_run(const char *format, ...)
 static inline void fixture_remove(struct fixture *self)
 {
     oversight_close(&self->log);
-    fixture_run("rm -rf '%s'", self->root);
+    fixture_run("chmod -R u+w '%s' && rm -rf '%s'", self->root, self->root);
 }
 
 /* An entry whose text is its number and a filling of the wanted length. */
@@ -257,7 +261,7 @@ static inline struct checkpoint naive_checkpoint(const struct fixture *self, con
     uint8_t *text = naive_read(self, name, &text_bytes);
     struct note_vkey vkey;
     struct checkpoint checkpoint;
-    note_vkey_make(&vkey, FIXTURE_ORIGIN, self->key.public_key);
+    note_vkey_make(&vkey, self->origin, self->key.public_key);
     assert_int_equal(checkpoint_open((const char *)text, text_bytes, &vkey, &checkpoint),
                      NOTE_GOOD);
     free(text);

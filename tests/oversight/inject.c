@@ -133,8 +133,8 @@ static int filter_install(void)
     code[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
                                               (unsigned)offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < CALLS_COUNT; i++) {
-        code[at++] =
-            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i].number, 0, 1);
+        code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                  (unsigned)calls[i].number, 0, 1);
         code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
     }
     code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -176,10 +176,9 @@ static bool child_start(struct supervisor *self, char **program)
         (void)poll(NULL, 0, 1); /* a fork and one call away */
     }
     self->pidfd = self->child > 0 ? (int)syscall(SYS_pidfd_open, self->child, 0) : -1;
-    self->listener =
-        handover->listener > 0 && self->pidfd >= 0
-            ? (int)syscall(SYS_pidfd_getfd, self->pidfd, (int)handover->listener, 0)
-            : -1;
+    self->listener = handover->listener > 0 && self->pidfd >= 0
+                         ? (int)syscall(SYS_pidfd_getfd, self->pidfd, (int)handover->listener, 0)
+                         : -1;
     handover->taken = true;
     (void)munmap(handover, sizeof *handover);
     if (self->listener < 0 && self->child > 0) {
@@ -338,8 +337,8 @@ static void call_answer(struct supervisor *self, const struct seccomp_notif *not
     while (call < CALLS_COUNT && calls[call].number != notif->data.nr) {
         call++;
     }
-    *answer = (struct seccomp_notif_resp){.id = notif->id,
-                                          .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+    *answer =
+        (struct seccomp_notif_resp){.id = notif->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
     if (call == CALLS_COUNT) {
         return;
     }

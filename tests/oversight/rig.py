@@ -3,6 +3,7 @@
 import base64
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ INJECT = BUILD / "tests" / "oversight_inject"
 VERIFY = BUILD / "bin" / "triage-verify"
 GOOD, LOST, REFUSED = 0, 1, 2  # statuses of the cycle program, see cycle.h
 SECONDS_MAX = 120
+INSIDE = "TRIAGED_TEST_NAMESPACE"
 
 
 class Defect(Exception):
@@ -33,6 +35,22 @@ def fast_folder():
 
 def folder(prefix, fast=True):
     return tempfile.TemporaryDirectory(prefix=prefix, dir=fast_folder() if fast else None)
+
+
+def enter_namespace(*tools):
+    """Runs this program again where mounts are nobody else's and end with it."""
+    os.environ["PATH"] += os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"
+    if os.environ.get(INSIDE):
+        return
+    if os.geteuid() != 0:
+        skip("needs root for mounts")
+    for tool in (*tools, "unshare"):
+        if not shutil.which(tool):
+            skip(tool + " is not installed (e2fsprogs, mount, util-linux)")
+    if run(["unshare", "--mount", "true"])[0] != 0:
+        skip("no mount namespace may be made here")
+    os.environ[INSIDE] = "1"
+    os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
 
 
 def run(command, **options):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -322,6 +323,39 @@ static void write_error_stops_the_log_and_loses_nothing_answered(void **state)
     fixture_remove(&fixture);
 }
 
+/* Opening after a crash does not wait for a thousand files: the publisher makes up for them, asked
+ * by nobody, while entries are taken. */
+static void backlog_of_a_crash_is_published_after_opening(void **state)
+{
+    enum { BACKLOG = 9000 };
+    (void)state;
+    struct fixture fixture;
+    int status = 0;
+    fixture_make(&fixture);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fixture_open(&fixture);
+        fixture_append(&fixture, 0, BACKLOG, 100);
+        (void)raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(naive_checkpoint(&fixture, "checkpoint").size, 1);
+    fixture_open(&fixture);
+    assert_int_equal(fixture.recovery.size, BACKLOG + 1);
+    fixture_append(&fixture, BACKLOG, 5, 100);
+    int64_t deadline_ns = clock_monotonic_ns() + 60 * NS_PER_S;
+    while (oversight_published(fixture.log) <= BACKLOG && clock_monotonic_ns() < deadline_ns) {
+        (void)sched_yield();
+    }
+    assert_true(oversight_published(fixture.log) > BACKLOG);
+    oversight_close(&fixture.log);
+    naive_check(&fixture, BACKLOG + 6);
+    fixture_remove(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +368,7 @@ int main(void)
         cmocka_unit_test(reader_following_live_sees_every_entry_once),
         cmocka_unit_test(log_held_by_another_process_is_locked),
         cmocka_unit_test(write_error_stops_the_log_and_loses_nothing_answered),
+        cmocka_unit_test(backlog_of_a_crash_is_published_after_opening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,7 +101,10 @@ static void tree_from_a_false_tile_is_never_signed(void **state)
     fixture_run("chmod u+w '%s' && cp '%s/last-signed' '%s/before'", path, fixture.wal,
                 fixture.root);
     fixture_flip(path, 3);
-    struct publication_conf conf = {fixture.wal, fixture.published, FIXTURE_ORIGIN, &fixture.key};
+    struct publication_conf conf = {.wal_directory = fixture.wal,
+                                    .public_directory = fixture.published,
+                                    .origin = FIXTURE_ORIGIN,
+                                    .key = &fixture.key};
     struct publication *publication = NULL;
     struct merkle_range range;
     assert_false(err_is(publication_open(&conf, &publication)));

@@ -383,7 +383,7 @@ static void expect_recovery_from_tiles(const struct fixture *fixture, uint64_t s
     struct tiles *tiles = NULL;
     struct merkle_range range;
     struct wal_end end;
-    uint8_t origin_sha256[HASH_BYTES];
+    static struct shards shards;
     uint64_t complete = 0;
     struct checkpoint is_signed = naive_checkpoint(fixture, "checkpoint");
     assert_false(err_is(tiles_open(fixture->published, &tiles)));
@@ -391,8 +391,8 @@ static void expect_recovery_from_tiles(const struct fixture *fixture, uint64_t s
     assert_int_equal(complete, size / TILE_WIDTH * TILE_WIDTH);
     assert_false(err_is(tiles_load(tiles, complete)));
     tiles_range(tiles, &range);
-    sha256_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN), origin_sha256);
-    struct wal_recover_conf conf = {fixture->wal, origin_sha256, &is_signed, &range};
+    assert_false(err_is(shards_read(fixture->log_directory, &shards)));
+    struct wal_recover_conf conf = {fixture->wal, &shards, 0, &is_signed, &range};
     assert_false(err_is(wal_recover(&conf, &end)));
     assert_int_equal(end.size, size);
     assert_int_equal(end.next_group, fixture_newest(fixture).group_number + 1);

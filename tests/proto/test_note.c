@@ -51,7 +51,7 @@ static enum note_fault text_try(const char *text)
 
 static enum note_fault parts_try(const char *text, const char *gap, const char *lines)
 {
-    char note[8192];
+    char note[2048];
     (void)snprintf(note, sizeof note, "%s%s%s", text, gap, lines);
     return text_try(note);
 }

@@ -77,7 +77,7 @@ static inline uint64_t log_received(struct log_maker *log, const struct log_reco
     memset(received->record_sha256, record->content, HASH_BYTES);
     received->record_bytes = 100;
     received->record_id = record->record_id;
-    received->item_key = "p0123456789abcdef";
+    received->item_key = record->key; /* stands for the pseudonym: parts records as it does */
     received->acquired_ns = entry.t_ns - 5;
     if (is_scan) {
         received->scanner = "xr1";
@@ -93,7 +93,7 @@ static inline uint64_t log_received(struct log_maker *log, const struct log_reco
             memset(received->images[i].sha256, (int)(record->content + i), HASH_BYTES);
         }
     }
-    struct state_hint hint = {.join_key = record->key, .label = record->key};
+    struct state_hint hint = {.label = record->key};
     return log_apply(log, &entry, &hint);
 }
 

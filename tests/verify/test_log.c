@@ -17,6 +17,7 @@
 #include "folder.h"
 #include "log_maker.h"
 #include "verify/verify.h"
+#include "verify/verify_print.h"
 
 /* One honest log of three bundles with a sealed archive file; every test breaks one thing, demands
  * a problem, and mends it. */
@@ -135,7 +136,8 @@ static void honest_log_has_no_problem(void **state)
     size_t verdict_bytes = 0;
     FILE *out = open_memstream(&verdict, &verdict_bytes);
     assert_non_null(out);
-    verify_report_print(&report, true, out);
+    const struct verify_print_conf print = {.quiet = true, .seconds = -1};
+    verify_report_print(&report, &print, out);
     assert_int_equal(fclose(out), 0);
     assert_string_equal(
         verdict, "good: every entry checks; 1 archive files are not here and were not checked\n");
@@ -321,7 +323,7 @@ static void older_checkpoint_in_place_of_the_newest_is_a_problem(void **state)
     log_maker_root(&maker, 300, root);
     log_maker_write_checkpoint(&maker, "checkpoint", 300, root);
     assert_true(problems(directory, NULL) > 0);
-    assert_non_null(strstr(report.problems.lines[0], "rolled back"));
+    assert_non_null(strstr(report.problems.lines[0].text, "rolled back"));
     mend(path, &kept);
 }
 
@@ -334,7 +336,7 @@ static void second_root_signed_for_a_size_is_a_problem(void **state)
     struct kept kept = keep(path);
     log_maker_write_checkpoint(&maker, "checkpoints/300", 300, root);
     assert_int_equal(problems(directory, NULL), 1);
-    assert_non_null(strstr(report.problems.lines[0], "checkpoints/300"));
+    assert_non_null(strstr(report.problems.lines[0].text, "checkpoints/300"));
     mend(path, &kept);
 }
 
@@ -347,7 +349,7 @@ static void newest_checkpoint_with_another_root_is_a_problem(void **state)
     struct kept kept = keep(path);
     log_maker_write_checkpoint(&maker, "checkpoint", range.count, root);
     assert_int_equal(problems(directory, NULL), 1);
-    assert_non_null(strstr(report.problems.lines[0], "/checkpoint: root is not that of the"));
+    assert_non_null(strstr(report.problems.lines[0].text, "/checkpoint: root is not that of the"));
     mend(path, &kept);
 }
 
@@ -383,7 +385,7 @@ static void sealed_file_of_other_entries_is_a_problem(void **state)
     log_maker_init(&other_maker, path, ORIGIN, 1);
     log_maker_publish(&other_maker, &other, other.count);
     assert_int_equal(problems(other_directory, NULL), 1);
-    assert_non_null(strstr(report.problems.lines[0], "entry 1 is not the one in the log"));
+    assert_non_null(strstr(report.problems.lines[0].text, "entry 1 is not the one in the log"));
     blob_store_close(&blobs);
     range_fini(&other);
     folder_remove(other_directory);

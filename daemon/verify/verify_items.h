@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VERIFY_ITEMS_H
+#define VERIFY_ITEMS_H
+
+/* Verify items: record -> score -> decision -> referral -> one end. A score follows from records
+ * received, each of one item; a decision from the item's newest score, once; officers act on what
+ * was referred, by legal moves, in the order of versions, and nothing comes after the end. The
+ * moves are written here a second time on purpose: a checker that used the daemon's would repeat
+ * its mistakes. Memory: about 150 bytes an item. One thread. */
+
+#include "verify/verify_ids.h"
+
+struct verify_items;
+
+MUST_USE struct err verify_items_open(struct verify_report *report, struct verify_shard *shard,
+                                      struct verify_ids *ids, struct verify_items **out);
+void verify_items_close(struct verify_items **self);
+
+MUST_USE struct err verify_items_score(struct verify_items *self, const struct entry *entry);
+MUST_USE struct err verify_items_decision(struct verify_items *self, const struct entry *entry);
+/* Officer's actions and outcomes. */
+MUST_USE struct err verify_items_event(struct verify_items *self, const struct entry *entry);
+/* After the last entry, whose time this is: what is open and what was left out. */
+void verify_items_finish(struct verify_items *self, int64_t last_t_ns);
+
+#endif
