@@ -202,7 +202,6 @@ static void print_one(const json_t *seal)
 
 static bool rebuild_open(struct ctl *ctl, struct rebuild *self, char archive[DURABLE_PATH_BYTES])
 {
-    char wal[DURABLE_PATH_BYTES];
     char blobs[DURABLE_PATH_BYTES];
     char keys[DURABLE_PATH_BYTES];
     char key[DURABLE_PATH_BYTES + 16];
@@ -210,8 +209,8 @@ static bool rebuild_open(struct ctl *ctl, struct rebuild *self, char archive[DUR
     size_t text_bytes = 0;
     struct stat here;
     struct stat there;
-    if (!ctl_path(ctl, "archive", archive) || !ctl_path(ctl, "wal", wal) ||
-        !ctl_path(ctl, "blobs", blobs) || !ctl_path(ctl, ctl->conf.store_keys, keys)) {
+    if (!ctl_path(ctl, "archive", archive) || !ctl_path(ctl, "blobs", blobs) ||
+        !ctl_path(ctl, ctl->conf.store_keys, keys)) {
         return false;
     }
     if (stat(archive, &here) == 0 && stat(self->out, &there) == 0 && here.st_dev == there.st_dev &&
@@ -233,7 +232,7 @@ static bool rebuild_open(struct ctl *ctl, struct rebuild *self, char archive[DUR
         ctl_fail(key, err);
         return false;
     }
-    err = log_source_open_wal(wal, &self->log);
+    err = log_source_open_store(ctl->conf.store_directory, &self->log);
     if (!err_is(err)) {
         err = blob_store_open_to_read(blobs, &self->blobs);
     }

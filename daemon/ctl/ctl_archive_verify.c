@@ -156,17 +156,16 @@ int ctl_archive_verify(struct ctl *ctl, int argc, char **argv)
         NULL};
     struct one_option option = {NULL};
     char archive[DURABLE_PATH_BYTES];
-    char wal[DURABLE_PATH_BYTES];
     struct log_source *log = NULL;
     ctl_parse(ctl, &argp, &option, argc, argv);
-    if (!ctl_path(ctl, "archive", archive) || !ctl_path(ctl, "wal", wal)) {
+    if (!ctl_path(ctl, "archive", archive)) {
         return CTL_REFUSED;
     }
     json_t *seals = archive_seals_find(ctl, option.text);
     if (seals == NULL) {
         return CTL_REFUSED;
     }
-    struct err err = log_source_open_wal(wal, &log);
+    struct err err = log_source_open_store(ctl->conf.store_directory, &log);
     int result = err_is(err) ? ctl_fail("open the log", err) : verify_all(ctl, archive, log, seals);
     log_source_close(&log);
     json_decref(seals);
