@@ -131,7 +131,7 @@ struct wal_entry {
     uint32_t bytes_count;
     const uint8_t *private_bytes; /* NULL when none */
     uint32_t private_count;
-    uint8_t private_sha256[HASH_BYTES];
+    uint8_t private_sha256[HASH_BYTES]; /* as the submitter gave it; zeros when of a retired one */
 };
 
 /* Read entries of a WAL directory, acknowledged ones only (up to the commit index). Needs no lock
