@@ -54,6 +54,7 @@ int __wrap_rename(const char *from, const char *to);
 int __wrap_unlink(const char *path);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
+int __wrap_chmod(const char *path, mode_t mode);
 int __wrap_fstat(int fd, struct stat *out);
 int __wrap_stat(const char *path, struct stat *out);
 int __wrap_access(const char *path, int mode);
@@ -441,6 +442,15 @@ int __wrap_unlink(const char *path)
 int __wrap_rmdir(const char *path)
 {
     return call_remove(path, true);
+}
+
+int __wrap_chmod(const char *path, mode_t mode)
+{
+    int os_errno = 0;
+    (void)mode; /* nobody is refused anything here */
+    struct sim_file *file = sim_disk_find(sim_machine_disk(), NULL, path, &os_errno);
+    int fails = sim_machine_step(SIM_NAME, file, false);
+    return fails != 0 || file == NULL ? call_fail(fails != 0 ? fails : os_errno) : 0;
 }
 
 int __wrap_mkdir(const char *path, mode_t mode)
