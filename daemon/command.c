@@ -215,14 +215,18 @@ static struct err command_model(struct pipeline *self, struct command_job *job)
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
 {
     struct pipeline *self = arg;
-    bool well = !pipeline_failed(self);
+    int64_t trouble_since_ns = 0;
+    struct err trouble = oversight_trouble(self->oversight, &trouble_since_ns);
+    bool well = !pipeline_failed(self) && !err_is(trouble);
+    double unpublished_s = (double)(clock_monotonic_ns() - trouble_since_ns) / (double)NS_PER_S;
     char witnesses[8192];
     witness_line_health(self, witnesses, sizeof witnesses);
     uint64_t size = oversight_size(self->oversight);
     (void)snprintf(
         out, out_capacity,
         "{\"well\":%s,\"version\":\"%s\",\"origin\":\"%s\",\"uptime_s\":%.1f,\"log_entries\":%llu,"
-        "\"published\":%llu,\"judged\":%llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,"
+        "\"published\":%llu,\"publishing_fails_s\":%.1f,\"judged\":%"
+        "llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,"
         "\"accepted\":%llu,"
         "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%"
         "llu,"
@@ -231,7 +235,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
         (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
-        (unsigned long long)atomic_load(&self->judged),
+        err_is(trouble) ? unpublished_s : 0.0, (unsigned long long)atomic_load(&self->judged),
         (unsigned long long)atomic_load(&self->sealed),
         (unsigned long long)atomic_load(&self->held),
         (unsigned long long)counter_value(COUNTER_records_received),
@@ -306,6 +310,21 @@ static struct err command_cosign(struct pipeline *self, struct command_job *job)
                        : err_none;
 }
 
+/* That checkpoints cannot be written at the moment is told; only when the log has failed by it does
+ * the daemon stop. */
+static struct err command_checkpoint(struct pipeline *self, struct command_job *job)
+{
+    struct err err = oversight_publish(self->oversight);
+    if (err_is(err) && err_is(oversight_failure(self->oversight))) {
+        return err;
+    }
+    if (err_is(err)) {
+        return command_refuse(self, job, err, "the public log cannot be written at the moment");
+    }
+    job->answer.done = true;
+    return command_answer(self, job);
+}
+
 struct err command_run(struct pipeline *self, struct ingest_command *command)
 {
     struct command_job *job = command_job_take(self);
@@ -320,11 +339,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_referral(self, job);
     case ORDER_MODEL:
         return command_model(self, job);
-    case ORDER_CHECKPOINT: {
-        struct err err = oversight_publish(self->oversight);
-        job->answer.done = true;
-        return err_is(err) ? err : command_answer(self, job);
-    }
+    case ORDER_CHECKPOINT:
+        return command_checkpoint(self, job);
     case ORDER_ARCHIVE:
         return command_archive(self, job);
     case ORDER_CLOSE:

@@ -60,7 +60,8 @@ static struct err open_log(struct pipeline *self)
         .rotate_reason = self->keys.rotate_reason,
         .segment_bytes = (uint64_t)self->conf.oversight_segment_mib << 20,
         .queue_entries = (uint32_t)self->conf.oversight_queue,
-        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S)};
+        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S),
+        .publish_grace_ns = (int64_t)(self->conf.oversight_unpublished_s * (double)NS_PER_S)};
     struct oversight_recovery recovery;
     err = oversight_open(&conf, &self->oversight, &recovery);
     if (!err_is(err) && recovery.key_changed) {

@@ -44,6 +44,8 @@ CONF_INT(oversight, queue, 16384, 64, 1048576, "entries", 0,
          "entries that may wait for the committer")
 CONF_REAL(oversight, checkpoint_s, 1.0, 0.05, 60.0, "s", 0,
           "longest time between two checkpoints while entries come")
+CONF_REAL(oversight, unpublished_s, 600.0, 0.0, 86400.0, "s", 0,
+          "how long records are taken while checkpoints cannot be written; then the daemon stops")
 CONF_REAL(oversight, tick_s, 60.0, 1.0, 3600.0, "s", 0,
           "time between two time.tick entries: silence must differ from removal")
 CONF_REAL(oversight, keep_days, 7.0, 0.0, 3650.0, "days", 0,

@@ -40,6 +40,7 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     }
     self->capacity = conf->queue_entries;
     self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
+    self->publish_grace_ns = conf->publish_grace_ns;
     self->lock_fd = -1;
     strcpy(self->wal_directory, conf->wal_directory);
     strcpy(self->log_directory, conf->log_directory);
@@ -459,17 +460,30 @@ uint64_t oversight_published(struct oversight *self)
     return published;
 }
 
+struct err oversight_trouble(struct oversight *self, int64_t *since_ns)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    struct err trouble = self->trouble;
+    *since_ns = self->trouble_since_ns;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return trouble;
+}
+
 struct err oversight_publish(struct oversight *self)
 {
     must(pthread_mutex_lock(&self->lock) == 0);
     uint64_t size = self->size;
     self->requested = size > self->requested ? size : self->requested;
+    uint64_t tries_before = self->tries;
     must(pthread_cond_signal(&self->publish_due) == 0);
-    while (self->published < size && !err_is(self->failure) && !self->published_last) {
+    while (self->published < size && !err_is(self->failure) && !self->published_last &&
+           !(err_is(self->trouble) && self->tries > tries_before)) {
         must(pthread_cond_wait(&self->moved, &self->lock) == 0);
     }
     struct err err = err_none;
-    if (self->published < size) {
+    if (self->published < size && err_is(self->trouble)) {
+        err = self->trouble;
+    } else if (self->published < size) {
         err = err_is(self->failure) ? self->failure : err_make(ERR_CLOSED, "oversight_publish");
     }
     must(pthread_mutex_unlock(&self->lock) == 0);

@@ -205,7 +205,7 @@ def fill(root, full):
         else:
             must(mount(small, size), f"{small} cannot be mounted")
             mounted.append(small)
-        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0) as port:
+        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0, oversight__unpublished_s=0.0) as port:
             port.start()
             traffic = ["--count", "400", "--modes", "truck,sea,mail=4", "--scale", "0.3", "--mail-scale", "0.3"]
             if full == "wal": # two segments of 4 MiB must fill up before the third is missed
@@ -229,6 +229,35 @@ def fill(root, full):
             run("umount", "-l", place, check=False)
 
 
+def wait_for_room(root):
+    """The public log alone has no room: records are taken all the same, health tells, and with room it catches up."""
+    small = root / "waits" / "store" / "log"
+    must(mount(small, "160k"), f"{small} cannot be mounted")
+    try:
+        with Port(store=small.parent) as port:
+            port.start()
+            summary = port.feed("sim", "--seed", "5", "--count", "3000", "--modes", "mail", "--declarations-only")
+            must(summary["waiting"] == 0 and summary["refused"] == 0, f"records were not taken: {summary}")
+            end = time.monotonic() + 60
+            while time.monotonic() < end and json.loads(port.ctl("health", "--json", check=False).stdout)["well"]:
+                time.sleep(0.05)
+            told = port.ctl("health", "--json", check=False)
+            health = json.loads(told.stdout)
+            must(told.returncode == 1 and not health["well"] and health["published"] < health["log_entries"], f"{health}")
+            must(port.ctl("log", "publish", check=False).returncode == 1, "publishing is said to work")
+            must(port.metrics()["triaged_checkpoints_failed_total"] > 0, "no failed try is counted")
+            run("mount", "-o", "remount,size=2g", small)
+            port.await_healthy()
+            health = port.await_judged()
+            must(health["publishing_fails_s"] == 0, f"{health}")
+            port.stop()
+            verdict = port.verify()
+            must(verdict["good"] is True, f"{verdict}")
+            print(f"log: {summary['acknowledged']} records taken while nothing could be published, then published")
+    finally:
+        run("umount", "-l", small, check=False)
+
+
 def case_disk_full():
     """A full disk on any store stops the daemon cleanly; nothing acknowledged is lost; with room again it goes on."""
     root = pathlib.Path(tempfile.mkdtemp(prefix="triaged-small-"))
@@ -239,6 +268,7 @@ def case_disk_full():
         run("umount", root / "probe")
         for full in ("wal", "log", "blobs", "archive", "state"):
             fill(root, full)
+        wait_for_room(root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return 0
