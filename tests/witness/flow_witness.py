@@ -495,6 +495,8 @@ def case_hostile():
             logs = len(port.daemon_log())
             port.start(wait=False)
             must(port.daemon.wait(60) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
+            done = run(BIN / "triaged", "--config", port.config, "--check", check=False)
+            must(done.returncode == 2 and words in done.stderr, f"--check: {done}")
         # log lines are for readers elsewhere: a file of last year warns and serves
         port.policy.write_text(policy_of("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", [lab], 1))
         port.start()
