@@ -30,6 +30,8 @@ install(CODE "
   endforeach()
   configure_file(\"${config_folder}/systemd/triaged.service\" \"${PROJECT_BINARY_DIR}/triaged.service\" @ONLY)
   file(INSTALL \"${PROJECT_BINARY_DIR}/triaged.service\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
+  file(INSTALL \"${config_folder}/systemd/triaged-year.service\" \"${config_folder}/systemd/triaged-year.timer\"
+    DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
   file(INSTALL \"${config_folder}/systemd/triaged.sysusers\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/sysusers.d\"
     RENAME triaged.conf)
 ")

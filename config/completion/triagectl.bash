@@ -4,11 +4,11 @@
 _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log receipt archive model keys help' ;;
-        log) echo 'cat checkpoint publish' ;;
+        log) echo 'cat checkpoint publish close' ;;
         archive) echo 'list seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
-        keys) echo 'init publisher subscriber list' ;;
+        keys) echo 'init rotate publisher subscriber list' ;;
     esac
 }
 
@@ -22,6 +22,7 @@ _triagectl_options() {
         report) echo '--from --to --metrics' ;;
         watch) echo '--key --daemon-key --topic --count' ;;
         'log checkpoint') echo '--qr' ;;
+        'log close' | 'keys rotate') echo '--reason' ;;
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
