@@ -105,18 +105,36 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
     struct archive_conf conf = {.directory = directory,
                                 .origin = shard->origin,
                                 .deflate_level = (uint32_t)self->conf.archive_deflate_level,
-                                .pseudonym_key = self->keys.pseudonym};
+                                .threads = (uint32_t)self->conf.archive_threads,
+                                .pseudonym_key = self->keys.pseudonym,
+                                .replace_unsealed = true};
     struct archive_result result;
     int64_t start_ns = clock_monotonic_ns();
     err = archive_build(&conf, self->blobs, archive_source_next, source, &result);
     stage_took(STAGE_archive, clock_monotonic_ns() - start_ns);
     if (!err_is(err)) {
         err = archive_append_seal(self, &result);
+        wal_reader_rest(source->reader);
     }
     if (!err_is(err)) {
         *next = result.last_index + 1;
     }
     return err;
+}
+
+/* A crash after a file got its name and before its seal: the very range is built again, so that the
+ * file gets its seal and no second one covers what it covers. */
+static uint64_t archive_begun_until(struct pipeline *self, uint64_t first, uint64_t until)
+{
+    const struct shards *shards = oversight_shards(self->oversight);
+    const char *origin = shards_find(shards, first)->origin;
+    char directory[PIPELINE_PATH_BYTES];
+    uint64_t last = 0;
+    if (err_is(conf_path(&self->conf, "archive", directory, sizeof directory)) ||
+        !archive_find_begun(directory, origin, first, &last) || last >= until) {
+        return until;
+    }
+    return last + 1;
 }
 
 static bool archive_is_due(struct pipeline *self, uint64_t waiting, int64_t last_ns, bool asked)
@@ -144,6 +162,7 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
 {
     int64_t last_ns = clock_monotonic_ns();
     struct err err = err_none;
+    bool first_file = true;
     while (!err_is(err) && !atomic_load(&self->stop_archive) && !pipeline_failed(self)) {
         void *ask;
         bool asked = queue_take(self->archive_asks, &ask, 1, 200 * NS_PER_MS) > 0;
@@ -155,7 +174,12 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
         }
         while (!err_is(err) && until > first && archive_bound(self, first, until) > first &&
                !atomic_load(&self->stop_archive)) {
-            err = archive_make(self, source, first, archive_bound(self, first, until), &first);
+            uint64_t bound = archive_bound(self, first, until);
+            if (first_file) {
+                bound = archive_begun_until(self, first, bound);
+                first_file = false;
+            }
+            err = archive_make(self, source, first, bound, &first);
         }
         last_ns = clock_monotonic_ns();
         /* The judge line reads the seals and moves `sealed` on; until it has, the same range must
@@ -184,11 +208,7 @@ void *archive_line(void *arg)
     static struct archive_source source; /* one archiver a process; too large for a stack */
     memset(&source, 0, sizeof source);
     arena_init(&source.arena, source.arena_bytes, sizeof source.arena_bytes);
-    char directory[PIPELINE_PATH_BYTES];
-    struct err err = conf_path(&self->conf, "wal", directory, sizeof directory);
-    if (!err_is(err)) {
-        err = wal_reader_open(directory, &source.reader);
-    }
+    struct err err = wal_reader_open_store(&self->places, &source.reader);
     if (!err_is(err)) {
         err = archive_turns(self, &source);
     }

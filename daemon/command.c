@@ -21,10 +21,11 @@ static struct command_job *command_job_take(struct pipeline *self)
     job->draft.owner = NULL;
     job->reason[0] = '\0';
     job->json[0] = '\0';
+    job->revealed_bytes = 0;
     return job;
 }
 
-static struct err command_answer(struct pipeline *self, struct command_job *job)
+struct err command_answer(struct pipeline *self, struct command_job *job)
 {
     job->answer.request_id = job->command->command.request_id;
     job->answer.reason = job->reason;
@@ -32,8 +33,8 @@ static struct err command_answer(struct pipeline *self, struct command_job *job)
     return queue_put(self->done, &job->draft);
 }
 
-static struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
-                                 const char *reason)
+struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
+                          const char *reason)
 {
     job->answer.done = false;
     job->answer.name = err_name(fault.code);
@@ -42,8 +43,7 @@ static struct err command_refuse(struct pipeline *self, struct command_job *job,
 }
 
 /* Durable, and in the read model before anything else is looked at. */
-static struct err command_append(struct pipeline *self, struct command_job *job,
-                                 const struct entry *entry)
+struct err command_append(struct pipeline *self, struct command_job *job, const struct entry *entry)
 {
     struct err err = pipeline_append(self, entry, &job->answer.entry_index);
     while (!err_is(err) && atomic_load(&self->judged) <= job->answer.entry_index) {
@@ -215,14 +215,18 @@ static struct err command_model(struct pipeline *self, struct command_job *job)
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
 {
     struct pipeline *self = arg;
-    bool well = !pipeline_failed(self);
+    int64_t trouble_since_ns = 0;
+    struct err trouble = oversight_trouble(self->oversight, &trouble_since_ns);
+    bool well = !pipeline_failed(self) && !err_is(trouble);
+    double unpublished_s = (double)(clock_monotonic_ns() - trouble_since_ns) / (double)NS_PER_S;
     char witnesses[8192];
     witness_line_health(self, witnesses, sizeof witnesses);
     uint64_t size = oversight_size(self->oversight);
     (void)snprintf(
         out, out_capacity,
         "{\"well\":%s,\"version\":\"%s\",\"origin\":\"%s\",\"uptime_s\":%.1f,\"log_entries\":%llu,"
-        "\"published\":%llu,\"judged\":%llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,"
+        "\"published\":%llu,\"publishing_fails_s\":%.1f,\"judged\":%"
+        "llu,\"sealed\":%llu,\"held_items\":%llu,\"received\":%llu,"
         "\"accepted\":%llu,"
         "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%"
         "llu,"
@@ -231,7 +235,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
         (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
-        (unsigned long long)atomic_load(&self->judged),
+        err_is(trouble) ? unpublished_s : 0.0, (unsigned long long)atomic_load(&self->judged),
         (unsigned long long)atomic_load(&self->sealed),
         (unsigned long long)atomic_load(&self->held),
         (unsigned long long)counter_value(COUNTER_records_received),
@@ -287,6 +291,40 @@ static struct err command_close(struct pipeline *self, struct command_job *job)
     return err_none;
 }
 
+struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
+                          const char *reason)
+{
+    job->answer.done = true;
+    return err_is(fault) ? command_refuse(self, job, fault, reason) : command_answer(self, job);
+}
+
+/* Witnesses may be slow: their own thread takes the job and answers it. */
+static struct err command_cosign(struct pipeline *self, struct command_job *job)
+{
+    if (self->witnesses == NULL) {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "oversight.witness_policy names no quorum file");
+    }
+    struct err err = witness_line_ask(self, job);
+    return err_is(err) ? command_refuse(self, job, err, "other lines are being taken; ask again")
+                       : err_none;
+}
+
+/* That checkpoints cannot be written at the moment is told; only when the log has failed by it does
+ * the daemon stop. */
+static struct err command_checkpoint(struct pipeline *self, struct command_job *job)
+{
+    struct err err = oversight_publish(self->oversight);
+    if (err_is(err) && err_is(oversight_failure(self->oversight))) {
+        return err;
+    }
+    if (err_is(err)) {
+        return command_refuse(self, job, err, "the public log cannot be written at the moment");
+    }
+    job->answer.done = true;
+    return command_answer(self, job);
+}
+
 struct err command_run(struct pipeline *self, struct ingest_command *command)
 {
     struct command_job *job = command_job_take(self);
@@ -301,15 +339,18 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_referral(self, job);
     case ORDER_MODEL:
         return command_model(self, job);
-    case ORDER_CHECKPOINT: {
-        struct err err = oversight_publish(self->oversight);
-        job->answer.done = true;
-        return err_is(err) ? err : command_answer(self, job);
-    }
+    case ORDER_CHECKPOINT:
+        return command_checkpoint(self, job);
     case ORDER_ARCHIVE:
         return command_archive(self, job);
     case ORDER_CLOSE:
         return command_close(self, job);
+    case ORDER_REVEAL:
+        return command_reveal(self, job);
+    case ORDER_REDACT:
+        return command_redact(self, job);
+    case ORDER_COSIGN:
+        return command_cosign(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

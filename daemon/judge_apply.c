@@ -50,8 +50,13 @@ static struct err judge_read_record(struct pipeline *self, const struct entry *e
                          &out->body_bytes)) {
         return err_none;
     }
+    /* Beside the record lies the digest that intake made of it; a pack has none. */
+    static const uint8_t none[HASH_BYTES];
     uint8_t sha256[HASH_BYTES];
-    sha256_of(out->body, out->body_bytes, sha256);
+    memcpy(sha256, at->private_sha256, HASH_BYTES);
+    if (hash_equal(sha256, none)) {
+        sha256_of(out->body, out->body_bytes, sha256);
+    }
     record_key_of(self->keys.pseudonym, sha256, out->key);
     arena_reset(&self->body_arena);
     if (out->kind == RECORD_SCAN) {
@@ -164,8 +169,7 @@ struct judge_trace *judge_trace_of(struct pipeline *self, const uint8_t decision
     return &self->traces[place % JUDGE_TRACES];
 }
 
-/* One entry that the read model names by its index; it lives until the next look-up. */
-static struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
+struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal_entry *out)
 {
     bool got = false;
     struct err err = wal_reader_seek(self->lookup, entry_index);

@@ -17,6 +17,7 @@
  *   intake_line    2 decode, validate, blob    3 append received
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
  *   archive_line   10 archive, seal
+ *   keeper_line    old segments become packs, what was redacted goes, behind all of them
  *   witness_line   checkpoints to witnesses, beside the flow */
 
 /* ---- rows 1 and 4 ---- */
@@ -147,6 +148,7 @@ static struct err judge_tick(struct pipeline *self)
     if (now_ns < self->next_tick_ns) {
         return err_none;
     }
+    wal_reader_rest(self->lookup); /* a segment that was retired since shall not stay open */
     self->next_tick_ns = now_ns + (int64_t)(self->conf.oversight_tick_s * (double)NS_PER_S);
     struct state_counts counts;
     struct err err = state_counts(self->state, &counts);
@@ -305,6 +307,9 @@ struct err pipeline_start(struct pipeline *self)
                                     self);
     }
     if (!err_is(err)) {
+        err = pipeline_start_thread(&self->keeper_thread, &self->keeper_started, keeper_line, self);
+    }
+    if (!err_is(err)) {
         err = pipeline_start_thread(&self->receive_thread, &self->receive_started, receive_line,
                                     self);
     }
@@ -378,6 +383,11 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->archive_asks);
     }
     pipeline_join(self->archive_thread, &self->archive_started);
+    atomic_store(&self->stop_keeper, true);
+    if (self->keeper_asks != NULL) {
+        queue_stop(self->keeper_asks);
+    }
+    pipeline_join(self->keeper_thread, &self->keeper_started);
     witness_line_close(self);
 }
 

@@ -37,11 +37,16 @@ static struct err open_origin(struct pipeline *self)
 
 static struct err open_log(struct pipeline *self)
 {
-    char wal[PIPELINE_PATH_BYTES];
-    char log_directory[PIPELINE_PATH_BYTES];
-    struct err err = open_directory(self, "wal", wal);
+    const char *wal = self->wal_directory;
+    const char *log_directory = self->log_directory;
+    struct err err = open_directory(self, "wal", self->wal_directory);
     if (!err_is(err)) {
-        err = open_directory(self, "log", log_directory);
+        err = conf_path(&self->conf, "packs", self->packs_directory, PIPELINE_PATH_BYTES);
+    }
+    self->places =
+        (struct wal_places){self->wal_directory, self->log_directory, self->packs_directory};
+    if (!err_is(err)) {
+        err = open_directory(self, "log", self->log_directory);
     }
     if (err_is(err)) {
         return err;
@@ -55,7 +60,8 @@ static struct err open_log(struct pipeline *self)
         .rotate_reason = self->keys.rotate_reason,
         .segment_bytes = (uint64_t)self->conf.oversight_segment_mib << 20,
         .queue_entries = (uint32_t)self->conf.oversight_queue,
-        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S)};
+        .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S),
+        .publish_grace_ns = (int64_t)(self->conf.oversight_unpublished_s * (double)NS_PER_S)};
     struct oversight_recovery recovery;
     err = oversight_open(&conf, &self->oversight, &recovery);
     if (!err_is(err) && recovery.key_changed) {
@@ -67,9 +73,9 @@ static struct err open_log(struct pipeline *self)
         diag_info(recovered, "entries=%llu torn_bytes=%llu created=%d",
                   (unsigned long long)recovery.size, (unsigned long long)recovery.torn_bytes,
                   (int)recovery.created);
-        err = wal_reader_open(wal, &self->follow);
+        err = wal_reader_open_store(&self->places, &self->follow);
     }
-    return err_is(err) ? err : wal_reader_open(wal, &self->lookup);
+    return err_is(err) ? err : wal_reader_open_store(&self->places, &self->lookup);
 }
 
 static struct err open_blobs(struct pipeline *self)
@@ -209,7 +215,10 @@ static struct err open_queues(struct pipeline *self)
     if (!err_is(err)) {
         err = queue_open(2 * self->jobs_count, &self->judge_done);
     }
-    return err_is(err) ? err : queue_open(4, &self->archive_asks);
+    if (!err_is(err)) {
+        err = queue_open(4, &self->archive_asks);
+    }
+    return err_is(err) ? err : queue_open(4, &self->keeper_asks);
 }
 
 /* Everything the lines work in, taken now: neither line asks for memory of ours later. */
@@ -510,6 +519,7 @@ void pipeline_close(struct pipeline **pointer)
     queue_free(&self->commands);
     queue_free(&self->judge_done);
     queue_free(&self->archive_asks);
+    queue_free(&self->keeper_asks);
     close_memory(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);

@@ -5,8 +5,9 @@
 /* Pipeline parts: what pipeline.c and the files of its stages share. Nobody else includes this.
  *
  * Which thread owns what: receive: ingest. intake: blobs (writing), intake arena, recent. judge:
- * state, join, score, decide, draw, both readers, jobs. archiver: its own reader. Everything else
- * is set before the threads start and then only read. */
+ * state, join, score, decide, draw, both readers, jobs. archiver: its own reader. keeper: packs,
+ * old segments, a reader of the state. Everything else is set before the threads start and then
+ * only read. */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -86,6 +87,8 @@ struct command_job {
     struct wire_answer answer;
     char reason[ERR_TEXT_BYTES];
     char json[16384];
+    uint8_t revealed[WIRE_REVEALED_BYTES_MAX];
+    uint32_t revealed_bytes;
 };
 
 /* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
@@ -115,9 +118,15 @@ struct pipeline {
     struct queue *commands;     /* ingest commands, receive -> judge */
     struct queue *judge_done;   /* drafts, log -> judge */
     struct queue *archive_asks; /* wakes the archiver */
+    struct queue *keeper_asks;  /* wakes the keeper */
 
     struct arena intake_arena;
     struct sha256 *intake_sha256;
+
+    char wal_directory[PIPELINE_PATH_BYTES];
+    char log_directory[PIPELINE_PATH_BYTES];
+    char packs_directory[PIPELINE_PATH_BYTES];
+    struct wal_places places; /* the three above */
 
     struct wal_reader *follow; /* judge: reads on behind the log */
     struct wal_reader *lookup; /* judge: single records, by index */
@@ -149,15 +158,18 @@ struct pipeline {
     pthread_t intake_thread;
     pthread_t judge_thread;
     pthread_t archive_thread;
+    pthread_t keeper_thread;
     bool receive_started;
     bool intake_started;
     bool judge_started;
     bool archive_started;
     _Atomic bool close_asked; /* by close_job, which is the judge's before and main's after */
     struct command_job *close_job;
+    bool keeper_started;
     _Atomic bool stopping; /* receive takes nothing more */
     _Atomic bool stop_judge;
     _Atomic bool stop_archive;
+    _Atomic bool stop_keeper;
 
     pthread_mutex_t failure_lock; /* guards failure */
     struct err failure;           /* the first one; err_none while all is well */
@@ -187,6 +199,9 @@ MUST_USE struct err intake_take(struct pipeline *self, struct arrival *arrival);
 MUST_USE struct err judge_apply(struct pipeline *self, const struct wal_entry *at);
 struct judge_trace *judge_trace_of(struct pipeline *self,
                                    const uint8_t decision_id[ENTRY_ID_BYTES]);
+/* One entry by its index; it lives until the next look-up. ERR_NOT_FOUND beyond the end. */
+MUST_USE struct err judge_look_up(struct pipeline *self, uint64_t entry_index,
+                                  struct wal_entry *out);
 /* Fill join, decide and history from the read model after the catch-up. */
 MUST_USE struct err judge_remember(struct pipeline *self);
 /* Teach the scorer every outcome of the log again: at start, and when a new history model takes the
@@ -209,6 +224,18 @@ MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
+MUST_USE struct err command_answer(struct pipeline *self, struct command_job *job);
+MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
+                                   const char *reason);
+/* Append, bring the read model up to it, answer. */
+MUST_USE struct err command_append(struct pipeline *self, struct command_job *job,
+                                   const struct entry *entry);
+/* command_private.c: what private records hold, shown or deleted. */
+MUST_USE struct err command_reveal(struct pipeline *self, struct command_job *job);
+MUST_USE struct err command_redact(struct pipeline *self, struct command_job *job);
+/* Answers a job that another thread took over; fault err_none: done. */
+MUST_USE struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
+                                   const char *reason);
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity);
 
 /* witness_line.c: asks the witnesses once, so that a log that was put back to an earlier state is
@@ -217,13 +244,19 @@ MUST_USE struct err witness_line_open(struct pipeline *self);
 /* When all others have stopped and the log is still open: last receipts, a last checkpoint, a last
  * round, and the thread's end. Accepts that it was never opened. */
 void witness_line_close(struct pipeline *self);
-/* One more round by the caller's thread, behind witness_line_close: for a shard that was closed. */
+/* After that, when log.close has become the last entry: the final checkpoint of the shard goes to
+ * the witnesses. */
 MUST_USE struct err witness_line_final(struct pipeline *self);
 void witness_line_free(struct pipeline *self);
+/* Takes the job over: the thread answers it. RETRY when it has one already. */
+MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
 
 /* archive_line.c */
 void *archive_line(void *arg);
+
+/* keeper_line.c */
+void *keeper_line(void *arg);
 
 #endif

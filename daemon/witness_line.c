@@ -22,20 +22,22 @@ struct witness_line {
     bool started;
     int64_t interval_ns;
     int64_t receipt_ns;
-    pthread_mutex_t lock; /* guards stopping */
+    pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
     bool stopping;
+    struct command_job *asked; /* lines that somebody brought; NULL: none */
 };
 
-/* False when it is time to stop. */
-static bool witness_wait(struct witness_line *self, int64_t until_ns)
+/* False when it is time to stop. *asked is set when somebody came with lines meanwhile. */
+static bool witness_wait(struct witness_line *self, int64_t until_ns, struct command_job **asked)
 {
     struct timespec deadline = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)};
     must(pthread_mutex_lock(&self->lock) == 0);
-    while (!self->stopping && clock_monotonic_ns() < until_ns) {
+    while (!self->stopping && self->asked == NULL && clock_monotonic_ns() < until_ns) {
         (void)pthread_cond_timedwait(&self->wake, &self->lock, &deadline);
     }
     bool stopping = self->stopping;
+    *asked = self->asked;
     must(pthread_mutex_unlock(&self->lock) == 0);
     return !stopping;
 }
@@ -59,22 +61,27 @@ static struct err witness_receipts(struct witness_line *self, int64_t min_ns)
     return err;
 }
 
-/* Size of the newest tree that was published of the open shard. */
-static uint64_t witness_tree_size(const struct witness_line *self)
-{
-    struct oversight *oversight = self->pipeline->oversight;
-    const struct shards *shards = oversight_shards(oversight);
-    return oversight_published(oversight) - shards->list[shards->count - 1].first_n;
-}
-
 static struct err witness_turn(struct witness_line *self)
 {
-    uint64_t size = witness_tree_size(self);
-    if (size == 0) {
-        return err_none; /* a large backlog is being published */
-    }
-    struct err err = submission_round(self->submission, size, false);
+    struct err err = submission_round(self->submission, false);
     return err_is(err) ? err : witness_receipts(self, self->receipt_ns);
+}
+
+/* Lines from a witness without a network: looked at, kept, written down at once. */
+static struct err witness_bring(struct witness_line *self, struct command_job *job)
+{
+    char why[CONF_WHY_BYTES] = "";
+    const struct wire_command *command = &job->command->command;
+    struct err fault = submission_bring(self->submission, command->cosigned_size,
+                                        command->cosignatures, strlen(command->cosignatures), why);
+    struct err err = err_none;
+    if (fault.code != ERR_ARGUMENT) {
+        err = err_is(fault) ? fault : witness_receipts(self, 0);
+    }
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->asked = NULL;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err_is(err) ? err : command_finish(self->pipeline, job, fault, why);
 }
 
 /* The last tree of this run: whoever stops a daemon in good order leaves nothing that no witness
@@ -85,7 +92,7 @@ static struct err witness_last(struct witness_line *self)
     if (!err_is(err)) {
         err = oversight_publish(self->pipeline->oversight);
     }
-    return err_is(err) ? err : submission_round(self->submission, witness_tree_size(self), true);
+    return err_is(err) ? err : submission_round(self->submission, true);
 }
 
 static void *witness_run(void *arg)
@@ -94,9 +101,18 @@ static void *witness_run(void *arg)
     (void)pthread_setname_np(pthread_self(), "witness");
     struct err err = err_none;
     int64_t next_ns = clock_monotonic_ns();
-    while (!err_is(err) && !pipeline_failed(self->pipeline) && witness_wait(self, next_ns)) {
+    struct command_job *asked = NULL;
+    while (!err_is(err) && !pipeline_failed(self->pipeline) &&
+           witness_wait(self, next_ns, &asked)) {
+        if (asked != NULL) {
+            err = witness_bring(self, asked);
+            continue;
+        }
         err = witness_turn(self);
         next_ns = clock_monotonic_ns() + self->interval_ns;
+    }
+    if (!err_is(err) && asked != NULL) { /* it came as the daemon was stopping */
+        err = witness_bring(self, asked);
     }
     if (!err_is(err) && !pipeline_failed(self->pipeline)) {
         err = witness_last(self);
@@ -163,6 +179,19 @@ struct err witness_line_open(struct pipeline *pipeline)
     return err;
 }
 
+struct err witness_line_ask(struct pipeline *pipeline, struct command_job *job)
+{
+    struct witness_line *self = pipeline->witnesses;
+    must(pthread_mutex_lock(&self->lock) == 0);
+    bool free_now = self->asked == NULL && !self->stopping;
+    if (free_now) {
+        self->asked = job;
+        must(pthread_cond_signal(&self->wake) == 0);
+    }
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return free_now ? err_none : err_make(ERR_QUEUE_FULL, "witness line");
+}
+
 void witness_line_close(struct pipeline *pipeline)
 {
     struct witness_line *self = pipeline->witnesses;
@@ -175,16 +204,15 @@ void witness_line_close(struct pipeline *pipeline)
     must(pthread_mutex_unlock(&self->lock) == 0);
     if (self->started) {
         must(pthread_join(self->thread, NULL) == 0);
+        self->started = false;
     }
 }
 
-/* The final checkpoint of a shard that was closed: no receipt can follow it any more. */
 struct err witness_line_final(struct pipeline *pipeline)
 {
     struct witness_line *self = pipeline->witnesses;
-    return self == NULL || self->submission == NULL
-               ? err_none
-               : submission_round(self->submission, witness_tree_size(self), true);
+    must(self == NULL || !self->started);
+    return self == NULL ? err_none : submission_round(self->submission, true);
 }
 
 /* Behind the console, whose health page looks in here. */

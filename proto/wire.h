@@ -24,7 +24,11 @@
 #define WIRE_STREAM_BYTES_MAX 32u
 #define WIRE_PUBLISHER_BYTES_MAX 32u
 #define WIRE_REQUEST_ID_BYTES_MAX 64u
+#define WIRE_COSIGNATURES_BYTES_MAX 8192u
 #define WIRE_JSON_BYTES_MAX 65536u
+#define WIRE_REVEALED_MAX 64u          /* disclosures in one answer */
+#define WIRE_REVEALED_BYTES_MAX 98304u /* all of them together */
+#define WIRE_SENTENCE_BYTES_MAX 512u   /* purpose, legal basis */
 
 enum wire_tag {
     WIRE_UNKNOWN,
@@ -139,7 +143,10 @@ enum order {
     ORDER_HEALTH,
     ORDER_CHECKPOINT,
     ORDER_ARCHIVE,
-    ORDER_CLOSE
+    ORDER_CLOSE,
+    ORDER_REVEAL,
+    ORDER_REDACT,
+    ORDER_COSIGN
 };
 
 struct wire_command {
@@ -151,7 +158,20 @@ struct wire_command {
     const char *code;            /* release */
     const char *file;            /* model */
     const char *close_reason;
+    const char *sentence;                /* purpose of a reveal, legal basis of a redaction */
+    uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
+    uint32_t entries_count;
+    const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */
+    uint32_t names_count;
     struct entry_outcome outcome;
+    const char *cosignatures; /* cosign: signature lines */
+    uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
+};
+
+struct wire_revealed {
+    uint64_t entry_index;
+    const uint8_t *disclosure; /* encoded */
+    uint32_t disclosure_bytes;
 };
 
 struct wire_answer {
@@ -161,6 +181,8 @@ struct wire_answer {
     const char *reason;
     uint64_t entry_index;
     const char *json;
+    struct wire_revealed revealed[WIRE_REVEALED_MAX];
+    uint32_t revealed_count;
 };
 
 /* Encoders return the length of part 1, or 0 when it does not fit. */

@@ -206,6 +206,36 @@ static bool outcome_read(const Triage__V1__OutcomeCommand *from, struct wire_com
     return item_read(from->item, out->item);
 }
 
+struct reveal_fields { /* what reveal and redact have in common */
+    size_t entries_count;
+    const uint64_t *entries;
+    size_t names_count;
+    char *const *names;
+    const char *sentence;
+};
+
+static bool reveal_read(const struct reveal_fields *from, struct wire_command *out)
+{
+    if (from->entries_count == 0 || from->entries_count > ENTRY_INDICES_MAX ||
+        from->names_count > ENTRY_NAMES_MAX || from->sentence[0] == '\0' ||
+        !fits(from->sentence, WIRE_SENTENCE_BYTES_MAX)) {
+        return false;
+    }
+    for (size_t i = 0; i < from->entries_count; i++) {
+        out->entries[i] = from->entries[i];
+    }
+    for (size_t i = 0; i < from->names_count; i++) {
+        if (from->names[i][0] == '\0' || !fits(from->names[i], RECORD_NAME_BYTES_MAX)) {
+            return false;
+        }
+        out->names[i] = from->names[i];
+    }
+    out->entries_count = (uint32_t)from->entries_count;
+    out->names_count = (uint32_t)from->names_count;
+    out->sentence = from->sentence;
+    return true;
+}
+
 static bool order_read(const Triage__V1__Command *from, struct wire_command *out)
 {
     switch (from->order_case) {
@@ -236,6 +266,23 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->order = ORDER_CLOSE;
         out->close_reason = from->close->reason;
         return fits(out->close_reason, RECORD_TEXT_BYTES_MAX);
+    case TRIAGE__V1__COMMAND__ORDER_REVEAL:
+        out->order = ORDER_REVEAL;
+        return reveal_read(&(struct reveal_fields){from->reveal->n_entry_index,
+                                                   from->reveal->entry_index, from->reveal->n_names,
+                                                   from->reveal->names, from->reveal->purpose},
+                           out);
+    case TRIAGE__V1__COMMAND__ORDER_REDACT:
+        out->order = ORDER_REDACT;
+        return reveal_read(&(struct reveal_fields){from->redact->n_entry_index,
+                                                   from->redact->entry_index, from->redact->n_names,
+                                                   from->redact->names, from->redact->legal_basis},
+                           out);
+    case TRIAGE__V1__COMMAND__ORDER_COSIGN:
+        out->order = ORDER_COSIGN;
+        out->cosignatures = from->cosign->lines;
+        out->cosigned_size = from->cosign->size;
+        return fits(out->cosignatures, WIRE_COSIGNATURES_BYTES_MAX);
     default:
         return false;
     }
@@ -258,6 +305,8 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .code = "",
         .file = "",
         .close_reason = "",
+        .sentence = "",
+        .cosignatures = "",
         .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
     };
     command.outcome.request_id = message->request_id;
@@ -276,8 +325,14 @@ bool wire_answer_decode(const uint8_t *bytes, size_t n, struct arena *arena,
     if (message == NULL || !fits(message->request_id, WIRE_REQUEST_ID_BYTES_MAX) ||
         !fits(message->name, RECORD_NAME_BYTES_MAX) ||
         !fits(message->reason, RECORD_TEXT_BYTES_MAX) ||
-        !fits(message->json, WIRE_JSON_BYTES_MAX)) {
+        !fits(message->json, WIRE_JSON_BYTES_MAX) || message->n_revealed > WIRE_REVEALED_MAX) {
         return false;
+    }
+    out->revealed_count = (uint32_t)message->n_revealed;
+    for (uint32_t i = 0; i < out->revealed_count; i++) {
+        out->revealed[i] = (struct wire_revealed){message->revealed[i]->entry_index,
+                                                  message->revealed[i]->disclosure.data,
+                                                  (uint32_t)message->revealed[i]->disclosure.len};
     }
     out->request_id = message->request_id;
     out->done = message->done != 0;

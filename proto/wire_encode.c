@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/wire.h"
 
+#include <string.h>
+
 #include "proto/schema.h"
 #include "proto/triage.pb-c.h"
 
@@ -123,6 +125,7 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
 }
 
 union order_slots {
+    Triage__V1__CosignCommand cosign;
     Triage__V1__ClaimCommand claim;
     Triage__V1__ReleaseCommand release;
     Triage__V1__OutcomeCommand outcome;
@@ -131,6 +134,14 @@ union order_slots {
     Triage__V1__CheckpointCommand checkpoint;
     Triage__V1__ArchiveCommand archive;
     Triage__V1__CloseCommand close;
+    struct {
+        union {
+            Triage__V1__RevealCommand reveal;
+            Triage__V1__RedactCommand redact;
+        } message;
+        uint64_t entries[ENTRY_INDICES_MAX];
+        char *names[ENTRY_NAMES_MAX];
+    } disclosed;
 };
 
 static void outcome_fill(const struct wire_command *command, Triage__V1__OutcomeCommand *to)
@@ -151,6 +162,41 @@ static void outcome_fill(const struct wire_command *command, Triage__V1__Outcome
         to->region_width = outcome->region_width;
         to->region_height = outcome->region_height;
     }
+}
+
+static bool reveal_fill(const struct wire_command *command, union order_slots *slots,
+                        Triage__V1__Command *message)
+{
+    if (command->entries_count > ENTRY_INDICES_MAX || command->names_count > ENTRY_NAMES_MAX) {
+        return false;
+    }
+    memcpy(slots->disclosed.entries, command->entries,
+           command->entries_count * sizeof command->entries[0]);
+    for (uint32_t i = 0; i < command->names_count; i++) {
+        slots->disclosed.names[i] = schema_text(command->names[i]);
+    }
+    if (command->order == ORDER_REVEAL) {
+        Triage__V1__RevealCommand *to = &slots->disclosed.message.reveal;
+        triage__v1__reveal_command__init(to);
+        to->n_entry_index = command->entries_count;
+        to->entry_index = slots->disclosed.entries;
+        to->n_names = command->names_count;
+        to->names = slots->disclosed.names;
+        to->purpose = schema_text(command->sentence);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_REVEAL;
+        message->reveal = to;
+        return true;
+    }
+    Triage__V1__RedactCommand *to = &slots->disclosed.message.redact;
+    triage__v1__redact_command__init(to);
+    to->n_entry_index = command->entries_count;
+    to->entry_index = slots->disclosed.entries;
+    to->n_names = command->names_count;
+    to->names = slots->disclosed.names;
+    to->legal_basis = schema_text(command->sentence);
+    message->order_case = TRIAGE__V1__COMMAND__ORDER_REDACT;
+    message->redact = to;
+    return true;
 }
 
 static bool order_fill(const struct wire_command *command, union order_slots *slots,
@@ -204,6 +250,16 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
         message->order_case = TRIAGE__V1__COMMAND__ORDER_CLOSE;
         message->close = &slots->close;
         return true;
+    case ORDER_REVEAL:
+    case ORDER_REDACT:
+        return reveal_fill(command, slots, message);
+    case ORDER_COSIGN:
+        triage__v1__cosign_command__init(&slots->cosign);
+        slots->cosign.size = command->cosigned_size;
+        slots->cosign.lines = schema_text(command->cosignatures);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_COSIGN;
+        message->cosign = &slots->cosign;
+        return true;
     case ORDER_NONE:
         break;
     }
@@ -234,5 +290,19 @@ size_t wire_answer_encode(const struct wire_answer *answer, uint8_t *out, size_t
     message.reason = schema_text(answer->reason);
     message.entry_index = answer->entry_index;
     message.json = schema_text(answer->json);
+    Triage__V1__Revealed revealed[WIRE_REVEALED_MAX];
+    Triage__V1__Revealed *revealed_list[WIRE_REVEALED_MAX];
+    if (answer->revealed_count > WIRE_REVEALED_MAX) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < answer->revealed_count; i++) {
+        triage__v1__revealed__init(&revealed[i]);
+        revealed[i].entry_index = answer->revealed[i].entry_index;
+        revealed[i].disclosure.data = schema_bytes(answer->revealed[i].disclosure);
+        revealed[i].disclosure.len = answer->revealed[i].disclosure_bytes;
+        revealed_list[i] = &revealed[i];
+    }
+    message.n_revealed = answer->revealed_count;
+    message.revealed = revealed_list;
     return message_pack(&message, out, out_capacity);
 }

@@ -5,11 +5,11 @@
 /* Archive: sealed HDF5 files built from the log and the blobs. Schema: FORMAT.md beside this file.
  *
  * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed,
- * synced, opened again, every image read back and re-hashed against its entry, then renamed; the
- * caller appends the archive.seal entry. The same entries and blobs give the same bytes (object
- * times off, no creation date inside), so a crash costs only a rebuild. HDF5's library is not
- * thread-safe in Debian: every function of this module takes one process-wide lock. Threads: any;
- * blocks on disk. */
+ * synced, opened again, every dataset read back and compared with what went in, every image
+ * re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The same
+ * entries and blobs give the same bytes (object times off, no creation date inside), so a crash
+ * costs only a rebuild. HDF5's library is not thread-safe in Debian: every function of this module
+ * takes one process-wide lock. Threads: any; blocks on disk. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,9 +36,18 @@ typedef bool (*archive_next)(void *source, struct archive_entry *out, struct err
 struct archive_conf {
     const char *directory; /* archive/ */
     const char *origin;
-    uint32_t deflate_level;       /* 0..9; 0 writes uncompressed */
+    uint32_t deflate_level;       /* 0..2; 0 writes uncompressed */
+    uint32_t threads;             /* that compress and check; 1..64 */
     const uint8_t *pseudonym_key; /* 32 bytes: declarations enter with keyed pseudonyms only */
+    /* What the file says of its making; NULL: of this build. A rebuild repeats what the seal says.
+     */
+    const char *filters;
+    const char *hdf5_version;
+    bool replace_unsealed; /* a file of that name that differs was never sealed: replace it */
 };
+
+#define ARCHIVE_FILTERS_BYTES 96u
+#define ARCHIVE_DIFFERENCE_BYTES 256u
 
 struct archive_result {
     char path[160]; /* below the archive directory: "2026/09/21/<origin>-<first>-<last>.h5" */
@@ -48,16 +57,37 @@ struct archive_result {
     uint64_t last_index;
     uint64_t images_count;
     char hdf5_version[16];
-    char filters[64];
+    char filters[ARCHIVE_FILTERS_BYTES];
 };
+
+/* How a file of this build and level is stored: "fletcher32", or
+ * "shuffle,deflate(2):isa-l/2.30.0+0a1b2c3d,fletcher32" (chunk.h tells the part behind the colon).
+ * Two builds with the same text write the same bytes when HDF5's version is the same too. */
+MUST_USE struct err archive_filters(uint32_t deflate_level, char out[ARCHIVE_FILTERS_BYTES]);
+void archive_hdf5_version(char out[16]);
+/* The level that such a text states; false when files like that are not made here. */
+bool archive_filters_level(const char *filters, uint32_t *deflate_level);
 
 /* Build and seal one file of the entries that `next` gives (at least one). ARCHIVE_WRITE,
  * ARCHIVE_DIFFERS, BLOB_MISSING, DISK_FULL: the part file is removed. A file of that name that is
- * already there is rebuilt and must be identical. */
+ * already there is rebuilt and must be identical, unless conf says that it was never sealed. */
 MUST_USE struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs,
                                   archive_next next, void *source, struct archive_result *out);
+/* Where two sealed files of our own making differ first, as words; out holds
+ * ARCHIVE_DIFFERENCE_BYTES;
+ * "" when every object is the same and only the file's structure differs. */
+MUST_USE struct err archive_compare(const char *path, const char *other_path,
+                                    char out[ARCHIVE_DIFFERENCE_BYTES]);
+/* Length and SHA-256 of a file. ARCHIVE_DIFFERS when it cannot be read. */
+MUST_USE struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES],
+                                      uint64_t *file_bytes);
 /* Remove part files that an earlier process left. */
 MUST_USE struct err archive_sweep(const char *directory);
+/* The last index of a file that begins with first_index, when there is one: what a crash between
+ * the name and the seal left, if no seal covers first_index. Such a file is to be made again, of
+ * the same range. False when there is none. */
+bool archive_find_begun(const char *directory, const char *origin, uint64_t first_index,
+                        uint64_t *last_index);
 
 /* ---- reading sealed files of our own making (never foreign ones inside the daemon) ---- */
 

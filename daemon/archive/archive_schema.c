@@ -165,7 +165,7 @@ static const struct archive_column refusals_columns[] = {
     {"code", H5_U64, "", "code of the refusal, proto/PROTOCOL.md"},
     {"name", H5_TEXT, "", "name of the refusal"},
     {"reason", H5_TEXT, "", "the reason in words"},
-    {"sha256", H5_TEXT, "", "SHA-256 of what was received"},
+    {"sha256", H5_TEXT, "", "keyed digest of what was received"},
 };
 
 const struct archive_table_spec archive_tables[TABLE_COUNT] = {

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/archive_array.h"
 #include "proto/hash.h"
 
 /* Texts are of fixed length, the longest of the column: variable-length texts lie in a heap of
  * HDF5's that has no checksum and that half of the readers outside h5py cannot follow. */
 
-#define ARCHIVE_CHUNK_BYTES \
-    (UINT64_C(1) << 20) /* smaller costs index, larger costs readers who want one row */
 #define ARCHIVE_CELL_TEXT_BYTES_MAX \
     4096u /* no text of an entry is longer: entries have at most 8 KiB */
 
@@ -43,11 +42,6 @@ bool archive_grow(void **array, uint64_t *capacity, uint64_t needed, uint64_t ce
     *array = grown;
     *capacity = grown_count;
     return true;
-}
-
-struct h5_storage archive_storage(uint32_t deflate_level)
-{
-    return (struct h5_storage){.chunk_bytes = ARCHIVE_CHUNK_BYTES, .deflate_level = deflate_level};
 }
 
 /* The next cell of the row being filled; NULL when memory is exhausted. */
@@ -215,20 +209,33 @@ static void archive_column_pack(const struct archive_table *self, uint32_t colum
     }
 }
 
+/* The column in memory as it stands in the file; the caller frees *packed. */
+static struct err archive_column_make(const struct archive_table *self, uint32_t column,
+                                      struct h5_array *array, uint8_t **packed)
+{
+    enum h5_type type = self->spec->columns[column].type;
+    *array = (struct h5_array){.type = type, .rank = 1, .dims = {self->rows_count}};
+    array->text_bytes = type == H5_TEXT ? archive_text_width(self, column) : 0;
+    *packed = calloc((size_t)self->rows_count + 1, (size_t)h5_cell_bytes(array));
+    if (*packed == NULL) {
+        return err_make(ERR_MEMORY, "archive_column_make");
+    }
+    archive_column_pack(self, column, array, *packed);
+    return err_none;
+}
+
 static struct err archive_column_write(const struct archive_table *self, uint32_t column,
-                                       int64_t group, uint32_t deflate_level)
+                                       int64_t group, struct chunk_pool *pool)
 {
     const struct archive_column *spec = &self->spec->columns[column];
-    struct h5_array array = {.type = spec->type, .rank = 1, .dims = {self->rows_count}};
-    struct h5_storage storage = archive_storage(deflate_level);
-    array.text_bytes = spec->type == H5_TEXT ? archive_text_width(self, column) : 0;
-    uint8_t *packed = calloc((size_t)self->rows_count + 1, (size_t)h5_cell_bytes(&array));
-    if (packed == NULL) {
-        return err_make(ERR_MEMORY, "archive_column_write");
-    }
-    archive_column_pack(self, column, &array, packed);
+    struct h5_array array;
+    uint8_t *packed = NULL;
     int64_t dataset = 0;
-    struct err err = h5_array_write(group, spec->name, &array, &storage, packed, &dataset);
+    struct err err = archive_column_make(self, column, &array, &packed);
+    if (err_is(err)) {
+        return err;
+    }
+    err = archive_array_write(pool, group, spec->name, &array, packed, &dataset);
     free(packed);
     if (!err_is(err)) {
         err = h5_attribute_text(dataset, "long_name", spec->words);
@@ -241,7 +248,7 @@ static struct err archive_column_write(const struct archive_table *self, uint32_
 }
 
 struct err archive_table_write(const struct archive_table *self, int64_t file,
-                               uint32_t deflate_level)
+                               struct chunk_pool *pool)
 {
     int64_t group = 0;
     must(self->column_next == 0);
@@ -257,7 +264,24 @@ struct err archive_table_write(const struct archive_table *self, int64_t file,
         err = h5_attribute_text(group, "long_name", self->spec->words);
     }
     for (uint32_t column = 0; column < self->spec->columns_count && !err_is(err); column++) {
-        err = archive_column_write(self, column, group, deflate_level);
+        err = archive_column_write(self, column, group, pool);
+    }
+    struct err closed = h5_object_close(&group);
+    return err_is(err) ? err : closed;
+}
+
+struct err archive_table_check(const struct archive_table *self, int64_t file)
+{
+    int64_t group = 0;
+    struct err err = h5_group_open(file, self->spec->name, &group);
+    for (uint32_t column = 0; column < self->spec->columns_count && !err_is(err); column++) {
+        struct h5_array array;
+        uint8_t *packed = NULL;
+        err = archive_column_make(self, column, &array, &packed);
+        if (!err_is(err)) {
+            err = archive_array_check(group, self->spec->columns[column].name, &array, packed);
+        }
+        free(packed);
     }
     struct err closed = h5_object_close(&group);
     return err_is(err) ? err : closed;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "archive/chunk_pool.h"
 #include "archive/h5.h"
 #include "base/err.h"
 
@@ -83,13 +84,13 @@ void archive_table_set_text(struct archive_table *self, uint64_t row, const char
                             const char *text);
 
 struct err archive_table_err(const struct archive_table *self);
-/* Write the table as a group of `file`. */
+/* Write the table as a group of `file`. The pool is empty before and after. */
 MUST_USE struct err archive_table_write(const struct archive_table *self, int64_t file,
-                                        uint32_t deflate_level);
+                                        struct chunk_pool *pool);
+/* Read the table back from `file` and compare every cell: ARCHIVE_DIFFERS. */
+MUST_USE struct err archive_table_check(const struct archive_table *self, int64_t file);
 
 /* Make room for `needed` cells in a growing array; false when there is no memory. */
 bool archive_grow(void **array, uint64_t *capacity, uint64_t needed, uint64_t cell_bytes);
-/* Chunks of about 1 MiB; see h5.h. */
-struct h5_storage archive_storage(uint32_t deflate_level);
 
 #endif

@@ -109,6 +109,21 @@ struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max,
     return err_none;
 }
 
+struct err blob_store_open_to_read(const char *directory, struct blob_store **out)
+{
+    if (strlen(directory) > BLOB_DIRECTORY_BYTES_MAX) {
+        return err_make(ERR_ARGUMENT, "blob directory path length");
+    }
+    struct blob_store *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "blob_store_open_to_read");
+    }
+    (void)snprintf(self->directory, sizeof self->directory, "%s", directory);
+    self->failed = true; /* refuses every write */
+    *out = self;
+    return err_none;
+}
+
 static struct err blob_make_directories(const char *directory)
 {
     static const char *const names[] = {"sha256", "incoming", "quarantine"};
@@ -366,10 +381,11 @@ static struct err blob_sync_prefixes(const struct blob_store *self)
     return err_none;
 }
 
-struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,
-                     uint64_t bytes_count)
+struct err blob_read_part(const struct blob_store *self, const uint8_t digest[HASH_BYTES],
+                          uint64_t blob_bytes, uint64_t offset, void *out, size_t bytes_count)
 {
     char path[DURABLE_PATH_BYTES];
+    must(offset <= blob_bytes && bytes_count <= blob_bytes - offset);
     blob_full_path(self, digest, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -379,13 +395,20 @@ struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], 
     struct stat status;
     if (fstat(fd, &status) != 0) {
         err = err_os(ERR_BLOB_MISSING, "stat blob");
-    } else if ((uint64_t)status.st_size != bytes_count) {
+    } else if ((uint64_t)status.st_size != blob_bytes) {
         err = err_make(ERR_BLOB_MISSING, "blob has another length");
     } else {
-        err = durable_read_at(fd, out, (size_t)bytes_count, 0);
+        err = durable_read_at(fd, out, bytes_count, offset);
         err.code = err_is(err) ? ERR_BLOB_MISSING : ERR_NONE;
     }
     (void)close(fd); /* read only: nothing can be lost here */
+    return err;
+}
+
+struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,
+                     uint64_t bytes_count)
+{
+    struct err err = blob_read_part(self, digest, bytes_count, 0, out, (size_t)bytes_count);
     if (err_is(err)) {
         return err;
     }

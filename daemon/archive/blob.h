@@ -10,6 +10,7 @@
  * Threads: one writer thread; any number of readers. Blocks on the disk. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -23,6 +24,9 @@ struct blob_store;
  * quarantine_bytes_max bounds the quarantine: the oldest goes when it is full. */
 MUST_USE struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max,
                                     struct blob_store **out);
+/* Only to read, beside a daemon that may be running: makes and removes nothing; puts are refused.
+ */
+MUST_USE struct err blob_store_open_to_read(const char *directory, struct blob_store **out);
 void blob_store_close(struct blob_store **self);
 
 /* Hash and write one payload; not durable before blob_commit(). digest is always written, also when
@@ -39,6 +43,11 @@ MUST_USE struct err blob_commit(struct blob_store *self);
  * another digest. */
 MUST_USE struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,
                               uint64_t bytes_count);
+/* bytes_count bytes from offset of a blob that has blob_bytes; the digest is not checked. Any
+ * thread. BLOB_MISSING as above. */
+MUST_USE struct err blob_read_part(const struct blob_store *self, const uint8_t digest[HASH_BYTES],
+                                   uint64_t blob_bytes, uint64_t offset, void *out,
+                                   size_t bytes_count);
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES]);
 /* Keep refused bytes for inspection, within the bound. Not synced: it is no evidence. *kept false
  * when too large. */

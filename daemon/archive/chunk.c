@@ -2,10 +2,10 @@
 #include "archive/chunk.h"
 
 #include <isa-l.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "proto/hash.h"
 
@@ -15,8 +15,19 @@
 
 #define CHUNK_CHECKSUM_BYTES 4u
 #define CHUNK_LEVEL_BUFFER_BYTES ((size_t)ISAL_DEF_LVL2_EXTRA_LARGE)
+/* Behind the input: the library looks ahead. */
+#define CHUNK_BEYOND_BYTES 256u
+/* Where a stream may lie; see chunk_stream(). */
+#define CHUNK_STREAMS 8u
+#define CHUNK_STREAM_STRIDE_BYTES ((size_t)128 << 10)
+#define CHUNK_STREAMS_BYTES (CHUNK_STREAMS * CHUNK_STREAM_STRIDE_BYTES)
+#define CHUNK_LEAST_HASH_MASK 0x1fu /* of an input of 17 bytes; shorter ones are not hashed */
+#define CHUNK_HASHED_BYTES 6u       /* of the first three positions, four bytes each */
+#define CHUNK_LEVEL_STATE_BYTES \
+    ((size_t)ISAL_DEF_LVL2_REQ + 4096) /* tables in front of the tokens */
 #define CHUNK_PROBE_BYTES ((size_t)1 << 20)
 
+_Static_assert(sizeof(struct isal_zstream) <= CHUNK_STREAM_STRIDE_BYTES, "streams do not overlap");
 _Static_assert(ISAL_DEF_LVL1_MIN <= ISAL_DEF_LVL2_EXTRA_LARGE, "one buffer serves both levels");
 
 struct chunk_coder {
@@ -24,6 +35,8 @@ struct chunk_coder {
     uint32_t deflate_level;
     uint8_t *shuffled;
     uint8_t *level_buffer;
+    struct libdeflate_decompressor *inflate;
+    uint8_t *streams; /* room for CHUNK_STREAMS of them, of which one is used at a time */
 };
 
 struct err chunk_coder_open(size_t bytes_max, uint32_t deflate_level, struct chunk_coder **out)
@@ -35,9 +48,12 @@ struct err chunk_coder_open(size_t bytes_max, uint32_t deflate_level, struct chu
     }
     self->bytes_max = bytes_max;
     self->deflate_level = deflate_level;
-    self->shuffled = malloc(bytes_max);
+    self->shuffled = malloc(bytes_max + CHUNK_BEYOND_BYTES);
     self->level_buffer = malloc(CHUNK_LEVEL_BUFFER_BYTES);
-    if (self->shuffled == NULL || self->level_buffer == NULL) {
+    self->streams = aligned_alloc(CHUNK_STREAMS_BYTES, CHUNK_STREAMS_BYTES);
+    self->inflate = libdeflate_alloc_decompressor();
+    if (self->shuffled == NULL || self->level_buffer == NULL || self->streams == NULL ||
+        self->inflate == NULL) {
         chunk_coder_close(&self);
         return err_make(ERR_MEMORY, "chunk_coder_open");
     }
@@ -52,6 +68,8 @@ void chunk_coder_close(struct chunk_coder **self)
     }
     free((*self)->shuffled);
     free((*self)->level_buffer);
+    free((*self)->streams);
+    libdeflate_free_decompressor((*self)->inflate);
     free(*self);
     *self = NULL;
 }
@@ -189,26 +207,64 @@ uint32_t chunk_fletcher32(const uint8_t *bytes, size_t bytes_count)
 
 /* ---- a whole chunk ---- */
 
+static uint32_t chunk_slot(uint32_t word)
+{
+    unsigned char bytes[4] = {(unsigned char)word, (unsigned char)(word >> 8),
+                              (unsigned char)(word >> 16), (unsigned char)(word >> 24)};
+    return crc32_iscsi(bytes, sizeof bytes, 0) & CHUNK_LEAST_HASH_MASK;
+}
+
+/* ISA-L 2.30 enters the third position of an input into its table by a hash of the stream's own
+ * address (bits 16 to 47) instead of the data: by where memory happens to lie, a match is found or
+ * lost. It changes nothing as long as the slot it takes is not one of the first three positions';
+ * then the wrong entry only ever leads to bytes that differ. So the stream is laid where that
+ * holds. The addresses of the eight differ in three bits whose hashes are independent: eight slots,
+ * of which at most three are taken. */
+static struct isal_zstream *chunk_stream(const struct chunk_coder *self, const uint8_t *bytes,
+                                         size_t bytes_count)
+{
+    for (uint32_t i = 0; i < CHUNK_STREAMS; i++) {
+        uint8_t *place = self->streams + i * CHUNK_STREAM_STRIDE_BYTES;
+        uint32_t slot = chunk_slot((uint32_t)((uintptr_t)place >> 16));
+        bool taken = false;
+        for (uint32_t at = 0; at + 3 < CHUNK_HASHED_BYTES && bytes_count >= CHUNK_HASHED_BYTES;
+             at++) {
+            const uint8_t *word = bytes + at;
+            taken = taken || slot == chunk_slot((uint32_t)word[0] | (uint32_t)word[1] << 8 |
+                                                (uint32_t)word[2] << 16 | (uint32_t)word[3] << 24);
+        }
+        if (!taken) {
+            return (struct isal_zstream *)(void *)place;
+        }
+    }
+    must(false);
+    return NULL;
+}
+
+/* Everything that the library reads is set: tables that it does not clear before a short input
+ * would let the bytes depend on what was in that memory before. */
 static struct err chunk_deflate(struct chunk_coder *self, const uint8_t *bytes, size_t bytes_count,
                                 uint8_t *out, size_t out_capacity, size_t *out_bytes)
 {
-    struct isal_zstream stream;
+    struct isal_zstream *stream = chunk_stream(self, bytes, bytes_count);
     must(bytes_count <= UINT32_MAX && out_capacity <= UINT32_MAX);
-    isal_deflate_stateless_init(&stream);
-    stream.gzip_flag = IGZIP_ZLIB;
-    stream.level = self->deflate_level;
-    stream.level_buf = self->level_buffer;
-    stream.level_buf_size = (uint32_t)CHUNK_LEVEL_BUFFER_BYTES;
-    stream.flush = NO_FLUSH;
-    stream.end_of_stream = 1;
-    stream.next_in = (uint8_t *)(uintptr_t)bytes; /* only read: the library's type is older */
-    stream.avail_in = (uint32_t)bytes_count;
-    stream.next_out = out;
-    stream.avail_out = (uint32_t)out_capacity;
-    if (isal_deflate_stateless(&stream) != COMP_OK || stream.avail_in != 0) {
+    memset(stream, 0, sizeof *stream);
+    memset(self->level_buffer, 0, CHUNK_LEVEL_STATE_BYTES);
+    isal_deflate_stateless_init(stream);
+    stream->gzip_flag = IGZIP_ZLIB;
+    stream->level = self->deflate_level;
+    stream->level_buf = self->level_buffer;
+    stream->level_buf_size = (uint32_t)CHUNK_LEVEL_BUFFER_BYTES;
+    stream->flush = NO_FLUSH;
+    stream->end_of_stream = 1;
+    stream->next_in = (uint8_t *)(uintptr_t)bytes; /* only read: the library's type is older */
+    stream->avail_in = (uint32_t)bytes_count;
+    stream->next_out = out;
+    stream->avail_out = (uint32_t)out_capacity;
+    if (isal_deflate_stateless(stream) != COMP_OK || stream->avail_in != 0) {
         return err_make(ERR_ARCHIVE_WRITE, "deflate a chunk");
     }
-    *out_bytes = stream.total_out;
+    *out_bytes = stream->total_out;
     return err_none;
 }
 
@@ -218,9 +274,12 @@ struct err chunk_encode(struct chunk_coder *self, const uint8_t *bytes, size_t b
     size_t count = bytes_count;
     must(bytes_count > 0 && bytes_count <= self->bytes_max);
     if (self->deflate_level == 0) {
-        memcpy(stored, bytes, bytes_count);
+        if (stored != bytes) {
+            memcpy(stored, bytes, bytes_count);
+        }
     } else {
         chunk_shuffle(bytes, bytes_count, cell_bytes, self->shuffled);
+        memset(self->shuffled + bytes_count, 0, CHUNK_BEYOND_BYTES);
         struct err err =
             chunk_deflate(self, self->shuffled, bytes_count, stored,
                           chunk_stored_bytes_max(bytes_count) - CHUNK_CHECKSUM_BYTES, &count);
@@ -252,15 +311,16 @@ bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored
         return false;
     }
     if (self->deflate_level == 0) {
-        if (count == bytes_count) {
+        if (count == bytes_count && stored != bytes) {
             memcpy(bytes, stored, bytes_count);
         }
         return count == bytes_count;
     }
-    uLongf found = (uLongf)bytes_count;
-    uLong taken = (uLong)count;
-    if (uncompress2(self->shuffled, &found, stored, &taken) != Z_OK || found != bytes_count ||
-        taken != count) {
+    size_t found = 0;
+    size_t taken = 0;
+    if (libdeflate_zlib_decompress_ex(self->inflate, stored, count, self->shuffled, bytes_count,
+                                      &taken, &found) != LIBDEFLATE_SUCCESS ||
+        found != bytes_count || taken != count) {
         return false;
     }
     chunk_unshuffle(self->shuffled, bytes_count, cell_bytes, bytes);

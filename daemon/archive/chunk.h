@@ -8,9 +8,9 @@
  *
  * Shuffle and fletcher32 give what HDF5's filters give, byte for byte. Deflate is ISA-L's, at
  * levels whose output is the same on every x86-64 processor with SSE4.2 (level 3 is not: it is not
- * offered); the streams are ordinary zlib streams. Reading them back is zlib's work, which is what
- * every reader outside uses, so that a fault of the compressor cannot hide from us. One thread a
- * coder. */
+ * offered); the streams are ordinary zlib streams. Reading them back is libdeflate's work, so that
+ * a fault of the compressor cannot hide behind itself; tests read them with HDF5 and zlib. One
+ * thread a coder. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #include "base/err.h"
 
 #define CHUNK_DEFLATE_LEVEL_MAX 2u
-#define CHUNK_COMPRESSOR_BYTES 40u
+#define CHUNK_COMPRESSOR_BYTES 56u
 
 struct chunk_coder;
 
@@ -30,7 +30,8 @@ void chunk_coder_close(struct chunk_coder **self);
 
 /* Room that chunk_encode wants for a chunk of that many bytes. */
 size_t chunk_stored_bytes_max(size_t bytes_count);
-/* bytes_count is a multiple of cell_bytes. ARCHIVE_WRITE when the compressor refuses. */
+/* bytes_count is a multiple of cell_bytes. At level 0 stored and bytes may be the same buffer, here
+ * and in chunk_decode. ARCHIVE_WRITE when the compressor refuses. */
 MUST_USE struct err chunk_encode(struct chunk_coder *self, const uint8_t *bytes, size_t bytes_count,
                                  size_t cell_bytes, uint8_t *stored, size_t *stored_bytes);
 /* The way back; false when the checksum differs, the stream is broken, or it does not give

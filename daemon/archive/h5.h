@@ -19,6 +19,7 @@
 
 #define H5_RANK_MAX 4u
 #define H5_NAME_BYTES 72u
+#define H5_DIFFERENCE_BYTES 256u
 
 enum h5_type { H5_U8, H5_U16, H5_U32, H5_U64, H5_I64, H5_F32, H5_F64, H5_TEXT };
 
@@ -34,7 +35,7 @@ struct h5_array {
 
 struct h5_storage {
     uint64_t chunk_bytes;   /* about this much a chunk; 0: one contiguous block without filters */
-    uint32_t deflate_level; /* 0: fletcher32 alone; 1..9: shuffle, deflate, fletcher32 */
+    uint32_t deflate_level; /* 0: fletcher32 alone; else shuffle, deflate, fletcher32 */
 };
 
 void h5_version(char out[16]);
@@ -67,6 +68,20 @@ MUST_USE struct err h5_attribute_read_text(int64_t object, const char *name, cha
 MUST_USE struct err h5_array_write(int64_t parent, const char *name, const struct h5_array *array,
                                    const struct h5_storage *storage, const void *values,
                                    int64_t *out);
+/* The same array without its values: they come chunk by chunk. bytes > 0 and chunk_bytes > 0. */
+MUST_USE struct err h5_array_create(int64_t parent, const char *name, const struct h5_array *array,
+                                    const struct h5_storage *storage, int64_t *out);
+/* Rows of the first dimension that a chunk has, and the bytes of a chunk. */
+uint64_t h5_chunk_rows(const struct h5_array *array, const struct h5_storage *storage);
+uint64_t h5_chunk_bytes(const struct h5_array *array, const struct h5_storage *storage);
+/* Write the chunk that begins at this row as it is: all of its filters were applied outside. */
+MUST_USE struct err h5_chunk_write(int64_t dataset, const struct h5_array *array,
+                                   uint64_t first_row, const void *stored, size_t stored_bytes);
+/* Where in the file the chunk that begins at this row lies. ARCHIVE_DIFFERS when there is none;
+ * at the first row also when the dataset has other chunks or filters than this storage. */
+MUST_USE struct err h5_chunk_find(int64_t dataset, const struct h5_array *array,
+                                  const struct h5_storage *storage, uint64_t first_row,
+                                  uint64_t *offset, uint64_t *stored_bytes);
 /* Tell what an array is; refuses types, ranks and sizes that this module does not write. */
 MUST_USE struct err h5_array_open(int64_t parent, const char *name, struct h5_array *array,
                                   int64_t *out);
@@ -75,6 +90,11 @@ bool h5_array_is_contiguous(int64_t dataset, const struct h5_array *array);
 /* Rows first_row .. first_row + rows_count - 1 of the first dimension; out holds them all. */
 MUST_USE struct err h5_array_read(int64_t dataset, const struct h5_array *array, uint64_t first_row,
                                   uint64_t rows_count, void *out);
+/* Where two files of our own making differ first, in the order of names: attributes, objects,
+ * shapes, values, or only stored bytes; *differs is false, and out "", when no object does. Root
+ * attributes come first. */
+MUST_USE struct err h5_first_difference(const char *path, const char *other_path,
+                                        char out[H5_DIFFERENCE_BYTES], bool *differs);
 /* Bytes of one cell, and of all of them; false when that does not fit into 63 bits. */
 uint64_t h5_cell_bytes(const struct h5_array *array);
 bool h5_array_bytes(const struct h5_array *array, uint64_t *out);

@@ -87,17 +87,12 @@ static void h5_type_drop(const struct h5_array *array, hid_t type)
     }
 }
 
-/* Whole rows of the first dimension, as many as come near chunk_bytes. */
 static bool h5_set_chunk(hid_t list, const struct h5_array *array, const struct h5_storage *storage)
 {
-    hsize_t chunk[H5_RANK_MAX];
-    uint64_t row_bytes = h5_cell_bytes(array);
+    hsize_t chunk[H5_RANK_MAX] = {h5_chunk_rows(array, storage)};
     for (uint32_t i = 1; i < array->rank; i++) {
         chunk[i] = array->dims[i];
-        row_bytes *= array->dims[i]; /* the product of all dimensions fits: h5_array_write looked */
     }
-    uint64_t rows = storage->chunk_bytes / row_bytes;
-    chunk[0] = rows < 1 ? 1 : rows > array->dims[0] ? array->dims[0] : rows;
     if (H5Pset_chunk(list, (int)array->rank, chunk) < 0) {
         return false;
     }
@@ -128,8 +123,9 @@ static hid_t h5_array_list(const struct h5_array *array, const struct h5_storage
     return list;
 }
 
-struct err h5_array_write(int64_t parent, const char *name, const struct h5_array *array,
-                          const struct h5_storage *storage, const void *values, int64_t *out)
+/* Without the lock. */
+static struct err h5_array_make(int64_t parent, const char *name, const struct h5_array *array,
+                                const struct h5_storage *storage, hid_t *out)
 {
     uint64_t bytes = 0;
     must(array->rank >= 1 && array->rank <= H5_RANK_MAX);
@@ -140,29 +136,56 @@ struct err h5_array_write(int64_t parent, const char *name, const struct h5_arra
     for (uint32_t i = 0; i < array->rank; i++) {
         dims[i] = array->dims[i];
     }
-    h5_lock();
     hid_t dataset = -1;
-    hid_t file_type = h5_type_make(array, false);
-    hid_t memory_type = h5_type_make(array, true);
+    hid_t type = h5_type_make(array, false);
     hid_t space = H5Screate_simple((int)array->rank, dims, NULL);
     hid_t list = h5_array_list(array, storage, bytes);
-    if (file_type >= 0 && memory_type >= 0 && space >= 0 && list >= 0) {
-        dataset = H5Dcreate2(parent, name, file_type, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    if (type >= 0 && space >= 0 && list >= 0) {
+        dataset = H5Dcreate2(parent, name, type, space, H5P_DEFAULT, list, H5P_DEFAULT);
     }
     struct err err = dataset < 0 ? h5_write_err("create dataset") : err_none;
-    if (!err_is(err) && bytes > 0 &&
-        H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-        err = h5_write_err("write dataset");
-        (void)H5Dclose(dataset);
-    }
     if (list >= 0) {
         (void)H5Pclose(list);
     }
     if (space >= 0) {
         (void)H5Sclose(space);
     }
-    h5_type_drop(array, memory_type);
-    h5_type_drop(array, file_type);
+    h5_type_drop(array, type);
+    *out = dataset;
+    return err;
+}
+
+struct err h5_array_create(int64_t parent, const char *name, const struct h5_array *array,
+                           const struct h5_storage *storage, int64_t *out)
+{
+    hid_t dataset = -1;
+    h5_lock();
+    struct err err = h5_array_make(parent, name, array, storage, &dataset);
+    h5_unlock();
+    if (!err_is(err)) {
+        *out = dataset;
+    }
+    return err;
+}
+
+struct err h5_array_write(int64_t parent, const char *name, const struct h5_array *array,
+                          const struct h5_storage *storage, const void *values, int64_t *out)
+{
+    uint64_t bytes = 0;
+    hid_t dataset = -1;
+    must(h5_array_bytes(array, &bytes));
+    h5_lock();
+    hid_t type = h5_type_make(array, true);
+    struct err err = type < 0 ? h5_write_err("make type") : err_none;
+    if (!err_is(err)) {
+        err = h5_array_make(parent, name, array, storage, &dataset);
+    }
+    if (!err_is(err) && bytes > 0 &&
+        H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
+        err = h5_write_err("write dataset");
+        (void)H5Dclose(dataset);
+    }
+    h5_type_drop(array, type);
     h5_unlock();
     if (!err_is(err)) {
         *out = dataset;

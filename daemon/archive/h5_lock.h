@@ -2,7 +2,7 @@
 #ifndef ARCHIVE_H5_LOCK_H
 #define ARCHIVE_H5_LOCK_H
 
-/* H5 lock: shared by h5.c and h5_array.c alone. Guards the whole HDF5 library. */
+/* H5 lock: shared by the files h5*.c alone. Guards the whole HDF5 library. */
 
 #include "base/err.h"
 

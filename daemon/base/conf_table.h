@@ -44,11 +44,14 @@ CONF_INT(oversight, queue, 16384, 64, 1048576, "entries", 0,
          "entries that may wait for the committer")
 CONF_REAL(oversight, checkpoint_s, 1.0, 0.05, 60.0, "s", 0,
           "longest time between two checkpoints while entries come")
+CONF_REAL(oversight, unpublished_s, 600.0, 0.0, 86400.0, "s", 0,
+          "how long records are taken while checkpoints cannot be written; then the daemon stops")
 CONF_REAL(oversight, tick_s, 60.0, 1.0, 3600.0, "s", 0,
           "time between two time.tick entries: silence must differ from removal")
+CONF_REAL(oversight, keep_days, 7.0, 0.0, 3650.0, "days", 0,
+          "how long a write-ahead log segment is kept that the public log and a pack can replace")
 CONF_TEXT(oversight, witness_policy, "", 0,
-          "quorum file (C2SP tlog-policy): witnesses, their addresses and how many must sign; empty "
-          "for none")
+          "quorum file (C2SP tlog-policy): witnesses, addresses, how many must sign; empty: none")
 CONF_REAL(oversight, witness_s, 10.0, 0.05, 3600.0, "s", 0,
           "time between two submissions of checkpoints to witnesses")
 CONF_REAL(oversight, witness_timeout_s, 5.0, 0.1, 60.0, "s", 0,
@@ -86,7 +89,10 @@ CONF_INT(archive, file_mib, 1024, 1, 65536, "MiB", 0,
          "a file is sealed when it would hold this much payload")
 CONF_INT(archive, file_entries, 200000, 1, 10000000, "entries", 0,
          "a file is sealed when it would hold this many entries")
-CONF_INT(archive, deflate_level, 1, 0, 9, "level", 0, "compression of archived images; 0 for none")
+CONF_INT(archive, deflate_level, 2, 0, 2, "level", 0,
+         "compression of archive files by ISA-L; 0 for none")
+CONF_INT(archive, threads, 2, 1, 64, "threads", 0,
+         "that compress and check archive files, at low priority")
 
 CONF_TEXT(console, address, "127.0.0.1", 0, "address that /metrics and /health are served on")
 CONF_INT(console, port, 9470, 0, 65535, "port", 0, "its port; 0 lets the system choose")

@@ -263,7 +263,8 @@ struct err durable_wipe(const char *path)
 
 struct err durable_read(const char *path, size_t bytes_max, uint8_t **out, size_t *out_bytes)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK a pipe in the place of a file would stop us here, for ever. */
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         return err_os(ERR_IO, "open file");
     }
@@ -310,4 +311,9 @@ struct err durable_rename_unsynced(const char *from, const char *to)
 struct err durable_remove_unsynced(const char *path)
 {
     return unlink(path) == 0 || errno == ENOENT ? err_none : err_os(ERR_IO, "remove file");
+}
+
+void durable_hurry(int fd, uint64_t offset, uint64_t bytes_count)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)bytes_count, SYNC_FILE_RANGE_WRITE);
 }

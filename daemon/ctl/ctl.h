@@ -84,10 +84,18 @@ int ctl_health(struct ctl *ctl, int argc, char **argv);
 int ctl_watch(struct ctl *ctl, int argc, char **argv);
 int ctl_log_cat(struct ctl *ctl, int argc, char **argv);
 int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv);
+int ctl_reveal(struct ctl *ctl, int argc, char **argv);
+int ctl_redact(struct ctl *ctl, int argc, char **argv);
+/* Redactions and what of them is still on the disk. */
+int ctl_redact_status(struct ctl *ctl);
 int ctl_receipt(struct ctl *ctl, int argc, char **argv);
+int ctl_log_proof(struct ctl *ctl, int argc, char **argv);
+int ctl_log_cosign(struct ctl *ctl, int argc, char **argv);
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv);
 int ctl_log_close(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);
+int ctl_archive_verify(struct ctl *ctl, int argc, char **argv);
+int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);

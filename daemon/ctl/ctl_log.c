@@ -142,7 +142,7 @@ int ctl_log_cat(struct ctl *ctl, int argc, char **argv)
         if (!ctl_path(ctl, "wal", path)) {
             return CTL_REFUSED;
         }
-        err = log_source_open_wal(path, &source);
+        err = log_source_open_store(ctl->conf.store_directory, &source);
     }
     if (!err_is(err)) {
         err = log_source_seek(source, options.from);

@@ -92,6 +92,20 @@ int ctl_order_quietly(struct ctl *ctl, struct wire_command *command)
     return answer.done ? CTL_GOOD : refuse(ctl, &answer);
 }
 
+bool ctl_order_answer_briefly(struct ctl *ctl, struct wire_command *command,
+                              struct wire_answer *answer)
+{
+    return ask(ctl, command, short_patience, answer);
+}
+
+int ctl_order_answer(struct ctl *ctl, struct wire_command *command, struct wire_answer *answer)
+{
+    if (!ask(ctl, command, patience, answer)) {
+        return CTL_REFUSED;
+    }
+    return answer->done ? CTL_GOOD : refuse(ctl, answer);
+}
+
 static int order_patiently(struct ctl *ctl, struct wire_command *command,
                            struct client_patience how, uint64_t *entry_index)
 {

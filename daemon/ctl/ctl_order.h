@@ -7,6 +7,14 @@
 #include "ctl/ctl.h"
 #include "proto/wire.h"
 
+/* The same, but what the daemon answers is the caller's to tell: CTL_GOOD and *answer, or the exit
+ * code of what was told. The answer lives until the next command is sent. */
+int ctl_order_answer(struct ctl *ctl, struct wire_command *command, struct wire_answer *answer);
+
+/* One short try; false when nobody answers (told). */
+bool ctl_order_answer_briefly(struct ctl *ctl, struct wire_command *command,
+                              struct wire_answer *answer);
+
 struct json_t;
 
 /* Fills request id and actor, sends, prints "done, entry N" or the refusal (as JSON with --json);

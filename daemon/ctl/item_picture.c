@@ -91,7 +91,7 @@ static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena
     if (!ctl_path(ctl, "wal", wal)) {
         return false;
     }
-    struct err err = log_source_open_wal(wal, &source);
+    struct err err = log_source_open_store(ctl->conf.store_directory, &source);
     if (!err_is(err)) {
         err = log_source_seek(source, entry_index);
     }

@@ -31,13 +31,22 @@ struct log_source {
     size_t bundle_offset;
 };
 
-struct err log_source_open_wal(const char *wal_directory, struct log_source **out)
+struct err log_source_open_store(const char *directory, struct log_source **out)
 {
+    char paths[3][DURABLE_PATH_BYTES];
+    static const char *const names[3] = {"wal", "log", "packs"};
+    for (int i = 0; i < 3; i++) {
+        if (snprintf(paths[i], sizeof paths[i], "%s/%s", directory, names[i]) >=
+            (int)sizeof paths[i]) {
+            return err_make(ERR_ARGUMENT, "path of the store is too long");
+        }
+    }
     struct log_source *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "open log");
     }
-    struct err err = wal_reader_open(wal_directory, &self->reader);
+    const struct wal_places places = {paths[0], paths[1], paths[2]};
+    struct err err = wal_reader_open_store(&places, &self->reader);
     if (err_is(err)) {
         free(self);
         return err;

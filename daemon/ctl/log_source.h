@@ -2,7 +2,7 @@
 #ifndef CTL_LOG_SOURCE_H
 #define CTL_LOG_SOURCE_H
 
-/* Log source: entries one after another, out of the private write-ahead log or out of a copy of the
+/* Log source: entries one after another, out of a store's private files or out of a copy of the
  * public tile tree (bundles below a checkpoint). Nothing is verified here beyond what the reader of
  * the log checks: triage-verify does that. One thread; blocks on the disk. */
 
@@ -13,9 +13,10 @@
 
 struct log_source;
 
-/* log_directory: of one shard (with `checkpoint`), or log/ with all of them. Errors: IO,
- * WAL_DAMAGED, NOT_FOUND (no checkpoint), TILE_DIFFERS (list of shards), MEMORY. */
-MUST_USE struct err log_source_open_wal(const char *wal_directory, struct log_source **out);
+/* Of a store: its write-ahead log, and what was retired from it. Errors: IO, WAL_DAMAGED, NOT_FOUND
+ * (no checkpoint), TILE_DIFFERS (list of shards), MEMORY; the same for the other one, which takes
+ * the directory of one shard (with `checkpoint`), or log/ with all of them. */
+MUST_USE struct err log_source_open_store(const char *directory, struct log_source **out);
 MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
 void log_source_close(struct log_source **self);
 /* The next entry will be this number, or the first one there is when that is later; NOT_FOUND

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feeds/record_json.h"
 
+#include <string.h>
+
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -110,7 +112,11 @@ static json_t *image_json(const struct image *image, const void *pixels)
     uint64_t payload_bytes = (uint64_t)image->width * image->height * (image->bits / 8);
     uint8_t digest[HASH_BYTES];
     char hex[HASH_HEX_BYTES];
-    sha256_of(pixels, payload_bytes, digest);
+    if (pixels != NULL) {
+        sha256_of(pixels, payload_bytes, digest);
+    } else {
+        memcpy(digest, image->sha256, HASH_BYTES);
+    }
     hex_encode(digest, sizeof digest, hex);
     json_t *object = json_object();
     set_integer(object, "width", image->width);
@@ -142,7 +148,8 @@ char *record_json_scan(const struct scan *scan, const void *const *images)
     set_time(object, "acquired", scan->acquired_ns);
     json_t *list = json_array();
     for (uint32_t i = 0; i < scan->images_count; i++) {
-        (void)json_array_append_new(list, image_json(&scan->images[i], images[i]));
+        (void)json_array_append_new(
+            list, image_json(&scan->images[i], images == NULL ? NULL : images[i]));
     }
     (void)json_object_set_new(object, "images", list);
     set_other(object, scan->other, scan->other_count);

@@ -4,8 +4,8 @@
 
 /* Record JSON: a record as one line of JSON, field names as in triage.proto, fields that are empty
  * left out, fields in a fixed order. Images are told by geometry, payload_bytes and SHA-256 of the
- * payload. Pure but for memory; NULL when there is none, or when a text is not UTF-8. Free with
- * record_json_free. */
+ * payload; without images (NULL) by the digest that the record states. Pure but for memory; NULL
+ * when there is none, or when a text is not UTF-8. Free with record_json_free. */
 
 #include "proto/record.h"
 

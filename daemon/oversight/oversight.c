@@ -40,6 +40,7 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     }
     self->capacity = conf->queue_entries;
     self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
+    self->publish_grace_ns = conf->publish_grace_ns;
     self->lock_fd = -1;
     strcpy(self->wal_directory, conf->wal_directory);
     strcpy(self->log_directory, conf->log_directory);
@@ -121,9 +122,12 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
     }
     bool from_tiles = err.code == ERR_LOG_ROLLED_BACK || err.code == ERR_WAL_DAMAGED ||
                       err.code == ERR_TILE_DIFFERS;
+    if (!from_tiles) {
+        return err;
+    }
     struct wal_removed removed;
     struct err unknown = wal_removed_read(self->wal_directory, &removed);
-    if (!from_tiles || err_is(unknown) || removed.first_index > 0) {
+    if (err_is(unknown) || removed.first_index > 0) {
         return err;
     }
     /* Perhaps the tiles lied and the log is whole: it has the last word, from its first entry on,
@@ -456,17 +460,30 @@ uint64_t oversight_published(struct oversight *self)
     return published;
 }
 
+struct err oversight_trouble(struct oversight *self, int64_t *since_ns)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    struct err trouble = self->trouble;
+    *since_ns = self->trouble_since_ns;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return trouble;
+}
+
 struct err oversight_publish(struct oversight *self)
 {
     must(pthread_mutex_lock(&self->lock) == 0);
     uint64_t size = self->size;
     self->requested = size > self->requested ? size : self->requested;
+    uint64_t tries_before = self->tries;
     must(pthread_cond_signal(&self->publish_due) == 0);
-    while (self->published < size && !err_is(self->failure) && !self->published_last) {
+    while (self->published < size && !err_is(self->failure) && !self->published_last &&
+           !(err_is(self->trouble) && self->tries > tries_before)) {
         must(pthread_cond_wait(&self->moved, &self->lock) == 0);
     }
     struct err err = err_none;
-    if (self->published < size) {
+    if (self->published < size && err_is(self->trouble)) {
+        err = self->trouble;
+    } else if (self->published < size) {
         err = err_is(self->failure) ? self->failure : err_make(ERR_CLOSED, "oversight_publish");
     }
     must(pthread_mutex_unlock(&self->lock) == 0);

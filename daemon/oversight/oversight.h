@@ -41,6 +41,8 @@ struct oversight_conf {
     uint64_t segment_bytes; /* 64 MiB; smaller in tests; a multiple of 1 MiB + 4096 is not needed */
     uint32_t queue_entries; /* drafts that may wait */
     int64_t checkpoint_interval_ns;
+    int64_t publish_grace_ns; /* how long entries are taken while the public directory cannot be
+                               * written; 0: the first such error stops the log */
 };
 
 struct oversight_recovery {
@@ -109,6 +111,9 @@ uint64_t oversight_size(struct oversight *self);
 uint64_t oversight_wait(struct oversight *self, uint64_t size, int64_t timeout_ns);
 /* The error that stopped the log, or err_none. */
 struct err oversight_failure(struct oversight *self);
+/* What the last try to publish a checkpoint failed by, and since when (monotonic) tries fail;
+ * err_none when it did not. The log goes on for publish_grace_ns. */
+struct err oversight_trouble(struct oversight *self, int64_t *since_ns);
 /* Size of the newest published checkpoint. */
 uint64_t oversight_published(struct oversight *self);
 /* All shards, the open one last. Does not change while the log is open; lives as long. */
@@ -126,7 +131,7 @@ struct wal_entry {
     uint32_t bytes_count;
     const uint8_t *private_bytes; /* NULL when none */
     uint32_t private_count;
-    uint8_t private_sha256[HASH_BYTES];
+    uint8_t private_sha256[HASH_BYTES]; /* as the submitter gave it; zeros when of a retired one */
 };
 
 /* Read entries of a WAL directory, acknowledged ones only (up to the commit index). Needs no lock

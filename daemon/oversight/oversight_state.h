@@ -36,19 +36,25 @@ struct oversight {
     struct err failure;
     uint64_t size;
     uint64_t published;
-    bool roll_due;      /* the next group begins a segment */
-    uint64_t requested; /* a checkpoint of this size was asked for */
+    bool roll_due;            /* the next group begins a segment */
+    uint64_t requested;       /* a checkpoint of this size was asked for */
+    uint64_t tries;           /* to publish */
+    struct err trouble;       /* of the last try */
+    int64_t trouble_since_ns; /* monotonic: when the first of the failed tries began */
 
     struct waiting_draft batch[WAL_ENTRIES_MAX]; /* the committer's */
     bool batch_rolls;                            /* the committer's */
     struct wal *wal;                             /* the committer's after open */
     struct publication *publication;             /* the publisher's after open */
+    bool publication_stale;                      /* the publisher's: a try failed */
+    const struct sign_key *publish_key; /* the publisher's: signs while publication is closed */
     pthread_t committer;
     pthread_t publisher;
     bool committer_runs;
     bool publisher_runs;
     int lock_fd;
     int64_t checkpoint_interval_ns;
+    int64_t publish_grace_ns;
     char wal_directory[DURABLE_PATH_BYTES];
     char log_directory[DURABLE_PATH_BYTES];
     char public_directory[DURABLE_PATH_BYTES];  /* of the shard that is written */

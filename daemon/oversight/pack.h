@@ -8,7 +8,7 @@
  * beside the name and takes its place when it is whole and durable.
  *
  * One thread a handle; blocks on disk. What is read is treated as hostile. Bytes: FORMAT.md,
- * section 3. */
+ * section 2.7. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 #ifndef PACK_FRAME_H
 #define PACK_FRAME_H
 
-/* Pack frame: header and index of a pack as values, and back. Byte tables: FORMAT.md, section 3.
+/* Pack frame: header and index of a pack as values, and back. Byte tables: FORMAT.md, section 2.7.
  * Pure. */
 
 #include <stdbool.h>

@@ -3,17 +3,18 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "oversight/pack.h"
 #include "oversight/past.h"
 #include "oversight/wal_removed.h"
-#include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
 /* A segment is only removed after everything it held was read back from where it lies now. */
@@ -40,19 +41,32 @@ static struct err retire_find(DIR *listing, uint64_t least, uint64_t *first_inde
     }
 }
 
+/* When the segment behind began. Through the page cache: a header never changes. */
 static struct err retire_read_header(const char *wal_directory, struct retire_segment *out)
 {
-    struct wal_scan scan;
-    struct err err = wal_scan_open(wal_directory, &scan);
+    uint8_t block[WAL_BLOCK_BYTES];
+    char name[WAL_SEGMENT_NAME_BYTES];
+    char path[DURABLE_PATH_BYTES];
+    struct wal_segment_header header;
+    wal_segment_name(out->end_index, name);
+    struct err err = wal_path(wal_directory, name, path);
     if (err_is(err)) {
         return err;
     }
-    err = wal_scan_enter(&scan, out->end_index);
-    if (!err_is(err)) {
-        out->next_number = scan.segment.segment_number;
-        out->ended_ns = scan.segment.created_ns;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_os(ERR_IO, "open segment");
     }
-    wal_scan_close(&scan);
+    err = durable_read_at(fd, block, sizeof block, 0);
+    (void)close(fd); /* read only */
+    if (!err_is(err) && (wal_segment_header_decode(block, sizeof block, &header) != WAL_GOOD ||
+                         header.first_index != out->end_index)) {
+        err = err_make(ERR_WAL_DAMAGED, "segment header");
+    }
+    if (!err_is(err)) {
+        out->next_number = header.segment_number;
+        out->ended_ns = header.created_ns;
+    }
     return err;
 }
 
@@ -78,16 +92,16 @@ struct err retire_oldest(const char *wal_directory, struct retire_segment *out, 
     return err;
 }
 
-struct err retire_newest(const char *wal_directory, uint64_t *first_index)
+struct err retire_boundary(const char *wal_directory, uint64_t least, uint64_t *first_index,
+                           bool *found)
 {
-    bool found = false;
     DIR *listing = opendir(wal_directory);
     if (listing == NULL) {
         return err_os(ERR_IO, "open write-ahead log");
     }
-    struct err err = wal_segment_find(listing, UINT64_MAX, first_index, &found);
+    struct err err = retire_find(listing, least, first_index, found);
     (void)closedir(listing);
-    return err_is(err) || found ? err : err_make(ERR_NOT_FOUND, "no segment");
+    return err;
 }
 
 /* ---- from segment to pack ---- */

@@ -31,8 +31,9 @@ struct retire_segment {
 /* The oldest segment. *found false when there is none. */
 MUST_USE struct err retire_oldest(const char *wal_directory, struct retire_segment *out,
                                   bool *found);
-/* First entry of the last segment, where the log grows. */
-MUST_USE struct err retire_newest(const char *wal_directory, uint64_t *first_index);
+/* First entry of the first segment that begins at `least` or behind it. */
+MUST_USE struct err retire_boundary(const char *wal_directory, uint64_t least,
+                                    uint64_t *first_index, bool *found);
 /* Errors: TILE_DIFFERS (the bundles do not hold these entries), WAL_DAMAGED, IO, DISK_FULL, MEMORY,
  * those of keep. */
 MUST_USE struct err retire_segment(const struct wal_places *places,

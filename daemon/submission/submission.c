@@ -54,30 +54,19 @@ static struct err submission_path(const struct submission *self, const char *nam
                : err_make(ERR_ARGUMENT, "path of the log is too long");
 }
 
-/* The policy must take checkpoints of this log, or no quorum could ever be met. */
-static struct err submission_check_log(const struct submission *self, char *why)
+/* Whose log this is we know; the file's log lines are for those who read it elsewhere. So that a
+ * new year or key does not cost us our witnesses, they are only looked at for a warning. */
+static void submission_take_log(struct submission *self)
 {
-    char path[DURABLE_PATH_BYTES];
-    uint8_t *text = NULL;
-    size_t text_bytes = 0;
-    struct note_vkey vkey;
     bool known = self->quorum.logs_count == 0;
-    struct err err = submission_path(self, "vkey", path);
-    if (!err_is(err)) {
-        err = durable_read(path, NOTE_VKEY_BYTES_MAX, &text, &text_bytes);
+    for (uint32_t i = 0; i < self->quorum.logs_count; i++) {
+        known |= strcmp(self->quorum.logs[i].vkey.name, self->note.checkpoint.origin) == 0;
     }
-    if (err_is(err)) {
-        return err;
+    if (!known) {
+        diag_warn(witness, "policy=%s reason=\"no log line is of %s\"", self->conf.policy_file,
+                  self->note.checkpoint.origin);
     }
-    text[strcspn((char *)text, "\n")] = '\0';
-    bool good = note_vkey_decode((const char *)text, &vkey);
-    free(text);
-    for (uint32_t i = 0; good && i < self->quorum.logs_count; i++) {
-        known |= strcmp(self->quorum.logs[i].vkey.name, vkey.name) == 0;
-    }
-    return good && known ? err_none
-                         : submission_refuse(why, self->conf.policy_file,
-                                             "no log line is of this log (its key is in vkey)");
+    self->quorum.logs_count = 0;
 }
 
 static void submission_urls(struct submission *self)
@@ -96,7 +85,7 @@ static void submission_urls(struct submission *self)
 
 /* The newest cosigned checkpoint of before; one that is newer than the log is witness to what the
  * log has lost. */
-static struct err submission_resume(struct submission *self, uint64_t published)
+static struct err submission_resume(struct submission *self)
 {
     char path[DURABLE_PATH_BYTES];
     uint8_t *text = NULL;
@@ -112,7 +101,7 @@ static struct err submission_resume(struct submission *self, uint64_t published)
     enum quorum_verdict verdict =
         quorum_judge(&self->quorum, (const char *)text, text_bytes, &tally);
     free(text);
-    if (verdict == QUORUM_MET && tally.checkpoint.size > published) {
+    if (verdict == QUORUM_MET && tally.checkpoint.size > self->note.checkpoint.size) {
         return err_make(ERR_LOG_ROLLED_BACK, "checkpoint.cosigned is newer than the log");
     }
     if (verdict == QUORUM_MET) { /* by another policy it may not be: then it is replaced */
@@ -126,34 +115,9 @@ static struct err submission_resume(struct submission *self, uint64_t published)
     return err_none;
 }
 
-static struct err submission_published(const struct submission *self, uint64_t *out)
-{
-    char path[DURABLE_PATH_BYTES];
-    uint8_t *text = NULL;
-    size_t text_bytes = 0;
-    size_t signed_bytes = 0;
-    size_t lines_at = 0;
-    struct checkpoint checkpoint;
-    struct err err = submission_path(self, "checkpoint", path);
-    if (!err_is(err)) {
-        err = durable_read(path, NOTE_BYTES_MAX, &text, &text_bytes);
-    }
-    if (err_is(err)) {
-        return err;
-    }
-    bool good =
-        checkpoint_split((const char *)text, text_bytes, &checkpoint, &signed_bytes, &lines_at);
-    free(text);
-    if (good) {
-        *out = checkpoint.size;
-    }
-    return good ? err_none : err_make(ERR_TILE_DIFFERS, "public checkpoint");
-}
-
 struct err submission_open(const struct submission_conf *conf, struct submission **out, char *why)
 {
     struct submission *self = calloc(1, sizeof *self);
-    uint64_t published = 0;
     if (self == NULL) {
         return err_make(ERR_MEMORY, "submission_open");
     }
@@ -165,14 +129,12 @@ struct err submission_open(const struct submission_conf *conf, struct submission
                          ? submission_policy_read(conf->policy_file, &self->quorum, why)
                          : err_make(ERR_ARGUMENT, "submission_open");
     if (!err_is(err)) {
-        err = submission_check_log(self, why);
+        err = submission_load(self, "checkpoint");
     }
     if (!err_is(err)) {
+        submission_take_log(self);
         submission_urls(self);
-        err = submission_published(self, &published);
-    }
-    if (!err_is(err)) {
-        err = submission_resume(self, published);
+        err = submission_resume(self);
     }
     if (!err_is(err)) {
         err = http_posts_open(QUORUM_WITNESSES_MAX, conf->timeout_ns, &self->posts);
@@ -195,14 +157,12 @@ void submission_close(struct submission **self)
     }
 }
 
-struct err submission_load(struct submission *self, uint64_t size)
+struct err submission_load(struct submission *self, const char *name)
 {
-    char name[64];
     char path[DURABLE_PATH_BYTES];
     uint8_t *text = NULL;
     struct submission_note *note = &self->note;
     size_t lines_at = 0;
-    (void)snprintf(name, sizeof name, "checkpoints/%" PRIu64, size);
     struct err err = submission_path(self, name, path);
     if (!err_is(err)) {
         err = durable_read(path, NOTE_BYTES_MAX, &text, &note->bytes);
@@ -213,9 +173,8 @@ struct err submission_load(struct submission *self, uint64_t size)
     memcpy(note->text, text, note->bytes + 1);
     free(text);
     bool good = checkpoint_split(note->text, note->bytes, &note->checkpoint, &note->signed_bytes,
-                                 &lines_at) &&
-                note->checkpoint.size == size;
-    return good ? err_none : err_make(ERR_TILE_DIFFERS, "copy of the checkpoint");
+                                 &lines_at);
+    return good ? err_none : err_make(ERR_TILE_DIFFERS, "public checkpoint");
 }
 
 void submission_keep(struct submission *self, uint32_t i, const struct note_signature *line,

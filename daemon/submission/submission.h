@@ -36,10 +36,10 @@ MUST_USE struct err submission_open(const struct submission_conf *conf, struct s
                                     char *why);
 void submission_close(struct submission **self);
 
-/* One round for the checkpoint of this size, which is published: asks every witness with a URL that
- * is due (with only_well: those that answered the last time). Does nothing when the quorum was met
- * at this size. Errors: LOG_ROLLED_BACK, IO, DISK_FULL, MEMORY, SOCKET. */
-MUST_USE struct err submission_round(struct submission *self, uint64_t size, bool only_well);
+/* One round for the checkpoint that lies in the public directory now: asks every witness with a URL
+ * that is due (with only_well: those that answered the last time). Does nothing when the quorum was
+ * met at its size. Errors: LOG_ROLLED_BACK, IO, DISK_FULL, MEMORY, SOCKET. */
+MUST_USE struct err submission_round(struct submission *self, bool only_well);
 /* Some cosignature lines that came another way (a stick, paper), for the checkpoint of this size.
  * Each must be of a witness of the policy and verify: else ARGUMENT with why (CONF_WHY_BYTES), and
  * nothing is taken. */

@@ -56,8 +56,8 @@ struct submission {
     bool met;            /* the last round met it */
 };
 
-/* submission.c: reads checkpoints/<size> into self->note. */
-MUST_USE struct err submission_load(struct submission *self, uint64_t size);
+/* submission.c: reads a checkpoint of the public directory, by its name there, into self->note. */
+MUST_USE struct err submission_load(struct submission *self, const char *name);
 /* Puts the lines at hand behind the note and shows it when the quorum is met. */
 MUST_USE struct err submission_settle(struct submission *self);
 /* A line of witness i that covers self->note was seen. */

@@ -216,13 +216,10 @@ static uint64_t round_due(const struct submission *self, bool only_well)
     return set;
 }
 
-struct err submission_round(struct submission *self, uint64_t size, bool only_well)
+struct err submission_round(struct submission *self, bool only_well)
 {
-    if (self->met && self->asked_size == size) {
-        return err_none;
-    }
-    struct err err = submission_load(self, size);
-    if (err_is(err)) {
+    struct err err = submission_load(self, "checkpoint");
+    if (err_is(err) || (self->met && self->asked_size == self->note.checkpoint.size)) {
         return err;
     }
     uint64_t set = round_due(self, only_well);
@@ -230,7 +227,7 @@ struct err submission_round(struct submission *self, uint64_t size, bool only_we
     if (set == 0) {
         return err_none;
     }
-    if (!tile_files_init(&self->tiles, self->public_directory, size)) {
+    if (!tile_files_init(&self->tiles, self->public_directory, self->note.checkpoint.size)) {
         return err_make(ERR_ARGUMENT, "path of the log is too long");
     }
     counter_add(COUNTER_witness_rounds, 1);
@@ -250,8 +247,10 @@ struct err submission_round(struct submission *self, uint64_t size, bool only_we
 struct err submission_bring(struct submission *self, uint64_t size, const char *lines,
                             size_t lines_bytes, char *why)
 {
-    struct err err = submission_load(self, size);
-    if (err_is(err)) {
+    char name[48];
+    (void)snprintf(name, sizeof name, "checkpoints/%" PRIu64, size);
+    struct err err = submission_load(self, name);
+    if (err_is(err) || self->note.checkpoint.size != size) {
         (void)snprintf(why, CONF_WHY_BYTES, "no checkpoint of %" PRIu64 " entries was published",
                        size);
         return err_make(ERR_ARGUMENT, "submission_bring");

@@ -11,6 +11,7 @@
 #include "verify/verify_chain.h"
 #include "verify/verify_checkpoints.h"
 #include "verify/verify_files.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_seals.h"
 #include "verify/verify_story.h"
 #include "verify/verify_tree.h"
@@ -158,6 +159,9 @@ static struct err verify_one(struct verify_pass *self, struct verify_link *link)
         verify_heads_finish(&heads, report, shard);
         verify_keys_finish(&heads.keys, report, shard, &heads);
         verify_kept_finish(report, shard, self->kept, conf->against_count);
+    }
+    if (!err_is(err) && conf->quorum != NULL) {
+        err = verify_quorum(report, shard, conf->quorum);
     }
     link->keys = NULL;
     verify_heads_fini(&heads);

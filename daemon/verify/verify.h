@@ -12,10 +12,11 @@ struct verify_conf {
     const char *directory; /* holds log/<shard>/ and archive/, or is a shard itself */
     const char *vkey; /* a verifier key or the name of a file that holds one; NULL: the key beside
                          the log */
-    const char *const *against; /* files of checkpoints that somebody kept */
-    uint32_t against_count;     /* at most VERIFY_KEPT_MAX */
-    int64_t now_ns;             /* UTC */
-    bool progress;              /* a bar on standard error */
+    const char *const *against;  /* files of checkpoints that somebody kept */
+    uint32_t against_count;      /* at most VERIFY_KEPT_MAX */
+    const struct quorum *quorum; /* NULL: witnesses are not looked at */
+    int64_t now_ns;              /* UTC */
+    bool progress;               /* a bar on standard error */
 };
 
 /* NOT_FOUND when there is no log below the directory or no file of a kept checkpoint, MEMORY, IO;

@@ -11,6 +11,7 @@
 #include "base/durable.h"
 #include "verify/verify_against.h"
 #include "verify/verify_crew.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_file.h"
 
 /* The copies are listed before the newest checkpoint is read: a log that is being written while we
@@ -259,6 +260,9 @@ struct err verify_heads_read(struct verify_report *report, struct verify_shard *
         return err_none;
     }
     struct err err = heads_read_copies(out, report, shard);
+    if (!err_is(err)) {
+        err = verify_quorum_heads(report, shard, out);
+    }
     if (err_is(err)) {
         verify_heads_fini(out);
         return err;

@@ -83,12 +83,27 @@ static bool files_is_size(const char *name)
     return strcmp(again, name) == 0;
 }
 
+/* "<size>.cosigned": the same checkpoint with lines of witnesses. */
+static bool files_is_cosigned(const char *name)
+{
+    char digits[24];
+    const char *ending = strchr(name, '.');
+    if (ending == NULL || strcmp(ending, ".cosigned") != 0 || ending - name >= 24) {
+        return false;
+    }
+    memcpy(digits, name, (size_t)(ending - name));
+    digits[ending - name] = '\0';
+    return files_is_size(digits);
+}
+
 static bool files_is_known(const char *below)
 {
     size_t below_bytes = strlen(below);
     bool being_written = below_bytes > 4 && strcmp(below + below_bytes - 4, ".tmp") == 0;
     return being_written || strcmp(below, "vkey") == 0 || strcmp(below, "checkpoint") == 0 ||
-           (strncmp(below, "checkpoints/", 12) == 0 && files_is_size(below + 12)) ||
+           strcmp(below, "checkpoint.cosigned") == 0 ||
+           (strncmp(below, "checkpoints/", 12) == 0 &&
+            (files_is_size(below + 12) || files_is_cosigned(below + 12))) ||
            (strncmp(below, "vkeys/", 6) == 0 && files_is_size(below + 6)) ||
            (strncmp(below, "tile/", 5) == 0 && files_is_tile(below + 5));
 }

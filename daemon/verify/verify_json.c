@@ -100,6 +100,24 @@ static void json_numbers(json_t *object, const struct verify_shard *shard)
     }
 }
 
+static json_t *json_quorum(const struct verify_quorum_result *quorum)
+{
+    json_t *object = json_object();
+    json_t *witnesses = json_array();
+    json_number(object, "cosigned", quorum->cosigned);
+    json_number(object, "size", quorum->size);
+    json_number(object, "receipts", quorum->receipts);
+    json_number(object, "receipts_unknown", quorum->receipts_unknown);
+    for (uint32_t i = 0; i < quorum->witnesses_count; i++) {
+        json_t *witness = json_object();
+        (void)json_object_set_new(witness, "name", json_string(quorum->witnesses[i]));
+        json_number(witness, "time_s", quorum->times_s[i]);
+        (void)json_array_append_new(witnesses, witness);
+    }
+    (void)json_object_set_new(object, "witnesses", witnesses);
+    return object;
+}
+
 static json_t *json_shard(const struct verify_shard *shard)
 {
     char root[HASH_HEX_BYTES];
@@ -119,6 +137,9 @@ static json_t *json_shard(const struct verify_shard *shard)
     }
     (void)json_object_set_new(object, "types", types);
     (void)json_object_set_new(object, "open", json_open(shard));
+    if (shard->quorum.asked) {
+        (void)json_object_set_new(object, "quorum", json_quorum(&shard->quorum));
+    }
     return object;
 }
 

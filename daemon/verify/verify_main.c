@@ -7,15 +7,19 @@
 #include "base/clock.h"
 #include "verify/verify.h"
 #include "verify/verify_against.h"
+#include "verify/verify_disclosure.h"
 #include "verify/verify_print.h"
+#include "verify/verify_quorum.h"
 #include "verify/verify_receipt.h"
 
 /* triage-verify: exit 0 when everything checks, 1 when something does not, 2 when it could not be
  * checked. */
 
 static const char usage_text[] =
-    "usage: triage-verify [--vkey KEY] [--against FILE]... [--json] [--quiet] DIR\n"
+    "usage: triage-verify [--vkey KEY] [--against FILE]... [--quorum FILE] [--json] [--quiet]\n"
+    "                     DIR\n"
     "       triage-verify receipt --vkey KEY [--entry FILE] [--json] FILE...\n"
+    "       triage-verify disclosure --log DIR [--entry N] [--vkey KEY] [--json] FILE...\n"
     "\n"
     "Checks a copy of the oversight log and of the archive, offline, without trusting the daemon.\n"
     "DIR holds log/<shard>/ and archive/, or is a shard of the log itself. Nothing is changed.\n"
@@ -25,6 +29,7 @@ static const char usage_text[] =
     "  --against FILE  a checkpoint that you kept, as the log printed it or as text of a mail: "
     "the\n"
     "                  log must be a continuation of it; may be given up to 64 times\n"
+    "  --quorum FILE   witnesses, and how many of them must have signed (C2SP tlog-policy)\n"
     "  --json          one JSON object on standard output\n"
     "  --quiet         verdict and problems only, no progress\n"
     "  --version       print the version\n"
@@ -37,6 +42,7 @@ static const char usage_text[] =
 struct arguments {
     struct verify_conf conf;
     const char *against[VERIFY_KEPT_MAX];
+    const char *quorum_file;
     bool json;
     struct verify_print_conf print;
 };
@@ -44,13 +50,11 @@ struct arguments {
 /* False: *status says how the program ends. */
 static bool arguments_read(int argc, char **argv, struct arguments *out, int *status)
 {
-    static const struct option options[] = {{"vkey", required_argument, NULL, 'k'},
-                                            {"against", required_argument, NULL, 'a'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"vkey", required_argument, NULL, 'k'},   {"against", required_argument, NULL, 'a'},
+        {"quorum", required_argument, NULL, 'w'}, {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
     bool good = true;
     for (int option = getopt_long(argc, argv, "", options, NULL); option != -1;
          option = getopt_long(argc, argv, "", options, NULL)) {
@@ -58,6 +62,8 @@ static bool arguments_read(int argc, char **argv, struct arguments *out, int *st
             out->conf.vkey = optarg;
         } else if (option == 'a' && out->conf.against_count < VERIFY_KEPT_MAX) {
             out->against[out->conf.against_count++] = optarg;
+        } else if (option == 'w') {
+            out->quorum_file = optarg;
         } else if (option == 'j') {
             out->json = true;
         } else if (option == 'q') {
@@ -87,12 +93,24 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "receipt") == 0) {
         return verify_receipt_main(argc - 1, argv + 1);
     }
+    if (argc > 1 && strcmp(argv[1], "disclosure") == 0) {
+        return verify_disclosure_main(argc - 1, argv + 1);
+    }
     static struct verify_report report; /* large: 64 logs */
     static struct arguments arguments;
     char text[ERR_TEXT_BYTES];
     int status = 0;
     if (!arguments_read(argc, argv, &arguments, &status)) {
         return status;
+    }
+    static struct quorum quorum; /* large: keys and addresses of 64 */
+    char why[VERIFY_LINE_BYTES];
+    if (arguments.quorum_file != NULL) {
+        arguments.conf.quorum = &quorum;
+        if (err_is(verify_quorum_read(arguments.quorum_file, &quorum, why))) {
+            (void)fprintf(stderr, "triage-verify: %s\n", why);
+            return 2;
+        }
     }
     int64_t began_ns = clock_monotonic_ns();
     struct err err = verify_report_init(&report);

@@ -168,6 +168,23 @@ static void print_rest(const struct verify_shard *shard, FILE *out)
                   shard->archive_images);
 }
 
+static void print_quorum(const struct verify_quorum_result *quorum, FILE *out)
+{
+    (void)fprintf(out,
+                  "  witnesses    %" PRIu64
+                  " cosigned checkpoints that meet the quorum, the newest of %" PRIu64
+                  " entries; %" PRIu64 " receipts\n",
+                  quorum->cosigned, quorum->size, quorum->receipts);
+    for (uint32_t i = 0; i < quorum->witnesses_count; i++) {
+        char when[CLOCK_TEXT_BYTES] = "did not sign that one";
+        if (quorum->times_s[i] > 0 && quorum->times_s[i] < (uint64_t)(INT64_MAX / NS_PER_S)) {
+            clock_text((int64_t)quorum->times_s[i] * NS_PER_S, when);
+            strcpy(when + 19, "Z"); /* whole seconds */
+        }
+        (void)fprintf(out, "               %s %s\n", quorum->witnesses[i], when);
+    }
+}
+
 static void print_shard(const struct verify_shard *shard, FILE *out)
 {
     (void)fprintf(out, "\n%s in %s\n", shard->origin[0] == '\0' ? "a log" : shard->origin,
@@ -179,6 +196,9 @@ static void print_shard(const struct verify_shard *shard, FILE *out)
     print_types(shard, out);
     print_items(shard, out);
     print_rest(shard, out);
+    if (shard->quorum.asked) {
+        print_quorum(&shard->quorum, out);
+    }
 }
 
 /* ---- lines ---- */
@@ -212,7 +232,7 @@ static void print_limits(const struct verify_report *self, FILE *out)
     uint64_t waiting = 0;
     for (uint32_t i = 0; i < self->shards_count; i++) {
         key_given &= self->shards[i].key_was_given;
-        kept &= self->shards[i].kept > 0;
+        kept &= self->shards[i].kept > 0 || self->shards[i].quorum.cosigned > 0;
         waiting += self->shards[i].draws_waiting;
     }
     (void)fputs("\nwhat this cannot tell\n", out);
@@ -222,7 +242,8 @@ static void print_limits(const struct verify_report *self, FILE *out)
     }
     if (!kept) {
         (void)fputs("  whether the log was cut at its end, or another one was shown to others: "
-                    "pass --against with a\n  checkpoint that you kept; keep one now\n",
+                    "pass --against with a\n  checkpoint that you kept, or --quorum; keep one "
+                    "now\n",
                     out);
     }
     if (waiting > 0) {

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "proto/hash.h"
 #include "proto/note.h"
+#include "proto/quorum.h"
 
 #define VERIFY_LINES_KEPT 1000u
 #define VERIFY_LINE_BYTES 320u
@@ -49,6 +50,18 @@ extern const int64_t verify_age_limits_ns[VERIFY_AGES - 1];
 struct verify_open {
     uint64_t decision_index;
     int64_t age_ns; /* from its decision to the last entry */
+};
+
+/* What the witnesses of a quorum file have signed: filled by verify_quorum. */
+struct verify_quorum_result {
+    bool asked;
+    uint64_t cosigned; /* files with a checkpoint that meets the quorum */
+    uint64_t size;     /* of the newest of them */
+    uint64_t receipts;
+    uint64_t receipts_unknown; /* of witnesses that the file does not name */
+    uint32_t witnesses_count;
+    char witnesses[QUORUM_WITNESSES_MAX][NOTE_ORIGIN_BYTES_MAX + 1];
+    uint64_t times_s[QUORUM_WITNESSES_MAX]; /* when each signed the newest; 0: it did not */
 };
 
 /* One shard of the log with the archive files that its entries seal. */
@@ -101,6 +114,7 @@ struct verify_shard {
     uint64_t archive_files;
     uint64_t archive_entries;
     uint64_t archive_images;
+    struct verify_quorum_result quorum;
 };
 
 struct verify_report {

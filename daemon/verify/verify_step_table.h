@@ -29,6 +29,9 @@ STEP(times, "clock, ticks and silence",
      "Compare the counts with the scanners' own counters for that time.")
 STEP(keeping, "access, redaction, discarded payloads, recovery",
      "Ask the port for the request and the legal basis that the entry names.")
+STEP(witnesses, "what witnesses have signed",
+     "Ask the witnesses themselves what they have seen: their own files hold the last checkpoint "
+     "they signed.")
 STEP(chain, "the shards, one after the other",
      "Copy the whole log/ again. If it stays, a shard was changed, left out or put in between: "
      "compare with a checkpoint of either that somebody kept.")

@@ -43,7 +43,7 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
         err = verify_items_open(report, shard, &self->ids, &self->items);
     }
     if (!err_is(err)) {
-        err = verify_draws_open(report, shard, &self->draws);
+        err = verify_draws_open(report, shard, &self->ids, &self->draws);
     }
     if (!err_is(err)) {
         err = verify_times_open(report, shard, &self->ids, now_ns, &self->times);

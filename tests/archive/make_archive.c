@@ -24,6 +24,7 @@ int main(int argc, char **argv)
     const struct archive_conf conf = {.directory = archive_directory,
                                       .origin = "oversight.example/rotterdam/2026",
                                       .deflate_level = 1,
+                                      .threads = 2,
                                       .pseudonym_key = pseudonym_key};
     must(!err_is(blob_store_open(blobs_directory, 0, &blobs)));
     range_init(&range, 500);

@@ -71,6 +71,7 @@ static int setup(void **state)
     fixture->conf = (struct archive_conf){.directory = fixture->archive,
                                           .origin = "oversight.example/rotterdam/2026",
                                           .deflate_level = 1,
+                                          .threads = 2,
                                           .pseudonym_key = pseudonym_key};
     *state = fixture;
     return 0;
@@ -117,7 +118,7 @@ static void build_gives_a_sealed_file_that_reads_back(void **state)
     assert_good(build(fixture, &result));
     assert_string_equal(result.path,
                         "2026/09/21/oversight.example_rotterdam_2026-0000001000-0000001015.h5");
-    assert_string_equal(result.filters, "shuffle,deflate(1),fletcher32");
+    assert_int_equal(strncmp(result.filters, "shuffle,deflate(1):isa-l/", 25), 0);
     assert_int_equal(result.first_index, 1000);
     assert_int_equal(result.last_index, 1015);
     assert_int_equal(result.images_count, 4);

@@ -296,6 +296,74 @@ static void decode_of_stream_with_right_checksum_still_refuses(void **state)
     chunk_coder_close(&coder);
 }
 
+/* Two coders of different pasts. The same content in other places is what stale tables find. */
+static void encode_does_not_depend_on_what_was_encoded_before(void **state)
+{
+    struct buffers *b = *state;
+    for (uint32_t level = 1; level <= CHUNK_DEFLATE_LEVEL_MAX; level++) {
+        struct chunk_coder *used = NULL;
+        assert_false(err_is(chunk_coder_open(BYTES_MAX, level, &used)));
+        for (uint32_t round = 0; round < 400; round++) {
+            struct chunk_coder *fresh = NULL;
+            size_t bytes_count = round < 300 ? 10 + round * 61 : 1 + round * 2000;
+            size_t by_used = 0;
+            size_t by_fresh = 0;
+            if (round < 100) { /* short and with a period, as columns of few rows are */
+                bytes_count = 8 + round % 50;
+                for (size_t i = 0; i < bytes_count + 97; i++) {
+                    b->bytes[i] = (uint8_t)(i % (1 + round % 7) * 8);
+                }
+            } else {
+                fill(round % 3 == 0 ? NOISE : SOFT, b->bytes, bytes_count + round % 97);
+            }
+            const uint8_t *bytes = b->bytes + round % 97;
+            assert_false(err_is(chunk_coder_open(BYTES_MAX, level, &fresh)));
+            assert_false(err_is(chunk_encode(used, bytes, bytes_count, 1, b->ours, &by_used)));
+            assert_false(err_is(chunk_encode(fresh, bytes, bytes_count, 1, b->theirs, &by_fresh)));
+            assert_int_equal(by_used, by_fresh);
+            assert_memory_equal(b->ours, b->theirs, by_used);
+            chunk_coder_close(&fresh);
+        }
+        chunk_coder_close(&used);
+    }
+}
+
+/* Where memory lies is chance, so chance is given many tries: a coder in other places every time,
+ * and inputs whose first bytes take every slot of the smallest tables. */
+static void encode_does_not_depend_on_where_memory_lies(void **state)
+{
+    struct buffers *b = *state;
+    enum { TRIES = 400, INPUTS = 24 };
+    size_t stored[INPUTS] = {0};
+    uint8_t first[INPUTS][512];
+    void *held[TRIES] = {NULL};
+    for (uint32_t try = 0; try < TRIES; try++) {
+        struct chunk_coder *coder = NULL;
+        held[try] = malloc(((size_t)1 << 16) * (1 + try * 7 % 64)); /* shifts what comes after */
+        assert_non_null(held[try]);
+        assert_false(err_is(chunk_coder_open(4096, 1 + try % 2, &coder)));
+        for (uint32_t input = try % 2; input < INPUTS; input += 2) {
+            size_t bytes_count = 17 + input * 11;
+            size_t count = 0;
+            for (size_t i = 0; i < bytes_count; i++) {
+                b->bytes[i] = (uint8_t)(i % (2 + input % 5) * (8 + input));
+            }
+            assert_false(err_is(chunk_encode(coder, b->bytes, bytes_count, 1, b->ours, &count)));
+            assert_true(count <= sizeof first[input]);
+            if (stored[input] == 0) {
+                stored[input] = count;
+                memcpy(first[input], b->ours, count);
+            }
+            assert_int_equal(count, stored[input]);
+            assert_memory_equal(first[input], b->ours, count);
+        }
+        chunk_coder_close(&coder);
+    }
+    for (uint32_t try = 0; try < TRIES; try++) {
+        free(held[try]);
+    }
+}
+
 static void compressor_names_itself_the_same_every_time(void **state)
 {
     char first[CHUNK_COMPRESSOR_BYTES];
@@ -317,6 +385,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(decode_reads_what_hdf5_stores, setup, teardown),
         cmocka_unit_test_setup_teardown(decode_of_changed_chunk_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(decode_of_stream_with_right_checksum_still_refuses, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(encode_does_not_depend_on_what_was_encoded_before, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(encode_does_not_depend_on_where_memory_lies, setup,
                                         teardown),
         cmocka_unit_test(compressor_names_itself_the_same_every_time),
     };

@@ -75,6 +75,9 @@ static void read_refuses_what_is_too_large_or_no_file(void **state)
     bytes = NULL;
     assert_int_equal(durable_read("ten", 9, &bytes, &bytes_count).code, ERR_IO);
     assert_int_equal(durable_read(".", 100, &bytes, &bytes_count).code, ERR_IO);
+    assert_int_equal(mkfifo("pipe", 0600), 0); /* nobody writes: must not wait */
+    assert_int_equal(durable_read("pipe", 100, &bytes, &bytes_count).code, ERR_IO);
+    assert_int_equal(unlink("pipe"), 0);
     assert_int_equal(durable_read("absent", 100, &bytes, &bytes_count).os_errno, ENOENT);
     assert_null(bytes);
 }

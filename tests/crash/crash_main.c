@@ -63,7 +63,7 @@ static void watch_faults(void)
 static double seconds_now(void)
 {
     struct timespec now;
-    (void)__real_clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)__real_clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
@@ -115,18 +115,20 @@ static bool options_read(int count, char **words, struct options *out)
 static void counts_print(const struct options *options, const struct run_counts *counts,
                          double seconds)
 {
-    (void)printf("%s: %llu runs from seed %llu in %.1f s: %llu power cuts, %llu kills (%llu while "
-                 "opening), %llu errors, %llu refusals",
+    (void)printf("%s: %llu runs from seed %llu, trace %016llx: %llu crashes (%llu while opening), "
+                 "%llu power cuts, %llu kills, %llu errors, %llu refusals, %llu segments retired",
                  mode_names[options->mode], (unsigned long long)counts->runs,
-                 (unsigned long long)options->seed, seconds, (unsigned long long)counts->power_cuts,
-                 (unsigned long long)counts->kills, (unsigned long long)counts->while_opening,
-                 (unsigned long long)counts->errors, (unsigned long long)counts->refusals);
+                 (unsigned long long)options->seed, (unsigned long long)counts->trace,
+                 (unsigned long long)counts->crashes, (unsigned long long)counts->while_opening,
+                 (unsigned long long)counts->power_cuts, (unsigned long long)counts->kills,
+                 (unsigned long long)counts->errors, (unsigned long long)counts->refusals,
+                 (unsigned long long)counts->retired);
     if (options->mode == RUN_ROT) {
         (void)printf(", %llu harmless, %llu found by the reader",
                      (unsigned long long)counts->rot_harmless,
                      (unsigned long long)counts->rot_late);
     }
-    (void)printf("\n");
+    (void)printf("; %.1f s of one core\n", seconds);
     (void)fflush(stdout);
 }
 
@@ -142,7 +144,7 @@ int main(int count, char **words)
     /* megabytes are taken and given back in every run: keep their pages */
     (void)mallopt(M_MMAP_THRESHOLD, 1 << 30);
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    (void)snprintf(repeat, sizeof repeat, "repeat: %s, while preparing", name);
+    (void)snprintf(repeat, sizeof repeat, "repeat: %s --runs 0", name);
     sim_repeat_is(repeat);
     watch_faults();
     diag_set_level((enum diag_level) - 1); /* errors are what is simulated here */
@@ -161,6 +163,7 @@ int main(int count, char **words)
                        (unsigned long long)(options.seed + i), mode_names[options.mode],
                        options.twice ? " --twice" : "");
         uint64_t trace = run_once(options.mode, options.seed + i, &counts);
+        counts.trace = counts.trace * 31 + trace;
         if (options.twice && run_once(options.mode, options.seed + i, &counts) != trace) {
             sim_violated("the same seed gave two different runs");
         }

@@ -137,22 +137,29 @@ static void check_own_entry(const struct wal_entry *entry)
     }
 }
 
+static bool private_is_same(const struct ledger_row *row, const struct wal_entry *entry,
+                            const uint8_t *private_bytes, const uint8_t sha256[HASH_BYTES],
+                            bool is_retired)
+{
+    bool kept = row->private_count != LEDGER_NO_PRIVATE && (row->private_count > 0 || !is_retired);
+    if (!kept) {
+        return entry->private_bytes == NULL;
+    }
+    return entry->private_bytes != NULL && entry->private_count == row->private_count &&
+           memcmp(entry->private_bytes, private_bytes, row->private_count) == 0 &&
+           (is_retired || memcmp(entry->private_sha256, sha256, HASH_BYTES) == 0);
+}
+
 static void check_bytes(const struct ledger_row *row, uint64_t number,
-                        const struct wal_entry *entry, uint32_t mark)
+                        const struct wal_entry *entry, uint32_t mark, bool is_retired)
 {
     static uint8_t rest[ENTRY_BYTES_MAX];
     static uint8_t private_bytes[1 << 17];
     uint8_t sha256[HASH_BYTES];
     row_bytes(row, number, rest, sha256, private_bytes);
     bool same = entry->bytes_count == mark + row->rest_bytes &&
-                memcmp(entry->bytes + mark, rest, row->rest_bytes) == 0;
-    if (row->private_count == LEDGER_NO_PRIVATE) {
-        same = same && entry->private_bytes == NULL;
-    } else {
-        same = same && entry->private_bytes != NULL && entry->private_count == row->private_count &&
-               memcmp(entry->private_bytes, private_bytes, row->private_count) == 0 &&
-               memcmp(entry->private_sha256, sha256, HASH_BYTES) == 0;
-    }
+                memcmp(entry->bytes + mark, rest, row->rest_bytes) == 0 &&
+                private_is_same(row, entry, private_bytes, sha256, is_retired);
     if (same && row->answered) {
         uint8_t stamp[ENTRY_STAMP_BYTES_MAX];
         size_t stamp_bytes = entry_encode_stamp(row->entry_index, row->t_ns, stamp, sizeof stamp);
@@ -165,7 +172,7 @@ static void check_bytes(const struct ledger_row *row, uint64_t number,
 }
 
 /* The row of an entry, all of it compared. */
-static uint64_t check_entry(struct ledger *self, const struct wal_entry *entry)
+static uint64_t check_entry(struct ledger *self, const struct wal_entry *entry, uint64_t retired)
 {
     uint64_t number = 0;
     uint32_t mark = entry_mark(entry);
@@ -184,7 +191,7 @@ static uint64_t check_entry(struct ledger *self, const struct wal_entry *entry)
                      (unsigned long long)number, (unsigned long long)row->entry_index,
                      (unsigned long long)entry->entry_index);
     }
-    check_bytes(row, number, entry, mark);
+    check_bytes(row, number, entry, mark, entry->entry_index < retired);
     row->found = true;
     row->entry_index = entry->entry_index;
     return number;
@@ -250,7 +257,8 @@ static void check_seen(struct ledger *self)
     sim_memory_free(leaves);
 }
 
-bool ledger_check(struct ledger *self, const char *wal_directory, uint64_t size, bool may_break)
+bool ledger_check(struct ledger *self, const struct wal_places *places, uint64_t retired,
+                  uint64_t size, bool may_break)
 {
     struct wal_reader *reader = NULL;
     for (uint32_t i = 0; i < self->rows_count; i++) {
@@ -258,7 +266,7 @@ bool ledger_check(struct ledger *self, const char *wal_directory, uint64_t size,
     }
     uint64_t count = 0;
     bool got = true;
-    struct err err = wal_reader_open(wal_directory, &reader);
+    struct err err = wal_reader_open_store(places, &reader);
     while (!err_is(err) && got) {
         struct wal_entry entry;
         err = wal_reader_next(reader, &entry, &got);
@@ -269,7 +277,7 @@ bool ledger_check(struct ledger *self, const char *wal_directory, uint64_t size,
             sim_violated("entry %llu follows entry %llu", (unsigned long long)entry.entry_index,
                          (unsigned long long)count - 2);
         }
-        check_lasting(self, &entry, check_entry(self, &entry));
+        check_lasting(self, &entry, check_entry(self, &entry, retired));
     }
     wal_reader_close(&reader);
     if (err_is(err)) {

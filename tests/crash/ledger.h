@@ -62,9 +62,11 @@ void ledger_answer(struct ledger *self, uint64_t row, uint64_t entry_index, int6
 void ledger_saw(struct ledger *self, uint64_t size, const uint8_t root[HASH_BYTES]);
 
 /* Read the whole log with the product's reader and compare. `size`: how many entries the log says
- * that it has. With may_break the reader may stop with an error (true is returned then), but never
- * quietly. Everything read is promised from now on. */
-bool ledger_check(struct ledger *self, const char *wal_directory, uint64_t size, bool may_break);
+ * that it has. Entries below `retired` come from the public log and the packs, which keep no digest
+ * and no empty private record. With may_break the reader may stop with an error (true is returned
+ * then), but never quietly. Everything read is promised from now on. */
+bool ledger_check(struct ledger *self, const struct wal_places *places, uint64_t retired,
+                  uint64_t size, bool may_break);
 
 /* RFC 6962 section 2.1, word for word, over the entries' leaves. */
 void ledger_root(const uint8_t (*leaves)[HASH_BYTES], uint64_t count, uint8_t out[HASH_BYTES]);

@@ -15,7 +15,7 @@
  * Not looked at by a start, and so allowed to pass: segments that end before the newest full tile
  * under last-signed, the padding behind a group and the zeros behind the last one, slots of older
  * groups, full tiles and bundles, partial ones of other sizes, copies of older checkpoints, saved
- * tails. The newest slot may go: its group still tells. */
+ * tails, packs. The newest slot may go: its group still tells. */
 
 #define FILES_MAX 512u
 
@@ -27,6 +27,8 @@ enum rot_class {
     ROT_SIGNED,
     ROT_CHECKPOINT,
     ROT_VKEY,
+    ROT_REMOVED,
+    ROT_PACK,
     ROT_PUBLIC, /* tiles, bundles, copies */
     ROT_OTHER   /* saved tails, left-over temporary files */
 };
@@ -52,7 +54,8 @@ static void rot_list(struct rot *self, const char *path, const struct sim_file *
         (void)snprintf(below, sizeof below, "%s/%s", path, name->text);
         if (name->file->is_directory) {
             rot_list(self, below, name->file);
-        } else if (name->file->visible.bytes_count > 0 && self->files_count < FILES_MAX) {
+        } else if (name->file->visible.bytes_count > 0 && self->files_count < FILES_MAX &&
+                   strcmp(name->text, "shards") != 0) { /* not read by oversight_open */
             strcpy(self->paths[self->files_count], below);
             self->files[self->files_count++] = name->file;
         }
@@ -77,6 +80,12 @@ static enum rot_class rot_classify(const char *path)
     }
     if (strcmp(name, "vkey") == 0) {
         return ROT_VKEY;
+    }
+    if (strcmp(name, "removed") == 0) {
+        return ROT_REMOVED;
+    }
+    if (name_bytes == 25 && strcmp(name + 20, ".pack") == 0) {
+        return ROT_PACK;
     }
     bool is_other = strncmp(path, WORK_PUBLIC, strlen(WORK_PUBLIC)) != 0 || strstr(name, ".tmp");
     return is_other ? ROT_OTHER : ROT_PUBLIC;
@@ -162,6 +171,17 @@ static bool rot_strikes_group(const struct rot *self, const uint8_t *old, const 
     return strikes;
 }
 
+/* Something was retired. */
+static bool rot_has_removed(const struct rot *self)
+{
+    for (uint32_t i = 0; i < self->files_count; i++) {
+        if (rot_classify(self->paths[i]) == ROT_REMOVED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A start reads this segment: it is the last one, or no full tile lets it begin later. */
 static bool rot_is_scanned(const struct rot *self)
 {
@@ -189,8 +209,9 @@ static void rot_strike(struct rot *self, bool all_promised)
     if (self->class == ROT_SEGMENT) {
         self->must_refuse = scanned && rot_strikes_group(self, old, now, bytes_count);
     } else {
-        self->must_refuse = changed && (self->class == ROT_SIGNED ||
-                                        self->class == ROT_CHECKPOINT || self->class == ROT_VKEY);
+        self->must_refuse =
+            changed && (self->class == ROT_SIGNED || self->class == ROT_CHECKPOINT ||
+                        self->class == ROT_VKEY || self->class == ROT_REMOVED);
     }
     sim_image_clear(&file->durable);
     sim_image_write(&file->durable, 0, now, self->cut ? self->at : bytes_count);
@@ -199,11 +220,12 @@ static void rot_strike(struct rot *self, bool all_promised)
     sim_memory_free(now);
 }
 
-static bool rot_may_refuse(enum rot_class class, enum err_code code)
+static bool rot_may_refuse(const struct rot *self, enum err_code code)
 {
-    switch (class) {
+    switch (self->class) {
     case ROT_SEGMENT:
     case ROT_INDEX:
+    case ROT_REMOVED:
         return code == ERR_WAL_DAMAGED;
     case ROT_SIGNED:
         return code == ERR_KEY || code == ERR_LOG_ROLLED_BACK;
@@ -212,7 +234,10 @@ static bool rot_may_refuse(enum rot_class class, enum err_code code)
     case ROT_VKEY:
         return code == ERR_KEY;
     case ROT_PUBLIC:
-        return code == ERR_TILE_DIFFERS;
+        /* Without its first segments the log cannot tell a tile that lies from a log that does. */
+        return code == ERR_TILE_DIFFERS ||
+               (rot_has_removed(self) && (code == ERR_LOG_ROLLED_BACK || code == ERR_WAL_DAMAGED));
+    case ROT_PACK: /* its reader finds it */
     case ROT_OTHER:
         break;
     }
@@ -249,7 +274,7 @@ static void rot_judge(const struct rot *self)
     const char *path = self->paths[self->chosen];
     if (err_is(work->refusal)) {
         char text[ERR_TEXT_BYTES];
-        if (!rot_may_refuse(self->class, work->refusal.code)) {
+        if (!rot_may_refuse(self, work->refusal.code)) {
             sim_violated("%s damaged at %llu: %s", path, (unsigned long long)self->at,
                          err_text(work->refusal, text));
         }
@@ -293,7 +318,10 @@ void run_rot(struct run *self)
         (void)printf("-- rot in %s at %llu%s\n", rot.paths[rot.chosen], (unsigned long long)rot.at,
                      rot.cut ? ": cut" : "");
     }
-    work_choose_look(&self->work, rot.class == ROT_SEGMENT);
+    /* what was retired is read from packs and bundles */
+    bool may_break = rot.class == ROT_SEGMENT || rot.class == ROT_PACK ||
+                     (rot.class == ROT_PUBLIC && rot_has_removed(&rot));
+    work_choose_look(&self->work, may_break);
     (void)sim_machine_live(&nothing, work_live, &self->work);
     rot_judge(&rot);
 }

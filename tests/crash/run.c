@@ -9,7 +9,7 @@
 #include "public_check.h"
 #include "sim_thread.h"
 
-#define DISKS 3u
+#define DISKS 4u
 
 static const struct sim_plan nothing = {.crash_at = SIM_NEVER, .error_at = SIM_NEVER};
 
@@ -26,8 +26,9 @@ void run_begin(struct run *self, uint64_t seed, struct run_counts *counts)
     memset(self, 0, sizeof *self);
     self->counts = counts;
     work_init(&self->work, seed);
-    static const uint8_t which[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 2};
+    static const uint8_t which[] = {0, 0, 0, 0, 0, 0, 1, 1, 2, 3};
     uint32_t number = which[sim_random_below(&self->work.random, sizeof which)];
+    self->may_retire = number == DISKS - 1;
     struct sim_disk *disk = NULL;
     if (prepared[number].disk == NULL) {
         disk = sim_disk_open();
@@ -42,6 +43,7 @@ void run_begin(struct run *self, uint64_t seed, struct run_counts *counts)
 
 void run_end(struct run *self)
 {
+    self->counts->retired += self->work.retired;
     work_fini(&self->work);
     sim_machine_scrap();
     self->counts->runs++;
@@ -57,15 +59,24 @@ uint64_t run_choose_step(struct run *self)
 
 /* Half of the crashes hit anywhere; the others hit one thread, so that the few steps between a
  * group and its slot, or between last-signed and the checkpoint, are hit as often as the long ones.
- */
+ * What a kill left unsynced is in danger until the next sync: the first groups after one are hit
+ * more. */
 static void run_choose_crash(struct run *self, struct sim_plan *plan)
 {
-    static const char *const threads[] = {"commit", "checkpoint", "wal-spare"};
+    static const char *const threads[] = {"commit", "commit", "checkpoint", "wal-spare"};
     struct sim_random *random = &self->work.random;
     plan->crash_at = run_choose_step(self);
-    if (sim_random_one_in(random, 2)) {
-        plan->crashes = threads[sim_random_below(random, 3)];
-        plan->crash_at = sim_random_below(random, 60);
+    if (self->killed && sim_random_one_in(random, 2)) {
+        plan->crashes = "commit";
+        plan->crash_at = sim_random_below(random, 12);
+    } else if (self->killed && sim_random_one_in(random, 2)) {
+        plan->crash_at = sim_random_below(random, 400);
+    } else if (self->may_retire && sim_random_one_in(random, 2)) {
+        plan->crashes = "retire";
+        plan->crash_at = sim_random_below(random, 50);
+    } else if (sim_random_one_in(random, 2)) {
+        plan->crashes = threads[sim_random_below(random, 4)];
+        plan->crash_at = sim_random_below(random, sim_random_one_in(random, 2) ? 16 : 60);
     }
 }
 
@@ -107,6 +118,7 @@ bool run_live(struct run *self, const struct sim_plan *plan)
     bool by_committer = false;
     bool failed = sim_machine_failed(&by_committer);
     self->counts->errors += failed;
+    self->counts->crashes += !ended;
     self->counts->while_opening += !ended && !work->opened;
     run_judge(self, ended);
     work_forget(work);
@@ -147,6 +159,9 @@ static struct sim_weather weather_choose(struct sim_random *random)
 void run_stop(struct run *self, bool power_goes)
 {
     struct sim_random *random = sim_machine_random();
+    self->killed = !power_goes;
+    sim_machine_set_clock((int64_t)sim_random_below(random, 7200 * (uint64_t)NS_PER_S) -
+                          3600 * NS_PER_S);
     sim_clock_advance((int64_t)sim_random_below(random, 3600 * (uint64_t)NS_PER_S));
     if (sim_machine_tells()) {
         (void)printf("-- %s\n", power_goes ? "power cut" : "killed");
@@ -220,6 +235,8 @@ void run_prepare(void)
     habit.drafts = 60;
     habit.batch_max = 12;
     prepare(2, 1, &habit);
+    habit.drafts = 230;
+    prepare(3, 2, &habit);
 }
 
 /* ---- modes ---- */
@@ -227,12 +244,12 @@ void run_prepare(void)
 static void run_crashes(struct run *self)
 {
     struct sim_random *random = &self->work.random;
-    for (uint64_t lives = 1 + sim_random_below(random, 3); lives > 0; lives--) {
+    for (uint64_t lives = 2 + sim_random_below(random, 4); lives > 0; lives--) {
         struct sim_plan plan = nothing;
         run_choose_crash(self, &plan);
         work_choose_habit(&self->work);
         (void)run_live(self, &plan);
-        run_stop(self, !sim_random_one_in(random, 4));
+        run_stop(self, !sim_random_one_in(random, 3));
     }
     run_last(self);
 }

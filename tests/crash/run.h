@@ -15,13 +15,16 @@ enum run_mode { RUN_CRASH, RUN_ERROR, RUN_ROT, RUN_MODES };
 
 struct run_counts {
     uint64_t runs;
+    uint64_t crashes; /* lives that did not end by themselves */
     uint64_t power_cuts;
     uint64_t kills;
     uint64_t while_opening; /* of the crashes: before oversight_open returned */
     uint64_t errors;        /* returned to the product */
+    uint64_t retired;       /* segments */
     uint64_t refusals;      /* oversight_open after an error or rot */
     uint64_t rot_harmless;  /* opened, and everything promised is there */
     uint64_t rot_late;      /* opened, and the reader stops with an error */
+    uint64_t trace;         /* of all runs together */
 };
 
 struct run {
@@ -29,10 +32,13 @@ struct run {
     struct run_counts *counts;
     struct ledger_checkpoint seen; /* public when the last life ended; valid with has_seen */
     bool has_seen;
+    bool may_retire; /* there is a segment that can go */
+    bool killed;     /* the last life, and the power stayed */
 };
 
 /* Make the disks that runs begin with: an empty one, one whose next groups fill a segment and a
- * tile, one that has more than a tile and a second segment. Once, before the first run. */
+ * tile, one that has more than a tile and a second segment, one with a segment that may go. Once,
+ * before the first run. */
 void run_prepare(void);
 /* Returns the trace of the run. */
 uint64_t run_once(enum run_mode mode, uint64_t seed, struct run_counts *counts);

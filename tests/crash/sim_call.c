@@ -40,6 +40,9 @@ static const struct sim_fd *lock_holder;
 ssize_t __real_write(int fd, const void *bytes, size_t bytes_count);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_openat(int at, const char *path, int flags, ...);
+int __wrap___open_2(const char *path, int flags);
+int __wrap___openat_2(int at, const char *path, int flags);
+ssize_t __wrap___pread_chk(int fd, void *out, size_t bytes_count, off_t offset, size_t out_bytes);
 int __wrap_close(int fd);
 ssize_t __wrap_pread(int fd, void *out, size_t bytes_count, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *bytes, size_t bytes_count, off_t offset);
@@ -52,6 +55,7 @@ int __wrap_unlink(const char *path);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_rmdir(const char *path);
 int __wrap_fstat(int fd, struct stat *out);
+int __wrap_stat(const char *path, struct stat *out);
 int __wrap_access(const char *path, int mode);
 int __wrap_faccessat(int at, const char *path, int mode, int flags);
 int __wrap_flock(int fd, int operation);
@@ -161,6 +165,17 @@ int __wrap_openat(int at, const char *path, int flags, ...)
     return call_open(fd_of(at, "openat")->file, path, flags);
 }
 
+/* What a build with _FORTIFY_SOURCE calls instead. */
+int __wrap___open_2(const char *path, int flags)
+{
+    return call_open(NULL, path, flags);
+}
+
+int __wrap___openat_2(int at, const char *path, int flags)
+{
+    return __wrap_openat(at, path, flags);
+}
+
 int __wrap_close(int fd)
 {
     struct sim_fd *self = fd_of(fd, "close");
@@ -191,20 +206,31 @@ int __wrap_flock(int fd, int operation)
     return 0;
 }
 
-int __wrap_fstat(int fd, struct stat *out)
+static int call_stat(const struct sim_file *file, struct stat *out)
 {
-    const struct sim_fd *self = fd_of(fd, "fstat");
-    int fails = sim_machine_step(SIM_LOOK, self->file, false);
+    int fails = sim_machine_step(SIM_LOOK, file, false);
     if (fails != 0) {
         return call_fail(fails);
     }
     memset(out, 0, sizeof *out);
-    out->st_mode = self->file->is_directory ? S_IFDIR | 0700 : S_IFREG | 0600;
-    out->st_size = (off_t)self->file->visible.bytes_count;
+    out->st_mode = file->is_directory ? S_IFDIR | 0700 : S_IFREG | 0600;
+    out->st_size = (off_t)file->visible.bytes_count;
     out->st_blksize = SIM_BLOCK_BYTES;
-    out->st_ino = self->file->number;
+    out->st_ino = file->number;
     out->st_nlink = 1;
     return 0;
+}
+
+int __wrap_fstat(int fd, struct stat *out)
+{
+    return call_stat(fd_of(fd, "fstat")->file, out);
+}
+
+int __wrap_stat(const char *path, struct stat *out)
+{
+    int os_errno = 0;
+    const struct sim_file *file = sim_disk_find(sim_machine_disk(), NULL, path, &os_errno);
+    return file == NULL ? call_fail(os_errno) : call_stat(file, out);
 }
 
 off_t __wrap_lseek(int fd, off_t offset, int from)
@@ -255,6 +281,14 @@ ssize_t __wrap_pread(int fd, void *out, size_t bytes_count, off_t offset)
         sim_image_read(&file->visible, (uint64_t)offset, out, taken);
     }
     return (ssize_t)taken;
+}
+
+ssize_t __wrap___pread_chk(int fd, void *out, size_t bytes_count, off_t offset, size_t out_bytes)
+{
+    if (bytes_count > out_bytes) {
+        sim_violated("a read of more bytes than there is room for");
+    }
+    return __wrap_pread(fd, out, bytes_count, offset);
 }
 
 /* Bytes of a write up to some sector in its middle; all of it when it is shorter than one. */

@@ -180,14 +180,52 @@ void sim_file_write(struct sim_file *self, uint64_t offset, const uint8_t *bytes
     sim_image_write(&self->visible, offset, write.bytes, bytes_count);
 }
 
+/* A piece of a write that waits, as a write of its own at the end of the list. */
+static void file_add_piece(struct sim_file *self, const struct sim_write *of, uint64_t from,
+                           uint64_t to)
+{
+    if (from >= to) {
+        return;
+    }
+    struct sim_write piece = {from, to - from, NULL};
+    if (of->bytes != NULL) {
+        piece.bytes = sim_memory_take(to - from);
+        memcpy(piece.bytes, of->bytes + (from - of->offset), to - from);
+    }
+    sim_memory_grow((void **)&self->writes, self->writes_count, &self->writes_capacity,
+                    sizeof piece);
+    self->writes[self->writes_count++] = piece;
+}
+
+/* No disk writes old bytes over newer ones that it has promised: what waits loses this range. The
+ * pieces go behind the others, which is right as long as those that wait do not overlap. */
+static void file_overtake(struct sim_file *self, uint64_t from, uint64_t to)
+{
+    uint32_t count = self->writes_count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct sim_write write = self->writes[i];
+        if (write.offset < to && from < write.offset + write.bytes_count) {
+            uint64_t end = write.offset + write.bytes_count;
+            file_add_piece(self, &write, write.offset, from < end ? from : end);
+            file_add_piece(self, &write, to > write.offset ? to : write.offset, end);
+            self->writes[i].bytes_count = 0;
+        }
+    }
+}
+
 void sim_file_sync_newest(struct sim_file *self, uint32_t writes_count)
 {
     uint32_t from = self->writes_count - writes_count;
+    uint64_t first = UINT64_MAX;
+    uint64_t end = 0;
     for (uint32_t i = from; i < self->writes_count; i++) {
         const struct sim_write *write = &self->writes[i];
         sim_image_write(&self->durable, write->offset, write->bytes, write->bytes_count);
+        first = write->offset < first ? write->offset : first;
+        end = write->offset + write->bytes_count > end ? write->offset + write->bytes_count : end;
     }
     file_forget_writes(self, from);
+    file_overtake(self, first, end); /* the writes of one call are one range */
 }
 
 static void file_apply_move(struct sim_names *names, const struct sim_move *move)

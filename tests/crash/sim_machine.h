@@ -28,7 +28,8 @@ enum sim_error {
 /* What happens in one life of the process; steps are counted from its start. */
 struct sim_plan {
     uint64_t crash_at;   /* SIM_NEVER: not at all */
-    const char *crashes; /* only the steps of the thread of this name count; NULL: all */
+    const char *crashes; /* NULL, or only the steps of the thread of this name that change the disk
+                          * count */
     uint64_t error_at;
     enum sim_error error;
 };
@@ -52,6 +53,9 @@ struct sim_random *sim_machine_random(void);
 /* The file system refuses O_DIRECT; for the whole life of the machine. */
 void sim_machine_refuse_direct(bool refuses);
 bool sim_machine_refuses_direct(void);
+
+/* Somebody sets the clock of the day: it stands this far from where it would be. */
+void sim_machine_set_clock(int64_t shift_ns);
 
 /* Run one life: true when start() returned, false when the process was killed at crash_at. Its
  * descriptors, locks and memory are gone in any case; that nothing leaked is checked when it ended

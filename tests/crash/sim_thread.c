@@ -13,6 +13,13 @@
 #include "sim_machine.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#define SWITCH_IS_WATCHED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SWITCH_IS_WATCHED 1
+#endif
+#endif
+#if defined(SWITCH_IS_WATCHED)
 #include <sanitizer/common_interface_defs.h>
 #define SWITCH_BEGIN(keep, stack, bytes) __sanitizer_start_switch_fiber(keep, stack, bytes)
 #define SWITCH_END(kept, bottom, bytes) __sanitizer_finish_switch_fiber(kept, bottom, bytes)

@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/durable.h"
 #include "base/random.h"
+#include "oversight/retire.h"
+#include "oversight/shards.h"
 #include "oversight/wal_frame.h"
+#include "oversight/wal_removed.h"
 
 #include "sim_machine.h"
 #include "sim_thread.h"
@@ -31,6 +35,7 @@ struct submitter {
     uint32_t idle_count;
 };
 
+static const struct wal_places places = {WORK_WAL, WORK_LOG, WORK_PACKS};
 static struct submitter submitters[WORK_SUBMITTERS_MAX + 1]; /* the last one is the main thread */
 static struct work *present;
 
@@ -63,6 +68,7 @@ void work_choose_habit(struct work *self)
         .drafts = (uint32_t)sim_random_below(random, 24),
         .batch_max = 1 + (uint32_t)sim_random_below(random, sim_random_one_in(random, 2) ? 2 : 12),
         .tiny = (uint32_t)sim_random_below(random, 257),
+        .big = sim_random_one_in(random, 8) ? 64 : 2,
         .queue_entries = WORK_WINDOW + (uint32_t)sim_random_below(random, 40),
         .checkpoint_interval_ns = intervals_ns[sim_random_below(random, 4)],
         .opens = sim_random_one_in(random, 8) ? 2 : 1,
@@ -71,14 +77,17 @@ void work_choose_habit(struct work *self)
 
 void work_choose_last_habit(struct work *self)
 {
+    /* long records go to a new segment: then the old one is read again to its very end */
+    bool big = sim_random_one_in(&self->random, 4);
     self->habit = (struct work_habit){
         .submitters = 1,
         .drafts = 3,
         .batch_max = 2,
-        .tiny = 256,
+        .tiny = big ? 0 : 256,
+        .big = big ? 256 : 0,
         .queue_entries = WORK_WINDOW,
         .checkpoint_interval_ns = 3600 * NS_PER_S,
-        .opens = 1,
+        .opens = big ? 2 : 1,
     };
 }
 
@@ -119,12 +128,12 @@ static struct ledger_row draft_shape(const struct submitter *self, struct sim_ra
     }
     uint64_t kind = sim_random_below(random, 16);
     shape.rest_bytes = (uint32_t)sim_random_below(random, kind < 8 ? 200 : kind < 15 ? 2000 : 8192);
-    kind = sim_random_below(random, 64);
-    if (kind < 24) {
-        static const uint32_t most[] = {1, 300, 6000};
-        shape.private_count = (uint32_t)sim_random_below(random, most[kind % 3]);
-    } else if (kind == 24) {
+    kind = sim_random_below(random, 8);
+    if (sim_random_share(random, self->work->habit.big)) {
         shape.private_count = (uint32_t)sim_random_below(random, WAL_PRIVATE_BYTES_MAX + 1);
+    } else if (kind < 3) {
+        static const uint32_t most[] = {1, 300, 6000};
+        shape.private_count = (uint32_t)sim_random_below(random, most[kind]);
     }
     return shape;
 }
@@ -146,8 +155,12 @@ static void submitter_submit(struct submitter *self, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         batch[i] = submitter_fill(self);
     }
+    bool failed = err_is(oversight_failure(self->work->log));
     struct err err = oversight_submit(self->work->log, batch, count);
     if (!err_is(err)) {
+        if (failed) {
+            sim_violated("a log that has failed takes drafts");
+        }
         self->out += count;
         return;
     }
@@ -225,20 +238,60 @@ static void work_submit_alone(struct work *self, struct submitter *main_one)
     }
 }
 
-/* A rare entry of main's own, and a checkpoint on request, while the submitters run. */
+static struct err keep_all(void *arg, const struct wal_entry *entry, uint8_t *out,
+                           uint32_t *out_bytes)
+{
+    (void)arg;
+    memcpy(out, entry->private_bytes, entry->private_count);
+    *out_bytes = entry->private_count;
+    return err_none;
+}
+
+/* The oldest segment goes when a start can do without it: when it ends before the newest full tile
+ * that is signed for. */
+static void work_retire(struct work *self)
+{
+    struct retire_segment oldest;
+    bool found = false;
+    bool by_committer = false;
+    uint64_t signed_for = oversight_published(self->log) / TILE_WIDTH * TILE_WIDTH;
+    struct err err = retire_oldest(WORK_WAL, &oldest, &found);
+    if (!err_is(err) && found && oldest.end_index < signed_for) {
+        err = retire_segment(&places, &oldest, keep_all, NULL);
+        self->retired += !err_is(err);
+    }
+    if (err_is(err) && !sim_machine_failed(&by_committer)) {
+        char text[ERR_TEXT_BYTES];
+        sim_violated("a segment cannot be retired: %s", err_text(err, text));
+    }
+}
+
+/* What main does while the submitters run: rare entries of its own, checkpoints on request, new
+ * segments, old ones that go. */
 static void work_by_hand(struct work *self, struct submitter *main_one)
 {
     struct sim_random *random = &main_one->random;
-    for (uint64_t left = sim_random_below(random, 4); left > 0; left--) {
-        if (sim_random_one_in(random, 2)) {
-            (void)oversight_wait(self->log, oversight_size(self->log), NS_PER_MS);
-        } else if (sim_random_one_in(random, 2)) {
-            uint64_t size = oversight_size(self->log);
-            struct err err = oversight_publish(self->log);
-            if (!err_is(err) && oversight_published(self->log) < size) {
+    for (uint64_t left = sim_random_below(random, 5); left > 0; left--) {
+        uint64_t size = oversight_size(self->log);
+        switch (sim_random_below(random, 6)) {
+        case 0:
+        case 1:
+            (void)oversight_wait(self->log, size, NS_PER_MS);
+            break;
+        case 2:
+            if (!err_is(oversight_publish(self->log)) && oversight_published(self->log) < size) {
                 sim_violated("oversight_publish returned and nothing is published");
             }
-        } else {
+            break;
+        case 3:
+            oversight_roll(self->log);
+            break;
+        case 4:
+            (void)pthread_setname_np(pthread_self(), "retire"); /* so that crashes can aim at it */
+            work_retire(self);
+            (void)pthread_setname_np(pthread_self(), "main");
+            break;
+        default:
             work_submit_alone(self, main_one);
         }
     }
@@ -279,9 +332,28 @@ static void work_compare(struct work *self, const struct oversight_recovery *rec
                      (unsigned long long)size, (unsigned long long)recovery->size,
                      (unsigned long long)oversight_published(self->log));
     }
+    struct wal_removed removed = {0};
     sim_thread_quiet(true);
-    self->broke = ledger_check(&self->ledger, WORK_WAL, size, self->habit.may_break);
+    must(!err_is(wal_removed_read(WORK_WAL, &removed)));
+    self->broke =
+        ledger_check(&self->ledger, &places, removed.first_index, size, self->habit.may_break);
     sim_thread_quiet(false);
+}
+
+/* The list of shards, which names the one that there is. */
+static struct err work_name_shard(void)
+{
+    static struct shards shards; /* large */
+    struct err err = durable_directory(WORK_LOG, 0755);
+    if (!err_is(err)) {
+        err = shards_read(WORK_LOG, &shards);
+    }
+    if (err.code != ERR_NOT_FOUND) {
+        return err;
+    }
+    memset(&shards, 0, sizeof shards);
+    must(shards_add(&shards, 0, WORK_ORIGIN));
+    return shards_write(WORK_LOG, &shards);
 }
 
 static bool work_open(struct work *self)
@@ -299,7 +371,10 @@ static bool work_open(struct work *self)
     self->opened = false;
     self->closed = false;
     sim_machine_opens_anew();
-    self->refusal = oversight_open(&conf, &self->log, &recovery);
+    self->refusal = work_name_shard();
+    if (!err_is(self->refusal)) {
+        self->refusal = oversight_open(&conf, &self->log, &recovery);
+    }
     if (err_is(self->refusal)) {
         return false;
     }

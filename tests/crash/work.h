@@ -17,6 +17,7 @@
 #define WORK_WAL "/var/log/wal"
 #define WORK_LOG "/var/log/public"
 #define WORK_PUBLIC WORK_LOG "/2026"
+#define WORK_PACKS "/var/log/packs"
 #define WORK_ORIGIN "oversight.test/port/2026"
 
 #define WORK_SUBMITTERS_MAX 3u
@@ -29,6 +30,7 @@ struct work_habit {
     uint32_t drafts;    /* of each submitter */
     uint32_t batch_max; /* drafts in one call */
     uint32_t tiny;      /* of 256: drafts of the least size */
+    uint32_t big;       /* of 256: drafts with a long private record */
     uint32_t queue_entries;
     int64_t checkpoint_interval_ns;
     bool looks;     /* opens, reads and closes only */
@@ -43,6 +45,7 @@ struct work {
     struct note_vkey vkey;
     struct work_habit habit;
     uint32_t submitters_ever;
+    uint64_t retired; /* segments */
     struct oversight *log;
     bool opened;        /* oversight_open returned without error in this life */
     struct err refusal; /* what it returned */

@@ -205,7 +205,7 @@ def fill(root, full):
         else:
             must(mount(small, size), f"{small} cannot be mounted")
             mounted.append(small)
-        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0) as port:
+        with Port(store=store, store__quarantine_mib=0, archive__interval_s=1.0, oversight__unpublished_s=0.0) as port:
             port.start()
             traffic = ["--count", "400", "--modes", "truck,sea,mail=4", "--scale", "0.3", "--mail-scale", "0.3"]
             if full == "wal": # two segments of 4 MiB must fill up before the third is missed
@@ -229,6 +229,35 @@ def fill(root, full):
             run("umount", "-l", place, check=False)
 
 
+def wait_for_room(root):
+    """The public log alone has no room: records are taken all the same, health tells, and with room it catches up."""
+    small = root / "waits" / "store" / "log"
+    must(mount(small, "160k"), f"{small} cannot be mounted")
+    try:
+        with Port(store=small.parent) as port:
+            port.start()
+            summary = port.feed("sim", "--seed", "5", "--count", "3000", "--modes", "mail", "--declarations-only")
+            must(summary["waiting"] == 0 and summary["refused"] == 0, f"records were not taken: {summary}")
+            end = time.monotonic() + 60
+            while time.monotonic() < end and json.loads(port.ctl("health", "--json", check=False).stdout)["well"]:
+                time.sleep(0.05)
+            told = port.ctl("health", "--json", check=False)
+            health = json.loads(told.stdout)
+            must(told.returncode == 1 and not health["well"] and health["published"] < health["log_entries"], f"{health}")
+            must(port.ctl("log", "publish", check=False).returncode == 1, "publishing is said to work")
+            must(port.metrics()["triaged_checkpoints_failed_total"] > 0, "no failed try is counted")
+            run("mount", "-o", "remount,size=2g", small)
+            port.await_healthy()
+            health = port.await_judged()
+            must(health["publishing_fails_s"] == 0, f"{health}")
+            port.stop()
+            verdict = port.verify()
+            must(verdict["good"] is True, f"{verdict}")
+            print(f"log: {summary['acknowledged']} records taken while nothing could be published, then published")
+    finally:
+        run("umount", "-l", small, check=False)
+
+
 def case_disk_full():
     """A full disk on any store stops the daemon cleanly; nothing acknowledged is lost; with room again it goes on."""
     root = pathlib.Path(tempfile.mkdtemp(prefix="triaged-small-"))
@@ -239,9 +268,180 @@ def case_disk_full():
         run("umount", root / "probe")
         for full in ("wal", "log", "blobs", "archive", "state"):
             fill(root, full)
+        wait_for_room(root)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return 0
+
+
+def files_with(folder, value):
+    """Files below the folder that hold these bytes, in whatever format."""
+    found = set()
+    for file in folder.rglob("*"):
+        if file.is_file() and value.encode() in file.read_bytes():
+            found.add(file.relative_to(folder))
+    return found
+
+
+def reveal(port, *words, check=True):
+    done = port.ctl("reveal", *words, "--purpose", "flow test", "--actor", "auditor", "--json", check=check)
+    return json.loads(done.stdout) if done.returncode == 0 else {}
+
+
+def await_redacted(port, timeout=120):
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        rows = port.ctl_json("redact", "--status")
+        must(rows, "redact --status knows of no redaction")
+        if all(row["gone"] for row in rows):
+            return rows
+        time.sleep(0.2)
+    raise Failure(f"still on the disk: {rows}\n{port.daemon_log()[-3000:]}")
+
+
+def check_disclosures(port, item, files=None):
+    """An outsider holds what was shown to him against the log; after the redaction it is told as redacted."""
+    def check(*words):
+        done = run(BIN / "triage-verify", "disclosure", "--log", port.store, "--json", *words, check=False)
+        return done.returncode, json.loads(done.stdout) if done.stdout else {}
+
+    after = files is not None
+    if not after:
+        reveal(port, item, "--out", port.directory / "shown")
+        files = sorted(port.directory.glob("shown.*"))
+        port.ctl("log", "publish")
+    must(len(files) == 5, f"{files}")
+    status, told = check(*files)
+    must(status == 0 and told["good"], f"{status}: {told}")
+    must(all(("redacted_by" in one) == after for one in told["disclosures"]), f"{told}")
+    first = told["disclosures"][0]
+    must(run("sha256sum", first["file"]).stdout.split()[0] == first["digest"], "sha256sum gives another digest")
+    must(check("--entry", str(first["entry"]), first["file"])[0] == 0, "not in its entry")
+    must(check("--entry", str(first["entry"] + 1), first["file"])[0] == 1, "in another entry")
+    forged = port.directory / "forged"
+    forged.write_bytes(files[0].read_bytes()[:-1] + b"?")
+    must(check(forged)[0] == 1, "a forged disclosure was taken")
+    forged.write_bytes(b"nonsense")
+    must(check(forged)[0] == 2, "nonsense was taken")
+    return files
+
+
+def queue_now(port):
+    return [{name: value for name, value in row.items() if name != "age_s"}
+            for row in port.ctl_json("queue", "--limit", "500")]
+
+
+def personal_values(port, item):
+    """What an item's records say of persons: plate, importer, declaration; each entry of the access log told before."""
+    before = len(port.entries("access"))
+    shown = reveal(port, item)
+    must(len(port.entries("access")) == before + 1, "a reveal without an access entry")
+    records = [part["value"] for part in shown["revealed"] if part["name"] == "record"]
+    declaration = next(record for record in records if record["record"] == "declaration")
+    must(all(part["digest_in_entry"] for part in shown["revealed"]), "a digest that its entry does not have")
+    return [declaration["keys"][0]["value"], declaration["importer"], declaration["declaration_id"]]
+
+
+def case_privacy():
+    """What is shown is recorded first; what is redacted is in no file of the store, and all proofs go on holding."""
+    rng = random.Random(5)
+    with Port(oversight__tick_s=1.0) as port:
+        port.start()
+        port.feed("sim", "--count", "120", "--seed", "7", "--scale", "0.1", "--modes", "truck,passenger", "--rate", "300")
+        port.await_judged()
+        items = [row[0] for row in port.state("SELECT lower(hex(item)) FROM items ORDER BY first_ns LIMIT 40")]
+        # An importer may stand in many declarations: the item to redact is one whose importer stands in its own alone.
+        values = {item: personal_values(port, item) for item in items}
+        times = collections.Counter(value for found in values.values() for value in found)
+        plain = "".join(line for line in port.ctl("log", "cat", "--json").stdout)
+        for item in items:
+            where = [files_with(port.store, value) for value in values[item]]
+            if all(times[value] == 1 for value in values[item]) and port.state(
+                    f"SELECT count(*) FROM records WHERE item = x'{item}'")[0][0] == 2:
+                break
+        for value, files in zip(values[item], where):
+            must(files and all(str(file).startswith("wal/") for file in files), f"{value} is in {files}")
+            must(value not in plain and value not in port.ctl("show", item).stdout, f"{value} is shown without access")
+
+        files = check_disclosures(port, item)
+        refused = port.ctl("redact", item, "--legal-basis", "GDPR article 17", check=False)
+        must(refused.returncode == 1 and not port.entries("redact"), "redacted without being meant")
+        port.ctl("redact", item, "--legal-basis", "GDPR article 17", "--yes", "--actor", "officer")
+        redact = port.entries("redact")[0]
+        must(len(redact["entries"]) == 2 and len(redact["digests"]) == 5, f"{redact}")
+        must(reveal(port, item, check=False) == {}, "shown after it was redacted")
+        must(port.ctl("redact", item, "--legal-basis", "again", "--yes", check=False).returncode == 1, "redacted twice")
+        for _ in range(6):  # a stop anywhere costs nothing; the bundles that must cover the segment fill meanwhile
+            feed = port.feed_start("sim", "--count", "60", "--seed", str(rng.randrange(1 << 30)), "--scale", "0.1",
+                                   "--modes", "truck", "--rate", "200", stream=f"more-{_}")
+            port.await_accepted(rng.randrange(10, 60))
+            port.kill()
+            port.start()
+            out = feed.communicate(timeout=300)[0]
+            must(feed.returncode == 0, f"the feed ended with {feed.returncode}: {out}")
+        await_redacted(port)
+        must(list((port.store / "packs").glob("*.pack")) and (port.store / "wal" / "removed").exists(), "nothing retired")
+        for value in values[item]:
+            must(not files_with(port.store, value), f"{value} is still in {files_with(port.store, value)}")
+        other = next(other for other in items if other != item)
+        must(personal_values(port, other) == values[other], "another item's data changed")
+        must(files_with(port.store / "packs", values[other][0]), "another item's plate is not in a pack")
+
+        check_disclosures(port, item, files)
+        queue = queue_now(port)
+        log = port.ctl("log", "cat", "--json", "--to", "400").stdout
+        records = port.state("SELECT entry, item, late, label, item_key, sha256 FROM records ORDER BY entry")
+        port.stop()
+        port.verify()
+        for file in port.store.glob("state.db*"):
+            file.unlink()
+        port.start()  # the read model from entry 0, over bundles, packs and what is left of the write-ahead log
+        must("read_model=rebuilt" in port.daemon_log(), "the read model was not rebuilt")
+        must(queue_now(port) == queue, "another queue after the rebuild")
+        must(port.state("SELECT entry, item, late, label, item_key, sha256 FROM records ORDER BY entry") == records,
+             "other records after the rebuild")
+        must(port.ctl("log", "cat", "--json", "--to", "400").stdout == log, "another log after the rebuild")
+        must(reveal(port, item, check=False) == {}, "shown after the rebuild")
+        port.ctl("archive", "seal")
+        port.await_judged()
+        port.stop()
+        port.verify()
+
+
+def case_access():
+    """kill -9 in the middle of reveals: whoever got an answer is in the log."""
+    rng = random.Random(6)
+    with Port() as port:
+        port.start()
+        port.feed("sim", "--count", "30", "--seed", "9", "--scale", "0.1", "--modes", "truck")
+        port.await_judged()
+        entry = port.state("SELECT min(entry) FROM records")[0][0]
+        answered, asked = {}, 0
+        for kill in range(8):
+            asking = []
+            for _ in range(6):
+                asked += 1
+                asking.append((f"ask {asked}", subprocess.Popen(
+                    [str(BIN / "triagectl"), "--config", str(port.config), "reveal", "--entry", str(entry), "--purpose",
+                     f"ask {asked}", "--actor", "auditor", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)))
+            if kill % 2 == 0:
+                asking[kill % 6][1].wait(60)
+            time.sleep(rng.uniform(0, 0.03))  # the moment of the kill is the test's input
+            port.kill()
+            port.start()
+            for purpose, process in asking:
+                out = process.communicate(timeout=120)[0]
+                if process.returncode == 0:
+                    answered[purpose] = json.loads(out)["access_entry"]
+        must(answered, "nobody was ever answered")
+        logged = collections.defaultdict(list)
+        for access in port.entries("access"):
+            logged[access["purpose"]].append(int(access["n"]))
+        for purpose, index in answered.items():
+            must(index in logged[purpose], f"{purpose} was answered by entry {index}, the log has {logged[purpose]}")
+        port.stop()
+        port.verify()
+        print(f"{asked} asked, {len(answered)} answered, {sum(map(len, logged.values()))} access entries")
 
 
 def halves(port, folder, group_of):

@@ -124,6 +124,11 @@ class Port:
             pass
         return 0
 
+    def metrics(self):
+        with urllib.request.urlopen(self.http + "/metrics", timeout=10) as page:
+            lines = [line for line in page.read().decode().splitlines() if line[0] != "#"]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
     def await_accepted(self, count, timeout=120):
         end = time.monotonic() + timeout
         while self.accepted() < count:

@@ -14,6 +14,7 @@ import subprocess
 ORIGIN = "oversight.test/foreign/2026"
 OTHER_ORIGIN = "oversight.test/elsewhere/2026"
 KEY, OTHER_KEY = "7", "8"
+WITNESSES = (("witness.test/lab", "20"), ("witness.test/ombudsman", "21"))
 ATTACKED = 1          # the bundle, and the tile of level 0, that attacks change
 ENTRY = 256 + 37      # the entry in it
 
@@ -141,7 +142,7 @@ class Maker:
         full = newest // 256
         made = []
 
-        def add(name, change=None, held=(older, newest), **more):
+        def add(name, change=None, held=(), **more):
             made.append(self.attack(kind, name, newest, held, change, **more))
 
         def bundle(log, offset):
@@ -149,11 +150,8 @@ class Maker:
 
         def key_of_another(log, path):
             vkey = self.tool("vkey", ORIGIN, OTHER_KEY)
-            text = self.head(log, key=OTHER_KEY)
+            log.write("checkpoint", self.head(log, key=OTHER_KEY))
             log.write("vkey", vkey)
-            log.write("checkpoint", text)
-            for held in (path / "held").iterdir():  # what was held came from the right key
-                assert held.read_bytes() != text
 
         def flip_root(log, path):
             root = log.read("checkpoint").split(b"\n")[2]
@@ -192,7 +190,20 @@ class Maker:
         def roll_back(log, path):
             log.write("checkpoint", (self.folder / kind / str(older) / "log" / "checkpoint").read_bytes())
 
-        add("untouched")
+        def cosign(log, path):
+            """Two witnesses sign as well; whoever reads CASE/witnesses wants to see them both."""
+            lines = [self.tool("cosign", str(log.folder / "checkpoint"), *witness) for witness in WITNESSES]
+            log.write("checkpoint", log.read("checkpoint") + b"".join(lines))
+            (path / "witnesses").write_bytes(b"".join(self.tool("witness", *witness) for witness in WITNESSES))
+
+        def flip_cosignature(log, path):
+            cosign(log, path)
+            flip_signature(log, path)  # the last line of the checkpoint
+
+        both = (older, newest)  # what the reader holds where the copy alone tells nothing
+        add("untouched", held=both)
+        add("cosigned", cosign, held=both)
+        add("cosignature-flipped", flip_cosignature)
         add("entry-flipped", lambda log, path: bundle(log, entry_offset(log, ATTACKED, ENTRY - 256)))
         add("length-flipped", lambda log, path: bundle(log, entry_offset(log, ATTACKED, ENTRY - 256) - 1))
         add("tile-0-flipped", lambda log, path: log.flip(log.file("0", ATTACKED), (ENTRY - 256) * 32 + 5))
@@ -209,10 +220,11 @@ class Maker:
         add("bundle-removed", lambda log, path: log.remove(log.file("entries", ATTACKED)))
         add("tile-removed", lambda log, path: log.remove(log.file("0", ATTACKED)))
         add("bundle-truncated", truncate)
-        add("checkpoint-rolled-back", roll_back)
-        add("log-cut", log=self.folder / kind / str(older) / "log")
-        add("forked", log=fork / "log")
-        add("forked-and-grown", log=longer / "log")
+        add("checkpoint-rolled-back", roll_back, held=both)
+        add("log-cut", held=both, log=self.folder / kind / str(older) / "log")
+        add("forked", held=both, log=fork / "log")
+        add("forked-and-grown", held=both, log=longer / "log")
+        add("forked-nothing-held", log=fork / "log")
         add("wrong-key", key_of_another)
         add("wrong-origin", lambda log, path: log.write("checkpoint", self.head(log, origin=OTHER_ORIGIN)))
         return made

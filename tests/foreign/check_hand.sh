@@ -24,9 +24,9 @@ echo "$blob" | base64 -d | tail -c 32 >"$work/raw" 2>/dev/null || reject "key is
 
 # the note: text up to the empty line; behind it "— name base64(4 bytes id, 64 bytes signature)"
 sed '/^$/,$d' "$log/checkpoint" >"$work/text"
-line=$(sed '1,/^$/d' "$log/checkpoint")
-[ "$line" = "— $name ${line##* }" ] || reject "no signature line of $name"
-echo "${line##* }" | base64 -d >"$work/blob" 2>/dev/null || reject "signature is no base64"
+line=$(sed -n "s|^— $name ||p" "$log/checkpoint") # others may have signed as well
+[ -n "$line" ] || reject "no signature line of $name"
+echo "$line" | base64 -d >"$work/blob" 2>/dev/null || reject "signature is no base64"
 [ "$(head -c 4 "$work/blob" | od -An -tx1 | tr -d ' \n')" = "$id" ] || reject "signed by another key"
 tail -c 64 "$work/blob" >"$work/signature"
 openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey "$work/key.der" \

@@ -8,8 +8,8 @@
 #include "base/err.h"
 
 /* Entry 1 commits the day's draw, with rate 0: nobody is drawn and the key need not be known. From
- * then on eight entries are one item: declaration, scan, score, decision, action, outcome, and
- * beside it a refusal and a tick. */
+ * then on eight entries are one item: declaration, scan, score, decision, if it is referred action
+ * and outcome, and beside it refusals and ticks. */
 
 #define STORY_T_NS INT64_C(1789982400000000000) /* 2026-09-21 */
 #define STORY_DAY "2026-09-21"
@@ -85,16 +85,21 @@ static double story_score(uint64_t item_number, struct entry_score *score)
     return score->probability;
 }
 
+static bool story_refers(uint64_t item_number)
+{
+    return item_number % 16 > 8;
+}
+
 static void story_decision(uint64_t item_number, struct entry *entry)
 {
     struct entry_decision *decision = &entry->body.decision;
     struct entry_score score = {.quality = 0};
-    bool refer = item_number % 16 > 8;
+    bool refer = story_refers(item_number);
     decision->decision = refer ? "refer" : "release";
     decision->arm = refer ? "target" : "none";
     decision->propensity = refer ? 1 : 0;
     decision->probability = story_score(item_number, &score);
-    decision->cutoff = 0.5;
+    decision->cutoff = 0.53; /* between those of item 8 and 9 */
     decision->draw_scheme = "hmac-sha256-53bit-v1";
     decision->draw_day = STORY_DAY;
     decision->draw_stratum = "truck/port-1/3";
@@ -117,11 +122,15 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
 {
     uint64_t turn = (index - STORY_FIRST) % STORY_TURN;
     uint64_t item_number = (index - STORY_FIRST) / STORY_TURN;
+    if (turn >= 4 && !story_refers(item_number)) {
+        turn = 6 + turn % 2; /* nobody acts on what was released */
+    }
     if (turn >= 2 && turn <= 5) {
         entry->has_item = true;
         memcpy(entry->item, &item_number, sizeof item_number);
         entry->item[15] = 0x77;
-        story_cause(self, entry, index - 1);
+        /* an outcome follows from the decision, not from the claim in between */
+        story_cause(self, entry, index - (turn == 5 ? 2 : 1));
     }
     switch (turn) {
     case 0:
@@ -145,8 +154,9 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         break;
     case 5:
         entry->type = ENTRY_OUTCOME;
+        story_cause(self, entry, index - 2); /* the decision */
         entry->body.outcome = (struct entry_outcome){
-            .exam_level = "full", .result = "clear", .request_id = "r-2", .version = 3};
+            .exam_level = "full", .result = "nothing_found", .request_id = "r-2", .version = 3};
         break;
     case 6:
         entry->type = ENTRY_RECORD_REFUSED;
@@ -160,9 +170,9 @@ static void story_turn(const struct story *self, uint64_t index, struct entry *e
         break;
     default:
         entry->type = ENTRY_TIME_TICK;
-        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number,
-                                                         .received_declarations = item_number,
-                                                         .refused = item_number};
+        entry->body.time_tick = (struct entry_time_tick){.received_scans = item_number + 1,
+                                                         .received_declarations = item_number + 1,
+                                                         .refused = item_number + 1};
         break;
     }
 }

@@ -14,6 +14,7 @@
 #include "foreign_story.h"
 #include "oversight/oversight.h"
 #include "oversight/tiles.h"
+#include "proto/cosignature.h"
 #include "proto/merkle.h"
 
 /* The logs that other people's verifiers are tried on, by the product's own writer:
@@ -27,9 +28,12 @@
  *                                   opened publishes size 1 first, with its log.open entry
  *   make_logs sign ORIGIN NAME KEY SIZE ROOT    a signed checkpoint on standard output
  *   make_logs vkey NAME KEY                     a verifier key
+ *   make_logs cosign CHECKPOINT NAME KEY        a witness's line for the checkpoint in that file
+ *   make_logs witness NAME KEY                  a witness's verifier key
  *
  * DIR/<size>/log is the public directory as it was when its newest checkpoint was of that size, as
- * hard links (a published file is replaced or removed, never written again). A fork is a copy of
+ * hard links (a published file is replaced or removed, never written again); at sizes that are no
+ * hundreds without the partial files of smaller ones. A fork is a copy of
  * write-ahead log and public directory that went on with other entries: same key, same origin. */
 
 #define ORIGIN "oversight.test/foreign/2026"
@@ -84,8 +88,23 @@ static void key_make(const char *number, struct sign_key *out)
 
 /* ---- snapshots ---- */
 
+#define KEEP_ALL_EVERY 100u
+
 static size_t link_from_bytes; /* of the directory that is being walked */
 static const char *link_to;
+static uint64_t link_size;
+
+/* An earlier partial file, "tile/<L or entries>/.../NNN.p/<W>": published too, and readers may find
+ * it gone at any time. */
+static bool is_earlier_partial(const char *name)
+{
+    const char *width = strrchr(name, '/') + 1;
+    if (strncmp(name, "/tile/", 6) != 0 || strstr(name, ".p/") == NULL) {
+        return false;
+    }
+    uint64_t level = strtoull(name + 6, NULL, 10); /* 0 for entries */
+    return strtoull(width, NULL, 10) != (link_size >> (8 * level)) % TILE_WIDTH;
+}
 
 static int link_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
 {
@@ -96,10 +115,14 @@ static int link_one(const char *path, const struct stat *status, int kind, struc
     if (kind == FTW_D) {
         return mkdir(to, 0755);
     }
+    if (link_size % KEEP_ALL_EVERY != 0 && is_earlier_partial(path + link_from_bytes)) {
+        return 0;
+    }
     return link(path, to);
 }
 
-/* Without checkpoints/: the copies of a size 600 log would be 180,000 links. */
+/* Without checkpoints/, and mostly without earlier partial files: of 600 logs each of these would
+ * be 200,000 links. */
 static void snapshot(const struct maker *self, uint64_t size)
 {
     char from[512];
@@ -114,6 +137,7 @@ static void snapshot(const struct maker *self, uint64_t size)
         (void)snprintf(from, sizeof from, "%s/%s", self->published, names[i]);
         link_from_bytes = strlen(self->published);
         link_to = to;
+        link_size = size;
         must(nftw(from, link_one, 16, FTW_PHYS) == 0);
     }
 }
@@ -350,15 +374,31 @@ static void print_checkpoint(char *const *words)
     (void)fputs(text, stdout);
 }
 
-static void print_vkey(char *const *words)
+static void print_vkey(enum note_key_type type, char *const *words)
 {
     char text[NOTE_VKEY_BYTES_MAX];
     struct sign_key key;
     struct note_vkey vkey;
     key_make(words[1], &key);
-    note_vkey_make(&vkey, words[0], key.public_key);
-    note_vkey_encode(&vkey, text);
+    note_vkey_make_typed(type, &vkey, words[0], key.public_key);
+    note_vkey_encode_typed(type, &vkey, text);
     (void)puts(text);
+}
+
+static void print_cosignature(char *const *words)
+{
+    char line[NOTE_LINE_BYTES_MAX];
+    uint8_t *text = NULL;
+    size_t text_bytes = 0;
+    struct sign_key key;
+    key_make(words[2], &key);
+    good(durable_read(words[0], NOTE_BYTES_MAX, &text, &text_bytes));
+    const char *end = strstr((const char *)text, "\n\n");
+    must(end != NULL);
+    (void)cosignature_make((const char *)text, (size_t)(end + 1 - (const char *)text), words[1],
+                           &key, 1789982400, line);
+    (void)fputs(line, stdout);
+    free(text);
 }
 
 int main(int argc, char **argv)
@@ -379,10 +419,13 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "sign") == 0 && argc == 7) {
         print_checkpoint(argv + 2);
     } else if (strcmp(what, "vkey") == 0 && argc == 4) {
-        print_vkey(argv + 2);
+        print_vkey(NOTE_KEY_LOG, argv + 2);
+    } else if (strcmp(what, "witness") == 0 && argc == 4) {
+        print_vkey(NOTE_KEY_WITNESS, argv + 2);
+    } else if (strcmp(what, "cosign") == 0 && argc == 5) {
+        print_cosignature(argv + 2);
     } else {
-        (void)fputs("usage: make_logs every|big|wide|odd|empty DIR [SIZE...], or sign, or vkey\n",
-                    stderr);
+        (void)fputs("usage: see the top of make_logs.c\n", stderr);
         return 2;
     }
     return fflush(stdout) == 0 ? 0 : 1;

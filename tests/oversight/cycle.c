@@ -12,6 +12,8 @@
 
 #include "base/diag.h"
 #include "base/random.h"
+#include "oversight/pack.h"
+#include "oversight/retire.h"
 
 static const char usage[] =
     "usage: cycle write DIR STEPS [INTERVAL_MS [BREAKAGE]]\n"
@@ -22,7 +24,8 @@ static const char usage[] =
     "STEPS: s one entry; n four entries of the largest size; b four entries with 128 KiB of "
     "private "
     "record each;\n"
-    "       g 200 entries in one group; p publish. A * at the end: from the start again, for "
+    "       g 200 entries in one group; p publish; r begin a segment and retire the oldest one.\n"
+    "       A * at the end: from the start again, for "
     "ever.\n";
 
 #define BATCH_MAX 200u
@@ -52,6 +55,8 @@ void cycle_init(struct cycle *self, const char *directory)
     (void)snprintf(self->wal, sizeof self->wal, "%s/wal", directory);
     (void)snprintf(self->log_directory, sizeof self->log_directory, "%s/log", directory);
     (void)snprintf(self->published, sizeof self->published, "%s/log/2026", directory);
+    (void)snprintf(self->packs, sizeof self->packs, "%s/packs", directory);
+    self->places = (struct wal_places){self->wal, self->log_directory, self->packs};
     self->conf = (struct oversight_conf){
         .wal_directory = self->wal,
         .log_directory = self->log_directory,
@@ -158,6 +163,37 @@ static struct err batch_submit(struct cycle *self, struct queue *done, uint32_t 
     return err_none;
 }
 
+static struct err keep_all(void *arg, const struct wal_entry *entry, uint8_t *out,
+                           uint32_t *out_bytes)
+{
+    (void)arg;
+    must(entry->private_count <= PACK_RECORD_BYTES_MAX);
+    memcpy(out, entry->private_bytes, entry->private_count);
+    *out_bytes = entry->private_count;
+    return err_none;
+}
+
+/* As the daemon does it in the night: everything of the oldest segment lies elsewhere by now. */
+static struct err step_retire(struct cycle *self, struct queue *done)
+{
+    struct retire_segment oldest;
+    bool found = false;
+    oversight_roll(self->log);
+    draft_fill(&drafts[0], 100);
+    struct err err = batch_submit(self, done, 1);
+    if (!err_is(err)) {
+        err = oversight_publish(self->log);
+    }
+    if (!err_is(err)) {
+        err = retire_oldest(self->wal, &oldest, &found);
+    }
+    bool ripe =
+        found && oldest.end_index <= oversight_published(self->log) / TILE_WIDTH * TILE_WIDTH;
+    return err_is(err) || !ripe /* not yet in full bundles */
+               ? err
+               : retire_segment(&self->places, &oldest, keep_all, NULL);
+}
+
 static struct err step_run(struct cycle *self, struct queue *done, char step)
 {
     static const struct {
@@ -168,6 +204,9 @@ static struct err step_run(struct cycle *self, struct queue *done, char step)
     } batches[] = {{'s', 1, 300, 0}, {'n', 4, 7900, 500}, {'b', 4, 100, 131072}, {'g', 200, 60, 0}};
     if (step == 'p') {
         return oversight_publish(self->log);
+    }
+    if (step == 'r') {
+        return step_retire(self, done);
     }
     for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
         if (batches[i].step == step) {
@@ -213,9 +252,11 @@ static int cycle_write(struct cycle *self, const char *steps)
         err = step_run(self, done, *step);
         step = step[1] == '*' ? steps : step + 1;
     }
-    if (err_is(err)) {
+    if (err_is(oversight_failure(self->log))) {
         say_failed(oversight_failure(self->log));
         insist(self);
+    } else if (err_is(err)) { /* retiring failed; the log itself goes on */
+        say_failed(err);
     }
     struct err failure = oversight_failure(self->log);
     oversight_close(&self->log);
@@ -234,7 +275,7 @@ static int cycle_recover(struct cycle *self, const char *ledger_path)
     char path[DURABLE_PATH_BYTES + sizeof "/commit.idx"];
     (void)snprintf(path, sizeof path, "%s/commit.idx", self->wal);
     if (access(path, F_OK) == 0) { /* without it there is no log yet, and opening makes one */
-        status = ledger_check(self->wal, ledger_path);
+        status = ledger_check(&self->places, ledger_path);
     }
     if (status != CYCLE_GOOD) {
         return status;
@@ -242,7 +283,7 @@ static int cycle_recover(struct cycle *self, const char *ledger_path)
     if (cycle_write(self, "s") != CYCLE_GOOD) {
         return CYCLE_REFUSED;
     }
-    return ledger_check(self->wal, ledger_path);
+    return ledger_check(&self->places, ledger_path);
 }
 
 int main(int argc, char **argv)
@@ -263,10 +304,10 @@ int main(int argc, char **argv)
     diag_set_level(DIAG_ERR);
     cycle_init(&cycle, argv[2]);
     if (strcmp(argv[1], "check") == 0) {
-        return ledger_check(cycle.wal, argv[3]);
+        return ledger_check(&cycle.places, argv[3]);
     }
     if (strcmp(argv[1], "list") == 0) {
-        return ledger_list(cycle.wal);
+        return ledger_list(&cycle.places);
     }
     if (strcmp(argv[1], "recover") == 0) {
         return cycle_recover(&cycle, argv[3]);

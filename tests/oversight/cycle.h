@@ -27,6 +27,8 @@ struct cycle {
     char wal[DURABLE_PATH_BYTES];
     char log_directory[DURABLE_PATH_BYTES];
     char published[DURABLE_PATH_BYTES];
+    char packs[DURABLE_PATH_BYTES];
+    struct wal_places places;
     struct sign_key key;
     struct oversight_conf conf;
     struct oversight *log;
@@ -39,10 +41,10 @@ bool cycle_open(struct cycle *self);
 
 /* Every line of the ledger against the log: each acknowledged entry byte for byte at its index with
  * its private record, each checkpoint somebody saw the root of a prefix. Prints what it found. */
-int ledger_check(const char *wal_directory, const char *ledger_path);
+int ledger_check(const struct wal_places *places, const char *ledger_path);
 
 /* The whole log as the ledger that would promise it. */
-int ledger_list(const char *wal_directory);
+int ledger_list(const struct wal_places *places);
 
 /* Build the program with breakage.c and the linker's --wrap to break it on purpose: takes the name
  * of what is left out. The plain program has none. */

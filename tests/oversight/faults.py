@@ -3,7 +3,8 @@
 """Every file system call of a life of the oversight log goes wrong once, in every way that fits it; then restart, and
 what was acknowledged must be there byte for byte.
 
-usage: faults.py [--broken NAME]    with NAME: the build that is broken on purpose; status 0 when that is noticed
+usage: faults.py [CAMPAIGN...]    life, start-after-death, start-with-a-torn-tail, retirement; all when none is named
+       faults.py --broken NAME    the build that is broken on purpose; status 0 when that is noticed
 """
 import collections
 import concurrent.futures
@@ -212,20 +213,36 @@ def make_start(scratch, name, torn, program=(rig.CYCLE, "write"), tail=()):
     return directory, rig.promises(out) + rig.outsider(directory)
 
 
+def make_segments(scratch):
+    """A closed log whose first segment holds few entries, which a full bundle holds too: it can be retired."""
+    directory = pathlib.Path(scratch) / "segments"
+    directory.mkdir()
+    status, out, _ = rig.run([rig.CYCLE, "write", directory, "sbbbggp"])
+    if status != rig.GOOD:
+        raise rig.Defect(f"segments: status {status}")
+    return directory, rig.promises(out) + rig.outsider(directory)
+
+
+def make_campaigns(scratch, broken):
+    program = [rig.BROKEN if broken else rig.CYCLE, "write"]
+    tail = ["3600000", broken] if broken else []
+    yield Campaign("life", scratch, lambda directory: [*program, directory, STEPS, *tail], None, broken=bool(broken))
+    if not broken:
+        for name, start, steps in (("start-after-death", make_start(scratch, "death", False), "sp"),
+                                   ("start-with-a-torn-tail", make_start(scratch, "torn", True), "sp"),
+                                   ("retirement", make_segments(scratch), "rs")):
+            yield Campaign(name, scratch, lambda where, steps=steps: [*program, where, steps], *start)
+
+
 def main():
     broken = sys.argv[2] if sys.argv[1:2] == ["--broken"] else None
-    program = [rig.BROKEN if broken else rig.CYCLE, "write"]
     with rig.folder("oversight-faults-") as scratch:
-        tail = ["3600000", broken] if broken else []
-        campaigns = [Campaign("life", scratch, lambda directory: [*program, directory, STEPS, *tail], None,
-                              broken=bool(broken))]
-        if not broken:
-            for name, torn in (("start after death", False), ("start with a torn tail", True)):
-                directory, promised = make_start(scratch, name.replace(" ", "-"), torn)
-                campaigns.append(Campaign(name.replace(" ", "-"), scratch,
-                                          lambda where: [*program, where, "sp"], directory, promised))
+        campaigns = list(make_campaigns(scratch, broken))
         for campaign in campaigns:
-            campaign.run()
+            if campaign.name in (sys.argv[1:] or [campaign.name]) or broken:
+                campaign.run()
+    if not any(campaign.tally or campaign.defects for campaign in campaigns):
+        raise rig.Defect("nothing was tried")
     defects = sum(len(campaign.defects) for campaign in campaigns)
     if broken:
         print(f"{broken}: {defects} runs noticed")

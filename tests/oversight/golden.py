@@ -14,6 +14,7 @@ import tarfile
 import faults
 import rig
 
+STEPS = "spgpnbpbpbgps"
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 KINDS = {"closed": "two segments, a full tile and partial ones", "unanswered": "a whole group without a slot",
          "torn": "a torn tail"}
@@ -29,7 +30,7 @@ def make(version):
             if kind == "closed":
                 directory = pathlib.Path(scratch) / "closed"
                 directory.mkdir()
-                subprocess.run([*program, directory, faults.STEPS, *OLD], check=True, stdout=subprocess.DEVNULL)
+                subprocess.run([*program, directory, STEPS, *OLD], check=True, stdout=subprocess.DEVNULL)
             else:
                 directory, _ = faults.make_start(scratch, kind, kind == "torn", program, OLD)
             target = GOLDEN / f"{version}-{kind}.tar.gz"

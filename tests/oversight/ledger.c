@@ -88,6 +88,13 @@ static bool ledger_read(struct ledger *self, const char *path)
     return good;
 }
 
+/* A record that was packed comes back without the digest that its submitter gave. */
+static bool digest_fits(const struct wal_entry *entry, const uint8_t digest[HASH_BYTES])
+{
+    static const uint8_t none[HASH_BYTES];
+    return hash_equal(entry->private_sha256, digest) || hash_equal(entry->private_sha256, none);
+}
+
 static bool ledger_holds(const struct promise *promise, const struct wal_entry *entry)
 {
     uint8_t digest[HASH_BYTES];
@@ -99,8 +106,8 @@ static bool ledger_holds(const struct promise *promise, const struct wal_entry *
     if (promise->has_private) {
         sha256_of(entry->private_bytes, entry->private_count, digest);
     }
-    return !promise->has_private || (hash_equal(digest, promise->private_digest) &&
-                                     hash_equal(digest, entry->private_sha256));
+    return !promise->has_private ||
+           (hash_equal(digest, promise->private_digest) && digest_fits(entry, digest));
 }
 
 /* The root of so many entries against what was seen of that size. */
@@ -156,13 +163,13 @@ static int ledger_walk(const struct ledger *self, struct wal_reader *reader)
     return CYCLE_GOOD;
 }
 
-int ledger_check(const char *wal_directory, const char *ledger_path)
+int ledger_check(const struct wal_places *places, const char *ledger_path)
 {
     struct ledger ledger = {0};
     struct wal_reader *reader = NULL;
     int status = CYCLE_BROKEN;
     if (ledger_read(&ledger, ledger_path)) {
-        struct err err = wal_reader_open(wal_directory, &reader);
+        struct err err = wal_reader_open_store(places, &reader);
         if (err_is(err)) {
             (void)printf("refused %s %s\n", err_name(err.code), err.where);
             status = CYCLE_REFUSED;
@@ -176,10 +183,10 @@ int ledger_check(const char *wal_directory, const char *ledger_path)
     return status;
 }
 
-int ledger_list(const char *wal_directory)
+int ledger_list(const struct wal_places *places)
 {
     struct wal_reader *reader = NULL;
-    struct err err = wal_reader_open(wal_directory, &reader);
+    struct err err = wal_reader_open_store(places, &reader);
     bool got = true;
     while (!err_is(err) && got) {
         struct wal_entry entry;

@@ -97,7 +97,12 @@ static void entries_of_the_largest_size_go_all_the_way(void **state)
         }
     }
     wal_close(&wal);
-    struct publication_conf conf = {fixture.wal, fixture.published, FIXTURE_ORIGIN, &fixture.key};
+    fixture_run("mkdir '%s' && printf %%s '%s' > '%s/origin'", fixture.log_directory,
+                FIXTURE_ORIGIN, fixture.log_directory);
+    struct publication_conf conf = {.wal_directory = fixture.wal,
+                                    .public_directory = fixture.published,
+                                    .origin = FIXTURE_ORIGIN,
+                                    .key = &fixture.key};
     struct publication *publication = NULL;
     struct merkle_range range;
     assert_false(err_is(publication_open(&conf, &publication)));

@@ -269,6 +269,18 @@ static void bundle_that_differs_keeps_the_segment(void **state)
     assert_int_equal(oldest().first_index, first);
     fixture_flip(path, 300);
     assert_false(err_is(retire_one()));
+
+    /* From now on the bundle is all there is of these entries: a change of it is noticed. */
+    struct wal_reader *reader = NULL;
+    struct wal_entry entry;
+    bool got = false;
+    fixture_flip(path, 300);
+    assert_false(err_is(wal_reader_open_store(&store.places, &reader)));
+    assert_false(err_is(wal_reader_seek(reader, TILE_WIDTH + 3)));
+    assert_int_equal(wal_reader_next(reader, &entry, &got).code, ERR_TILE_DIFFERS);
+    wal_reader_close(&reader);
+    fixture_flip(path, 300);
+    read_everything();
 }
 
 static void redacted_record_is_in_no_file_and_read_by_nobody(void **state)
@@ -317,21 +329,37 @@ static void redacted_before_it_is_packed_never_enters_a_pack(void **state)
 static void roll_begins_a_segment_with_the_next_entry(void **state)
 {
     (void)state;
-    uint64_t before = 0;
     uint64_t after = 0;
-    assert_false(err_is(retire_newest(store.fixture.wal, &before)));
+    bool found = false;
     oversight_roll(store.fixture.log);
     uint64_t n = fixture_append_one(&store.fixture, 7000, 64);
-    assert_false(err_is(retire_newest(store.fixture.wal, &after)));
+    assert_false(err_is(retire_boundary(store.fixture.wal, n, &after, &found)));
+    assert_true(found);
     assert_int_equal(after, n);
     oversight_roll(store.fixture.log);
     oversight_roll(store.fixture.log);
     uint64_t next = fixture_append_one(&store.fixture, 7001, 64);
-    assert_false(err_is(retire_newest(store.fixture.wal, &after)));
+    assert_false(err_is(retire_boundary(store.fixture.wal, n + 1, &after, &found)));
+    assert_true(found);
     assert_int_equal(after, next);
+    assert_false(err_is(retire_boundary(store.fixture.wal, next + 1, &after, &found)));
+    assert_false(found);
     oversight_close(&store.fixture.log);
     fixture_open(&store.fixture);
     read_everything();
+}
+
+static void retire_all_in_child(void)
+{
+    struct retire_segment segment;
+    bool found = false;
+    while (!err_is(retire_oldest(store.fixture.wal, &segment, &found)) && found &&
+           segment.end_index < ENTRIES - TILE_WIDTH) {
+        if (err_is(retire_segment(&store.places, &segment, keep, &store.redacted))) {
+            _exit(1);
+        }
+    }
+    _exit(0);
 }
 
 /* kill -9 anywhere in packing and removing: what was is still read, and it goes on. */
@@ -339,33 +367,28 @@ static void killed_at_any_moment_nothing_is_lost(void **state)
 {
     (void)state;
     enum { KILLS = 40 };
-    unsigned finished = 0;
+    bool finished = false;
     oversight_close(&store.fixture.log); /* its threads do not survive a fork */
-    for (unsigned kill_number = 0; kill_number < KILLS && finished == 0; kill_number++) {
+    for (long number = 0; number <= KILLS && !finished; number++) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            struct retire_segment segment;
-            bool found = false;
-            while (!err_is(retire_oldest(store.fixture.wal, &segment, &found)) && found &&
-                   segment.end_index < ENTRIES - TILE_WIDTH) {
-                if (err_is(retire_segment(&store.places, &segment, keep, &store.redacted))) {
-                    _exit(1);
-                }
-            }
-            _exit(0);
+            retire_all_in_child();
         }
-        struct timespec nap = {.tv_nsec = (long)(kill_number * 700000 % 25000000)};
-        (void)nanosleep(&nap, NULL); /* the moment of the kill is the test's input */
-        (void)kill(child, SIGKILL);
+        if (number < KILLS) {
+            struct timespec nap = {.tv_nsec = number * number * 60000};
+            (void)nanosleep(&nap, NULL); /* the moment of the kill is the test's input */
+            (void)kill(child, SIGKILL);
+        }
         int status = 0;
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_false(WIFEXITED(status) && WEXITSTATUS(status) != 0);
-        finished += WIFEXITED(status) ? 1 : 0;
+        finished = WIFEXITED(status);
         fixture_open(&store.fixture);
         read_everything();
         oversight_close(&store.fixture.log);
     }
+    assert_true(finished);
     fixture_open(&store.fixture);
     assert_true(oldest().first_index > 0);
 }

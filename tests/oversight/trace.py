@@ -14,7 +14,7 @@ import sys
 
 import rig
 
-STEPS = "spgpnbpbpbgps"
+STEPS = "spgpnbpbpbgpsrs"
 TRACED = "trace=%file,%desc"
 LINE = re.compile(r"^(\d+)\s+(.*)$")
 CALL = re.compile(r"^(\w+)\((.*)\)\s+= (-?\d+)(.*)$")
@@ -108,6 +108,10 @@ class Order:
             self.names[event.text(0)] = event.end
 
     def on_unlink(self, event):
+        if event.text(0).endswith(".seg"):
+            self.counts["segments retired"] += 1
+            for path in [*self.unsynced(self.root + "/packs"), *self.unsynced(self.root + "/wal")]:
+                self.fault(event, f"a segment is removed while {path} is not synced")
         self.names.pop(event.text(0), None)
         self.dirty.pop(event.text(0), None)
 
@@ -242,7 +246,8 @@ def main():
     if broken:
         print(f"{broken}: {len(order.faults)} faults noticed")
         return 0 if order.faults else 1
-    enough = order.counts["acknowledgements"] == out.count("ack ") > 400 and order.counts["checkpoints"] > 5
+    enough = order.counts["acknowledgements"] == out.count("ack ") > 400 and order.counts["checkpoints"] > 5 \
+        and order.counts["segments retired"] == 1
     if not enough:
         raise rig.Defect("the trace holds less than the program did")
     return 1 if order.faults else 0

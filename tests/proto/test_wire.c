@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_CLOSE; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_COSIGN; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -398,6 +398,13 @@ static void command_every_order_survives_the_round(void **state)
                                         .code = "wrong-lane",
                                         .file = "ab12",
                                         .close_reason = "the key was stolen",
+                                        .cosignatures = "line",
+                                        .cosigned_size = 70000,
+                                        .sentence = "because",
+                                        .entries = {7, UINT64_MAX},
+                                        .entries_count = 2,
+                                        .names = {"record", "item_key"},
+                                        .names_count = 2,
                                         .outcome = {.exam_level = "full",
                                                     .result = "found",
                                                     .seizure_class = "tobacco",
@@ -416,11 +423,21 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.request_id, "r-1");
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
+        bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
+        assert_string_equal(out.sentence, discloses ? "because" : "");
+        assert_int_equal(out.entries_count, discloses ? 2 : 0);
+        assert_int_equal(out.names_count, discloses ? 2 : 0);
+        if (discloses) {
+            assert_true(out.entries[0] == 7 && out.entries[1] == UINT64_MAX);
+            assert_string_equal(out.names[1], "item_key");
+        }
         bool has_item = order <= ORDER_OUTCOME;
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");
         assert_string_equal(out.close_reason, order == ORDER_CLOSE ? "the key was stolen" : "");
+        assert_string_equal(out.cosignatures, order == ORDER_COSIGN ? "line" : "");
+        assert_int_equal(out.cosigned_size, order == ORDER_COSIGN ? 70000 : 0);
         assert_string_equal(out.outcome.result, order == ORDER_OUTCOME ? "found" : "");
         if (order == ORDER_OUTCOME) {
             assert_string_equal(out.outcome.exam_level, "full");
@@ -454,6 +471,28 @@ static void command_one_thing_broken_refuses(void **state)
     in.outcome.quantity = -1;
     assert_false(wire_command_decode(encoded, wire_command_encode(&in, encoded, sizeof encoded),
                                      fresh(), &out));
+    in.order = ORDER_REDACT;
+    in.sentence = "law";
+    in.entries_count = 0; /* of nothing */
+    assert_false(wire_command_decode(encoded, wire_command_encode(&in, encoded, sizeof encoded),
+                                     fresh(), &out));
+    in.entries_count = 1;
+    assert_true(wire_command_decode(encoded, wire_command_encode(&in, encoded, sizeof encoded),
+                                    fresh(), &out));
+    in.sentence = "";
+    assert_false(wire_command_decode(encoded, wire_command_encode(&in, encoded, sizeof encoded),
+                                     fresh(), &out));
+    in.sentence = text_of(WIRE_SENTENCE_BYTES_MAX + 1);
+    assert_false(wire_command_decode(encoded, wire_command_encode(&in, encoded, sizeof encoded),
+                                     fresh(), &out));
+    in.sentence = "law";
+    in.names[0] = "";
+    in.names_count = 1;
+    assert_false(wire_command_decode(encoded, wire_command_encode(&in, encoded, sizeof encoded),
+                                     fresh(), &out));
+    in.names_count = ENTRY_NAMES_MAX + 1;
+    assert_int_equal(wire_command_encode(&in, encoded, sizeof encoded), 0);
+    in.names_count = 0;
     in.order = ORDER_NONE;
     assert_int_equal(wire_command_encode(&in, encoded, sizeof encoded), 0);
     const uint8_t no_order[] = {0x0a, 1, 'r'};
@@ -473,10 +512,18 @@ static void answer_survives_the_round(void **state)
                                    .name = "stale",
                                    .reason = "version 4",
                                    .entry_index = 12,
-                                   .json = "{\"a\":1}"};
+                                   .json = "{\"a\":1}",
+                                   .revealed = {{7, (const uint8_t *)"abc", 3}, {9, NULL, 0}},
+                                   .revealed_count = 2};
     struct wire_answer out;
     size_t bytes = wire_answer_encode(&in, encoded, sizeof encoded);
     assert_true(wire_answer_decode(encoded, bytes, fresh(), &out));
+    assert_int_equal(out.revealed_count, 2);
+    assert_int_equal(out.revealed[0].entry_index, 7);
+    assert_int_equal(out.revealed[0].disclosure_bytes, 3);
+    assert_memory_equal(out.revealed[0].disclosure, "abc", 3);
+    assert_int_equal(out.revealed[1].entry_index, 9);
+    assert_int_equal(out.revealed[1].disclosure_bytes, 0);
     assert_string_equal(out.request_id, "r-1");
     assert_true(out.done);
     assert_string_equal(out.name, "stale");

@@ -58,6 +58,7 @@ static void make_archive(void)
     const struct archive_conf conf = {.directory = archive_directory,
                                       .origin = ORIGIN,
                                       .deflate_level = 1,
+                                      .threads = 2,
                                       .pseudonym_key = pseudonym_key};
     char blobs_directory[128];
     struct blob_store *blobs = NULL;

@@ -1,101 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <cmocka.h>
+#include "story.h"
 
-#include "folder.h"
-#include "log_maker.h"
-#include "verify/verify.h"
-
-/* Logs whose bytes, hashes and signatures are all in order, but whose entries tell a story that
- * cannot be: a table of rows "break one thing -> the problem that names it". */
-
-#define ORIGIN "oversight.example/rotterdam/2026"
-#define NOW_NS INT64_C(1790000000000000000)
+/* Items, draws, seals and the form of entries: a table of rows "break one thing -> the problem that
+ * names it". */
 
 enum {
     FIRST_DECISION = 5,
     FIRST_SCORE = 4
 }; /* log.open, draw.commit, declaration, scan, score, decision */
-
-static struct range range;
-static struct log_maker maker;
-static struct verify_report report;
-static uint8_t items[2][ITEM_ID_BYTES];
-
-static void assert_good(struct err err)
-{
-    char text[ERR_TEXT_BYTES];
-    if (err_is(err)) {
-        fail_msg("%s", err_text(err, text));
-    }
-}
-
-/* A referred item, closed by an outcome, and a second one. */
-static void fill_before_reveal(void)
-{
-    range_init(&range, 0);
-    range_add_log_open(&range, ORIGIN);
-    range_add_draw_commit(&range);
-    assert_true(range_add_item(&range, items[0], 1, NULL));
-    (void)range_add_item(&range, items[1], 1, NULL);
-    range_add_action(&range, items[0], "in_exam", 2);
-    range_add_outcome(&range, items[0], 3);
-}
-
-static void check(void)
-{
-    char directory[64] = "/tmp/triage-story-XXXXXX";
-    const struct verify_conf conf = {.directory = directory, .now_ns = NOW_NS};
-    assert_non_null(mkdtemp(directory));
-    log_maker_init(&maker, directory, ORIGIN, 1);
-    log_maker_publish(&maker, &range, range.count);
-    verify_report_fini(&report);
-    assert_good(verify_report_init(&report));
-    assert_good(verify_run(&conf, &report));
-    range_fini(&range);
-    folder_remove(directory);
-}
-
-static void expect_problem(const char *words)
-{
-    check();
-    for (uint64_t i = 0; i < report.problems.count; i++) {
-        if (strstr(report.problems.lines[i].text, words) != NULL) {
-            return;
-        }
-    }
-    fail_msg("no problem says '%s' (%llu problems, the first: %s)", words,
-             (unsigned long long)report.problems.count,
-             report.problems.count > 0 ? report.problems.lines[0].text : "-");
-}
-
-/* Encode entry `at` again after `change` was made to it. */
-static void change_entry(uint32_t at, void (*change)(struct entry *))
-{
-    static uint8_t memory[ENTRY_ARENA_BYTES];
-    uint8_t bytes[ENTRY_BYTES_MAX];
-    struct arena arena;
-    struct entry entry;
-    struct range_entry *kept = &range.entries[at];
-    arena_init(&arena, memory, sizeof memory);
-    assert_int_equal(entry_decode(kept->bytes, kept->bytes_count, &arena, &entry), ENTRY_GOOD);
-    change(&entry);
-    size_t stamp = entry_encode_stamp(entry.n, entry.t_ns, bytes, sizeof bytes);
-    size_t rest = entry_encode_rest(&entry, bytes + stamp, sizeof bytes - stamp);
-    assert_true(stamp > 0 && rest > 0);
-    free(kept->bytes);
-    kept->bytes = malloc(stamp + rest);
-    assert_non_null(kept->bytes);
-    memcpy(kept->bytes, bytes, stamp + rest);
-    kept->bytes_count = (uint32_t)(stamp + rest);
-}
 
 static void honest_story_has_no_problem(void **state)
 {
@@ -196,37 +108,95 @@ static void change_version(struct entry *entry)
     entry->body.outcome.version = 2;
 }
 
+static void change_score_causes_to_other_item(struct entry *entry)
+{
+    range_id(2, entry->causes[0]);
+    entry->causes_count = 1;
+}
+
+static void change_score_item_to_first(struct entry *entry)
+{
+    memcpy(entry->item, items[0], ITEM_ID_BYTES);
+}
+
+static void change_cause_to_score(struct entry *entry)
+{
+    range_id(4, entry->causes[0]);
+}
+
+static void change_item_to_second(struct entry *entry)
+{
+    memcpy(entry->item, items[1], ITEM_ID_BYTES);
+}
+
+static void change_action_state(struct entry *entry)
+{
+    entry->body.officer_action.to_state = "presented";
+}
+
+static void change_action_end(struct entry *entry)
+{
+    entry->body.officer_action.to_state = "expired";
+}
+
+static void change_version_gap(struct entry *entry)
+{
+    entry->body.outcome.version = 5;
+}
+
 static void broken_entry_is_named(void **state)
 {
     static const struct {
         uint32_t at;
         void (*change)(struct entry *);
+        enum verify_step step;
         const char *words;
     } rows[] = {
-        {3, change_n, "entry 3: says that it is entry 4"},
-        {3, change_id, "entry 3: its id was used before"},
-        {FIRST_SCORE, change_score_cause, "entry 4: cause"},
-        {FIRST_SCORE, change_score_causes_to_commit, "entry 4: score of nothing that was received"},
-        {FIRST_SCORE, change_contribution, "entry 4: contributions sum to"},
-        {FIRST_SCORE, change_score_probability, "entry 4: probability 0.9 is not the sigmoid"},
-        {FIRST_SCORE, change_score_item, "entry 5: decision by the score of another item"},
-        {FIRST_DECISION, change_decision_cause, "entry 5: decision without a score"},
-        {FIRST_DECISION, change_decision_probability, "entry 5: decision by probability"},
-        {FIRST_DECISION, change_decision_word, "entry 5: release by arm"},
-        {FIRST_DECISION, change_propensity, "entry 5: propensity 0.1"},
-        {FIRST_DECISION, change_rate, "entry 5: random rate 0.2, but 0.25 was committed"},
-        {FIRST_DECISION, change_draw, "entry 5: draw is not what the revealed key gives"},
-        {FIRST_DECISION, change_draw_day, "entry 5: decision drawn before a key was committed"},
-        {FIRST_DECISION, change_arm, "entry 5: u ="},
-        {10, change_item_of_action, "entry 10: officer.action on an item that was never decided"},
-        {11, change_version, "entry 11: outcome makes version 2 after version 2"},
+        {3, change_n, STEP_entries, "entry 3: says that it is entry 4"},
+        {3, change_id, STEP_entries, "entry 3: its id was used before"},
+        {FIRST_SCORE, change_score_cause, STEP_items, "entry 4: cause"},
+        {FIRST_SCORE, change_score_causes_to_commit, STEP_items,
+         "entry 4: score of nothing that was received"},
+        {FIRST_SCORE, change_contribution, STEP_items, "entry 4: contributions sum to"},
+        {FIRST_SCORE, change_score_probability, STEP_items,
+         "entry 4: probability 0.9 is not the sigmoid"},
+        {FIRST_SCORE, change_score_item, STEP_items,
+         "entry 5: decision by the score of another item"},
+        {FIRST_DECISION, change_decision_cause, STEP_items, "entry 5: decision without a score"},
+        {FIRST_DECISION, change_decision_probability, STEP_items,
+         "entry 5: decision by probability"},
+        {FIRST_DECISION, change_decision_word, STEP_items, "entry 5: release by arm"},
+        {FIRST_DECISION, change_propensity, STEP_items, "entry 5: propensity 0.1"},
+        {FIRST_DECISION, change_rate, STEP_draws,
+         "entry 5: random rate 0.2, but 0.25 was committed"},
+        {FIRST_DECISION, change_draw, STEP_draws,
+         "entry 5: draw is not what the revealed key gives"},
+        {FIRST_DECISION, change_draw_day, STEP_draws,
+         "entry 5: decision drawn before a key was committed"},
+        {FIRST_DECISION, change_arm, STEP_draws, "entry 5: u ="},
+        {10, change_item_of_action, STEP_items,
+         "entry 10: officer.action on an item that was never decided"},
+        {11, change_version, STEP_items, "entry 11: outcome makes version 2 after version 2"},
+        {11, change_version_gap, STEP_items, "entry 11: outcome makes version 5 after version 2"},
+        {8, change_score_causes_to_other_item, STEP_items,
+         "entry 8: score of the record in entry 2, which belongs to another item"},
+        {8, change_score_item_to_first, STEP_items,
+         "entry 8: score of an item that entry 5 had decided"},
+        {10, change_cause_to_score, STEP_items,
+         "entry 10: officer.action does not name the decision in entry 5 as its cause"},
+        {10, change_item_to_second, STEP_items,
+         "entry 10: officer.action on an item that was never referred"},
+        {10, change_action_state, STEP_items,
+         "entry 11: outcome moves a referral from 'presented' to 'outcome'"},
+        {10, change_action_end, STEP_items,
+         "entry 11: outcome on a referral that had ended as 'expired'"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fill_before_reveal();
         range_add_draw_reveal(&range);
         change_entry(rows[i].at, rows[i].change);
-        expect_problem(rows[i].words);
+        expect_problem(rows[i].step, rows[i].words);
     }
 }
 
@@ -235,7 +205,69 @@ static void second_end_of_a_referral_is_a_problem(void **state)
     (void)state;
     fill_before_reveal();
     range_add_action(&range, items[0], "waived", 4);
-    expect_problem("officer.action on a referral that had ended");
+    expect_problem(STEP_items, "officer.action on a referral that had ended as 'outcome'");
+}
+
+static void state_of_a_later_version_is_a_warning(void **state)
+{
+    (void)state;
+    fill_before_reveal();
+    (void)range_add_item(&range, items[0], 1, NULL);
+    range_add_action(&range, items[0], "asleep", 2);
+    expect_warning(STEP_items, "officer.action to the state 'asleep', unknown here");
+}
+
+static void change_time_two_hours(struct entry *entry)
+{
+    entry->t_ns += INT64_C(2) * 3600 * 1000000000;
+}
+
+/* An open referral is told with its age, a record without a score with a count. */
+static void what_is_open_is_listed_with_its_age(void **state)
+{
+    (void)state;
+    fill_before_reveal();
+    (void)range_add_item(&range, items[0], 1, NULL);
+    uint64_t decision = range.count - 1;
+    struct entry entry = {.type = ENTRY_DECLARATION_RECEIVED};
+    entry.body.received = (struct entry_received){.mode = MODE_TRUCK, .record_id = "p1"};
+    (void)range_add(&range, &entry, NULL, 0);
+    range_add_refusal(&range);
+    change_entry(range.count - 1, change_time_two_hours);
+    expect_warning(STEP_times, "silence before it");
+    const struct verify_shard *seen = &report.shards[0];
+    assert_int_equal(seen->referrals_open, 1);
+    assert_int_equal(seen->open[0].decision_index, decision);
+    assert_in_range(seen->open[0].age_ns / 1000000000, 7199, 7201);
+    assert_int_equal(seen->open_by_age[0], 0);
+    assert_int_equal(seen->open_by_age[1], 1);
+    assert_int_equal(seen->records, 7);
+    assert_int_equal(seen->records_unscored, 1);
+    assert_int_equal(seen->items_undecided, 0);
+}
+
+static void item_scored_and_never_decided_is_a_warning(void **state)
+{
+    (void)state;
+    fill_before_reveal();
+    (void)range_add_item(&range, items[0], 1, NULL);
+    free(range.entries[--range.count].bytes); /* its decision */
+    range_add_refusal(&range);
+    change_entry(range.count - 1, change_time_two_hours);
+    expect_warning(STEP_items, "entry 14: the item was scored and never decided (first of 1");
+    assert_int_equal(report.shards[0].items_undecided, 1);
+}
+
+static void seals_with_a_hole_between_them_are_a_problem(void **state)
+{
+    struct archive_result result = {.path = "2026/09/21/a.h5", .first_index = 0, .last_index = 3};
+    (void)state;
+    fill_before_reveal();
+    range_add_seal(&range, &result);
+    result.first_index = 6;
+    result.last_index = 9;
+    range_add_seal(&range, &result);
+    expect_problem(STEP_archive, "entry 13: entries 4..5 are in no sealed file");
 }
 
 static void second_decision_on_an_item_is_a_problem(void **state)
@@ -244,7 +276,7 @@ static void second_decision_on_an_item_is_a_problem(void **state)
     fill_before_reveal();
     range.item_seed = 0;
     (void)range_add_item(&range, items[0], 1, NULL);
-    expect_problem("second decision on an item that entry 5 decided");
+    expect_problem(STEP_items, "second decision on an item that entry 5 decided");
 }
 
 static void second_key_for_a_day_is_a_problem(void **state)
@@ -253,7 +285,7 @@ static void second_key_for_a_day_is_a_problem(void **state)
     fill_before_reveal();
     range.draw_key[0] ^= 1;
     range_add_draw_commit(&range);
-    expect_problem("second commitment for day 2026-09-21");
+    expect_problem(STEP_draws, "second commitment for day 2026-09-21");
 }
 
 static void key_other_than_committed_is_a_problem(void **state)
@@ -262,7 +294,7 @@ static void key_other_than_committed_is_a_problem(void **state)
     fill_before_reveal();
     range.draw_key[0] ^= 1;
     range_add_draw_reveal(&range);
-    expect_problem("revealed key of 2026-09-21 is not the one committed in entry 1");
+    expect_problem(STEP_draws, "revealed key of 2026-09-21 is not the one committed in entry 1");
 }
 
 static void draw_after_the_reveal_is_a_problem(void **state)
@@ -271,7 +303,7 @@ static void draw_after_the_reveal_is_a_problem(void **state)
     fill_before_reveal();
     range_add_draw_reveal(&range);
     (void)range_add_item(&range, items[0], 1, NULL);
-    expect_problem("after it was revealed");
+    expect_problem(STEP_draws, "after it was revealed");
 }
 
 static void log_without_opening_is_a_problem(void **state)
@@ -279,7 +311,7 @@ static void log_without_opening_is_a_problem(void **state)
     (void)state;
     range_init(&range, 0);
     range_add_refusal(&range);
-    expect_problem("entry 0: not a log.open entry");
+    expect_problem(STEP_entries, "entry 0: not a log.open entry");
 }
 
 static void seal_of_what_is_sealed_or_to_come_is_a_problem(void **state)
@@ -289,11 +321,11 @@ static void seal_of_what_is_sealed_or_to_come_is_a_problem(void **state)
     fill_before_reveal();
     range_add_seal(&range, &result);
     range_add_seal(&range, &result);
-    expect_problem("entry 13: seal of entries 0..3, the next one to seal is 4");
+    expect_problem(STEP_archive, "entry 13: seal of entries 0..3, the next one to seal is 4");
     fill_before_reveal();
     result.last_index = 12;
     range_add_seal(&range, &result);
-    expect_problem("entry 12: seal of entries 0..12");
+    expect_problem(STEP_archive, "entry 12: seal of entries 0..12");
 }
 
 int main(void)
@@ -302,6 +334,10 @@ int main(void)
         cmocka_unit_test(honest_story_has_no_problem),
         cmocka_unit_test(broken_entry_is_named),
         cmocka_unit_test(second_end_of_a_referral_is_a_problem),
+        cmocka_unit_test(state_of_a_later_version_is_a_warning),
+        cmocka_unit_test(what_is_open_is_listed_with_its_age),
+        cmocka_unit_test(item_scored_and_never_decided_is_a_warning),
+        cmocka_unit_test(seals_with_a_hole_between_them_are_a_problem),
         cmocka_unit_test(second_decision_on_an_item_is_a_problem),
         cmocka_unit_test(second_key_for_a_day_is_a_problem),
         cmocka_unit_test(key_other_than_committed_is_a_problem),

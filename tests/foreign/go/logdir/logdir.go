@@ -6,6 +6,7 @@
 //	CASE/log         the copy: checkpoint, tile/...
 //	CASE/vkey        the key, from somewhere else than the copy
 //	CASE/held/*      checkpoints kept from before
+//	CASE/witnesses   keys of witnesses that must have signed the copy's checkpoint; mostly there is none
 //	CASE/proofs      proofs made by the log's own code (print_proofs.c)
 //
 // It is built by Go 1.19 as well, without modules.
@@ -31,7 +32,9 @@ type Case struct {
 	Dir  string
 	Vkey string
 	Held [][]byte
-	Read func(name string) ([]byte, error)
+	// keys of witnesses, nil when none are asked for
+	Witnesses []string
+	Read      func(name string) ([]byte, error)
 }
 
 // Head is what the three lines of a checkpoint say.
@@ -53,6 +56,9 @@ func Open(dir string) (*Case, error) {
 		return nil, err
 	}
 	c.Vkey = strings.TrimSuffix(string(vkey), "\n")
+	if witnesses, err := os.ReadFile(filepath.Join(dir, "witnesses")); err == nil {
+		c.Witnesses = strings.Fields(string(witnesses))
+	}
 	names, err := filepath.Glob(filepath.Join(dir, "held", "*"))
 	if err != nil {
 		return nil, err

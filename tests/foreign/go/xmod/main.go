@@ -156,6 +156,9 @@ func check(c *logdir.Case) (count logdir.Count, err error) {
 	if err != nil {
 		return count, err
 	}
+	if err := checkWitnesses(text, c.Witnesses); err != nil {
+		return count, err
+	}
 	count.Checkpoints++
 	if tree.N == 0 { // tlog 0.7.0 has no hash of the empty tree; RFC 6962 section 2.1 gives it
 		if tree.Hash.String() != "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" {

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/archive_array.h"
+#include "archive/archive_images.h"
+#include "archive/h5.h"
+#include "base/durable.h"
+
+/* One pass over the file as it lies on the disk: this thread hashes the file for its seal, the
+ * pool's threads decode the images and hash their pixels. HDF5 tells where the chunks lie, and
+ * reads none of them: its one lock would make it one thread's work. */
+
+#define CHECK_PIECE_BYTES ((size_t)4 << 20)
+#define CHECK_AHEAD_BYTES ((off_t)32 << 20) /* asked of the disk before it is needed */
+
+struct check {
+    const struct archive_images *images;
+    struct chunk_pool *pool;
+    int64_t file;
+    int fd;
+    uint64_t put;
+    uint64_t taken;
+    struct chunk_place *places[CHUNK_POOL_SLOTS]; /* of the images with the pool */
+    struct sha256 *hash;
+    uint8_t *piece;
+    uint64_t hashed;
+    uint64_t file_bytes;
+};
+
+/* Where the chunks of an image lie, after a look at its shape. */
+static struct err check_find_chunks(struct check *self, const struct image *image,
+                                    const struct h5_array *array, struct chunk_place **out)
+{
+    struct h5_storage storage = archive_storage(chunk_pool_deflate_level(self->pool));
+    char path[sizeof "images/" + HASH_HEX_BYTES + sizeof "/pixels"] = "images/";
+    struct h5_array found;
+    int64_t dataset = 0;
+    hex_encode(image->sha256, HASH_BYTES, path + strlen(path));
+    (void)strcat(path, "/pixels");
+    struct err err = h5_array_open(self->file, path, &found, &dataset);
+    if (err_is(err)) {
+        return err;
+    }
+    uint64_t chunks_count = archive_array_chunks(array);
+    struct chunk_place *places = calloc((size_t)chunks_count, sizeof *places);
+    if (places == NULL) {
+        err = err_make(ERR_MEMORY, "archive_images_check");
+    } else if (found.type != array->type || found.rank != 2 || found.dims[0] != array->dims[0] ||
+               found.dims[1] != array->dims[1]) {
+        err = err_make(ERR_ARCHIVE_DIFFERS, "image read back in another shape");
+    }
+    for (uint64_t i = 0; i < chunks_count && !err_is(err); i++) {
+        err = h5_chunk_find(dataset, array, &storage, i * h5_chunk_rows(array, &storage),
+                            &places[i].offset, &places[i].stored_bytes);
+    }
+    struct err closed = h5_object_close(&dataset);
+    err = err_is(err) ? err : closed;
+    if (err_is(err)) {
+        free(places);
+        return err;
+    }
+    *out = places;
+    return err_none;
+}
+
+static struct err check_put(struct check *self)
+{
+    const struct image *image = &self->images->images[self->put]->image;
+    const struct h5_array array = {.type = image->bits == 16 ? H5_U16 : H5_U8,
+                                   .rank = 2,
+                                   .dims = {image->height, image->width}};
+    const struct h5_storage storage = archive_storage(0);
+    struct chunk_place *places = NULL;
+    struct err err = check_find_chunks(self, image, &array, &places);
+    if (err_is(err)) {
+        return err;
+    }
+    const struct chunk_image job = {.fd = self->fd,
+                                    .places = places,
+                                    .places_count = archive_array_chunks(&array),
+                                    .chunk_bytes = (size_t)h5_chunk_bytes(&array, &storage),
+                                    .cell_bytes = (size_t)h5_cell_bytes(&array),
+                                    .bytes_count = image->payload_bytes,
+                                    .digest = image->sha256};
+    self->places[self->put % CHUNK_POOL_SLOTS] = places;
+    chunk_pool_put_image(self->pool, &job);
+    self->put++;
+    return err_none;
+}
+
+/* Waits for the oldest image. A damaged blob gives a damaged image; which of both it is, matters to
+ * whoever has to mend it. */
+static struct err check_take(struct check *self, struct blob_store *blobs)
+{
+    const struct image *image = &self->images->images[self->taken]->image;
+    bool good = chunk_pool_take_image(self->pool);
+    free(self->places[self->taken % CHUNK_POOL_SLOTS]);
+    self->taken++;
+    if (good || blobs == NULL) {
+        return err_none;
+    }
+    uint8_t *pixels = malloc((size_t)image->payload_bytes);
+    if (pixels == NULL) {
+        return err_make(ERR_MEMORY, "archive_images_check");
+    }
+    struct err err = blob_read(blobs, image->sha256, pixels, image->payload_bytes);
+    free(pixels);
+    return err_is(err) ? err : err_make(ERR_ARCHIVE_DIFFERS, "image read back");
+}
+
+static struct err check_hash_piece(struct check *self)
+{
+    uint64_t left = self->file_bytes - self->hashed;
+    size_t count = left < CHECK_PIECE_BYTES ? (size_t)left : CHECK_PIECE_BYTES;
+    (void)posix_fadvise(self->fd, (off_t)self->hashed + (off_t)CHECK_PIECE_BYTES, CHECK_AHEAD_BYTES,
+                        POSIX_FADV_WILLNEED);
+    struct err err = durable_read_at(self->fd, self->piece, count, self->hashed);
+    if (!err_is(err)) {
+        sha256_add(self->hash, self->piece, count);
+        self->hashed += count;
+    }
+    return err;
+}
+
+/* Nobody waits while there is something to do: images go in while there is room, and come out when
+ * they are done, or when the file is hashed and only they are left. */
+static struct err check_run(struct check *self, struct blob_store *blobs)
+{
+    struct err err = err_none;
+    while (!err_is(err) && (self->taken < self->images->count || self->hashed < self->file_bytes)) {
+        while (!err_is(err) && self->put < self->images->count && chunk_pool_has_room(self->pool)) {
+            err = check_put(self);
+        }
+        if (!err_is(err) && self->hashed < self->file_bytes) {
+            err = check_hash_piece(self);
+        }
+        while (!err_is(err) && self->taken < self->put &&
+               (self->hashed == self->file_bytes || chunk_pool_is_ready(self->pool))) {
+            err = check_take(self, blobs);
+        }
+    }
+    while (self->taken < self->put) {
+        struct err dropped = check_take(self, NULL);
+        (void)dropped; /* the first error is the one to tell */
+    }
+    return err;
+}
+
+static struct err check_open(struct check *self, const char *path)
+{
+    struct stat status;
+    self->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (self->fd < 0 || fstat(self->fd, &status) != 0) {
+        return err_os(ERR_ARCHIVE_DIFFERS, "open archive file");
+    }
+    self->file_bytes = (uint64_t)status.st_size;
+    self->piece = malloc(CHECK_PIECE_BYTES);
+    if (self->piece == NULL) {
+        return err_make(ERR_MEMORY, "archive_images_check");
+    }
+    (void)posix_fadvise(self->fd, 0, CHECK_AHEAD_BYTES, POSIX_FADV_WILLNEED);
+    return h5_file_open(path, &self->file);
+}
+
+struct err archive_images_check(const struct archive_images *images, struct chunk_pool *pool,
+                                struct blob_store *blobs, const char *path,
+                                uint8_t sha256[HASH_BYTES], uint64_t *file_bytes)
+{
+    struct check self = {.images = images, .pool = pool, .fd = -1, .hash = sha256_open()};
+    must(chunk_pool_is_empty(pool));
+    struct err err = check_open(&self, path);
+    if (!err_is(err)) {
+        err = check_run(&self, blobs);
+    }
+    struct err closed = h5_file_close(&self.file);
+    err = err_is(err) ? err : closed;
+    if (!err_is(err)) {
+        sha256_finish(self.hash, sha256);
+        *file_bytes = self.file_bytes;
+    }
+    sha256_close(&self.hash);
+    free(self.piece);
+    if (self.fd >= 0) {
+        (void)close(self.fd); /* read only: nothing can be lost here */
+    }
+    return err;
+}
