@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/diag.h"
 #include "base/durable.h"
 #include "bench/figure.h"
 #include "bench/log_filler.h"
@@ -136,6 +137,7 @@ int main(int argc, char **argv)
             parent = argv[i];
         }
     }
+    diag_set_level(DIAG_WARN);
     static struct rounds seconds[ENDINGS];
     struct rounds aim = {.count = 0};
     uint64_t entries = 0;

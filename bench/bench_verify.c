@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/diag.h"
 #include "base/durable.h"
 #include "bench/figure.h"
 #include "bench/log_filler.h"
@@ -245,6 +246,7 @@ int main(int argc, char **argv)
         }
     }
     entries = entries != 0 ? entries : quick ? 100000 : 1000000;
+    diag_set_level(DIAG_WARN);
     char directory[256];
     (void)snprintf(directory, sizeof directory, "%s/bench-verify-XXXXXX", parent);
     bench_check(mkdtemp(directory) != NULL, "%s: %s", parent, strerror(errno));

@@ -130,8 +130,7 @@ static struct err witness_open_submission(struct witness_line *self)
     char policy[PIPELINE_PATH_BYTES];
     char log[PIPELINE_PATH_BYTES];
     char shard[PIPELINE_PATH_BYTES];
-    const char *year = strrchr(pipeline->origin, '/');
-    must(year != NULL); /* open_shard saw to it */
+    const struct shards *shards = oversight_shards(pipeline->oversight);
     struct err err = conf_path(conf, conf->oversight_witness_policy, policy, sizeof policy);
     if (!err_is(err)) {
         err = conf_path(conf, "log", log, sizeof log);
@@ -139,7 +138,8 @@ static struct err witness_open_submission(struct witness_line *self)
     if (err_is(err)) {
         return err;
     }
-    int bytes = snprintf(shard, sizeof shard, "%s%s", log, year);
+    int bytes =
+        snprintf(shard, sizeof shard, "%s/%s", log, shards->list[shards->count - 1].directory);
     must(bytes > 0 && bytes < (int)sizeof shard); /* the log is open by this path */
     struct submission_conf submission = {
         .public_directory = shard,

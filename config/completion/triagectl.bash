@@ -4,8 +4,8 @@
 _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
-        log) echo 'cat checkpoint publish' ;;
-        archive) echo 'list seal' ;;
+        log) echo 'cat checkpoint proof cosign publish' ;;
+        archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
         keys) echo 'init publisher subscriber list' ;;
@@ -22,6 +22,9 @@ _triagectl_options() {
         report) echo '--from --to --metrics' ;;
         watch) echo '--key --daemon-key --topic --count' ;;
         'log checkpoint') echo '--qr' ;;
+        'log proof') echo '--from' ;;
+        'log cosign') echo '--size' ;;
+        'archive rebuild') echo '--out' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         receipt) echo '--item --out --qr --bare --public' ;;
@@ -84,7 +87,7 @@ _triagectl() {
             else
                 case $command in
                     show | claim | release | outcome) word=$(_triagectl_labels) ;;
-                    'model install' | 'model show' | 'keys init' | 'keys list')
+                    'model install' | 'model show' | 'log proof' | 'log cosign' | 'keys init' | 'keys list')
                         mapfile -t COMPREPLY < <(compgen -f -- "$current")
                         return ;;
                     *) word=$(_triagectl_words "$command") ;;

@@ -47,6 +47,7 @@ struct archive_conf {
 };
 
 #define ARCHIVE_FILTERS_BYTES 96u
+#define ARCHIVE_DIFFERENCE_BYTES 256u
 
 struct archive_result {
     char path[160]; /* below the archive directory: "2026/09/21/<origin>-<first>-<last>.h5" */
@@ -63,6 +64,7 @@ struct archive_result {
  * "shuffle,deflate(2):isa-l/2.30.0+0a1b2c3d,fletcher32" (chunk.h tells the part behind the colon).
  * Two builds with the same text write the same bytes when HDF5's version is the same too. */
 MUST_USE struct err archive_filters(uint32_t deflate_level, char out[ARCHIVE_FILTERS_BYTES]);
+void archive_hdf5_version(char out[16]);
 /* The level that such a text states; false when files like that are not made here. */
 bool archive_filters_level(const char *filters, uint32_t *deflate_level);
 
@@ -71,6 +73,14 @@ bool archive_filters_level(const char *filters, uint32_t *deflate_level);
  * already there is rebuilt and must be identical, unless conf says that it was never sealed. */
 MUST_USE struct err archive_build(const struct archive_conf *conf, struct blob_store *blobs,
                                   archive_next next, void *source, struct archive_result *out);
+/* Where two sealed files of our own making differ first, as words; out holds
+ * ARCHIVE_DIFFERENCE_BYTES;
+ * "" when every object is the same and only the file's structure differs. */
+MUST_USE struct err archive_compare(const char *path, const char *other_path,
+                                    char out[ARCHIVE_DIFFERENCE_BYTES]);
+/* Length and SHA-256 of a file. ARCHIVE_DIFFERS when it cannot be read. */
+MUST_USE struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES],
+                                      uint64_t *file_bytes);
 /* Remove part files that an earlier process left. */
 MUST_USE struct err archive_sweep(const char *directory);
 /* The last index of a file that begins with first_index, when there is one: what a crash between

@@ -68,8 +68,7 @@ static struct err archive_sync_part(const char *part)
     return err;
 }
 
-static struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES],
-                                    uint64_t *file_bytes)
+struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES], uint64_t *file_bytes)
 {
     struct stat status = {.st_size = 0};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -243,4 +242,11 @@ struct err archive_build(const struct archive_conf *conf, struct blob_store *blo
         err.code = ERR_ARCHIVE_WRITE;
     }
     return err;
+}
+
+struct err archive_compare(const char *path, const char *other_path,
+                           char out[ARCHIVE_DIFFERENCE_BYTES])
+{
+    bool differs = false;
+    return h5_first_difference(path, other_path, out, &differs);
 }

@@ -4,6 +4,7 @@
 
 #include "archive/archive.h"
 #include "archive/chunk.h"
+#include "archive/h5.h"
 
 static const char filters_plain[] = "fletcher32";
 static const char filters_head[] = "shuffle,deflate(";
@@ -38,4 +39,9 @@ bool archive_filters_level(const char *filters, uint32_t *deflate_level)
     }
     *deflate_level = (uint32_t)(filters[head_bytes] - '0');
     return true;
+}
+
+void archive_hdf5_version(char out[16])
+{
+    h5_version(out);
 }

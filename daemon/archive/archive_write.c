@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_write.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "archive/archive_array.h"
 #include "archive/h5.h"
 
@@ -103,7 +106,11 @@ struct err archive_write(const struct archive_conf *conf, const struct archive_r
         err = archive_write_entries(rows, pool, file);
     }
     if (!err_is(err)) {
-        err = archive_images_write(images, pool, file);
+        int fd = open(path, O_RDONLY | O_CLOEXEC); /* without it there is no hurry */
+        err = archive_images_write(images, pool, file, fd);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
     }
     struct err closed = h5_file_close(&file);
     return err_is(err) ? err : closed;

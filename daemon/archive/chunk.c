@@ -2,10 +2,10 @@
 #include "archive/chunk.h"
 
 #include <isa-l.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "proto/hash.h"
 
@@ -35,6 +35,7 @@ struct chunk_coder {
     uint32_t deflate_level;
     uint8_t *shuffled;
     uint8_t *level_buffer;
+    struct libdeflate_decompressor *inflate;
     uint8_t *streams; /* room for CHUNK_STREAMS of them, of which one is used at a time */
 };
 
@@ -50,7 +51,9 @@ struct err chunk_coder_open(size_t bytes_max, uint32_t deflate_level, struct chu
     self->shuffled = malloc(bytes_max + CHUNK_BEYOND_BYTES);
     self->level_buffer = malloc(CHUNK_LEVEL_BUFFER_BYTES);
     self->streams = aligned_alloc(CHUNK_STREAMS_BYTES, CHUNK_STREAMS_BYTES);
-    if (self->shuffled == NULL || self->level_buffer == NULL || self->streams == NULL) {
+    self->inflate = libdeflate_alloc_decompressor();
+    if (self->shuffled == NULL || self->level_buffer == NULL || self->streams == NULL ||
+        self->inflate == NULL) {
         chunk_coder_close(&self);
         return err_make(ERR_MEMORY, "chunk_coder_open");
     }
@@ -66,6 +69,7 @@ void chunk_coder_close(struct chunk_coder **self)
     free((*self)->shuffled);
     free((*self)->level_buffer);
     free((*self)->streams);
+    libdeflate_free_decompressor((*self)->inflate);
     free(*self);
     *self = NULL;
 }
@@ -312,10 +316,11 @@ bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored
         }
         return count == bytes_count;
     }
-    uLongf found = (uLongf)bytes_count;
-    uLong taken = (uLong)count;
-    if (uncompress2(self->shuffled, &found, stored, &taken) != Z_OK || found != bytes_count ||
-        taken != count) {
+    size_t found = 0;
+    size_t taken = 0;
+    if (libdeflate_zlib_decompress_ex(self->inflate, stored, count, self->shuffled, bytes_count,
+                                      &taken, &found) != LIBDEFLATE_SUCCESS ||
+        found != bytes_count || taken != count) {
         return false;
     }
     chunk_unshuffle(self->shuffled, bytes_count, cell_bytes, bytes);

@@ -8,9 +8,9 @@
  *
  * Shuffle and fletcher32 give what HDF5's filters give, byte for byte. Deflate is ISA-L's, at
  * levels whose output is the same on every x86-64 processor with SSE4.2 (level 3 is not: it is not
- * offered); the streams are ordinary zlib streams. Reading them back is zlib's work, which is what
- * every reader outside uses, so that a fault of the compressor cannot hide from us. One thread a
- * coder. */
+ * offered); the streams are ordinary zlib streams. Reading them back is libdeflate's work, so that
+ * a fault of the compressor cannot hide behind itself; tests read them with HDF5 and zlib. One
+ * thread a coder. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -19,6 +19,7 @@
 
 #define H5_RANK_MAX 4u
 #define H5_NAME_BYTES 72u
+#define H5_DIFFERENCE_BYTES 256u
 
 enum h5_type { H5_U8, H5_U16, H5_U32, H5_U64, H5_I64, H5_F32, H5_F64, H5_TEXT };
 
@@ -89,6 +90,11 @@ bool h5_array_is_contiguous(int64_t dataset, const struct h5_array *array);
 /* Rows first_row .. first_row + rows_count - 1 of the first dimension; out holds them all. */
 MUST_USE struct err h5_array_read(int64_t dataset, const struct h5_array *array, uint64_t first_row,
                                   uint64_t rows_count, void *out);
+/* Where two files of our own making differ first, in the order of names: attributes, objects,
+ * shapes, values, or only stored bytes; *differs is false, and out "", when no object does. Root
+ * attributes come first. */
+MUST_USE struct err h5_first_difference(const char *path, const char *other_path,
+                                        char out[H5_DIFFERENCE_BYTES], bool *differs);
 /* Bytes of one cell, and of all of them; false when that does not fit into 63 bits. */
 uint64_t h5_cell_bytes(const struct h5_array *array);
 bool h5_array_bytes(const struct h5_array *array, uint64_t *out);

@@ -9,15 +9,18 @@
 /* Chunks as they lie in the file: written and found, never decoded here. The library then neither
  * copies nor filters them, and its lock is held for no longer than the write. */
 
-/* Whole rows of the first dimension, as many as come near chunk_bytes. */
+/* Whole rows of the first dimension: as few chunks as chunk_bytes allows, of equal height, so that
+ * the last one, which is stored whole, is not padded with half a chunk of zeros. */
 uint64_t h5_chunk_rows(const struct h5_array *array, const struct h5_storage *storage)
 {
     uint64_t row_bytes = h5_cell_bytes(array);
     for (uint32_t i = 1; i < array->rank; i++) {
         row_bytes *= array->dims[i]; /* the product of all dimensions fits: who makes it looked */
     }
-    uint64_t rows = storage->chunk_bytes / row_bytes;
-    return rows < 1 ? 1 : rows > array->dims[0] ? array->dims[0] : rows;
+    uint64_t rows_max = storage->chunk_bytes / row_bytes;
+    rows_max = rows_max < 1 ? 1 : rows_max;
+    uint64_t chunks_count = (array->dims[0] + rows_max - 1) / rows_max;
+    return (array->dims[0] + chunks_count - 1) / chunks_count;
 }
 
 uint64_t h5_chunk_bytes(const struct h5_array *array, const struct h5_storage *storage)

@@ -312,3 +312,8 @@ struct err durable_remove_unsynced(const char *path)
 {
     return unlink(path) == 0 || errno == ENOENT ? err_none : err_os(ERR_IO, "remove file");
 }
+
+void durable_hurry(int fd, uint64_t offset, uint64_t bytes_count)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)bytes_count, SYNC_FILE_RANGE_WRITE);
+}

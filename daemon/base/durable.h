@@ -61,5 +61,8 @@ MUST_USE struct err durable_write_at(int fd, const void *bytes, size_t bytes_cou
 MUST_USE struct err durable_read_at(int fd, void *bytes, size_t bytes_count, uint64_t offset);
 /* Data and the size needed to read it back (fdatasync). */
 MUST_USE struct err durable_sync(int fd);
+/* Have the system begin to write what lies in its cache of these bytes; promises nothing, a
+ * durable_sync later finds less to do. */
+void durable_hurry(int fd, uint64_t offset, uint64_t bytes_count);
 
 #endif

@@ -59,10 +59,6 @@ bool ctl_endpoint(struct ctl *ctl, const char *configured, char *out);
 /* Who acts: --actor or the login name. Lives as long as the process. */
 const char *ctl_actor(struct ctl *ctl);
 
-/* The directory of the shard whose checkpoint covers most; out has DURABLE_PATH_BYTES. False when
- * there is none (told). */
-bool log_shard_path(struct ctl *ctl, char *out);
-
 struct state;
 /* The read model, for reading; NULL when it could not be opened (told). */
 struct state *ctl_open_state(struct ctl *ctl);
@@ -98,6 +94,8 @@ int ctl_log_cosign(struct ctl *ctl, int argc, char **argv);
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv);
 int ctl_log_close(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);
+int ctl_archive_verify(struct ctl *ctl, int argc, char **argv);
+int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);

@@ -1,38 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <jansson.h>
 
+#include "ctl/archive_seals.h"
 #include "ctl/json_text.h"
 #include "ctl/rows.h"
 #include "ctl/table.h"
 
 /* What the log says was sealed, beside what lies in the archive directory. Whether the bytes are
- * the sealed ones is triage-verify's business; a length that differs shows here already. */
-
-static const char seals_sql[] =
-    "SELECT entry, t_ns, path, file_bytes, sha256, first_index, last_index FROM seals"
-    " ORDER BY entry";
-
-/* "present", "missing", or "wrong size"; a path that climbs out of the archive is never looked at.
- */
-static const char *file_state(const char *archive, json_t *seal)
-{
-    char path[DURABLE_PATH_BYTES];
-    struct stat found;
-    const char *name = member_text(seal, "path");
-    if (name[0] == '/' || strstr(name, "..") != NULL ||
-        snprintf(path, sizeof path, "%s/%s", archive, name) >= (int)sizeof path ||
-        stat(path, &found) != 0) {
-        return "missing";
-    }
-    return (long long)found.st_size == member_integer(seal, "file_bytes") ? "present"
-                                                                          : "wrong size";
-}
+ * the sealed ones is for `archive verify`; a length that differs shows here already. */
 
 static int print_seals(json_t *seals)
 {
@@ -78,12 +57,7 @@ int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
     if (!ctl_path(ctl, "archive", archive)) {
         return CTL_REFUSED;
     }
-    struct state *state = ctl_open_state(ctl);
-    if (state == NULL) {
-        return CTL_REFUSED;
-    }
-    json_t *seals = rows_of(state, seals_sql, "intihii");
-    state_close(&state);
+    json_t *seals = archive_seals_find(ctl, NULL);
     if (seals == NULL) {
         return CTL_REFUSED;
     }
@@ -92,7 +66,8 @@ int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
     json_t *seal;
     json_array_foreach(seals, index, seal)
     {
-        const char *file = file_state(archive, seal);
+        char path[DURABLE_PATH_BYTES];
+        const char *file = archive_seal_state(archive, seal, path);
         all_present = all_present && strcmp(file, "present") == 0;
         json_object_set_new(seal, "file", json_text(file));
     }

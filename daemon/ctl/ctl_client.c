@@ -140,11 +140,12 @@ static struct err ask_once(void *context, const struct question *question, struc
     if (socket == NULL) {
         return err_os(ERR_SOCKET, "open command socket");
     }
-    const int immediate = 1; /* never queue a command for a daemon that is not there */
+    /* Not ZMQ_IMMEDIATE: with it libzmq drops an answer that it has received, but not yet given to
+     * us, when the daemon goes right behind it, as it does when it was told to stop. What a daemon
+     * that is not there has not taken in time goes with the socket. */
     const int send_timeout_ms = question->timeout_ms;
     struct err err = err_none;
-    if (zmq_setsockopt(socket, ZMQ_IMMEDIATE, &immediate, sizeof immediate) != 0 ||
-        zmq_setsockopt(socket, ZMQ_SNDTIMEO, &send_timeout_ms, sizeof send_timeout_ms) != 0 ||
+    if (zmq_setsockopt(socket, ZMQ_SNDTIMEO, &send_timeout_ms, sizeof send_timeout_ms) != 0 ||
         zmq_connect(socket, question->endpoint) != 0) {
         err = err_os(ERR_SOCKET, "connect to the command socket");
     } else if (zmq_send(socket, wire_tag_text(WIRE_COMMAND), WIRE_TAG_BYTES, ZMQ_SNDMORE) < 0 ||

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "ctl/entry_json.h"
 #include "ctl/json_text.h"
+#include "ctl/log_shard.h"
 #include "ctl/log_source.h"
 #include "ctl/qr.h"
 #include "ctl/table.h"
@@ -117,7 +117,9 @@ int ctl_log_cat(struct ctl *ctl, int argc, char **argv)
         {"type", 'y', "TYPE", 0,
          "only entries of this type: score, referral.decision, outcome, ...", 1},
         {"public", 'p', "DIR", 0,
-         "read a copy of the public log (the directory with `checkpoint`) instead of the store", 1},
+         "read a copy of the public log (log/ with all shards, or one of them) instead of the "
+         "store",
+         1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -148,54 +150,6 @@ int ctl_log_cat(struct ctl *ctl, int argc, char **argv)
     int result = err_is(err) ? ctl_fail(path, err) : cat_entries(ctl, source, &options);
     log_source_close(&source);
     return result;
-}
-
-/* The shard whose checkpoint covers most; shards are years, so there are few. */
-static bool newest_checkpoint(const char *directory, char *path, uint64_t *tree_size, char **text)
-{
-    DIR *folder = opendir(directory);
-    bool found = false;
-    for (struct dirent *shard; folder != NULL && (shard = readdir(folder)) != NULL;) {
-        char candidate[DURABLE_PATH_BYTES];
-        uint64_t size_here;
-        char *text_here = NULL;
-        if (shard->d_name[0] == '.' ||
-            snprintf(candidate, sizeof candidate, "%s/%s/checkpoint", directory, shard->d_name) >=
-                (int)sizeof candidate ||
-            err_is(checkpoint_read(candidate, &size_here, &text_here))) {
-            continue;
-        }
-        if (!found || size_here > *tree_size) {
-            free(found ? *text : NULL);
-            *text = text_here;
-            *tree_size = size_here;
-            strcpy(path, candidate);
-            found = true;
-        } else {
-            free(text_here);
-        }
-    }
-    if (folder != NULL) {
-        closedir(folder);
-    }
-    return found;
-}
-
-bool log_shard_path(struct ctl *ctl, char *out)
-{
-    char directory[DURABLE_PATH_BYTES];
-    uint64_t tree_size = 0;
-    char *text = NULL;
-    if (!ctl_path(ctl, "log", directory)) {
-        return false;
-    }
-    if (!newest_checkpoint(directory, out, &tree_size, &text)) {
-        ctl_refuse("no checkpoint below %s", directory);
-        return false;
-    }
-    free(text);
-    *strrchr(out, '/') = '\0';
-    return true;
 }
 
 static error_t parse_checkpoint(int key, char *text, struct argp_state *state)
@@ -234,14 +188,16 @@ int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv)
     const char *qr = NULL;
     ctl_parse(ctl, &own, &qr, argc, argv);
     char directory[DURABLE_PATH_BYTES];
-    char path[DURABLE_PATH_BYTES];
+    char path[DURABLE_PATH_BYTES + 16];
     uint64_t tree_size = 0;
     char *text = NULL;
-    if (!ctl_path(ctl, "log", directory)) {
+    if (!log_shard_newest(ctl, directory)) {
         return CTL_REFUSED;
     }
-    if (!newest_checkpoint(directory, path, &tree_size, &text)) {
-        return ctl_refuse("no checkpoint below %s", directory);
+    (void)snprintf(path, sizeof path, "%s/checkpoint", directory);
+    struct err err = checkpoint_read(path, &tree_size, &text);
+    if (err_is(err)) {
+        return ctl_fail(path, err);
     }
     int result = CTL_GOOD;
     if (ctl->json) {

@@ -8,6 +8,7 @@
 
 #include "ctl/ctl_order.h"
 #include "ctl/json_text.h"
+#include "ctl/log_shard.h"
 #include "ctl/qr.h"
 #include "ctl/receipt_file.h"
 #include "state/state.h"
@@ -100,7 +101,7 @@ static struct err make_receipt(struct ctl *ctl, const struct receipt_options *op
     if (options->public_directory != NULL) {
         return receipt_file_make(options->public_directory, entry_index, !options->bare, out);
     }
-    if (!log_shard_path(ctl, directory)) {
+    if (!log_shard_of(ctl, entry_index, directory)) {
         return err_make(ERR_NOT_FOUND, "public log");
     }
     struct err err = receipt_file_make(directory, entry_index, !options->bare, out);
@@ -189,7 +190,10 @@ int ctl_receipt(struct ctl *ctl, int argc, char **argv)
         {"qr", 'q', "FILE", 0, "also as a QR code: a PNG file, or - for the terminal", 1},
         {"bare", 'b', 0, 0, "leave the entry out: its holder has it already", 1},
         {"public", 'p', "DIR", 0,
-         "read a copy of the public log (the directory with `checkpoint`) instead of the store", 1},
+         "read a copy of a shard of the public log (the directory with `checkpoint`) instead of "
+         "the "
+         "store",
+         1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {

@@ -14,11 +14,13 @@
 struct log_source;
 
 /* Of a store: its write-ahead log, and what was retired from it. Errors: IO, WAL_DAMAGED, NOT_FOUND
- * (no checkpoint), MEMORY; the same for the other one. */
+ * (no checkpoint), TILE_DIFFERS (list of shards), MEMORY; the same for the other one, which takes
+ * the directory of one shard (with `checkpoint`), or log/ with all of them. */
 MUST_USE struct err log_source_open_store(const char *directory, struct log_source **out);
 MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
 void log_source_close(struct log_source **self);
-/* The next entry will be this index; NOT_FOUND beyond the end. */
+/* The next entry will be this number, or the first one there is when that is later; NOT_FOUND
+ * beyond the end. */
 MUST_USE struct err log_source_seek(struct log_source *self, uint64_t entry_index);
 /* *got false at the end. The bytes live until the next call; private_bytes is NULL from a public
  * tree. */

@@ -7,6 +7,7 @@
 
 #include "base/tile_files.h"
 #include "ctl/ctl_order.h"
+#include "ctl/log_shard.h"
 #include "ctl/log_source.h"
 
 /* What is built here: the proof of one leaf, from three sources that must agree: the bundle gives
@@ -56,19 +57,28 @@ static struct err parts_read(const char *public_directory, uint64_t entry_index,
     if (!tile_files_init(&parts->tiles, public_directory, tree_size)) {
         return err_make(ERR_ARGUMENT, "path of the log is too long");
     }
-    parts->receipt.leaf_index = entry_index;
+    uint64_t first_n = 0;
+    err = log_shard_first_n(public_directory, tree_size, &first_n);
+    if (!err_is(err) && entry_index < first_n) {
+        err = err_make(ERR_NOT_FOUND, "entry is in an earlier shard");
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    uint64_t leaf_index = entry_index - first_n;
+    parts->receipt.leaf_index = leaf_index;
     parts->receipt.checkpoint = parts->checkpoint;
     parts->receipt.checkpoint_bytes = strlen(parts->checkpoint);
-    err = tile_files_entry(&parts->tiles, entry_index, &parts->entry, &parts->entry_bytes);
-    if (!err_is(err) && !merkle_inclusion(tile_files_hash, &parts->tiles, entry_index, tree_size,
+    err = tile_files_entry(&parts->tiles, leaf_index, &parts->entry, &parts->entry_bytes);
+    if (!err_is(err) && !merkle_inclusion(tile_files_hash, &parts->tiles, leaf_index, tree_size,
                                           parts->receipt.hashes, &parts->receipt.hashes_count)) {
         err = err_make(ERR_TILE_DIFFERS, "tiles of the entry are missing");
     }
     return err;
 }
 
-static struct err parts_write(const struct receipt_parts *parts, bool with_entry,
-                              struct receipt_file *out)
+static struct err parts_write(const struct receipt_parts *parts, uint64_t entry_index,
+                              bool with_entry, struct receipt_file *out)
 {
     uint8_t leaf[HASH_BYTES];
     struct checkpoint head;
@@ -84,10 +94,8 @@ static struct err parts_write(const struct receipt_parts *parts, bool with_entry
     size_t text_bytes = receipt_write(&parts->receipt, with_entry ? parts->entry : NULL,
                                       parts->entry_bytes, text, RECEIPT_BYTES_MAX);
     must(text_bytes > 0); /* the capacity is that of the longest one */
-    *out = (struct receipt_file){.text = text,
-                                 .text_bytes = text_bytes,
-                                 .head = head,
-                                 .entry_index = parts->receipt.leaf_index};
+    *out = (struct receipt_file){
+        .text = text, .text_bytes = text_bytes, .head = head, .entry_index = entry_index};
     return err_none;
 }
 
@@ -100,7 +108,7 @@ struct err receipt_file_make(const char *public_directory, uint64_t entry_index,
     }
     struct err err = parts_read(public_directory, entry_index, parts);
     if (!err_is(err)) {
-        err = parts_write(parts, with_entry, out);
+        err = parts_write(parts, entry_index, with_entry, out);
     }
     free(parts->checkpoint);
     free(parts->entry);
@@ -118,7 +126,7 @@ int receipt_file_save(struct ctl *ctl, uint64_t entry_index, const char *path)
 {
     char directory[DURABLE_PATH_BYTES];
     struct receipt_file receipt;
-    if (!log_shard_path(ctl, directory)) {
+    if (!log_shard_of(ctl, entry_index, directory)) {
         return CTL_REFUSED;
     }
     struct err err = receipt_file_make(directory, entry_index, true, &receipt);

@@ -8,6 +8,7 @@
 
 #include "base/durable.h"
 #include "verify/verify_against.h"
+#include "verify/verify_chain.h"
 #include "verify/verify_checkpoints.h"
 #include "verify/verify_files.h"
 #include "verify/verify_quorum.h"
@@ -47,9 +48,13 @@ static void verify_add_shard(struct verify_report *report, const char *path)
     (void)snprintf(shard->path, sizeof shard->path, "%s", path);
 }
 
+/* By the numbers of their entries; copies of one shard by their names. */
 static int verify_compare_shards(const void *a, const void *b)
 {
-    return strcmp(((const struct verify_shard *)a)->path, ((const struct verify_shard *)b)->path);
+    const struct verify_shard *left = a;
+    const struct verify_shard *right = b;
+    int order = (left->first_n > right->first_n) - (left->first_n < right->first_n);
+    return order != 0 ? order : strcmp(left->path, right->path);
 }
 
 static struct err verify_find(const char *directory, struct verify_report *report)
@@ -76,6 +81,9 @@ static struct err verify_find(const char *directory, struct verify_report *repor
         }
     }
     (void)closedir(listing);
+    for (uint32_t i = 0; i < report->shards_count; i++) {
+        report->shards[i].first_n = verify_chain_peek(&report->shards[i]);
+    }
     qsort(report->shards, report->shards_count, sizeof report->shards[0], verify_compare_shards);
     return report->shards_count > 0 ? err_none
                                     : err_make(ERR_NOT_FOUND, "no log below this directory");
@@ -100,78 +108,133 @@ static struct err verify_keep_sealed(struct verify_sealed *sealed, const struct 
     return err_none;
 }
 
+/* A run over the shards. A story is told over all shards whose numbers go on from one another, so
+ * `working` is the shard at hand all the time, and goes back to the report when it is done. */
+struct verify_pass {
+    const struct verify_conf *conf;
+    struct verify_report *report;
+    struct verify_kept *kept;
+    struct verify_link *links; /* one a shard */
+    const char *archive_directory;
+    struct verify_shard working;
+    struct verify_story *story;
+    struct verify_sealed sealed;
+    bool key_seen; /* the key that was given is one of some shard */
+};
+
 /* What a verification is, in order. Each step says in its header what it proves; VERIFY.md says
  * what each catches. */
-static struct err verify_one(const struct verify_conf *conf, struct verify_report *report,
-                             struct verify_shard *shard, struct verify_kept *kept,
-                             struct verify_story **story)
+static struct err verify_one(struct verify_pass *self, struct verify_link *link)
 {
-    struct verify_heads heads;
+    const struct verify_conf *conf = self->conf;
+    struct verify_report *report = self->report;
+    struct verify_shard *shard = &self->working;
+    static struct verify_heads heads; /* with its keys too large for a stack */
+    uint64_t first_n = shard->first_n;
+    bool key_is_here = false;
     bool usable = false;
     struct err err = verify_files(report, shard);
     if (err_is(err)) {
         return err;
     }
-    err = verify_heads_read(report, shard, conf->vkey, &heads, &usable);
+    err = verify_heads_read(report, shard, conf->vkey, &heads, &key_is_here, &usable);
+    self->key_seen |= key_is_here;
     if (err_is(err) || !usable) {
         verify_heads_fini(&heads);
         return err;
     }
-    err = verify_kept_claim(report, shard, &heads, kept, conf->against_count);
-    if (!err_is(err)) {
-        err = verify_story_open(report, shard, conf->now_ns, story);
+    link->keys = &heads.keys;
+    link->keys_known = true;
+    memcpy(link->first_key, heads.keys.vkeys[0].public_key, SIGN_PUBLIC_BYTES);
+    memcpy(link->last_key, heads.keys.vkeys[heads.keys.count - 1].public_key, SIGN_PUBLIC_BYTES);
+    err = verify_kept_claim(report, shard, &heads, self->kept, conf->against_count);
+    if (!err_is(err) && self->story == NULL) {
+        err = verify_story_open(report, shard, conf->now_ns, &self->story);
     }
     if (!err_is(err)) {
-        err = verify_tree_walk(report, shard, &heads, *story, conf->progress);
+        verify_story_turn(self->story, link, first_n);
+        err = verify_tree_walk(report, shard, &heads, self->story, conf->progress);
     }
     if (!err_is(err)) {
         verify_heads_finish(&heads, report, shard);
-        verify_kept_finish(report, shard, kept, conf->against_count);
-        verify_story_finish(*story);
+        verify_keys_finish(&heads.keys, report, shard, &heads);
+        verify_kept_finish(report, shard, self->kept, conf->against_count);
     }
     if (!err_is(err) && conf->quorum != NULL) {
         err = verify_quorum(report, shard, conf->quorum);
     }
+    link->keys = NULL;
     verify_heads_fini(&heads);
     return err;
 }
 
-static struct err verify_shard(const struct verify_conf *conf, struct verify_report *report,
-                               struct verify_shard *shard, struct verify_kept *kept,
-                               const char *archive_directory, struct verify_sealed *sealed)
+/* The story ends with the shard `last`. */
+static struct err verify_end_story(struct verify_pass *self, uint32_t last)
 {
-    struct verify_story *story = NULL;
-    struct err err = verify_one(conf, report, shard, kept, &story);
-    if (!err_is(err) && story != NULL) {
-        err = verify_seals(report, shard, story, archive_directory, conf->progress);
+    struct verify_report *report = self->report;
+    struct err err = err_none;
+    if (self->story != NULL) {
+        verify_story_finish(self->story);
+        report->shards[last] = self->working;
+        err = verify_seals(report, &report->shards[last], self->story, self->archive_directory,
+                           self->conf->progress);
     }
-    if (!err_is(err) && story != NULL) {
-        err = verify_keep_sealed(sealed, story);
+    if (!err_is(err) && self->story != NULL) {
+        err = verify_keep_sealed(&self->sealed, self->story);
     }
-    verify_story_close(&story);
+    verify_story_close(&self->story);
     return err;
 }
 
-static struct err verify_shards(const struct verify_conf *conf, struct verify_report *report,
-                                struct verify_kept *kept)
+static struct err verify_each(struct verify_pass *self)
+{
+    struct verify_report *report = self->report;
+    struct err err = err_none;
+    for (uint32_t i = 0; i < report->shards_count && !err_is(err); i++) {
+        self->working = report->shards[i];
+        err = verify_one(self, &self->links[i]);
+        report->shards[i] = self->working;
+        bool goes_on = i + 1 < report->shards_count && self->story != NULL &&
+                       report->shards[i + 1].first_n == self->working.first_n + self->working.size;
+        if (!err_is(err) && !goes_on) {
+            err = verify_end_story(self, i);
+        }
+    }
+    verify_story_close(&self->story);
+    return err;
+}
+
+static struct err verify_shards(struct verify_pass *self)
 {
     char archive_path[DURABLE_PATH_BYTES + 16];
-    struct verify_sealed sealed = {.count = 0};
+    const struct verify_conf *conf = self->conf;
+    struct verify_report *report = self->report;
+    bool whole = !verify_is_shard(conf->directory);
     (void)snprintf(archive_path, sizeof archive_path, "%s/archive", conf->directory);
-    const char *archive_directory =
-        verify_is_there(conf->directory, "archive") ? archive_path : NULL;
-    struct err err = verify_kept_read(report, conf->against, conf->against_count, kept);
-    for (uint32_t i = 0; i < report->shards_count && !err_is(err); i++) {
-        err = verify_shard(conf, report, &report->shards[i], kept, archive_directory, &sealed);
+    if (verify_is_there(conf->directory, "archive")) {
+        self->archive_directory = archive_path;
     }
+    struct err err = verify_kept_read(report, conf->against, conf->against_count, self->kept);
     if (!err_is(err)) {
-        verify_kept_unclaimed(report, kept, conf->against_count);
+        err = verify_each(self);
     }
-    if (!err_is(err) && archive_directory != NULL) {
-        verify_unsealed(report, archive_directory, (const char(*)[160])sealed.paths, sealed.count);
+    if (err_is(err)) {
+        return err;
     }
-    free(sealed.paths);
-    return err;
+    if (conf->vkey != NULL && !self->key_seen) {
+        (void)verify_report_step(report, STEP_key);
+        verify_problem(report, "%s: the log was not signed with the key that you gave", conf->vkey);
+    }
+    verify_chain_finish(report, self->links, whole);
+    if (whole) {
+        verify_chain_list(report, conf->directory);
+    }
+    verify_kept_unclaimed(report, self->kept, conf->against_count);
+    if (self->archive_directory != NULL) {
+        verify_unsealed(report, self->archive_directory, (const char(*)[160])self->sealed.paths,
+                        self->sealed.count);
+    }
+    return err_none;
 }
 
 struct err verify_run(const struct verify_conf *conf, struct verify_report *report)
@@ -186,11 +249,21 @@ struct err verify_run(const struct verify_conf *conf, struct verify_report *repo
     if (err_is(err)) {
         return err;
     }
+    struct verify_pass *pass = calloc(1, sizeof *pass);
     struct verify_kept *kept = calloc((size_t)conf->against_count + 1, sizeof *kept);
-    if (kept == NULL) {
-        return err_make(ERR_MEMORY, "verify_run");
+    struct verify_link *links = calloc(report->shards_count, sizeof *links);
+    if (pass == NULL || kept == NULL || links == NULL) {
+        err = err_make(ERR_MEMORY, "verify_run");
+    } else {
+        pass->conf = conf;
+        pass->report = report;
+        pass->kept = kept;
+        pass->links = links;
+        err = verify_shards(pass);
+        free(pass->sealed.paths);
     }
-    err = verify_shards(conf, report, kept);
+    free(links);
     free(kept);
+    free(pass);
     return err;
 }

@@ -89,18 +89,18 @@ struct err verify_kept_read(struct verify_report *report, const char *const *pat
     return err_none;
 }
 
-static void kept_check_signature(struct verify_report *report, const struct note_vkey *vkey,
+static void kept_check_signature(struct verify_report *report, const struct verify_keys *keys,
                                  struct verify_kept *kept)
 {
     struct checkpoint checkpoint;
-    enum note_fault fault = checkpoint_open(kept->text, kept->text_bytes, vkey, &checkpoint);
+    const char *fault = verify_keys_check(keys, kept->text, kept->text_bytes, &checkpoint);
     bool has_signatures = strstr(kept->text, "\n\n") != NULL;
     if (!has_signatures) {
         verify_warning(report,
                        "%s: has no signature: it is compared, but would convince nobody else",
                        kept->path);
-    } else if (fault != NOTE_GOOD) {
-        verify_problem(report, "%s: %s", kept->path, note_fault_text(fault));
+    } else if (fault != NULL) {
+        verify_problem(report, "%s: %s", kept->path, fault);
         kept->usable = false;
     }
 }
@@ -117,7 +117,7 @@ struct err verify_kept_claim(struct verify_report *report, struct verify_shard *
         }
         kept[i].claimed = true;
         shard->kept++;
-        kept_check_signature(report, &heads->vkey, &kept[i]);
+        kept_check_signature(report, &heads->keys, &kept[i]);
         if (kept[i].usable && kept[i].size > shard->size) {
             verify_problem(report,
                            "%s: is of %" PRIu64 " entries, the log has %" PRIu64

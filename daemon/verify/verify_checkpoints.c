@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/durable.h"
 #include "verify/verify_against.h"
@@ -22,52 +21,7 @@
 #define HEADS_MAX (UINT64_C(1) << 28) /* eight years at one a second */
 #define HEADS_CHUNK 32u
 
-/* Text of a key that is given as itself or as the name of a file of one line. */
-static bool heads_key_text(const char *given, char out[NOTE_VKEY_BYTES_MAX])
-{
-    struct verify_file file = {.bytes = NULL};
-    enum verify_read read = verify_file_read(&file, given, NOTE_VKEY_BYTES_MAX - 1);
-    if (read == READ_MISSING || read == READ_GOOD) {
-        const char *text = read == READ_GOOD ? (const char *)file.bytes : given;
-        (void)snprintf(out, NOTE_VKEY_BYTES_MAX, "%s", text);
-    }
-    size_t line_bytes = strcspn(out, "\n");
-    bool one_line = read == READ_MISSING || file.bytes_count <= line_bytes + 1;
-    out[line_bytes] = '\0';
-    verify_file_fini(&file);
-    return one_line && (read == READ_MISSING || read == READ_GOOD);
-}
-
-static bool heads_read_key(struct verify_report *report, struct verify_shard *shard,
-                           const char *given, struct note_vkey *out)
-{
-    char path[DURABLE_PATH_BYTES + 16];
-    char beside[NOTE_VKEY_BYTES_MAX] = "";
-    char text[NOTE_VKEY_BYTES_MAX] = "";
-    (void)snprintf(path, sizeof path, "%s/vkey", shard->path);
-    bool good = access(path, F_OK) == 0 && heads_key_text(path, beside);
-    if (!good) {
-        verify_problem(report, "%s: missing or unreadable", path);
-    }
-    shard->key_was_given = given != NULL;
-    if (given != NULL) {
-        good = heads_key_text(given, text);
-    } else {
-        memcpy(text, beside, sizeof text);
-    }
-    if (!good || !note_vkey_decode(text, out)) {
-        verify_problem(report, "%s: no readable verifier key", given != NULL ? given : path);
-        return false;
-    }
-    if (given != NULL && beside[0] != '\0' && strcmp(beside, text) != 0) {
-        verify_problem(report, "%s: is not the key that you gave", path);
-    }
-    memcpy(shard->origin, out->name, sizeof shard->origin);
-    shard->key_id = out->key_id;
-    return true;
-}
-
-static bool heads_open(const char *path, const struct note_vkey *vkey, struct verify_file *file,
+static bool heads_open(const char *path, const struct verify_keys *keys, struct verify_file *file,
                        struct verify_lines *lines, struct checkpoint *out)
 {
     enum verify_read read = verify_file_read(file, path, NOTE_BYTES_MAX);
@@ -75,10 +29,9 @@ static bool heads_open(const char *path, const struct note_vkey *vkey, struct ve
         verify_lines_add(lines, STEP_checkpoints, "%s: %s", path, verify_read_text(read));
         return false;
     }
-    enum note_fault fault =
-        checkpoint_open((const char *)file->bytes, file->bytes_count, vkey, out);
-    if (fault != NOTE_GOOD) {
-        verify_lines_add(lines, STEP_checkpoints, "%s: %s", path, note_fault_text(fault));
+    const char *fault = verify_keys_check(keys, (const char *)file->bytes, file->bytes_count, out);
+    if (fault != NULL) {
+        verify_lines_add(lines, STEP_checkpoints, "%s: %s", path, fault);
         return false;
     }
     return true;
@@ -95,7 +48,7 @@ struct heads_chunk {
 
 struct heads_source {
     const struct verify_shard *shard;
-    const struct note_vkey *vkey;
+    const struct verify_keys *keys;
     uint64_t *sizes;
     uint64_t count;
     uint64_t capacity;
@@ -112,7 +65,7 @@ static void heads_work(void *shared, void *slot, uint64_t index)
         struct checkpoint checkpoint;
         (void)snprintf(path, sizeof path, "%s/checkpoints/%" PRIu64, source->shard->path,
                        source->sizes[i]);
-        if (!heads_open(path, source->vkey, &chunk->file, &chunk->lines, &checkpoint)) {
+        if (!heads_open(path, source->keys, &chunk->file, &chunk->lines, &checkpoint)) {
             continue;
         }
         if (checkpoint.size != source->sizes[i]) {
@@ -234,7 +187,7 @@ static int heads_compare_sizes(const void *a, const void *b)
 static struct err heads_read_copies(struct verify_heads *self, struct verify_report *report,
                                     const struct verify_shard *shard)
 {
-    struct heads_source source = {.shard = shard, .vkey = &self->vkey};
+    struct heads_source source = {.shard = shard, .keys = &self->keys};
     struct err err = heads_list(&source, report);
     if (source.count > 0) {
         qsort(source.sizes, source.count, sizeof *source.sizes, heads_compare_sizes);
@@ -293,14 +246,15 @@ static bool heads_find_newest(struct verify_heads *self, struct verify_report *r
 }
 
 struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard,
-                             const char *vkey, struct verify_heads *out, bool *usable)
+                             const char *vkey, struct verify_heads *out, bool *vkey_is_here,
+                             bool *usable)
 {
     char path[DURABLE_PATH_BYTES + 16];
     struct checkpoint checkpoint;
     struct verify_file file = {.bytes = NULL};
     memset(out, 0, sizeof *out);
     (void)verify_report_step(report, STEP_key);
-    *usable = heads_read_key(report, shard, vkey, &out->vkey);
+    *usable = verify_keys_read(report, shard, vkey, &out->keys, vkey_is_here);
     (void)verify_report_step(report, STEP_checkpoints);
     if (!*usable) {
         return err_none;
@@ -314,7 +268,7 @@ struct err verify_heads_read(struct verify_report *report, struct verify_shard *
         return err;
     }
     (void)snprintf(path, sizeof path, "%s/checkpoint", shard->path);
-    bool has_checkpoint = heads_open(path, &out->vkey, &file, &report->problems, &checkpoint);
+    bool has_checkpoint = heads_open(path, &out->keys, &file, &report->problems, &checkpoint);
     verify_file_fini(&file);
     verify_heads_sort(out);
     *usable = heads_find_newest(out, report, path, has_checkpoint, &checkpoint);

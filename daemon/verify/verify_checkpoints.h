@@ -6,6 +6,7 @@
  * still meet. One thread. */
 
 #include "proto/note.h"
+#include "verify/verify_keys.h"
 #include "verify/verify_report.h"
 
 struct verify_kept; /* verify_against.h */
@@ -17,7 +18,7 @@ struct verify_head {
 };
 
 struct verify_heads {
-    struct note_vkey vkey;
+    struct verify_keys keys;
     struct verify_head newest;
     struct verify_head *heads; /* every one with a good signature, smallest first */
     uint64_t count;
@@ -28,11 +29,12 @@ struct verify_heads {
     uint64_t first_differing;
 };
 
-/* vkey is a key or the name of a file that holds one; NULL takes the one beside the log. *usable is
- * false when there is no good key or no good checkpoint: then the problem has been reported and
- * nothing more can be checked. */
+/* vkey is a key or the name of a file that holds one, or NULL; *vkey_is_here tells whether it is
+ * one of this shard's. *usable is false when there is no good key or no good checkpoint: then the
+ * problem has been reported and nothing more can be checked. */
 MUST_USE struct err verify_heads_read(struct verify_report *report, struct verify_shard *shard,
-                                      const char *vkey, struct verify_heads *out, bool *usable);
+                                      const char *vkey, struct verify_heads *out,
+                                      bool *vkey_is_here, bool *usable);
 void verify_heads_fini(struct verify_heads *self);
 /* One more head, before the first is met. */
 MUST_USE struct err verify_heads_add(struct verify_heads *self, const struct verify_head *head);

@@ -104,6 +104,7 @@ static bool files_is_known(const char *below)
            strcmp(below, "checkpoint.cosigned") == 0 ||
            (strncmp(below, "checkpoints/", 12) == 0 &&
             (files_is_size(below + 12) || files_is_cosigned(below + 12))) ||
+           (strncmp(below, "vkeys/", 6) == 0 && files_is_size(below + 6)) ||
            (strncmp(below, "tile/", 5) == 0 && files_is_tile(below + 5));
 }
 

@@ -264,11 +264,11 @@ static struct err head_read(struct verify_report *report, const char *path, uint
         verify_problem(report, "%s: missing or unreadable", path);
         return err.code == ERR_MEMORY ? err : err_none;
     }
-    enum note_fault fault =
-        checkpoint_open((const char *)text, text_bytes, &heads->vkey, &checkpoint);
+    const char *fault =
+        verify_keys_check(&heads->keys, (const char *)text, text_bytes, &checkpoint);
     free(text);
-    if (fault != NOTE_GOOD) {
-        verify_problem(report, "%s: %s", path, note_fault_text(fault));
+    if (fault != NULL) {
+        verify_problem(report, "%s: %s", path, fault);
         return err_none;
     }
     if (size != UINT64_MAX && checkpoint.size != size) {

@@ -141,7 +141,21 @@ static void seals_check_file(struct verify_report *report, struct verify_shard *
     archive_file_close(&file);
 }
 
-struct err verify_seals(struct verify_report *report, struct verify_shard *shard,
+/* The shard of the sealed entries: a seal may lie in the one after it. */
+static struct verify_shard *seals_shard_of(struct verify_report *report,
+                                           const struct verify_seal *seal)
+{
+    for (uint32_t i = 0; i < report->shards_count; i++) {
+        struct verify_shard *shard = &report->shards[i];
+        if (seal->first_index >= shard->first_n &&
+            seal->first_index - shard->first_n < shard->size) {
+            return shard;
+        }
+    }
+    return NULL;
+}
+
+struct err verify_seals(struct verify_report *report, struct verify_shard *last,
                         const struct verify_story *story, const char *archive_directory,
                         bool progress)
 {
@@ -150,17 +164,25 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *shard
     const struct verify_seal *seals = verify_story_seals(story, &count);
     (void)verify_report_step(report, STEP_archive);
     if (archive_directory == NULL) {
-        shard->seals_unchecked = count;
+        last->seals_unchecked = count;
         if (count > 0) {
             verify_warning(report,
                            "%s: %" PRIu64 " sealed archive files are not here and were not checked",
-                           shard->path, count);
+                           last->path, count);
         }
         return err_none;
     }
-    verify_progress_init(&bar, progress, shard->origin, "archive files", count);
+    verify_progress_init(&bar, progress, last->origin, "archive files", count);
     for (uint64_t i = 0; i < count; i++) {
-        seals_check_file(report, shard, &seals[i], archive_directory);
+        struct verify_shard *shard = seals_shard_of(report, &seals[i]);
+        if (shard == NULL) {
+            verify_warning(report,
+                           "archive/%s: not checked, the shard of its entries %" PRIu64 "..%" PRIu64
+                           " is not here",
+                           seals[i].path, seals[i].first_index, seals[i].last_index);
+        } else {
+            seals_check_file(report, shard, &seals[i], archive_directory);
+        }
         verify_progress_show(&bar, i + 1);
     }
     verify_progress_end(&bar);

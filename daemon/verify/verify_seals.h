@@ -8,9 +8,10 @@
 #include "verify/verify_report.h"
 #include "verify/verify_story.h"
 
-/* archive_directory NULL: there is none below what was given; sealed files are then not checked,
- * which is a warning. */
-MUST_USE struct err verify_seals(struct verify_report *report, struct verify_shard *shard,
+/* When all shards were walked; `last` is the one that the story ended in. A file is held against
+ * the shard that its entries are in. archive_directory NULL: there is none below what was given;
+ * sealed files are then not checked, which is a warning. */
+MUST_USE struct err verify_seals(struct verify_report *report, struct verify_shard *last,
                                  const struct verify_story *story, const char *archive_directory,
                                  bool progress);
 /* Files that no seal of any shard names are a warning. `sealed` are the paths below the directory.

@@ -32,6 +32,9 @@ STEP(keeping, "access, redaction, discarded payloads, recovery",
 STEP(witnesses, "what witnesses have signed",
      "Ask the witnesses themselves what they have seen: their own files hold the last checkpoint "
      "they signed.")
+STEP(chain, "the shards, one after the other",
+     "Copy the whole log/ again. If it stays, a shard was changed, left out or put in between: "
+     "compare with a checkpoint of either that somebody kept.")
 STEP(archive, "sealed archive files",
      "Copy the file again. If it stays, the file is not the one that was sealed: ask for it, the "
      "port can build it again from blobs.")

@@ -16,6 +16,9 @@ struct verify_story {
     struct verify_report *report;
     struct verify_shard *shard;
     struct verify_ids ids;
+    struct verify_link *link;
+    uint64_t first_n; /* of the shard at hand; that of the first shard is in ids */
+    bool goes_on;     /* from another shard */
     struct verify_items *items;
     struct verify_draws *draws;
     struct verify_times *times;
@@ -74,6 +77,14 @@ void verify_story_close(struct verify_story **self)
     *self = NULL;
 }
 
+void verify_story_turn(struct verify_story *self, struct verify_link *link, uint64_t first_n)
+{
+    self->goes_on = self->link != NULL;
+    self->link = link;
+    self->first_n = first_n;
+    self->shard->first_n = first_n;
+}
+
 void verify_story_gap(struct verify_story *self)
 {
     self->ids.gap = true;
@@ -111,8 +122,10 @@ static struct err story_seal(struct verify_story *self, const struct entry *entr
         self->seals = grown;
         self->seals_capacity = grown_count;
     }
-    uint64_t expected = self->seals_count == 0 ? self->ids.first_n
-                                               : self->seals[self->seals_count - 1].last_index + 1;
+    /* What a shard seals first may lie in the one before, which may not be here. */
+    uint64_t begin = self->ids.first_n == 0 ? 0 : seal->first_index;
+    uint64_t expected =
+        self->seals_count == 0 ? begin : self->seals[self->seals_count - 1].last_index + 1;
     if (seal->last_index < seal->first_index || seal->last_index >= entry->n ||
         seal->first_index < expected) {
         verify_problem(self->report,
@@ -235,11 +248,15 @@ static void story_check_open(struct verify_story *self, uint64_t entry_index,
                            entry->n);
         }
     } else if (entry->type != ENTRY_LOG_OPEN) {
-        verify_problem(self->report, "entry 0: not a log.open entry");
-    } else {
-        self->ids.first_n = entry->body.log_open.first_n;
-        self->shard->first_n = self->ids.first_n;
-        self->ids.gap |= self->ids.first_n > 0; /* causes may lie in the shard before */
+        verify_problem(self->report, "entry %" PRIu64 ": not a log.open entry", self->first_n);
+    } else if (!self->goes_on) {
+        self->first_n = entry->body.log_open.first_n;
+        self->ids.first_n = self->first_n;
+        self->shard->first_n = self->first_n;
+        self->ids.gap |= self->first_n > 0; /* causes may lie in the shard before */
+    } else if (entry->body.log_open.first_n != self->first_n) {
+        verify_problem(self->report, "entry %" PRIu64 ": log.open says that it is entry %" PRIu64,
+                       self->first_n, entry->body.log_open.first_n);
     }
 }
 
@@ -250,13 +267,13 @@ struct err verify_story_add(struct verify_story *self, uint64_t entry_index, enu
     (void)verify_report_step(self->report, STEP_entries);
     self->shard->entries++;
     if (fault != ENTRY_GOOD && fault != ENTRY_UNKNOWN_TYPE) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s", entry_index + self->ids.first_n,
+        verify_problem(self->report, "entry %" PRIu64 ": %s", entry_index + self->first_n,
                        entry_fault_text(fault));
         self->ids.gap = true;
         return err_none;
     }
     story_check_open(self, entry_index, entry);
-    uint64_t n = entry_index + self->ids.first_n;
+    uint64_t n = entry_index + self->first_n;
     if (entry->n != n) {
         /* Out of place: nothing that it says can be put down to it. */
         verify_problem(self->report, "entry %" PRIu64 ": says that it is entry %" PRIu64, n,
@@ -264,9 +281,12 @@ struct err verify_story_add(struct verify_story *self, uint64_t entry_index, enu
         self->ids.gap = true;
         return err_none;
     }
+    if (fault == ENTRY_GOOD && self->link != NULL) {
+        verify_chain_entry(self->link, self->report, entry_index, entry);
+    }
     enum entry_type kind = fault == ENTRY_GOOD ? entry->type : ENTRY_UNKNOWN;
     self->shard->types[(uint32_t)kind < VERIFY_TYPES ? (uint32_t)kind : 0]++;
-    struct err err = verify_ids_add(&self->ids, entry_index, entry->id, kind, &added);
+    struct err err = verify_ids_add(&self->ids, n - self->ids.first_n, entry->id, kind, &added);
     if (!err_is(err) && !added) {
         verify_problem(self->report, "entry %" PRIu64 ": its id was used before", n);
     }

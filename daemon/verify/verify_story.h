@@ -8,6 +8,7 @@
  * 45 and the draws that wait for their key 25. One thread. */
 
 #include "proto/entry.h"
+#include "verify/verify_chain.h"
 #include "verify/verify_report.h"
 
 /* What an archive.seal entry says; checked when the whole log is known. */
@@ -26,8 +27,11 @@ struct verify_story;
 MUST_USE struct err verify_story_open(struct verify_report *report, struct verify_shard *shard,
                                       int64_t now_ns, struct verify_story **out);
 void verify_story_close(struct verify_story **self);
-/* The entries in order; entry_index counts from 0. entry is what entry_decode made of it, with its
- * fault; borrowed for the call. */
+/* The entries of a shard come next: of the first one, or of the one whose numbers go on from there;
+ * first_n is then known. *shard of verify_story_open describes it from now on. */
+void verify_story_turn(struct verify_story *self, struct verify_link *link, uint64_t first_n);
+/* The entries in order; entry_index counts from 0 in each shard. entry is what entry_decode made of
+ * it, with its fault; borrowed for the call. */
 MUST_USE struct err verify_story_add(struct verify_story *self, uint64_t entry_index,
                                      enum entry_fault fault, const struct entry *entry);
 /* Entries are missing from here on: what refers to something unknown is no further problem. */

@@ -24,6 +24,8 @@
  * - names_unsynced (wal_recover): names that were found are taken for durable
  * - recovered_slot_unwritten (wal_recover): a kept group gets no slot
  * - torn_tail_left (wal_recover): a torn tail is saved and not zeroed
+ * - pack_unsynced (pack_writer): the segment goes before its pack is durable
+ * - removed_before_told (retire): the segment goes before wal/removed says so
  * - write_error_ignored (base/durable): a failed write is taken for done
  * - sync_error_ignored (base/durable): a failed sync is taken for done
  * - sync_retried (base/durable): a failed sync is tried again
@@ -41,6 +43,7 @@
 #include "base/durable.h"
 #include "oversight/commit_index.h"
 #include "oversight/wal.h"
+#include "oversight/wal_removed.h"
 #include "proto/hash.h"
 
 #if defined(MUTANT_no_fdatasync)
@@ -171,6 +174,30 @@ static struct err mutant_replace(const char *path, const void *bytes, size_t byt
 
 #elif defined(MUTANT_torn_tail_left)
 #define durable_write_at(fd, bytes, count, offset) ((void)(fd), (void)(bytes), err_none)
+
+#elif defined(MUTANT_pack_unsynced)
+#define durable_rename(from, to) durable_rename_unsynced(from, to)
+
+#elif defined(MUTANT_removed_before_told)
+static const char *mutant_directory;
+static struct wal_removed mutant_removed;
+static struct err mutant_hold(const char *wal_directory, const struct wal_removed *removed)
+{
+    mutant_directory = wal_directory;
+    mutant_removed = *removed;
+    return err_none;
+}
+static struct err mutant_remove(const char *path)
+{
+    struct err err = durable_remove(path);
+    if (!err_is(err) && mutant_directory != NULL) {
+        err = wal_removed_write(mutant_directory, &mutant_removed);
+        mutant_directory = NULL;
+    }
+    return err;
+}
+#define wal_removed_write(directory, removed) mutant_hold(directory, removed)
+#define durable_remove(path) mutant_remove(path)
 
 #elif defined(MUTANT_write_error_ignored)
 #define pwrite(fd, bytes, count, offset) \

@@ -28,6 +28,7 @@ void run_begin(struct run *self, uint64_t seed, struct run_counts *counts)
     work_init(&self->work, seed);
     static const uint8_t which[] = {0, 0, 0, 0, 0, 0, 1, 1, 2, 3};
     uint32_t number = which[sim_random_below(&self->work.random, sizeof which)];
+    self->may_retire = number == DISKS - 1;
     struct sim_disk *disk = NULL;
     if (prepared[number].disk == NULL) {
         disk = sim_disk_open();
@@ -62,15 +63,20 @@ uint64_t run_choose_step(struct run *self)
  * more. */
 static void run_choose_crash(struct run *self, struct sim_plan *plan)
 {
-    static const char *const threads[] = {"commit", "checkpoint", "wal-spare"};
+    static const char *const threads[] = {"commit", "commit", "checkpoint", "wal-spare"};
     struct sim_random *random = &self->work.random;
     plan->crash_at = run_choose_step(self);
     if (self->killed && sim_random_one_in(random, 2)) {
         plan->crashes = "commit";
-        plan->crash_at = sim_random_below(random, 16);
+        plan->crash_at = sim_random_below(random, 12);
+    } else if (self->killed && sim_random_one_in(random, 2)) {
+        plan->crash_at = sim_random_below(random, 400);
+    } else if (self->may_retire && sim_random_one_in(random, 2)) {
+        plan->crashes = "retire";
+        plan->crash_at = sim_random_below(random, 50);
     } else if (sim_random_one_in(random, 2)) {
-        plan->crashes = threads[sim_random_below(random, 3)];
-        plan->crash_at = sim_random_below(random, 60);
+        plan->crashes = threads[sim_random_below(random, 4)];
+        plan->crash_at = sim_random_below(random, sim_random_one_in(random, 2) ? 16 : 60);
     }
 }
 
@@ -238,12 +244,12 @@ void run_prepare(void)
 static void run_crashes(struct run *self)
 {
     struct sim_random *random = &self->work.random;
-    for (uint64_t lives = 1 + sim_random_below(random, 3); lives > 0; lives--) {
+    for (uint64_t lives = 2 + sim_random_below(random, 4); lives > 0; lives--) {
         struct sim_plan plan = nothing;
         run_choose_crash(self, &plan);
         work_choose_habit(&self->work);
         (void)run_live(self, &plan);
-        run_stop(self, !sim_random_one_in(random, 4));
+        run_stop(self, !sim_random_one_in(random, 3));
     }
     run_last(self);
 }

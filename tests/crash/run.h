@@ -32,7 +32,8 @@ struct run {
     struct run_counts *counts;
     struct ledger_checkpoint seen; /* public when the last life ended; valid with has_seen */
     bool has_seen;
-    bool killed; /* the last life, and the power stayed */
+    bool may_retire; /* there is a segment that can go */
+    bool killed;     /* the last life, and the power stayed */
 };
 
 /* Make the disks that runs begin with: an empty one, one whose next groups fill a segment and a

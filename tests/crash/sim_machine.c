@@ -233,7 +233,8 @@ int sim_machine_step(enum sim_call call, const struct sim_file *file, bool needs
     sim_clock_advance((int64_t)sim_random_below(&machine.random, 20000));
     machine_tell(call, file);
     const char *counted = machine.plan.crashes;
-    if (counted == NULL || strcmp(counted, sim_thread_name()) == 0) {
+    bool changes = call == SIM_WRITE || call == SIM_SYNC || call == SIM_NAME || call == SIM_PASS;
+    if (counted == NULL || (changes && strcmp(counted, sim_thread_name()) == 0)) {
         machine.steps_to_crash++;
     }
     if (machine.steps_to_crash > machine.plan.crash_at) {

@@ -28,7 +28,8 @@ enum sim_error {
 /* What happens in one life of the process; steps are counted from its start. */
 struct sim_plan {
     uint64_t crash_at;   /* SIM_NEVER: not at all */
-    const char *crashes; /* only the steps of the thread of this name count; NULL: all */
+    const char *crashes; /* NULL, or only the steps of the thread of this name that change the disk
+                          * count */
     uint64_t error_at;
     enum sim_error error;
 };

@@ -287,7 +287,9 @@ static void work_by_hand(struct work *self, struct submitter *main_one)
             oversight_roll(self->log);
             break;
         case 4:
+            (void)pthread_setname_np(pthread_self(), "retire"); /* so that crashes can aim at it */
             work_retire(self);
+            (void)pthread_setname_np(pthread_self(), "main");
             break;
         default:
             work_submit_alone(self, main_one);

@@ -103,7 +103,7 @@ def case_year():
         port.stop()
         verdict = port.verify()
         must(verdict["good"] is True, f"{verdict}")
-        must(len(verdict["shards"]) == 2, f"{verdict}")
+        must(len(verdict["logs"]) == 2, f"{verdict}")
         port.start()  # and the read model can be made again out of both
         port.await_judged()
         decided = port.state("SELECT count(*) FROM decisions")

@@ -11,6 +11,13 @@ set_target_properties(triaged_counted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJ
 target_link_libraries(triaged_counted PRIVATE ${counted_libraries})
 target_link_options(triaged_counted PRIVATE
   -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup)
+# Preloaded into the daemon that flow.archive_kill kills. A sanitizer wants to be first itself.
+if(TRIAGED_SANITIZE STREQUAL "")
+  add_library(kill_archive SHARED flow/kill_archive.c)
+  set_target_properties(kill_archive PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_compile_options(kill_archive PRIVATE -Wno-missing-prototypes -Wno-pedantic)
+  target_link_libraries(kill_archive PRIVATE ${CMAKE_DL_LIBS})
+endif()
 # And with a clock that can be shifted.
 add_executable(triaged_shifted ${counted_sources} flow/shifted_clock.c)
 set_target_properties(triaged_shifted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
@@ -21,6 +28,12 @@ if(Python3_FOUND)
   foreach(case life kill refusals allocations disk_full real privacy access)
     add_test(NAME flow.${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/flow.py ${case})
     set_tests_properties(flow.${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  endforeach()
+  foreach(case kill rebuild)
+    add_test(NAME flow.archive_${case}
+      COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/archive.py ${case})
+    set_tests_properties(flow.archive_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
   foreach(script receipts)

@@ -14,7 +14,7 @@ set(foreign_verifiers own xmod ct nebulous sigstore tessera tlog_proof hand pyth
 if(SYSTEM_PYTHON3 AND TRIAGED_SANITIZE STREQUAL "" AND NOT TRIAGED_COVERAGE)
   foreach(step logs ${foreign_verifiers} clean)
     add_test(NAME foreign.${step} COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/foreign/foreign.py ${step})
-    set_tests_properties(foreign.${step} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300
+    set_tests_properties(foreign.${step} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600
       ENVIRONMENT "TRIAGED_SOURCE=${PROJECT_SOURCE_DIR};TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
   foreach(verifier ${foreign_verifiers})

@@ -21,7 +21,9 @@ for path in sbin/triaged bin/triagectl bin/triage-feed bin/triage-verify etc/tri
   share/triaged/mappings/customs-import.json share/man/man1/triagectl.1 share/man/man1/triage-feed.1 \
   share/man/man1/triage-verify.1 share/man/man8/triaged.8 share/bash-completion/completions/triagectl \
   share/bash-completion/completions/triage-feed share/bash-completion/completions/triage-verify \
-  share/doc/triaged/oversight.proto include/triage/triage_publisher.h; do
+  share/doc/triaged/oversight.proto bin/triage-witness share/man/man1/triage-witness.1 \
+  share/bash-completion/completions/triage-witness lib/systemd/system/triage-witness.service \
+  lib/sysusers.d/triage-witness.conf share/doc/triaged/WITNESS.md include/triage/triage_publisher.h; do
   [ -s "$prefix/$path" ] || fail "$path was not installed"
 done
 
@@ -58,6 +60,11 @@ while read -r program config; do
   [ "$program" = "$prefix/sbin/triaged" ] || fail "the unit starts $program"
   [ "$config" = "$prefix/etc/triaged/triaged.conf" ] || fail "the unit reads $config"
 done <"$work/unit"
+
+grep -q "^ExecStart=$prefix/bin/triage-witness serve " "$prefix/lib/systemd/system/triage-witness.service" ||
+  fail "the unit of the witness starts something else"
+"$prefix/bin/triage-witness" keygen "$work/witness" --name witness.example.org/test | grep -q '^witness.example.org/test+' ||
+  fail "no key for a witness"
 
 # a configuration that was edited survives the next installation
 echo '# edited here' >>"$prefix/etc/triaged/triaged.conf"

@@ -42,6 +42,7 @@ check_options() { # program, command...
   [ "$count" -gt 3 ] || fault "$*: --help names hardly an option"
 }
 check_options triage-verify "$bin/triage-verify"
+check_options triage-witness "$bin/triage-witness"
 check_options triaged "$bin/triaged"
 for subcommand in images declarations sim; do
   check_options triage-feed "$bin/triage-feed" "$subcommand"
@@ -66,6 +67,7 @@ expect_completion --history-factor triage-feed sim --hist
 expect_completion --mapping triage-feed declarations --m
 expect_completion passenger triage-feed sim --mode pa
 expect_completion --vkey triage-verify --v
+expect_completion --checkpoint triage-witness cosign --ch
 expect_completion queue triagectl q
 expect_completion --reasons triagectl queue --r
 if complete_words triage-feed images --hist | grep -q history; then

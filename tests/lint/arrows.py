@@ -56,7 +56,7 @@ OWNS = {
     "jansson": (r"jansson", {"console", "feeds", "verify", "ctl"}),
     "libconfig": (r"libconfig", {"base"}),
     "ISA-L": (r"isa-l", {"oversight", "archive"}),
-    "zlib": (r"zlib", {"archive"}),
+    "libdeflate": (r"libdeflate", {"archive"}),
     "libpng": (r"png\.h", {"picture"}),
     "libtiff": (r"tiff", {"picture"}),
     "libjpeg": (r"j(peglib|error)", {"picture"}),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
-  foreach(rule arrows style)
+  foreach(rule arrows style sealed)
     add_test(NAME lint.${rule} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/lint/${rule}.py ${PROJECT_SOURCE_DIR})
     set_tests_properties(lint.${rule} PROPERTIES LABELS lint)
   endforeach()

@@ -14,7 +14,6 @@
 #include "base/random.h"
 #include "oversight/pack.h"
 #include "oversight/retire.h"
-#include "oversight/shards.h"
 
 static const char usage[] =
     "usage: cycle write DIR STEPS [INTERVAL_MS [BREAKAGE]]\n"
@@ -56,9 +55,8 @@ void cycle_init(struct cycle *self, const char *directory)
     (void)snprintf(self->wal, sizeof self->wal, "%s/wal", directory);
     (void)snprintf(self->log_directory, sizeof self->log_directory, "%s/log", directory);
     (void)snprintf(self->published, sizeof self->published, "%s/log/2026", directory);
-    (void)snprintf(self->shards, sizeof self->shards, "%s/log", directory);
     (void)snprintf(self->packs, sizeof self->packs, "%s/packs", directory);
-    self->places = (struct wal_places){self->wal, self->shards, self->packs};
+    self->places = (struct wal_places){self->wal, self->log_directory, self->packs};
     self->conf = (struct oversight_conf){
         .wal_directory = self->wal,
         .log_directory = self->log_directory,
@@ -180,17 +178,9 @@ static struct err step_retire(struct cycle *self, struct queue *done)
 {
     struct retire_segment oldest;
     bool found = false;
-    static struct shards shards;
-    struct err err = shards_read(self->shards, &shards);
-    if (err.code == ERR_NOT_FOUND) { /* what the daemon writes when it begins a log */
-        must(shards_add(&shards, 0, CYCLE_ORIGIN));
-        err = shards_write(self->shards, &shards);
-    }
     oversight_roll(self->log);
     draft_fill(&drafts[0], 100);
-    if (!err_is(err)) {
-        err = batch_submit(self, done, 1);
-    }
+    struct err err = batch_submit(self, done, 1);
     if (!err_is(err)) {
         err = oversight_publish(self->log);
     }

@@ -27,7 +27,6 @@ struct cycle {
     char wal[DURABLE_PATH_BYTES];
     char log_directory[DURABLE_PATH_BYTES];
     char published[DURABLE_PATH_BYTES];
-    char shards[DURABLE_PATH_BYTES];
     char packs[DURABLE_PATH_BYTES];
     struct wal_places places;
     struct sign_key key;

@@ -97,6 +97,8 @@ static void entries_of_the_largest_size_go_all_the_way(void **state)
         }
     }
     wal_close(&wal);
+    fixture_run("mkdir '%s' && printf %%s '%s' > '%s/origin'", fixture.log_directory,
+                FIXTURE_ORIGIN, fixture.log_directory);
     struct publication_conf conf = {.wal_directory = fixture.wal,
                                     .public_directory = fixture.published,
                                     .origin = FIXTURE_ORIGIN,

@@ -323,6 +323,52 @@ static void write_error_stops_the_log_and_loses_nothing_answered(void **state)
     fixture_remove(&fixture);
 }
 
+/* Drafts of one call come back together; each still gets its own index, in its own owner's queue.
+ */
+static void drafts_of_one_call_come_back_each_with_its_index(void **state)
+{
+    enum { DRAFTS = 90, OWNERS = 2 };
+    (void)state;
+    struct fixture fixture;
+    struct queue *queues[OWNERS];
+    struct oversight_draft *drafts = calloc(DRAFTS, sizeof *drafts);
+    struct oversight_draft *batch[DRAFTS];
+    fixture_make(&fixture);
+    fixture_open(&fixture);
+    assert_non_null(drafts);
+    for (uint32_t i = 0; i < OWNERS; i++) {
+        assert_false(err_is(queue_open(DRAFTS, &queues[i])));
+    }
+    for (uint32_t i = 0; i < DRAFTS; i++) {
+        fixture_fill(&drafts[i], i, 60);
+        drafts[i].done = queues[i / 7 % OWNERS]; /* runs of seven */
+        batch[i] = &drafts[i];
+    }
+    assert_false(err_is(oversight_submit(fixture.log, batch, DRAFTS)));
+    uint32_t back[OWNERS] = {0};
+    for (uint32_t seen = 0; seen < DRAFTS;) {
+        uint32_t owner = back[0] < 48 ? 0 : 1; /* 6 of its 7 runs are whole */
+        void *things[DRAFTS];
+        uint32_t taken = queue_take(queues[owner], things, DRAFTS, 60 * NS_PER_S);
+        assert_true(taken > 0);
+        for (uint32_t i = 0; i < taken; i++) {
+            const struct oversight_draft *draft = things[i];
+            uint64_t number = (uint64_t)(draft - drafts);
+            assert_ptr_equal(draft->done, queues[owner]);
+            assert_int_equal(draft->entry_index, 1 + number); /* 0 is log.open */
+        }
+        back[owner] += taken;
+        seen += taken;
+    }
+    assert_int_equal(back[0], 48);
+    expect_numbers(&fixture, 1, 0, DRAFTS);
+    for (uint32_t i = 0; i < OWNERS; i++) {
+        queue_free(&queues[i]);
+    }
+    free(drafts);
+    fixture_remove(&fixture);
+}
+
 /* Opening after a crash does not wait for a thousand files: the publisher makes up for them, asked
  * by nobody, while entries are taken. */
 static void backlog_of_a_crash_is_published_after_opening(void **state)
@@ -368,6 +414,7 @@ int main(void)
         cmocka_unit_test(reader_following_live_sees_every_entry_once),
         cmocka_unit_test(log_held_by_another_process_is_locked),
         cmocka_unit_test(write_error_stops_the_log_and_loses_nothing_answered),
+        cmocka_unit_test(drafts_of_one_call_come_back_each_with_its_index),
         cmocka_unit_test(backlog_of_a_crash_is_published_after_opening),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

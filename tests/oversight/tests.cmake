@@ -5,6 +5,7 @@ set_target_properties(oversight_cycle PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJ
 target_link_libraries(oversight_cycle PRIVATE triage_oversight)
 add_executable(oversight_inject oversight/inject.c)
 set_target_properties(oversight_inject PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+add_dependencies(oversight_cycle oversight_inject triage-verify)
 # The same program once more, broken on purpose: what the tests must notice.
 add_executable(oversight_broken oversight/cycle.c oversight/ledger.c oversight/breakage.c)
 set_target_properties(oversight_broken PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
@@ -30,8 +31,8 @@ if(TRIAGED_SANITIZE STREQUAL "")
   oversight_script(faults faults)
   oversight_script(power power --cycles 200)
   set_tests_properties(oversight.faults oversight.power PROPERTIES LABELS slow)
-  # Tests of the tests: what is left out, and who must notice. One power cut more or less shows nothing on ext4 where
-  # O_DIRECT or a sync of a file carries the rest along: there the order of calls is the witness.
+  # Tests of the tests: what is left out, and who must notice. A power cut shows nothing on ext4 where O_DIRECT or the
+  # sync of a file carries the rest along: there the order of calls is the witness.
   foreach(broken no-sync no-directory-sync no-write-sync no-file-sync answer-early sign-late)
     oversight_script(broken.trace.${broken} trace --broken ${broken})
   endforeach()

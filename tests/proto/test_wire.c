@@ -398,6 +398,8 @@ static void command_every_order_survives_the_round(void **state)
                                         .code = "wrong-lane",
                                         .file = "ab12",
                                         .close_reason = "the key was stolen",
+                                        .cosignatures = "line",
+                                        .cosigned_size = 70000,
                                         .sentence = "because",
                                         .entries = {7, UINT64_MAX},
                                         .entries_count = 2,
@@ -434,6 +436,8 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");
         assert_string_equal(out.close_reason, order == ORDER_CLOSE ? "the key was stolen" : "");
+        assert_string_equal(out.cosignatures, order == ORDER_COSIGN ? "line" : "");
+        assert_int_equal(out.cosigned_size, order == ORDER_COSIGN ? 70000 : 0);
         assert_string_equal(out.outcome.result, order == ORDER_OUTCOME ? "found" : "");
         if (order == ORDER_OUTCOME) {
             assert_string_equal(out.outcome.exam_level, "full");
