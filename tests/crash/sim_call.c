@@ -40,6 +40,7 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t bytes_count);
 off_t __wrap_lseek(int fd, off_t offset, int from);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
+int __wrap_sync_file_range(int fd, off_t offset, off_t bytes_count, unsigned flags);
 int __wrap_fstat(int fd, struct stat *out);
 int __wrap_stat(const char *path, struct stat *out);
 int __wrap_access(const char *path, int mode);
@@ -347,6 +348,16 @@ int __wrap_fsync(int fd)
 int __wrap_fdatasync(int fd)
 {
     return call_sync(fd, "fdatasync");
+}
+
+/* Begins to write, and promises nothing. */
+int __wrap_sync_file_range(int fd, off_t offset, off_t bytes_count, unsigned flags)
+{
+    (void)offset;
+    (void)bytes_count;
+    (void)flags;
+    int fails = sim_machine_step(SIM_LOOK, fd_of(fd, "sync_file_range")->file, false);
+    return fails != 0 ? sim_fail(fails) : 0;
 }
 
 /* ---- looking ---- */
