@@ -31,6 +31,8 @@ install(CODE "
   endforeach()
   configure_file(\"${config_folder}/systemd/triaged.service\" \"${PROJECT_BINARY_DIR}/triaged.service\" @ONLY)
   file(INSTALL \"${PROJECT_BINARY_DIR}/triaged.service\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
+  file(INSTALL \"${config_folder}/systemd/triaged-year.service\" \"${config_folder}/systemd/triaged-year.timer\"
+    DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
   configure_file(\"${config_folder}/systemd/triage-witness.service\" \"${PROJECT_BINARY_DIR}/triage-witness.service\" @ONLY)
   file(INSTALL \"${PROJECT_BINARY_DIR}/triage-witness.service\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
   file(INSTALL \"${config_folder}/systemd/triage-witness.sysusers\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/sysusers.d\"

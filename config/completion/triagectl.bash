@@ -4,11 +4,11 @@
 _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
-        log) echo 'cat checkpoint proof cosign publish' ;;
+        log) echo 'cat checkpoint proof cosign publish close' ;;
         archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
-        keys) echo 'init publisher subscriber list' ;;
+        keys) echo 'init rotate publisher subscriber list' ;;
     esac
 }
 
@@ -27,6 +27,7 @@ _triagectl_options() {
         'archive rebuild') echo '--out' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
+        'log close' | 'keys rotate') echo '--reason' ;;
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')

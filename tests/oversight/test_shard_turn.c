@@ -266,27 +266,173 @@ static void kill_at_any_call_of_the_turn_leaves_one_close_and_one_open(void **st
 {
     (void)state;
     uint32_t kills = 0;
-    for (int after = 0; after <= 1; after++) {
-        bool died = true;
-        for (uint32_t k = 1; died; k++) {
-            struct fixture fixture;
-            fixture_make(&fixture);
-            fixture_open(&fixture);
-            fixture_append(&fixture, 0, 300, 100);
-            oversight_close(&fixture.log);
-            fixture_year(&fixture, "oversight.test/port/2027");
-            died = crash_run(k, after != 0, turn_work, &fixture);
-            expect_no_double(&fixture);
-            fixture_open(&fixture);
-            fixture_append(&fixture, 300, 20, 100);
-            oversight_close(&fixture.log);
-            expect_chain(&fixture, 2);
-            fixture_remove(&fixture);
-            kills += died;
-        }
+    bool died = true;
+    for (uint32_t k = 1; died; k++) { /* before call k is behind call k - 1 */
+        struct fixture fixture;
+        fixture_make(&fixture);
+        fixture_open(&fixture);
+        fixture_append(&fixture, 0, 300, 100);
+        oversight_close(&fixture.log);
+        fixture_year(&fixture, "oversight.test/port/2027");
+        died = crash_run(k, false, turn_work, &fixture);
+        expect_no_double(&fixture);
+        fixture_open(&fixture);
+        fixture_append(&fixture, 300, 20, 100);
+        oversight_close(&fixture.log);
+        expect_chain(&fixture, 2);
+        fixture_remove(&fixture);
+        kills += died;
     }
     print_message("killed %u times\n", kills);
     assert_true(kills > 60);
+}
+
+/* ---- a new key ---- */
+
+static struct sign_key new_key;
+
+static void rotation_make(struct fixture *fixture)
+{
+    uint8_t seed[SIGN_SEED_BYTES];
+    memset(seed, 9, sizeof seed);
+    fixture_make(fixture);
+    sign_key_from_seed(&new_key, seed);
+    fixture_open(fixture);
+    fixture_append(fixture, 0, 300, 100);
+    oversight_close(&fixture->log);
+    fixture->conf.next_key = &new_key;
+    fixture->conf.rotate_reason = "test";
+}
+
+static bool signed_by(const struct fixture *fixture, const char *name, const struct sign_key *key)
+{
+    size_t text_bytes = 0;
+    struct note_vkey vkey;
+    struct checkpoint checkpoint;
+    uint8_t *text = naive_read(fixture, name, &text_bytes);
+    note_vkey_make(&vkey, fixture->origin, key->public_key);
+    bool good = checkpoint_open((const char *)text, text_bytes, &vkey, &checkpoint) == NOTE_GOOD;
+    free(text);
+    return good;
+}
+
+static void expect_vkey(const struct fixture *fixture, const char *name, const struct sign_key *key)
+{
+    char wanted[NOTE_VKEY_BYTES_MAX];
+    size_t text_bytes = 0;
+    struct note_vkey vkey;
+    note_vkey_make(&vkey, fixture->origin, key->public_key);
+    note_vkey_encode(&vkey, wanted);
+    uint8_t *text = naive_read(fixture, name, &text_bytes);
+    text[strcspn((char *)text, "\n")] = '\0';
+    assert_string_equal((const char *)text, wanted);
+    free(text);
+}
+
+/* The sizes of all checkpoints that were published, and by whom: old, both once, new. */
+static void expect_rotated(const struct fixture *fixture)
+{
+    char path[160];
+    uint64_t change = 0;
+    uint32_t doubles = 0;
+    (void)snprintf(path, sizeof path, "%s/checkpoints", fixture->published);
+    for (int round = 0; round < 2; round++) { /* the first finds the change */
+        DIR *listing = opendir(path);
+        assert_non_null(listing);
+        for (struct dirent *at = readdir(listing); at != NULL; at = readdir(listing)) {
+            char name[300];
+            uint64_t size = strtoull(at->d_name, NULL, 10);
+            if (size == 0 || strchr(at->d_name, '.') != NULL) {
+                continue;
+            }
+            (void)snprintf(name, sizeof name, "checkpoints/%.20s", at->d_name);
+            bool by_old = signed_by(fixture, name, &fixture->key);
+            bool by_new = signed_by(fixture, name, &new_key);
+            if (round == 0 && by_old && by_new) {
+                change = size;
+                doubles++;
+            }
+            assert_true(round == 0 || (by_old == (size <= change) && by_new == (size >= change)));
+        }
+        (void)closedir(listing);
+    }
+    assert_int_equal(doubles, 1);
+    assert_int_equal(seen_read(fixture)->rotates, 1);
+    (void)snprintf(path, sizeof path, "vkeys/%" PRIu64, change);
+    expect_vkey(fixture, path, &fixture->key);
+    expect_vkey(fixture, "vkey", &new_key);
+    assert_true(signed_by(fixture, "checkpoint", &new_key));
+}
+
+static void new_key_takes_over_with_one_checkpoint_of_both(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    rotation_make(&fixture);
+    fixture_open(&fixture);
+    assert_true(fixture.recovery.key_changed);
+    expect_rotated(&fixture);
+    fixture_append(&fixture, 302, 20, 100);
+    oversight_close(&fixture.log);
+    expect_rotated(&fixture);
+    fixture_open(&fixture); /* the files of keys were not changed yet */
+    assert_true(fixture.recovery.key_changed);
+    oversight_close(&fixture.log);
+    struct sign_key old_key = fixture.key;
+    fixture.conf.next_key = NULL;
+    assert_int_equal(fixture_try_open(&fixture).code, ERR_KEY); /* the old one alone */
+    fixture.conf.key = &new_key;
+    fixture_open(&fixture);
+    assert_false(fixture.recovery.key_changed);
+    oversight_close(&fixture.log);
+    assert_memory_equal(&old_key, &fixture.key, sizeof old_key);
+    expect_rotated(&fixture);
+    fixture_remove(&fixture);
+}
+
+static void kill_at_any_call_of_a_rotation_leaves_one_change(void **state)
+{
+    (void)state;
+    uint32_t kills = 0;
+    bool died = true;
+    for (uint32_t k = 1; died; k++) { /* before call k is behind call k - 1 */
+        struct fixture fixture;
+        rotation_make(&fixture);
+        died = crash_run(k, false, turn_work, &fixture);
+        fixture_open(&fixture);
+        assert_true(fixture.recovery.key_changed);
+        fixture_append(&fixture, 302, 20, 100);
+        oversight_close(&fixture.log);
+        expect_rotated(&fixture);
+        fixture_remove(&fixture);
+        kills += died;
+    }
+    print_message("killed %u times\n", kills);
+    assert_true(kills > 40);
+}
+
+/* A crash left the entry in the log, no checkpoint covers it, and the new seed is gone. */
+static void rotation_to_a_key_that_is_lost_is_refused(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    bool met = false;
+    for (uint32_t k = 1; !met && k < 60; k++) {
+        rotation_make(&fixture);
+        (void)crash_run(k, true, turn_work, &fixture);
+        met = seen_read(&fixture)->rotates == 1;
+        if (met) {
+            fixture.conf.next_key = NULL;
+            assert_string_equal(fixture_try_open(&fixture).where,
+                                "the log goes on to a key that is not here");
+            fixture.conf.next_key = &new_key;
+            fixture_open(&fixture);
+            oversight_close(&fixture.log);
+            expect_rotated(&fixture);
+        }
+        fixture_remove(&fixture);
+    }
+    assert_true(met);
 }
 
 /* ---- what must not be believed ---- */
@@ -355,6 +501,9 @@ int main(void)
         cmocka_unit_test(new_log_is_refused_while_the_clock_stands),
         cmocka_unit_test(store_of_one_shard_is_upgraded),
         cmocka_unit_test(kill_at_any_call_of_the_turn_leaves_one_close_and_one_open),
+        cmocka_unit_test(new_key_takes_over_with_one_checkpoint_of_both),
+        cmocka_unit_test(kill_at_any_call_of_a_rotation_leaves_one_change),
+        cmocka_unit_test(rotation_to_a_key_that_is_lost_is_refused),
         cmocka_unit_test(changed_list_of_shards_is_refused),
         cmocka_unit_test(list_that_names_a_successor_too_early_is_refused),
     };
