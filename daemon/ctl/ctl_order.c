@@ -140,6 +140,21 @@ int ctl_order(struct ctl *ctl, struct wire_command *command)
 }
 
 /* Nested objects become "outer.inner". */
+static void add_members(struct table *table, const char *prefix, json_t *object);
+
+/* An array of objects: witnesses.0.name, witnesses.1.name, ... */
+static void add_members_of_all(struct table *table, const char *prefix, json_t *array)
+{
+    size_t index;
+    json_t *value;
+    json_array_foreach(array, index, value)
+    {
+        char path[160];
+        (void)snprintf(path, sizeof path, "%.128s.%zu", prefix, index);
+        add_members(table, path, value);
+    }
+}
+
 static void add_members(struct table *table, const char *prefix, json_t *object)
 {
     const char *name;
@@ -150,6 +165,10 @@ static void add_members(struct table *table, const char *prefix, json_t *object)
         (void)snprintf(path, sizeof path, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", name);
         if (json_is_object(value) && strlen(path) < 128) {
             add_members(table, path, value);
+            continue;
+        }
+        if (json_is_array(value)) {
+            add_members_of_all(table, path, value);
             continue;
         }
         table_cell(table, path);

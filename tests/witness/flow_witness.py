@@ -138,6 +138,8 @@ def case_quorum():
         harbour.stop()
         port.await_cosigned(port.grow())
         health = await_true(lambda: port.health() if state_of(port.health(), "harbour") != "well" else None, "harbour is told to be down")
+        told = dict(line.split(None, 1) for line in port.ctl("health").stdout.splitlines() if len(line.split(None, 1)) == 2)
+        must(told["quorum"] == "met" and told["witnesses.0.state"].strip() == "well", f"{told}")
         must(health["quorum"] == "met" and "connect" in state_of(health, "harbour").lower(), f"{health}")
         must((port.shard / "checkpoint.cosigned").read_text().count("— witness.example.org/") == 2, "two lines")
 
