@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "archive/archive.h"
@@ -203,13 +204,31 @@ static void run_archive(const struct scan_set *set, const char *directory, struc
 /* One round of h5py; false when there is none. */
 static bool run_h5py(const char *directory, double out[3])
 {
-    char command[3 * DURABLE_PATH_BYTES];
-    (void)snprintf(command, sizeof command, "/usr/bin/python3 %s %s/raw %s/h5py.h5 1",
-                   BENCH_H5PY_PEER, directory, directory);
-    FILE *pipe = popen(command, "r");
-    bool good = pipe != NULL && fscanf(pipe, "%lf %lf %lf", &out[0], &out[1], &out[2]) == 3;
-    int status = pipe == NULL ? -1 : pclose(pipe);
-    return good && status == 0;
+    char raw[DURABLE_PATH_BYTES];
+    char file[DURABLE_PATH_BYTES];
+    char text[128] = "";
+    int ends[2];
+    int status = -1;
+    (void)snprintf(raw, sizeof raw, "%s/raw", directory);
+    (void)snprintf(file, sizeof file, "%s/h5py.h5", directory);
+    bench_check(pipe(ends) == 0, "pipe");
+    (void)fflush(stdout);
+    pid_t child = fork();
+    bench_check(child >= 0, "fork");
+    if (child == 0) {
+        (void)dup2(ends[1], STDOUT_FILENO);
+        (void)execl("/usr/bin/python3", "python3", BENCH_H5PY_PEER, raw, file, "1", (char *)NULL);
+        _exit(127);
+    }
+    (void)close(ends[1]);
+    size_t text_bytes = 0;
+    for (ssize_t got = 1; got > 0 && text_bytes < sizeof text - 1; text_bytes += (size_t)got) {
+        got = read(ends[0], text + text_bytes, sizeof text - 1 - text_bytes);
+        got = got < 0 ? 0 : got;
+    }
+    (void)close(ends[0]);
+    bench_check(waitpid(child, &status, 0) == child, "waitpid");
+    return status == 0 && sscanf(text, "%lf %lf %lf", &out[0], &out[1], &out[2]) == 3;
 }
 
 struct figures {

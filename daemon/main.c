@@ -9,6 +9,7 @@
 #include "pipeline.h"
 #include "policy_file.h"
 #include "score/blas_core.h"
+#include "submission/submission.h"
 
 /* Signals, options, life and death. Exit codes: 0 stopped when asked, 1 a stage failed (HALT), 2
  * options, configuration or policy are not valid. */
@@ -122,6 +123,18 @@ static struct err main_read(const char *config_file, struct conf *conf, struct p
     return err_is(err) ? err : policy_file_read(policy_path, policy, why);
 }
 
+/* What pipeline_open would refuse later. */
+static struct err main_check_witnesses(const struct conf *conf, char *why)
+{
+    static struct quorum quorum; /* large: keys and addresses of 64 */
+    char path[2 * CONF_TEXT_BYTES];
+    if (conf->oversight_witness_policy[0] == '\0') {
+        return err_none;
+    }
+    struct err err = conf_path(conf, conf->oversight_witness_policy, path, sizeof path);
+    return err_is(err) ? err : submission_policy_read(path, &quorum, why);
+}
+
 static void main_complain(struct err err, const char *why)
 {
     char text[ERR_TEXT_BYTES];
@@ -198,6 +211,11 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (options.check) {
+        err = main_check_witnesses(&conf, why);
+        if (err_is(err)) {
+            main_complain(err, why);
+            return EXIT_USAGE;
+        }
         (void)printf("%s: good; policy %s\n", config_file, policy.version);
         return 0;
     }

@@ -37,7 +37,7 @@ struct archive_conf {
     const char *directory; /* archive/ */
     const char *origin;
     uint32_t deflate_level;       /* 0..2; 0 writes uncompressed */
-    uint32_t threads;             /* that compress and check; 1..64 */
+    uint32_t threads;             /* that compress and check; up to 64, 0 is one */
     const uint8_t *pseudonym_key; /* 32 bytes: declarations enter with keyed pseudonyms only */
     /* What the file says of its making; NULL: of this build. A rebuild repeats what the seal says.
      */

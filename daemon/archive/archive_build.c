@@ -194,7 +194,7 @@ static struct err archive_build_rows(const struct archive_conf *conf,
     struct archive_job job = {.rows = rows, .blobs = blobs};
     struct archive_conf told = *conf;
     struct archive_result result = {.first_index = rows->first_index};
-    const struct chunk_pool_conf pool = {.threads = conf->threads,
+    const struct chunk_pool_conf pool = {.threads = conf->threads == 0 ? 1 : conf->threads,
                                          .chunk_bytes_max = ARCHIVE_CHUNK_BYTES,
                                          .deflate_level = conf->deflate_level,
                                          .blobs = blobs};

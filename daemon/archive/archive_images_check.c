@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,11 +36,12 @@ static struct err check_find_chunks(struct check *self, const struct image *imag
                                     const struct h5_array *array, struct chunk_place **out)
 {
     struct h5_storage storage = archive_storage(chunk_pool_deflate_level(self->pool));
-    char path[sizeof "images/" + HASH_HEX_BYTES + sizeof "/pixels"] = "images/";
+    char hex[HASH_HEX_BYTES];
+    char path[HASH_HEX_BYTES + 16];
     struct h5_array found;
     int64_t dataset = 0;
-    hex_encode(image->sha256, HASH_BYTES, path + strlen(path));
-    (void)strcat(path, "/pixels");
+    hex_encode(image->sha256, HASH_BYTES, hex);
+    (void)snprintf(path, sizeof path, "images/%s/pixels", hex);
     struct err err = h5_array_open(self->file, path, &found, &dataset);
     if (err_is(err)) {
         return err;

@@ -196,17 +196,29 @@ static bool durable_holds(const char *path, const void *bytes, size_t bytes_coun
     return same;
 }
 
+struct err durable_exists(const char *path, bool *exists)
+{
+    bool found = access(path, F_OK) == 0;
+    if (!found && errno != ENOENT) {
+        return err_os(ERR_IO, "look for file");
+    }
+    *exists = found;
+    return err_none;
+}
+
 struct err durable_create(const char *path, const void *bytes, size_t bytes_count, mode_t mode,
                           bool *differs)
 {
+    bool exists = false;
     *differs = false;
-    if (access(path, F_OK) == 0) {
+    struct err err = durable_exists(path, &exists);
+    if (err_is(err)) {
+        return err;
+    }
+    if (exists) {
         *differs = !durable_holds(path, bytes, bytes_count);
         /* Its bytes were synced before it had this name; the name perhaps was not. */
         return *differs ? err_none : durable_sync_parent(path);
-    }
-    if (errno != ENOENT) { /* perhaps it is there: then it must not be replaced unread */
-        return err_os(ERR_IO, "look for file");
     }
     return durable_replace(path, bytes, bytes_count, mode);
 }

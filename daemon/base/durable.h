@@ -24,6 +24,9 @@
 MUST_USE struct err durable_directory(const char *path, mode_t mode);
 MUST_USE struct err durable_sync_directory(const char *path);
 MUST_USE struct err durable_sync_parent(const char *path);
+/* Is there anything of this name? What cannot be looked for is an error, not an absence: whoever
+ * took it for one would put something else in its place. */
+MUST_USE struct err durable_exists(const char *path, bool *exists);
 /* Write a file as `path.tmp`, sync it, rename it to path, sync the directory. Replaces what was
  * there; readers see the old or the new bytes, never a mixture. */
 MUST_USE struct err durable_replace(const char *path, const void *bytes, size_t bytes_count,

@@ -347,17 +347,18 @@ static bool confirm(const struct private_options *options)
         ctl_refuse("nobody to ask: --yes says that it is meant");
         return false;
     }
-    fprintf(stderr, "Delete for good, on the legal basis \"%s\",\n", options->sentence);
+    (void)fprintf(stderr, "Delete for good, on the legal basis \"%s\",\n", options->sentence);
     for (uint32_t i = 0; i < command->names_count; i++) {
-        fprintf(stderr, "%s%s", i == 0 ? "  only " : ", ", command->names[i]);
+        (void)fprintf(stderr, "%s%s", i == 0 ? "  only " : ", ", command->names[i]);
     }
-    fprintf(stderr, "%s  of entr%s", command->names_count > 0 ? "\n" : "  all personal data\n",
-            command->entries_count == 1 ? "y" : "ies");
+    (void)fprintf(stderr, "%s  of entr%s",
+                  command->names_count > 0 ? "\n" : "  all personal data\n",
+                  command->entries_count == 1 ? "y" : "ies");
     for (uint32_t i = 0; i < command->entries_count; i++) {
-        fprintf(stderr, " %" PRIu64, command->entries[i]);
+        (void)fprintf(stderr, " %" PRIu64, command->entries[i]);
     }
     char word[8] = "";
-    fprintf(stderr, "? (yes) ");
+    (void)fprintf(stderr, "? (yes) ");
     if (fgets(word, sizeof word, stdin) == NULL || strcmp(word, "yes\n") != 0) {
         ctl_refuse("nothing was done");
         return false;

@@ -167,11 +167,11 @@ int ctl_redact_status(struct ctl *ctl)
     if (ctl_order_answer_briefly(ctl, &command, &answer) && answer.json != NULL) {
         self.health = json_loads(answer.json, 0, NULL);
     }
-    uint8_t *memory = malloc(2 * ENTRY_ARENA_BYTES);
+    uint8_t *memory = malloc((size_t)2 * ENTRY_ARENA_BYTES);
     self.state = memory == NULL ? NULL : ctl_open_state(ctl);
     int result = CTL_REFUSED;
     if (self.state != NULL && ctl_path(ctl, "wal", self.wal)) {
-        arena_init(&self.arena, memory, 2 * ENTRY_ARENA_BYTES);
+        arena_init(&self.arena, memory, (size_t)2 * ENTRY_ARENA_BYTES);
         struct err err = log_source_open_store(ctl->conf.store_directory, &self.source);
         if (!err_is(err)) {
             err = add_rows(&self);

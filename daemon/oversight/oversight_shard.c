@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/diag.h"
 #include "oversight/oversight_state.h"
@@ -34,10 +33,14 @@ static struct err shards_make(struct oversight *self)
     char signed_path[DURABLE_PATH_BYTES];
     int year = shard_year(self->origin_now);
     struct err err = wal_path(self->wal_directory, SIGNED_NAME, signed_path);
+    bool is_signed = false;
+    if (!err_is(err)) {
+        err = durable_exists(signed_path, &is_signed);
+    }
     if (err_is(err)) {
         return err;
     }
-    if (access(signed_path, F_OK) == 0) { /* a guess would stay in the way of who puts it back */
+    if (is_signed) { /* a guess would stay in the way of who puts it back */
         return err_make(ERR_LOG_ROLLED_BACK, "list of shards is gone");
     }
     if (year >= 0 && year < STILL_YEAR) {
@@ -66,10 +69,18 @@ static struct err shards_settle(struct oversight *self)
     if (!err_is(err)) {
         err = wal_path(self->log_directory, ORIGIN_NAME, old_path);
     }
+    bool exists = false;
+    bool old_exists = false;
+    if (!err_is(err)) {
+        err = durable_exists(path, &exists);
+    }
+    if (!err_is(err)) {
+        err = durable_exists(old_path, &old_exists);
+    }
     if (err_is(err)) {
         return err;
     }
-    bool settled = access(path, F_OK) == 0 && access(old_path, F_OK) != 0;
+    bool settled = exists && !old_exists;
     return settled ? err_none : shards_write(self->log_directory, &self->shards);
 }
 

@@ -130,7 +130,8 @@ static struct err past_load(struct past *self, const struct shard *shard, uint64
     struct err err = past_read_file(self, shard, name, BUNDLE_BYTES_MAX, &bytes, &bytes_count);
     if (!err_is(err)) {
         tile_path(0, bundle, width, name);
-        err = past_read_file(self, shard, name, TILE_WIDTH * HASH_BYTES, &tile, &tile_bytes);
+        err =
+            past_read_file(self, shard, name, (size_t)TILE_WIDTH * HASH_BYTES, &tile, &tile_bytes);
     }
     if (!err_is(err) &&
         (tile_bytes != (size_t)width * HASH_BYTES || !past_cut(self, bytes, bytes_count, width) ||

@@ -82,8 +82,7 @@ static struct err tiles_exists(const struct tiles *self, const char *name, bool 
 {
     char path[DURABLE_PATH_BYTES];
     tiles_path(self, name, path);
-    *exists = access(path, F_OK) == 0;
-    return *exists || errno == ENOENT ? err_none : err_os(ERR_IO, "look for tile");
+    return durable_exists(path, exists);
 }
 
 struct err tiles_complete_size(const struct tiles *self, uint64_t size, uint64_t *out)

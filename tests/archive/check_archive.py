@@ -3,9 +3,11 @@
 The arguments: the make_archive program. Exit 77: h5py is not installed."""
 import hashlib
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 
 try:
     import h5py
@@ -36,6 +38,9 @@ def check_images(file):
         assert pixels.dtype == (numpy.dtype("<u2") if pixels.attrs["bits"] == 16 else numpy.dtype("u1"))
         assert pixels.attrs["pixel_pitch_mm"] == 1.5 and pixels.attrs["energy_kev"] == 6000
         assert pixels.compression == "gzip" and pixels.compression_opts == 1 and pixels.shuffle and pixels.fletcher32
+        for i in range(pixels.id.get_num_chunks()):  # an ordinary zlib stream and HDF5's checksum behind it
+            mask, stored = pixels.id.read_direct_chunk(pixels.id.get_chunk_info(i).chunk_offset)
+            assert mask == 0 and len(zlib.decompress(stored[:-4])) == pixels.dtype.itemsize * pixels.chunks[0] * pixels.chunks[1]
         assert group.attrs["NX_class"] == b"NXdata" and group.attrs["signal"] == b"pixels"
 
 
@@ -66,6 +71,17 @@ def check_tables(file):
         assert all("long_name" in column.attrs for column in file[table].values())
 
 
+def check_h5dump(made):
+    """HDF5's own tool reads every value, and says what the file is."""
+    if shutil.which("h5dump") is None:
+        print("without h5dump: hdf5-tools is not installed")
+        return
+    head = subprocess.run(["h5dump", "-B", "-p", "-H", made], check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert "SUPERBLOCK_VERSION 2" in head and "CHECKSUM FLETCHER32" in head and "COMPRESSION DEFLATE { LEVEL 1 }" in head
+    values = subprocess.run(["h5dump", made], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "draw.commit" in values.stdout and values.stderr == "", values.stderr
+
+
 with tempfile.TemporaryDirectory(prefix="triage-h5py-") as directory:
     made = subprocess.run([sys.argv[1], directory], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     with h5py.File(made, "r") as opened:
@@ -74,6 +90,8 @@ with tempfile.TemporaryDirectory(prefix="triage-h5py-") as directory:
         check_entries(opened)
         check_images(opened)
         check_tables(opened)
+        assert opened.attrs["filters"].startswith(b"shuffle,deflate(1):isa-l/") and opened.attrs["hdf5_version"][:2] == b"1."
+    check_h5dump(made)
     assert pathlib.Path(made).read_bytes()[8] == 2, "superblock version"
     example = pathlib.Path(__file__).with_name("read_archive.py")
     printed = subprocess.run([sys.executable, str(example), made], check=True, stdout=subprocess.PIPE, text=True).stdout

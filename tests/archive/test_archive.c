@@ -207,6 +207,118 @@ static void rebuild_gives_the_same_bytes(void **state)
     assert_memory_equal(first.sha256, third.sha256, HASH_BYTES);
 }
 
+/* Whoever is faster: the bytes depend on the entries alone. */
+static void number_of_threads_changes_no_byte(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint32_t level = 0; level <= 2; level++) {
+        struct archive_result first;
+        fixture->conf.deflate_level = level;
+        for (uint32_t threads = 1; threads <= 17; threads += 4) {
+            struct archive_result result;
+            char path[512];
+            fixture->conf.threads = threads;
+            assert_good(build(fixture, &result));
+            if (threads == 1) {
+                first = result;
+            }
+            assert_memory_equal(first.sha256, result.sha256, HASH_BYTES);
+            full_path(fixture, &result, path);
+            assert_int_equal(unlink(path), 0);
+        }
+    }
+}
+
+/* Two files of the same entries and different settings, or of another entry: where they differ. */
+static void compare_names_the_first_object_that_differs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_result result;
+    char difference[ARCHIVE_DIFFERENCE_BYTES];
+    char path[512];
+    char other[600];
+    assert_good(build(fixture, &result));
+    full_path(fixture, &result, path);
+    (void)snprintf(other, sizeof other, "%s/other.h5", fixture->directory);
+    assert_int_equal(rename(path, other), 0);
+    assert_good(build(fixture, &result));
+    assert_good(archive_compare(path, other, difference));
+    assert_string_equal(difference, "");
+    assert_int_equal(unlink(path), 0);
+    fixture->conf.deflate_level = 2;
+    assert_good(build(fixture, &result));
+    assert_good(archive_compare(path, other, difference));
+    assert_string_equal(difference, "/: attribute filters");
+    assert_int_equal(unlink(path), 0);
+    fixture->conf.filters = "same text"; /* so that the next difference shows */
+    assert_good(build(fixture, &result));
+    assert_int_equal(rename(path, other), 0);
+    fixture->conf.deflate_level = 1;
+    assert_good(build(fixture, &result));
+    assert_good(archive_compare(path, other, difference));
+    assert_non_null(strstr(difference, "equal values, compressed otherwise"));
+    assert_int_equal(unlink(path), 0);
+    fixture->conf.pseudonym_key = (const uint8_t *)"thirty-two bytes of another key!";
+    fixture->conf.deflate_level = 2;
+    assert_good(build(fixture, &result));
+    assert_good(archive_compare(path, other, difference));
+    assert_string_equal(difference, "/declarations/declarant: values from row 0");
+}
+
+/* What a crash between the name and the seal leaves is found, and may be replaced; a sealed one may
+ * not. */
+static void begun_file_is_found_and_replaced(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_result result;
+    struct archive_result again;
+    uint64_t last = 0;
+    char path[512];
+    assert_false(archive_find_begun(fixture->archive, fixture->conf.origin, 1000, &last));
+    assert_good(build(fixture, &result));
+    assert_true(archive_find_begun(fixture->archive, fixture->conf.origin, 1000, &last));
+    assert_int_equal(last, 1015);
+    assert_false(archive_find_begun(fixture->archive, fixture->conf.origin, 100, &last));
+    assert_false(archive_find_begun(fixture->archive, fixture->conf.origin, 10001, &last));
+    assert_false(archive_find_begun(fixture->archive, "another.example/log/2026", 1000, &last));
+    full_path(fixture, &result, path);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(truncate(path, 3000), 0);
+    assert_int_equal(build(fixture, &again).code, ERR_ARCHIVE_DIFFERS);
+    fixture->conf.replace_unsealed = true;
+    assert_good(build(fixture, &again));
+    assert_memory_equal(again.sha256, result.sha256, HASH_BYTES);
+    uint8_t found[HASH_BYTES];
+    uint64_t file_bytes = 0;
+    assert_good(archive_hash_file(path, found, &file_bytes));
+    assert_memory_equal(found, result.sha256, HASH_BYTES);
+}
+
+/* A blob that rots between receipt and sealing is told as that, and leaves no file. */
+static void build_with_damaged_blob_tells_the_blob(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_result result;
+    char path[512];
+    for (uint32_t level = 0; level <= 2; level++) {
+        fixture->conf.deflate_level = level;
+        assert_true(folder_find(fixture->directory, "/blobs/sha256/", path));
+        FILE *file = fopen(path, "r+b");
+        assert_non_null(file);
+        int byte = fgetc(file);
+        assert_int_equal(fseek(file, 0, SEEK_SET), 0);
+        assert_true(fputc(byte ^ 1, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+        assert_int_equal(build(fixture, &result).code, ERR_BLOB_MISSING);
+        assert_int_equal(parts_count(fixture), 0);
+        assert_int_equal(folder_count(fixture->archive, ".h5"), 0);
+        file = fopen(path, "r+b");
+        assert_non_null(file);
+        assert_true(fputc(byte, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+    }
+}
+
 static void build_beside_another_file_of_that_name_refuses(void **state)
 {
     struct fixture *fixture = *state;
@@ -419,6 +531,10 @@ int main(void)
         WITH_RANGE(build_gives_a_sealed_file_that_reads_back),
         WITH_RANGE(image_reads_back_as_canonical_bytes),
         WITH_RANGE(rebuild_gives_the_same_bytes),
+        WITH_RANGE(number_of_threads_changes_no_byte),
+        WITH_RANGE(compare_names_the_first_object_that_differs),
+        WITH_RANGE(begun_file_is_found_and_replaced),
+        WITH_RANGE(build_with_damaged_blob_tells_the_blob),
         WITH_RANGE(build_beside_another_file_of_that_name_refuses),
         WITH_RANGE(build_without_blob_refuses),
         WITH_RANGE(build_with_wrong_record_refuses),

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -18,22 +16,14 @@
  * nobody told. Rules of POSIX and of O_DIRECT that a real kernel answers with an error end the run
  * as a violation: the product must not depend on the error. */
 
-enum { FDS_MAX = 128, FD_FIRST = 1 << 20, LISTINGS_MAX = 16 };
+enum { FDS_MAX = 128, FD_FIRST = 1 << 20 };
 
 struct sim_fd {
     struct sim_file *file; /* NULL: free */
     int flags;
 };
 
-struct listing {
-    struct sim_file *file;  /* NULL: free */
-    struct sim_names names; /* as they were at opendir or rewinddir, in any order */
-    uint32_t at;
-    struct dirent entry;
-};
-
 static struct sim_fd fds[FDS_MAX];
-static struct listing listings[LISTINGS_MAX];
 static const struct sim_file *lock_holder_of; /* one lock is enough: that of the log's directory */
 static const struct sim_fd *lock_holder;
 
@@ -50,25 +40,11 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t bytes_count);
 off_t __wrap_lseek(int fd, off_t offset, int from);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
-int __wrap_rename(const char *from, const char *to);
-int __wrap_unlink(const char *path);
-int __wrap_mkdir(const char *path, mode_t mode);
-int __wrap_rmdir(const char *path);
 int __wrap_fstat(int fd, struct stat *out);
 int __wrap_stat(const char *path, struct stat *out);
 int __wrap_access(const char *path, int mode);
 int __wrap_faccessat(int at, const char *path, int mode, int flags);
 int __wrap_flock(int fd, int operation);
-DIR *__wrap_opendir(const char *path);
-struct dirent *__wrap_readdir(DIR *directory);
-void __wrap_rewinddir(DIR *directory);
-int __wrap_closedir(DIR *directory);
-
-static int call_fail(int os_errno)
-{
-    errno = os_errno;
-    return -1;
-}
 
 static struct sim_fd *fd_of(int fd, const char *call)
 {
@@ -78,18 +54,10 @@ static struct sim_fd *fd_of(int fd, const char *call)
     return &fds[fd - FD_FIRST];
 }
 
-static void listing_close(struct listing *self)
-{
-    sim_memory_free(self->names.rows);
-    *self = (struct listing){0};
-}
-
 void sim_calls_reset(void)
 {
     memset(fds, 0, sizeof fds);
-    for (uint32_t i = 0; i < LISTINGS_MAX; i++) {
-        listing_close(&listings[i]);
-    }
+    sim_listings_reset();
     lock_holder = NULL;
     lock_holder_of = NULL;
 }
@@ -100,10 +68,7 @@ uint32_t sim_calls_open_count(void)
     for (uint32_t i = 0; i < FDS_MAX; i++) {
         count += fds[i].file != NULL;
     }
-    for (uint32_t i = 0; i < LISTINGS_MAX; i++) {
-        count += listings[i].file != NULL;
-    }
-    return count;
+    return count + sim_listings_open_count();
 }
 
 /* ---- descriptors ---- */
@@ -124,27 +89,27 @@ static int call_open(struct sim_file *base, const char *path, int flags)
     sim_machine_note(path, strlen(path));
     int fails = sim_machine_step(SIM_OPEN, base, (flags & O_CREAT) != 0);
     if (fails != 0) {
-        return call_fail(fails);
+        return sim_fail(fails);
     }
     int os_errno = 0;
     char name[SIM_NAME_BYTES];
     struct sim_disk *disk = sim_machine_disk();
     struct sim_file *parent = sim_disk_find_parent(disk, base, path, name, &os_errno);
     if (parent == NULL) {
-        return call_fail(os_errno);
+        return sim_fail(os_errno);
     }
     struct sim_file *file = sim_disk_find(disk, base, path, &os_errno);
     if (file == NULL && (flags & O_CREAT) == 0) {
-        return call_fail(ENOENT);
+        return sim_fail(ENOENT);
     }
     if (file != NULL && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL)) {
-        return call_fail(EEXIST);
+        return sim_fail(EEXIST);
     }
     if (file != NULL && !file->is_directory && (flags & O_DIRECTORY) != 0) {
-        return call_fail(ENOTDIR);
+        return sim_fail(ENOTDIR);
     }
     if ((flags & O_DIRECT) != 0 && sim_machine_refuses_direct()) {
-        return call_fail(EINVAL);
+        return sim_fail(EINVAL);
     }
     if ((flags & (O_TRUNC | O_APPEND)) != 0) {
         sim_violated("O_TRUNC and O_APPEND are not simulated");
@@ -185,7 +150,7 @@ int __wrap_close(int fd)
         lock_holder_of = NULL;
     }
     *self = (struct sim_fd){0};
-    return fails != 0 ? call_fail(fails) : 0;
+    return fails != 0 ? sim_fail(fails) : 0;
 }
 
 int __wrap_flock(int fd, int operation)
@@ -193,13 +158,13 @@ int __wrap_flock(int fd, int operation)
     const struct sim_fd *self = fd_of(fd, "flock");
     int fails = sim_machine_step(SIM_LOOK, self->file, false);
     if (fails != 0) {
-        return call_fail(fails);
+        return sim_fail(fails);
     }
     if (operation != (LOCK_EX | LOCK_NB)) {
         sim_violated("only an exclusive lock that does not wait is simulated");
     }
     if (lock_holder != NULL && lock_holder != self && lock_holder_of == self->file) {
-        return call_fail(EWOULDBLOCK);
+        return sim_fail(EWOULDBLOCK);
     }
     lock_holder = self;
     lock_holder_of = self->file;
@@ -210,7 +175,7 @@ static int call_stat(const struct sim_file *file, struct stat *out)
 {
     int fails = sim_machine_step(SIM_LOOK, file, false);
     if (fails != 0) {
-        return call_fail(fails);
+        return sim_fail(fails);
     }
     memset(out, 0, sizeof *out);
     out->st_mode = file->is_directory ? S_IFDIR | 0700 : S_IFREG | 0600;
@@ -230,7 +195,7 @@ int __wrap_stat(const char *path, struct stat *out)
 {
     int os_errno = 0;
     const struct sim_file *file = sim_disk_find(sim_machine_disk(), NULL, path, &os_errno);
-    return file == NULL ? call_fail(os_errno) : call_stat(file, out);
+    return file == NULL ? sim_fail(os_errno) : call_stat(file, out);
 }
 
 off_t __wrap_lseek(int fd, off_t offset, int from)
@@ -240,7 +205,7 @@ off_t __wrap_lseek(int fd, off_t offset, int from)
         sim_violated("only lseek to the end is simulated");
     }
     int fails = sim_machine_step(SIM_LOOK, self->file, false);
-    return fails != 0 ? call_fail(fails) : (off_t)self->file->visible.bytes_count;
+    return fails != 0 ? sim_fail(fails) : (off_t)self->file->visible.bytes_count;
 }
 
 /* ---- bytes ---- */
@@ -266,7 +231,7 @@ ssize_t __wrap_pread(int fd, void *out, size_t bytes_count, off_t offset)
     check_alignment(self, out, bytes_count, offset);
     int fails = sim_machine_step(SIM_READ, file, false);
     if (fails != 0) {
-        return call_fail(fails);
+        return sim_fail(fails);
     }
     uint64_t left = (uint64_t)offset < file->visible.bytes_count
                         ? file->visible.bytes_count - (uint64_t)offset
@@ -334,7 +299,7 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t bytes_count, off_t offse
         if (sim_random_one_in(sim_machine_random(), 2)) {
             sim_file_write(file, from, at, write_part(bytes_count, SIM_SECTOR_BYTES));
         }
-        return call_fail(fails);
+        return sim_fail(fails);
     }
     uint32_t before = file->writes_count;
     size_t part = sim_thread_inside() ? write_part(taken, SIM_SECTOR_BYTES) : taken;
@@ -348,7 +313,7 @@ ssize_t __wrap_pwrite(int fd, const void *bytes, size_t bytes_count, off_t offse
     } /* else somebody else synced the whole file meanwhile */
     sim_machine_note(bytes, taken < SIM_BLOCK_BYTES ? taken : SIM_BLOCK_BYTES);
     (void)sim_machine_step(SIM_PASS, file, false); /* durable, and nobody was told */
-    return fails != 0 ? call_fail(fails) : (ssize_t)taken;
+    return fails != 0 ? sim_fail(fails) : (ssize_t)taken;
 }
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t bytes_count)
@@ -367,7 +332,7 @@ static int call_sync(int fd, const char *call)
         if (sim_machine_loses()) {
             sim_file_lose(file, file->writes_count);
         }
-        return call_fail(fails);
+        return sim_fail(fails);
     }
     sim_file_sync(file);
     (void)sim_machine_step(SIM_PASS, file, false);
@@ -384,92 +349,14 @@ int __wrap_fdatasync(int fd)
     return call_sync(fd, "fdatasync");
 }
 
-/* ---- names ---- */
-
-int __wrap_rename(const char *from, const char *to)
-{
-    char from_name[SIM_NAME_BYTES];
-    char to_name[SIM_NAME_BYTES];
-    int os_errno = 0;
-    struct sim_disk *disk = sim_machine_disk();
-    sim_machine_note(to, strlen(to));
-    int fails = sim_machine_step(SIM_NAME, NULL, false);
-    if (fails != 0) {
-        return call_fail(fails);
-    }
-    struct sim_file *parent = sim_disk_find_parent(disk, NULL, from, from_name, &os_errno);
-    if (parent == NULL || sim_names_find(&parent->visible_names, from_name) == NULL) {
-        return call_fail(os_errno);
-    }
-    if (sim_disk_find_parent(disk, NULL, to, to_name, &os_errno) != parent) {
-        sim_violated("a rename from one directory to another is not simulated");
-    }
-    sim_file_move(parent, from_name, to_name, sim_names_find(&parent->visible_names, from_name));
-    (void)sim_machine_step(SIM_PASS, parent, false);
-    return 0;
-}
-
-static int call_remove(const char *path, bool is_directory)
-{
-    char name[SIM_NAME_BYTES];
-    int os_errno = 0;
-    int fails = sim_machine_step(SIM_NAME, NULL, false);
-    if (fails != 0) {
-        return call_fail(fails);
-    }
-    struct sim_file *parent = sim_disk_find_parent(sim_machine_disk(), NULL, path, name, &os_errno);
-    struct sim_file *file = parent == NULL ? NULL : sim_names_find(&parent->visible_names, name);
-    if (file == NULL) {
-        return call_fail(ENOENT);
-    }
-    if (file->is_directory != is_directory) {
-        return call_fail(is_directory ? ENOTDIR : EISDIR);
-    }
-    if (file->visible_names.count > 0) {
-        return call_fail(ENOTEMPTY);
-    }
-    sim_file_move(parent, name, "", file);
-    (void)sim_machine_step(SIM_PASS, parent, false);
-    return 0;
-}
-
-int __wrap_unlink(const char *path)
-{
-    return call_remove(path, false);
-}
-
-int __wrap_rmdir(const char *path)
-{
-    return call_remove(path, true);
-}
-
-int __wrap_mkdir(const char *path, mode_t mode)
-{
-    char name[SIM_NAME_BYTES];
-    int os_errno = 0;
-    (void)mode;
-    int fails = sim_machine_step(SIM_NAME, NULL, true);
-    if (fails != 0) {
-        return call_fail(fails);
-    }
-    struct sim_file *parent = sim_disk_find_parent(sim_machine_disk(), NULL, path, name, &os_errno);
-    if (parent == NULL) {
-        return call_fail(os_errno);
-    }
-    if (name[0] == '\0' || sim_names_find(&parent->visible_names, name) != NULL) {
-        return call_fail(EEXIST);
-    }
-    (void)sim_disk_make(sim_machine_disk(), parent, name, true);
-    (void)sim_machine_step(SIM_PASS, parent, false);
-    return 0;
-}
+/* ---- looking ---- */
 
 static int call_access(struct sim_file *base, const char *path)
 {
     int os_errno = 0;
     int fails = sim_machine_step(SIM_LOOK, base, false);
     bool there = sim_disk_find(sim_machine_disk(), base, path, &os_errno) != NULL;
-    return fails != 0 || !there ? call_fail(fails != 0 ? fails : os_errno) : 0;
+    return fails != 0 || !there ? sim_fail(fails != 0 ? fails : os_errno) : 0;
 }
 
 int __wrap_access(const char *path, int mode)
@@ -483,65 +370,4 @@ int __wrap_faccessat(int at, const char *path, int mode, int flags)
     (void)mode;
     (void)flags;
     return call_access(fd_of(at, "faccessat")->file, path);
-}
-
-/* ---- listings ---- */
-
-static void listing_fill(struct listing *self)
-{
-    const struct sim_names *names = &self->file->visible_names;
-    self->names.count = 0;
-    self->at = 0;
-    for (uint32_t i = 0; i < names->count; i++) {
-        sim_names_set(&self->names, names->rows[i].text, names->rows[i].file);
-    }
-    for (uint32_t i = self->names.count; i > 1; i--) { /* POSIX promises no order */
-        uint64_t other = sim_random_below(sim_machine_random(), i);
-        struct sim_name row = self->names.rows[i - 1];
-        self->names.rows[i - 1] = self->names.rows[other];
-        self->names.rows[other] = row;
-    }
-}
-
-DIR *__wrap_opendir(const char *path)
-{
-    int os_errno = 0;
-    int fails = sim_machine_step(SIM_OPEN, NULL, false);
-    struct sim_file *file = sim_disk_find(sim_machine_disk(), NULL, path, &os_errno);
-    if (fails != 0 || file == NULL) {
-        errno = fails != 0 ? fails : os_errno;
-        return NULL;
-    }
-    for (uint32_t i = 0; i < LISTINGS_MAX; i++) {
-        if (listings[i].file == NULL) {
-            listings[i].file = file;
-            listing_fill(&listings[i]);
-            return (DIR *)(void *)&listings[i];
-        }
-    }
-    sim_violated("more than %d listings are open", LISTINGS_MAX);
-}
-
-struct dirent *__wrap_readdir(DIR *directory)
-{
-    struct listing *self = (struct listing *)(void *)directory;
-    int fails = sim_machine_step(SIM_LOOK, self->file, false);
-    if (fails != 0 || self->at == self->names.count) {
-        errno = fails != 0 ? fails : errno;
-        return NULL;
-    }
-    (void)snprintf(self->entry.d_name, sizeof self->entry.d_name, "%s",
-                   self->names.rows[self->at++].text);
-    return &self->entry;
-}
-
-void __wrap_rewinddir(DIR *directory)
-{
-    listing_fill((struct listing *)(void *)directory);
-}
-
-int __wrap_closedir(DIR *directory)
-{
-    listing_close((struct listing *)(void *)directory);
-    return 0;
 }

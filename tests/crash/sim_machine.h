@@ -8,6 +8,7 @@
  * There is one machine, because the calls of the product have no place for a handle. A run is a
  * pure function of the seed: sim_machine_trace tells two runs apart. */
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -88,8 +89,17 @@ _Noreturn void sim_violated(const char *format, ...) __attribute__((format(print
 /* The line that sim_violated prints; borrowed for ever. */
 void sim_repeat_is(const char *line);
 
-/* sim_call.c */
+/* For the calls: -1 and errno. */
+static inline int sim_fail(int os_errno)
+{
+    errno = os_errno;
+    return -1;
+}
+
+/* sim_call.c, sim_name.c */
 void sim_calls_reset(void);
 uint32_t sim_calls_open_count(void);
+void sim_listings_reset(void);
+uint32_t sim_listings_open_count(void);
 
 #endif

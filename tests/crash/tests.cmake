@@ -2,7 +2,8 @@
 # The crash simulator of the oversight log: the product's libraries as they are, every call of theirs
 # that reaches files, threads, time or chance replaced by the linker.
 set(crash_wrapped
-  open openat __open_2 __openat_2 close pread __pread_chk pwrite write lseek fsync fdatasync rename unlink mkdir rmdir fstat stat access faccessat flock
+  open openat __open_2 __openat_2 close pread __pread_chk pwrite write lseek fsync fdatasync
+  rename unlink mkdir rmdir chmod fstat stat access faccessat flock
   opendir readdir rewinddir closedir
   pthread_create pthread_join pthread_setname_np pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock
   pthread_mutex_unlock pthread_cond_init pthread_cond_destroy pthread_cond_wait pthread_cond_timedwait

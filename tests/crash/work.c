@@ -71,6 +71,7 @@ void work_choose_habit(struct work *self)
         .big = sim_random_one_in(random, 8) ? 64 : 2,
         .queue_entries = WORK_WINDOW + (uint32_t)sim_random_below(random, 40),
         .checkpoint_interval_ns = intervals_ns[sim_random_below(random, 4)],
+        .publish_grace_ns = sim_random_one_in(random, 2) ? 0 : 600 * NS_PER_S,
         .opens = sim_random_one_in(random, 8) ? 2 : 1,
     };
 }
@@ -367,6 +368,7 @@ static bool work_open(struct work *self)
         .segment_bytes = 1, /* the least there is: a little over 1 MiB */
         .queue_entries = self->habit.queue_entries,
         .checkpoint_interval_ns = self->habit.checkpoint_interval_ns,
+        .publish_grace_ns = self->habit.publish_grace_ns,
     };
     self->opened = false;
     self->closed = false;

@@ -33,6 +33,7 @@ struct work_habit {
     uint32_t big;       /* of 256: drafts with a long private record */
     uint32_t queue_entries;
     int64_t checkpoint_interval_ns;
+    int64_t publish_grace_ns;
     bool looks;     /* opens, reads and closes only */
     bool may_break; /* the reader may find damage where opening does not look */
     uint32_t opens; /* the log is closed and opened again in the same life */

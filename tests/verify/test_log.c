@@ -370,7 +370,7 @@ static void sealed_file_of_other_entries_is_a_problem(void **state)
     (void)snprintf(path, sizeof path, "%s/archive", other_directory);
     (void)snprintf(blobs_directory, sizeof blobs_directory, "%s/blobs", other_directory);
     const struct archive_conf conf = {
-        .directory = path, .origin = ORIGIN, .pseudonym_key = pseudonym_key};
+        .directory = path, .origin = ORIGIN, .threads = 1, .pseudonym_key = pseudonym_key};
     assert_good(blob_store_open(blobs_directory, 0, &blobs));
     range_init(&other, 0);
     range_add_log_open(&other, ORIGIN);

@@ -252,6 +252,7 @@ def case_rollback():
         port.grow()
         port.stop()
         seen = port.size()
+        cosigned = (port.shard / "checkpoint.cosigned").read_text()
         must(all(witness.holds(port.origin) == seen for witness in port.witnesses), "the witnesses have seen it all")
 
         def restore():
@@ -289,6 +290,11 @@ def case_rollback():
         must_halt("regrown")
         must("it has seen another tree" in port.daemon_log(), port.daemon_log()[-2000:])
         must(port.witnesses[1].holds(port.origin) == seen, "the witness took the other tree")
+        # and who has a cosigned checkpoint proves it to the log that was regrown
+        (port.shard / "checkpoint.cosigned").write_text(cosigned)
+        code, report = port.check()
+        must(code == 1 and any(f"cosigned a tree of {seen} entries that this log does not have" in line for line in lines_of(report["problems"])),
+             f"{lines_of(report['problems'])}")
         print(f"witnesses hold {seen} entries, the restored log was stopped three times")
 
 
@@ -306,7 +312,8 @@ def case_fork():
         notes = {}
         for branch in ("ours", "theirs"):
             port.start()
-            port.grow()
+            while port.grow() <= (max(key for key in notes["ours"] if isinstance(key, int)) if notes else 0):
+                pass  # theirs must be the longer one
             port.stop()
             notes[branch] = {size: (port.shard / "checkpoints" / str(size)).read_text()
                              for size in range(1, port.size() + 1) if (port.shard / "checkpoints" / str(size)).exists()}
@@ -333,12 +340,11 @@ def case_fork():
             status, kind, text = lab.submit(size, [], theirs[size])
             must(status == 409 and kind != "text/x.tlog.size", f"a fork of the same size: {status} {kind} {text}")
         # another tree that is larger, with the proof that is right for it and for nothing else
-        must(other_size >= size, f"{other_size} {size}")
-        if other_size > size:
-            status, _, text = lab.submit(size, encoded(proof_of(size, theirs["leaves"])), theirs[other_size])
-            must(status == 422, f"a larger fork: {status} {text}")
-            status, _, text = lab.submit(size, [], theirs[other_size])
-            must(status == 422, f"no proof at all: {status} {text}")
+        must(other_size > size, f"{other_size} {size}")
+        status, _, text = lab.submit(size, encoded(proof_of(size, theirs["leaves"])), theirs[other_size])
+        must(status == 422, f"a larger fork: {status} {text}")
+        status, _, text = lab.submit(size, [], theirs[other_size])
+        must(status == 422, f"no proof at all: {status} {text}")
         must(lab.submit(size + 5, [], ours[size])[0] == 400, "an old size beyond the checkpoint")
         must(lab.post(b"old 0\n\n" + ours[size].encode()[:-1])[0] == 400, "a cut request")
         must(lab.submit(0, [], ours[size].replace(port.origin, "oversight.nobody/x/2026"))[0] == 404, "an unknown log")
@@ -489,6 +495,8 @@ def case_hostile():
             logs = len(port.daemon_log())
             port.start(wait=False)
             must(port.daemon.wait(60) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
+            done = run(BIN / "triaged", "--config", port.config, "--check", check=False)
+            must(done.returncode == 2 and words in done.stderr, f"--check: {done}")
         # log lines are for readers elsewhere: a file of last year warns and serves
         port.policy.write_text(policy_of("PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW", [lab], 1))
         port.start()
