@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <jansson.h>
+#include <math.h>
 #include <string.h>
+
+#include <jansson.h>
 
 #include "proto/words.h"
 #include "verify/verify_print.h"
@@ -39,7 +41,7 @@ static json_t *json_open(const struct verify_shard *shard)
         json_t *object = json_object();
         json_number(object, "entry", shard->open[i].decision_index);
         (void)json_object_set_new(object, "age_s",
-                                  json_real((double)(shard->open[i].age_ns / 1000000) / 1000));
+                                  json_real(round((double)shard->open[i].age_ns / 1e6) / 1e3));
         (void)json_array_append_new(array, object);
     }
     return array;
