@@ -13,7 +13,7 @@
 static json_t *json_lines(const struct verify_lines *lines)
 {
     json_t *array = json_array();
-    uint64_t kept = lines->count < lines->kept_max ? lines->count : lines->kept_max;
+    uint64_t kept = lines->kept;
     for (uint64_t i = 0; i < kept; i++) {
         const struct verify_line *line = &lines->lines[i];
         const char *colon = strstr(line->text, ": ");
