@@ -44,19 +44,19 @@ static void print_verdict(const struct verify_report *self, FILE *out)
                       self->problems.count == 1 ? "" : "s");
     } else if (entries == 0) {
         (void)fprintf(out, "good: but the log has no entries yet\n");
+    } else if (pruned > 0) {
+        (void)fprintf(out,
+                      "good: every entry that is here checks; %" PRIu64
+                      " were pruned on purpose: of them the hashes alone; %" PRIu64
+                      " archive files were not checked\n",
+                      pruned, unchecked);
     } else if (unchecked > 0) {
         (void)fprintf(out,
                       "good: every entry checks; %" PRIu64
                       " archive files are not here and were not checked\n",
                       unchecked);
-    } else if (pruned == 0) {
+    } else {
         (void)fprintf(out, "good: every entry and every archive file checks\n");
-    }
-    if (self->problems.count == 0 && pruned > 0) {
-        (void)fprintf(out,
-                      "good: but of %" PRIu64
-                      " entries only the hashes: they were pruned, as the log says\n",
-                      pruned);
     }
 }
 
