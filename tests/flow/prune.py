@@ -59,7 +59,8 @@ def refusals(port):
 def private_part(port, pruned):
     """What is kept of a pruned entry privately can still be shown and, when asked, deleted for good."""
     first, second = (entry["n"] for entry in pruned[:2])
-    port.ctl("reveal", "--entry", str(first), "--actor", "officer", "--purpose", "a question")
+    done = port.ctl("reveal", "--entry", str(first), "--actor", "officer", "--purpose", "a question")
+    must("whose entry was pruned" in done.stdout, done.stdout)
     port.ctl("redact", "--entry", str(first), "--actor", "officer", "--legal-basis", "a request", "--yes")
     done = port.ctl("reveal", "--entry", str(first), "--actor", "officer", "--purpose", "a question", check=False)
     must(done.returncode != 0, f"shown after the redaction: {done}")
