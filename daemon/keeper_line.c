@@ -49,8 +49,7 @@ static struct err keeper_keep(void *arg, const struct wal_entry *at, uint8_t *ou
     }
     arena_reset(&self->arena);
     bool pruned = at->bytes == NULL;
-    if (!pruned &&
-        entry_decode(at->bytes, at->bytes_count, &self->arena, &entry) != ENTRY_GOOD) {
+    if (!pruned && entry_decode(at->bytes, at->bytes_count, &self->arena, &entry) != ENTRY_GOOD) {
         return err_make(ERR_WAL_DAMAGED, "redacted entry");
     }
     struct disclosure_walk walk;

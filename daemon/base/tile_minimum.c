@@ -24,8 +24,8 @@ bool tile_minimum_parse(const char *text, size_t text_bytes, uint64_t *out)
         minimum = minimum * 10 + (uint64_t)(text[i] - '0');
     }
     int again_bytes = snprintf(again, sizeof again, "%" PRIu64 "\n", minimum);
-    if ((size_t)again_bytes != text_bytes || memcmp(again, text, text_bytes) != 0 ||
-        minimum == 0 || minimum % TILE_WIDTH != 0 || minimum > INT64_MAX) {
+    if ((size_t)again_bytes != text_bytes || memcmp(again, text, text_bytes) != 0 || minimum == 0 ||
+        minimum % TILE_WIDTH != 0 || minimum > INT64_MAX) {
         return false; /* leading zeros, more than 64 bits, another end of line */
     }
     *out = minimum;

@@ -2,9 +2,9 @@
 #ifndef BASE_TILE_MINIMUM_H
 #define BASE_TILE_MINIMUM_H
 
-/* Tile minimum: the public file `minimum` of a shard, one decimal line: the first leaf index that is
- * still served. Bundles that end at or below it may be gone, on purpose; hash tiles never are. No
- * file: nothing was pruned. It only ever grows. Any thread. */
+/* Tile minimum: the public file `minimum` of a shard, one decimal line: the first leaf index that
+ * is still served. Bundles that end at or below it may be gone, on purpose; hash tiles never are.
+ * No file: nothing was pruned. It only ever grows. Any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>

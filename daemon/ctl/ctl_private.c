@@ -207,8 +207,8 @@ static json_t *disclosure_json(struct ctl *ctl, const struct wire_revealed *reve
     disclosure_digest(&disclosure, digest);
     arena_reset(&arenas[0]);
     bool pruned = false;
-    bool stands = read_entry(ctl, revealed->entry_index, &arenas[0], entry, &pruned) &&
-                  is_in(entry, digest);
+    bool stands =
+        read_entry(ctl, revealed->entry_index, &arenas[0], entry, &pruned) && is_in(entry, digest);
     *agrees = stands || pruned;
     json_t *object = json_object();
     json_object_set_new(object, "entry", json_integer((json_int_t)revealed->entry_index));
@@ -234,8 +234,7 @@ static void print_revealed(const json_t *object)
     printf("entry %lld, %s:\n", member_integer(object, "entry"), member_text(object, "name"));
     text_print(stdout, text == NULL ? "" : text, 0, 2);
     printf("\n  salt %s\n  %s, %s\n\n", member_text(object, "salt"), member_text(object, "digest"),
-           json_is_true(json_object_get(object, "digest_in_entry"))
-               ? "as its entry has it"
+           json_is_true(json_object_get(object, "digest_in_entry")) ? "as its entry has it"
            : json_is_true(json_object_get(object, "entry_pruned"))
                ? "whose entry was pruned: hold it against a copy of the log"
                : "WHICH ITS ENTRY DOES NOT HAVE");

@@ -14,8 +14,8 @@
 struct log_source;
 
 /* Of a store: its write-ahead log, and what was retired from it. Errors: IO, WAL_DAMAGED, NOT_FOUND
- * (no checkpoint), PRUNED, TILE_DIFFERS (list of shards), MEMORY; the same for the other one, which takes
- * the directory of one shard (with `checkpoint`), or log/ with all of them. */
+ * (no checkpoint), PRUNED, TILE_DIFFERS (list of shards), MEMORY; the same for the other one, which
+ * takes the directory of one shard (with `checkpoint`), or log/ with all of them. */
 MUST_USE struct err log_source_open_store(const char *directory, struct log_source **out);
 MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
 void log_source_close(struct log_source **self);

@@ -40,7 +40,8 @@ static struct err parts_read_vkey(const char *public_directory, struct note_vkey
     return good ? err_none : err_make(ERR_KEY, "vkey of the log");
 }
 
-/* The entry itself; of one that was pruned only the leaf hash is left, enough for a bare receipt. */
+/* The entry itself; of one that was pruned only the leaf hash is left, enough for a bare receipt.
+ */
 static struct err parts_read_leaf(struct receipt_parts *parts, uint64_t leaf_index, bool with_entry)
 {
     struct err err =

@@ -43,8 +43,8 @@ static struct err prune_open(const char *log_directory, struct prune **out)
 static struct err prune_enter(struct prune *self, const char *log_directory,
                               const struct shard *shard)
 {
-    int bytes = snprintf(self->directory, sizeof self->directory, "%s/%s", log_directory,
-                         shard->directory);
+    int bytes =
+        snprintf(self->directory, sizeof self->directory, "%s/%s", log_directory, shard->directory);
     return bytes < 0 || bytes >= (int)sizeof self->directory
                ? err_make(ERR_ARGUMENT, "path length")
                : tile_minimum_read(self->directory, &self->minimum);

@@ -18,7 +18,7 @@ struct verify_ids {
     uint64_t capacity;
     uint64_t first_n;
     bool pruned; /* some of them on purpose */
-    bool gap; /* entries are missing: what refers to something unknown may refer to them */
+    bool gap;    /* entries are missing: what refers to something unknown may refer to them */
 };
 
 /* expected: entries that are likely to come. */

@@ -209,9 +209,10 @@ static void minimum_needs_its_entry(void **state)
 
 static void minimum_must_be_well_formed(void **state)
 {
-    static const char *const bad[] = {"",      "\n",      "512",   "0512\n", "513\n",
-                                      "0\n",   "-256\n",  " 512\n", "512\r\n", "18446744073709551616\n",
-                                      "512\n\n"};
+    static const char *const bad[] = {
+        "",       "\n",     "512",    "0512\n",  "513\n",
+        "0\n",    "-256\n", " 512\n", "512\r\n", "18446744073709551616\n",
+        "512\n\n"};
     (void)state;
     make_log(true);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
