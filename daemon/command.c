@@ -351,6 +351,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_redact(self, job);
     case ORDER_COSIGN:
         return command_cosign(self, job);
+    case ORDER_PRUNE:
+        return command_prune(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

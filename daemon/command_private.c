@@ -23,6 +23,21 @@ static bool private_is_received(const struct entry *entry)
     return entry->type == ENTRY_SCAN_RECEIVED || entry->type == ENTRY_DECLARATION_RECEIVED;
 }
 
+/* Its bundle is gone, its private record may still be kept: whoever has one was received. */
+static const char *private_of_pruned(struct private_entry *out)
+{
+    struct disclosure_walk walk;
+    struct disclosure disclosure;
+    memset(&out->entry, 0, sizeof out->entry);
+    disclosure_walk_open(out->at.private_bytes, out->at.private_count, &walk);
+    while (disclosure_next(&walk, &disclosure)) {
+        out->entry.sd_count++;
+    }
+    return out->at.private_bytes == NULL ? "it was pruned, and nothing private of it is kept"
+           : walk.broken ? "it was pruned; restore its bundle from a copy of the log first"
+                         : NULL;
+}
+
 /* *why tells when the entry cannot be one to show or redact. */
 static struct err private_look_up(struct pipeline *self, uint64_t entry_index,
                                   struct private_entry *out, const char **why)
@@ -33,6 +48,10 @@ static struct err private_look_up(struct pipeline *self, uint64_t entry_index,
                          : err_make(ERR_NOT_FOUND, "");
     if (err.code == ERR_NOT_FOUND) {
         *why = "there is no such entry";
+        return err_none;
+    }
+    if (err.code == ERR_PRUNED) {
+        *why = private_of_pruned(out);
         return err_none;
     }
     if (err_is(err)) {

@@ -179,7 +179,7 @@ struct err judge_look_up(struct pipeline *self, uint64_t entry_index, struct wal
     return err_is(err) || got ? err : err_make(ERR_WAL_DAMAGED, "an entry that was applied");
 }
 
-/* What was redacted teaches nothing. */
+/* What was redacted or pruned teaches nothing. */
 static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry, bool found,
                               int64_t t_ns)
 {
@@ -189,7 +189,7 @@ static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry,
     uint32_t record_bytes;
     struct err err = judge_look_up(self, declaration_entry, &at);
     if (err_is(err)) {
-        return err;
+        return err.code == ERR_PRUNED ? err_none : err;
     }
     arena_reset(&self->body_arena);
     if (entry_decode(at.bytes, at.bytes_count, &self->body_arena, &entry) != ENTRY_GOOD) {

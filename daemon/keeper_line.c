@@ -6,6 +6,7 @@
 
 #include "base/counter.h"
 #include "base/diag.h"
+#include "oversight/prune.h"
 #include "oversight/retire.h"
 #include "oversight/shards.h"
 #include "pipeline_parts.h"
@@ -26,6 +27,7 @@ struct keeper {
     struct state_redaction next; /* all before it are off the disk */
     uint64_t wanted_below;       /* the write-ahead log up to here should go, whatever its age */
     int64_t torn_before_ns;      /* saved torn tails from before go */
+    uint64_t prunes_done;        /* of pipeline->prunes; 0: what a stop left is still to be done */
     bool waits;                  /* a redacted record is still in the write-ahead log */
     struct arena arena;
     uint8_t arena_bytes[ENTRY_ARENA_BYTES];
@@ -46,13 +48,15 @@ static struct err keeper_keep(void *arg, const struct wal_entry *at, uint8_t *ou
         return err;
     }
     arena_reset(&self->arena);
-    if (entry_decode(at->bytes, at->bytes_count, &self->arena, &entry) != ENTRY_GOOD) {
+    bool pruned = at->bytes == NULL;
+    if (!pruned && entry_decode(at->bytes, at->bytes_count, &self->arena, &entry) != ENTRY_GOOD) {
         return err_make(ERR_WAL_DAMAGED, "redacted entry");
     }
     struct disclosure_walk walk;
     struct disclosure disclosure;
     /* An entry of before there were disclosures loses all that it has. */
-    disclosure_walk_open(at->private_bytes, entry.sd_count == 0 ? 0 : at->private_count, &walk);
+    bool none = !pruned && entry.sd_count == 0;
+    disclosure_walk_open(at->private_bytes, none ? 0 : at->private_count, &walk);
     while (!err_is(err) && disclosure_next(&walk, &disclosure)) {
         uint8_t digest[HASH_BYTES];
         disclosure_digest(&disclosure, digest);
@@ -62,6 +66,10 @@ static struct err keeper_keep(void *arg, const struct wal_entry *at, uint8_t *ou
             memcpy(out + *out_bytes, disclosure.encoded - DISCLOSURE_FRAME_BYTES, framed);
             *out_bytes += framed;
         }
+    }
+    if (pruned && walk.broken && !err_is(err)) { /* no disclosures: of before there were any */
+        *out_bytes = 0;
+        return err_none;
     }
     return walk.broken && !err_is(err) ? err_make(ERR_WAL_DAMAGED, "private record") : err;
 }
@@ -204,6 +212,24 @@ static struct err keeper_redactions(struct keeper *self)
     return err;
 }
 
+/* What lies below the minima, at the start and whenever they may have grown. */
+static struct err keeper_prune(struct keeper *self)
+{
+    uint64_t removed = 0;
+    uint64_t rounds = atomic_load(&self->pipeline->prunes);
+    if (self->prunes_done == rounds) {
+        return err_none;
+    }
+    struct err err = prune_sweep(self->pipeline->log_directory, &removed);
+    if (!err_is(err)) {
+        self->prunes_done = rounds;
+    }
+    if (removed > 0) {
+        diag_info(pruned, "bundles=%llu", (unsigned long long)removed);
+    }
+    return err;
+}
+
 static struct err keeper_turn(struct keeper *self)
 {
     struct pipeline *pipeline = self->pipeline;
@@ -213,6 +239,9 @@ static struct err keeper_turn(struct keeper *self)
     }
     if (!err_is(err)) {
         err = keeper_retire(self);
+    }
+    if (!err_is(err)) {
+        err = keeper_prune(self);
     }
     /* A torn tail was promised to nobody, its digest is in the log, and it may hold anything. */
     int64_t old_ns = clock_utc_ns() - (int64_t)(pipeline->conf.oversight_keep_days * NS_PER_DAY);

@@ -133,6 +133,7 @@ static struct err open_state(struct pipeline *self)
         err = state_sealed_until(self->state, &sealed);
     }
     atomic_store(&self->sealed, sealed);
+    atomic_store(&self->prunes, 1);
     return err;
 }
 

@@ -153,6 +153,7 @@ struct pipeline {
     _Atomic uint64_t judged; /* entries the judge line has applied */
     _Atomic uint64_t sealed; /* first entry that no archive file covers */
     _Atomic uint64_t held;   /* items held for data */
+    _Atomic uint64_t prunes; /* times that files `minimum` may have grown, the start among them */
 
     pthread_t receive_thread;
     pthread_t intake_thread;
@@ -233,6 +234,8 @@ MUST_USE struct err command_append(struct pipeline *self, struct command_job *jo
 /* command_private.c: what private records hold, shown or deleted. */
 MUST_USE struct err command_reveal(struct pipeline *self, struct command_job *job);
 MUST_USE struct err command_redact(struct pipeline *self, struct command_job *job);
+/* command_prune.c */
+MUST_USE struct err command_prune(struct pipeline *self, struct command_job *job);
 /* Answers a job that another thread took over; fault err_none: done. */
 MUST_USE struct err command_finish(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);

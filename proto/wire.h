@@ -146,7 +146,8 @@ enum order {
     ORDER_CLOSE,
     ORDER_REVEAL,
     ORDER_REDACT,
-    ORDER_COSIGN
+    ORDER_COSIGN,
+    ORDER_PRUNE
 };
 
 struct wire_command {
@@ -158,7 +159,7 @@ struct wire_command {
     const char *code;            /* release */
     const char *file;            /* model */
     const char *close_reason;
-    const char *sentence;                /* purpose of a reveal, legal basis of a redaction */
+    const char *sentence; /* purpose of a reveal, legal basis of a redaction, why it is pruned */
     uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
     uint32_t entries_count;
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */
@@ -166,6 +167,8 @@ struct wire_command {
     struct entry_outcome outcome;
     const char *cosignatures; /* cosign: signature lines */
     uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
+    uint64_t prune_below;     /* prune */
+    bool dry_run;             /* prune */
 };
 
 struct wire_revealed {

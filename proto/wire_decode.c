@@ -283,6 +283,12 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->cosignatures = from->cosign->lines;
         out->cosigned_size = from->cosign->size;
         return fits(out->cosignatures, WIRE_COSIGNATURES_BYTES_MAX);
+    case TRIAGE__V1__COMMAND__ORDER_PRUNE:
+        out->order = ORDER_PRUNE;
+        out->sentence = from->prune->reason;
+        out->prune_below = from->prune->below;
+        out->dry_run = from->prune->dry_run;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
     default:
         return false;
     }

@@ -126,6 +126,7 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
 
 union order_slots {
     Triage__V1__CosignCommand cosign;
+    Triage__V1__PruneCommand prune;
     Triage__V1__ClaimCommand claim;
     Triage__V1__ReleaseCommand release;
     Triage__V1__OutcomeCommand outcome;
@@ -259,6 +260,14 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
         slots->cosign.lines = schema_text(command->cosignatures);
         message->order_case = TRIAGE__V1__COMMAND__ORDER_COSIGN;
         message->cosign = &slots->cosign;
+        return true;
+    case ORDER_PRUNE:
+        triage__v1__prune_command__init(&slots->prune);
+        slots->prune.below = command->prune_below;
+        slots->prune.reason = schema_text(command->sentence);
+        slots->prune.dry_run = command->dry_run;
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_PRUNE;
+        message->prune = &slots->prune;
         return true;
     case ORDER_NONE:
         break;

@@ -4,7 +4,7 @@
 _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
-        log) echo 'cat checkpoint proof cosign publish close' ;;
+        log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
@@ -24,6 +24,7 @@ _triagectl_options() {
         'log checkpoint') echo '--qr' ;;
         'log proof') echo '--from' ;;
         'log cosign') echo '--size' ;;
+        'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/tile_files.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/tile_minimum.h"
 
 #define LEVEL_BITS 8u
 #define TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
@@ -125,6 +128,17 @@ static struct err bundle_take(const uint8_t *bundle, size_t bundle_bytes, uint32
     return err_none;
 }
 
+static struct err bundle_missing(const struct tile_files *self, uint64_t leaf_index,
+                                 struct err missing)
+{
+    uint64_t minimum = 0;
+    struct err err = tile_minimum_read(self->directory, &minimum);
+    if (err_is(err) || !tile_minimum_covers(minimum, leaf_index)) {
+        return err_is(err) ? err : missing;
+    }
+    return err_make(ERR_PRUNED, "its leaf hash is there: a bare receipt can be made (--bare)");
+}
+
 struct err tile_files_entry(const struct tile_files *self, uint64_t leaf_index, uint8_t **out,
                             uint32_t *out_bytes)
 {
@@ -142,7 +156,7 @@ struct err tile_files_entry(const struct tile_files *self, uint64_t leaf_index, 
         err = tile_read(self, name, BUNDLE_BYTES_MAX, &bundle, &bundle_bytes);
     }
     if (err_is(err)) {
-        return err;
+        return err.os_errno == ENOENT ? bundle_missing(self, leaf_index, err) : err;
     }
     err = bundle_take(bundle, bundle_bytes, (uint32_t)(leaf_index % TILE_WIDTH), out, out_bytes);
     free(bundle);

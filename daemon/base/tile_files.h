@@ -34,7 +34,8 @@ bool tile_files_init(struct tile_files *self, const char *directory, uint64_t tr
 bool tile_files_hash(void *tile_files, uint32_t level, uint64_t index, uint8_t out[HASH_BYTES]);
 
 /* The entry of this leaf index, out of its bundle; the caller frees *out. Errors: NOT_FOUND beyond
- * the tree, WAL_DAMAGED when the bundle is cut short, IO, MEMORY. */
+ * the tree, PRUNED when it was taken out on purpose, WAL_DAMAGED when the bundle is cut short, IO,
+ * MEMORY. */
 MUST_USE struct err tile_files_entry(const struct tile_files *self, uint64_t leaf_index,
                                      uint8_t **out, uint32_t *out_bytes);
 

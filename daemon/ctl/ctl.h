@@ -91,6 +91,7 @@ int ctl_redact_status(struct ctl *ctl);
 int ctl_receipt(struct ctl *ctl, int argc, char **argv);
 int ctl_log_proof(struct ctl *ctl, int argc, char **argv);
 int ctl_log_cosign(struct ctl *ctl, int argc, char **argv);
+int ctl_log_prune(struct ctl *ctl, int argc, char **argv);
 int ctl_log_publish(struct ctl *ctl, int argc, char **argv);
 int ctl_log_close(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);

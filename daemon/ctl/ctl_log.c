@@ -80,10 +80,26 @@ static int cat_entries(const struct ctl *ctl, struct log_source *source,
     struct arena arena;
     arena_init(&arena, memory, ENTRY_ARENA_BYTES);
     int result = CTL_GOOD;
+    uint64_t passed_to = 0; /* pruned up to here, and not told yet */
     for (;;) {
         struct log_bytes bytes;
         bool got = false;
         struct err err = log_source_next(source, &bytes, &got);
+        if (err.code == ERR_PRUNED) {
+            uint64_t next = 0;
+            err = log_source_pass(source, &next);
+            passed_to = next;
+            if (!err_is(err)) {
+                continue;
+            }
+        }
+        if (passed_to > 0) {
+            fprintf(stderr,
+                    "triagectl: entries before %" PRIu64 " were pruned: taken out of the log on "
+                    "purpose; going on from there\n",
+                    passed_to);
+            passed_to = 0;
+        }
         if (err_is(err)) {
             result = ctl_fail("read the log", err);
             break;

@@ -28,6 +28,7 @@ static const struct command commands[] = {
     {"log cat", ctl_log_cat, false, "entries of the oversight log"},
     {"log checkpoint", ctl_log_checkpoint, false, "the newest signed checkpoint"},
     {"log proof", ctl_log_proof, false, "proof for a witness that has no network"},
+    {"log prune", ctl_log_prune, false, "take old entry bundles out of the public log"},
     {"log cosign", ctl_log_cosign, false, "bring the cosignature of such a witness home"},
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
     {"log close", ctl_log_close, false, "close the log's shard for good; the daemon stops"},

@@ -136,9 +136,9 @@ static bool add_items(struct ctl *ctl, struct private_options *options)
 
 /* ---- reveal ---- */
 
-/* The public entry; its strings live in the arena. */
+/* The public entry; its strings live in the arena. *pruned: it was taken out of the log. */
 static bool read_entry(struct ctl *ctl, uint64_t entry_index, struct arena *arena,
-                       struct entry *out)
+                       struct entry *out, bool *pruned)
 {
     struct log_source *source = NULL;
     struct log_bytes bytes;
@@ -153,6 +153,7 @@ static bool read_entry(struct ctl *ctl, uint64_t entry_index, struct arena *aren
     bool good = !err_is(err) && got &&
                 entry_decode(bytes.bytes, bytes.bytes_count, arena, out) == ENTRY_GOOD;
     log_source_close(&source);
+    *pruned = err.code == ERR_PRUNED;
     return good;
 }
 
@@ -190,7 +191,7 @@ static json_t *record_of(const struct entry *entry, const struct disclosure *dis
     return object;
 }
 
-/* *agrees: the digest is one of its entry's. */
+/* *agrees: the digest is one of its entry's, or the entry was pruned, which is said. */
 static json_t *disclosure_json(struct ctl *ctl, const struct wire_revealed *revealed,
                                struct arena *arenas, bool *agrees)
 {
@@ -205,7 +206,10 @@ static json_t *disclosure_json(struct ctl *ctl, const struct wire_revealed *reve
     }
     disclosure_digest(&disclosure, digest);
     arena_reset(&arenas[0]);
-    *agrees = read_entry(ctl, revealed->entry_index, &arenas[0], entry) && is_in(entry, digest);
+    bool pruned = false;
+    bool stands =
+        read_entry(ctl, revealed->entry_index, &arenas[0], entry, &pruned) && is_in(entry, digest);
+    *agrees = stands || pruned;
     json_t *object = json_object();
     json_object_set_new(object, "entry", json_integer((json_int_t)revealed->entry_index));
     json_object_set_new(object, "name", json_text(disclosure.name));
@@ -217,7 +221,8 @@ static json_t *disclosure_json(struct ctl *ctl, const struct wire_revealed *reve
                                       : json_hex("", disclosure.value, disclosure.value_bytes));
     json_object_set_new(object, "salt", json_hex("", disclosure.salt, disclosure.salt_bytes));
     json_object_set_new(object, "digest", json_hex("sha256:", digest, HASH_BYTES));
-    json_object_set_new(object, "digest_in_entry", json_boolean(*agrees));
+    json_object_set_new(object, "digest_in_entry", json_boolean(stands));
+    json_object_set_new(object, "entry_pruned", json_boolean(pruned));
     free(entry);
     return object;
 }
@@ -229,8 +234,9 @@ static void print_revealed(const json_t *object)
     printf("entry %lld, %s:\n", member_integer(object, "entry"), member_text(object, "name"));
     text_print(stdout, text == NULL ? "" : text, 0, 2);
     printf("\n  salt %s\n  %s, %s\n\n", member_text(object, "salt"), member_text(object, "digest"),
-           json_is_true(json_object_get(object, "digest_in_entry"))
-               ? "as its entry has it"
+           json_is_true(json_object_get(object, "digest_in_entry")) ? "as its entry has it"
+           : json_is_true(json_object_get(object, "entry_pruned"))
+               ? "whose entry was pruned: hold it against a copy of the log"
                : "WHICH ITS ENTRY DOES NOT HAVE");
     free(text);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/durable.h"
+#include "base/tile_minimum.h"
 #include "ctl/log_shard.h"
 #include "oversight/oversight.h"
 #include "oversight/shards.h"
@@ -45,6 +46,7 @@ struct err log_source_open_store(const char *directory, struct log_source **out)
     if (self == NULL) {
         return err_make(ERR_MEMORY, "open log");
     }
+    (void)snprintf(self->root, sizeof self->root, "%s", paths[1]);
     const struct wal_places places = {paths[0], paths[1], paths[2]};
     struct err err = wal_reader_open_store(&places, &self->reader);
     if (err_is(err)) {
@@ -191,6 +193,17 @@ struct err log_source_seek(struct log_source *self, uint64_t entry_index)
     return err_none;
 }
 
+static struct err source_missing(const struct log_source *self, uint64_t leaf_index,
+                                 struct err missing)
+{
+    uint64_t minimum = 0;
+    struct err err = tile_minimum_read(self->directory, &minimum);
+    if (err_is(err) || !tile_minimum_covers(minimum, leaf_index)) {
+        return err_is(err) ? err : missing;
+    }
+    return err_make(ERR_PRUNED, "to read it, restore its bundle from a copy of the log");
+}
+
 /* A full bundle is preferred: a later checkpoint may have been copied beside older partial ones. */
 static struct err load_bundle(struct log_source *self)
 {
@@ -206,7 +219,7 @@ static struct err load_bundle(struct log_source *self)
     struct err err = durable_read(path, BUNDLE_BYTES_MAX, &self->bundle, &self->bundle_bytes);
     if (err_is(err)) {
         self->bundle = NULL;
-        return err;
+        return err.os_errno == ENOENT ? source_missing(self, leaf_index, err) : err;
     }
     self->bundle_offset = 0;
     const uint8_t *entry;
@@ -267,9 +280,31 @@ struct err log_source_next(struct log_source *self, struct log_bytes *out, bool 
     }
     struct wal_entry entry;
     struct err err = wal_reader_next(self->reader, &entry, got);
+    if (err.code == ERR_PRUNED) {
+        self->next_index = entry.entry_index;
+    }
     if (!err_is(err) && *got) {
         *out = (struct log_bytes){entry.entry_index, entry.bytes, entry.bytes_count,
                                   entry.private_bytes, entry.private_count};
     }
     return err;
+}
+
+struct err log_source_pass(struct log_source *self, uint64_t *entry_index)
+{
+    uint64_t first_n = self->first_n;
+    if (self->reader != NULL) {
+        struct shards *shards = calloc(1, sizeof *shards);
+        struct err err =
+            shards == NULL ? err_make(ERR_MEMORY, "pass") : shards_read(self->root, shards);
+        const struct shard *shard = err_is(err) ? NULL : shards_find(shards, self->next_index);
+        first_n = shard == NULL ? 0 : shard->first_n;
+        free(shards);
+        if (err_is(err)) {
+            return err;
+        }
+    }
+    uint64_t leaf_index = self->next_index - first_n;
+    *entry_index = first_n + (leaf_index / TILE_WIDTH + 1) * TILE_WIDTH;
+    return log_source_seek(self, *entry_index);
 }

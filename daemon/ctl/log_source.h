@@ -14,8 +14,8 @@
 struct log_source;
 
 /* Of a store: its write-ahead log, and what was retired from it. Errors: IO, WAL_DAMAGED, NOT_FOUND
- * (no checkpoint), TILE_DIFFERS (list of shards), MEMORY; the same for the other one, which takes
- * the directory of one shard (with `checkpoint`), or log/ with all of them. */
+ * (no checkpoint), PRUNED, TILE_DIFFERS (list of shards), MEMORY; the same for the other one, which
+ * takes the directory of one shard (with `checkpoint`), or log/ with all of them. */
 MUST_USE struct err log_source_open_store(const char *directory, struct log_source **out);
 MUST_USE struct err log_source_open_public(const char *log_directory, struct log_source **out);
 void log_source_close(struct log_source **self);
@@ -32,6 +32,9 @@ struct log_bytes {
     uint32_t private_count;
 };
 MUST_USE struct err log_source_next(struct log_source *self, struct log_bytes *out, bool *got);
+
+/* After ERR_PRUNED of log_source_next: on to the next bundle; *entry_index is its first entry. */
+MUST_USE struct err log_source_pass(struct log_source *self, uint64_t *entry_index);
 
 /* Size that a checkpoint file states, and its whole text (caller frees *text; may be NULL). */
 MUST_USE struct err checkpoint_read(const char *path, uint64_t *tree_size, char **text);

@@ -19,6 +19,7 @@ struct receipt_parts {
     char *checkpoint;
     uint8_t *entry;
     uint32_t entry_bytes;
+    uint8_t leaf[HASH_BYTES];
 };
 
 static struct err parts_read_vkey(const char *public_directory, struct note_vkey *out)
@@ -39,7 +40,23 @@ static struct err parts_read_vkey(const char *public_directory, struct note_vkey
     return good ? err_none : err_make(ERR_KEY, "vkey of the log");
 }
 
-static struct err parts_read(const char *public_directory, uint64_t entry_index,
+/* The entry itself; of one that was pruned only the leaf hash is left, enough for a bare receipt.
+ */
+static struct err parts_read_leaf(struct receipt_parts *parts, uint64_t leaf_index, bool with_entry)
+{
+    struct err err =
+        tile_files_entry(&parts->tiles, leaf_index, &parts->entry, &parts->entry_bytes);
+    if (!err_is(err)) {
+        merkle_leaf(parts->entry, parts->entry_bytes, parts->leaf);
+    } else if (err.code == ERR_PRUNED && !with_entry) {
+        err = tile_files_hash(&parts->tiles, 0, leaf_index, parts->leaf)
+                  ? err_none
+                  : err_make(ERR_TILE_DIFFERS, "tiles of the entry are missing");
+    }
+    return err;
+}
+
+static struct err parts_read(const char *public_directory, uint64_t entry_index, bool with_entry,
                              struct receipt_parts *parts)
 {
     char path[DURABLE_PATH_BYTES];
@@ -69,7 +86,7 @@ static struct err parts_read(const char *public_directory, uint64_t entry_index,
     parts->receipt.leaf_index = leaf_index;
     parts->receipt.checkpoint = parts->checkpoint;
     parts->receipt.checkpoint_bytes = strlen(parts->checkpoint);
-    err = tile_files_entry(&parts->tiles, leaf_index, &parts->entry, &parts->entry_bytes);
+    err = parts_read_leaf(parts, leaf_index, with_entry);
     if (!err_is(err) && !merkle_inclusion(tile_files_hash, &parts->tiles, leaf_index, tree_size,
                                           parts->receipt.hashes, &parts->receipt.hashes_count)) {
         err = err_make(ERR_TILE_DIFFERS, "tiles of the entry are missing");
@@ -80,11 +97,9 @@ static struct err parts_read(const char *public_directory, uint64_t entry_index,
 static struct err parts_write(const struct receipt_parts *parts, uint64_t entry_index,
                               bool with_entry, struct receipt_file *out)
 {
-    uint8_t leaf[HASH_BYTES];
     struct checkpoint head;
     enum note_fault note = NOTE_GOOD;
-    merkle_leaf(parts->entry, parts->entry_bytes, leaf);
-    if (receipt_check(&parts->receipt, leaf, &parts->vkey, &head, &note) != RECEIPT_GOOD) {
+    if (receipt_check(&parts->receipt, parts->leaf, &parts->vkey, &head, &note) != RECEIPT_GOOD) {
         return err_make(ERR_TILE_DIFFERS, "entry, tiles and checkpoint do not fit together");
     }
     char *text = malloc(RECEIPT_BYTES_MAX);
@@ -106,7 +121,7 @@ struct err receipt_file_make(const char *public_directory, uint64_t entry_index,
     if (parts == NULL) {
         return err_make(ERR_MEMORY, "receipt");
     }
-    struct err err = parts_read(public_directory, entry_index, parts);
+    struct err err = parts_read(public_directory, entry_index, with_entry, parts);
     if (!err_is(err)) {
         err = parts_write(parts, entry_index, with_entry, out);
     }

@@ -153,7 +153,8 @@ void wal_reader_close(struct wal_reader **self);
 /* The next entry returned will be entry_index. Cheap forwards, one segment scan at most backwards.
  * ERR_NOT_FOUND beyond the end. */
 MUST_USE struct err wal_reader_seek(struct wal_reader *self, uint64_t entry_index);
-/* *got is false at the (present) end; call again later. Errors: WAL_DAMAGED, IO. */
+/* *got is false at the (present) end; call again later. Errors: WAL_DAMAGED, IO; PRUNED as
+ * past_read has it (reading can go on with a seek to an entry that is still there). */
 MUST_USE struct err wal_reader_next(struct wal_reader *self, struct wal_entry *out, bool *got);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/durable.h"
+#include "base/tile_minimum.h"
 #include "oversight/pack.h"
 #include "oversight/shards.h"
 #include "proto/merkle.h"
@@ -117,6 +118,24 @@ static bool past_leaves_agree(const struct past *self, const uint8_t *bytes, con
     return true;
 }
 
+/* Nothing there: on purpose, or lost? */
+static struct err past_missing(const struct past *self, const struct shard *shard, uint64_t bundle)
+{
+    char path[DURABLE_PATH_BYTES];
+    uint64_t minimum = 0;
+    int bytes = snprintf(path, sizeof path, "%s/%s", self->log_directory, shard->directory);
+    if (bytes < 0 || bytes >= (int)sizeof path) {
+        return err_make(ERR_ARGUMENT, "path length");
+    }
+    struct err err = tile_minimum_read(path, &minimum);
+    if (!err_is(err)) {
+        err = tile_minimum_covers(minimum, bundle * TILE_WIDTH)
+                  ? err_make(ERR_PRUNED, "to read it, restore its bundle from a copy of the log")
+                  : err_make(ERR_WAL_DAMAGED, "bundle or tile of an old entry");
+    }
+    return err;
+}
+
 /* A bundle and the tile over it. A closed shard ends in a bundle that never becomes full. */
 static struct err past_load(struct past *self, const struct shard *shard, uint64_t bundle,
                             uint32_t width)
@@ -141,8 +160,7 @@ static struct err past_load(struct past *self, const struct shard *shard, uint64
     free(tile);
     if (err_is(err)) {
         free(bytes);
-        return err.os_errno == ENOENT ? err_make(ERR_WAL_DAMAGED, "bundle or tile of an old entry")
-                                      : err;
+        return err.os_errno == ENOENT ? past_missing(self, shard, bundle) : err;
     }
     self->bundle = bytes;
     self->bundle_first = shard->first_n + bundle * TILE_WIDTH;
@@ -189,17 +207,20 @@ static struct err past_turn_pack(struct past *self, uint64_t n)
 
 struct err past_read(struct past *self, uint64_t n, struct wal_entry *out)
 {
-    struct err err = past_holds(self, n) ? err_none : past_turn_to(self, n);
-    if (!err_is(err)) {
-        err = past_turn_pack(self, n);
+    struct wal_entry entry = {.entry_index = n};
+    struct err public = past_holds(self, n) ? err_none : past_turn_to(self, n);
+    if (err_is(public) && public.code != ERR_PRUNED) {
+        return public;
     }
+    struct err err = past_turn_pack(self, n);
     if (err_is(err)) {
         return err;
     }
-    uint64_t place = n - self->bundle_first;
-    struct wal_entry entry = {.entry_index = n,
-                              .bytes = self->bundle + self->offsets[place] + 2,
-                              .bytes_count = self->offsets[place + 1] - self->offsets[place] - 2};
+    if (!err_is(public)) {
+        uint64_t place = n - self->bundle_first;
+        entry.bytes = self->bundle + self->offsets[place] + 2;
+        entry.bytes_count = self->offsets[place + 1] - self->offsets[place] - 2;
+    }
     bool found = false;
     if (self->pack != NULL && n < pack_end(self->pack)) {
         err = pack_read(self->pack, n, &entry.private_bytes, &entry.private_count, &found);
@@ -211,5 +232,5 @@ struct err past_read(struct past *self, uint64_t n, struct wal_entry *out)
     if (!err_is(err)) {
         *out = entry;
     }
-    return err;
+    return err_is(err) ? err : public;
 }

@@ -19,7 +19,8 @@ MUST_USE struct err past_open(const char *log_directory, const char *packs_direc
 void past_close(struct past **self);
 /* The entry n, as wal_reader_next gives it: its bytes live until the next call. Its private_sha256
  * is zeros. Errors: TILE_DIFFERS when a bundle does not have its tile's hashes, WAL_DAMAGED when
- * bundle or tile is missing or a pack is damaged, IO, MEMORY. */
+ * bundle or tile is missing or a pack is damaged, IO, MEMORY; PRUNED when its bundle was taken out
+ * on purpose: *out then has the private record, if it is kept, and bytes NULL. */
 MUST_USE struct err past_read(struct past *self, uint64_t n, struct wal_entry *out);
 /* Let go of open files: what was removed or replaced is then really gone. */
 void past_rest(struct past *self);

@@ -283,6 +283,7 @@ static struct err retirement_weigh(struct retirement *self, uint64_t n, struct w
 {
     *kept_bytes = 0;
     struct err err = past_read(self->past, n, entry);
+    err = err.code == ERR_PRUNED ? err_none : err; /* its private record may be kept all the same */
     return err_is(err) || entry->private_bytes == NULL
                ? err
                : self->keep(self->arg, entry, self->kept, kept_bytes);

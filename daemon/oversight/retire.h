@@ -17,7 +17,8 @@
 #include "oversight/oversight.h"
 
 /* What may be kept of an entry's private record, written to out (PACK_RECORD_BYTES_MAX bytes);
- * *out_bytes 0 for nothing. Borrows all for the call. */
+ * *out_bytes 0 for nothing. bytes of the entry are NULL when it was pruned. Borrows all for the
+ * call. */
 typedef struct err (*retire_keep)(void *arg, const struct wal_entry *entry, uint8_t *out,
                                   uint32_t *out_bytes);
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/durable.h"
+#include "base/tile_minimum.h"
 #include "proto/entry.h"
 
 /* In memory is only the right edge of the tree: at each level of tiles the hashes of the one tile
@@ -89,9 +90,13 @@ struct err tiles_complete_size(const struct tiles *self, uint64_t size, uint64_t
 {
     char name[TILE_PATH_BYTES_MAX];
     uint64_t complete = size / TILE_WIDTH * TILE_WIDTH;
-    struct err err = err_none;
+    uint64_t minimum = 0;
+    struct err err = tile_minimum_read(self->directory, &minimum);
     bool exists = false;
     for (uint64_t n = 0; n < complete / TILE_WIDTH && !err_is(err); n++) {
+        if (tile_minimum_covers(minimum, n * TILE_WIDTH)) {
+            continue; /* it was complete when it was pruned */
+        }
         bundle_path(n, 0, name);
         err = tiles_exists(self, name, &exists);
         complete = exists ? complete : n * TILE_WIDTH;

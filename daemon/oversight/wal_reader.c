@@ -325,7 +325,11 @@ static struct err reader_step(struct wal_reader *self, struct wal_entry *out, bo
 struct err wal_reader_next(struct wal_reader *self, struct wal_entry *out, bool *got)
 {
     if (!err_is(self->failure)) {
-        self->failure = reader_step(self, out, got);
+        struct err err = reader_step(self, out, got);
+        if (err.code == ERR_PRUNED) {
+            return err; /* no damage: others can be read */
+        }
+        self->failure = err;
     }
     return self->failure;
 }

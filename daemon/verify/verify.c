@@ -11,6 +11,7 @@
 #include "verify/verify_chain.h"
 #include "verify/verify_checkpoints.h"
 #include "verify/verify_files.h"
+#include "verify/verify_minimum.h"
 #include "verify/verify_quorum.h"
 #include "verify/verify_seals.h"
 #include "verify/verify_story.h"
@@ -152,6 +153,7 @@ static struct err verify_one(struct verify_pass *self, struct verify_link *link)
         err = verify_story_open(report, shard, conf->now_ns, &self->story);
     }
     if (!err_is(err)) {
+        verify_minimum_read(report, shard);
         verify_story_turn(self->story, link, first_n);
         err = verify_tree_walk(report, shard, &heads, self->story, conf->progress);
     }
@@ -225,6 +227,7 @@ static struct err verify_shards(struct verify_pass *self)
         (void)verify_report_step(report, STEP_key);
         verify_problem(report, "%s: the log was not signed with the key that you gave", conf->vkey);
     }
+    verify_minimum_finish(report, whole);
     verify_chain_finish(report, self->links, whole);
     if (whole) {
         verify_chain_list(report, conf->directory);

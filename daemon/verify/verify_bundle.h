@@ -15,6 +15,7 @@ struct verify_bundle {
     uint32_t width; /* entries that it should have */
     uint32_t cut;   /* entries that were found, from the first one on */
     bool has_bundle;
+    bool pruned; /* the bundle is gone, on purpose */
     bool has_tile;
     bool has_leaves;          /* all of them are known, from entries or from the tile */
     uint8_t root[HASH_BYTES]; /* of a full one with leaves */

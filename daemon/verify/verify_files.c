@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/durable.h"
+#include "base/tile_minimum.h"
 
 /* A name is read back into what it should stand for, and written again: only the spelling that the
  * format gives is a name of it. What nobody reads cannot deceive a verifier, but it can a person;
@@ -101,7 +102,7 @@ static bool files_is_known(const char *below)
     size_t below_bytes = strlen(below);
     bool being_written = below_bytes > 4 && strcmp(below + below_bytes - 4, ".tmp") == 0;
     return being_written || strcmp(below, "vkey") == 0 || strcmp(below, "checkpoint") == 0 ||
-           strcmp(below, "checkpoint.cosigned") == 0 ||
+           strcmp(below, TILE_MINIMUM_NAME) == 0 || strcmp(below, "checkpoint.cosigned") == 0 ||
            (strncmp(below, "checkpoints/", 12) == 0 &&
             (files_is_size(below + 12) || files_is_cosigned(below + 12))) ||
            (strncmp(below, "vkeys/", 6) == 0 && files_is_size(below + 6)) ||

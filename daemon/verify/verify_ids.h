@@ -17,7 +17,8 @@ struct verify_ids {
     uint64_t count;
     uint64_t capacity;
     uint64_t first_n;
-    bool gap; /* entries are missing: what refers to something unknown may refer to them */
+    bool pruned; /* some of them on purpose */
+    bool gap;    /* entries are missing: what refers to something unknown may refer to them */
 };
 
 /* expected: entries that are likely to come. */

@@ -65,6 +65,8 @@ static void json_numbers(json_t *object, const struct verify_shard *shard)
         {"bundles", shard->bundles},
         {"tiles", shard->tiles},
         {"entries", shard->entries},
+        {"minimum", shard->minimum},
+        {"pruned", shard->pruned},
         {"records", shard->records},
         {"records_unscored", shard->records_unscored},
         {"items_decided", shard->items_decided},

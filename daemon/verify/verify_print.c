@@ -32,16 +32,24 @@ static void print_age(int64_t age_ns, char out[PRINT_AGE_BYTES])
 static void print_verdict(const struct verify_report *self, FILE *out)
 {
     uint64_t unchecked = 0;
+    uint64_t pruned = 0;
     uint64_t entries = 0;
     for (uint32_t i = 0; i < self->shards_count; i++) {
         unchecked += self->shards[i].seals_unchecked;
         entries += self->shards[i].entries;
+        pruned += self->shards[i].pruned;
     }
     if (self->problems.count > 0) {
         (void)fprintf(out, "bad: %" PRIu64 " problem%s\n", self->problems.count,
                       self->problems.count == 1 ? "" : "s");
     } else if (entries == 0) {
         (void)fprintf(out, "good: but the log has no entries yet\n");
+    } else if (pruned > 0) {
+        (void)fprintf(out,
+                      "good: every entry that is here checks; %" PRIu64
+                      " were pruned on purpose: of them the hashes alone; %" PRIu64
+                      " archive files were not checked\n",
+                      pruned, unchecked);
     } else if (unchecked > 0) {
         (void)fprintf(out,
                       "good: every entry checks; %" PRIu64
@@ -99,6 +107,12 @@ static void print_tree(const struct verify_shard *shard, FILE *out)
                   "\n  files        %" PRIu64 " of %.1f MB: %" PRIu64 " bundles, %" PRIu64
                   " tiles hashed again\n",
                   shard->files, (double)shard->files_bytes / 1e6, shard->bundles, shard->tiles);
+    if (shard->minimum > 0) {
+        (void)fprintf(out,
+                      "  pruned       below entry %" PRIu64 " on purpose: not read: %" PRIu64
+                      " entries; their hashes check\n",
+                      shard->first_n + shard->minimum, shard->pruned);
+    }
 }
 
 static void print_items(const struct verify_shard *shard, FILE *out)

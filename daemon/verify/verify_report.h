@@ -84,6 +84,8 @@ struct verify_shard {
     uint64_t bundles;
     uint64_t tiles;
     uint64_t entries;
+    uint64_t minimum;             /* leaf index: bundles below may be gone, on purpose; 0: none */
+    uint64_t pruned;              /* entries whose bundle is */
     uint64_t types[VERIFY_TYPES]; /* entries by type; other types at 0 */
     uint64_t records;             /* received */
     uint64_t records_unscored;    /* late, or their item is still held */
@@ -119,6 +121,7 @@ struct verify_shard {
 };
 
 struct verify_report {
+    uint64_t pruned_below; /* the highest n below which an entry says that it was pruned */
     enum verify_step step; /* what problems and warnings are put down to */
     struct verify_lines problems;
     struct verify_lines warnings;

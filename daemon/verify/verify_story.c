@@ -2,6 +2,7 @@
 #include "verify/verify_story.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,13 @@ void verify_story_gap(struct verify_story *self)
     self->ids.gap = true;
 }
 
+void verify_story_pruned(struct verify_story *self)
+{
+    self->ids.gap = true;
+    self->ids.pruned = true;
+    verify_times_gap(self->times);
+}
+
 const struct verify_seal *verify_story_seals(const struct verify_story *self, uint64_t *count)
 {
     *count = self->seals_count;
@@ -153,6 +161,18 @@ static struct err story_seal(struct verify_story *self, const struct entry *entr
 
 /* ---- each entry to those who know its type ---- */
 
+/* "pruned below N: why", and no payload. */
+static void story_prune(struct verify_story *self, const struct entry *entry)
+{
+    const struct entry_blob_discard *discard = &entry->body.blob_discard;
+    uint64_t below = 0;
+    if (discard->blobs_count == 0 && discard->reason != NULL &&
+        sscanf(discard->reason, "pruned below %20" SCNu64 ":", &below) == 1 &&
+        below > self->report->pruned_below) {
+        self->report->pruned_below = below;
+    }
+}
+
 static struct err story_keeping(struct verify_story *self, const struct entry *entry)
 {
     (void)verify_report_step(self->report, STEP_keeping);
@@ -166,6 +186,7 @@ static struct err story_keeping(struct verify_story *self, const struct entry *e
         verify_keeping_redact(self->keeping, entry);
         return err_none;
     case ENTRY_BLOB_DISCARD:
+        story_prune(self, entry);
         verify_keeping_discard(self->keeping, entry, self->seals, self->seals_count);
         return err_none;
     case ENTRY_WAL_RECOVERED:

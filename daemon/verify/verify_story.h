@@ -36,6 +36,8 @@ MUST_USE struct err verify_story_add(struct verify_story *self, uint64_t entry_i
                                      enum entry_fault fault, const struct entry *entry);
 /* Entries are missing from here on: what refers to something unknown is no further problem. */
 void verify_story_gap(struct verify_story *self);
+/* The same, and they were taken out on purpose. */
+void verify_story_pruned(struct verify_story *self);
 void verify_story_finish(struct verify_story *self);
 /* Borrowed until the story is closed. */
 const struct verify_seal *verify_story_seals(const struct verify_story *self, uint64_t *count);

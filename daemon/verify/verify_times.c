@@ -33,7 +33,8 @@ struct verify_times {
     const struct verify_ids *ids;
     int64_t now_ns;
     int64_t newest_t_ns;
-    int64_t last_tick_ns; /* 0: none yet */
+    int64_t last_tick_ns;
+    bool skips; /* entries before the next one were pruned */ /* 0: none yet */
     uint64_t scans;
     uint64_t declarations;
     uint64_t refused;
@@ -142,7 +143,7 @@ static struct err times_tick(struct verify_times *self, const struct entry *entr
     if (!self->has_base) {
         times_take_base(self, tick);
     }
-    if (!self->ids->gap || self->ids->first_n > 0) {
+    if (!self->ids->pruned && (!self->ids->gap || self->ids->first_n > 0)) {
         times_check_count(self, entry, "scans", tick->received_scans, self->last.received_scans,
                           self->base.received_scans + self->scans);
         times_check_count(self, entry, "declarations", tick->received_declarations,
@@ -164,6 +165,12 @@ static struct err times_tick(struct verify_times *self, const struct entry *entr
     return err;
 }
 
+void verify_times_gap(struct verify_times *self)
+{
+    self->last_tick_ns = 0;
+    self->skips = true;
+}
+
 /* ---- every entry ---- */
 
 struct err verify_times_add(struct verify_times *self, const struct entry *entry)
@@ -179,10 +186,12 @@ struct err verify_times_add(struct verify_times *self, const struct entry *entry
     if (odd) {
         return err;
     }
-    if (self->newest_t_ns != 0 && entry->t_ns - self->newest_t_ns > TIMES_PAUSE_NS) {
+    if (self->newest_t_ns != 0 && !self->skips &&
+        entry->t_ns - self->newest_t_ns > TIMES_PAUSE_NS) {
         const struct pause pause = {entry->n, self->newest_t_ns, entry->t_ns, false};
         err = times_keep_pause(self, &pause);
     }
+    self->skips = false;
     self->shard->first_t_ns = self->newest_t_ns == 0 ? entry->t_ns : self->shard->first_t_ns;
     self->newest_t_ns = entry->t_ns > self->newest_t_ns ? entry->t_ns : self->newest_t_ns;
     self->shard->last_t_ns = self->newest_t_ns;

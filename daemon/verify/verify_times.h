@@ -17,6 +17,8 @@ MUST_USE struct err verify_times_open(struct verify_report *report, struct verif
 void verify_times_close(struct verify_times **self);
 /* Every entry, of types that are not known here too. */
 MUST_USE struct err verify_times_add(struct verify_times *self, const struct entry *entry);
+/* Entries were taken out here on purpose: no pause, and nothing to count by. */
+void verify_times_gap(struct verify_times *self);
 void verify_times_finish(struct verify_times *self);
 
 #endif

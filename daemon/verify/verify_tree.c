@@ -114,7 +114,10 @@ static struct err tree_tell(struct tree_walk *self, uint64_t index,
         err = verify_story_add(self->story, index * TILE_WIDTH + i, bundle->faults[i],
                                &bundle->entries[i]);
     }
-    if (bundle->cut < bundle->width) {
+    if (bundle->pruned) {
+        self->shard->pruned += bundle->width;
+        verify_story_pruned(self->story);
+    } else if (bundle->cut < bundle->width) {
         verify_story_gap(self->story);
     }
     return err;

@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_COSIGN; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_PRUNE; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -400,6 +400,8 @@ static void command_every_order_survives_the_round(void **state)
                                         .close_reason = "the key was stolen",
                                         .cosignatures = "line",
                                         .cosigned_size = 70000,
+                                        .prune_below = 512,
+                                        .dry_run = true,
                                         .sentence = "because",
                                         .entries = {7, UINT64_MAX},
                                         .entries_count = 2,
@@ -424,7 +426,9 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
-        assert_string_equal(out.sentence, discloses ? "because" : "");
+        assert_string_equal(out.sentence, discloses || order == ORDER_PRUNE ? "because" : "");
+        assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
+        assert_int_equal(out.dry_run, order == ORDER_PRUNE);
         assert_int_equal(out.entries_count, discloses ? 2 : 0);
         assert_int_equal(out.names_count, discloses ? 2 : 0);
         if (discloses) {

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(subject against chain files keeping log report story times)
+foreach(subject against chain files keeping log pruned report story times)
   target_sources(test_verify_${subject} PRIVATE verify/log_maker.c archive/range.c)
   target_include_directories(test_verify_${subject} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/archive)
   target_link_libraries(test_verify_${subject} PRIVATE m)
 endforeach()
+target_link_libraries(test_verify_pruned PRIVATE triage_oversight)
 add_dependencies(test_verify_log triage-verify)
 
 # The page of the entries: its table against the schema, its commands on a log.
