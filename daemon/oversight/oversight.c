@@ -177,7 +177,8 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     sha256_of(self->shard->origin, strlen(self->shard->origin), origin_sha256);
     struct wal_conf wal_conf = {self->wal_directory, origin_sha256,
                                 (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
-                                    WAL_BLOCK_BYTES};
+                                    WAL_BLOCK_BYTES,
+                                conf->mirror_directory};
     return wal_open(&wal_conf, end, &self->wal);
 }
 
