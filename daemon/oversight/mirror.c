@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "oversight/mirror.h"
+#include "oversight/mirror_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,35 +11,12 @@
 
 #include "base/diag.h"
 #include "base/durable.h"
-#include "oversight/commit_index.h"
-#include "oversight/wal_removed.h"
-#include "oversight/wal_scan.h"
 #include "oversight/wal_segment.h"
 
 /* Both copies are walked side by side up to the newest group that was promised: once to see that
  * everything is whole in at least one of them and that they do not contradict each other, and only
  * then, if anything is missing, once more to write it. So a case that stops has changed nothing.
  * Each copy may be damaged in other places. */
-
-#define INDEX_BYTES ((size_t)WAL_SLOTS * WAL_BLOCK_BYTES)
-
-static const char *const copy_names[2] = {"first", "second"};
-
-struct mirror {
-    const char *directory[2];
-    struct wal_scan scan[2];
-    bool there[2];     /* this segment is in this copy, in its full length */
-    uint8_t *index[2]; /* INDEX_BYTES; NULL: not there, or of another size */
-    struct wal_slot slots[WAL_SLOTS];
-    int slot_from[WAL_SLOTS]; /* the copy that has it; -1: none */
-    struct wal_slot newest;   /* valid with any */
-    bool any;
-    bool repairs;     /* the second walk */
-    bool quiet;       /* the second copy is new: nothing in it was lost */
-    uint64_t missing; /* found in the first walk */
-    struct wal_removed removed;
-    bool removed_lost; /* in the first copy, where it is always written first */
-};
 
 static struct err mirror_open_file(const struct mirror *self, int copy, const char *name, int flags,
                                    int *fd)
@@ -59,8 +36,8 @@ static struct err mirror_write(struct mirror *self, int copy, const uint8_t *byt
     }
     wal_segment_name(self->scan[copy].segment.first_index, name);
     if (!self->quiet) {
-        diag_warn(mirror, "repaired=%s segment=%s offset=%" PRIu64 " bytes=%zu", copy_names[copy],
-                  name, offset, bytes_count);
+        diag_warn(mirror, "repaired=%s segment=%s offset=%" PRIu64 " bytes=%zu",
+                  MIRROR_COPY_NAME(copy), name, offset, bytes_count);
     }
     struct err err = mirror_open_file(self, copy, name, O_RDWR | O_DSYNC, &fd);
     if (!err_is(err)) {
@@ -71,92 +48,6 @@ static struct err mirror_write(struct mirror *self, int copy, const uint8_t *byt
     wal_scan_drop(&self->scan[copy]);
     return err;
 }
-
-/* ---- the commit indexes ---- */
-
-static struct err mirror_load_index(struct mirror *self, int copy)
-{
-    char path[DURABLE_PATH_BYTES];
-    size_t bytes_count = 0;
-    struct err err = wal_path(self->directory[copy], COMMIT_INDEX_NAME, path);
-    if (!err_is(err)) {
-        err = durable_read(path, 2 * INDEX_BYTES, &self->index[copy], &bytes_count);
-    }
-    if (err.os_errno == ENOENT) {
-        return err_none;
-    }
-    if (!err_is(err) && bytes_count != INDEX_BYTES) {
-        free(self->index[copy]);
-        self->index[copy] = NULL;
-    }
-    return err;
-}
-
-/* The higher one of each pair: a slot in one copy says that its group is in both. */
-static struct err mirror_merge_slots(struct mirror *self)
-{
-    for (uint64_t i = 0; i < WAL_SLOTS; i++) {
-        struct wal_slot *best = &self->slots[i];
-        self->slot_from[i] = -1;
-        for (int copy = 0; copy < 2; copy++) {
-            const uint8_t *index = self->index[copy];
-            struct wal_slot slot;
-            if (index == NULL ||
-                wal_slot_decode(index + i * WAL_BLOCK_BYTES, WAL_BLOCK_BYTES, &slot) != WAL_GOOD ||
-                slot.group_number % WAL_SLOTS != i) {
-                continue;
-            }
-            bool held = self->slot_from[i] >= 0;
-            if (held && slot.group_number == best->group_number &&
-                memcmp(self->index[0] + i * WAL_BLOCK_BYTES, index + i * WAL_BLOCK_BYTES,
-                       WAL_SLOT_BYTES) != 0) {
-                return err_make(ERR_WAL_DAMAGED, "commit slots of the two copies differ");
-            }
-            if (!held || slot.group_number > best->group_number) {
-                *best = slot;
-                self->slot_from[i] = copy;
-            }
-        }
-        if (self->slot_from[i] >= 0 &&
-            (!self->any || best->group_number > self->newest.group_number)) {
-            self->newest = *best;
-            self->any = true;
-        }
-    }
-    return err_none;
-}
-
-static struct err mirror_write_slots(struct mirror *self, int copy)
-{
-    struct commit_index *index = NULL;
-    struct err err = err_none;
-    if (self->index[copy] == NULL) {
-        if (!self->quiet) {
-            diag_warn(mirror, "repaired=%s file=%s", copy_names[copy], COMMIT_INDEX_NAME);
-        }
-        err = commit_index_create(self->directory[copy]);
-    }
-    if (!err_is(err)) {
-        err = commit_index_open(self->directory[copy], true, &index);
-    }
-    for (uint64_t i = 0; !err_is(err) && i < WAL_SLOTS; i++) {
-        int from = self->slot_from[i];
-        if (from < 0 || (self->index[copy] != NULL &&
-                         memcmp(self->index[copy] + i * WAL_BLOCK_BYTES,
-                                self->index[from] + i * WAL_BLOCK_BYTES, WAL_BLOCK_BYTES) == 0)) {
-            continue;
-        }
-        if (self->index[copy] != NULL) {
-            diag_warn(mirror, "repaired=%s file=%s offset=%" PRIu64, copy_names[copy],
-                      COMMIT_INDEX_NAME, i * WAL_BLOCK_BYTES);
-        }
-        err = commit_index_write(index, &self->slots[i]);
-    }
-    commit_index_close(&index);
-    return err;
-}
-
-/* ---- the segments ---- */
 
 struct mirror_file {
     int fd; /* -1: none */
@@ -226,7 +117,7 @@ static struct err mirror_take_whole(struct mirror *self, int copy, uint64_t firs
         return err_none;
     }
     if (!self->quiet) {
-        diag_warn(mirror, "repaired=%s segment=%s file=whole", copy_names[copy], name);
+        diag_warn(mirror, "repaired=%s segment=%s file=whole", MIRROR_COPY_NAME(copy), name);
     }
     if (file->fd >= 0) {
         (void)close(file->fd); /* read only */
@@ -238,8 +129,8 @@ static struct err mirror_take_whole(struct mirror *self, int copy, uint64_t firs
 static struct err mirror_match(struct mirror *self, uint64_t first_index,
                                struct mirror_file files[2])
 {
-    uint64_t most = files[0].bytes_count > files[1].bytes_count ? files[0].bytes_count
-                                                                : files[1].bytes_count;
+    uint64_t most =
+        files[0].bytes_count > files[1].bytes_count ? files[0].bytes_count : files[1].bytes_count;
     if (most < 2 * WAL_BLOCK_BYTES || !(files[0].good || files[1].good)) {
         return err_make(ERR_WAL_DAMAGED, "segment is missing or damaged in both copies");
     }
@@ -364,23 +255,6 @@ static struct err mirror_step(struct mirror *self, bool *ended, bool *last)
     }
     wal_scan_advance(&self->scan[0], &group);
     wal_scan_advance(&self->scan[1], &group);
-    return err;
-}
-
-static struct err mirror_load_removed(struct mirror *self)
-{
-    struct wal_removed second;
-    struct err err = wal_removed_read(self->directory[0], &self->removed);
-    struct err other = wal_removed_read(self->directory[1], &second);
-    if (err_is(other)) { /* the first one counts, and is written over it */
-        return other.code == ERR_WAL_DAMAGED ? err : other;
-    }
-    self->removed_lost = err_is(err) ? err.code == ERR_WAL_DAMAGED && second.first_index > 0
-                                     : second.first_index > self->removed.first_index;
-    if (self->removed_lost) {
-        self->removed = second;
-        return err_none;
-    }
     return err;
 }
 

@@ -148,9 +148,7 @@ static struct err oversight_open_files(struct oversight *self, const struct over
         err = oversight_lock(mirror, &self->mirror_lock_fd);
         err = err_is(err) ? err : mirror_repair(self->wal_directory, mirror);
     }
-    if (!err_is(err)) {
-        err = oversight_choose_shard(self);
-    }
+    err = err_is(err) ? err : oversight_choose_shard(self);
     if (!err_is(err)) {
         err = oversight_open_publication(self, self->key, false);
     }
@@ -185,10 +183,9 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
     uint8_t origin_sha256[HASH_BYTES];
     sha256_of(self->shard->origin, strlen(self->shard->origin), origin_sha256);
-    struct wal_conf wal_conf = {self->wal_directory, origin_sha256,
-                                (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
-                                    WAL_BLOCK_BYTES,
-                                mirror};
+    struct wal_conf wal_conf = {
+        self->wal_directory, origin_sha256,
+        (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES, mirror};
     return wal_open(&wal_conf, end, &self->wal);
 }
 
@@ -319,12 +316,8 @@ void oversight_close(struct oversight **self)
     }
     wal_close(&closing->wal);
     publication_close(&closing->publication);
-    if (closing->lock_fd >= 0) {
-        (void)close(closing->lock_fd);
-    }
-    if (closing->mirror_lock_fd >= 0) {
-        (void)close(closing->mirror_lock_fd);
-    }
+    (void)(closing->lock_fd >= 0 && close(closing->lock_fd));
+    (void)(closing->mirror_lock_fd >= 0 && close(closing->mirror_lock_fd));
     must(pthread_cond_destroy(&closing->publish_due) == 0);
     must(pthread_cond_destroy(&closing->moved) == 0);
     must(pthread_cond_destroy(&closing->has_room) == 0);

@@ -44,8 +44,8 @@ struct oversight_conf {
     const char *mirror_directory; /* second copy of the write-ahead log, best on another device: is
                                    * made and filled when missing; NULL: none. An error of either
                                    * copy stops the log */
-    int64_t publish_grace_ns; /* how long entries are taken while the public directory cannot be
-                               * written; 0: the first such error stops the log */
+    int64_t publish_grace_ns;     /* how long entries are taken while the public directory cannot be
+                                   * written; 0: the first such error stops the log */
 };
 
 struct oversight_recovery {

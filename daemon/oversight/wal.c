@@ -27,7 +27,7 @@ struct wal {
     struct wal_spare *spare;
     struct commit_index *index;
     struct wal_copy *copy; /* NULL when there is one copy only */
-    uint8_t *group; /* WAL_GROUP_BYTES_MAX, aligned; header, then payload */
+    uint8_t *group;        /* WAL_GROUP_BYTES_MAX, aligned; header, then payload */
     struct wal_group_header header;
     struct sha256 *sha256;
 };
@@ -239,8 +239,8 @@ struct err wal_commit(struct wal *self, uint64_t *span_bytes)
     if (self->copy != NULL) {
         wal_copy_group(self->copy, self->group, (size_t)span, end->offset);
     }
-    struct err err = wal_join(
-        self, durable_write_at(self->segment_fd, self->group, (size_t)span, end->offset));
+    struct err err =
+        wal_join(self, durable_write_at(self->segment_fd, self->group, (size_t)span, end->offset));
     /* If the machine stops here, the group may be whole, torn or absent, and nobody was told of it:
      * recovery keeps it when it is whole and cuts it when it is not. */
     if (!err_is(err) && self->copy != NULL) { /* a slot in one copy: the group is in both */

@@ -198,7 +198,9 @@ static void rot_in_one_copy_is_repaired(void **state)
     }
     /* Each copy damaged, in other places. */
     for (enum place place = 0; place < PLACES; place++) {
-        rot(&pair, (int)place % 2, place);
+        if (place != PAYLOAD) { /* of the group whose header is rotten in the other copy */
+            rot(&pair, (int)place % 2, place);
+        }
     }
     expect_whole(&pair);
     fixture_run("chmod -R u+w '%s.kept' && rm -rf '%s.kept'", pair.fixture.root, pair.fixture.root);
