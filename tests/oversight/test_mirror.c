@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
+#include "oversight/mirror.h"
+#include "oversight/retire.h"
+#include "oversight/wal_removed.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -140,6 +143,24 @@ static void empty_second_copy_is_filled(void **state)
     fixture_remove(&pair.fixture);
 }
 
+/* A second copy that was unplugged for a while. */
+static void older_second_copy_catches_up(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_make(&pair);
+    fixture_open(&pair.fixture);
+    fixture_append(&pair.fixture, 1, ENTRIES / 3, REST);
+    oversight_close(&pair.fixture.log);
+    pair.fixture.conf.mirror_directory = NULL;
+    fixture_open(&pair.fixture);
+    fixture_append(&pair.fixture, ENTRIES / 3 + 1, ENTRIES - ENTRIES / 3, REST);
+    oversight_close(&pair.fixture.log);
+    pair.fixture.conf.mirror_directory = pair.mirror;
+    expect_whole(&pair);
+    fixture_remove(&pair.fixture);
+}
+
 static void empty_first_copy_stops(void **state)
 {
     (void)state;
@@ -273,6 +294,93 @@ static void contradiction_stops(void **state)
     fixture_remove(&pair.fixture);
 }
 
+/* ---- behind the promised end ---- */
+
+static void torn_tail_becomes_as_in_the_first_copy(void **state)
+{
+    (void)state;
+    for (int copies = 1; copies < 4; copies++) { /* first, second, both: other bytes in each */
+        struct pair pair;
+        pair_fill(&pair);
+        struct wal_slot newest = fixture_newest(&pair.fixture);
+        for (int copy = 0; copy < 2; copy++) {
+            char path[256];
+            char text[300];
+            int count = segment_path(copy_of(&pair, copy), 0, path);
+            (void)segment_path(copy_of(&pair, copy), count - 1, path);
+            memset(text, 'a' + copy, sizeof text);
+            uint8_t *bytes = NULL;
+            size_t bytes_count = 0;
+            struct wal_group_header last;
+            assert_false(err_is(durable_read(path, 1 << 26, &bytes, &bytes_count)));
+            assert_int_equal(wal_group_header_decode(bytes + newest.offset, WAL_BLOCK_BYTES, &last),
+                             WAL_GOOD);
+            uint64_t end = newest.offset + wal_group_span(last.payload_bytes);
+            assert_true(end + WAL_BLOCK_BYTES <= bytes_count);
+            free(bytes);
+            if ((copies >> copy & 1) != 0) {
+                fixture_patch(path, end, text, sizeof text);
+            }
+        }
+        fixture_open(&pair.fixture);
+        assert_true((pair.fixture.recovery.torn_bytes > 0) == ((copies & 1) != 0));
+        oversight_close(&pair.fixture.log);
+        expect_equal(&pair);
+        expect_whole(&pair);
+        fixture_remove(&pair.fixture);
+    }
+}
+
+/* ---- retirement ---- */
+
+static struct err keep_none(void *arg, const struct wal_entry *entry, uint8_t *out,
+                            uint32_t *out_bytes)
+{
+    (void)arg;
+    (void)entry;
+    (void)out;
+    *out_bytes = 0;
+    return err_none;
+}
+
+static void retired_segment_leaves_both_copies(void **state)
+{
+    (void)state;
+    for (int told = 0; told < 2; told++) { /* 0: the machine stops before the second copy's turn */
+        struct pair pair;
+        char packs[256];
+        struct wal_removed removed[2];
+        struct retire_segment segment;
+        bool found = false;
+        pair_fill(&pair);
+        int count = segment_path(pair.mirror, 0, packs);
+        (void)snprintf(packs, sizeof packs, "%s/packs", pair.fixture.root);
+        struct wal_places places = {pair.fixture.wal, pair.fixture.log_directory, packs};
+        assert_false(err_is(retire_oldest(pair.fixture.wal, &segment, &found)));
+        assert_true(found);
+        assert_false(err_is(retire_segment(&places, &segment, keep_none, NULL)));
+        if (told == 1) {
+            assert_false(err_is(mirror_retire(pair.fixture.wal, pair.mirror, segment.first_index)));
+            expect_equal(&pair);
+        }
+        fixture_open(&pair.fixture);
+        oversight_close(&pair.fixture.log);
+        expect_equal(&pair);
+        char path[256];
+        assert_int_equal(segment_path(pair.mirror, 0, path), count - 1);
+        for (int copy = 0; copy < 2; copy++) {
+            assert_false(err_is(wal_removed_read(copy_of(&pair, copy), &removed[copy])));
+            assert_int_equal(removed[copy].first_index, segment.end_index);
+        }
+        (void)snprintf(path, sizeof path, "%s/removed", copy_of(&pair, told));
+        assert_int_equal(unlink(path), 0);
+        fixture_open(&pair.fixture);
+        oversight_close(&pair.fixture.log);
+        expect_equal(&pair);
+        fixture_remove(&pair.fixture);
+    }
+}
+
 /* ---- a writer that is killed ---- */
 
 enum { CYCLES = 12, KILL_NUMBERS = 20000 };
@@ -400,11 +508,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_are_equal),
         cmocka_unit_test(empty_second_copy_is_filled),
+        cmocka_unit_test(older_second_copy_catches_up),
         cmocka_unit_test(empty_first_copy_stops),
         cmocka_unit_test(rot_in_one_copy_is_repaired),
         cmocka_unit_test(missing_file_is_repaired),
         cmocka_unit_test(rot_of_one_group_in_both_copies_stops),
         cmocka_unit_test(contradiction_stops),
+        cmocka_unit_test(torn_tail_becomes_as_in_the_first_copy),
+        cmocka_unit_test(retired_segment_leaves_both_copies),
         cmocka_unit_test(killed_writer_keeps_every_answer_in_both),
         cmocka_unit_test(error_of_second_copy_stops),
     };
