@@ -255,6 +255,7 @@ static void rot_of_one_group_in_both_copies_stops(void **state)
         struct pair pair;
         pair_fill(&pair);
         rot(&pair, 0, OLD_SLOT); /* could be repaired, but nothing is changed */
+        rot(&pair, 0, END);
         rot(&pair, 0, place);
         rot(&pair, 1, place);
         expect_stop(&pair);
@@ -503,6 +504,56 @@ static void error_of_second_copy_stops(void **state)
     fixture_remove(&pair.fixture);
 }
 
+/* Put a full device under the descriptor that this copy's writer has of a file. */
+static void fill_under(const struct pair *pair, int copy, const char *ending)
+{
+    int full = open("/dev/full", O_RDWR | O_CLOEXEC);
+    assert_true(full >= 0);
+    int replaced = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        char link[64];
+        char target[256] = {0};
+        (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t bytes_count = readlink(link, target, sizeof target - 1);
+        size_t ending_at = bytes_count > (ssize_t)strlen(ending)
+                               ? (size_t)bytes_count - strlen(ending)
+                               : sizeof target - 1;
+        if (strncmp(target, copy_of(pair, copy), strlen(copy_of(pair, copy))) == 0 &&
+            strcmp(target + ending_at, ending) == 0 && (fcntl(fd, F_GETFL) & O_RDWR) != 0) {
+            assert_int_equal(dup2(full, fd), fd);
+            replaced++;
+        }
+    }
+    (void)close(full);
+    assert_int_equal(replaced, 1);
+}
+
+static void error_of_any_write_stops(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 4; which++) {
+        struct pair pair;
+        static struct oversight_draft draft;
+        pair_make(&pair);
+        fixture_open(&pair.fixture);
+        (void)fixture_append_one(&pair.fixture, 1, 100);
+        assert_false(err_is(oversight_publish(pair.fixture.log)));
+        uint64_t size = oversight_size(pair.fixture.log);
+        fill_under(&pair, which / 2, which % 2 == 0 ? ".seg" : "commit.idx");
+        fixture_fill(&draft, 2, 100);
+        assert_true(err_is(oversight_submit_and_wait(pair.fixture.log, &draft)));
+        struct err err = oversight_failure(pair.fixture.log);
+        assert_string_equal(err_name(err.code), "DISK_FULL");
+        assert_int_equal(oversight_size(pair.fixture.log), size);
+        oversight_close(&pair.fixture.log);
+        fixture_open(&pair.fixture);
+        (void)fixture_append_one(&pair.fixture, 3, 100);
+        oversight_close(&pair.fixture.log);
+        expect_equal(&pair);
+        fixture_remove(&pair.fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -518,6 +569,7 @@ int main(void)
         cmocka_unit_test(retired_segment_leaves_both_copies),
         cmocka_unit_test(killed_writer_keeps_every_answer_in_both),
         cmocka_unit_test(error_of_second_copy_stops),
+        cmocka_unit_test(error_of_any_write_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
