@@ -263,10 +263,9 @@ static void rot_of_one_group_in_both_copies_stops(void **state)
     }
 }
 
-/* The same log continued in two ways. */
-static void contradiction_stops(void **state)
+/* The same log continued in two ways; with_slots: the second copy has the slots of its way. */
+static void contradict(bool with_slots)
 {
-    (void)state;
     struct pair pair;
     pair_make(&pair);
     fixture_open(&pair.fixture);
@@ -290,9 +289,19 @@ static void contradiction_stops(void **state)
     (void)fixture_append_one(&pair.fixture, 4, 100);
     oversight_close(&pair.fixture.log);
     pair.fixture.conf = conf;
-    fixture_run("rm -r '%s' && mv '%s' '%s'", pair.mirror, other, pair.mirror);
+    fixture_run("rm '%s'/*.seg && cp '%s'/*.seg '%s'", pair.mirror, other, pair.mirror);
+    if (with_slots) {
+        fixture_run("cp '%s'/commit.idx '%s'", other, pair.mirror);
+    }
     expect_stop(&pair);
     fixture_remove(&pair.fixture);
+}
+
+static void contradiction_stops(void **state)
+{
+    (void)state;
+    contradict(true);
+    contradict(false);
 }
 
 /* ---- behind the promised end ---- */
