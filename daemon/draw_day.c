@@ -53,8 +53,10 @@ static struct err draw_make_key(struct pipeline *self, const char *day)
     if (err_is(err)) {
         return err;
     }
-    if (access(path, F_OK) == 0) {
-        return draw_read_key(self, day, self->draw.key);
+    bool exists = false;
+    err = durable_exists(path, &exists);
+    if (err_is(err) || exists) {
+        return err_is(err) ? err : draw_read_key(self, day, self->draw.key);
     }
     char text[2 * HASH_BYTES + 2];
     random_bytes(self->draw.key, HASH_BYTES);

@@ -132,10 +132,12 @@ static struct err archive_give_name(const struct archive_names *names, bool repl
 {
     uint8_t there[HASH_BYTES];
     uint64_t there_bytes = 0;
-    if (access(names->full, F_OK) != 0) {
-        return durable_rename(names->part, names->full);
+    bool exists = false;
+    struct err err = durable_exists(names->full, &exists);
+    if (err_is(err) || !exists) { /* what cannot be looked at is not replaced */
+        return err_is(err) ? err : durable_rename(names->part, names->full);
     }
-    struct err err = archive_hash_file(names->full, there, &there_bytes);
+    err = archive_hash_file(names->full, there, &there_bytes);
     bool same =
         !err_is(err) && there_bytes == result->file_bytes && hash_equal(there, result->sha256);
     if (same) { /* its name may not be on the disk yet when a crash came in between */

@@ -47,7 +47,7 @@ static int image_compare_place(const void *a, const void *b)
 struct err archive_images_init(struct archive_images *self, const struct archive_rows *rows)
 {
     self->count = 0;
-    self->images = calloc((size_t)rows->images_count + 1, sizeof *self->images);
+    self->images = calloc((size_t)rows->images_count + 1, sizeof(const struct archive_image *));
     if (self->images == NULL) {
         return err_make(ERR_MEMORY, "archive_images_init");
     }
@@ -58,7 +58,8 @@ struct err archive_images_init(struct archive_images *self, const struct archive
         }
         self->images[i] = &rows->images[i];
     }
-    qsort(self->images, (size_t)rows->images_count, sizeof *self->images, image_compare);
+    qsort(self->images, (size_t)rows->images_count, sizeof(const struct archive_image *),
+          image_compare);
     for (uint64_t i = 0; i < rows->images_count; i++) { /* the first of each digest stays */
         if (i == 0 || !hash_equal(self->images[i]->image.sha256,
                                   self->images[self->count - 1]->image.sha256)) {
@@ -66,7 +67,8 @@ struct err archive_images_init(struct archive_images *self, const struct archive
             self->count++;
         }
     }
-    qsort(self->images, (size_t)self->count, sizeof *self->images, image_compare_place);
+    qsort(self->images, (size_t)self->count, sizeof(const struct archive_image *),
+          image_compare_place);
     return err_none;
 }
 

@@ -200,7 +200,11 @@ static struct err submission_show(struct submission *self, const char *text, siz
     uint64_t size = self->note.checkpoint.size;
     (void)snprintf(name, sizeof name, "checkpoints/%" PRIu64 ".cosigned", size);
     struct err err = submission_path(self, name, path);
-    if (!err_is(err) && access(path, F_OK) != 0) {
+    bool exists = false;
+    if (!err_is(err)) {
+        err = durable_exists(path, &exists);
+    }
+    if (!err_is(err) && !exists) {
         err = durable_replace(path, text, text_bytes, 0444);
     }
     if (!err_is(err) && size >= self->met_size) {

@@ -12,7 +12,7 @@
  * greeting, stay an error: what is compared must be plain. A copy without a signature is compared
  * as well, because it is the keeper's own word for what he saw. */
 
-#define KEPT_FILE_BYTES_MAX (2 * NOTE_BYTES_MAX)
+#define KEPT_FILE_BYTES_MAX ((size_t)2 * NOTE_BYTES_MAX)
 
 static void kept_clean(const char *text, struct verify_kept *self)
 {

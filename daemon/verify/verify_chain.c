@@ -76,13 +76,16 @@ static void chain_open(struct verify_link *self, struct verify_report *report,
     self->opened = true;
     self->first_n = open->first_n;
     (void)snprintf(self->origin, sizeof self->origin, "%s", open->origin);
-    uint32_t bytes = open->previous_checkpoint_bytes;
-    if (bytes > NOTE_BYTES_MAX || memchr(open->previous_checkpoint, '\0', bytes) != NULL) {
+    uint32_t bytes = open->previous_checkpoint_bytes; /* 0: the pointer may be NULL */
+    if (bytes > NOTE_BYTES_MAX ||
+        (bytes > 0 && memchr(open->previous_checkpoint, '\0', bytes) != NULL)) {
         verify_problem(report, "entry %" PRIu64 ": embeds something that is no checkpoint",
                        entry->n);
         bytes = 0;
     }
-    memcpy(self->previous, open->previous_checkpoint, bytes);
+    if (bytes > 0) {
+        memcpy(self->previous, open->previous_checkpoint, bytes);
+    }
     self->previous[bytes] = '\0';
     if ((open->first_n == 0) != (open->previous_checkpoint_bytes == 0)) {
         verify_problem(report,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <jansson.h>
+#include <math.h>
 #include <string.h>
+
+#include <jansson.h>
 
 #include "proto/words.h"
 #include "verify/verify_print.h"
@@ -11,7 +13,7 @@
 static json_t *json_lines(const struct verify_lines *lines)
 {
     json_t *array = json_array();
-    uint64_t kept = lines->count < lines->kept_max ? lines->count : lines->kept_max;
+    uint64_t kept = lines->kept;
     for (uint64_t i = 0; i < kept; i++) {
         const struct verify_line *line = &lines->lines[i];
         const char *colon = strstr(line->text, ": ");
@@ -39,7 +41,7 @@ static json_t *json_open(const struct verify_shard *shard)
         json_t *object = json_object();
         json_number(object, "entry", shard->open[i].decision_index);
         (void)json_object_set_new(object, "age_s",
-                                  json_real((double)(shard->open[i].age_ns / 1000000) / 1000));
+                                  json_real(round((double)shard->open[i].age_ns / 1e6) / 1e3));
         (void)json_array_append_new(array, object);
     }
     return array;

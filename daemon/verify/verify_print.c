@@ -207,7 +207,7 @@ static void print_shard(const struct verify_shard *shard, FILE *out)
 static void print_lines(const struct verify_lines *lines, const char *word, bool with_advice,
                         FILE *out)
 {
-    uint64_t kept = lines->count < lines->kept_max ? lines->count : lines->kept_max;
+    uint64_t kept = lines->kept;
     for (uint32_t step = 0; step < STEP_COUNT; step++) {
         bool any = false;
         for (uint64_t i = 0; i < kept; i++) {

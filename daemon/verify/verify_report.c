@@ -42,6 +42,7 @@ struct err verify_lines_init(struct verify_lines *self, uint32_t kept_max)
 {
     self->count = 0;
     self->kept_max = kept_max;
+    self->kept = 0;
     self->lines = calloc(kept_max, sizeof *self->lines);
     return self->lines != NULL || kept_max == 0 ? err_none : err_make(ERR_MEMORY, "lines");
 }
@@ -82,8 +83,8 @@ enum verify_step verify_report_step(struct verify_report *self, enum verify_step
 static void lines_add(struct verify_lines *self, enum verify_step step, const char *format,
                       va_list arguments)
 {
-    if (self->count < self->kept_max) {
-        struct verify_line *line = &self->lines[self->count];
+    if (self->kept < self->kept_max) {
+        struct verify_line *line = &self->lines[self->kept++];
         line->step = step;
         (void)vsnprintf(line->text, sizeof line->text, format, arguments);
         for (char *c = line->text; *c != '\0'; c++) {
@@ -121,13 +122,10 @@ void verify_warning(struct verify_report *self, const char *format, ...)
 
 void verify_report_take(struct verify_report *self, struct verify_lines *lines)
 {
-    uint64_t kept = lines->count < lines->kept_max ? lines->count : lines->kept_max;
-    for (uint64_t i = 0; i < kept; i++) {
-        if (self->problems.count < self->problems.kept_max) {
-            self->problems.lines[self->problems.count] = lines->lines[i];
-        }
-        self->problems.count++;
+    for (uint32_t i = 0; i < lines->kept && self->problems.kept < self->problems.kept_max; i++) {
+        self->problems.lines[self->problems.kept++] = lines->lines[i];
     }
-    self->problems.count += lines->count - kept;
+    self->problems.count += lines->count;
     lines->count = 0;
+    lines->kept = 0;
 }

@@ -41,7 +41,8 @@ struct verify_line {
 struct verify_lines {
     struct verify_line *lines;
     uint32_t kept_max;
-    uint64_t count; /* of all; the first kept_max are kept */
+    uint32_t kept;
+    uint64_t count; /* of all, those that found no room included */
 };
 
 extern const int64_t verify_age_limits_ns[VERIFY_AGES - 1];

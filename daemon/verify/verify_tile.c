@@ -49,6 +49,7 @@ static void partial_check(const char *folder, const char *name,
         return; /* a name that does not belong is told of by the list of files; what is beyond the
                    checkpoint is not signed yet */
     }
+    must(width >= 1 && width <= TILE_WIDTH); /* its first digit is none of 0 */
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
     enum verify_read read = verify_file_read(file, path, VERIFY_BUNDLE_BYTES_MAX);
     if (read == READ_MISSING) {

@@ -86,7 +86,8 @@ foreach(mutant ${crash_mutants})
   list(TRANSFORM names PREPEND ${PROJECT_SOURCE_DIR}/daemon/ OUTPUT_VARIABLE sources)
   list(TRANSFORM sources APPEND .c)
   add_executable(oversight_crash_${name} ${sources} $<TARGET_OBJECTS:crash_simulator>)
-  set_target_properties(oversight_crash_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/mutants)
+  set_target_properties(oversight_crash_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/mutants
+    EXPORT_COMPILE_COMMANDS OFF) # clang-tidy is to read the product as it is
   target_link_libraries(oversight_crash_${name} PRIVATE triage_oversight)
   target_link_options(oversight_crash_${name} PRIVATE ${crash_link_options})
   target_compile_definitions(oversight_crash_${name} PRIVATE MUTANT_${name})

@@ -267,14 +267,14 @@ def sigstore():
     return lambda cases: lines_of([node, HERE / "check_sigstore.js", folder], cases)
 
 
-def go_modules(name):
-    """A program of tests/foreign/modules, with the module versions of its go.mod and go.sum."""
+def go_modules(name, folder="modules"):
+    """A program of tests/foreign/modules, or of a folder of its own, with the module versions of its go.mod and go.sum."""
     go = find_go((1, 25), (shutil.which("go"), "/usr/bin/go"))
     if go is None:
         skip("no go of 1.25 or newer: Tessera and its modules want it")
-    root = WORK / "go-modules"
-    for folder in ("modules", "go/logdir"):
-        shutil.copytree(HERE / folder, root / ("logdir" if folder == "go/logdir" else ""), dirs_exist_ok=True)
+    root = WORK / f"go-{folder}"
+    for part in (folder, "go/logdir"):
+        shutil.copytree(HERE / part, root / ("logdir" if part == "go/logdir" else ""), dirs_exist_ok=True)
     environment = {**os.environ, **GO_FLAGS, "GOFLAGS": "-trimpath -mod=readonly -modcacherw", "GOPATH": str(WORK / "go-path"),
                    "GOCACHE": str(WORK / "go-cache-modules"), "GOWORK": "off"}
     fetched = subprocess.run([go, "mod", "download"], cwd=root, env=environment, stdout=subprocess.PIPE,
@@ -293,6 +293,11 @@ def tessera():
 
 def tlog_proof():
     program = go_modules("tlog_proof")
+    return lambda cases: lines_of([program], cases)
+
+
+def torchwood():
+    program = go_modules("torchwood", "torchwood")
     return lambda cases: lines_of([program], cases)
 
 
@@ -380,6 +385,7 @@ VERIFIERS = {
     "sigstore": (sigstore, KINDS),
     "tessera": (tessera, KINDS),
     "tlog_proof": (tlog_proof, KINDS[1:]),
+    "torchwood": (torchwood, KINDS[1:]),
     "hand": (hand, KINDS[1:]),
     "python": (python, DECODED),
     "xmod": (xmod, KINDS),

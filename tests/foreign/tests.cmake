@@ -9,7 +9,7 @@ endforeach()
 
 find_program(SYSTEM_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(SYSTEM_PYTHON3 python3)
-set(foreign_verifiers own xmod ct nebulous sigstore tessera tlog_proof hand python)
+set(foreign_verifiers own xmod ct nebulous sigstore tessera tlog_proof torchwood hand python)
 # Not with sanitizers: the verifiers are not ours, and what is has tests of its own there.
 if(SYSTEM_PYTHON3 AND TRIAGED_SANITIZE STREQUAL "" AND NOT TRIAGED_COVERAGE)
   foreach(step logs ${foreign_verifiers} clean)
@@ -22,6 +22,6 @@ if(SYSTEM_PYTHON3 AND TRIAGED_SANITIZE STREQUAL "" AND NOT TRIAGED_COVERAGE)
   endforeach()
   set_tests_properties(foreign.logs PROPERTIES FIXTURES_SETUP foreign_logs)
   set_tests_properties(foreign.clean PROPERTIES FIXTURES_CLEANUP foreign_logs)
-  # these two share the folder of their modules and the standard library compiled for them
-  set_tests_properties(foreign.tessera foreign.tlog_proof PROPERTIES RESOURCE_LOCK foreign_go_modules)
+  # these share the fetched modules and the standard library compiled for them
+  set_tests_properties(foreign.tessera foreign.tlog_proof foreign.torchwood PROPERTIES RESOURCE_LOCK foreign_go_modules)
 endif()

@@ -166,7 +166,7 @@ PIECES = {
     "log/2026/checkpoint": ["bad KEY"] + ["bad TILE_DIFFERS"] * 3 + ["bad good"],
     "log/2026/checkpoints/202": ["bad unfit"] * 4 + ["good good"],
     "log/2026/checkpoints/619": ["bad TILE_DIFFERS"] * 4 + ["good good"],
-    "log/shards": ["good KEY"] + ["good TILE_DIFFERS"] * 3 + ["good LOG_ROLLED_BACK"],
+    "log/shards": ["bad KEY"] + ["bad TILE_DIFFERS"] * 3 + ["good LOG_ROLLED_BACK"],
     "log/2026/vkey": ["bad KEY"] * 2 + ["good KEY"] + ["bad KEY", "bad good"],
     "log/2026/tile/0/000": ["bad TILE_DIFFERS"] * 4 + ["bad good"],
     "log/2026/tile/0/002.p/107": ["bad TILE_DIFFERS"] * 4 + ["bad good"],

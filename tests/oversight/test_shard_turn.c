@@ -45,8 +45,10 @@ static void seen_take(struct seen *out, const struct entry *entry)
         assert_int_equal(open->first_n, entry->n);
         out->open_n[out->opens] = entry->n;
         strcpy(out->open_origin[out->opens], open->origin);
-        memcpy(out->previous[out->opens], open->previous_checkpoint,
-               open->previous_checkpoint_bytes);
+        if (open->previous_checkpoint_bytes > 0) {
+            memcpy(out->previous[out->opens], open->previous_checkpoint,
+                   open->previous_checkpoint_bytes);
+        }
         out->opens++;
     }
     if (entry->type == ENTRY_LOG_CLOSE) {

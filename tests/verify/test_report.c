@@ -157,9 +157,32 @@ static void page_knows_every_check_and_every_name(void **state)
     free(text);
 }
 
+/* A thread's lines of which only the first were kept are followed by another's. */
+static void lines_taken_leave_no_hole(void **state)
+{
+    (void)state;
+    static struct verify_report whole;
+    struct verify_lines lines;
+    assert_false(err_is(verify_report_init(&whole)));
+    assert_false(err_is(verify_lines_init(&lines, 2)));
+    for (int i = 0; i < 5; i++) {
+        verify_lines_add(&lines, STEP_tree, "first %d", i);
+    }
+    verify_report_take(&whole, &lines);
+    verify_lines_add(&lines, STEP_tree, "second");
+    verify_report_take(&whole, &lines);
+    assert_int_equal(whole.problems.count, 6);
+    assert_int_equal(whole.problems.kept, 3);
+    assert_string_equal(whole.problems.lines[1].text, "first 1");
+    assert_string_equal(whole.problems.lines[2].text, "second");
+    verify_lines_fini(&lines);
+    verify_report_fini(&whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_taken_leave_no_hole),
         cmocka_unit_test(good_log_reads_from_verdict_to_limits),
         cmocka_unit_test(problems_say_where_what_and_what_to_do),
         cmocka_unit_test(lines_beyond_the_bound_are_counted),
