@@ -6,6 +6,7 @@
 
 #include "base/counter.h"
 #include "base/diag.h"
+#include "oversight/mirror.h"
 #include "oversight/prune.h"
 #include "oversight/retire.h"
 #include "oversight/shards.h"
@@ -125,6 +126,10 @@ static struct err keeper_retire(struct keeper *self)
             return err;
         }
         err = retire_segment(&pipeline->places, &segment, keeper_keep, self);
+        if (!err_is(err) && pipeline->mirror_directory[0] != '\0') {
+            err = mirror_retire(pipeline->wal_directory, pipeline->mirror_directory,
+                                segment.first_index);
+        }
         if (!err_is(err)) {
             counter_add(COUNTER_segments_retired, 1);
             diag_info(retired, "entries=%llu..%llu", (unsigned long long)segment.first_index,

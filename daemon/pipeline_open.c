@@ -48,6 +48,10 @@ static struct err open_log(struct pipeline *self)
     if (!err_is(err)) {
         err = open_directory(self, "log", self->log_directory);
     }
+    if (!err_is(err) && self->conf.oversight_mirror[0] != '\0') {
+        err = conf_path(&self->conf, self->conf.oversight_mirror, self->mirror_directory,
+                        PIPELINE_PATH_BYTES);
+    }
     if (err_is(err)) {
         return err;
     }
@@ -58,6 +62,7 @@ static struct err open_log(struct pipeline *self)
         .key = &self->keys.signing,
         .next_key = self->keys.has_next ? &self->keys.next : NULL,
         .rotate_reason = self->keys.rotate_reason,
+        .mirror_directory = self->mirror_directory[0] == '\0' ? NULL : self->mirror_directory,
         .segment_bytes = (uint64_t)self->conf.oversight_segment_mib << 20,
         .queue_entries = (uint32_t)self->conf.oversight_queue,
         .checkpoint_interval_ns = (int64_t)(self->conf.oversight_checkpoint_s * (double)NS_PER_S),

@@ -124,6 +124,7 @@ struct pipeline {
     struct sha256 *intake_sha256;
 
     char wal_directory[PIPELINE_PATH_BYTES];
+    char mirror_directory[PIPELINE_PATH_BYTES]; /* empty: no second copy */
     char log_directory[PIPELINE_PATH_BYTES];
     char packs_directory[PIPELINE_PATH_BYTES];
     struct wal_places places; /* the three above */

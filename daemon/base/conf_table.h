@@ -40,6 +40,8 @@ CONF_INT(ingest, verdicts, 8192, 16, 1048576, "verdicts", 0,
          "verdicts that may wait to be sent; the oldest is dropped")
 
 CONF_INT(oversight, segment_mib, 64, 1, 1024, "MiB", 0, "size of a write-ahead log segment")
+CONF_TEXT(oversight, mirror, "", 0,
+          "directory of a second copy of the write-ahead log, best on another device; empty: none")
 CONF_INT(oversight, queue, 16384, 64, 1048576, "entries", 0,
          "entries that may wait for the committer")
 CONF_REAL(oversight, checkpoint_s, 1.0, 0.05, 60.0, "s", 0,

@@ -12,6 +12,7 @@
 #include "base/counter.h"
 #include "base/diag.h"
 #include "oversight/commit_index.h"
+#include "oversight/mirror.h"
 #include "oversight/oversight_state.h"
 #include "oversight/retire.h"
 #include "oversight/wal_removed.h"
@@ -42,6 +43,7 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     self->checkpoint_interval_ns = conf->checkpoint_interval_ns;
     self->publish_grace_ns = conf->publish_grace_ns;
     self->lock_fd = -1;
+    self->mirror_lock_fd = -1;
     strcpy(self->wal_directory, conf->wal_directory);
     strcpy(self->log_directory, conf->log_directory);
     strcpy(self->origin_now, conf->origin);
@@ -62,17 +64,17 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
 }
 
 /* The lock lies on the directory itself: it goes with the process, however that ends. */
-static struct err oversight_lock(struct oversight *self)
+static struct err oversight_lock(const char *directory, int *fd)
 {
-    struct err err = durable_directory(self->wal_directory, 0700);
+    struct err err = durable_directory(directory, 0700);
     if (err_is(err)) {
         return err;
     }
-    self->lock_fd = open(self->wal_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (self->lock_fd < 0) {
+    *fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0) {
         return err_os(ERR_IO, "open write-ahead log");
     }
-    if (flock(self->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
         return err_os(errno == EWOULDBLOCK ? ERR_LOCKED : ERR_IO, "lock write-ahead log");
     }
     return err_none;
@@ -140,10 +142,13 @@ static struct err oversight_recover(struct oversight *self, struct wal_end *end)
 static struct err oversight_open_files(struct oversight *self, const struct oversight_conf *conf,
                                        struct wal_end *end)
 {
-    struct err err = oversight_lock(self);
-    if (!err_is(err)) {
-        err = oversight_choose_shard(self);
+    const char *mirror = conf->mirror_directory;
+    struct err err = oversight_lock(self->wal_directory, &self->lock_fd);
+    if (!err_is(err) && mirror != NULL) {
+        err = oversight_lock(mirror, &self->mirror_lock_fd);
+        err = err_is(err) ? err : mirror_repair(self->wal_directory, mirror);
     }
+    err = err_is(err) ? err : oversight_choose_shard(self);
     if (!err_is(err)) {
         err = oversight_open_publication(self, self->key, false);
     }
@@ -167,6 +172,9 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     if (!err_is(err)) {
         err = oversight_follow_shard(self, end);
     }
+    if (!err_is(err) && mirror != NULL) {
+        err = mirror_level(self->wal_directory, mirror);
+    }
     if (err_is(err)) {
         return err;
     }
@@ -175,9 +183,9 @@ static struct err oversight_open_files(struct oversight *self, const struct over
     uint64_t wanted_bytes = conf->segment_bytes < least_bytes ? least_bytes : conf->segment_bytes;
     uint8_t origin_sha256[HASH_BYTES];
     sha256_of(self->shard->origin, strlen(self->shard->origin), origin_sha256);
-    struct wal_conf wal_conf = {self->wal_directory, origin_sha256,
-                                (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES *
-                                    WAL_BLOCK_BYTES};
+    struct wal_conf wal_conf = {
+        self->wal_directory, origin_sha256,
+        (wanted_bytes + WAL_BLOCK_BYTES - 1) / WAL_BLOCK_BYTES * WAL_BLOCK_BYTES, mirror};
     return wal_open(&wal_conf, end, &self->wal);
 }
 
@@ -308,9 +316,8 @@ void oversight_close(struct oversight **self)
     }
     wal_close(&closing->wal);
     publication_close(&closing->publication);
-    if (closing->lock_fd >= 0) {
-        (void)close(closing->lock_fd);
-    }
+    (void)(closing->lock_fd >= 0 && close(closing->lock_fd));
+    (void)(closing->mirror_lock_fd >= 0 && close(closing->mirror_lock_fd));
     must(pthread_cond_destroy(&closing->publish_due) == 0);
     must(pthread_cond_destroy(&closing->moved) == 0);
     must(pthread_cond_destroy(&closing->has_room) == 0);

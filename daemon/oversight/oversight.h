@@ -41,8 +41,11 @@ struct oversight_conf {
     uint64_t segment_bytes; /* 64 MiB; smaller in tests; a multiple of 1 MiB + 4096 is not needed */
     uint32_t queue_entries; /* drafts that may wait */
     int64_t checkpoint_interval_ns;
-    int64_t publish_grace_ns; /* how long entries are taken while the public directory cannot be
-                               * written; 0: the first such error stops the log */
+    const char *mirror_directory; /* second copy of the write-ahead log, best on another device: is
+                                   * made and filled when missing; NULL: none. An error of either
+                                   * copy stops the log */
+    int64_t publish_grace_ns;     /* how long entries are taken while the public directory cannot be
+                                   * written; 0: the first such error stops the log */
 };
 
 struct oversight_recovery {

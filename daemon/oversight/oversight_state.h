@@ -53,6 +53,7 @@ struct oversight {
     bool committer_runs;
     bool publisher_runs;
     int lock_fd;
+    int mirror_lock_fd; /* -1: no second copy */
     int64_t checkpoint_interval_ns;
     int64_t publish_grace_ns;
     char wal_directory[DURABLE_PATH_BYTES];

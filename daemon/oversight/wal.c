@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/diag.h"
 #include "base/durable.h"
 #include "base/random.h"
 #include "oversight/commit_index.h"
+#include "oversight/wal_copy.h"
 #include "oversight/wal_segment.h"
 
 /* A block that holds a promised group is never written again: every group starts on a block of its
@@ -24,7 +26,8 @@ struct wal {
     uint64_t segment_number;
     struct wal_spare *spare;
     struct commit_index *index;
-    uint8_t *group; /* WAL_GROUP_BYTES_MAX, aligned; header, then payload */
+    struct wal_copy *copy; /* NULL when there is one copy only */
+    uint8_t *group;        /* WAL_GROUP_BYTES_MAX, aligned; header, then payload */
     struct wal_group_header header;
     struct sha256 *sha256;
 };
@@ -65,6 +68,9 @@ struct err wal_open(const struct wal_conf *conf, const struct wal_end *end, stru
         self->segment_number = end->next_segment - 1;
         err = wal_open_last_segment(self, conf->wal_directory);
     }
+    if (!err_is(err) && conf->mirror_directory != NULL) {
+        err = wal_copy_open(conf->mirror_directory, conf->segment_bytes, end, &self->copy);
+    }
     if (err_is(err)) {
         wal_close(&self);
         return err;
@@ -81,6 +87,7 @@ void wal_close(struct wal **self)
     if ((*self)->segment_fd >= 0) {
         (void)close((*self)->segment_fd); /* every write was O_DSYNC */
     }
+    wal_copy_close(&(*self)->copy);
     wal_spare_close(&(*self)->spare);
     commit_index_close(&(*self)->index);
     sha256_close(&(*self)->sha256);
@@ -136,6 +143,24 @@ void wal_add_private(struct wal *self, uint32_t entry_offset, const uint8_t sha2
     self->header.flags |= WAL_FLAG_PRIVATE;
 }
 
+/* Both copies have done the same, the first one with err: one without the other is no promise, and
+ * going on with one alone would be a decision that nobody took. */
+static struct err wal_join(struct wal *self, struct err err)
+{
+    char text[ERR_TEXT_BYTES];
+    if (self->copy == NULL) {
+        return err;
+    }
+    struct err second = wal_copy_wait(self->copy);
+    if (err_is(err)) {
+        diag_err(mirror, "copy=first reason=\"%s\"", err_text(err, text));
+    }
+    if (err_is(second)) {
+        diag_err(mirror, "copy=second reason=\"%s\"", err_text(second, text));
+    }
+    return err_is(err) ? err : second;
+}
+
 /* The group does not fit any more: go on in a new segment. The old one keeps its zeros at the end.
  */
 static struct err wal_change_segment(struct wal *self)
@@ -149,8 +174,14 @@ static struct err wal_change_segment(struct wal *self)
     merkle_range_root(&self->end.range, header.root);
     random_bytes(header.salt, sizeof header.salt);
     int fd = -1;
-    struct err err = wal_spare_take(self->spare, &header, &fd);
+    if (self->copy != NULL) {
+        wal_copy_take(self->copy, &header);
+    }
+    struct err err = wal_join(self, wal_spare_take(self->spare, &header, &fd));
     if (err_is(err)) {
+        if (fd >= 0) {
+            (void)close(fd); /* nothing but the header was written */
+        }
         return err;
     }
     off_t segment_bytes = lseek(fd, 0, SEEK_END);
@@ -205,11 +236,18 @@ struct err wal_commit(struct wal *self, uint64_t *span_bytes)
         end->next_group, self->segment_number, end->offset, end->size + header->entry_count, {0}};
     sha256_finish(self->sha256, slot.hash);
 
-    struct err err = durable_write_at(self->segment_fd, self->group, (size_t)span, end->offset);
+    if (self->copy != NULL) {
+        wal_copy_group(self->copy, self->group, (size_t)span, end->offset);
+    }
+    struct err err =
+        wal_join(self, durable_write_at(self->segment_fd, self->group, (size_t)span, end->offset));
     /* If the machine stops here, the group may be whole, torn or absent, and nobody was told of it:
      * recovery keeps it when it is whole and cuts it when it is not. */
+    if (!err_is(err) && self->copy != NULL) { /* a slot in one copy: the group is in both */
+        wal_copy_slot(self->copy, &slot);
+    }
     if (!err_is(err)) {
-        err = commit_index_write(self->index, &slot);
+        err = wal_join(self, commit_index_write(self->index, &slot));
     }
     if (err_is(err)) {
         err.code = err.code == ERR_IO ? ERR_WAL_WRITE : err.code; /* a full disk keeps its name */

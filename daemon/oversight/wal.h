@@ -5,7 +5,8 @@
 /* Wal: the writing end of the write-ahead log: one group at a time, and what a crash left of the
  * last one.
  *
- * Promises: when wal_commit returns without error, the group and its commit slot are on the disk.
+ * Promises: when wal_commit returns without error, the group and its commit slot are on the disk,
+ * on both where there is a second copy.
  * After an error nothing more may be written with this handle: what the disk holds then is for the
  * next recovery to find out. One owner thread; blocks on disk; allocates in wal_recover and
  * wal_open only. Bytes on disk: FORMAT.md, section 2. */
@@ -64,6 +65,7 @@ struct wal_conf {
     const char *wal_directory;
     const uint8_t *origin_sha256;
     uint64_t segment_bytes;
+    const char *mirror_directory; /* of the second copy, which mirror_level made equal; or NULL */
 };
 
 MUST_USE struct err wal_open(const struct wal_conf *conf, const struct wal_end *end,

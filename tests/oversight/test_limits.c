@@ -61,7 +61,8 @@ static struct wal *bare_wal_open(const struct fixture *fixture)
     struct wal *wal = NULL;
     struct wal_end end = {0};
     static uint8_t origin_sha256[HASH_BYTES];
-    struct wal_conf conf = {fixture->wal, origin_sha256, WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX};
+    struct wal_conf conf = {fixture->wal, origin_sha256, WAL_BLOCK_BYTES + WAL_GROUP_BYTES_MAX,
+                            NULL};
     sha256_of(FIXTURE_ORIGIN, strlen(FIXTURE_ORIGIN), origin_sha256);
     merkle_range_init(&end.range);
     assert_false(err_is(durable_directory(fixture->wal, 0700)));
