@@ -328,10 +328,9 @@ void oversight_close(struct oversight **self)
     *self = NULL;
 }
 
-void oversight_fail(struct oversight *self, struct err err)
+void oversight_fail_locked(struct oversight *self, struct err err)
 {
     must(err_is(err));
-    must(pthread_mutex_lock(&self->lock) == 0);
     if (!err_is(self->failure)) {
         self->failure = err;
     }
@@ -339,6 +338,12 @@ void oversight_fail(struct oversight *self, struct err err)
     must(pthread_cond_broadcast(&self->has_room) == 0);
     must(pthread_cond_broadcast(&self->moved) == 0);
     must(pthread_cond_broadcast(&self->publish_due) == 0);
+}
+
+void oversight_fail(struct oversight *self, struct err err)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    oversight_fail_locked(self, err);
     must(pthread_mutex_unlock(&self->lock) == 0);
 }
 

@@ -74,6 +74,8 @@ void *publisher_run(void *oversight);
 
 /* Record the first error and wake everybody. Any thread, without the lock. */
 void oversight_fail(struct oversight *self, struct err err);
+/* The same, with the lock held. */
+void oversight_fail_locked(struct oversight *self, struct err err);
 
 /* oversight.c: submit_and_wait, after which nothing is taken any more. */
 MUST_USE struct err oversight_submit_last(struct oversight *self, struct oversight_draft *draft);

@@ -119,13 +119,10 @@ void *publisher_run(void *oversight)
         stage_took(STAGE_checkpoint, clock_monotonic_ns() - last_ns);
         must(pthread_mutex_lock(&self->lock) == 0);
         publisher_note(self, err, size, last_ns);
-        bool waits = err_is(err) && publisher_may_wait(self, err, last_ns);
-        must(pthread_cond_broadcast(&self->moved) == 0);
-        if (err_is(err) && !waits) {
-            must(pthread_mutex_unlock(&self->lock) == 0);
-            oversight_fail(self, err);
-            must(pthread_mutex_lock(&self->lock) == 0);
+        if (err_is(err) && !publisher_may_wait(self, err, last_ns)) {
+            oversight_fail_locked(self, err); /* before anybody hears of the failed try */
         }
+        must(pthread_cond_broadcast(&self->moved) == 0);
     }
     self->published_last = true;
     must(pthread_cond_broadcast(&self->moved) == 0);
