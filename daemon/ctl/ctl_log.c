@@ -94,10 +94,11 @@ static int cat_entries(const struct ctl *ctl, struct log_source *source,
             }
         }
         if (passed_to > 0) {
-            fprintf(stderr,
-                    "triagectl: entries before %" PRIu64 " were pruned: taken out of the log on "
-                    "purpose; going on from there\n",
-                    passed_to);
+            (void)fprintf(stderr,
+                          "triagectl: entries before %" PRIu64
+                          " were pruned: taken out of the log on "
+                          "purpose; going on from there\n",
+                          passed_to);
             passed_to = 0;
         }
         if (err_is(err)) {

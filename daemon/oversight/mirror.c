@@ -131,7 +131,7 @@ static struct err mirror_match(struct mirror *self, uint64_t first_index,
 {
     uint64_t most =
         files[0].bytes_count > files[1].bytes_count ? files[0].bytes_count : files[1].bytes_count;
-    if (most < 2 * WAL_BLOCK_BYTES || !(files[0].good || files[1].good)) {
+    if (most < (uint64_t)2 * WAL_BLOCK_BYTES || !(files[0].good || files[1].good)) {
         return err_make(ERR_WAL_DAMAGED, "segment is missing or damaged in both copies");
     }
     if (files[0].good && files[1].good &&
