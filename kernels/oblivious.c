@@ -68,9 +68,7 @@ static int splits_are_sound(const struct oblivious_model *model)
     return 1;
 }
 
-/* The most that a score, or any sum of contributions on the way to it, can differ from 0 by this
- * tree: the root, and the largest change of each level. */
-static int64_t reach_of(const int32_t *nodes, uint32_t depth)
+int64_t oblivious_reach(const int32_t *nodes, uint32_t depth)
 {
     int64_t reach = llabs((int64_t)nodes[1]);
     for (uint32_t level = 1; level <= depth; level++) {
@@ -92,7 +90,7 @@ static int nodes_are_sound(const struct oblivious_model *model)
         if (nodes[0] != 0) {
             return 0;
         }
-        reach += reach_of(nodes, model->depth);
+        reach += oblivious_reach(nodes, model->depth);
     }
     return reach <= OBLIVIOUS_SCORE_MAX;
 }

@@ -23,6 +23,10 @@ extern const struct oblivious_lanes oblivious_lanes_avx2;
 extern const struct oblivious_lanes oblivious_lanes_avx512;
 #endif
 
+/* The most that a score, or any sum of contributions on the way to it, can differ from 0 by this
+ * tree: the root, and the largest change of each level. */
+int64_t oblivious_reach(const int32_t *nodes, uint32_t depth);
+
 /* One tree, as the loops see it. */
 struct oblivious_tree {
     const uint16_t *features; /* [depth] */
