@@ -3,40 +3,45 @@
 
 #include <math.h>
 
-static void goods_features(const struct goods_norms *norms, const struct goods_line *line,
-                           float out[LINE_FEATURES])
+static const struct goods_line no_line = {.hs_code = "",
+                                          .description = "",
+                                          .origin_country = "",
+                                          .currency = "",
+                                          .quantity_unit = "",
+                                          .tax_rate_percent = -1};
+
+void line_subject_of(const struct declaration *declaration, const struct goods_line *line,
+                     const uint64_t *keys, struct line_subject *out)
 {
-    struct goods_values values;
-    goods_values_of(line, &values);
-    const struct goods_norm *hs4 = goods_norm_of(norms, &values, GOODS_HS4);
-    const struct goods_norm *hs6 = goods_norm_of(norms, &values, GOODS_HS6);
-    for (int q = 0; q < GOODS_QUANTITIES; q++) {
-        out[LINE_QUANTITIES + q] = values.logs[q];
-        out[LINE_DEVIATIONS_HS4 + q] = goods_deviation(hs4, &values, (enum goods_quantity)q);
-        out[LINE_DEVIATIONS_HS6 + q] = goods_deviation(hs6, &values, (enum goods_quantity)q);
-    }
-    double rate = line->tax_rate_percent;
-    out[LINE_TAX_RATE] = isfinite(rate) && rate >= 0 && rate <= 10000 ? (float)rate : NAN;
+    const struct goods_line *given = line != NULL ? line : &no_line;
+    double rate = given->tax_rate_percent;
+    out->keys = keys;
+    goods_values_of(given, &out->goods);
+    out->tax_rate = isfinite(rate) && rate >= 0 && rate <= 10000 ? (float)rate : NAN;
+    out->no_seller = declaration->seller[0] == '\0';
+    out->no_courier = declaration->courier[0] == '\0';
 }
 
 void line_features(const struct history *history, const struct goods_norms *norms,
                    const struct line_subject *subject, float out[LINE_FEATURES])
 {
-    static const struct goods_line nothing = {.hs_code = "",
-                                              .description = "",
-                                              .origin_country = "",
-                                              .currency = "",
-                                              .quantity_unit = "",
-                                              .tax_rate_percent = -1};
     struct history_odds odds;
     history_odds(history, subject->keys, &odds);
     for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
         out[2 * (kind - 1)] = odds.ratios[kind];
         out[2 * (kind - 1) + 1] = odds.exams[kind];
     }
-    goods_features(norms, subject->line != NULL ? subject->line : &nothing, out);
-    out[LINE_NO_SELLER] = subject->declaration->seller[0] == '\0';
-    out[LINE_NO_COURIER] = subject->declaration->courier[0] == '\0';
+    const struct goods_norm *hs4 = goods_norm_of(norms, &subject->goods, GOODS_HS4);
+    const struct goods_norm *hs6 = goods_norm_of(norms, &subject->goods, GOODS_HS6);
+    for (int q = 0; q < GOODS_QUANTITIES; q++) {
+        enum goods_quantity quantity = (enum goods_quantity)q;
+        out[LINE_QUANTITIES + q] = subject->goods.logs[q];
+        out[LINE_DEVIATIONS_HS4 + q] = goods_deviation(hs4, &subject->goods, quantity);
+        out[LINE_DEVIATIONS_HS6 + q] = goods_deviation(hs6, &subject->goods, quantity);
+    }
+    out[LINE_TAX_RATE] = subject->tax_rate;
+    out[LINE_NO_SELLER] = subject->no_seller;
+    out[LINE_NO_COURIER] = subject->no_courier;
 }
 
 uint32_t line_group_of(uint32_t feature)

@@ -41,12 +41,17 @@ enum line_group {
 uint32_t line_group_of(uint32_t feature);
 const char *line_group_name(uint32_t group);
 
-/* line may be NULL (a declaration without lines). keys are those of history_line_keys. */
+/* What of a line the features are made of. keys are borrowed: those of history_line_keys. */
 struct line_subject {
-    const struct declaration *declaration;
-    const struct goods_line *line;
     const uint64_t *keys;
+    struct goods_values goods;
+    float tax_rate;
+    bool no_seller;
+    bool no_courier;
 };
+/* line may be NULL: a declaration without lines. */
+void line_subject_of(const struct declaration *declaration, const struct goods_line *line,
+                     const uint64_t *keys, struct line_subject *out);
 void line_features(const struct history *history, const struct goods_norms *norms,
                    const struct line_subject *subject, float out[LINE_FEATURES]);
 
