@@ -93,12 +93,23 @@ static uint64_t first_row_from(const struct train_declarations *self, int64_t t_
     return at;
 }
 
+/* A feature that is the same in every row is never asked for. */
+static void leave_out(const struct train_declarations *self, float features[LINE_FEATURES])
+{
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        if (self->conf.left_out[line_group_of(feature)]) {
+            features[feature] = 0;
+        }
+    }
+}
+
 /* Features of rows from..to as things are known before `from`, which is then learnt up to. */
 static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
 {
     struct err err = train_rows_norms(&self->rows, from);
     for (uint64_t i = from; i < to && !err_is(err); i++) {
         train_rows_features(&self->rows, i, self->features + i * LINE_FEATURES);
+        leave_out(self, self->features + i * LINE_FEATURES);
     }
     return err;
 }

@@ -14,9 +14,10 @@
 #include <stdint.h>
 
 #include "score/evaluation.h"
+#include "score/line_features.h"
 #include "score/train.h"
 
-#define TRAIN_BLOCK_DAYS 90
+#define TRAIN_BLOCK_DAYS 45
 #define TRAIN_LINES_MAX (UINT64_C(1) << 19)
 
 struct train_declarations;
@@ -25,6 +26,7 @@ struct train_declarations_conf {
     uint64_t seed;
     bool keep_validation_out; /* the model that is written has learnt nothing from it */
     uint32_t threads;         /* 1.. */
+    bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
 };
 
 struct train_outcome {
