@@ -10,6 +10,7 @@
 
 #include "archive/archive_array.h"
 #include "archive/archive_images.h"
+#include "archive/archive_items.h"
 #include "archive/archive_name.h"
 #include "archive/archive_rows.h"
 #include "archive/archive_write.h"
@@ -43,6 +44,9 @@ static struct err archive_collect(struct archive_rows *rows, archive_next next, 
     }
     if (!err_is(err) && rows->entries_count == 0) {
         err = err_make(ERR_ARGUMENT, "archive range without entries");
+    }
+    if (!err_is(err)) {
+        archive_items_finish(rows);
     }
     return err;
 }
