@@ -103,21 +103,21 @@ static void add_rest(const struct score *self, const struct history_reading *rea
 static void add_declaration(const struct score *self, const struct declaration *declaration,
                             const struct history_reading *reading, struct score_result *result)
 {
-    uint32_t shown[SHOWN_MAX];
+    uint32_t shown[SHOWN_MAX + 1];
     uint32_t count = choose_shown(&self->history.weights, reading, shown);
-    for (uint32_t i = 0; i < count; i++) {
-        add_entity(self, declaration, reading, shown[i], result);
-    }
-    add_rest(self, reading, shown, count, result);
     uint32_t importer = HISTORY_ALL + 1;
-    if (!is_shown(shown, count, importer)) {
-        if (reading->present[importer]) {
-            add_entity(self, declaration, reading, importer, result);
+    if (!is_shown(shown, count, importer)) { /* told whatever it weighs, and not in the rest too */
+        shown[count++] = importer;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (reading->present[shown[i]]) {
+            add_entity(self, declaration, reading, shown[i], result);
         } else {
-            fusion_add(result, history_kinds[importer].name, 0,
+            fusion_add(result, history_kinds[shown[i]].name, 0,
                        "declaration names no importer: no history of one");
         }
     }
+    add_rest(self, reading, shown, count, result);
 }
 
 void score_add_history(struct score *self, const struct score_input *input,

@@ -6,6 +6,7 @@
 #include "kernels/logistic.h"
 #include "kernels/rng.h"
 #include "score/appearance.h"
+#include "score/history.h"
 #include "score/score.h"
 #include "score/train.h"
 
@@ -248,6 +249,48 @@ static void score_learnt_outcomes_become_reasons_without_names(void **state)
     score_history_reset(self);
     score_items(self, &input, &after, 1);
     assert_memory_equal(&after.score.logit, &before.score.logit, sizeof(double));
+    score_close(&self);
+}
+
+/* The history part is the model's own logit, however many entities are told: nothing is told twice.
+ * The importer is examined so often that it is like everybody, so it is among the rest. */
+static void score_history_part_is_the_logit_of_the_model(void **state)
+{
+    (void)state;
+    struct score *self = open_scorer(false);
+    struct history history;
+    assert_good(history_init(&history, 4096));
+    uint64_t keys[HISTORY_KEYS_MAX];
+    struct goods_line line = fixture_line("440890");
+    struct declaration declaration = fixture_declaration(&line);
+    struct score_input input = {.declarations = {&declaration}, .declarations_count = 1};
+    struct declaration other = fixture_declaration(&line);
+    struct goods_line other_line = fixture_line("010121");
+    struct declaration common = fixture_declaration(&other_line);
+    other.importer = "somebody else";
+    common.seller = "third";
+    common.declarant = "third";
+    common.departure_country = "FR";
+    other_line.origin_country = "FR";
+    uint32_t rests = 0;
+    for (int i = 0; i < 60; i++) {
+        const struct declaration *learnt = i % 2 == 0 ? &other : &common;
+        bool found = i % 2 == 0 || i % 5 == 0;
+        score_history_learn(self, learnt, found, 1000 + i);
+        history_learn(&history, learnt, found, 1000 + i, keys);
+        struct score_result result;
+        struct history_reading reading;
+        score_items(self, &input, &result, 1);
+        history_read(&history, &declaration, &reading);
+        check_sum(&result.score);
+        assert_true(fabs(result.score.logit - reading.logit) < 1e-12);
+        double weight = fabs(logit_of(&result.score, "history.importer"));
+        assert_true(weight >= 0);
+        double rest = logit_of(&result.score, "history.rest");
+        rests += !isnan(rest) && weight > 0 && weight < 0.2 ? 1 : 0;
+    }
+    assert_true(rests > 3); /* cases in which the importer could have been told twice */
+    history_fini(&history);
     score_close(&self);
 }
 
@@ -560,6 +603,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(score_declaration_without_any_model_has_reasons_and_named_builtins),
         cmocka_unit_test(score_learnt_outcomes_become_reasons_without_names),
+        cmocka_unit_test(score_history_part_is_the_logit_of_the_model),
         cmocka_unit_test(score_planted_object_stands_out_and_is_marked_where_it_lies),
         cmocka_unit_test(score_item_has_the_same_bits_whatever_else_is_in_its_batch),
         cmocka_unit_test(score_batch_allocates_nothing),
