@@ -423,6 +423,17 @@ static struct err part_write_kept(const struct part *self)
     return err;
 }
 
+/* What was kept is what whoever opens the file looks at first, a block here and a block there: each
+ * would wait for the disk alone. So they are all asked back from it at once. */
+static void part_ask_back(const struct part *self)
+{
+    (void)posix_fadvise(self->fd, 0, 0, POSIX_FADV_DONTNEED);
+    for (size_t i = 0; i < self->kept_count; i++) {
+        (void)posix_fadvise(self->fd, (off_t)self->kept[i].offset, DURABLE_BLOCK_BYTES,
+                            POSIX_FADV_WILLNEED);
+    }
+}
+
 static struct err part_settle(struct part *self)
 {
     struct stat status;
@@ -443,7 +454,9 @@ static struct err part_settle(struct part *self)
         (fstat(self->fd, &status) != 0 || fchmod(self->fd, status.st_mode & 0444) != 0)) {
         err = err_os(ERR_IO, "make part file read-only");
     }
-    (void)posix_fadvise(self->fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (!err_is(err)) {
+        part_ask_back(self);
+    }
     return err;
 }
 
