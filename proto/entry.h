@@ -234,6 +234,20 @@ struct entry_blob_discard {
     const char *kept_in;
 };
 
+struct entry_archive_copied {
+    const char *path;
+    uint64_t file_bytes;
+    uint8_t sha256[HASH_BYTES];
+    const char *place;
+    bool same_device;
+};
+
+struct entry_hold {
+    bool placed;
+    const char *reason;
+    const char *request_id;
+};
+
 struct entry_redact {
     uint64_t entry_index[ENTRY_INDICES_MAX];
     uint32_t entries_count;
@@ -312,6 +326,8 @@ struct entry {
         struct entry_key_rotate key_rotate;
         struct entry_access access;
         struct entry_blob_discard blob_discard;
+        struct entry_archive_copied archive_copied;
+        struct entry_hold hold;
         struct entry_redact redact;
         struct entry_witness_receipt witness_receipt;
     } body;

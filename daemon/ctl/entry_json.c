@@ -294,6 +294,17 @@ static void add_keeping(json_t *out, const struct entry *entry)
         set_text(out, "reason", discard->reason);
         set_text(out, "kept_in", discard->kept_in);
         json_object_set_new(out, "blobs", hashes_json(discard->sha256, discard->blobs_count));
+    } else if (entry->type == ENTRY_ARCHIVE_COPIED) {
+        const struct entry_archive_copied *copied = &entry->body.archive_copied;
+        set_text(out, "path", copied->path);
+        set_count(out, "file_bytes", copied->file_bytes);
+        set_hash(out, "sha256", copied->sha256);
+        set_text(out, "place", copied->place);
+        json_object_set_new(out, "same_device", json_boolean(copied->same_device));
+    } else if (entry->type == ENTRY_HOLD) {
+        json_object_set_new(out, "placed", json_boolean(entry->body.hold.placed));
+        set_text(out, "reason", entry->body.hold.reason);
+        set_text(out, "request_id", entry->body.hold.request_id);
     } else if (entry->type == ENTRY_WITNESS_RECEIPT) {
         set_text(out, "witness", entry->body.witness_receipt.witness);
         set_count(out, "size", entry->body.witness_receipt.size);

@@ -34,6 +34,8 @@ static const enum entry_type sample_types[] = {
     ENTRY_BLOB_DISCARD,
     ENTRY_REDACT,
     ENTRY_WITNESS_RECEIPT,
+    ENTRY_ARCHIVE_COPIED,
+    ENTRY_HOLD,
 };
 #define SAMPLE_TYPES_COUNT (sizeof sample_types / sizeof sample_types[0])
 
@@ -263,6 +265,16 @@ static inline void sample_keeping_fill(struct entry *out)
         out->body.witness_receipt = (struct entry_witness_receipt){
             .witness = "lab.example/w1", .size = 69000, .line = "\u2014 lab.example/w1 AAAA"};
         sample_digest(0x72, out->body.witness_receipt.root);
+        break;
+    case ENTRY_ARCHIVE_COPIED:
+        out->body.archive_copied = (struct entry_archive_copied){.path = "2026/01/01/a.h5",
+                                                                 .file_bytes = 123456789,
+                                                                 .place = "/mnt/second/archive",
+                                                                 .same_device = true};
+        sample_digest(0x73, out->body.archive_copied.sha256);
+        break;
+    case ENTRY_HOLD:
+        out->body.hold = (struct entry_hold){true, "court order 12/2026", "r-5"};
         break;
     default:
         break;

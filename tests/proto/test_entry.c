@@ -311,6 +311,16 @@ static void bodies_of_keeping_read_back_field_by_field(void **state)
     assert_int_equal(out.body.witness_receipt.size, 69000);
     assert_memory_equal(out.body.witness_receipt.root, in.body.witness_receipt.root, HASH_BYTES);
     assert_string_equal(out.body.witness_receipt.line, in.body.witness_receipt.line);
+    sample_reads_back(ENTRY_ARCHIVE_COPIED, &in, &out);
+    assert_string_equal(out.body.archive_copied.path, "2026/01/01/a.h5");
+    assert_int_equal(out.body.archive_copied.file_bytes, 123456789);
+    assert_memory_equal(out.body.archive_copied.sha256, in.body.archive_copied.sha256, HASH_BYTES);
+    assert_string_equal(out.body.archive_copied.place, "/mnt/second/archive");
+    assert_true(out.body.archive_copied.same_device);
+    sample_reads_back(ENTRY_HOLD, &in, &out);
+    assert_true(out.body.hold.placed);
+    assert_string_equal(out.body.hold.reason, "court order 12/2026");
+    assert_string_equal(out.body.hold.request_id, "r-5");
     sample_reads_back(ENTRY_DECLARATION_RECEIVED, &in, &out);
     assert_int_equal(out.sd_count, 2);
     assert_memory_equal(out.sd, in.sd, sizeof in.sd[0] * 2);
