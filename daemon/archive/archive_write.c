@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "archive/archive_array.h"
+#include "archive/archive_tree.h"
 #include "archive/h5.h"
+#include "base/clock.h"
 
 /* The order of calls is the order of bytes in the file, so it depends on the entries alone. Tables
  * come first: readers who want no pixels then find everything near the beginning. */
@@ -26,10 +28,16 @@ static struct err archive_write_root(const struct archive_conf *conf,
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && !err_is(err); i++) {
         err = h5_attribute_u64(file, numbers[i].name, numbers[i].value);
     }
+    char first_utc[CLOCK_TEXT_BYTES];
+    char last_utc[CLOCK_TEXT_BYTES];
+    clock_text(rows->first_t_ns, first_utc);
+    clock_text(rows->last_t_ns, last_utc);
     const struct {
         const char *name;
         const char *text;
     } texts[] = {{"origin", conf->origin},
+                 {"first_utc", first_utc},
+                 {"last_utc", last_utc},
                  {"creator", "triaged"},
                  {"filters", conf->filters},
                  {"hdf5_version", conf->hdf5_version},
@@ -68,6 +76,19 @@ static void archive_entries_arrays(const struct archive_rows *rows,
         rows->leaves};
 }
 
+/* The rows of `leaf` are measured as those of the table. */
+static struct err archive_attach_rows(int64_t group, int64_t dataset)
+{
+    struct h5_array array;
+    int64_t scale = 0;
+    struct err err = h5_array_open(group, "n", &array, &scale);
+    if (!err_is(err)) {
+        err = h5_scale_attach(dataset, scale);
+    }
+    struct err closed = h5_object_close(&scale);
+    return err_is(err) ? err : closed;
+}
+
 static struct err archive_write_entries(const struct archive_rows *rows, struct chunk_pool *pool,
                                         int64_t file)
 {
@@ -81,6 +102,9 @@ static struct err archive_write_entries(const struct archive_rows *rows, struct 
                                   &dataset);
         if (!err_is(err)) {
             err = h5_attribute_text(dataset, "long_name", arrays[i].words);
+        }
+        if (!err_is(err) && arrays[i].array.rank == 2) { /* leaf */
+            err = archive_attach_rows(group, dataset);
         }
         struct err closed = h5_object_close(&dataset);
         err = err_is(err) ? err : closed;
@@ -106,6 +130,9 @@ struct err archive_write(const struct archive_conf *conf, const struct archive_r
         err = archive_write_entries(rows, pool, file);
     }
     if (!err_is(err)) {
+        err = archive_tree_write(rows, pool, file);
+    }
+    if (!err_is(err)) {
         int fd = open(path, O_RDONLY | O_CLOEXEC); /* without it there is no hurry */
         err = archive_images_write(images, pool, file, fd);
         if (fd >= 0) {
@@ -125,6 +152,9 @@ struct err archive_check_tables(const struct archive_rows *rows, const char *pat
     struct err err = h5_file_open(path, &file);
     for (uint32_t i = 0; i < TABLE_COUNT && !err_is(err); i++) {
         err = archive_table_check(&rows->tables[i], file);
+    }
+    if (!err_is(err)) {
+        err = archive_tree_check(rows, file);
     }
     if (!err_is(err)) {
         err = h5_group_open(file, "entries", &group);
