@@ -83,6 +83,24 @@ static struct err open_log(struct pipeline *self)
     return err_is(err) ? err : wal_reader_open_store(&self->places, &self->lookup);
 }
 
+/* The definitions that reports are made by, kept by their digest: seals name it, and a file can be
+ * made again when there are other definitions long since. Without any, files say so. */
+static struct err open_metrics(struct pipeline *self)
+{
+    char directory[PIPELINE_PATH_BYTES];
+    char kept[PIPELINE_PATH_BYTES];
+    struct err err = conf_path(&self->conf, "metrics", kept, sizeof kept);
+    if (err_is(err) || !metric_directory(directory)) {
+        return err;
+    }
+    err = metric_set_load(directory, &self->metrics);
+    if (err_is(err)) {
+        (void)snprintf(self->why, sizeof self->why, "definitions of metrics in %.300s", directory);
+        return err;
+    }
+    return metric_set_keep(&self->metrics, kept);
+}
+
 static struct err open_blobs(struct pipeline *self)
 {
     char blobs[PIPELINE_PATH_BYTES];
@@ -450,10 +468,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin, open_keys,      open_queues,    open_memory,
-                                      open_blobs,  open_log,       open_witnesses, open_join,
-                                      open_state,  retention_open, open_judge,     open_recent,
-                                      open_ingest, open_console,   pipeline_start};
+    static const open_step steps[] = {open_origin, open_keys,    open_queues,    open_memory,
+                                      open_blobs,  open_metrics, open_log,       open_witnesses,
+                                      open_join,   open_state,   retention_open, open_judge,
+                                      open_recent, open_ingest,  open_console,   pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -524,6 +542,7 @@ void pipeline_close(struct pipeline **pointer)
     join_close(&self->join);
     recent_close(&self->recent);
     blob_store_close(&self->blobs);
+    metric_set_fini(&self->metrics);
     queue_free(&self->intake);
     queue_free(&self->done);
     queue_free(&self->commands);

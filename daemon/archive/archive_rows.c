@@ -485,6 +485,7 @@ struct err archive_rows_add(struct archive_rows *self, const struct archive_entr
         entry.n != raw->entry_index) {
         return err_make(ERR_ARCHIVE_DIFFERS, "entry is not the next one");
     }
+    self->last_t_ns = entry.t_ns;
     struct err err = rows_keep_bytes(self, raw);
     if (err_is(err)) {
         return err;

@@ -220,6 +220,7 @@ static void add_seal(json_t *out, const struct entry_archive_seal *seal)
     set_count(out, "last_index", seal->last_index);
     set_text(out, "hdf5_version", seal->hdf5_version);
     set_text(out, "filters", seal->filters);
+    set_hash(out, "metrics", seal->metrics_sha256);
 }
 
 static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
