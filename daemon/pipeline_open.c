@@ -8,6 +8,7 @@
 #include "base/durable.h"
 #include "pipeline.h"
 #include "pipeline_parts.h"
+#include "score/computing.h"
 
 /* Opening in the order in which one thing needs the other: keys, stores, log (with its recovery),
  * read model brought up to the log, models, memories, and the sockets last: nobody is answered
@@ -284,18 +285,24 @@ static struct err open_memory(struct pipeline *self)
     return err_none;
 }
 
-/* The configuration and policy in force, in the log before anything is decided by them. */
+/* The configuration and policy in force, and what computes scores, in the log before anything is
+ * decided by them. */
 static struct err open_config_entry(struct pipeline *self)
 {
-    uint8_t logged_config[HASH_BYTES];
-    uint8_t logged_policy[HASH_BYTES];
+    struct state_config logged;
+    struct score_computing computing;
+    char computing_text[STATE_COMPUTING_BYTES];
     uint8_t config[HASH_BYTES];
+    score_computing(&computing);
+    (void)snprintf(computing_text, sizeof computing_text, "%s\n%s\n%s\n%s", computing.build,
+                   computing.blas, computing.libm, computing.processor);
     struct err err = conf_digest(&self->conf, config);
     if (!err_is(err)) {
-        err = state_config(self->state, logged_config, logged_policy);
+        err = state_config(self->state, &logged);
     }
     if (err_is(err) ||
-        (hash_equal(config, logged_config) && hash_equal(self->policy.sha256, logged_policy))) {
+        (hash_equal(config, logged.config) && hash_equal(self->policy.sha256, logged.policy) &&
+         strcmp(computing_text, logged.computing) == 0)) {
         return err;
     }
     struct entry entry;
@@ -303,8 +310,12 @@ static struct err open_config_entry(struct pipeline *self)
     memcpy(entry.body.config_change.config_sha256, config, HASH_BYTES);
     memcpy(entry.body.config_change.policy_sha256, self->policy.sha256, HASH_BYTES);
     entry.body.config_change.policy_version = self->policy.version;
+    entry.body.config_change.build = computing.build;
+    entry.body.config_change.blas = computing.blas;
+    entry.body.config_change.libm = computing.libm;
+    entry.body.config_change.processor = computing.processor;
     err = pipeline_append(self, &entry, NULL);
-    bool rates_may_differ = !hash_equal(self->policy.sha256, logged_policy);
+    bool rates_may_differ = !hash_equal(self->policy.sha256, logged.policy);
     return err_is(err) || !rates_may_differ ? err : draw_day_renew(self);
 }
 

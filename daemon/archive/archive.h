@@ -147,4 +147,22 @@ MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_
 MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                                        uint64_t *entries_checked, char *bad_path);
 
+/* Whether the tables that follow from the entries alone (scores and what hangs on them, decisions,
+ * outcomes) say what the entries of the same file say: *bad_table names the first that does not,
+ * "" when all do (static). ARCHIVE_DIFFERS when an entry cannot be read. */
+MUST_USE struct err archive_file_check_tables(struct archive_file *self, const char **bad_table);
+
+/* What the entry of a scan leaves out of its images and scoring needs. */
+struct archive_calibration {
+    uint64_t entry_index; /* of scan.received; rows ascend by it, then by image_index */
+    uint64_t image_index;
+    double pixel_pitch_mm;
+    uint32_t air_level;
+    uint32_t dark_level;
+};
+/* All of the file; the caller frees *out. NOT_FOUND in files of before these columns. */
+MUST_USE struct err archive_file_calibrations(struct archive_file *self,
+                                              struct archive_calibration **out,
+                                              uint64_t *out_count);
+
 #endif
