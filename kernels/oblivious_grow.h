@@ -2,7 +2,7 @@
 #ifndef KERNELS_OBLIVIOUS_GROW_H
 #define KERNELS_OBLIVIOUS_GROW_H
 
-/* Oblivious_grow: borders of one feature, and the splits of one tree. Private to
+/* Oblivious_grow: borders of one feature, the splits of one tree, its leaves. Private to
  * kernels/oblivious_*.c; oblivious_train.c calls it once a tree. */
 
 #include "kernels/oblivious_train.h"
@@ -70,6 +70,19 @@ struct oblivious_grower {
  * (in bins of the draft), and its leaves. Returns how many of the depth splits gain anything; the
  * rest repeat the last one. 0: leaves[0] alone is filled. */
 uint32_t oblivious_grow(struct oblivious_grower *self, uint16_t *features, uint8_t *bins);
+
+/* Fills the leaves' part of nodes with their steps, in units of a score: a node with too little
+ * keeps what its parent had. */
+void oblivious_step_leaves(const struct oblivious_grower *self, int32_t *nodes);
+
+/* Where a rising feature decides, "yes" takes at least what "no" has: the least such table above
+ * the given one, whatever the order of the levels. */
+void oblivious_raise_leaves(const struct oblivious_grower *self, const uint16_t *features,
+                            int32_t *nodes);
+
+/* Inner nodes from the leaves: expectations by the weights [2 << depth], of which the leaves' are
+ * given; where there is no weight, half way. */
+void oblivious_expect_nodes(double *weights, uint32_t depth, int32_t *nodes);
 
 /* work(argument, part) for all parts, by the team or by this thread. */
 void oblivious_run(const struct oblivious_team *team, void (*work)(void *argument, size_t part),

@@ -13,9 +13,6 @@
  * fitted to what is really left over. Splits speak of the bins of the draft (all borders) until the
  * end; then borders that no split asks for go, which changes no answer. */
 
-/* A leaf beyond 8 logit would be a fault of the options, not knowledge. */
-static const double leaf_max_logit = 8.0;
-
 struct side {
     const struct oblivious_sample *sample;
     uint8_t *bins;   /* [feature_count x row_count] */
@@ -242,64 +239,6 @@ static void choose(struct trainer *self, size_t tree)
     }
 }
 
-/* The first split is the lowest bit while growing and the highest in a model. */
-static uint32_t reverse_bits(uint32_t value, uint32_t count)
-{
-    uint32_t reversed = 0;
-    for (uint32_t k = 0; k < count; k++) {
-        reversed = reversed << 1 | ((value >> k) & 1);
-    }
-    return reversed;
-}
-
-/* The step of every leaf in units of a score, from the root down: a node with too little keeps what
- * its parent had. */
-static void step_leaves(const struct trainer *self, int32_t *nodes)
-{
-    const struct oblivious_options *options = self->task->options;
-    const struct oblivious_grower *grower = self->grower;
-    uint32_t leaf_count = 1U << options->depth;
-    int64_t sums[2 * LEAVES_MAX];
-    double values[2 * LEAVES_MAX];
-    for (uint32_t i = 0; i < leaf_count; i++) {
-        sums[leaf_count + i] = grower->leaves[reverse_bits(i, options->depth)].sum;
-    }
-    for (uint32_t i = leaf_count - 1; i >= 1; i--) {
-        sums[i] = sums[2 * i] + sums[2 * i + 1];
-    }
-    for (uint32_t i = 1; i < 2 * leaf_count; i++) {
-        double g = oblivious_packed_gradient(sums[i]) * grower->gradient_unit;
-        double h = oblivious_packed_hessian(sums[i]) * grower->hessian_unit;
-        int has_own = i == 1 || (h > 0 && h >= options->hessian_min);
-        values[i] = has_own ? g / (h + options->l2) : values[i / 2];
-    }
-    for (uint32_t i = leaf_count; i < 2 * leaf_count; i++) {
-        double step = options->learning_rate * values[i];
-        step = step > leaf_max_logit ? leaf_max_logit : step;
-        step = step < -leaf_max_logit ? -leaf_max_logit : step;
-        nodes[i] = (int32_t)lrint(step / OBLIVIOUS_LOGIT);
-    }
-}
-
-/* Where a rising feature decides, "yes" takes at least what "no" has: the least such table above
- * the given one, whatever the order of the levels. */
-static void raise_leaves(const struct trainer *self, const uint16_t *features, int32_t *nodes)
-{
-    uint32_t depth = self->task->options->depth;
-    uint32_t leaf_count = 1U << depth;
-    for (uint32_t level = 0; level < depth; level++) {
-        uint32_t bit = 1U << (depth - 1 - level);
-        if (!self->grower->columns[features[level]].rising) {
-            continue;
-        }
-        for (uint32_t i = leaf_count; i < 2 * leaf_count; i++) {
-            if ((i & bit) != 0 && nodes[i] < nodes[i - bit]) {
-                nodes[i] = nodes[i - bit];
-            }
-        }
-    }
-}
-
 static void find_leaves(const struct side *side, const uint16_t *features, const uint8_t *bins,
                         uint32_t depth)
 {
@@ -320,26 +259,16 @@ static void add_leaves(const struct side *side, const int32_t *leaves)
     }
 }
 
-/* The expectation of every inner node over the sample; where it has no rows, half way. */
+/* The weight of the sample's rows in each leaf, then what the nodes above expect. */
 static void expect_nodes(const struct trainer *self, int32_t *nodes)
 {
-    uint32_t leaf_count = 1U << self->task->options->depth;
     double weights[2 * LEAVES_MAX] = {0};
-    double sums[2 * LEAVES_MAX] = {0};
     const struct side *side = &self->side;
+    uint32_t depth = self->task->options->depth;
     for (size_t i = 0; i < self->grower->row_count; i++) {
-        weights[leaf_count + side->leaves[i]] += weight_of(side->sample, i);
+        weights[((size_t)1 << depth) + side->leaves[i]] += weight_of(side->sample, i);
     }
-    for (uint32_t i = leaf_count; i < 2 * leaf_count; i++) {
-        sums[i] = weights[i] * nodes[i];
-    }
-    for (uint32_t i = leaf_count - 1; i >= 1; i--) {
-        weights[i] = weights[2 * i] + weights[2 * i + 1];
-        sums[i] = sums[2 * i] + sums[2 * i + 1];
-        double middle = ((double)nodes[2 * i] + (double)nodes[2 * i + 1]) / 2;
-        nodes[i] = (int32_t)lrint(weights[i] > 0 ? sums[i] / weights[i] : middle);
-    }
-    nodes[0] = 0;
+    oblivious_expect_nodes(weights, depth, nodes);
 }
 
 /* Returns 0 when no split gains anything or the score has no room for another tree. */
@@ -356,8 +285,8 @@ static int add_tree(struct trainer *self, size_t tree)
     if (oblivious_grow(self->grower, features, bins) == 0) {
         return 0;
     }
-    step_leaves(self, nodes);
-    raise_leaves(self, features, nodes);
+    oblivious_step_leaves(self->grower, nodes);
+    oblivious_raise_leaves(self->grower, features, nodes);
     find_leaves(&self->side, features, bins, depth);
     expect_nodes(self, nodes);
     self->reach += oblivious_reach(nodes, depth);

@@ -12,7 +12,7 @@
 static const struct goods_line *line_of(const struct declaration_said *said)
 {
     const struct declaration *declaration = said->declaration;
-    uint32_t index = said->risk->line_index;
+    uint32_t index = said->line_index;
     return index < declaration->lines_count ? &declaration->lines[index] : NULL;
 }
 

@@ -397,7 +397,10 @@ static struct err fill_file(struct train_declarations *self, const struct declar
                       : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
     err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
-    return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    char inputs[LINE_NAMES_BYTES];
+    line_feature_names(inputs);
+    return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
 }
 
 static struct err write_model(struct train_declarations *self,
