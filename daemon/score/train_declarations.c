@@ -42,7 +42,7 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows);
+    struct err err = train_rows_init(&self->rows, conf->lines_max);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
