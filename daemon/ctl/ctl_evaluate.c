@@ -157,9 +157,10 @@ static void rate_cell(struct table *table, const struct evaluation_rate *rate)
 static int print_table(const struct evaluation evaluations[SUBSETS])
 {
     static const struct table_column columns[] = {
-        {"", TABLE_LEFT, 0},           {"ROWS", TABLE_RIGHT, 0}, {"FINDS", TABLE_RIGHT, 0},
-        {"PRECISION 5%", TABLE_LEFT, 0}, {"10%", TABLE_LEFT, 0},   {"AUC", TABLE_LEFT, 0},
-        {"LOG LOSS", TABLE_RIGHT, 0},  {"ECE", TABLE_RIGHT, 0}};
+        {"", TABLE_LEFT, 0},          {"ROWS", TABLE_RIGHT, 0},
+        {"FINDS", TABLE_RIGHT, 0},    {"PRECISION 5%", TABLE_LEFT, 0},
+        {"10%", TABLE_LEFT, 0},       {"AUC", TABLE_LEFT, 0},
+        {"LOG LOSS", TABLE_RIGHT, 0}, {"ECE", TABLE_RIGHT, 0}};
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {
         return ctl_refuse("no memory");

@@ -50,8 +50,8 @@ static void add_declaration(struct scoring *self, const struct declaration *decl
 {
     struct history_parts parts;
     history_parts_of_declaration(declaration, &parts);
-    uint32_t given = declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count
-                                                                 : RECORD_LINES_MAX;
+    uint32_t given =
+        declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count : RECORD_LINES_MAX;
     for (uint32_t line = 0; line < (given > 0 ? given : 1); line++) {
         struct block *block = &self->block;
         uint64_t *keys = self->model->keys + (size_t)block->count * HISTORY_KINDS;

@@ -23,9 +23,9 @@ static void since_words(uint16_t first_day, char out[32])
     struct tm parts;
     out[0] = '\0';
     if (first_day > 0 && gmtime_r(&seconds, &parts) != NULL) {
-        static const char *const months[12] = {"January", "February", "March",     "April",
-                                               "May",     "June",     "July",      "August",
-                                               "September", "October", "November", "December"};
+        static const char *const months[12] = {"January",   "February", "March",    "April",
+                                               "May",       "June",     "July",     "August",
+                                               "September", "October",  "November", "December"};
         (void)snprintf(out, 32, " since %s %d", months[parts.tm_mon], parts.tm_year + 1900);
     }
 }
@@ -83,9 +83,8 @@ static void goods_words(const struct declaration_said *said, enum goods_quantity
         return;
     }
     double deviation = (double)goods_deviation(norm, &values, quantity);
-    (void)snprintf(out, DECLARATION_WORDS_BYTES,
-                   "%s: %.1f spreads %s what is usual for %s", names[quantity], fabs(deviation),
-                   deviation < 0 ? "below" : "above",
+    (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: %.1f spreads %s what is usual for %s",
+                   names[quantity], fabs(deviation), deviation < 0 ? "below" : "above",
                    goods_code_is_known(said->norms, &values, GOODS_HS6) ? "its HS code"
                                                                         : "goods of its kind");
 }

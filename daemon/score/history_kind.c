@@ -24,7 +24,16 @@
 enum { ALL, IMPORTER, SELLER, DECLARANT, COURIER, HS6, HS4, ORIGIN, OFFICE, TAX, IMPORTER_HS6 };
 enum { SELLER_HS6 = 13, ORIGIN_HS6 = 19 };
 enum { HS6_MASS = 55, HS6_VALUE };
-enum { HS2 = HISTORY_LINEAR_KINDS, PROCESS, IMPORT_TYPE, IMPORT_USE, PAYMENT, MODE, MARK, DEPARTURE };
+enum {
+    HS2 = HISTORY_LINEAR_KINDS,
+    PROCESS,
+    IMPORT_TYPE,
+    IMPORT_USE,
+    PAYMENT,
+    MODE,
+    MARK,
+    DEPARTURE
+};
 
 const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.all", {0}, 0, NO_PARENT},
@@ -63,11 +72,9 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.origin_indicator", PARTS_1(PART_ORIGIN_INDICATOR), NO_PARENT},
     {"history.departure", PARTS_1(PART_DEPARTURE), NO_PARENT},
     {"history.importer_seller", PARTS_2(PART_IMPORTER, PART_SELLER), PARENT_2(IMPORTER, SELLER)},
-    {"history.declarant_seller", PARTS_2(PART_DECLARANT, PART_SELLER),
-     PARENT_2(DECLARANT, SELLER)},
+    {"history.declarant_seller", PARTS_2(PART_DECLARANT, PART_SELLER), PARENT_2(DECLARANT, SELLER)},
     {"history.importer_office", PARTS_2(PART_IMPORTER, PART_OFFICE), PARENT_2(IMPORTER, OFFICE)},
-    {"history.declarant_office", PARTS_2(PART_DECLARANT, PART_OFFICE),
-     PARENT_2(DECLARANT, OFFICE)},
+    {"history.declarant_office", PARTS_2(PART_DECLARANT, PART_OFFICE), PARENT_2(DECLARANT, OFFICE)},
     {"history.hs6_mode", PARTS_2(PART_HS6, PART_MODE), PARENT_2(HS6, MODE)},
     {"history.hs6_import_type", PARTS_2(PART_HS6, PART_IMPORT_TYPE), PARENT_2(HS6, IMPORT_TYPE)},
     {"history.hs6_import_use", PARTS_2(PART_HS6, PART_IMPORT_USE), PARENT_2(HS6, IMPORT_USE)},
@@ -76,8 +83,7 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.courier_hs6", PARTS_2(PART_COURIER, PART_HS6), PARENT_2(COURIER, HS6)},
     {"history.hs6_departure", PARTS_2(PART_HS6, PART_DEPARTURE), PARENT_2(HS6, DEPARTURE)},
     {"history.hs6_process_type", PARTS_2(PART_HS6, PART_PROCESS), PARENT_2(HS6, PROCESS)},
-    {"history.declarant_origin", PARTS_2(PART_DECLARANT, PART_ORIGIN),
-     PARENT_2(DECLARANT, ORIGIN)},
+    {"history.declarant_origin", PARTS_2(PART_DECLARANT, PART_ORIGIN), PARENT_2(DECLARANT, ORIGIN)},
     {"history.declarant_hs2", PARTS_2(PART_DECLARANT, PART_HS2), PARENT_2(DECLARANT, HS2)},
     {"history.importer_hs2", PARTS_2(PART_IMPORTER, PART_HS2), PARENT_2(IMPORTER, HS2)},
     {"history.seller_hs2", PARTS_2(PART_SELLER, PART_HS2), PARENT_2(SELLER, HS2)},

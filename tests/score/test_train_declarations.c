@@ -59,9 +59,8 @@ static void add_port_row(struct train_declarations *self, struct rng *rng, int64
     unsigned importer = (unsigned)rng_below(rng, 200);
     double chance = importer % 7 == 0 ? 0.75 : 0.05;
     make_row(&row, importer, (unsigned)rng_below(rng, 5), 1 + rng_uniform(rng) * 500);
-    struct train_outcome outcome = {.found = rng_uniform(rng) < chance,
-                                    .validation = validation,
-                                    .t_ns = t_ns};
+    struct train_outcome outcome = {
+        .found = rng_uniform(rng) < chance, .validation = validation, .t_ns = t_ns};
     outcome.critical = outcome.found && rng_below(rng, 4) == 0;
     assert_good(train_declarations_add(self, &row.declaration, &outcome));
 }
