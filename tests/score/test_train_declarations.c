@@ -163,6 +163,7 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
     struct history history;
     static struct row rows[ROWS];
     static struct declaration_risk together[ROWS];
+    static struct declaration_parts explained[ROWS];
     const struct declaration *declarations[ROWS];
     struct rng rng;
     fixture_make_directory(directory);
@@ -175,6 +176,7 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
         declarations[i] = &rows[i].declaration;
     }
     declaration_model_score(&model, &history, declarations, ROWS, together);
+    declaration_model_explain_all(&model, together, ROWS, explained);
     int32_t lowest = INT32_MAX;
     int32_t highest = INT32_MIN;
     for (unsigned i = 0; i < ROWS; i++) {
@@ -185,6 +187,7 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
         assert_int_equal(alone.critical, together[i].critical);
         assert_memory_equal(alone.features, together[i].features, sizeof alone.features);
         declaration_model_explain(&model, alone.features, &parts);
+        assert_memory_equal(&parts, &explained[i], sizeof parts);
         int32_t sum = parts.base;
         double listed = (double)parts.base * OBLIVIOUS_LOGIT;
         for (uint32_t group = 0; group < LINE_GROUPS; group++) {
@@ -424,6 +427,7 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     row.declaration.declared_ns = 200 * day_ns;
     struct declaration_said said = {
         .history = &history, .norms = &model.norms, .declaration = &row.declaration};
+    declaration_said_fill(&said);
     declaration_faults(&said, faults, sizeof faults);
     assert_string_equal(faults, "");
     row.declaration.seller = "";
@@ -434,6 +438,7 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     row.line.net_mass_kg = 0;
     row.line.value = 1e300;
     row.line.tax_rate_percent = -5;
+    declaration_said_fill(&said);
     declaration_faults(&said, faults, sizeof faults);
     static const char *const wanted[] = {"no seller",
                                          "no net mass",
