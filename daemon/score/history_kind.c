@@ -8,11 +8,7 @@
 
 #include "base/err.h"
 #include "kernels/rng.h"
-
-/* Every value is digested once a line with SHA-256, cut to 64 bits; a pair mixes the digests of its
- * parts. Nobody can choose a name that lands on somebody else's history without finding a 64-bit
- * second preimage. Two of ten million keys meet by accident with a chance of about 3 in a million.
- */
+#include "score/part_digest.h"
 
 #define PARTS_1(a) {a}, 1
 #define PARTS_2(a, b) {a, b}, 2
@@ -125,95 +121,11 @@ static size_t normalise(const char *value, char out[PART_TEXT_BYTES])
     return count;
 }
 
-static uint64_t digest_by_sha256(enum history_part part, const char *text, size_t text_bytes)
-{
-    char named[PART_TEXT_BYTES + 1];
-    must(text_bytes < PART_TEXT_BYTES);
-    named[0] = (char)('A' + (int)part);
-    memcpy(named + 1, text, text_bytes);
-    uint8_t digest[HASH_BYTES];
-    sha256_of(named, text_bytes + 1, digest);
-    uint64_t key = 0;
-    for (int i = 0; i < 8; i++) {
-        key = key << 8 | digest[i];
-    }
-    return key != 0 ? key : 1;
-}
-
-/* Codes, countries and rates come again and again, and so do big importers: the digests of the last
- * ones are at hand, which saves half the time of a line. 128 KB a thread. */
-enum { RECENT_SLOTS = 4096, RECENT_TEXT_BYTES = 22 };
-struct recent {
-    uint64_t digest; /* 0: free */
-    uint8_t part;
-    uint8_t text_bytes;
-    char text[RECENT_TEXT_BYTES];
-};
-static _Thread_local struct recent recents[RECENT_SLOTS];
-
-static struct recent *recent_of(uint8_t part, const void *bytes, size_t bytes_count)
-{
-    uint64_t mixed = (uint64_t)part + 1;
-    for (size_t i = 0; i < bytes_count; i++) {
-        mixed = (mixed ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3);
-    }
-    return &recents[(mixed ^ mixed >> 32) % RECENT_SLOTS];
-}
-
-static bool recent_is(const struct recent *recent, uint8_t part, const void *bytes,
-                      size_t bytes_count)
-{
-    return recent->digest != 0 && recent->part == part && recent->text_bytes == bytes_count &&
-           memcmp(recent->text, bytes, bytes_count) == 0;
-}
-
-static void recent_set(struct recent *recent, uint8_t part, const void *bytes, size_t bytes_count,
-                       uint64_t digest)
-{
-    *recent =
-        (struct recent){.digest = digest, .part = part, .text_bytes = (uint8_t)bytes_count};
-    memcpy(recent->text, bytes, bytes_count);
-}
-
-static uint64_t digest_text(enum history_part part, const char *text, size_t text_bytes)
-{
-    if (text_bytes == 0) {
-        return 0;
-    }
-    if (text_bytes > RECENT_TEXT_BYTES) {
-        return digest_by_sha256(part, text, text_bytes);
-    }
-    struct recent *recent = recent_of((uint8_t)part, text, text_bytes);
-    if (!recent_is(recent, (uint8_t)part, text, text_bytes)) {
-        recent_set(recent, (uint8_t)part, text, text_bytes,
-                   digest_by_sha256(part, text, text_bytes));
-    }
-    return recent->digest;
-}
-
-/* A number is digested as its text; its bits are what is remembered, under a part of their own. */
-static uint64_t digest_number(enum history_part part, double number,
-                              size_t (*text_of)(double number, char out[24]))
-{
-    uint8_t own = (uint8_t)(0x80u | (unsigned)part);
-    struct recent *recent = recent_of(own, &number, sizeof number);
-    if (!recent_is(recent, own, &number, sizeof number)) {
-        char text[24];
-        size_t text_bytes = text_of(number, text);
-        if (text_bytes == 0) {
-            return 0;
-        }
-        recent_set(recent, own, &number, sizeof number,
-                   digest_by_sha256(part, text, text_bytes));
-    }
-    return recent->digest;
-}
-
 static uint64_t digest_part(enum history_part part, const char *value)
 {
     char text[PART_TEXT_BYTES];
     size_t text_bytes = normalise(value, text);
-    return digest_text(part, text, text_bytes);
+    return part_digest_text(part, text, text_bytes);
 }
 
 /* Two spellings of each name are read, because feeds keep the column's own name. */
@@ -309,14 +221,14 @@ void history_parts_add_line(const struct goods_line *line, struct history_parts 
 {
     char digits[7];
     size_t count = hs_digits(line->hs_code, digits);
-    parts->digests[PART_HS6] = count >= 6 ? digest_text(PART_HS6, digits, 6) : 0;
-    parts->digests[PART_HS4] = count >= 4 ? digest_text(PART_HS4, digits, 4) : 0;
-    parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
+    parts->digests[PART_HS6] = count >= 6 ? part_digest_text(PART_HS6, digits, 6) : 0;
+    parts->digests[PART_HS4] = count >= 4 ? part_digest_text(PART_HS4, digits, 4) : 0;
+    parts->digests[PART_HS2] = count >= 2 ? part_digest_text(PART_HS2, digits, 2) : 0;
     parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
-    parts->digests[PART_MASS] = digest_number(PART_MASS, line->net_mass_kg, amount_text);
-    parts->digests[PART_VALUE] = digest_number(PART_VALUE, line->value, amount_text);
+    parts->digests[PART_MASS] = part_digest_number(PART_MASS, line->net_mass_kg, amount_text);
+    parts->digests[PART_VALUE] = part_digest_number(PART_VALUE, line->value, amount_text);
     parts->digests[PART_TAX_RATE] =
-        digest_number(PART_TAX_RATE, line->tax_rate_percent, rate_text);
+        part_digest_number(PART_TAX_RATE, line->tax_rate_percent, rate_text);
 }
 
 uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
