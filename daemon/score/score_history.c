@@ -52,18 +52,18 @@ static uint32_t choose_shown(const struct history_weights *weights,
                              const struct history_reading *reading, uint32_t shown[SHOWN_MAX])
 {
     uint32_t count = 0;
-    bool taken[HISTORY_KINDS] = {false};
+    bool taken[HISTORY_LINEAR_KINDS] = {false};
     while (count < SHOWN_MAX) {
-        uint32_t best = HISTORY_KINDS;
+        uint32_t best = HISTORY_LINEAR_KINDS;
         double best_part = 0;
-        for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
+        for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
             double part = fabs(weights->coefficients[kind] * reading->features[kind]);
             if (!taken[kind] && part > best_part) {
                 best = kind;
                 best_part = part;
             }
         }
-        if (best == HISTORY_KINDS) {
+        if (best == HISTORY_LINEAR_KINDS) {
             break;
         }
         taken[best] = true;
@@ -87,7 +87,7 @@ static void add_rest(const struct score *self, const struct history_reading *rea
 {
     double rest = 0;
     uint32_t count = 0;
-    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
+    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
         double part = self->history.weights.coefficients[kind] * reading->features[kind];
         if (!is_shown(shown, shown_count, kind) && part != 0) {
             rest += self->fusion.history_scale * part;
