@@ -105,6 +105,8 @@ int ctl_hold_remove(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
+int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv);
+int ctl_model_score(struct ctl *ctl, int argc, char **argv);
 int ctl_model_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_install(struct ctl *ctl, int argc, char **argv);
 int ctl_model_show(struct ctl *ctl, int argc, char **argv);
