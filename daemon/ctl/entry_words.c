@@ -106,8 +106,10 @@ static void house_words(const struct entry *entry, char *out, size_t out_bytes)
         (void)snprintf(out, out_bytes, "%s", or_dash(entry->body.log_open.origin));
         break;
     case ENTRY_CONFIG_CHANGE:
-        (void)snprintf(out, out_bytes, "policy %s",
-                       or_dash(entry->body.config_change.policy_version));
+        (void)snprintf(out, out_bytes, "policy %s, scored by %s, %s",
+                       or_dash(entry->body.config_change.policy_version),
+                       or_dash(entry->body.config_change.build),
+                       or_dash(entry->body.config_change.blas));
         break;
     case ENTRY_MODEL_CHANGE:
         (void)snprintf(out, out_bytes, "%s: %s", or_dash(entry->body.model_change.name),
