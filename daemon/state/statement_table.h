@@ -118,6 +118,12 @@ STATEMENT(REDACTIONS,
           "SELECT redact_entry, entry, t_ns FROM redactions WHERE redact_entry > ?1"
           " OR (redact_entry = ?1 AND entry >= ?2) ORDER BY redact_entry, entry LIMIT ?3")
 
+/* ---- where an image lies */
+STATEMENT(IMAGE_FIND, "SELECT entry, width, height, bits FROM images INDEXED BY images_sha256 "
+                      "WHERE sha256 = ?1 ORDER BY entry, position LIMIT ?2")
+STATEMENT(SEAL_OF, "SELECT path, last_index FROM seals INDEXED BY seals_first WHERE first_index <= "
+                   "?1 ORDER BY first_index DESC LIMIT 1")
+
 /* ---- commands and reports */
 STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referrals.version, 0), "
                     "coalesce(referrals.actor, ''),"
