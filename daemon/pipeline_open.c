@@ -224,7 +224,10 @@ static struct err open_queues(struct pipeline *self)
     if (!err_is(err)) {
         err = queue_open(4, &self->archive_asks);
     }
-    return err_is(err) ? err : queue_open(4, &self->keeper_asks);
+    if (!err_is(err)) {
+        err = queue_open(4, &self->keeper_asks);
+    }
+    return err_is(err) ? err : queue_open(4, &self->retention_asks);
 }
 
 /* Everything the lines work in, taken now: neither line asks for memory of ours later. */
@@ -447,10 +450,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin,  open_keys,     open_queues,    open_memory,
-                                      open_blobs,   open_log,      open_witnesses, open_join,
-                                      open_state,   open_judge,    open_recent,    open_ingest,
-                                      open_console, pipeline_start};
+    static const open_step steps[] = {open_origin, open_keys,      open_queues,    open_memory,
+                                      open_blobs,  open_log,       open_witnesses, open_join,
+                                      open_state,  retention_open, open_judge,     open_recent,
+                                      open_ingest, open_console,   pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -471,6 +474,7 @@ struct err pipeline_open(const struct conf *conf, const struct policy *policy,
     self->started_ns = clock_monotonic_ns();
     self->next_tick_ns = self->started_ns;
     must(pthread_mutex_init(&self->failure_lock, NULL) == 0);
+    must(pthread_mutex_init(&self->hold_lock, NULL) == 0);
     struct err err = durable_directory(conf->store_directory, 0755);
     if (!err_is(err)) {
         err = open_steps(self);
@@ -526,9 +530,12 @@ void pipeline_close(struct pipeline **pointer)
     queue_free(&self->judge_done);
     queue_free(&self->archive_asks);
     queue_free(&self->keeper_asks);
+    queue_free(&self->retention_asks);
+    retention_free(self);
     close_memory(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
+    must(pthread_mutex_destroy(&self->hold_lock) == 0);
     free(self);
     *pointer = NULL;
 }

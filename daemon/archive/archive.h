@@ -58,6 +58,8 @@ struct archive_result {
     uint64_t images_count;
     char hdf5_version[16];
     char filters[ARCHIVE_FILTERS_BYTES];
+    int64_t write_ns; /* from the call until the part file was closed and synced */
+    int64_t seal_ns;  /* until it was read back, hashed, and had its name */
 };
 
 /* How a file of this build and level is stored: "fletcher32", or

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/blob_leaving.h"
 #include "archive/quarantine.h"
 #include "base/durable.h"
 
@@ -45,6 +46,7 @@ struct blob_store {
     bool failed; /* a sync failed: nothing more is promised */
     bool prefix_made[256];
     uint8_t committed[BLOB_COMMITTED_SLOTS][HASH_BYTES];
+    struct blob_leaving leaving;
 };
 
 void blob_path(const uint8_t digest[HASH_BYTES], char *out)
@@ -105,6 +107,7 @@ struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max,
         return err;
     }
     self->hash = sha256_open();
+    blob_leaving_init(&self->leaving);
     *out = self;
     return err_none;
 }
@@ -120,6 +123,7 @@ struct err blob_store_open_to_read(const char *directory, struct blob_store **ou
     }
     (void)snprintf(self->directory, sizeof self->directory, "%s", directory);
     self->failed = true; /* refuses every write */
+    blob_leaving_init(&self->leaving);
     *out = self;
     return err_none;
 }
@@ -160,6 +164,7 @@ void blob_store_close(struct blob_store **self)
     }
     quarantine_close(&(*self)->quarantine);
     sha256_close(&(*self)->hash);
+    blob_leaving_fini(&(*self)->leaving);
     free(*self);
     *self = NULL;
 }
@@ -233,6 +238,9 @@ struct err blob_put(struct blob_store *self, const void *bytes, uint64_t bytes_c
     if (self->failed) {
         return err_make(ERR_BLOB_WRITE, "blob store has failed before");
     }
+    if (wanted != NULL) { /* before it is looked for: what is found afterwards is not taken away */
+        blob_leaving_stay(&self->leaving, wanted);
+    }
     if (wanted != NULL && blob_is_here(self, wanted, bytes_count)) {
         uint8_t found[HASH_BYTES];
         struct err err = blob_hash_and_write(self, bytes, bytes_count, -1, found);
@@ -262,6 +270,9 @@ static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes,
     }
     err = blob_hash_and_write(self, bytes, bytes_count, fd, found);
     bool wrong = !err_is(err) && wanted != NULL && !hash_equal(found, wanted);
+    if (!err_is(err) && !wrong) {
+        blob_leaving_stay(&self->leaving, found);
+    }
     bool again = !err_is(err) && !wrong && blob_is_here(self, found, bytes_count);
     if (err_is(err) || wrong || again) {
         (void)close(fd); /* nothing in it is needed */
@@ -281,7 +292,8 @@ static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes,
 
 static struct err blob_sync_pending(struct blob_store *self);
 static struct err blob_name_pending(struct blob_store *self);
-static struct err blob_sync_prefixes(const struct blob_store *self);
+static struct err blob_sync_pending_prefixes(const struct blob_store *self);
+static struct err blob_sync_prefixes(const struct blob_store *self, const bool touched[256]);
 
 struct err blob_commit(struct blob_store *self)
 {
@@ -296,7 +308,7 @@ struct err blob_commit(struct blob_store *self)
         err = blob_name_pending(self);
     }
     if (!err_is(err)) {
-        err = blob_sync_prefixes(self);
+        err = blob_sync_pending_prefixes(self);
     }
     if (err_is(err)) {
         self->failed =
@@ -361,12 +373,17 @@ static struct err blob_name_pending(struct blob_store *self)
 
 /* The old name in incoming/ needs no sync: should it come back after a power cut, the sweep takes
  * it. */
-static struct err blob_sync_prefixes(const struct blob_store *self)
+static struct err blob_sync_pending_prefixes(const struct blob_store *self)
 {
     bool touched[256] = {false};
     for (uint32_t i = 0; i < self->pending_count; i++) {
         touched[self->pending[i].digest[0]] = true;
     }
+    return blob_sync_prefixes(self, touched);
+}
+
+static struct err blob_sync_prefixes(const struct blob_store *self, const bool touched[256])
+{
     for (uint32_t prefix = 0; prefix < 256; prefix++) {
         if (!touched[prefix]) {
             continue;
@@ -416,6 +433,25 @@ struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], 
     sha256_of(out, (size_t)bytes_count, found);
     return hash_equal(found, digest) ? err_none
                                      : err_make(ERR_BLOB_MISSING, "blob has another digest");
+}
+
+void blob_leave_begin(struct blob_store *self, const uint8_t (*digests)[HASH_BYTES], uint32_t count)
+{
+    blob_leaving_begin(&self->leaving, digests, count);
+}
+
+struct err blob_leave(struct blob_store *self, const uint8_t digest[HASH_BYTES], bool *gone)
+{
+    char path[DURABLE_PATH_BYTES];
+    blob_full_path(self, digest, path);
+    return blob_err(blob_leaving_remove(&self->leaving, digest, path, gone));
+}
+
+struct err blob_leave_end(struct blob_store *self)
+{
+    bool touched[256];
+    blob_leaving_end(&self->leaving, touched);
+    return blob_err(blob_sync_prefixes(self, touched));
 }
 
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES])
