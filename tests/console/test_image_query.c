@@ -119,7 +119,7 @@ static void more_pixels_than_an_answer_holds_are_refused(void **state)
 static void tags_differ_by_everything(void **state)
 {
     static const char *const texts[] = {"",     "x=1",      "y=1",       "w=99",
-                                        "h=99", "width=50", "height=50", "format=raw"};
+                                        "h=99", "width=50", "height=51", "format=raw"};
     enum { TEXTS = sizeof texts / sizeof texts[0] };
     char tags[TEXTS][IMAGE_ETAG_BYTES];
     char why[IMAGE_QUERY_WHY_BYTES];
