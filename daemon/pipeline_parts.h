@@ -16,6 +16,7 @@
 
 #include "archive/archive.h"
 #include "archive/blob.h"
+#include "archive/metric_set.h"
 #include "base/conf.h"
 #include "base/clock.h"
 #include "base/queue.h"
@@ -109,6 +110,7 @@ struct pipeline {
 
     struct ingest *ingest;
     struct blob_store *blobs;
+    struct metric_set metrics; /* in force while this process runs */
     struct oversight *oversight;
     struct state *state;
     struct join *join;

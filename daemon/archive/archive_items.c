@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_items.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "archive/metric_set.h"
 #include "base/clock.h"
 #include "proto/hash.h"
 
@@ -306,4 +308,31 @@ void archive_calibration_add(struct archive_rows *self, const struct entry *entr
     archive_put_number(table, told->air_level);
     archive_put_number(table, told->dark_level);
     archive_row_end(table);
+}
+
+struct err archive_metrics_add(struct archive_rows *self, const struct metric_set *metrics)
+{
+    struct archive_table *table = &self->tables[TABLE_METRICS];
+    struct metric metric;
+    size_t at = 0;
+    while (metrics != NULL && metric_set_next(metrics, &at, &metric)) {
+        uint8_t sha256[HASH_BYTES];
+        char *text = strndup(metric.text, metric.text_bytes);
+        if (text == NULL) {
+            return err_make(ERR_MEMORY, "archive metrics");
+        }
+        sha256_of(metric.text, metric.text_bytes, sha256);
+        archive_put_text(table, metric.name);
+        archive_put_text(table, metric.version);
+        archive_put_text(table, metric.definition);
+        archive_put_text(table, metric.numerator);
+        archive_put_text(table, metric.denominator);
+        archive_put_hex(table, sha256, HASH_BYTES);
+        archive_put_text(table, text);
+        archive_row_end(table);
+        free(text);
+    }
+    return metrics != NULL && at != metrics->bytes_count
+               ? err_make(ERR_TABLE_UNREADABLE, "kept metrics")
+               : archive_table_err(table);
 }

@@ -17,6 +17,9 @@ void archive_items_finish(struct archive_rows *self);
 
 void archive_models_add_change(struct archive_rows *self, const struct entry *entry);
 void archive_models_add_score(struct archive_rows *self, const struct entry *entry);
+/* The definitions of the published metrics, whatever the entries are. NULL: none. */
+MUST_USE struct err archive_metrics_add(struct archive_rows *self,
+                                        const struct metric_set *metrics);
 /* What the scan record says of the scale of an image; `image` is NULL when it is no longer held. */
 void archive_calibration_add(struct archive_rows *self, const struct entry *entry,
                              uint32_t image_index, const struct image *image);

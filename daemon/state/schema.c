@@ -13,7 +13,7 @@ const char *const state_schema_sql[] = {
     " PRIMARY KEY(publisher, stream)) STRICT, WITHOUT ROWID;",
     "CREATE TABLE config(entry INTEGER PRIMARY KEY, t_ns INTEGER, config_sha256 BLOB, "
     "policy_sha256 BLOB,"
-    " policy_version TEXT) STRICT;",
+    " policy_version TEXT, computing TEXT) STRICT;",
     "CREATE TABLE models(entry INTEGER PRIMARY KEY, t_ns INTEGER, name TEXT, sha256 BLOB, "
     "file_bytes INTEGER,"
     " evaluation TEXT) STRICT;",

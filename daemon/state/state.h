@@ -102,9 +102,15 @@ MUST_USE struct err state_models(struct state *self, struct state_model *out, ui
  * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);
 MUST_USE struct err state_sealed_until(struct state *self, uint64_t *next_index);
-/* Digests of the configuration and policy in force; zeros when none. */
-MUST_USE struct err state_config(struct state *self, uint8_t config[HASH_BYTES],
-                                 uint8_t policy[HASH_BYTES]);
+/* What the newest config.change says: digests of configuration and policy, and what computes
+ * scores, a line each of build, BLAS, libm and processor. Zeros and "" when there is none. */
+#define STATE_COMPUTING_BYTES 512u
+struct state_config {
+    uint8_t config[HASH_BYTES];
+    uint8_t policy[HASH_BYTES];
+    char computing[STATE_COMPUTING_BYTES];
+};
+MUST_USE struct err state_config(struct state *self, struct state_config *out);
 /* Has this record id been received with other content? *same false then. *known false when never
  * seen. */
 MUST_USE struct err state_record_known(struct state *self, enum record_kind kind,

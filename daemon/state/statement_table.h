@@ -11,7 +11,7 @@ STATEMENT(META_SET, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(na
 STATEMENT(STREAM_PUT, "INSERT INTO streams(publisher, stream, next_sequence) VALUES(?1, ?2, ?3)"
                       " ON CONFLICT(publisher, stream) DO UPDATE SET next_sequence = "
                       "max(next_sequence, excluded.next_sequence)")
-STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5)")
+STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
@@ -121,7 +121,7 @@ STATEMENT(
     " ORDER BY name LIMIT ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
-STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256 FROM config ORDER BY entry DESC LIMIT 1")
+STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config ORDER BY entry DESC LIMIT 1")
 STATEMENT(
     RECORD_KNOWN,
     "SELECT max(sha256 = ?3) FROM records WHERE record_id = ?1 AND kind = ?2 HAVING count(*) > 0")

@@ -236,6 +236,7 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(seal->hdf5_version, "1.10.8");
     assert_string_equal(seal->filters, "shuffle,deflate,fletcher32");
     assert_memory_equal(seal->sha256, in.body.archive_seal.sha256, HASH_BYTES);
+    assert_memory_equal(seal->metrics_sha256, in.body.archive_seal.metrics_sha256, HASH_BYTES);
     sample_reads_back(ENTRY_TIME_TICK, &in, &out);
     assert_memory_equal(&out.body.time_tick, &in.body.time_tick, sizeof in.body.time_tick);
     sample_reads_back(ENTRY_WAL_RECOVERED, &in, &out);
