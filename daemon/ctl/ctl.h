@@ -114,6 +114,7 @@ int ctl_keys_init(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_rotate(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_publisher(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_subscriber(struct ctl *ctl, int argc, char **argv);
+int ctl_keys_viewer(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_list(struct ctl *ctl, int argc, char **argv);
 
 #endif

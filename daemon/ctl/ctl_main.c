@@ -62,6 +62,7 @@ static const struct command commands[] = {
     {"keys publisher", ctl_keys_publisher, false, "make or allow the key of a publisher"},
     {"keys subscriber", ctl_keys_subscriber, false,
      "make or allow the key of a subscriber of verdicts"},
+    {"keys viewer", ctl_keys_viewer, false, "make a token for somebody who may see images"},
     {"keys list", ctl_keys_list, false, "keys and allow-lists"},
 };
 enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };
