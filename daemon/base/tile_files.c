@@ -95,14 +95,7 @@ bool tile_files_hash(void *tile_files, uint32_t level, uint64_t index, uint8_t o
     if (at + count > tile->hashes_count) {
         return false;
     }
-    uint8_t row[TILE_WIDTH][HASH_BYTES];
-    memcpy(row, tile->hashes + at, (size_t)count * HASH_BYTES);
-    for (; count > 1; count /= 2) {
-        for (uint32_t i = 0; i < count / 2; i++) {
-            merkle_node(row[(size_t)2 * i], row[(size_t)2 * i + 1], row[i]);
-        }
-    }
-    memcpy(out, row[0], HASH_BYTES);
+    merkle_fold((const uint8_t(*)[HASH_BYTES])tile->hashes + at, count, out);
     return true;
 }
 

@@ -123,18 +123,6 @@ bool verify_tile_check(const struct verify_shard *shard, const struct verify_til
     return true;
 }
 
-void verify_tile_fold(const uint8_t (*hashes)[HASH_BYTES], uint8_t out[HASH_BYTES])
-{
-    uint8_t row[TILE_WIDTH][HASH_BYTES];
-    memcpy(row, hashes, sizeof row);
-    for (uint32_t width = TILE_WIDTH; width > 1; width /= 2) {
-        for (uint32_t i = 0; i < width / 2; i++) {
-            merkle_node(row[2 * (size_t)i], row[2 * (size_t)i + 1], row[i]);
-        }
-    }
-    memcpy(out, row[0], HASH_BYTES);
-}
-
 /* ---- leaves ---- */
 
 void verify_leaves_init(struct verify_leaves *self, const struct verify_shard *shard)

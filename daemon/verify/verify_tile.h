@@ -38,9 +38,6 @@ void verify_partials_check(const struct verify_shard *shard, const struct verify
                            const struct verify_partial *partial, struct verify_file *file,
                            struct verify_lines *lines);
 
-/* Root of 256 hashes. */
-void verify_tile_fold(const uint8_t (*hashes)[HASH_BYTES], uint8_t out[HASH_BYTES]);
-
 /* Leaf hashes out of the tiles of level 0, for those who compare with a tree that has been walked.
  */
 struct verify_leaves {
