@@ -20,7 +20,6 @@
 #define LEVELS 8u /* of tiles: 8 levels of 256 span 2^64 entries */
 #define LEVEL_BITS 8u
 #define TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u)) /* what the format allows */
 #define TILE_MODE 0444
 /* Directories in use at a time: full and partial files of the bundles and of two levels. A third
  * level comes after 16 million entries; then one is now and then synced once more than needed. */

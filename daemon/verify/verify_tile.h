@@ -8,7 +8,6 @@
 #include "verify/verify_file.h"
 #include "verify/verify_report.h"
 
-#define VERIFY_BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 #define VERIFY_TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
 #define TILE_LEVEL_BUNDLE UINT32_MAX /* in the place of a level: the bundle of entries */
 
