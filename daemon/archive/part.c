@@ -122,7 +122,7 @@ struct err part_create(const char *path, struct part **out)
     must(pthread_cond_init(&self->done, NULL) == 0);
     struct err err = durable_create_unsynced(path, 0666, &self->fd);
     if (!err_is(err)) {
-        err = durable_open_direct(path, &self->direct_fd);
+        err = durable_open_direct(path, O_WRONLY, &self->direct_fd);
     }
     if (!err_is(err)) {
         err = part_start(self);
