@@ -465,10 +465,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin,  open_keys,     open_queues,    open_memory,
-                                      open_blobs,   open_metrics, open_log,      open_witnesses, open_join,
-                                      open_state,   open_judge,    open_recent,    open_ingest,
-                                      open_console, pipeline_start};
+    static const open_step steps[] = {open_origin, open_keys,    open_queues,   open_memory,
+                                      open_blobs,  open_metrics, open_log,      open_witnesses,
+                                      open_join,   open_state,   open_judge,    open_recent,
+                                      open_ingest, open_console, pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);

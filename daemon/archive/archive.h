@@ -60,7 +60,7 @@ struct archive_conf {
      */
     const char *filters;
     const char *hdf5_version;
-    const struct archive_tree *tree;   /* before the range; NULL: the file says nothing of the tree */
+    const struct archive_tree *tree; /* before the range; NULL: the file says nothing of the tree */
     const struct metric_set *metrics; /* in force; NULL: none are known */
     bool replace_unsealed; /* a file of that name that differs was never sealed: replace it */
 };
@@ -137,6 +137,10 @@ MUST_USE struct err archive_file_entry(struct archive_file *self, uint64_t entry
  * when not inside. */
 MUST_USE struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES],
                                        uint8_t **out, uint64_t *out_bytes);
+/* Its width, height and bits. */
+struct image;
+MUST_USE struct err archive_file_image_shape(struct archive_file *self,
+                                             const uint8_t digest[HASH_BYTES], struct image *out);
 /* The tree behind the file's last entry. NOT_FOUND for a file that says nothing of it. */
 MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_tree_end *out);
 /* Re-hash every image against its digest and every entry against its stored leaf hash, and these

@@ -35,12 +35,9 @@ static struct err archive_write_root(const struct archive_conf *conf,
     const struct {
         const char *name;
         const char *text;
-    } texts[] = {{"origin", conf->origin},
-                 {"first_utc", first_utc},
-                 {"last_utc", last_utc},
-                 {"creator", "triaged"},
-                 {"filters", conf->filters},
-                 {"hdf5_version", conf->hdf5_version},
+    } texts[] = {{"origin", conf->origin},   {"first_utc", first_utc},
+                 {"last_utc", last_utc},     {"creator", "triaged"},
+                 {"filters", conf->filters}, {"hdf5_version", conf->hdf5_version},
                  {"NX_class", "NXroot"}};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0] && !err_is(err); i++) {
         err = h5_attribute_text(file, texts[i].name, texts[i].text);

@@ -207,8 +207,7 @@ static int rebuild_one(struct rebuild *self, json_t *seal)
     if (!log_shard_find(self->ctl, first, &shard, directory)) {
         return CTL_REFUSED;
     }
-    struct err err =
-        rebuild_metrics(self, (uint64_t)member_integer(seal, "entry"), &metrics);
+    struct err err = rebuild_metrics(self, (uint64_t)member_integer(seal, "entry"), &metrics);
     if (!err_is(err)) {
         err = rebuild_tree(self->log, &shard, directory, first, &tree);
     }

@@ -39,6 +39,8 @@ static const struct command commands[] = {
     {"archive verify", ctl_archive_verify, false, "check sealed files against seals and log"},
     {"archive rebuild", ctl_archive_rebuild, false,
      "make sealed files again and compare with their seals"},
+    {"archive export", ctl_archive_export, false,
+     "sealed files as CSV, or as a copy for publication"},
     {"archive seal", ctl_archive_seal, false, "have an archive file sealed now"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
