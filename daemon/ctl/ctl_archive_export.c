@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "archive/archive.h"
-#include "archive/archive_copy.h"
+#include "archive/archive_extract.h"
 #include "archive/archive_read.h"
 #include "ctl/archive_seals.h"
 #include "ctl/json_text.h"
@@ -257,7 +257,7 @@ static struct err write_hdf5(struct publication *self, const struct ctl *ctl)
         (void)archive_seal_state(self->archive, json_array_get(self->seals, i), path);
         err = archive_file_open(path, &files[i]);
     }
-    const struct archive_copy_text texts[] = {
+    const struct archive_extract_text texts[] = {
         {"format", "triaged-publication"},
         {"format_version", "1"},
         {"NX_class", "NXroot"},
@@ -265,23 +265,23 @@ static struct err write_hdf5(struct publication *self, const struct ctl *ctl)
         {"threshold", k},
         {"rules", export_rules},
     };
-    const struct archive_copy copy = {.texts = texts,
-                                      .texts_count = sizeof texts / sizeof texts[0],
-                                      .tables = list,
-                                      .tables_count = PUBLISHED_COUNT,
-                                      .images =
-                                          (const uint8_t(*)[HASH_BYTES])self->published.images,
-                                      .images_count = self->published.images_count,
-                                      .files = files,
-                                      .files_count = self->options->images ? files_count : 0,
-                                      .deflate_level = (uint32_t)ctl->conf.archive_deflate_level,
-                                      .threads = (uint32_t)ctl->conf.archive_threads};
+    const struct archive_extract copy = {.texts = texts,
+                                         .texts_count = sizeof texts / sizeof texts[0],
+                                         .tables = list,
+                                         .tables_count = PUBLISHED_COUNT,
+                                         .images =
+                                             (const uint8_t(*)[HASH_BYTES])self->published.images,
+                                         .images_count = self->published.images_count,
+                                         .files = files,
+                                         .files_count = self->options->images ? files_count : 0,
+                                         .deflate_level = (uint32_t)ctl->conf.archive_deflate_level,
+                                         .threads = (uint32_t)ctl->conf.archive_threads};
     if (!err_is(err) &&
         snprintf(path, sizeof path, "%s/publication.h5", self->options->out) >= (int)sizeof path) {
         err = err_make(ERR_ARGUMENT, "path of the export");
     }
     if (!err_is(err)) {
-        err = archive_copy_write(&copy, path);
+        err = archive_extract_write(&copy, path);
     }
     for (uint32_t i = 0; files != NULL && i < files_count; i++) {
         archive_file_close(&files[i]);

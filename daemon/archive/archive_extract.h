@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ARCHIVE_COPY_H
-#define ARCHIVE_COPY_H
+#ifndef ARCHIVE_EXTRACT_H
+#define ARCHIVE_EXTRACT_H
 
-/* Archive copy: an HDF5 file of other tables than those of an archive file, in its way: columns,
+/* Archive extract: an HDF5 file of other tables than those of an archive file, in its way: columns,
  * long names, scales, filters, nothing in it that differs between two runs. Blocks on the disk. */
 
 #include "archive/archive.h"
 #include "archive/archive_table.h"
 
-struct archive_copy_text {
+struct archive_extract_text {
     const char *name;
     const char *text;
 };
 
-struct archive_copy {
-    const struct archive_copy_text *texts; /* attributes of the root */
+struct archive_extract {
+    const struct archive_extract_text *texts; /* attributes of the root */
     uint32_t texts_count;
     const struct archive_table *const *tables;
     uint32_t tables_count;
@@ -29,6 +29,6 @@ struct archive_copy {
 
 /* Writes path, which must not exist: as path.part first, synced, then renamed. NOT_FOUND when an
  * image is in none of the files. */
-MUST_USE struct err archive_copy_write(const struct archive_copy *self, const char *path);
+MUST_USE struct err archive_extract_write(const struct archive_extract *self, const char *path);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "archive/archive_copy.h"
+#include "archive/archive_extract.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +11,9 @@
 #include "base/durable.h"
 #include "proto/record.h"
 
-static struct err copy_find_image(const struct archive_copy *self, const uint8_t digest[HASH_BYTES],
-                                  struct image *shape, uint8_t **pixels)
+static struct err copy_find_image(const struct archive_extract *self,
+                                  const uint8_t digest[HASH_BYTES], struct image *shape,
+                                  uint8_t **pixels)
 {
     uint64_t bytes_count = 0;
     struct err err = err_make(ERR_NOT_FOUND, "image in the archive files");
@@ -25,7 +26,7 @@ static struct err copy_find_image(const struct archive_copy *self, const uint8_t
     return err;
 }
 
-static struct err copy_image(const struct archive_copy *self, uint64_t index, int64_t images,
+static struct err copy_image(const struct archive_extract *self, uint64_t index, int64_t images,
                              struct chunk_pool *pool)
 {
     char hex[HASH_HEX_BYTES];
@@ -57,7 +58,7 @@ static struct err copy_image(const struct archive_copy *self, uint64_t index, in
     return err_is(err) ? err : closed;
 }
 
-static struct err copy_images(const struct archive_copy *self, int64_t file,
+static struct err copy_images(const struct archive_extract *self, int64_t file,
                               struct chunk_pool *pool)
 {
     int64_t images = 0;
@@ -75,7 +76,7 @@ static struct err copy_images(const struct archive_copy *self, int64_t file,
     return err_is(err) ? err : closed;
 }
 
-static struct err copy_fill(const struct archive_copy *self, const char *part,
+static struct err copy_fill(const struct archive_extract *self, const char *part,
                             struct chunk_pool *pool)
 {
     int64_t file = 0;
@@ -93,7 +94,7 @@ static struct err copy_fill(const struct archive_copy *self, const char *part,
     return err_is(err) ? err : closed;
 }
 
-struct err archive_copy_write(const struct archive_copy *self, const char *path)
+struct err archive_extract_write(const struct archive_extract *self, const char *path)
 {
     char part[DURABLE_PATH_BYTES];
     struct chunk_pool *pool = NULL;
