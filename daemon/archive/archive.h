@@ -77,6 +77,8 @@ struct archive_result {
     uint64_t images_count;
     char hdf5_version[16];
     char filters[ARCHIVE_FILTERS_BYTES];
+    int64_t write_ns;         /* from the call until the part file was closed and synced */
+    int64_t seal_ns;          /* until it was read back, hashed, and had its name */
     struct archive_tree tree; /* behind the range; of size 0 when nothing was known before it */
 };
 
@@ -148,5 +150,23 @@ MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_
  * (caller's, 128 bytes) names the first dataset that differs, "" when all agree. */
 MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                                        uint64_t *entries_checked, char *bad_path);
+
+/* Whether the tables that follow from the entries alone (scores and what hangs on them, decisions,
+ * outcomes) say what the entries of the same file say: *bad_table names the first that does not,
+ * "" when all do (static). ARCHIVE_DIFFERS when an entry cannot be read. */
+MUST_USE struct err archive_file_check_tables(struct archive_file *self, const char **bad_table);
+
+/* What the entry of a scan leaves out of its images and scoring needs. */
+struct archive_calibration {
+    uint64_t entry_index; /* of scan.received; rows ascend by it, then by image_index */
+    uint64_t image_index;
+    double pixel_pitch_mm;
+    uint32_t air_level;
+    uint32_t dark_level;
+};
+/* All of the file; the caller frees *out. NOT_FOUND in files of before these columns. */
+MUST_USE struct err archive_file_calibrations(struct archive_file *self,
+                                              struct archive_calibration **out,
+                                              uint64_t *out_count);
 
 #endif

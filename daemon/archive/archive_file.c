@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "archive/archive_tree.h"
+#include "archive/archive_file_inside.h"
 #include "archive/archive_write.h"
-#include "archive/h5.h"
 #include "proto/merkle.h"
 #include "proto/record.h"
 
@@ -18,26 +18,6 @@
 #define ARCHIVE_ENTRY_BYTES_MAX 65535u
 #define ARCHIVE_WINDOW_BYTES (UINT64_C(1) << 20)
 #define ARCHIVE_IMAGES_MAX (UINT64_C(1) << 24)
-#define ARCHIVE_LEAVES_WINDOW 2048u
-
-struct archive_file {
-    int64_t file;
-    int64_t bytes_dataset;
-    int64_t leaf_dataset;
-    int64_t images_group;
-    struct h5_array bytes_array;
-    struct h5_array leaf_array;
-    uint64_t *offsets; /* entries_count + 1 */
-    uint8_t *window;   /* ARCHIVE_WINDOW_BYTES of `bytes`, from window_first */
-    uint64_t window_first;
-    uint64_t window_bytes;
-    uint64_t leaves_first; /* of the window in `leaves`: relative to the range */
-    uint64_t leaves_count;
-    uint8_t leaves[ARCHIVE_LEAVES_WINDOW][HASH_BYTES];
-    struct archive_summary summary;
-    uint8_t arena_memory[ENTRY_ARENA_BYTES];
-};
-
 static struct err file_differs(const char *where)
 {
     return err_make(ERR_ARCHIVE_DIFFERS, where);

@@ -71,6 +71,9 @@ static const struct archive_column scan_images_columns[] = {
     {"meaning", H5_TEXT, "", "transmission, display, display-inverted"},
     {"energy", H5_TEXT, "", "single, low, high"},
     {"view", H5_U64, "", "view number"},
+    {"pixel_pitch_mm", H5_F64, "mm", "at the object; 0 when unknown"},
+    {"air_level", H5_U64, "", "counts of full transmission; 0 when unknown"},
+    {"dark_level", H5_U64, "", "counts of no transmission"},
 };
 
 static const struct archive_column calibration_columns[] = {
@@ -130,6 +133,13 @@ static const struct archive_column contributions_columns[] = {
     {"name", H5_TEXT, "", "part of the score"},
     {"logit", H5_F64, "", "its addend"},
     {"words", H5_TEXT, "", "the reason as an officer reads it"},
+};
+
+static const struct archive_column score_inputs_columns[] = {
+    {"score_entry_index", H5_U64, "", "entry score"},
+    {"model", H5_TEXT, "", "model that was given the number, as in scores/models"},
+    {"position", H5_U64, "", "its place in the order of the model's text `inputs`, from 0"},
+    {"value", H5_F64, "", "a float, widened; NaN: not there"},
 };
 
 static const struct archive_column regions_columns[] = {
@@ -259,6 +269,8 @@ const struct archive_table_spec archive_tables[TABLE_COUNT] = {
     [TABLE_SCORES] = {"scores", "one row a score", COLUMNS(scores_columns)},
     [TABLE_CONTRIBUTIONS] = {"contributions", "the addends of every score",
                              COLUMNS(contributions_columns)},
+    [TABLE_SCORE_INPUTS] = {"score_inputs", "the numbers that the models of every score were given",
+                            COLUMNS(score_inputs_columns)},
     [TABLE_REGIONS] = {"regions", "anomalous regions of every score", COLUMNS(regions_columns)},
     [TABLE_DECISIONS] = {"decisions", "one row a decision", COLUMNS(decisions_columns)},
     [TABLE_DECISION_REASONS] = {"decision_reasons", "the reasons of every decision",

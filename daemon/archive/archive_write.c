@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_write.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "archive/archive_array.h"
 #include "archive/archive_tree.h"
 #include "archive/h5.h"
+#include "archive/part.h"
 #include "base/clock.h"
 
 /* The order of calls is the order of bytes in the file, so it depends on the entries alone. Tables
@@ -110,16 +108,12 @@ static struct err archive_write_entries(const struct archive_rows *rows, struct 
     return err_is(err) ? err : closed;
 }
 
-struct err archive_write(const struct archive_conf *conf, const struct archive_rows *rows,
-                         const struct archive_images *images, struct chunk_pool *pool,
-                         const char *path)
+static struct err archive_write_all(const struct archive_conf *conf,
+                                    const struct archive_rows *rows,
+                                    const struct archive_images *images, struct chunk_pool *pool,
+                                    int64_t file)
 {
-    int64_t file = 0;
-    struct err err = h5_file_create(path, &file);
-    if (err_is(err)) {
-        return err;
-    }
-    err = archive_write_root(conf, rows, file);
+    struct err err = archive_write_root(conf, rows, file);
     for (uint32_t i = 0; i < TABLE_COUNT && !err_is(err); i++) {
         err = archive_table_write(&rows->tables[i], file, pool);
     }
@@ -129,15 +123,31 @@ struct err archive_write(const struct archive_conf *conf, const struct archive_r
     if (!err_is(err)) {
         err = archive_tree_write(rows, pool, file);
     }
+    return err_is(err) ? err : archive_images_write(images, pool, file);
+}
+
+struct err archive_write(const struct archive_conf *conf, const struct archive_rows *rows,
+                         const struct archive_images *images, struct chunk_pool *pool,
+                         const char *path)
+{
+    struct part *part = NULL;
+    int64_t file = 0;
+    struct err err = part_create(path, &part);
+    if (err_is(err)) {
+        return err;
+    }
+    err = h5_file_create_in(part, &file);
     if (!err_is(err)) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC); /* without it there is no hurry */
-        err = archive_images_write(images, pool, file, fd);
-        if (fd >= 0) {
-            (void)close(fd);
-        }
+        err = archive_write_all(conf, rows, images, pool, file);
     }
     struct err closed = h5_file_close(&file);
-    return err_is(err) ? err : closed;
+    err = err_is(err) ? err : closed;
+    if (!err_is(err)) {
+        err = part_finish(part);
+    }
+    struct err disk = part_error(part); /* HDF5 tells that there was one, the part which */
+    part_close(&part);
+    return err_is(disk) ? disk : err;
 }
 
 struct err archive_check_tables(const struct archive_rows *rows, const char *path)

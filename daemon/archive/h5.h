@@ -21,6 +21,8 @@
 #define H5_NAME_BYTES 72u
 #define H5_DIFFERENCE_BYTES 256u
 
+struct part; /* part.h */
+
 enum h5_type { H5_U8, H5_U16, H5_U32, H5_U64, H5_I64, H5_F32, H5_F64, H5_TEXT };
 
 /* What an array is. Numbers are little-endian in the file. H5_U16 is little-endian in memory as
@@ -41,6 +43,8 @@ struct h5_storage {
 void h5_version(char out[16]);
 
 MUST_USE struct err h5_file_create(const char *path, int64_t *out);
+/* The same file, written by way of a part, which stays the caller's and must outlive it. */
+MUST_USE struct err h5_file_create_in(struct part *part, int64_t *out);
 MUST_USE struct err h5_file_open(const char *path, int64_t *out);
 MUST_USE struct err h5_file_close(int64_t *file);
 /* Open a whole file that lies in memory; the name it is given here means nothing.

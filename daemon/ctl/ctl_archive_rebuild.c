@@ -17,6 +17,7 @@
 #include "ctl/rows.h"
 #include "oversight/shards.h"
 #include "oversight/tiles.h"
+#include "ctl/sealed_pixels.h"
 
 /* A sealed file made once more from the log and the blobs, elsewhere: the same bytes, or it is told
  * what is not the same and why that may be. The archive itself is only read. */
@@ -59,6 +60,7 @@ struct rebuild {
     const char *out;
     char metrics[DURABLE_PATH_BYTES]; /* definitions that were in force once */
     uint32_t threads;
+    struct sealed_pixels pixels;
 };
 
 static bool rebuild_next(void *arg, struct archive_entry *out, struct err *err)
@@ -184,6 +186,9 @@ static int rebuild_tell(struct rebuild *self, json_t *seal, const struct archive
     json_object_set_new(seal, "rebuilt", json_text(made));
     json_object_set_new(seal, "rebuilt_sha256", json_text(hex));
     json_object_set_new(seal, "identical", json_boolean(same));
+    json_object_set_new(seal, "pixels_from_sealed", json_integer((json_int_t)self->pixels.taken));
+    json_object_set_new(seal, "pixels_source",
+                        json_text(self->pixels.taken > 0 ? self->pixels.source : ""));
     json_object_set_new(seal, "first_difference", json_text(difference));
     json_object_set_new(seal, "other_libraries", json_text(settings));
     return same ? CTL_GOOD : CTL_REFUSED;
@@ -207,7 +212,10 @@ static int rebuild_one(struct rebuild *self, json_t *seal)
     if (!log_shard_find(self->ctl, first, &shard, directory)) {
         return CTL_REFUSED;
     }
-    struct err err = rebuild_metrics(self, (uint64_t)member_integer(seal, "entry"), &metrics);
+    struct err err = sealed_pixels_take(&self->pixels, self->out, seal);
+    if (!err_is(err)) {
+        err = rebuild_metrics(self, (uint64_t)member_integer(seal, "entry"), &metrics);
+    }
     if (!err_is(err)) {
         err = rebuild_tree(self->log, &shard, directory, first, &tree);
     }
@@ -240,6 +248,11 @@ static void print_one(const json_t *seal)
     (void)printf("%s: %s%s\n", member_text(seal, "rebuilt"),
                  same ? "identical" : "differs, first differing object: ",
                  member_text(seal, "first_difference"));
+    if (member_integer(seal, "pixels_from_sealed") > 0) {
+        (void)printf("  %lld images are no longer among the blobs: taken from %s\n",
+                     member_integer(seal, "pixels_from_sealed"),
+                     member_text(seal, "pixels_source"));
+    }
     if (member_text(seal, "other_libraries")[0] != '\0') {
         (void)printf("  %s\n", member_text(seal, "other_libraries"));
     }
@@ -284,6 +297,7 @@ static bool rebuild_open(struct ctl *ctl, struct rebuild *self, char archive[DUR
     if (err_is(err)) {
         ctl_fail("open the store", err);
     }
+    self->pixels = (struct sealed_pixels){.ctl = ctl, .blobs = self->blobs, .log = self->log};
     self->archive = archive;
     self->threads = (uint32_t)ctl->conf.archive_threads;
     return !err_is(err);
@@ -328,6 +342,7 @@ int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv)
             result = printed == CTL_GOOD ? result : printed;
         }
     }
+    sealed_pixels_fini(&self.pixels);
     log_source_close(&self.log);
     blob_store_close(&self.blobs);
     explicit_bzero(self.pseudonym_key, sizeof self.pseudonym_key);

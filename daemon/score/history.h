@@ -78,8 +78,8 @@ struct history_known {
 /* What is known of one line of one declaration. */
 struct history_reading {
     double logit; /* intercept + sum of coefficient * feature, in the order of kinds */
-    double features[HISTORY_KINDS];
-    double prior[HISTORY_KINDS]; /* q: the rate that the entity is judged against */
+    double features[HISTORY_KINDS]; /* floats widened */
+    double prior[HISTORY_KINDS];    /* q: the rate that the entity is judged against */
     bool present[HISTORY_KINDS];
     struct history_known known[HISTORY_KINDS];
     uint32_t line_index;
@@ -89,6 +89,9 @@ MUST_USE struct err history_init(struct history *self, uint64_t live_slots);
 void history_fini(struct history *self);
 /* Takes over weights and counts from a model file; on error nothing has changed. */
 MUST_USE struct err history_install(struct history *self, const struct model_file *file);
+
+/* The built-in weights again, without the counts of the model; what was learnt live stays. */
+void history_uninstall(struct history *self);
 
 /* Distinct keys of all entities and pairs of a declaration, HISTORY_ALL first. */
 #define HISTORY_KEYS_MAX ((size_t)HISTORY_KINDS * RECORD_LINES_MAX)

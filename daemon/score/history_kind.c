@@ -286,3 +286,14 @@ void history_kind_words(uint32_t kind_index, const struct declaration *declarati
         used += (size_t)written;
     }
 }
+
+void history_kind_names(char *out, size_t out_bytes)
+{
+    size_t used = 0;
+    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+        int more = snprintf(out + used, out_bytes - used, "%s%s", kind == 0 ? "" : " ",
+                            history_kinds[kind].name);
+        must(more > 0 && (size_t)more < out_bytes - used);
+        used += (size_t)more;
+    }
+}

@@ -51,6 +51,11 @@ struct history_kind {
 
 extern const struct history_kind history_kinds[HISTORY_KINDS];
 
+/* The names of all kinds in their order, separated by spaces: what a history model calls its
+ * inputs. */
+#define HISTORY_NAMES_BYTES 8192u
+void history_kind_names(char *out, size_t out_bytes);
+
 /* The parts of one line, digested: 0 is "empty". */
 struct history_parts {
     uint64_t digests[PART_COUNT];
