@@ -97,6 +97,7 @@ int ctl_log_close(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_list(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_verify(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv);
+int ctl_archive_export(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_restore(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_retention(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);

@@ -39,6 +39,8 @@ static const struct command commands[] = {
     {"archive verify", ctl_archive_verify, false, "check sealed files against seals and log"},
     {"archive rebuild", ctl_archive_rebuild, false,
      "make sealed files again and compare with their seals"},
+    {"archive export", ctl_archive_export, false,
+     "sealed files as CSV, or as a copy for publication"},
     {"archive restore", ctl_archive_restore, false,
      "put sealed files back from a directory of copies"},
     {"archive retention", ctl_archive_retention, false,
