@@ -98,6 +98,7 @@ int ctl_archive_list(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_verify(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv);
 int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);
+int ctl_replay(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
 int ctl_model_list(struct ctl *ctl, int argc, char **argv);

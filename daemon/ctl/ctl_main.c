@@ -40,6 +40,7 @@ static const struct command commands[] = {
     {"archive rebuild", ctl_archive_rebuild, false,
      "make sealed files again and compare with their seals"},
     {"archive seal", ctl_archive_seal, false, "have an archive file sealed now"},
+    {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
