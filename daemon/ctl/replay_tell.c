@@ -204,6 +204,9 @@ static int print_json(struct replay_teller *self, const struct replay_run *run)
     json_t *machines = json_array();
     for (uint32_t i = 0; i < run->machines_count; i++) {
         const struct replay_machine *machine = &run->machines[i];
+        if (machine->scores_count == 0) {
+            continue;
+        }
         json_t *one = computing_json(&machine->computing);
         json_object_set_new(one, "scores", json_integer((json_int_t)machine->scores_count));
         json_object_set_new(one, "differing", json_integer((json_int_t)machine->differing_count));
