@@ -104,6 +104,7 @@ int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_add(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_remove(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_list(struct ctl *ctl, int argc, char **argv);
+int ctl_replay(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv);

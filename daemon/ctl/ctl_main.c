@@ -49,6 +49,7 @@ static const struct command commands[] = {
     {"hold add", ctl_hold_add, false, "legal hold: nothing of an item is discarded"},
     {"hold remove", ctl_hold_remove, false, "lift a legal hold"},
     {"hold list", ctl_hold_list, false, "legal holds in force"},
+    {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
