@@ -108,6 +108,7 @@ int ctl_replay(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv);
+int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv);
 int ctl_model_score(struct ctl *ctl, int argc, char **argv);
 int ctl_model_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_install(struct ctl *ctl, int argc, char **argv);

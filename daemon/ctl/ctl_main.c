@@ -56,6 +56,7 @@ static const struct command commands[] = {
     {"model train declarations", ctl_model_train_declarations, true,
      "learn trees over histories and goods from labelled declarations"},
     {"model score", ctl_model_score, false, "score a table of declarations, with reasons"},
+    {"model evaluate", ctl_model_evaluate, false, "how good a model is on labelled declarations"},
     {"model list", ctl_model_list, false, "models in force and model files at hand"},
     {"model install", ctl_model_install, false, "put a model file into the store and in force"},
     {"model show", ctl_model_show, false, "what is in a model file"},
