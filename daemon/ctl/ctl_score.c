@@ -158,7 +158,7 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
         const struct declaration_said said = {.history = &batch->history,
                                               .norms = &batch->model.norms,
                                               .declaration = &row->declaration,
-                                              .risk = &row->risk};
+                                              .line_index = row->risk.line_index};
         print_field(to, row->declaration.declaration_id);
         (void)fprintf(to, ",%.12g",
                       logistic_probability((double)row->risk.logit * OBLIVIOUS_LOGIT));
@@ -170,7 +170,7 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
         }
         if (options->reasons_count > 0) {
             struct declaration_parts parts;
-            declaration_model_explain(&batch->model, &row->risk, 1, &parts);
+            declaration_model_explain(&batch->model, row->risk.features, &parts);
             print_reasons(to, &said, &parts, options->reasons_count);
         }
         (void)fputc('\n', to);

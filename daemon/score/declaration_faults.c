@@ -169,7 +169,7 @@ static void add_consistency(const struct declaration *declaration, struct list *
 void declaration_faults(const struct declaration_said *said, char *out, size_t out_bytes)
 {
     const struct declaration *declaration = said->declaration;
-    uint32_t index = said->risk->line_index;
+    uint32_t index = said->line_index;
     const struct goods_line *line =
         index < declaration->lines_count ? &declaration->lines[index] : NULL;
     struct list list = {out, out_bytes, 0};

@@ -149,6 +149,16 @@ void history_install_counts(struct history *self, const struct history_weights *
     fill_fades(self);
 }
 
+void history_uninstall(struct history *self)
+{
+    history_table_fini(&self->base);
+    self->base.newest_ns = INT64_MIN;
+    self->weights = history_weights_builtin;
+    self->learnt_until_ns = INT64_MIN;
+    self->kinds_count = HISTORY_LINEAR_KINDS;
+    fill_fades(self);
+}
+
 static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
 {
     for (uint32_t i = 0; i < keys_count; i++) {
@@ -264,7 +274,8 @@ static void read_line(const struct history *self, const struct history_parts *pa
         double rate = (out->known[i].finds + k * q) / (out->known[i].exams + k);
         logits[i] = out->known[i].exams > 0 ? logistic_logit(rate) : parent_logit;
         out->prior[i] = q;
-        out->features[i] = logits[i] - parent_logit;
+        /* A float, as in training and in the score's inputs: who has those gets the same bits. */
+        out->features[i] = (double)(float)(logits[i] - parent_logit);
         out->logit += self->weights.coefficients[i] * out->features[i];
     }
 }

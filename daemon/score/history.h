@@ -55,8 +55,8 @@ struct history_known {
 /* What is known of one line of one declaration. */
 struct history_reading {
     double logit; /* intercept + sum of coefficient * feature, in the order of kinds */
-    double features[HISTORY_LINEAR_KINDS];
-    double prior[HISTORY_LINEAR_KINDS]; /* q: the rate that the entity is judged against */
+    double features[HISTORY_LINEAR_KINDS]; /* floats widened */
+    double prior[HISTORY_LINEAR_KINDS];    /* q: the rate that the entity is judged against */
     bool present[HISTORY_LINEAR_KINDS];
     struct history_known known[HISTORY_LINEAR_KINDS];
     uint32_t line_index;
@@ -73,6 +73,9 @@ void history_install_counts(struct history *self, const struct history_weights *
                             struct history_table *base);
 /* True when the constants are within their bounds. */
 bool history_weights_are_sound(const struct history_weights *weights);
+
+/* The built-in weights again, without the counts of the model; what was learnt live stays. */
+void history_uninstall(struct history *self);
 
 /* Distinct keys of the entities and pairs of a declaration, HISTORY_ALL first. */
 #define HISTORY_KEYS_MAX ((size_t)HISTORY_KINDS * RECORD_LINES_MAX)

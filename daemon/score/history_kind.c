@@ -23,6 +23,7 @@
 
 enum { ALL, IMPORTER, SELLER, DECLARANT, COURIER, HS6, HS4, ORIGIN, OFFICE, TAX, IMPORTER_HS6 };
 enum { SELLER_HS6 = 13, ORIGIN_HS6 = 19 };
+enum { HS6_MASS = 55, HS6_VALUE };
 enum { HS2 = HISTORY_LINEAR_KINDS, PROCESS, IMPORT_TYPE, IMPORT_USE, PAYMENT, MODE, MARK, DEPARTURE };
 
 const struct history_kind history_kinds[HISTORY_KINDS] = {
@@ -90,6 +91,12 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
      PARENT_1(ORIGIN_HS6)},
     {"history.seller_importer_hs6", PARTS_3(PART_SELLER, PART_IMPORTER, PART_HS6),
      PARENT_2(SELLER_HS6, IMPORTER_HS6)},
+    {"history.hs6_mass", PARTS_2(PART_HS6, PART_MASS), PARENT_1(HS6)},
+    {"history.hs6_value", PARTS_2(PART_HS6, PART_VALUE), PARENT_1(HS6)},
+    {"history.hs6_mass_value", PARTS_3(PART_HS6, PART_MASS, PART_VALUE),
+     PARENT_2(HS6_MASS, HS6_VALUE)},
+    {"history.origin_mass_value", PARTS_3(PART_ORIGIN, PART_MASS, PART_VALUE), PARENT_1(ORIGIN)},
+    {"history.tax_rate_mass_value", PARTS_3(PART_TAX_RATE, PART_MASS, PART_VALUE), NO_PARENT},
 };
 
 #define PART_TEXT_BYTES (RECORD_TEXT_BYTES_MAX + 1u)
@@ -181,7 +188,7 @@ void history_parts_of_declaration(const struct declaration *declaration, struct 
     out->digests[PART_COURIER] = digest_part(PART_COURIER, declaration->courier);
     out->digests[PART_DEPARTURE] = digest_part(PART_DEPARTURE, declaration->departure_country);
     out->digests[PART_OFFICE] = digest_part(PART_OFFICE, office_of(declaration));
-    for (enum history_part part = PART_TAX_TYPE; part < PART_COUNT; part++) {
+    for (enum history_part part = PART_TAX_TYPE; part <= PART_MODE; part++) {
         if (part != PART_TAX_RATE) {
             out->digests[part] = digest_part(part, declared_code(part, declaration));
         }
@@ -213,6 +220,25 @@ static size_t rate_text(double percent, char out[24])
     return (size_t)written;
 }
 
+/* "20.7": to four digits, so that one consignment declared again in other units' rounding is the
+ * same one. */
+static size_t amount_text(double amount, char out[24])
+{
+    if (!(amount > 0) || isinf(amount)) {
+        out[0] = '\0';
+        return 0;
+    }
+    int written = snprintf(out, 24, "%.4g", amount);
+    must(written > 0 && written < 24);
+    return (size_t)written;
+}
+
+static uint64_t digest_amount(enum history_part part, double amount)
+{
+    char text[24];
+    return digest_text(part, text, amount_text(amount, text));
+}
+
 void history_parts_add_line(const struct goods_line *line, struct history_parts *parts)
 {
     char digits[7];
@@ -221,6 +247,8 @@ void history_parts_add_line(const struct goods_line *line, struct history_parts 
     parts->digests[PART_HS4] = count >= 4 ? digest_text(PART_HS4, digits, 4) : 0;
     parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
     parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
+    parts->digests[PART_MASS] = digest_amount(PART_MASS, line->net_mass_kg);
+    parts->digests[PART_VALUE] = digest_amount(PART_VALUE, line->value);
     char rate[24];
     parts->digests[PART_TAX_RATE] =
         digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
@@ -290,7 +318,9 @@ static const char *const part_words[PART_COUNT] = {[PART_IMPORTER] = "importer",
                                                    [PART_IMPORT_TYPE] = "import type",
                                                    [PART_IMPORT_USE] = "import use",
                                                    [PART_PAYMENT] = "payment",
-                                                   [PART_MODE] = "transport"};
+                                                   [PART_MODE] = "transport",
+                                                   [PART_MASS] = "this net mass",
+                                                   [PART_VALUE] = "this value"};
 
 /* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's
  * name in the wrong column must not reach a public entry. */
@@ -350,5 +380,16 @@ void history_kind_words(uint32_t kind_index, const struct declaration *declarati
                      part_words[kind->parts[i]], value[0] != '\0' ? " " : "", value);
         must(written > 0 && (size_t)written < HISTORY_WORDS_BYTES - used);
         used += (size_t)written;
+    }
+}
+
+void history_kind_names(char *out, size_t out_bytes)
+{
+    size_t used = 0;
+    for (uint32_t kind = 0; kind < HISTORY_LINEAR_KINDS; kind++) {
+        int more = snprintf(out + used, out_bytes - used, "%s%s", kind == 0 ? "" : " ",
+                            history_kinds[kind].name);
+        must(more > 0 && (size_t)more < out_bytes - used);
+        used += (size_t)more;
     }
 }

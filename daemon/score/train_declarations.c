@@ -42,7 +42,7 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows);
+    struct err err = train_rows_init(&self->rows, conf->lines_max);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
@@ -93,12 +93,23 @@ static uint64_t first_row_from(const struct train_declarations *self, int64_t t_
     return at;
 }
 
+/* A feature that is the same in every row is never asked for. */
+static void leave_out(const struct train_declarations *self, float features[LINE_FEATURES])
+{
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        if (self->conf.left_out[line_group_of(feature)]) {
+            features[feature] = 0;
+        }
+    }
+}
+
 /* Features of rows from..to as things are known before `from`, which is then learnt up to. */
 static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
 {
     struct err err = train_rows_norms(&self->rows, from);
     for (uint64_t i = from; i < to && !err_is(err); i++) {
         train_rows_features(&self->rows, i, self->features + i * LINE_FEATURES);
+        leave_out(self, self->features + i * LINE_FEATURES);
     }
     return err;
 }
@@ -386,7 +397,10 @@ static struct err fill_file(struct train_declarations *self, const struct declar
                       : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
     err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
-    return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    char inputs[LINE_NAMES_BYTES];
+    line_feature_names(inputs);
+    return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
 }
 
 static struct err write_model(struct train_declarations *self,

@@ -273,7 +273,10 @@ static struct err add_weights(const struct train_history *self, const struct fit
     err = err_is(err)
               ? err
               : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
-    return err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_LINEAR_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_LINEAR_VERSION);
+    char inputs[HISTORY_NAMES_BYTES];
+    history_kind_names(inputs, sizeof inputs);
+    return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
 }
 
 static struct err write_history(const struct train_history *self, const struct fitted *fitted,
@@ -301,6 +304,7 @@ static struct err write_fusion(const struct fitted *fitted, const struct train_m
     struct model_file file;
     model_file_init(&file);
     struct err err = model_file_add(&file, "weights", MODEL_F64, &values_count, 1, values);
+    err = err_is(err) ? err : model_file_add_text(&file, "inputs", fusion_inputs_text);
     err = err_is(err) ? err : train_model_write(model, &file, directory, report);
     model_file_fini(&file);
     return err;
