@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     size_t earlier = declaration_set_read(&set, argv[1]);
     size_t later = declaration_set_read(&set, argv[2]);
     struct train_rows rows;
-    struct err err = train_rows_init(&rows);
+    struct err err = train_rows_init(&rows, TRAIN_LINES_MAX);
     bench_check(!err_is(err), "no memory");
     add(&rows, &set, earlier);
     float *features = calloc(set.count, LINE_FEATURES * sizeof *features);
