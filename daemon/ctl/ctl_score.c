@@ -154,7 +154,7 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
 {
     static struct declaration_parts parts[DECLARATION_BATCH_ROWS];
     if (options->reasons_count > 0) {
-        declaration_model_explain_all(&batch->model, batch->risks, batch->count, parts);
+        declaration_model_explain_many(&batch->model, batch->risks, batch->count, parts);
     }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = &batch->rows[i];

@@ -111,12 +111,13 @@ static void explain_rows(const struct declaration_model *self, const float *feat
 {
     const struct oblivious_rows rows = {features, count, LINE_FEATURES};
     const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
+    int32_t base = oblivious_base(&self->found);
     oblivious_explain(&self->found, &rows, self->workspace, &reasons);
     for (uint32_t i = 0; i < count; i++) {
         const int32_t *parts = self->parts + (size_t)i * LINE_FEATURES;
         memset(&out[i], 0, sizeof out[i]);
         out[i].logit = self->scores[i];
-        out[i].base = oblivious_base(&self->found);
+        out[i].base = base;
         for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
             out[i].parts[kind - 1] = parts[2 * (kind - 1)] + parts[2 * (kind - 1) + 1];
         }
@@ -132,9 +133,9 @@ void declaration_model_explain(const struct declaration_model *self, const float
     explain_rows(self, features, 1, out);
 }
 
-void declaration_model_explain_all(const struct declaration_model *self,
-                                   const struct declaration_risk *risks, uint32_t count,
-                                   struct declaration_parts *out)
+void declaration_model_explain_many(const struct declaration_model *self,
+                                    const struct declaration_risk *risks, uint32_t count,
+                                    struct declaration_parts *out)
 {
     for (uint32_t from = 0; from < count; from += OBLIVIOUS_LANES) {
         uint32_t left = count - from;
