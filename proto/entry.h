@@ -216,6 +216,7 @@ struct entry_archive_seal {
     uint64_t last_index;
     const char *hdf5_version;
     const char *filters;
+    uint8_t metrics_sha256[HASH_BYTES]; /* zeros: none are stated */
 };
 
 struct entry_access {

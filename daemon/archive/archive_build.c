@@ -13,6 +13,7 @@
 #include "archive/archive_items.h"
 #include "archive/archive_name.h"
 #include "archive/archive_rows.h"
+#include "archive/archive_tree.h"
 #include "archive/archive_write.h"
 #include "archive/chunk.h"
 #include "archive/h5.h"
@@ -202,6 +203,7 @@ static struct err archive_build_rows(const struct archive_conf *conf,
     if (!err_is(err)) {
         err = archive_build_named(&told, &job, &result);
     }
+    result.tree = rows->tree_after;
     result.images_count = job.images.count;
     result.last_index = rows->first_index + rows->entries_count - 1;
     chunk_pool_close(&job.pool);
@@ -224,6 +226,12 @@ struct err archive_build(const struct archive_conf *conf, struct blob_store *blo
     struct err err = archive_rows_init(rows, conf->pseudonym_key);
     if (!err_is(err)) {
         err = archive_collect(rows, next, source);
+    }
+    if (!err_is(err)) {
+        err = archive_tree_take(rows, conf->tree);
+    }
+    if (!err_is(err)) {
+        err = archive_metrics_add(rows, conf->metrics);
     }
     if (!err_is(err)) {
         err = archive_build_rows(conf, rows, blobs, start_ns, out);

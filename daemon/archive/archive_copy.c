@@ -152,7 +152,7 @@ static struct err write_part(const char *source, const char *part,
     }
     err = durable_remove_unsynced(part);
     if (!err_is(err)) {
-        err = durable_create_unsynced(part, 0440, &to_fd);
+        err = durable_create_unsynced(part, 0444, &to_fd);
     }
     if (!err_is(err)) {
         err = copy_bytes(from_fd, to_fd, sealed->file_bytes, stop, found);

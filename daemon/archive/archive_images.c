@@ -98,6 +98,7 @@ static struct err archive_write_pixel_attributes(int64_t dataset, const struct a
         {"sha256", hex},
         {"meaning", pixel_meaning_text(image->image.meaning)},
         {"energy", energy_text(image->image.energy)},
+        {"interpretation", "image"},
         {"long_name", "rows from the top; SHA-256 is of these bytes, little-endian"},
     };
     struct err err = h5_attribute_f64(dataset, "pixel_pitch_mm", image->image.pixel_pitch_mm);

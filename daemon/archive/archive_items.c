@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_items.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "archive/metric_set.h"
 #include "base/clock.h"
 #include "proto/hash.h"
 
@@ -53,8 +55,7 @@ static bool items_row(const struct archive_rows *self, const struct archive_tabl
 
 static int64_t entry_time(const struct archive_rows *self, uint64_t entry_index)
 {
-    must(entry_index >= self->first_index &&
-         entry_index - self->first_index < self->entries_count);
+    must(entry_index >= self->first_index && entry_index - self->first_index < self->entries_count);
     return archive_table_signed(&self->tables[TABLE_ENTRIES], entry_index - self->first_index,
                                 "t_ns");
 }
@@ -89,8 +90,7 @@ static void items_take_records(struct archive_rows *self, enum archive_table_nam
         }
         if (name == TABLE_SCANS) {
             items_count(items, row, "scans_count", 1);
-            items_count(items, row, "images_count",
-                        archive_table_number(table, i, "images_count"));
+            items_count(items, row, "images_count", archive_table_number(table, i, "images_count"));
         } else {
             items_count(items, row, "declarations_count", 1);
         }
@@ -121,8 +121,7 @@ static void items_take_decisions(struct archive_rows *self)
         bool refer = strcmp(archive_table_text(decisions, i, "decision"), "refer") == 0;
         archive_table_set_number(items, row, "decision_entry_index",
                                  archive_table_number(decisions, i, "entry_index"));
-        archive_table_set_time(items, row, "decided",
-                               archive_table_signed(decisions, i, "t_ns"));
+        archive_table_set_time(items, row, "decided", archive_table_signed(decisions, i, "t_ns"));
         archive_table_set_text(items, row, "state", refer ? "queued" : "not_referred");
         archive_table_set_text(items, row, "mode", archive_table_text(decisions, i, "mode"));
         archive_table_set_text(items, row, "site", archive_table_text(decisions, i, "site"));
@@ -306,4 +305,31 @@ void archive_calibration_add(struct archive_rows *self, const struct entry *entr
     archive_put_number(table, told->air_level);
     archive_put_number(table, told->dark_level);
     archive_row_end(table);
+}
+
+struct err archive_metrics_add(struct archive_rows *self, const struct metric_set *metrics)
+{
+    struct archive_table *table = &self->tables[TABLE_METRICS];
+    struct metric metric;
+    size_t at = 0;
+    while (metrics != NULL && metric_set_next(metrics, &at, &metric)) {
+        uint8_t sha256[HASH_BYTES];
+        char *text = strndup(metric.text, metric.text_bytes);
+        if (text == NULL) {
+            return err_make(ERR_MEMORY, "archive metrics");
+        }
+        sha256_of(metric.text, metric.text_bytes, sha256);
+        archive_put_text(table, metric.name);
+        archive_put_text(table, metric.version);
+        archive_put_text(table, metric.definition);
+        archive_put_text(table, metric.numerator);
+        archive_put_text(table, metric.denominator);
+        archive_put_hex(table, sha256, HASH_BYTES);
+        archive_put_text(table, text);
+        archive_row_end(table);
+        free(text);
+    }
+    return metrics != NULL && at != metrics->bytes_count
+               ? err_make(ERR_TABLE_UNREADABLE, "kept metrics")
+               : archive_table_err(table);
 }

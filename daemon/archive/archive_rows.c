@@ -141,6 +141,9 @@ static struct err rows_add_image(struct archive_rows *self, const struct entry *
     archive_put_text(table, pixel_meaning_text(stated->meaning));
     archive_put_text(table, energy_text(stated->energy));
     archive_put_number(table, stated->view);
+    archive_put_real(table, image->image.pixel_pitch_mm);
+    archive_put_number(table, image->image.air_level);
+    archive_put_number(table, image->image.dark_level);
     archive_row_end(table);
     return err_none;
 }
@@ -305,6 +308,22 @@ static void rows_put_models(struct archive_table *table, const struct entry_scor
     archive_put_text(table, text);
 }
 
+static void rows_add_inputs(struct archive_rows *self, const struct entry *entry)
+{
+    const struct entry_score *score = &entry->body.score;
+    struct archive_table *table = &self->tables[TABLE_SCORE_INPUTS];
+    for (uint32_t i = 0; i < score->inputs_count; i++) {
+        const struct entry_inputs *inputs = &score->inputs[i];
+        for (uint32_t at = 0; at < inputs->values_count; at++) {
+            archive_put_number(table, entry->n);
+            archive_put_text(table, score->models[inputs->model].name);
+            archive_put_number(table, at);
+            archive_put_real(table, (double)inputs->values[at]);
+            archive_row_end(table);
+        }
+    }
+}
+
 static void rows_add_score(struct archive_rows *self, const struct entry *entry)
 {
     const struct entry_score *score = &entry->body.score;
@@ -337,6 +356,7 @@ static void rows_add_score(struct archive_rows *self, const struct entry *entry)
         archive_row_end(table);
     }
     archive_models_add_score(self, entry);
+    rows_add_inputs(self, entry);
     rows_spread_item(self, entry);
 }
 
@@ -485,6 +505,7 @@ struct err archive_rows_add(struct archive_rows *self, const struct archive_entr
         entry.n != raw->entry_index) {
         return err_make(ERR_ARCHIVE_DIFFERS, "entry is not the next one");
     }
+    self->last_t_ns = entry.t_ns;
     struct err err = rows_keep_bytes(self, raw);
     if (err_is(err)) {
         return err;

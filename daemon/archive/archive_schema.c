@@ -71,6 +71,9 @@ static const struct archive_column scan_images_columns[] = {
     {"meaning", H5_TEXT, "", "transmission, display, display-inverted"},
     {"energy", H5_TEXT, "", "single, low, high"},
     {"view", H5_U64, "", "view number"},
+    {"pixel_pitch_mm", H5_F64, "mm", "at the object; 0 when unknown"},
+    {"air_level", H5_U64, "", "counts of full transmission; 0 when unknown"},
+    {"dark_level", H5_U64, "", "counts of no transmission"},
 };
 
 static const struct archive_column calibration_columns[] = {
@@ -82,7 +85,7 @@ static const struct archive_column calibration_columns[] = {
     {"acquired_ns", H5_I64, "ns", "time of the acquisition, UTC, since 1970-01-01"},
     {"acquired_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"body_present", H5_U8, "",
-     "0: the scan record was no longer held when this file was built; the cells to the right are 0"},
+     "0: the scan record was no longer held when this file was built; the cells right of it are 0"},
     {"energy_kev", H5_F64, "keV", "end-point energy; 0 when the scanner did not say"},
     {"pixel_pitch_mm", H5_F64, "mm", "at the object; 0 when the scanner did not say"},
     {"air_level", H5_U64, "count", "level of full transmission; 0 when the scanner did not say"},
@@ -97,7 +100,7 @@ static const struct archive_column declarations_columns[] = {
     {"site", H5_TEXT, "", "site"},
     {"lane", H5_TEXT, "", "lane"},
     {"body_present", H5_U8, "",
-     "0: the record was no longer held when this file was built; the cells to the right are empty"},
+     "0: the record was no longer held when this file was built; what is right of it is empty"},
     {"declared_ns", H5_I64, "ns", "time of the declaration, UTC, since 1970-01-01"},
     {"declared_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"lines_count", H5_U64, "", "goods lines"},
@@ -130,6 +133,13 @@ static const struct archive_column contributions_columns[] = {
     {"name", H5_TEXT, "", "part of the score"},
     {"logit", H5_F64, "", "its addend"},
     {"words", H5_TEXT, "", "the reason as an officer reads it"},
+};
+
+static const struct archive_column score_inputs_columns[] = {
+    {"score_entry_index", H5_U64, "", "entry score"},
+    {"model", H5_TEXT, "", "model that was given the number, as in scores/models"},
+    {"position", H5_U64, "", "its place in the order of the model's text `inputs`, from 0"},
+    {"value", H5_F64, "", "a float, widened; NaN: not there"},
 };
 
 static const struct archive_column regions_columns[] = {
@@ -187,8 +197,7 @@ static const struct archive_column referral_events_columns[] = {
     {"actor", H5_TEXT, "", "daemon, or the keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
     {"ends", H5_U8, "", "1: the referral ended with it"},
-    {"waited_s", H5_F64, "s",
-     "since the item's decision; -1 when that is not in this file"},
+    {"waited_s", H5_F64, "s", "since the item's decision; -1 when that is not in this file"},
 };
 
 static const struct archive_column outcomes_columns[] = {
@@ -210,8 +219,7 @@ static const struct archive_column outcomes_columns[] = {
     {"region_height", H5_U64, "px", "rows"},
     {"actor", H5_TEXT, "", "keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
-    {"waited_s", H5_F64, "s",
-     "since the item's decision; -1 when that is not in this file"},
+    {"waited_s", H5_F64, "s", "since the item's decision; -1 when that is not in this file"},
 };
 
 static const struct archive_column refusals_columns[] = {
@@ -261,6 +269,8 @@ const struct archive_table_spec archive_tables[TABLE_COUNT] = {
     [TABLE_SCORES] = {"scores", "one row a score", COLUMNS(scores_columns)},
     [TABLE_CONTRIBUTIONS] = {"contributions", "the addends of every score",
                              COLUMNS(contributions_columns)},
+    [TABLE_SCORE_INPUTS] = {"score_inputs", "the numbers that the models of every score were given",
+                            COLUMNS(score_inputs_columns)},
     [TABLE_REGIONS] = {"regions", "anomalous regions of every score", COLUMNS(regions_columns)},
     [TABLE_DECISIONS] = {"decisions", "one row a decision", COLUMNS(decisions_columns)},
     [TABLE_DECISION_REASONS] = {"decision_reasons", "the reasons of every decision",

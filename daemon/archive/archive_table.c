@@ -193,6 +193,11 @@ uint64_t archive_table_number(const struct archive_table *self, uint64_t row, co
     return archive_cell(self, row, column, H5_U64)->number;
 }
 
+double archive_table_real(const struct archive_table *self, uint64_t row, const char *column)
+{
+    return archive_cell(self, row, column, H5_F64)->real;
+}
+
 int64_t archive_table_signed(const struct archive_table *self, uint64_t row, const char *column)
 {
     return archive_cell(self, row, column, H5_I64)->signed_number;
@@ -277,8 +282,34 @@ static struct err archive_column_make(const struct archive_table *self, uint32_t
     return err_none;
 }
 
+/* Times are told from an epoch, as NeXus has it. */
+static bool archive_is_time(const struct archive_column *spec)
+{
+    size_t name_bytes = strlen(spec->name);
+    return spec->type == H5_I64 && name_bytes > 3 &&
+           strcmp(spec->name + name_bytes - 3, "_ns") == 0;
+}
+
+/* What a column is, and which scale its rows have: the first column of the table, which stays open
+ * in *scale while the others are written. */
+static struct err archive_column_describe(const struct archive_column *spec, int64_t dataset,
+                                          const int64_t *scale)
+{
+    struct err err = h5_attribute_text(dataset, "long_name", spec->words);
+    if (!err_is(err) && spec->units[0] != '\0') {
+        err = h5_attribute_text(dataset, "units", spec->units);
+    }
+    if (!err_is(err) && archive_is_time(spec)) {
+        err = h5_attribute_text(dataset, "start", "1970-01-01T00:00:00Z");
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    return *scale == 0 ? h5_scale_make(dataset, spec->name) : h5_scale_attach(dataset, *scale);
+}
+
 static struct err archive_column_write(const struct archive_table *self, uint32_t column,
-                                       int64_t group, struct chunk_pool *pool)
+                                       int64_t group, int64_t *scale, struct chunk_pool *pool)
 {
     const struct archive_column *spec = &self->spec->columns[column];
     struct h5_array array;
@@ -291,10 +322,11 @@ static struct err archive_column_write(const struct archive_table *self, uint32_
     err = archive_array_write(pool, group, spec->name, &array, packed, &dataset);
     free(packed);
     if (!err_is(err)) {
-        err = h5_attribute_text(dataset, "long_name", spec->words);
+        err = archive_column_describe(spec, dataset, scale);
     }
-    if (!err_is(err) && spec->units[0] != '\0') {
-        err = h5_attribute_text(dataset, "units", spec->units);
+    if (!err_is(err) && *scale == 0) {
+        *scale = dataset;
+        return err_none;
     }
     struct err closed = h5_object_close(&dataset);
     return err_is(err) ? err : closed;
@@ -304,6 +336,7 @@ struct err archive_table_write(const struct archive_table *self, int64_t file,
                                struct chunk_pool *pool)
 {
     int64_t group = 0;
+    int64_t scale = 0;
     must(self->column_next == 0);
     struct err err = archive_table_err(self);
     if (!err_is(err)) {
@@ -317,9 +350,11 @@ struct err archive_table_write(const struct archive_table *self, int64_t file,
         err = h5_attribute_text(group, "long_name", self->spec->words);
     }
     for (uint32_t column = 0; column < self->spec->columns_count && !err_is(err); column++) {
-        err = archive_column_write(self, column, group, pool);
+        err = archive_column_write(self, column, group, &scale, pool);
     }
-    struct err closed = h5_object_close(&group);
+    struct err closed = h5_object_close(&scale);
+    err = err_is(err) ? err : closed;
+    closed = h5_object_close(&group);
     return err_is(err) ? err : closed;
 }
 

@@ -38,6 +38,7 @@ struct blob_pending {
 
 struct blob_store {
     char directory[BLOB_DIRECTORY_BYTES_MAX + 1];
+    char also[BLOB_DIRECTORY_BYTES_MAX + 1]; /* empty: there is none */
     struct sha256 *hash;
     struct quarantine *quarantine;
     uint64_t incoming_next;
@@ -398,13 +399,34 @@ static struct err blob_sync_prefixes(const struct blob_store *self, const bool t
     return err_none;
 }
 
+struct err blob_store_also(struct blob_store *self, const char *directory)
+{
+    if (strlen(directory) > BLOB_DIRECTORY_BYTES_MAX) {
+        return err_make(ERR_ARGUMENT, "blob directory path length");
+    }
+    (void)snprintf(self->also, sizeof self->also, "%s", directory);
+    return err_none;
+}
+
+static int blob_open(const struct blob_store *self, const uint8_t digest[HASH_BYTES])
+{
+    char path[DURABLE_PATH_BYTES];
+    char below[128];
+    blob_full_path(self, digest, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && self->also[0] != '\0') {
+        blob_path(digest, below);
+        (void)snprintf(path, sizeof path, "%s/%.127s", self->also, below);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return fd;
+}
+
 struct err blob_read_part(const struct blob_store *self, const uint8_t digest[HASH_BYTES],
                           uint64_t blob_bytes, uint64_t offset, void *out, size_t bytes_count)
 {
-    char path[DURABLE_PATH_BYTES];
     must(offset <= blob_bytes && bytes_count <= blob_bytes - offset);
-    blob_full_path(self, digest, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = blob_open(self, digest);
     if (fd < 0) {
         return err_os(ERR_BLOB_MISSING, "open blob");
     }

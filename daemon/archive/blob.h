@@ -39,6 +39,9 @@ MUST_USE struct err blob_put(struct blob_store *self, const void *bytes, uint64_
  * BLOB_WRITE or DISK_FULL. */
 MUST_USE struct err blob_commit(struct blob_store *self);
 
+/* A second store in which reads look when the first does not have the blob: pixels taken out of a
+ * sealed file. Before the first read. */
+MUST_USE struct err blob_store_also(struct blob_store *self, const char *directory);
 /* Read exactly bytes_count bytes; BLOB_MISSING when the blob is not there, has another length or
  * another digest. */
 MUST_USE struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,

@@ -68,6 +68,10 @@ MUST_USE struct err h5_attribute_read_u64(int64_t object, const char *name, uint
 MUST_USE struct err h5_attribute_read_text(int64_t object, const char *name, char *out,
                                            size_t out_capacity);
 
+/* Make an array the scale of its rows: other arrays' first dimension is then measured by it. */
+MUST_USE struct err h5_scale_make(int64_t dataset, const char *name);
+MUST_USE struct err h5_scale_attach(int64_t dataset, int64_t scale);
+
 /* Write a whole array; *out stays open for attributes. */
 MUST_USE struct err h5_array_write(int64_t parent, const char *name, const struct h5_array *array,
                                    const struct h5_storage *storage, const void *values,

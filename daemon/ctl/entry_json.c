@@ -220,6 +220,7 @@ static void add_seal(json_t *out, const struct entry_archive_seal *seal)
     set_count(out, "last_index", seal->last_index);
     set_text(out, "hdf5_version", seal->hdf5_version);
     set_text(out, "filters", seal->filters);
+    set_hash(out, "metrics", seal->metrics_sha256);
 }
 
 static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
@@ -298,7 +299,7 @@ static void add_keeping(json_t *out, const struct entry *entry)
         const struct entry_archive_copied *copied = &entry->body.archive_copied;
         set_text(out, "path", copied->path);
         set_count(out, "file_bytes", copied->file_bytes);
-        set_hash(out, "sha256", copied->sha256);
+        set_hash(out, "file", copied->sha256);
         set_text(out, "place", copied->place);
         json_object_set_new(out, "same_device", json_boolean(copied->same_device));
     } else if (entry->type == ENTRY_HOLD) {

@@ -13,7 +13,7 @@ const char *const state_schema_sql[] = {
     " PRIMARY KEY(publisher, stream)) STRICT, WITHOUT ROWID;",
     "CREATE TABLE config(entry INTEGER PRIMARY KEY, t_ns INTEGER, config_sha256 BLOB, "
     "policy_sha256 BLOB,"
-    " policy_version TEXT) STRICT;",
+    " policy_version TEXT, computing TEXT) STRICT;",
     "CREATE TABLE models(entry INTEGER PRIMARY KEY, t_ns INTEGER, name TEXT, sha256 BLOB, "
     "file_bytes INTEGER,"
     " evaluation TEXT) STRICT;",
@@ -37,6 +37,7 @@ const char *const state_schema_sql[] = {
     "INTEGER,"
     " meaning INTEGER, energy TEXT, view INTEGER, payload_bytes INTEGER, sha256 BLOB,"
     " PRIMARY KEY(entry, position)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX images_sha256 ON images(sha256);",
 
     "CREATE TABLE items(item BLOB PRIMARY KEY, mode TEXT, site TEXT, lane TEXT, join_key TEXT, "
     "label TEXT,"
@@ -92,6 +93,8 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE seals(entry INTEGER PRIMARY KEY, t_ns INTEGER, path TEXT, file_bytes INTEGER, "
     "sha256 BLOB,"
     " first_index INTEGER, last_index INTEGER, hdf5_version TEXT, filters TEXT) STRICT;",
+    "CREATE INDEX seals_first ON seals(first_index);",
+
     "CREATE TABLE copies(path TEXT, place TEXT, entry INTEGER, t_ns INTEGER, file_bytes INTEGER, "
     "sha256 BLOB,"
     " same_device INTEGER, PRIMARY KEY(path, place)) STRICT, WITHOUT ROWID;",

@@ -102,9 +102,15 @@ MUST_USE struct err state_models(struct state *self, struct state_model *out, ui
  * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);
 MUST_USE struct err state_sealed_until(struct state *self, uint64_t *next_index);
-/* Digests of the configuration and policy in force; zeros when none. */
-MUST_USE struct err state_config(struct state *self, uint8_t config[HASH_BYTES],
-                                 uint8_t policy[HASH_BYTES]);
+/* What the newest config.change says: digests of configuration and policy, and what computes
+ * scores, a line each of build, BLAS, libm and processor. Zeros and "" when there is none. */
+#define STATE_COMPUTING_BYTES 512u
+struct state_config {
+    uint8_t config[HASH_BYTES];
+    uint8_t policy[HASH_BYTES];
+    char computing[STATE_COMPUTING_BYTES];
+};
+MUST_USE struct err state_config(struct state *self, struct state_config *out);
 /* Has this record id been received with other content? *same false then. *known false when never
  * seen. */
 MUST_USE struct err state_record_known(struct state *self, enum record_kind kind,
@@ -127,6 +133,23 @@ struct state_redaction {
 MUST_USE struct err state_redactions(struct state *self, const struct state_redaction *from,
                                      struct state_redaction *out, uint32_t capacity,
                                      uint32_t *count);
+
+/* ---- images: where one lies, by its digest ---- */
+
+#define STATE_IMAGE_ENTRIES_MAX 16u
+#define STATE_IMAGE_SEALS_MAX 4u
+struct state_image {
+    uint32_t width;
+    uint32_t height;
+    uint32_t bits;
+    uint64_t entries[STATE_IMAGE_ENTRIES_MAX]; /* scans that have it, the first ones */
+    uint32_t entries_count;
+    char seals[STATE_IMAGE_SEALS_MAX][256]; /* sealed files that have it, below archive/ */
+    uint32_t seals_count;
+};
+/* NOT_FOUND when no accepted scan names it. The shape is that of the first entry. */
+MUST_USE struct err state_image(struct state *self, const uint8_t digest[HASH_BYTES],
+                                struct state_image *out);
 
 /* ---- retention: what lies in blobs/, where sealed files have copies, what must stay ---- */
 

@@ -8,6 +8,7 @@ target_sources(test_archive_images PRIVATE archive/faulty.c)
 add_executable(make_archive archive/make_archive.c archive/range.c)
 set_target_properties(make_archive PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 target_link_libraries(make_archive PRIVATE triage_archive m)
+target_compile_definitions(make_archive PRIVATE SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 
 # Debian's own Python has the h5py package; another python3 in front of it may not.
 find_program(SYSTEM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)

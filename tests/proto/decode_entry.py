@@ -98,13 +98,18 @@ EXPECTED = {
         "region_height": 5, "request_id": "r-2", "version": 4}),
     "archive.seal": (16, "archive_seal", {
         "path": "2026/01/01/000001.h5", "file_bytes": 1 << 30, "sha256": digest(0x65), "first_index": 1,
-        "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32"}),
+        "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32",
+        "metrics_sha256": digest(0x6d)}),
     "wal.recovered": (18, "wal_recovered", {"torn_bytes": 512, "torn_sha256": digest(0x66)}),
     "time.tick": (19, "time_tick", {
         "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4}),
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
         "rates": [{"stratum": "truck", "rate": number(0.02)}, {"stratum": "*", "rate": number(0.005)}]}),
+    "archive.copied": (23, "archive_copied", {
+        "path": "2026/01/01/a.h5", "file_bytes": 123456789, "sha256": digest(0x73), "place": "/mnt/second/archive",
+        "same_device": True}),
+    "hold": (24, "hold", {"placed": True, "reason": "court order 12/2026", "request_id": "r-5"}),
     "draw.reveal": (22, "draw_reveal", {"day": "2026-01-01", "key": digest(0x68)}),
 }
 

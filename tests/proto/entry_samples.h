@@ -203,6 +203,7 @@ static inline void sample_machine_fill(struct entry *out)
                                         .hdf5_version = "1.10.8",
                                         .filters = "shuffle,deflate,fletcher32"};
         sample_digest(0x65, out->body.archive_seal.sha256);
+        sample_digest(0x6d, out->body.archive_seal.metrics_sha256);
         break;
     case ENTRY_WAL_RECOVERED:
         out->body.wal_recovered.torn_bytes = 512;
