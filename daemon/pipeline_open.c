@@ -8,6 +8,7 @@
 #include "base/durable.h"
 #include "pipeline.h"
 #include "pipeline_parts.h"
+#include "score/computing.h"
 
 /* Opening in the order in which one thing needs the other: keys, stores, log (with its recovery),
  * read model brought up to the log, models, memories, and the sockets last: nobody is answered
@@ -81,6 +82,24 @@ static struct err open_log(struct pipeline *self)
         err = wal_reader_open_store(&self->places, &self->follow);
     }
     return err_is(err) ? err : wal_reader_open_store(&self->places, &self->lookup);
+}
+
+/* The definitions that reports are made by, kept by their digest: seals name it, and a file can be
+ * made again when there are other definitions long since. Without any, files say so. */
+static struct err open_metrics(struct pipeline *self)
+{
+    char directory[PIPELINE_PATH_BYTES];
+    char kept[PIPELINE_PATH_BYTES];
+    struct err err = conf_path(&self->conf, "metrics", kept, sizeof kept);
+    if (err_is(err) || !metric_directory(directory)) {
+        return err;
+    }
+    err = metric_set_load(directory, &self->metrics);
+    if (err_is(err)) {
+        (void)snprintf(self->why, sizeof self->why, "definitions of metrics in %.300s", directory);
+        return err;
+    }
+    return metric_set_keep(&self->metrics, kept);
 }
 
 static struct err open_blobs(struct pipeline *self)
@@ -224,7 +243,10 @@ static struct err open_queues(struct pipeline *self)
     if (!err_is(err)) {
         err = queue_open(4, &self->archive_asks);
     }
-    return err_is(err) ? err : queue_open(4, &self->keeper_asks);
+    if (!err_is(err)) {
+        err = queue_open(4, &self->keeper_asks);
+    }
+    return err_is(err) ? err : queue_open(4, &self->retention_asks);
 }
 
 /* Everything the lines work in, taken now: neither line asks for memory of ours later. */
@@ -263,18 +285,24 @@ static struct err open_memory(struct pipeline *self)
     return err_none;
 }
 
-/* The configuration and policy in force, in the log before anything is decided by them. */
+/* The configuration and policy in force, and what computes scores, in the log before anything is
+ * decided by them. */
 static struct err open_config_entry(struct pipeline *self)
 {
-    uint8_t logged_config[HASH_BYTES];
-    uint8_t logged_policy[HASH_BYTES];
+    struct state_config logged;
+    struct score_computing computing;
+    char computing_text[STATE_COMPUTING_BYTES];
     uint8_t config[HASH_BYTES];
+    score_computing(&computing);
+    (void)snprintf(computing_text, sizeof computing_text, "%s\n%s\n%s\n%s", computing.build,
+                   computing.blas, computing.libm, computing.processor);
     struct err err = conf_digest(&self->conf, config);
     if (!err_is(err)) {
-        err = state_config(self->state, logged_config, logged_policy);
+        err = state_config(self->state, &logged);
     }
     if (err_is(err) ||
-        (hash_equal(config, logged_config) && hash_equal(self->policy.sha256, logged_policy))) {
+        (hash_equal(config, logged.config) && hash_equal(self->policy.sha256, logged.policy) &&
+         strcmp(computing_text, logged.computing) == 0)) {
         return err;
     }
     struct entry entry;
@@ -282,8 +310,12 @@ static struct err open_config_entry(struct pipeline *self)
     memcpy(entry.body.config_change.config_sha256, config, HASH_BYTES);
     memcpy(entry.body.config_change.policy_sha256, self->policy.sha256, HASH_BYTES);
     entry.body.config_change.policy_version = self->policy.version;
+    entry.body.config_change.build = computing.build;
+    entry.body.config_change.blas = computing.blas;
+    entry.body.config_change.libm = computing.libm;
+    entry.body.config_change.processor = computing.processor;
     err = pipeline_append(self, &entry, NULL);
-    bool rates_may_differ = !hash_equal(self->policy.sha256, logged_policy);
+    bool rates_may_differ = !hash_equal(self->policy.sha256, logged.policy);
     return err_is(err) || !rates_may_differ ? err : draw_day_renew(self);
 }
 
@@ -390,7 +422,11 @@ static struct err open_console(struct pipeline *self)
                                 .connections_max = (uint32_t)self->conf.console_connections,
                                 .health = pipeline_health,
                                 .health_arg = self};
-    struct err err = console_open(&conf, &self->console);
+    struct err err = self->conf.console_images ? image_line_open(self, &self->images) : err_none;
+    conf.images = image_line_conf(self->images);
+    if (!err_is(err)) {
+        err = console_open(&conf, &self->console);
+    }
     if (err.code == ERR_SOCKET) {
         char text[ERR_TEXT_BYTES];
         (void)snprintf(self->why, sizeof self->why, "console at %s port %u: %.200s", conf.address,
@@ -447,10 +483,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin,  open_keys,     open_queues,    open_memory,
-                                      open_blobs,   open_log,      open_witnesses, open_join,
-                                      open_state,   open_judge,    open_recent,    open_ingest,
-                                      open_console, pipeline_start};
+    static const open_step steps[] = {open_origin, open_keys,    open_queues,    open_memory,
+                                      open_blobs,  open_metrics, open_log,       open_witnesses,
+                                      open_join,   open_state,   retention_open, open_judge,
+                                      open_recent, open_ingest,  open_console,   pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -471,6 +507,7 @@ struct err pipeline_open(const struct conf *conf, const struct policy *policy,
     self->started_ns = clock_monotonic_ns();
     self->next_tick_ns = self->started_ns;
     must(pthread_mutex_init(&self->failure_lock, NULL) == 0);
+    must(pthread_mutex_init(&self->hold_lock, NULL) == 0);
     struct err err = durable_directory(conf->store_directory, 0755);
     if (!err_is(err)) {
         err = open_steps(self);
@@ -507,6 +544,7 @@ void pipeline_close(struct pipeline **pointer)
     }
     pipeline_stop(self);
     console_close(&self->console); /* its health page asks the log and the witness line */
+    image_line_close(&self->images);
     witness_line_free(self);
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
@@ -520,15 +558,19 @@ void pipeline_close(struct pipeline **pointer)
     join_close(&self->join);
     recent_close(&self->recent);
     blob_store_close(&self->blobs);
+    metric_set_fini(&self->metrics);
     queue_free(&self->intake);
     queue_free(&self->done);
     queue_free(&self->commands);
     queue_free(&self->judge_done);
     queue_free(&self->archive_asks);
     queue_free(&self->keeper_asks);
+    queue_free(&self->retention_asks);
+    retention_free(self);
     close_memory(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
+    must(pthread_mutex_destroy(&self->hold_lock) == 0);
     free(self);
     *pointer = NULL;
 }

@@ -89,3 +89,27 @@ void number_format(double value, char *out)
         digits++;
     } while (digits <= DBL_DECIMAL_DIG && strtod(out, NULL) != value);
 }
+
+void float_format(float value, char *out)
+{
+    int digits = fabsf(value) < FLT_MIN ? 1 : FLT_DIG;
+    do {
+        (void)snprintf(out, NUMBER_TEXT_BYTES, "%.*g", digits, (double)value);
+        digits++;
+    } while (digits <= FLT_DECIMAL_DIG && strtof(out, NULL) != value);
+}
+
+bool entry_inputs_are_sound(const struct entry_score *score, uint32_t inputs_index)
+{
+    const struct entry_inputs *inputs = &score->inputs[inputs_index];
+    if (inputs->model >= score->models_count || inputs->values_count > ENTRY_INPUT_VALUES_MAX ||
+        (inputs_index > 0 && inputs->model <= score->inputs[inputs_index - 1].model)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < inputs->values_count; i++) {
+        if (isinf(inputs->values[i])) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -28,6 +28,8 @@
 #define ENTRY_CAUSES_MAX 24u
 #define ENTRY_CONTRIBUTIONS_MAX 24u
 #define ENTRY_MODELS_MAX 16u
+#define ENTRY_INPUTS_MAX 8u         /* models whose inputs a score tells */
+#define ENTRY_INPUT_VALUES_MAX 256u /* numbers that one model gets */
 #define ENTRY_REGIONS_MAX 8u
 #define ENTRY_REASONS_MAX 8u
 #define ENTRY_RATES_MAX 32u
@@ -61,6 +63,10 @@ struct entry_config_change {
     uint8_t config_sha256[HASH_BYTES];
     uint8_t policy_sha256[HASH_BYTES];
     const char *policy_version;
+    const char *build; /* what computes scores from here on; NULL or "": not told */
+    const char *blas;
+    const char *libm;
+    const char *processor;
 };
 
 struct entry_model_change {
@@ -122,6 +128,12 @@ struct entry_contribution {
     const char *words;
 };
 
+struct entry_inputs {
+    uint32_t model;      /* position in models */
+    const float *values; /* NaN: not there; never infinite */
+    uint32_t values_count;
+};
+
 struct entry_region {
     uint32_t image_index;
     uint32_t x;
@@ -138,6 +150,8 @@ struct entry_score {
     uint32_t contributions_count;
     struct entry_model models[ENTRY_MODELS_MAX];
     uint32_t models_count;
+    struct entry_inputs inputs[ENTRY_INPUTS_MAX]; /* ascending by model, each at most once */
+    uint32_t inputs_count;
     struct entry_region regions[ENTRY_REGIONS_MAX];
     uint32_t regions_count;
     const char *unscorable;
@@ -202,6 +216,7 @@ struct entry_archive_seal {
     uint64_t last_index;
     const char *hdf5_version;
     const char *filters;
+    uint8_t metrics_sha256[HASH_BYTES]; /* zeros: none are stated */
 };
 
 struct entry_access {
@@ -218,6 +233,20 @@ struct entry_blob_discard {
     uint32_t blobs_count;
     const char *reason;
     const char *kept_in;
+};
+
+struct entry_archive_copied {
+    const char *path;
+    uint64_t file_bytes;
+    uint8_t sha256[HASH_BYTES];
+    const char *place;
+    bool same_device;
+};
+
+struct entry_hold {
+    bool placed;
+    const char *reason;
+    const char *request_id;
 };
 
 struct entry_redact {
@@ -298,6 +327,8 @@ struct entry {
         struct entry_key_rotate key_rotate;
         struct entry_access access;
         struct entry_blob_discard blob_discard;
+        struct entry_archive_copied archive_copied;
+        struct entry_hold hold;
         struct entry_redact redact;
         struct entry_witness_receipt witness_receipt;
     } body;
@@ -331,5 +362,11 @@ void uuid_format(const uint8_t id[ENTRY_ID_BYTES], char *out);
 /* Shortest decimal text that reads back to the same double ("0.125", "1e-07"); out needs 32 bytes.
  */
 void number_format(double value, char *out);
+/* The same for a float. */
+void float_format(float value, char *out);
+
+/* Whether the inputs at this place hold to what stands above of them: bounds, order, no infinity.
+ * Both directions ask. */
+bool entry_inputs_are_sound(const struct entry_score *score, uint32_t inputs_index);
 
 #endif

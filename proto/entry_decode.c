@@ -74,6 +74,10 @@ static enum entry_fault config_change_read(const Triage__Oversight__V1__ConfigCh
                                            struct entry_config_change *out)
 {
     out->policy_version = from->policy_version;
+    out->build = from->build;
+    out->blas = from->blas;
+    out->libm = from->libm;
+    out->processor = from->processor;
     bool good = digest_read(from->config_sha256, out->config_sha256) &&
                 digest_read(from->policy_sha256, out->policy_sha256);
     return good ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
@@ -173,11 +177,29 @@ static bool score_parts_read(const Triage__Oversight__V1__Score *from, struct en
     return true;
 }
 
+static enum entry_fault score_inputs_read(const Triage__Oversight__V1__Score *from,
+                                          struct entry_score *out)
+{
+    for (size_t i = 0; i < from->n_inputs; i++) {
+        if (from->inputs[i]->n_values > ENTRY_INPUT_VALUES_MAX) {
+            return ENTRY_TOO_LONG;
+        }
+        out->inputs[i] = (struct entry_inputs){.model = from->inputs[i]->model,
+                                               .values = from->inputs[i]->values,
+                                               .values_count = (uint32_t)from->inputs[i]->n_values};
+        if (!entry_inputs_are_sound(out, (uint32_t)i)) {
+            return ENTRY_BODY_MISMATCH;
+        }
+    }
+    out->inputs_count = (uint32_t)from->n_inputs;
+    return ENTRY_GOOD;
+}
+
 static enum entry_fault score_read(const Triage__Oversight__V1__Score *from,
                                    struct entry_score *out)
 {
     if (from->n_contributions > ENTRY_CONTRIBUTIONS_MAX || from->n_models > ENTRY_MODELS_MAX ||
-        from->n_regions > ENTRY_REGIONS_MAX) {
+        from->n_regions > ENTRY_REGIONS_MAX || from->n_inputs > ENTRY_INPUTS_MAX) {
         return ENTRY_TOO_LONG;
     }
     if (!number_read(from->probability, &out->probability) ||
@@ -189,7 +211,7 @@ static enum entry_fault score_read(const Triage__Oversight__V1__Score *from,
     out->regions_count = (uint32_t)from->n_regions;
     out->unscorable = from->unscorable;
     out->quality = from->quality;
-    return ENTRY_GOOD;
+    return score_inputs_read(from, out);
 }
 
 static bool decision_numbers_read(const Triage__Oversight__V1__Decision *from,
@@ -271,7 +293,9 @@ static enum entry_fault archive_seal_read(const Triage__Oversight__V1__ArchiveSe
     out->last_index = from->last_index;
     out->hdf5_version = from->hdf5_version;
     out->filters = from->filters;
-    return digest_read(from->sha256, out->sha256) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
+    bool good = digest_read(from->sha256, out->sha256) &&
+                digest_read_if_any(from->metrics_sha256, out->metrics_sha256);
+    return good ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 
 static enum entry_fault wal_recovered_read(const Triage__Oversight__V1__WalRecovered *from,

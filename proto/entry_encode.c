@@ -29,6 +29,8 @@ struct score_slots {
     struct number_slot contribution_logits[ENTRY_CONTRIBUTIONS_MAX];
     Triage__Oversight__V1__ModelRef models[ENTRY_MODELS_MAX];
     Triage__Oversight__V1__ModelRef *model_list[ENTRY_MODELS_MAX];
+    Triage__Oversight__V1__ModelInputs inputs[ENTRY_INPUTS_MAX];
+    Triage__Oversight__V1__ModelInputs *input_list[ENTRY_INPUTS_MAX];
     Triage__Oversight__V1__AnomalyRegion regions[ENTRY_REGIONS_MAX];
     Triage__Oversight__V1__AnomalyRegion *region_list[ENTRY_REGIONS_MAX];
 };
@@ -108,6 +110,10 @@ static void config_change_fill(const struct entry_config_change *from,
     to->config_sha256 = view_of(from->config_sha256, HASH_BYTES);
     to->policy_sha256 = view_of(from->policy_sha256, HASH_BYTES);
     to->policy_version = schema_text(from->policy_version);
+    to->build = schema_text(from->build);
+    to->blas = schema_text(from->blas);
+    to->libm = schema_text(from->libm);
+    to->processor = schema_text(from->processor);
 }
 
 static void model_change_fill(const struct entry_model_change *from,
@@ -208,10 +214,28 @@ static void score_parts_fill(const struct entry_score *from, struct score_slots 
     }
 }
 
+static bool score_inputs_fill(const struct entry_score *from, struct score_slots *slots)
+{
+    for (uint32_t i = 0; i < from->inputs_count; i++) {
+        const struct entry_inputs *inputs = &from->inputs[i];
+        if (!entry_inputs_are_sound(from, i)) {
+            return false;
+        }
+        Triage__Oversight__V1__ModelInputs *to = &slots->inputs[i];
+        triage__oversight__v1__model_inputs__init(to);
+        to->model = inputs->model;
+        to->n_values = inputs->values_count;
+        to->values = schema_floats(inputs->values);
+        slots->input_list[i] = to;
+    }
+    return true;
+}
+
 static bool score_fill(const struct entry_score *from, struct score_slots *slots)
 {
     if (from->contributions_count > ENTRY_CONTRIBUTIONS_MAX ||
-        from->models_count > ENTRY_MODELS_MAX || from->regions_count > ENTRY_REGIONS_MAX) {
+        from->models_count > ENTRY_MODELS_MAX || from->regions_count > ENTRY_REGIONS_MAX ||
+        from->inputs_count > ENTRY_INPUTS_MAX || !score_inputs_fill(from, slots)) {
         return false;
     }
     Triage__Oversight__V1__Score *to = &slots->message;
@@ -227,6 +251,8 @@ static bool score_fill(const struct entry_score *from, struct score_slots *slots
     to->regions = slots->region_list;
     to->unscorable = schema_text(from->unscorable);
     to->quality = from->quality;
+    to->n_inputs = from->inputs_count;
+    to->inputs = slots->input_list;
     return true;
 }
 
@@ -307,6 +333,9 @@ static void archive_seal_fill(const struct entry_archive_seal *from,
     to->last_index = from->last_index;
     to->hdf5_version = schema_text(from->hdf5_version);
     to->filters = schema_text(from->filters);
+    static const uint8_t none[HASH_BYTES];
+    to->metrics_sha256 =
+        view_of(from->metrics_sha256, hash_equal(from->metrics_sha256, none) ? 0 : HASH_BYTES);
 }
 
 static void wal_recovered_fill(const struct entry_wal_recovered *from,

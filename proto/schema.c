@@ -119,3 +119,8 @@ uint8_t *schema_bytes(const uint8_t *bytes)
 {
     return (uint8_t *)(uintptr_t)bytes;
 }
+
+float *schema_floats(const float *values)
+{
+    return (float *)(uintptr_t)values;
+}

@@ -32,5 +32,6 @@ size_t schema_pack_bytes(const void *message);
  * NULL becomes "". */
 char *schema_text(const char *text);
 uint8_t *schema_bytes(const uint8_t *bytes);
+float *schema_floats(const float *values);
 
 #endif

@@ -5,10 +5,10 @@ _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
-        archive) echo 'list verify rebuild seal' ;;
+        archive) echo 'list verify rebuild export seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
-        keys) echo 'init rotate publisher subscriber list' ;;
+        keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
 
@@ -26,6 +26,7 @@ _triagectl_options() {
         'log cosign') echo '--size' ;;
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
+        'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -35,6 +36,7 @@ _triagectl_options() {
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
+        'keys viewer') echo '--keys --purpose' ;;
     esac
 }
 

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/archive_tree.h"
+#include "archive/archive_file_inside.h"
 #include "archive/archive_write.h"
-#include "archive/h5.h"
 #include "proto/merkle.h"
 #include "proto/record.h"
 
@@ -17,26 +18,6 @@
 #define ARCHIVE_ENTRY_BYTES_MAX 65535u
 #define ARCHIVE_WINDOW_BYTES (UINT64_C(1) << 20)
 #define ARCHIVE_IMAGES_MAX (UINT64_C(1) << 24)
-#define ARCHIVE_LEAVES_WINDOW 2048u
-
-struct archive_file {
-    int64_t file;
-    int64_t bytes_dataset;
-    int64_t leaf_dataset;
-    int64_t images_group;
-    struct h5_array bytes_array;
-    struct h5_array leaf_array;
-    uint64_t *offsets; /* entries_count + 1 */
-    uint8_t *window;   /* ARCHIVE_WINDOW_BYTES of `bytes`, from window_first */
-    uint64_t window_first;
-    uint64_t window_bytes;
-    uint64_t leaves_first; /* of the window in `leaves`: relative to the range */
-    uint64_t leaves_count;
-    uint8_t leaves[ARCHIVE_LEAVES_WINDOW][HASH_BYTES];
-    struct archive_summary summary;
-    uint8_t arena_memory[ENTRY_ARENA_BYTES];
-};
-
 static struct err file_differs(const char *where)
 {
     return err_make(ERR_ARCHIVE_DIFFERS, where);
@@ -285,6 +266,27 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
     return err_none;
 }
 
+struct err archive_file_image_shape(struct archive_file *self, const uint8_t digest[HASH_BYTES],
+                                    struct image *out)
+{
+    char path[2 * HASH_BYTES + sizeof "/pixels"];
+    struct h5_array array;
+    int64_t dataset = 0;
+    hex_encode(digest, HASH_BYTES, path);
+    memcpy(path + 2 * (size_t)HASH_BYTES, "/pixels", sizeof "/pixels");
+    struct err err = h5_array_open(self->images_group, path, &array, &dataset);
+    if (err_is(err)) {
+        return err;
+    }
+    memset(out, 0, sizeof *out);
+    out->bits = array.type == H5_U16 ? 16 : 8;
+    out->height = (uint32_t)array.dims[0];
+    out->width = (uint32_t)array.dims[1];
+    bool good = array.rank == 2 && (array.type == H5_U8 || array.type == H5_U16);
+    struct err closed = h5_object_close(&dataset);
+    return good ? closed : file_differs("image type or shape");
+}
+
 /* ---- check ---- */
 
 #define BAD_PATH_BYTES 128u
@@ -367,6 +369,39 @@ static struct err file_check_image(struct archive_file *self, const char *name, 
     return err;
 }
 
+struct err archive_file_tree(struct archive_file *self, struct archive_tree_end *out)
+{
+    struct archive_tree before;
+    bool has = false;
+    struct err err = archive_tree_read(self->file, &before, out, &has);
+    return err_is(err) || has ? err : err_make(ERR_NOT_FOUND, "tree of the archive file");
+}
+
+/* The subtrees before the range and the leaves of the range give the stated root. */
+static struct err file_check_tree(struct archive_file *self, char *bad_path)
+{
+    struct archive_tree before;
+    struct archive_tree_end end;
+    bool has = false;
+    uint8_t root[HASH_BYTES];
+    struct err err = archive_tree_read(self->file, &before, &end, &has);
+    for (uint64_t i = 0; has && i < self->summary.entries_count && !err_is(err); i++) {
+        const uint8_t *leaf = NULL;
+        err = file_leaf(self, i, &leaf);
+        if (!err_is(err)) {
+            merkle_range_append(&before.range, leaf);
+        }
+    }
+    if (err_is(err) || !has) {
+        return err;
+    }
+    merkle_range_root(&before.range, root);
+    if (end.size != before.range.size || !hash_equal(root, end.root)) {
+        (void)snprintf(bad_path, BAD_PATH_BYTES, "tree_root");
+    }
+    return err_none;
+}
+
 struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                               uint64_t *entries_checked, char *bad_path)
 {
@@ -385,6 +420,9 @@ struct err archive_file_check(struct archive_file *self, uint64_t *images_checke
         err = file_check_entry(self, self->summary.first_index + i,
                                (const char(*)[H5_NAME_BYTES])names, names_count, bad_path);
         *entries_checked += 1;
+    }
+    if (!err_is(err) && bad_path[0] == '\0') {
+        err = file_check_tree(self, bad_path);
     }
     for (size_t i = 0; i < names_count && !err_is(err) && bad_path[0] == '\0'; i++) {
         err = file_check_image(self, names[i], bad_path);

@@ -2,6 +2,7 @@
 #include "ctl/entry_json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include <jansson.h>
@@ -95,6 +96,21 @@ static void add_refused(json_t *out, const struct entry_refused *refused)
     json_object_set_new(out, "quarantined", json_boolean(refused->quarantined));
 }
 
+/* Texts that read back to the same floats; what was not there is null. */
+static json_t *inputs_json(const struct entry_score *score, const struct entry_inputs *inputs)
+{
+    json_t *object = json_object();
+    json_t *values = json_array();
+    for (uint32_t i = 0; i < inputs->values_count; i++) {
+        char text[32];
+        float_format(inputs->values[i], text);
+        json_array_append_new(values, isnan(inputs->values[i]) ? json_null() : json_text(text));
+    }
+    set_text(object, "name", score->models[inputs->model].name);
+    json_object_set_new(object, "values", values);
+    return object;
+}
+
 static void add_score(json_t *out, const struct entry_score *score)
 {
     set_number(out, "probability", score->probability);
@@ -127,6 +143,11 @@ static void add_score(json_t *out, const struct entry_score *score)
                              "height", (int)region->height, "score", region->score));
     }
     json_object_set_new(out, "regions", array);
+    array = json_array();
+    for (uint32_t i = 0; i < score->inputs_count; i++) {
+        json_array_append_new(array, inputs_json(score, &score->inputs[i]));
+    }
+    json_object_set_new(out, "inputs", array);
 }
 
 static void add_decision(json_t *out, const struct entry_decision *decision)
@@ -199,6 +220,7 @@ static void add_seal(json_t *out, const struct entry_archive_seal *seal)
     set_count(out, "last_index", seal->last_index);
     set_text(out, "hdf5_version", seal->hdf5_version);
     set_text(out, "filters", seal->filters);
+    set_hash(out, "metrics", seal->metrics_sha256);
 }
 
 static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
@@ -273,6 +295,17 @@ static void add_keeping(json_t *out, const struct entry *entry)
         set_text(out, "reason", discard->reason);
         set_text(out, "kept_in", discard->kept_in);
         json_object_set_new(out, "blobs", hashes_json(discard->sha256, discard->blobs_count));
+    } else if (entry->type == ENTRY_ARCHIVE_COPIED) {
+        const struct entry_archive_copied *copied = &entry->body.archive_copied;
+        set_text(out, "path", copied->path);
+        set_count(out, "file_bytes", copied->file_bytes);
+        set_hash(out, "file", copied->sha256);
+        set_text(out, "place", copied->place);
+        json_object_set_new(out, "same_device", json_boolean(copied->same_device));
+    } else if (entry->type == ENTRY_HOLD) {
+        json_object_set_new(out, "placed", json_boolean(entry->body.hold.placed));
+        set_text(out, "reason", entry->body.hold.reason);
+        set_text(out, "request_id", entry->body.hold.request_id);
     } else if (entry->type == ENTRY_WITNESS_RECEIPT) {
         set_text(out, "witness", entry->body.witness_receipt.witness);
         set_count(out, "size", entry->body.witness_receipt.size);
@@ -287,6 +320,10 @@ static void add_change(json_t *out, const struct entry *entry)
         set_hash(out, "config", entry->body.config_change.config_sha256);
         set_hash(out, "policy", entry->body.config_change.policy_sha256);
         set_text(out, "policy_version", entry->body.config_change.policy_version);
+        set_text(out, "build", entry->body.config_change.build);
+        set_text(out, "blas", entry->body.config_change.blas);
+        set_text(out, "libm", entry->body.config_change.libm);
+        set_text(out, "processor", entry->body.config_change.processor);
     } else if (entry->type == ENTRY_MODEL_CHANGE) {
         set_text(out, "name", entry->body.model_change.name);
         set_hash(out, "model", entry->body.model_change.sha256);

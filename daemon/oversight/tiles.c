@@ -339,3 +339,22 @@ void tiles_range(const struct tiles *self, struct merkle_range *out)
     }
     out->size = self->size;
 }
+
+struct err tiles_before(const char *public_directory, uint64_t size, struct merkle_range *out)
+{
+    struct tiles *tiles = NULL;
+    uint64_t complete = 0;
+    struct err err = tiles_open(public_directory, &tiles);
+    if (err_is(err)) {
+        return err;
+    }
+    err = tiles_complete_size(tiles, size, &complete);
+    if (!err_is(err)) {
+        err = tiles_load(tiles, complete);
+    }
+    if (!err_is(err)) {
+        tiles_range(tiles, out);
+    }
+    tiles_close(&tiles);
+    return err;
+}

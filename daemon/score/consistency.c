@@ -191,11 +191,11 @@ static void judge_ratio(const struct consistency_measure *measure,
 }
 
 void consistency_judge(const struct consistency_measure *measure,
-                       const struct consistency_declared *declared, enum mode mode,
+                       const struct consistency_declared *declared, bool cargo_window,
                        const struct appearance_model *model, const struct fusion_weights *weights,
                        struct score_result *result)
 {
-    if (declared->known && consistency_has_cargo_window(mode) && isfinite(measure->filled_share)) {
+    if (declared->known && cargo_window && isfinite(measure->filled_share)) {
         judge_emptiness(measure, declared, weights, result);
     }
     if (model != NULL) {

@@ -43,7 +43,7 @@ bool consistency_has_cargo_window(enum mode mode);
 
 /* Adds what the measure says. model may be NULL: then only emptiness is judged. */
 void consistency_judge(const struct consistency_measure *measure,
-                       const struct consistency_declared *declared, enum mode mode,
+                       const struct consistency_declared *declared, bool cargo_window,
                        const struct appearance_model *model, const struct fusion_weights *weights,
                        struct score_result *result);
 

@@ -23,6 +23,11 @@ const struct fusion_weights fusion_weights_builtin = {
     .ratio = 0.3,
 };
 
+const char fusion_inputs_text[] =
+    "declared overall_logit declaration_quality declared_empty declared_mass_kg working_height "
+    "scans images images_used image_quality image_z image_index judged_by measured_by "
+    "cargo_window filled_share mass_index pitch_known energy_ratio";
+
 void fusion_to_array(const struct fusion_weights *weights, double out[FUSION_WEIGHTS])
 {
     out[0] = weights->intercept;
@@ -46,6 +51,11 @@ MUST_USE struct err fusion_read(const struct model_file *file, struct fusion_wei
         if (!isfinite(w[i]) || fabs(w[i]) > 1000) {
             return err_make(ERR_MODEL_UNREADABLE, "fusion model: a weight out of range");
         }
+    }
+    /* Models of before inputs were kept have no such text; the order of theirs is this one. */
+    const char *inputs = model_file_text(file, "inputs");
+    if (inputs != NULL && strcmp(inputs, fusion_inputs_text) != 0) {
+        return err_make(ERR_MODEL_UNREADABLE, "fusion model: made for other inputs");
     }
     if (w[3] > w[4]) {
         return err_make(ERR_MODEL_UNREADABLE, "fusion model: bounds of the image score");

@@ -28,6 +28,33 @@ struct fusion_weights {
 
 extern const struct fusion_weights fusion_weights_builtin;
 
+/* What the fusion is given of an item, in this order; MODELS.md says what each is. A change of the
+ * list is another set of names, and these are in every fusion model as the text `inputs`. */
+enum fusion_input {
+    FUSION_DECLARED,
+    FUSION_OVERALL_LOGIT,
+    FUSION_DECLARATION_QUALITY,
+    FUSION_DECLARED_EMPTY,
+    FUSION_DECLARED_MASS_KG,
+    FUSION_WORKING_HEIGHT,
+    FUSION_SCANS,
+    FUSION_IMAGES,
+    FUSION_IMAGES_USED,
+    FUSION_IMAGE_QUALITY,
+    FUSION_IMAGE_Z,
+    FUSION_IMAGE_INDEX,
+    FUSION_JUDGED_BY,
+    FUSION_MEASURED_BY,
+    FUSION_CARGO_WINDOW,
+    FUSION_FILLED_SHARE,
+    FUSION_MASS_INDEX,
+    FUSION_PITCH_KNOWN,
+    FUSION_ENERGY_RATIO,
+    FUSION_INPUTS
+};
+/* Their names, separated by spaces. */
+extern const char fusion_inputs_text[];
+
 /* Weights of a model file of kind "fusion". MODEL_UNREADABLE leaves *out alone. */
 MUST_USE struct err fusion_read(const struct model_file *file, struct fusion_weights *out);
 void fusion_to_array(const struct fusion_weights *weights, double out[FUSION_WEIGHTS]);

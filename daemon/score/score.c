@@ -23,21 +23,39 @@ static void name_builtin(struct score_model *model, const char *name, const doub
     fusion_builtin_sha256(name, constants, count, model->sha256);
 }
 
-static void install_builtin(struct score *self)
+static void forget_trees(struct score *self);
+
+static void install_builtin_history(struct score *self)
 {
     const struct history_weights *h = &history_weights_builtin;
-    double constants[HISTORY_KINDS + 5];
+    double constants[HISTORY_LINEAR_KINDS + 5];
     constants[0] = h->intercept;
     memcpy(constants + 1, h->coefficients, sizeof h->coefficients);
-    constants[HISTORY_KINDS + 1] = h->shrinkage;
-    constants[HISTORY_KINDS + 2] = h->half_life_days;
-    constants[HISTORY_KINDS + 3] = h->prior;
-    constants[HISTORY_KINDS + 4] = h->prior_exams;
-    name_builtin(&self->history_model, "builtin/history", constants, HISTORY_KINDS + 5);
+    constants[HISTORY_LINEAR_KINDS + 1] = h->shrinkage;
+    constants[HISTORY_LINEAR_KINDS + 2] = h->half_life_days;
+    constants[HISTORY_LINEAR_KINDS + 3] = h->prior;
+    constants[HISTORY_LINEAR_KINDS + 4] = h->prior_exams;
+    name_builtin(&self->history_model, "builtin/history", constants, HISTORY_LINEAR_KINDS + 5);
+}
+
+static void install_builtin_fusion(struct score *self)
+{
     double weights[FUSION_WEIGHTS];
     self->fusion = fusion_weights_builtin;
     fusion_to_array(&self->fusion, weights);
     name_builtin(&self->fusion_model, "builtin/fusion", weights, FUSION_WEIGHTS);
+}
+
+void score_install_builtin(struct score *self, const char *name)
+{
+    if (strcmp(name, history_name) == 0) {
+        history_uninstall(&self->history);
+        forget_trees(self);
+        install_builtin_history(self);
+    } else {
+        must(strcmp(name, fusion_name) == 0);
+        install_builtin_fusion(self);
+    }
 }
 
 MUST_USE struct err score_open(const struct score_conf *conf, struct score **out)
@@ -65,7 +83,9 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
         score_close(&self);
         return err;
     }
-    install_builtin(self);
+    install_builtin_history(self);
+    install_builtin_fusion(self);
+    history_kind_names(self->history_inputs, sizeof self->history_inputs);
     blas_use_one_thread();
     *out = self;
     return err_none;
@@ -82,6 +102,7 @@ void score_close(struct score **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     history_fini(&(*self)->history);
+    declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
     free(*self);
     *self = NULL;
@@ -91,8 +112,12 @@ const struct appearance_model *score_appearance_of(const struct score *self,
                                                    const char *scanner_type)
 {
     for (uint32_t i = 0; i < self->appearances_count; i++) {
-        if (strcmp(self->appearances[i].name + strlen(APPEARANCE_PREFIX), scanner_type) == 0) {
-            return &self->appearances[i];
+        const struct appearance_model *model = &self->appearances[i];
+        if (strcmp(model->name + strlen(APPEARANCE_PREFIX), scanner_type) == 0) {
+            bool there =
+                self->replayed == NULL ||
+                score_model_position(self->replayed, model->name) < self->replayed->models_count;
+            return there ? model : NULL;
         }
     }
     return NULL;
@@ -135,15 +160,52 @@ static void name_installed(struct score_model *model, const char *name,
     memcpy(model->sha256, file->sha256, HASH_BYTES);
 }
 
+static void forget_trees(struct score *self)
+{
+    declaration_model_fini(&self->trees);
+    self->has_trees = false;
+    history_kind_names(self->history_inputs, sizeof self->history_inputs);
+}
+
+static struct err install_trees(struct score *self, const struct model_file *file)
+{
+    struct declaration_model trees;
+    struct err err = declaration_model_read(file, &trees);
+    if (err_is(err)) {
+        return err;
+    }
+    err = declaration_model_counts(file, &self->history);
+    if (err_is(err)) {
+        declaration_model_fini(&trees);
+        return err;
+    }
+    forget_trees(self);
+    self->trees = trees;
+    self->has_trees = true;
+    line_feature_names(self->history_inputs);
+    return err_none;
+}
+
+/* The place "history" takes a linear model or one of trees. */
+static struct err install_history(struct score *self, const struct model_file *file)
+{
+    const char *kind = model_file_text(file, "kind");
+    bool trees = kind != NULL && strcmp(kind, DECLARATION_MODEL_KIND) == 0;
+    struct err err = trees ? install_trees(self, file) : history_install(&self->history, file);
+    if (!err_is(err)) {
+        if (!trees) {
+            forget_trees(self);
+        }
+        name_installed(&self->history_model, history_name, file);
+    }
+    return err;
+}
+
 static struct err install_file(struct score *self, const char *name, const struct model_file *file)
 {
     struct err err = err_none;
     if (strcmp(name, history_name) == 0) {
-        err = history_install(&self->history, file);
-        if (!err_is(err)) {
-            name_installed(&self->history_model, history_name, file);
-        }
-        return err;
+        return install_history(self, file);
     }
     if (strcmp(name, fusion_name) == 0) {
         err = fusion_read(file, &self->fusion);
@@ -200,74 +262,15 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
     return count;
 }
 
-void score_name_model(struct score_result *result, const char *name,
-                      const uint8_t sha256[HASH_BYTES])
-{
-    struct entry_score *score = &result->score;
-    for (uint32_t i = 0; i < score->models_count; i++) {
-        if (strcmp(score->models[i].name, name) == 0) {
-            return;
-        }
-    }
-    must(score->models_count < ENTRY_MODELS_MAX);
-    score->models[score->models_count].name = name;
-    memcpy(score->models[score->models_count].sha256, sha256, HASH_BYTES);
-    score->models_count++;
-}
-
-static void add_quality(const struct score_input *input, const struct score_sight *sight,
-                        struct score_result *result)
-{
-    struct quality declared = {.value = 1};
-    for (uint32_t i = 0; i < input->declarations_count; i++) {
-        struct quality quality;
-        quality_of_declaration(input->declarations[i], &quality);
-        declared = quality.value < declared.value ? quality : declared;
-    }
-    bool seen = sight->usable_count > 0;
-    double value = input->declarations_count == 0 ? sight->quality
-                   : seen                         ? 0.5 * (sight->quality + declared.value)
-                                                  : declared.value;
-    result->score.quality = seen || input->declarations_count > 0 ? value : 0;
-    bool lacks = input->declarations_count > 0 && declared.words[0] != '\0';
-    bool poor = seen && sight->quality_words[0] != '\0';
-    fusion_add(result, "quality", 0, "data quality %.2f%s%.60s%s%.60s", result->score.quality,
-               lacks ? ": declaration lacks " : "", lacks ? declared.words : "",
-               poor ? (lacks ? "; image: " : ": image: ") : "", poor ? sight->quality_words : "");
-}
-
-/* An item that nothing can be said about keeps its reasons but has no probability: policy decides
- * what becomes of it. */
-static void declare_unscorable(const struct score_input *input, const struct score_sight *sight,
-                               struct score_result *result)
-{
-    const char *why = input->scans_count == 0 ? "neither scan nor declaration"
-                      : sight->usable_count == 0
-                          ? "no declaration, and no image of its scans can be used"
-                          : "no declaration, and no appearance model fits its scans";
-    (void)snprintf(result->unscorable, sizeof result->unscorable, "%s", why);
-    result->score.unscorable = result->unscorable;
-    for (uint32_t i = 0; i < result->score.contributions_count; i++) {
-        result->score.contributions[i].logit = 0;
-    }
-    result->score.logit = 0;
-    result->score.probability = 0;
-}
-
 static void score_item(struct score *self, const struct score_input *input,
                        struct score_result *result)
 {
     must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
-    struct score_sight sight;
-    fusion_start(result);
-    score_name_model(result, self->fusion_model.name, self->fusion_model.sha256);
-    score_add_history(self, input, result);
-    score_add_images(self, input, result, &sight);
-    add_quality(input, &sight, result);
-    fusion_finish(result);
-    if (input->declarations_count == 0 && sight.judged_count == 0) {
-        declare_unscorable(input, &sight, result);
-    }
+    struct score_case *subject = &self->subject;
+    *subject = (struct score_case){.worded = true, .working_height = self->working_height};
+    score_gather_declarations(self, input, subject);
+    score_gather_images(self, input, subject);
+    score_weigh(self, subject, result);
 }
 
 void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,

@@ -68,8 +68,12 @@ struct score_input {
 
 #define SCORE_WORDS_BYTES 160u
 
+/* Models of one score whose inputs are numbers: history and fusion. */
+#define SCORE_INPUTS_MAX 2u
+
 struct score_result {
-    struct entry_score score; /* strings point into this struct or into the scorer */
+    struct entry_score score; /* pointers point into this struct or into the scorer */
+    float inputs[SCORE_INPUTS_MAX][ENTRY_INPUT_VALUES_MAX];
     char words[ENTRY_CONTRIBUTIONS_MAX][SCORE_WORDS_BYTES];
     char unscorable[SCORE_WORDS_BYTES];
 };
@@ -78,6 +82,25 @@ struct score_result {
  * probability 0. */
 void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,
                  uint32_t count);
+
+/* The score again, from what the log and an archive file hold of it.
+ *
+ * `logged` gives the inputs and names the models, which must be the ones installed: those that it
+ * does not name count as absent. With scans (in the order of the score's causes, all pixels there)
+ * what the images gave is computed from them; with NULL it is taken from the inputs as well, and
+ * regions are the logged ones. *result has no words. `why` says in a few words what is missing when
+ * it cannot be done: static. The models must stay installed while the result is used. */
+bool score_replay(struct score *self, const struct entry_score *logged,
+                  const struct score_input *scans, struct score_result *result, const char **why);
+/* Room that a scorer must have (score_conf.working_height) to replay this score; 0 when the score
+ * does not tell. */
+uint32_t score_replay_height(const struct entry_score *logged);
+/* Names of the inputs at this place of a score, separated by spaces; NULL: of a model that this
+ * program does not know. Static or the scorer's. */
+const char *score_input_names(const struct score *self, const struct entry_score *score,
+                              uint32_t inputs_index);
+/* Put the built-in constants back in the place "history" or "fusion". */
+void score_install_builtin(struct score *self, const char *name);
 
 /* Learning from exams: the outcome of an item with these declarations. found is a confirmed
  * violation. The live history is this on top of the installed history model, in the order of the

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "kernels/logistic.h"
 #include "score/say.h"
@@ -23,47 +23,61 @@ static const struct goods_line *line_of(const struct declaration *declaration, u
     return line_index < declaration->lines_count ? &declaration->lines[line_index] : NULL;
 }
 
-static void add_entity(const struct score *self, const struct declaration *declaration,
-                       const struct history_reading *reading, uint32_t kind,
+/* The part of a kind in the logit, before the fusion's scale. */
+static double part_of(const struct score *self, const struct score_case *of, uint32_t kind)
+{
+    return self->history.weights.coefficients[kind] * (double)of->history[kind];
+}
+
+static void add_entity(const struct score *self, const struct score_case *of, uint32_t kind,
                        struct score_result *result)
 {
+    const char *name = history_kinds[kind].name;
+    double logit = self->fusion.history_scale * part_of(self, of, kind);
+    if (!of->worded) {
+        fusion_add(result, name, logit, "%s", "");
+        return;
+    }
+    const struct history_reading *reading = &of->reading;
+    if (!reading->present[kind]) {
+        fusion_add(result, name, logit, "declaration names no importer: no history of one");
+        return;
+    }
     char entity[HISTORY_WORDS_BYTES];
-    history_kind_words(kind, declaration, line_of(declaration, reading->line_index), key_of(self),
-                       entity);
+    history_kind_words(kind, of->declaration, line_of(of->declaration, reading->line_index),
+                       key_of(self), entity);
     const struct history_known *known = &reading->known[kind];
-    double logit = self->fusion.history_scale *
-                   (self->history.weights.coefficients[kind] * reading->features[kind]);
     if (known->exams_count == 0) {
-        fusion_add(result, history_kinds[kind].name, logit, "no exams of %s yet: prior %.1f%%",
-                   entity, 100 * reading->prior[kind]);
+        fusion_add(result, name, logit, "no exams of %s yet: prior %.1f%%", entity,
+                   100 * reading->prior[kind]);
         return;
     }
     /* Counts that have faded to less than half are old: say so, or the weight will not be
      * understood. */
     bool old = known->exams < 0.5 * (double)known->exams_count;
-    fusion_add(result, history_kinds[kind].name, logit, "%s: %" PRIu64 " %s in %" PRIu64 " %s%s",
-               entity, known->finds_count, say_plural(known->finds_count, "find", "finds"),
+    fusion_add(result, name, logit, "%s: %" PRIu64 " %s in %" PRIu64 " %s%s", entity,
+               known->finds_count, say_plural(known->finds_count, "find", "finds"),
                known->exams_count, say_plural(known->exams_count, "exam", "exams"),
                old ? ", most of them long ago" : "");
 }
 
 /* Indices of the kinds with the largest parts, largest first; returns how many. */
-static uint32_t choose_shown(const struct history_weights *weights,
-                             const struct history_reading *reading, uint32_t shown[SHOWN_MAX])
+static uint32_t choose_shown(const struct score *self, const struct score_case *of,
+                             uint32_t shown[SHOWN_MAX])
 {
     uint32_t count = 0;
-    bool taken[HISTORY_KINDS] = {false};
+    bool taken[HISTORY_LINEAR_KINDS] = {false};
     while (count < SHOWN_MAX) {
-        uint32_t best = HISTORY_KINDS;
+        uint32_t best = HISTORY_LINEAR_KINDS;
         double best_part = 0;
-        for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
-            double part = fabs(weights->coefficients[kind] * reading->features[kind]);
+        for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
+            double part = fabs(part_of(self, of, kind));
             if (!taken[kind] && part > best_part) {
                 best = kind;
                 best_part = part;
             }
         }
-        if (best == HISTORY_KINDS) {
+        if (best == HISTORY_LINEAR_KINDS) {
             break;
         }
         taken[best] = true;
@@ -82,13 +96,13 @@ static bool is_shown(const uint32_t *shown, uint32_t count, uint32_t kind)
     return false;
 }
 
-static void add_rest(const struct score *self, const struct history_reading *reading,
-                     const uint32_t *shown, uint32_t shown_count, struct score_result *result)
+static void add_rest(const struct score *self, const struct score_case *of, const uint32_t *shown,
+                     uint32_t shown_count, struct score_result *result)
 {
     double rest = 0;
     uint32_t count = 0;
-    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
-        double part = self->history.weights.coefficients[kind] * reading->features[kind];
+    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
+        double part = part_of(self, of, kind);
         if (!is_shown(shown, shown_count, kind) && part != 0) {
             rest += self->fusion.history_scale * part;
             count++;
@@ -100,52 +114,79 @@ static void add_rest(const struct score *self, const struct history_reading *rea
     }
 }
 
-static void add_declaration(const struct score *self, const struct declaration *declaration,
-                            const struct history_reading *reading, struct score_result *result)
+static void gather_readings(struct score *self, const struct score_input *input,
+                            struct score_case *out)
 {
-    uint32_t shown[SHOWN_MAX];
-    uint32_t count = choose_shown(&self->history.weights, reading, shown);
-    for (uint32_t i = 0; i < count; i++) {
-        add_entity(self, declaration, reading, shown[i], result);
-    }
-    add_rest(self, reading, shown, count, result);
-    uint32_t importer = HISTORY_ALL + 1;
-    if (!is_shown(shown, count, importer)) {
-        if (reading->present[importer]) {
-            add_entity(self, declaration, reading, importer, result);
-        } else {
-            fusion_add(result, history_kinds[importer].name, 0,
-                       "declaration names no importer: no history of one");
-        }
-    }
-}
-
-void score_add_history(struct score *self, const struct score_input *input,
-                       struct score_result *result)
-{
-    const struct history_weights *weights = &self->history.weights;
-    double rate = history_rate(&self->history);
-    if (input->declarations_count == 0) {
-        fusion_add(result, FUSION_INTERCEPT,
-                   self->fusion.intercept + self->fusion.history_scale * logistic_logit(rate),
-                   "base rate %.1f%%: overall rate of finds, no declaration", 100 * rate);
-        fusion_add(result, "history.none", 0, "no declaration: judged by scan alone");
-        return;
-    }
-    struct history_reading riskiest;
-    uint32_t riskiest_index = 0;
     for (uint32_t i = 0; i < input->declarations_count; i++) {
         struct history_reading reading;
         history_read(&self->history, input->declarations[i], &reading);
-        if (i == 0 || reading.logit > riskiest.logit) {
-            riskiest = reading;
-            riskiest_index = i;
+        if (i == 0 || reading.logit > out->reading.logit) {
+            out->reading = reading;
+            out->declaration = input->declarations[i];
         }
     }
-    double base = self->fusion.intercept + self->fusion.history_scale * weights->intercept;
+    out->history_count = input->declarations_count > 0 ? HISTORY_LINEAR_KINDS : 0;
+    for (uint32_t kind = 0; kind < out->history_count; kind++) {
+        out->history[kind] = (float)out->reading.features[kind];
+    }
+}
+
+uint32_t score_history_inputs(const struct score *self)
+{
+    return self->has_trees ? LINE_FEATURES : HISTORY_LINEAR_KINDS;
+}
+
+void score_gather_declarations(struct score *self, const struct score_input *input,
+                               struct score_case *out)
+{
+    out->overall_logit = score_rounded(logistic_logit(history_rate(&self->history)));
+    out->declared = consistency_declared(input->declarations, input->declarations_count);
+    out->declared.mass_kg = score_rounded(out->declared.mass_kg);
+    out->declaration_quality = 1;
+    for (uint32_t i = 0; i < input->declarations_count; i++) {
+        struct quality quality;
+        quality_of_declaration(input->declarations[i], &quality);
+        if (quality.value < out->declaration_quality) {
+            out->declaration_quality = quality.value;
+            memcpy(out->declaration_lacks, quality.words, sizeof out->declaration_lacks);
+        }
+    }
+    out->declaration_quality = score_rounded(out->declaration_quality);
+    if (self->has_trees) {
+        score_gather_trees(self, input, out);
+    } else {
+        gather_readings(self, input, out);
+    }
+}
+
+void score_weigh_history(const struct score *self, const struct score_case *of,
+                         struct score_result *result)
+{
+    double scale = self->fusion.history_scale;
+    if (!of->declared.known) {
+        fusion_add(result, FUSION_INTERCEPT, self->fusion.intercept + scale * of->overall_logit,
+                   "base rate %.1f%%: overall rate of finds, no declaration",
+                   100 * logistic_probability(of->overall_logit));
+        fusion_add(result, "history.none", 0, "no declaration: judged by scan alone");
+        return;
+    }
+    must(of->history_count == score_history_inputs(self));
+    if (self->has_trees) {
+        score_weigh_trees(self, of, result);
+        return;
+    }
+    double base = self->fusion.intercept + scale * self->history.weights.intercept;
     fusion_add(result, FUSION_INTERCEPT, base,
                "base rate %.1f%%, before anything is said for or against",
                100 * logistic_probability(base));
-    add_declaration(self, input->declarations[riskiest_index], &riskiest, result);
-    score_name_model(result, self->history_model.name, self->history_model.sha256);
+    uint32_t shown[SHOWN_MAX + 1];
+    uint32_t count = choose_shown(self, of, shown);
+    uint32_t importer = HISTORY_ALL + 1;
+    if (!is_shown(shown, count, importer)) { /* told whatever it weighs, and not in the rest too */
+        shown[count++] = importer;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        add_entity(self, of, shown[i], result);
+    }
+    add_rest(self, of, shown, count, result);
 }

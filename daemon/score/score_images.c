@@ -9,15 +9,6 @@
 /* Every view of every scan is looked at; the one that stands out most speaks for the item. Images
  * are counted over all scans of the item, in order, so that a region names its image. */
 
-struct best_look {
-    bool found;
-    double z;
-    uint32_t image_index;
-    const struct appearance_model *model;
-    struct appearance_region regions[APPEARANCE_REGIONS_MAX];
-    uint32_t regions_count;
-};
-
 bool score_is_companion(const struct scan *scan, uint32_t image_index)
 {
     const struct image *image = &scan->images[image_index];
@@ -61,7 +52,8 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
 }
 
 static void look(struct score *self, const struct score_scan *scan, uint32_t image_index,
-                 uint32_t item_image_index, const struct working *working, struct best_look *best)
+                 uint32_t item_image_index, const struct working *working,
+                 struct score_sight *sight)
 {
     const struct appearance_model *model = score_appearance_of(self, scan->scan->scanner_type);
     if (model == NULL || model->meaning != working->calibration.meaning) {
@@ -69,27 +61,26 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     }
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
-    if (isnan(finding.image_score) || (best->found && finding.z <= best->z)) {
+    if (isnan(finding.image_score) || (sight->judged_by != NULL && finding.z <= sight->z)) {
         return;
     }
-    best->found = true;
-    best->z = finding.z;
-    best->image_index = item_image_index;
-    best->model = model;
-    best->regions_count = appearance_regions(&self->space, model, working, &finding,
-                                             &scan->scan->images[image_index], best->regions);
+    sight->z = finding.z;
+    sight->image_index = item_image_index;
+    sight->judged_by = model;
+    sight->regions_count = appearance_regions(&self->space, model, working, &finding,
+                                              &scan->scan->images[image_index], sight->regions);
 }
 
 static void see_image(struct score *self, const struct score_scan *scan, uint32_t image_index,
-                      const struct working *working, struct consistency_measure *measure,
-                      struct score_sight *sight)
+                      const struct working *working, struct score_case *out)
 {
     const struct image *image = &scan->scan->images[image_index];
+    struct score_sight *sight = &out->sight;
     struct quality quality;
     quality_of_image(working, &quality);
     if (sight->usable_count == 0 || quality.value < sight->quality) {
         sight->quality = quality.value;
-        memcpy(sight->quality_words, quality.words, sizeof sight->quality_words);
+        memcpy(out->image_words, quality.words, sizeof out->image_words);
     }
     if (sight->usable_count == 0) {
         uint32_t low_index = 0;
@@ -98,56 +89,21 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
         if (low != NULL && refusal_of(self, scan, low_index) == NULL) {
             low_pixels = working_make_low(&self->working, low, scan->pixels[low_index], working);
         }
-        consistency_measure(working, low_pixels, image->pixel_pitch_mm, measure);
+        consistency_measure(working, low_pixels, image->pixel_pitch_mm, &sight->measure);
+        sight->measured_by = score_appearance_of(self, scan->scan->scanner_type);
     }
     sight->usable_count++;
 }
 
-static void add_best(const struct score *self, const struct best_look *best,
-                     struct score_result *result)
+/* A model that was asked is named in the score, whether or not its image spoke for the item. */
+static void use_model(const struct appearance_model *model, struct score_sight *sight)
 {
-    double held = best->z < self->fusion.appearance_low    ? self->fusion.appearance_low
-                  : best->z > self->fusion.appearance_high ? self->fusion.appearance_high
-                                                           : best->z;
-    fusion_add(result, "appearance", self->fusion.appearance * held,
-               "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
-               " regions marked",
-               best->image_index + 1, fabs(best->z), best->z >= 0 ? "stranger" : "plainer",
-               best->model->name + strlen(APPEARANCE_PREFIX), best->regions_count);
-    score_name_model(result, best->model->name, best->model->sha256);
-    for (uint32_t i = 0; i < best->regions_count; i++) {
-        const struct appearance_region *region = &best->regions[i];
-        result->score.regions[i] = (struct entry_region){.image_index = best->image_index,
-                                                         .x = region->x,
-                                                         .y = region->y,
-                                                         .width = region->width,
-                                                         .height = region->height,
-                                                         .score = region->score};
+    for (uint32_t i = 0; i < sight->used_count; i++) {
+        if (sight->used[i] == model) {
+            return;
+        }
     }
-    result->score.regions_count = best->regions_count;
-}
-
-static void add_missing(const struct score *self, const struct score_input *input,
-                        const struct score_sight *sight, const char *refusal,
-                        struct score_result *result)
-{
-    if (input->scans_count == 0) {
-        fusion_add(result, "scan.none", 0, "no scan yet: judged by declaration alone");
-        return;
-    }
-    if (refusal != NULL) {
-        fusion_add(result, "scan.unreadable", 0,
-                   "%" PRIu32 " of %" PRIu32 " images could not be used: %s",
-                   sight->images_count - sight->usable_count, sight->images_count, refusal);
-    }
-    if (sight->usable_count > 0 && sight->judged_count == 0) {
-        const char *scanner_type = input->scans[0].scan->scanner_type;
-        bool installed = score_appearance_of(self, scanner_type) != NULL;
-        fusion_add(result, "appearance.none", 0,
-                   installed ? "the appearance model for scanner type %.40s does not fit this image"
-                             : "no appearance model for scanner type %.40s",
-                   scanner_type);
-    }
+    sight->used[sight->used_count++] = model;
 }
 
 static enum mode mode_of(const struct score_input *input)
@@ -157,45 +113,108 @@ static enum mode mode_of(const struct score_input *input)
                                            : MODE_UNKNOWN;
 }
 
-void score_add_images(struct score *self, const struct score_input *input,
-                      struct score_result *result, struct score_sight *out)
+static void gather_scan(struct score *self, const struct score_scan *scan,
+                        uint32_t *item_image_index, struct score_case *out)
 {
-    struct score_sight sight = {.quality = 1};
-    struct best_look best = {.found = false};
-    struct consistency_measure measure = {.filled_share = NAN};
-    const struct appearance_model *measured_by = NULL;
-    const char *refusal = NULL;
+    const struct appearance_model *model = score_appearance_of(self, scan->scan->scanner_type);
+    for (uint32_t i = 0; i < scan->scan->images_count; i++, (*item_image_index)++) {
+        if (score_is_companion(scan->scan, i)) {
+            continue;
+        }
+        out->sight.images_count++;
+        const char *why = refusal_of(self, scan, i);
+        if (why != NULL) {
+            out->refusal = why;
+            continue;
+        }
+        if (model != NULL) {
+            use_model(model, &out->sight);
+        }
+        struct working working;
+        working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
+                     model != NULL ? model->working_height : out->working_height, &working);
+        see_image(self, scan, i, &working, out);
+        look(self, scan, i, *item_image_index, &working, &out->sight);
+    }
+}
+
+void score_gather_images(struct score *self, const struct score_input *input,
+                         struct score_case *out)
+{
+    struct score_sight *sight = &out->sight;
+    *sight = (struct score_sight){.scans_count = input->scans_count,
+                                  .quality = 1,
+                                  .z = NAN,
+                                  .cargo_window = consistency_has_cargo_window(mode_of(input)),
+                                  .measure = {.filled_share = NAN}};
     uint32_t item_image_index = 0;
     for (uint32_t s = 0; s < input->scans_count; s++) {
-        const struct score_scan *scan = &input->scans[s];
-        const struct appearance_model *model = score_appearance_of(self, scan->scan->scanner_type);
-        for (uint32_t i = 0; i < scan->scan->images_count; i++, item_image_index++) {
-            if (score_is_companion(scan->scan, i)) {
-                continue;
-            }
-            sight.images_count++;
-            const char *why = refusal_of(self, scan, i);
-            if (why != NULL) {
-                refusal = why;
-                continue;
-            }
-            struct working working;
-            working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
-                         model != NULL ? model->working_height : self->working_height, &working);
-            measured_by = sight.usable_count == 0 ? model : measured_by;
-            see_image(self, scan, i, &working, &measure, &sight);
-            look(self, scan, i, item_image_index, &working, &best);
-        }
+        gather_scan(self, &input->scans[s], &item_image_index, out);
     }
-    sight.judged_count = best.found;
-    if (best.found) {
-        add_best(self, &best, result);
+    out->scanner_type = input->scans_count > 0 ? input->scans[0].scan->scanner_type : "";
+    sight->quality = score_rounded(sight->quality);
+    sight->z = score_rounded(sight->z);
+    sight->measure.filled_share = score_rounded(sight->measure.filled_share);
+    sight->measure.mass_index = score_rounded(sight->measure.mass_index);
+    sight->measure.ratio = score_rounded(sight->measure.ratio);
+}
+
+static void add_appearance(const struct score *self, const struct score_sight *sight,
+                           struct score_result *result)
+{
+    double held = sight->z < self->fusion.appearance_low    ? self->fusion.appearance_low
+                  : sight->z > self->fusion.appearance_high ? self->fusion.appearance_high
+                                                            : sight->z;
+    fusion_add(result, "appearance", self->fusion.appearance * held,
+               "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
+               " regions marked",
+               sight->image_index + 1, fabs(sight->z), sight->z >= 0 ? "stranger" : "plainer",
+               sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    for (uint32_t i = 0; i < sight->regions_count; i++) {
+        const struct appearance_region *region = &sight->regions[i];
+        result->score.regions[i] = (struct entry_region){.image_index = sight->image_index,
+                                                         .x = region->x,
+                                                         .y = region->y,
+                                                         .width = region->width,
+                                                         .height = region->height,
+                                                         .score = region->score};
     }
-    if (sight.usable_count > 0) {
-        struct consistency_declared declared =
-            consistency_declared(input->declarations, input->declarations_count);
-        consistency_judge(&measure, &declared, mode_of(input), measured_by, &self->fusion, result);
+    result->score.regions_count = sight->regions_count;
+}
+
+static void add_missing(const struct score *self, const struct score_case *of,
+                        struct score_result *result)
+{
+    const struct score_sight *sight = &of->sight;
+    if (sight->scans_count == 0) {
+        fusion_add(result, "scan.none", 0, "no scan yet: judged by declaration alone");
+        return;
     }
-    add_missing(self, input, &sight, refusal, result);
-    *out = sight;
+    if (sight->usable_count < sight->images_count) {
+        fusion_add(result, "scan.unreadable", 0,
+                   "%" PRIu32 " of %" PRIu32 " images could not be used: %s",
+                   sight->images_count - sight->usable_count, sight->images_count,
+                   of->refusal != NULL ? of->refusal : "");
+    }
+    if (sight->usable_count > 0 && sight->judged_by == NULL) {
+        bool installed = of->worded && score_appearance_of(self, of->scanner_type) != NULL;
+        fusion_add(result, "appearance.none", 0,
+                   installed ? "the appearance model for scanner type %.40s does not fit this image"
+                             : "no appearance model for scanner type %.40s",
+                   of->worded ? of->scanner_type : "");
+    }
+}
+
+void score_weigh_images(const struct score *self, const struct score_case *of,
+                        struct score_result *result)
+{
+    const struct score_sight *sight = &of->sight;
+    if (sight->judged_by != NULL) {
+        add_appearance(self, sight, result);
+    }
+    if (sight->usable_count > 0) {
+        consistency_judge(&sight->measure, &of->declared, sight->cargo_window, sight->measured_by,
+                          &self->fusion, result);
+    }
+    add_missing(self, of, result);
 }

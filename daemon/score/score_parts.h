@@ -7,6 +7,7 @@
 
 #include "score/appearance.h"
 #include "score/consistency.h"
+#include "score/declaration_model.h"
 #include "score/fusion.h"
 #include "score/history.h"
 #include "score/quality.h"
@@ -25,6 +26,46 @@ struct score_model {
     bool builtin;
 };
 
+/* What the images of an item gave. */
+struct score_sight {
+    uint32_t scans_count;
+    uint32_t images_count; /* there should be */
+    uint32_t usable_count;
+    double quality; /* of the worst usable image; 1 without any */
+    double z;       /* of the image that stands out most; NaN: no appearance model judged any */
+    uint32_t image_index; /* that image, counted over all scans of the item */
+    bool cargo_window;    /* emptiness can be seen */
+    struct consistency_measure measure;
+    const struct appearance_model *judged_by;             /* of z */
+    const struct appearance_model *measured_by;           /* places mass and ratio */
+    const struct appearance_model *used[SCORE_PARTS_MAX]; /* all that were asked, in order */
+    uint32_t used_count;
+    struct appearance_region regions[APPEARANCE_REGIONS_MAX];
+    uint32_t regions_count;
+};
+
+/* An item before anything is weighed. Numbers were rounded to floats, so that the inputs that the
+ * score carries say all of them and weighing those gives the same bits; the rest is for words only
+ * and missing in a replay. */
+struct score_case {
+    struct consistency_declared declared;
+    double declaration_quality; /* of the worst declaration; 1 without any */
+    double overall_logit;       /* of the rate of finds; the base rate when nothing is declared */
+    float history[ENTRY_INPUT_VALUES_MAX]; /* what the history model is given */
+    uint32_t history_count;
+    uint32_t working_height; /* of images that no appearance model fits */
+    struct score_sight sight;
+
+    bool worded;
+    const struct declaration *declaration; /* the one that stands for the item */
+    struct history_reading reading;        /* of it, by a linear model */
+    uint32_t line_index;                   /* the line that stands for it */
+    char declaration_lacks[QUALITY_WORDS_BYTES];
+    char image_words[QUALITY_WORDS_BYTES];
+    const char *refusal;      /* of an image, or NULL */
+    const char *scanner_type; /* of the first scan */
+};
+
 struct score {
     uint64_t image_bytes_max;
     uint32_t working_height;
@@ -34,31 +75,52 @@ struct score {
     struct appearance_space space;
     struct history history;
     struct score_model history_model;
+    bool has_trees; /* the model in the place "history" is one of trees */
+    struct declaration_model trees;
     struct fusion_weights fusion;
     struct score_model fusion_model;
     struct appearance_model appearances[SCORE_APPEARANCES_MAX];
     uint32_t appearances_count;
+    char history_inputs[HISTORY_NAMES_BYTES]; /* names, separated by spaces */
     uint64_t keys[HISTORY_KEYS_MAX];
+    struct score_case subject; /* the item that is being scored */
+    /* While a score is replayed: the models that it names are all there are. */
+    const struct entry_score *replayed;
 };
 
-/* NULL when no model is installed for this scanner type. */
+/* NULL when no model is installed for this scanner type, or, while a score is replayed, when that
+ * score names none. */
 const struct appearance_model *score_appearance_of(const struct score *self,
                                                    const char *scanner_type);
 
-/* The base rate, and what the history of the riskiest declaration says. */
-void score_add_history(struct score *self, const struct score_input *input,
+/* First pass: what is there. */
+void score_gather_declarations(struct score *self, const struct score_input *input,
+                               struct score_case *out);
+void score_gather_images(struct score *self, const struct score_input *input,
+                         struct score_case *out);
+/* Second pass: what it weighs, from the numbers alone. */
+void score_weigh_history(const struct score *self, const struct score_case *of,
+                         struct score_result *result);
+/* The same two passes with a model of trees. */
+void score_gather_trees(struct score *self, const struct score_input *input,
+                        struct score_case *out);
+void score_weigh_trees(const struct score *self, const struct score_case *of,
                        struct score_result *result);
+/* How many inputs the model in the place "history" has. */
+uint32_t score_history_inputs(const struct score *self);
+void score_weigh_images(const struct score *self, const struct score_case *of,
+                        struct score_result *result);
 
-/* What the images of an item gave. */
-struct score_sight {
-    uint32_t images_count; /* there should be */
-    uint32_t usable_count;
-    uint32_t judged_count; /* by an appearance model */
-    double quality;        /* of the worst usable image; 1 without any */
-    char quality_words[QUALITY_WORDS_BYTES];
-};
-void score_add_images(struct score *self, const struct score_input *input,
-                      struct score_result *result, struct score_sight *out);
+/* Names models and inputs, adds up: the whole score but for regions that nobody looked for. */
+void score_weigh(const struct score *self, const struct score_case *of,
+                 struct score_result *result);
+
+/* The inputs of the fusion model; the models that they point at are named already. */
+void score_case_to_inputs(const struct score_case *of, const struct entry_score *score,
+                          float out[FUSION_INPUTS]);
+/* And back, with those of the history model. NULL, or what is wrong: static words. */
+const char *score_case_from_inputs(const struct score *self, const struct entry_score *logged,
+                                   struct score_case *out);
 
 /* The image of the same view and size at the lower energy, or NULL. */
 const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
@@ -69,5 +131,13 @@ bool score_is_companion(const struct scan *scan, uint32_t image_index);
 /* Adds a model to those that made the score, once. */
 void score_name_model(struct score_result *result, const char *name,
                       const uint8_t sha256[HASH_BYTES]);
+/* The position of a model that the score names; models_count when it does not. */
+uint32_t score_model_position(const struct entry_score *score, const char *name);
+/* The inputs of the model at this position, in its own order; they are copied. At most
+ * ENTRY_INPUT_VALUES_MAX of them, for at most SCORE_INPUTS_MAX models, positions ascending. */
+void score_put_inputs(struct score_result *result, uint32_t model_position, const float *values,
+                      uint32_t values_count);
+/* To the nearest float, within the finite ones: what goes into inputs. */
+double score_rounded(double value);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/state_inside.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Entries about what came in and about the daemon itself. Numbers of the log go into the tables as
@@ -43,6 +44,7 @@ static struct err put_images(struct state *self, const struct entry *entry)
         bind_index(statement, 9, image->payload_bytes);
         bind_blob(statement, 10, image->sha256, HASH_BYTES);
         err = statement_run(statement);
+        err = err_is(err) ? err : put_blob(self, entry->n, image);
     }
     return err;
 }
@@ -175,6 +177,14 @@ struct err apply_config_change(struct state *self, const struct entry *entry)
     bind_blob(statement, 3, change->config_sha256, HASH_BYTES);
     bind_blob(statement, 4, change->policy_sha256, HASH_BYTES);
     bind_text(statement, 5, change->policy_version);
+    const char *parts[] = {change->build, change->blas, change->libm, change->processor};
+    char computing[STATE_COMPUTING_BYTES] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0] && used < sizeof computing; i++) {
+        used += (size_t)snprintf(computing + used, sizeof computing - used, "%s%s",
+                                 i == 0 ? "" : "\n", parts[i] == NULL ? "" : parts[i]);
+    }
+    bind_text(statement, 6, computing);
     return statement_run(statement);
 }
 

@@ -232,7 +232,7 @@ struct err state_sealed_until(struct state *self, uint64_t *next_index)
     return err_none;
 }
 
-struct err state_config(struct state *self, uint8_t config[HASH_BYTES], uint8_t policy[HASH_BYTES])
+struct err state_config(struct state *self, struct state_config *out)
 {
     struct statement *statement;
     bool row;
@@ -240,13 +240,12 @@ struct err state_config(struct state *self, uint8_t config[HASH_BYTES], uint8_t 
     if (err_is(err)) {
         return err;
     }
+    memset(out, 0, sizeof *out);
     if (row) {
-        column_copy_blob(statement, 0, config, HASH_BYTES);
-        column_copy_blob(statement, 1, policy, HASH_BYTES);
+        column_copy_blob(statement, 0, out->config, HASH_BYTES);
+        column_copy_blob(statement, 1, out->policy, HASH_BYTES);
+        column_copy_text(statement, 2, out->computing, sizeof out->computing);
         statement_reset(statement);
-    } else {
-        memset(config, 0, HASH_BYTES);
-        memset(policy, 0, HASH_BYTES);
     }
     return err_none;
 }

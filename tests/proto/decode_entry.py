@@ -6,6 +6,7 @@ usage: decode_entry.py WRITER SOURCE_DIR    exit 77: protoc or python3-protobuf 
 """
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,10 @@ def digest(first):
 
 def number(value, text=None):
     return {"value": value, "text": repr(value) if text is None else text}
+
+
+def single(value):
+    return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def image(i):
@@ -56,7 +61,8 @@ EXPECTED = {
     "witness.receipt": (20, "witness_receipt", {
         "witness": "lab.example/w1", "size": 69000, "root": digest(0x72), "line": "\u2014 lab.example/w1 AAAA"}),
     "config.change": (4, "config_change", {
-        "config_sha256": digest(0x61), "policy_sha256": digest(0x62), "policy_version": "2026-01"}),
+        "config_sha256": digest(0x61), "policy_sha256": digest(0x62), "policy_version": "2026-01",
+        "build": "triaged 1.0", "blas": "OpenBLAS 0.3.21 Haswell", "libm": "glibc 2.36", "processor": "avx2 fma"}),
     "model.change": (5, "model_change", {
         "name": "history", "sha256": digest(0x63), "file_bytes": 123456, "evaluation": "auc 0.91"}),
     "scan.received": (6, "received", dict(
@@ -74,7 +80,8 @@ EXPECTED = {
         "models": [{"name": "appearance/container-portal", "sha256": digest(0x30)},
                    {"name": "fusion", "sha256": digest(0x31)}],
         "regions": [{"x": 1, "y": 2, "width": 3, "height": 4, "score": 0.5},
-                    {"image_index": 1, "x": 5, "y": 6, "width": 7, "height": 8, "score": 0.25}]}),
+                    {"image_index": 1, "x": 5, "y": 6, "width": 7, "height": 8, "score": 0.25}],
+        "inputs": [{"model": 1, "values": [0.0, -1.5, single(0.1), single(3e-39)]}]}),
     "referral.decision": (10, "decision", {
         "decision": "refer", "arm": "both", "propensity": number(0.3), "random_rate": number(0.02),
         "probability": number(0.1), "cutoff": number(0.0625), "priority": number(1234.5),
@@ -91,13 +98,18 @@ EXPECTED = {
         "region_height": 5, "request_id": "r-2", "version": 4}),
     "archive.seal": (16, "archive_seal", {
         "path": "2026/01/01/000001.h5", "file_bytes": 1 << 30, "sha256": digest(0x65), "first_index": 1,
-        "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32"}),
+        "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32",
+        "metrics_sha256": digest(0x6d)}),
     "wal.recovered": (18, "wal_recovered", {"torn_bytes": 512, "torn_sha256": digest(0x66)}),
     "time.tick": (19, "time_tick", {
         "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4}),
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
         "rates": [{"stratum": "truck", "rate": number(0.02)}, {"stratum": "*", "rate": number(0.005)}]}),
+    "archive.copied": (23, "archive_copied", {
+        "path": "2026/01/01/a.h5", "file_bytes": 123456789, "sha256": digest(0x73), "place": "/mnt/second/archive",
+        "same_device": True}),
+    "hold": (24, "hold", {"placed": True, "reason": "court order 12/2026", "request_id": "r-5"}),
     "draw.reveal": (22, "draw_reveal", {"day": "2026-01-01", "key": digest(0x68)}),
 }
 

@@ -34,6 +34,8 @@ static const enum entry_type sample_types[] = {
     ENTRY_BLOB_DISCARD,
     ENTRY_REDACT,
     ENTRY_WITNESS_RECEIPT,
+    ENTRY_ARCHIVE_COPIED,
+    ENTRY_HOLD,
 };
 #define SAMPLE_TYPES_COUNT (sizeof sample_types / sizeof sample_types[0])
 
@@ -79,6 +81,7 @@ static inline void sample_score_fill(struct entry_score *out)
                                 .contributions_count = 3,
                                 .models_count = 2,
                                 .regions_count = 2,
+                                .inputs_count = 1,
                                 .unscorable = "",
                                 .quality = 0.75};
     out->contributions[0] =
@@ -89,6 +92,8 @@ static inline void sample_score_fill(struct entry_score *out)
     out->models[1].name = "fusion";
     sample_digest(0x30, out->models[0].sha256);
     sample_digest(0x31, out->models[1].sha256);
+    static const float values[] = {0.0f, -1.5f, 0.1f, 3e-39f};
+    out->inputs[0] = (struct entry_inputs){1, values, sizeof values / sizeof values[0]};
     out->regions[0] = (struct entry_region){0, 1, 2, 3, 4, 0.5};
     out->regions[1] = (struct entry_region){1, 5, 6, 7, 8, 0.25};
 }
@@ -136,6 +141,10 @@ static inline void sample_small_fill(struct entry *out)
         break;
     case ENTRY_CONFIG_CHANGE:
         out->body.config_change.policy_version = "2026-01";
+        out->body.config_change.build = "triaged 1.0";
+        out->body.config_change.blas = "OpenBLAS 0.3.21 Haswell";
+        out->body.config_change.libm = "glibc 2.36";
+        out->body.config_change.processor = "avx2 fma";
         sample_digest(0x61, out->body.config_change.config_sha256);
         sample_digest(0x62, out->body.config_change.policy_sha256);
         break;
@@ -194,6 +203,7 @@ static inline void sample_machine_fill(struct entry *out)
                                         .hdf5_version = "1.10.8",
                                         .filters = "shuffle,deflate,fletcher32"};
         sample_digest(0x65, out->body.archive_seal.sha256);
+        sample_digest(0x6d, out->body.archive_seal.metrics_sha256);
         break;
     case ENTRY_WAL_RECOVERED:
         out->body.wal_recovered.torn_bytes = 512;
@@ -256,6 +266,16 @@ static inline void sample_keeping_fill(struct entry *out)
         out->body.witness_receipt = (struct entry_witness_receipt){
             .witness = "lab.example/w1", .size = 69000, .line = "\u2014 lab.example/w1 AAAA"};
         sample_digest(0x72, out->body.witness_receipt.root);
+        break;
+    case ENTRY_ARCHIVE_COPIED:
+        out->body.archive_copied = (struct entry_archive_copied){.path = "2026/01/01/a.h5",
+                                                                 .file_bytes = 123456789,
+                                                                 .place = "/mnt/second/archive",
+                                                                 .same_device = true};
+        sample_digest(0x73, out->body.archive_copied.sha256);
+        break;
+    case ENTRY_HOLD:
+        out->body.hold = (struct entry_hold){true, "court order 12/2026", "r-5"};
         break;
     default:
         break;

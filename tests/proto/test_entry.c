@@ -75,6 +75,55 @@ static void score_reads_back_field_by_field(void **state)
     assert_int_equal(score->regions_count, 2);
     assert_memory_equal(&score->regions[1], &in.body.score.regions[1], sizeof score->regions[1]);
     assert_string_equal(score->unscorable, "");
+    assert_int_equal(score->inputs_count, 1);
+    assert_int_equal(score->inputs[0].model, 1);
+    assert_int_equal(score->inputs[0].values_count, 4);
+    assert_memory_equal(score->inputs[0].values, in.body.score.inputs[0].values, 4 * sizeof(float));
+}
+
+/* What the header says of inputs, each rule broken for itself, in both directions. */
+static void score_inputs_that_break_a_rule_are_refused(void **state)
+{
+    (void)state;
+    static float values[ENTRY_INPUT_VALUES_MAX + 1];
+    static const float not_there = NAN;
+    static const float endless = INFINITY;
+    struct entry in;
+    struct entry out;
+    entry_sample(ENTRY_SCORE, &in);
+    struct entry_score *score = &in.body.score;
+    score->inputs[0] = (struct entry_inputs){0, values, ENTRY_INPUT_VALUES_MAX};
+    score->inputs[1] = (struct entry_inputs){1, &not_there, 1};
+    score->inputs_count = 2;
+    assert_int_equal(bytes_try(encoded, entry_sample_encode(&in, encoded, sizeof encoded), &out),
+                     ENTRY_GOOD);
+    assert_int_equal(out.body.score.inputs[0].values_count, ENTRY_INPUT_VALUES_MAX);
+    assert_true(isnan(out.body.score.inputs[1].values[0]));
+#define BREAK(change)                                               \
+    {                                                               \
+        struct entry_score kept = *score;                           \
+        change;                                                     \
+        assert_int_equal(entry_encode_rest(&in, encoded, 8192), 0); \
+        *score = kept;                                              \
+    }
+    BREAK(score->inputs[0].values_count++);
+    BREAK(score->inputs[1].values = &endless);
+    BREAK(score->inputs[1].model = 0);
+    BREAK(score->inputs[1].model = score->models_count);
+    BREAK(score->inputs_count = ENTRY_INPUTS_MAX + 1);
+#undef BREAK
+    /* The bytes of the second message: field 8, length 8, model 1, four bytes of values. */
+    static const uint8_t second[] = {0x42, 0x08, 0x08, 0x01, 0x12, 0x04};
+    size_t count = entry_sample_encode(&in, encoded, sizeof encoded);
+    uint8_t *at = memmem(encoded, count, second, sizeof second);
+    assert_non_null(at);
+    memcpy(at + sizeof second, &endless, sizeof endless);
+    assert_int_equal(bytes_try(encoded, count, &out), ENTRY_BODY_MISMATCH);
+    memcpy(at + sizeof second, &not_there, sizeof not_there);
+    at[3] = 2;
+    assert_int_equal(bytes_try(encoded, count, &out), ENTRY_BODY_MISMATCH);
+    at[3] = 1;
+    assert_int_equal(bytes_try(encoded, count, &out), ENTRY_GOOD);
 }
 
 static void decision_reads_back_field_by_field(void **state)
@@ -187,6 +236,7 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(seal->hdf5_version, "1.10.8");
     assert_string_equal(seal->filters, "shuffle,deflate,fletcher32");
     assert_memory_equal(seal->sha256, in.body.archive_seal.sha256, HASH_BYTES);
+    assert_memory_equal(seal->metrics_sha256, in.body.archive_seal.metrics_sha256, HASH_BYTES);
     sample_reads_back(ENTRY_TIME_TICK, &in, &out);
     assert_memory_equal(&out.body.time_tick, &in.body.time_tick, sizeof in.body.time_tick);
     sample_reads_back(ENTRY_WAL_RECOVERED, &in, &out);
@@ -210,6 +260,10 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_memory_equal(out.body.model_change.sha256, in.body.model_change.sha256, HASH_BYTES);
     sample_reads_back(ENTRY_CONFIG_CHANGE, &in, &out);
     assert_string_equal(out.body.config_change.policy_version, "2026-01");
+    assert_string_equal(out.body.config_change.build, "triaged 1.0");
+    assert_string_equal(out.body.config_change.blas, "OpenBLAS 0.3.21 Haswell");
+    assert_string_equal(out.body.config_change.libm, "glibc 2.36");
+    assert_string_equal(out.body.config_change.processor, "avx2 fma");
     assert_memory_equal(out.body.config_change.config_sha256, in.body.config_change.config_sha256,
                         HASH_BYTES);
     assert_memory_equal(out.body.config_change.policy_sha256, in.body.config_change.policy_sha256,
@@ -258,6 +312,16 @@ static void bodies_of_keeping_read_back_field_by_field(void **state)
     assert_int_equal(out.body.witness_receipt.size, 69000);
     assert_memory_equal(out.body.witness_receipt.root, in.body.witness_receipt.root, HASH_BYTES);
     assert_string_equal(out.body.witness_receipt.line, in.body.witness_receipt.line);
+    sample_reads_back(ENTRY_ARCHIVE_COPIED, &in, &out);
+    assert_string_equal(out.body.archive_copied.path, "2026/01/01/a.h5");
+    assert_int_equal(out.body.archive_copied.file_bytes, 123456789);
+    assert_memory_equal(out.body.archive_copied.sha256, in.body.archive_copied.sha256, HASH_BYTES);
+    assert_string_equal(out.body.archive_copied.place, "/mnt/second/archive");
+    assert_true(out.body.archive_copied.same_device);
+    sample_reads_back(ENTRY_HOLD, &in, &out);
+    assert_true(out.body.hold.placed);
+    assert_string_equal(out.body.hold.reason, "court order 12/2026");
+    assert_string_equal(out.body.hold.request_id, "r-5");
     sample_reads_back(ENTRY_DECLARATION_RECEIVED, &in, &out);
     assert_int_equal(out.sd_count, 2);
     assert_memory_equal(out.sd, in.sd, sizeof in.sd[0] * 2);
@@ -282,6 +346,11 @@ static void largest_entry_fits_the_arena(void **state)
     for (uint32_t i = 0; i < ENTRY_MODELS_MAX; i++) {
         in.body.score.models[i].name = "m";
     }
+    static float values[ENTRY_INPUT_VALUES_MAX];
+    in.body.score.inputs_count = ENTRY_INPUTS_MAX;
+    for (uint32_t i = 0; i < ENTRY_INPUTS_MAX; i++) {
+        in.body.score.inputs[i] = (struct entry_inputs){i, values, ENTRY_INPUT_VALUES_MAX};
+    }
     in.body.score.contributions[0].words = words + 1500;
     while (entry_sample_encode(&in, encoded, sizeof encoded) > 65535) {
         in.body.score.contributions_count--;
@@ -305,6 +374,7 @@ static void encode_beyond_a_bound_gives_nothing(void **state)
     BREAK(ENTRY_SCORE, in.body.score.contributions_count = ENTRY_CONTRIBUTIONS_MAX + 1);
     BREAK(ENTRY_SCORE, in.body.score.models_count = ENTRY_MODELS_MAX + 1);
     BREAK(ENTRY_SCORE, in.body.score.regions_count = ENTRY_REGIONS_MAX + 1);
+    BREAK(ENTRY_SCORE, in.body.score.inputs_count = ENTRY_INPUTS_MAX + 1);
     BREAK(ENTRY_REFERRAL_DECISION, in.body.decision.reasons_count = ENTRY_REASONS_MAX + 1);
     BREAK(ENTRY_SCAN_RECEIVED, in.body.received.images_count = ENTRY_IMAGES_MAX + 1);
     BREAK(ENTRY_DRAW_COMMIT, in.body.draw_commit.rates_count = ENTRY_RATES_MAX + 1);
@@ -406,11 +476,11 @@ static void decode_later_type_keeps_the_header(void **state)
 {
     (void)state;
     struct entry out = {.v = 99};
-    /* Type 23, not given out yet, with a body in field 40 (c2 02) and an item. */
-    size_t bytes = entry_by_hand(1, 16, 23, "c2020208053210abababababababababababababababab");
+    /* Type 99, not given out yet, with a body in field 42 (d2 02) and an item. */
+    size_t bytes = entry_by_hand(1, 16, 99, "d2020208053210abababababababababababababababab");
     assert_int_equal(bytes_try(encoded, bytes, &out), ENTRY_UNKNOWN_TYPE);
     assert_int_equal(out.v, 1);
-    assert_int_equal(out.type, 23);
+    assert_int_equal(out.type, 99);
     assert_true(out.has_item && out.item[15] == 0xab);
     assert_true(out.id[0] == 0x77);
     assert_string_equal(entry_type_text(out.type), "unknown");
@@ -565,6 +635,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_encodes_the_same_after_a_round),
         cmocka_unit_test(score_reads_back_field_by_field),
+        cmocka_unit_test(score_inputs_that_break_a_rule_are_refused),
         cmocka_unit_test(decision_reads_back_field_by_field),
         cmocka_unit_test(received_reads_back_field_by_field),
         cmocka_unit_test(bodies_of_people_read_back_field_by_field),

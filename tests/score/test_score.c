@@ -4,10 +4,11 @@
 #include <math.h>
 
 #include "kernels/logistic.h"
-#include "kernels/rng.h"
 #include "score/appearance.h"
+#include "score/history.h"
 #include "score/score.h"
 #include "score/train.h"
+#include "tests/score/synthetic.h"
 
 /* Allocations of our own code while `counting`: the test program is linked with --wrap for these.
  */
@@ -38,90 +39,9 @@ void *__wrap_realloc(void *old, size_t bytes)
     return __real_realloc(old, bytes);
 }
 
-enum {
-    WIDTH = 400,
-    HEIGHT = 200,
-    ANOMALY_X = 240,
-    ANOMALY_Y = 96,
-    ANOMALY_SIDE = 40,
-    TRAINING_IMAGES = 25
-};
-
 static const uint8_t pseudonym_key[HASH_BYTES] = {9, 8, 7};
 static uint8_t pixels[8][WIDTH * HEIGHT * 2];
 static uint8_t low_pixels[WIDTH * HEIGHT * 2];
-
-/* A load of boxes in 16-bit transmission: a grid whose phase and depth the seed picks, with noise.
- * `fill` scales the attenuation. With `anomaly` a disc of another material lies in it. */
-static void draw(uint8_t *out, uint64_t seed, double fill, bool anomaly)
-{
-    struct rng rng;
-    rng_init(&rng, seed, 0);
-    double phase = rng_uniform(&rng) * 20;
-    double depth = 0.8 + 0.2 * rng_uniform(&rng);
-    for (int y = 0; y < HEIGHT; y++) {
-        for (int x = 0; x < WIDTH; x++) {
-            double attenuation =
-                fill * depth * (1.2 + 0.3 * sin((x + phase) * 0.3) + 0.2 * sin((y + phase) * 0.2));
-            double dx = x - ANOMALY_X;
-            double dy = y - ANOMALY_Y;
-            if (anomaly && dx * dx + dy * dy < ANOMALY_SIDE * ANOMALY_SIDE / 4.0) {
-                attenuation += 1.5 + 0.5 * cos(dx * 1.1) * cos(dy * 0.9);
-            }
-            double counts = 60000 * exp(-attenuation) + 100 * rng_normal(&rng);
-            uint16_t value = (uint16_t)(counts < 0 ? 0 : counts > 65535 ? 65535 : counts);
-            out[2 * (y * WIDTH + x)] = (uint8_t)value;
-            out[2 * (y * WIDTH + x) + 1] = (uint8_t)(value >> 8);
-        }
-    }
-}
-
-static struct image synthetic_image(void)
-{
-    return (struct image){.width = WIDTH,
-                          .height = HEIGHT,
-                          .bits = 16,
-                          .meaning = PIXEL_TRANSMISSION,
-                          .payload_bytes = WIDTH * HEIGHT * 2,
-                          .pixel_pitch_mm = 5,
-                          .air_level = 60000};
-}
-
-static struct scan synthetic_scan(const struct image *image)
-{
-    return (struct scan){.scan_id = "S-1",
-                         .mode = MODE_TRUCK,
-                         .site = "north",
-                         .lane = "1",
-                         .scanner = "gate 1",
-                         .scanner_type = "test-portal",
-                         .images = image,
-                         .images_count = 1};
-}
-
-static void train(const char *directory, struct train_report *report)
-{
-    struct train_appearance_conf conf = {.scanner_type = "test-portal",
-                                         .bank_patches_max = 256,
-                                         .dimensions = 24,
-                                         .working_height = 200,
-                                         .seed = 5};
-    struct train_appearance *self = NULL;
-    struct image image = synthetic_image();
-    assert_good(train_appearance_open(&conf, &self));
-    for (uint64_t i = 0; i < TRAINING_IMAGES; i++) {
-        double fill = 0.5 + 0.04 * (double)i;
-        draw(pixels[0], 100 + i, fill, false);
-        /* The mass that the regression should find: proportional to the attenuation. */
-        struct train_image training = {.image = &image,
-                                       .pixels = pixels[0],
-                                       .name = "synthetic",
-                                       .declared_mass_kg = 10000 * fill};
-        assert_good(train_appearance_add(self, &training));
-    }
-    assert_good(train_appearance_write(self, directory, report));
-    train_appearance_close(&self);
-}
 
 static char directory[FIXTURE_PATH_BYTES];
 static struct train_report model;
@@ -130,7 +50,7 @@ static int make_model(void **state)
 {
     (void)state;
     fixture_make_directory(directory);
-    train(directory, &model);
+    synthetic_train("test-portal", directory, &model);
     return 0;
 }
 
@@ -251,6 +171,48 @@ static void score_learnt_outcomes_become_reasons_without_names(void **state)
     score_close(&self);
 }
 
+/* The history part is the model's own logit, however many entities are told: nothing is told twice.
+ * The importer is examined so often that it is like everybody, so it is among the rest. */
+static void score_history_part_is_the_logit_of_the_model(void **state)
+{
+    (void)state;
+    struct score *self = open_scorer(false);
+    struct history history;
+    assert_good(history_init(&history, 4096));
+    uint64_t keys[HISTORY_KEYS_MAX];
+    struct goods_line line = fixture_line("440890");
+    struct declaration declaration = fixture_declaration(&line);
+    struct score_input input = {.declarations = {&declaration}, .declarations_count = 1};
+    struct declaration other = fixture_declaration(&line);
+    struct goods_line other_line = fixture_line("010121");
+    struct declaration common = fixture_declaration(&other_line);
+    other.importer = "somebody else";
+    common.seller = "third";
+    common.declarant = "third";
+    common.departure_country = "FR";
+    other_line.origin_country = "FR";
+    uint32_t rests = 0;
+    for (int i = 0; i < 60; i++) {
+        const struct declaration *learnt = i % 2 == 0 ? &other : &common;
+        bool found = i % 2 == 0 || i % 5 == 0;
+        score_history_learn(self, learnt, found, 1000 + i);
+        history_learn(&history, learnt, found, 1000 + i, keys);
+        struct score_result result;
+        struct history_reading reading;
+        score_items(self, &input, &result, 1);
+        history_read(&history, &declaration, &reading);
+        check_sum(&result.score);
+        assert_true(fabs(result.score.logit - reading.logit) < 1e-12);
+        double weight = fabs(logit_of(&result.score, "history.importer"));
+        assert_true(weight >= 0);
+        double rest = logit_of(&result.score, "history.rest");
+        rests += !isnan(rest) && weight > 0 && weight < 0.2 ? 1 : 0;
+    }
+    assert_true(rests > 3); /* cases in which the importer could have been told twice */
+    history_fini(&history);
+    score_close(&self);
+}
+
 static void score_planted_object_stands_out_and_is_marked_where_it_lies(void **state)
 {
     (void)state;
@@ -262,9 +224,9 @@ static void score_planted_object_stands_out_and_is_marked_where_it_lies(void **s
     struct score_result clean;
     struct score_result planted;
     for (uint64_t seed = 1; seed <= 5; seed++) {
-        draw(pixels[1], seed, 0.8, false);
+        synthetic_draw(pixels[1], seed, 0.8, false);
         score_items(self, &input, &clean, 1);
-        draw(pixels[1], seed, 0.8, true);
+        synthetic_draw(pixels[1], seed, 0.8, true);
         score_items(self, &input, &planted, 1);
         check_sum(&clean.score);
         check_sum(&planted.score);
@@ -296,7 +258,7 @@ static void score_item_has_the_same_bits_whatever_else_is_in_its_batch(void **st
     memset(inputs, 0, sizeof inputs);
     score_history_learn(self, &declaration, true, 1000);
     for (int i = 0; i < 8; i++) {
-        draw(pixels[i], (uint64_t)i, 0.4 + 0.1 * i, i % 3 == 0);
+        synthetic_draw(pixels[i], (uint64_t)i, 0.4 + 0.1 * i, i % 3 == 0);
         inputs[i] = (struct score_input){.scans = {{.scan = &scan, .pixels = {pixels[i]}}},
                                          .scans_count = 1};
         inputs[i].declarations[0] = &declaration;
@@ -330,8 +292,8 @@ static void score_batch_allocates_nothing(void **state)
     input.declarations[0] = &declaration;
     input.declarations_count = 1;
     struct score_result result;
-    draw(pixels[1], 3, 0.8, true);
-    draw(low_pixels, 3, 1.0, true);
+    synthetic_draw(pixels[1], 3, 0.8, true);
+    synthetic_draw(low_pixels, 3, 1.0, true);
     allocations = 0;
     counting = true;
     score_items(self, &input, &result, 1);
@@ -352,7 +314,7 @@ static void score_item_that_nothing_can_be_said_about_is_unscorable(void **state
     struct scan large_scan = synthetic_scan(&too_large);
     struct scan unknown_scan = synthetic_scan(&image);
     unknown_scan.scanner_type = "never seen";
-    draw(pixels[1], 1, 0.8, false);
+    synthetic_draw(pixels[1], 1, 0.8, false);
     const struct score_input inputs[] = {
         {.scans_count = 0},
         {.scans = {{.scan = &scan, .pixels = {NULL}}}, .scans_count = 1},
@@ -403,7 +365,7 @@ static void score_declared_mass_far_from_the_image_is_told_in_kilograms(void **s
     input.declarations[0] = &declaration;
     input.declarations_count = 1;
     struct score_result result;
-    draw(pixels[1], 40, 0.8, false); /* about 8,000 kg by the training images */
+    synthetic_draw(pixels[1], 40, 0.8, false); /* about 8,000 kg by the training images */
     declaration.gross_mass_kg = 8000;
     score_items(self, &input, &result, 1);
     assert_true(logit_of(&result.score, "consistency.mass") == 0);
@@ -435,7 +397,7 @@ static void score_declared_emptiness_is_held_against_the_image_both_ways(void **
         bool suspicious;
     } rows[] = {{1.0, true, true}, {0.01, true, false}, {1.0, false, false}, {0.01, false, true}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        draw(pixels[1], 50, rows[i].fill, false);
+        synthetic_draw(pixels[1], 50, rows[i].fill, false);
         declaration.declared_empty = rows[i].empty;
         score_items(self, &input, &result, 1);
         double logit = logit_of(&result.score, "consistency.empty");
@@ -497,7 +459,7 @@ static void model_trained_twice_on_the_same_images_is_the_same_file(void **state
     char second_directory[FIXTURE_PATH_BYTES];
     struct train_report second;
     fixture_make_directory(second_directory);
-    train(second_directory, &second);
+    synthetic_train("test-portal", second_directory, &second);
     assert_memory_equal(model.sha256, second.sha256, HASH_BYTES);
     fixture_remove_directory(second_directory);
 }
@@ -545,7 +507,7 @@ static void training_on_one_image_or_mixed_meanings_is_refused(void **state)
     struct train_image training = {.image = &image, .pixels = pixels[1], .name = "a"};
     struct train_image second = {.image = &display, .pixels = pixels[1], .name = "b"};
     struct train_report report;
-    draw(pixels[1], 1, 0.8, false);
+    synthetic_draw(pixels[1], 1, 0.8, false);
     assert_good(train_appearance_open(&conf, &self));
     assert_good(train_appearance_add(self, &training));
     assert_int_equal(train_appearance_add(self, &second).code, ERR_IMAGE_UNREADABLE);
@@ -560,6 +522,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(score_declaration_without_any_model_has_reasons_and_named_builtins),
         cmocka_unit_test(score_learnt_outcomes_become_reasons_without_names),
+        cmocka_unit_test(score_history_part_is_the_logit_of_the_model),
         cmocka_unit_test(score_planted_object_stands_out_and_is_marked_where_it_lies),
         cmocka_unit_test(score_item_has_the_same_bits_whatever_else_is_in_its_batch),
         cmocka_unit_test(score_batch_allocates_nothing),

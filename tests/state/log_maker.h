@@ -228,6 +228,9 @@ static inline void log_housekeeping(struct log_maker *log)
     memset(entry.body.config_change.config_sha256, 0xc0, HASH_BYTES);
     memset(entry.body.config_change.policy_sha256, 0xd0, HASH_BYTES);
     entry.body.config_change.policy_version = "test-1";
+    entry.body.config_change.build = "triaged test";
+    entry.body.config_change.blas = "OpenBLAS 1 Plain";
+    entry.body.config_change.processor = "plain";
     log_apply(log, &entry, NULL);
     entry = log_entry(log, ENTRY_MODEL_CHANGE);
     entry.body.model_change =

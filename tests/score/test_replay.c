@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <math.h>
+
+#include "score/fusion.h"
+#include "score/history_kind.h"
+#include "score/score.h"
+#include "score/train.h"
+#include "tests/score/synthetic.h"
+
+/* Replays in memory: a score out of its own inputs, models and images. */
+
+static char directory[FIXTURE_PATH_BYTES];
+static struct train_report model;
+static uint8_t high_pixels[WIDTH * HEIGHT * 2];
+static uint8_t low_pixels[WIDTH * HEIGHT * 2];
+
+static int make_model(void **state)
+{
+    (void)state;
+    fixture_make_directory(directory);
+    synthetic_train("test-portal", directory, &model);
+    return 0;
+}
+
+static int remove_model(void **state)
+{
+    (void)state;
+    fixture_remove_directory(directory);
+    return 0;
+}
+
+static struct score *open_scorer(bool with_model)
+{
+    struct score_conf conf = {
+        .image_bytes_max = WIDTH * HEIGHT * 2, .history_slots = 4096, .working_height = 200};
+    struct score *self = NULL;
+    assert_good(score_open(&conf, &self));
+    if (with_model) {
+        assert_good(score_install(self, model.path, model.sha256, NULL));
+    }
+    return self;
+}
+
+static void check_same(const struct entry_score *score, const struct entry_score *again)
+{
+    assert_memory_equal(&score->logit, &again->logit, sizeof(double));
+    assert_memory_equal(&score->probability, &again->probability, sizeof(double));
+    assert_memory_equal(&score->quality, &again->quality, sizeof(double));
+    assert_int_equal(score->contributions_count, again->contributions_count);
+    for (uint32_t i = 0; i < score->contributions_count; i++) {
+        assert_string_equal(score->contributions[i].name, again->contributions[i].name);
+        assert_memory_equal(&score->contributions[i].logit, &again->contributions[i].logit,
+                            sizeof(double));
+    }
+    assert_int_equal(score->models_count, again->models_count);
+    assert_int_equal(score->regions_count, again->regions_count);
+    assert_memory_equal(score->regions, again->regions,
+                        score->regions_count * sizeof score->regions[0]);
+    assert_int_equal(score->inputs_count, again->inputs_count);
+    for (uint32_t i = 0; i < score->inputs_count; i++) {
+        assert_int_equal(score->inputs[i].model, again->inputs[i].model);
+        assert_int_equal(score->inputs[i].values_count, again->inputs[i].values_count);
+        assert_memory_equal(score->inputs[i].values, again->inputs[i].values,
+                            score->inputs[i].values_count * sizeof(float));
+    }
+}
+
+struct scene {
+    struct image images[2];
+    struct scan scan;
+    struct goods_line line;
+    struct declaration declaration;
+    struct score_input input; /* whole */
+    struct score_input seen;  /* scans alone */
+};
+
+/* One of eight kinds of items: with and without scan, declaration and low-energy image. */
+static void make_scene(uint32_t kind, struct scene *out)
+{
+    *out = (struct scene){.line = fixture_line("440890")};
+    out->images[0] = synthetic_image();
+    out->images[1] = synthetic_image();
+    out->images[0].energy = ENERGY_HIGH;
+    out->images[1].energy = ENERGY_LOW;
+    out->scan = synthetic_scan(out->images);
+    out->scan.images_count = (kind & 1) != 0 ? 2 : 1;
+    out->declaration = fixture_declaration(&out->line);
+    out->declaration.gross_mass_kg = 1e308; /* no float is as large */
+    if ((kind & 2) != 0) {
+        out->input.scans[0] =
+            (struct score_scan){.scan = &out->scan, .pixels = {high_pixels, low_pixels}};
+        out->input.scans_count = 1;
+    }
+    out->seen = out->input;
+    if ((kind & 4) != 0) {
+        out->input.declarations[0] = &out->declaration;
+        out->input.declarations_count = 1;
+    }
+    synthetic_draw(high_pixels, kind, 0.8, kind % 3 == 0);
+    synthetic_draw(low_pixels, kind, 1.0, kind % 3 == 0);
+}
+
+static void replay_of_every_kind_of_item_has_the_same_bits(void **state)
+{
+    (void)state;
+    for (uint32_t round = 0; round < 2; round++) {
+        struct score *self = open_scorer(round == 0);
+        struct score *outsider = open_scorer(true);
+        struct scene scene;
+        for (uint32_t kind = 0; kind < 8; kind++) {
+            struct score_result result;
+            struct score_result again;
+            const char *why = NULL;
+            make_scene(kind, &scene);
+            score_history_learn(self, &scene.declaration, kind % 2 == 0, 1000 + (int64_t)kind);
+            score_items(self, &scene.input, &result, 1);
+            assert_true(score_replay(outsider, &result.score, NULL, &again, &why));
+            check_same(&result.score, &again.score);
+            assert_true(score_replay(outsider, &result.score, &scene.seen, &again, &why));
+            check_same(&result.score, &again.score);
+        }
+        score_close(&outsider);
+        score_close(&self);
+    }
+}
+
+/* Every number among the inputs that is used at all changes something when it changes. */
+static void replay_of_another_input_is_another_score(void **state)
+{
+    (void)state;
+    struct score *self = open_scorer(true);
+    struct scene scene;
+    struct score_result result;
+    struct score_result again;
+    const char *why = NULL;
+    make_scene(7, &scene);
+    scene.declaration.gross_mass_kg = 9000;
+    score_history_learn(self, &scene.declaration, true, 1000);
+    score_items(self, &scene.input, &result, 1);
+    assert_int_equal(result.score.inputs_count, 2);
+    assert_int_equal(result.score.inputs[0].values_count, FUSION_INPUTS);
+    static const enum fusion_input heavy[] = {FUSION_DECLARATION_QUALITY, FUSION_IMAGE_QUALITY,
+                                              FUSION_IMAGE_Z, FUSION_IMAGES_USED, FUSION_SCANS};
+    for (size_t i = 0; i < sizeof heavy / sizeof heavy[0]; i++) {
+        float kept = result.inputs[0][heavy[i]];
+        result.inputs[0][heavy[i]] = i > 2 ? 0 : i == 2 ? 0.25f : kept * 0.5f;
+        bool done = score_replay(self, &result.score, NULL, &again, &why);
+        bool same = done && memcmp(&again.score.logit, &result.score.logit, 8) == 0 &&
+                    memcmp(&again.score.quality, &result.score.quality, 8) == 0 &&
+                    again.score.contributions_count == result.score.contributions_count;
+        for (uint32_t c = 0; same && c < result.score.contributions_count; c++) {
+            same =
+                strcmp(again.score.contributions[c].name, result.score.contributions[c].name) == 0;
+        }
+        assert_false(same);
+        result.inputs[0][heavy[i]] = kept;
+    }
+    uint32_t moved = 0;
+    for (uint32_t i = 0; i < HISTORY_LINEAR_KINDS; i++) {
+        float kept = result.inputs[1][i];
+        result.inputs[1][i] = kept * 1.5f;
+        assert_true(score_replay(self, &result.score, NULL, &again, &why));
+        moved += again.score.logit != result.score.logit ? 1u : 0u;
+        result.inputs[1][i] = kept;
+    }
+    assert_true(moved > 15); /* the kinds that this declaration has */
+    assert_true(score_replay(self, &result.score, NULL, &again, &why));
+    check_same(&result.score, &again.score);
+    score_close(&self);
+}
+
+static void replay_that_cannot_be_done_says_why(void **state)
+{
+    (void)state;
+    struct score *self = open_scorer(true);
+    struct score *bare = open_scorer(false);
+    struct scene scene;
+    struct score_result result;
+    struct score_result again;
+    const char *why = NULL;
+    make_scene(7, &scene);
+    score_items(self, &scene.input, &result, 1);
+    assert_false(score_replay(bare, &result.score, NULL, &again, &why));
+    assert_string_equal(why, "a model that it names is not installed");
+    struct entry_score changed = result.score;
+    changed.inputs_count = 0;
+    assert_false(score_replay(self, &changed, NULL, &again, &why));
+    assert_string_equal(why, "a score of before inputs were kept");
+    changed = result.score;
+    changed.inputs[0].values_count--;
+    assert_false(score_replay(self, &changed, NULL, &again, &why));
+    assert_non_null(strstr(why, "fusion are missing or others"));
+    changed = result.score;
+    changed.inputs_count = 1;
+    assert_false(score_replay(self, &changed, NULL, &again, &why));
+    assert_non_null(strstr(why, "history model are missing or others"));
+    static const struct {
+        enum fusion_input input;
+        float value;
+    } broken[] = {
+        {FUSION_IMAGES, 0.5f},       {FUSION_IMAGES, -1},           {FUSION_SCANS, 1e9f},
+        {FUSION_IMAGES_USED, 60},    {FUSION_JUDGED_BY, 0},         {FUSION_JUDGED_BY, 15},
+        {FUSION_MEASURED_BY, 1.5f},  {FUSION_IMAGE_Z, NAN},         {FUSION_IMAGE_QUALITY, NAN},
+        {FUSION_OVERALL_LOGIT, NAN}, {FUSION_WORKING_HEIGHT, 1e6f}, {FUSION_IMAGE_INDEX, NAN}};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        float kept = result.inputs[0][broken[i].input];
+        result.inputs[0][broken[i].input] = broken[i].value;
+        assert_false(score_replay(self, &result.score, NULL, &again, &why));
+        assert_string_equal(why, "inputs of the fusion contradict themselves");
+        result.inputs[0][broken[i].input] = kept;
+    }
+    score_close(&bare);
+    score_close(&self);
+}
+
+static uint32_t count_words(const char *text)
+{
+    uint32_t count = text[0] != '\0' ? 1 : 0;
+    for (; *text != '\0'; text++) {
+        count += *text == ' ' ? 1u : 0u;
+    }
+    return count;
+}
+
+static void inputs_have_as_many_names_as_values(void **state)
+{
+    (void)state;
+    struct score *self = open_scorer(true);
+    struct scene scene;
+    struct score_result result;
+    make_scene(7, &scene);
+    score_items(self, &scene.input, &result, 1);
+    for (uint32_t i = 0; i < result.score.inputs_count; i++) {
+        const char *names = score_input_names(self, &result.score, i);
+        assert_non_null(names);
+        assert_int_equal(count_words(names), result.score.inputs[i].values_count);
+    }
+    assert_non_null(strstr(score_input_names(self, &result.score, 1), "history.importer_hs6 "));
+    score_close(&self);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replay_of_every_kind_of_item_has_the_same_bits),
+        cmocka_unit_test(replay_of_another_input_is_another_score),
+        cmocka_unit_test(replay_that_cannot_be_done_says_why),
+        cmocka_unit_test(inputs_have_as_many_names_as_values),
+    };
+    return cmocka_run_group_tests(tests, make_model, remove_model);
+}
