@@ -5,7 +5,7 @@ _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
-        archive) echo 'list verify rebuild seal' ;;
+        archive) echo 'list verify rebuild export seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
@@ -26,6 +26,7 @@ _triagectl_options() {
         'log cosign') echo '--size' ;;
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
+        'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;

@@ -121,7 +121,8 @@ STATEMENT(
     " ORDER BY name LIMIT ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
-STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config ORDER BY entry DESC LIMIT 1")
+STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config "
+                  "ORDER BY entry DESC LIMIT 1")
 STATEMENT(
     RECORD_KNOWN,
     "SELECT max(sha256 = ?3) FROM records WHERE record_id = ?1 AND kind = ?2 HAVING count(*) > 0")
