@@ -105,17 +105,45 @@ void declaration_model_score(struct declaration_model *self, const struct histor
     }
 }
 
+static void add_up(const struct declaration_model *self, uint32_t row, int32_t base,
+                   struct declaration_parts *out)
+{
+    const int32_t *parts = self->parts + (size_t)row * LINE_FEATURES;
+    memset(out, 0, sizeof *out);
+    out->logit = self->scores[row];
+    out->base = base;
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        out->parts[line_group_of(feature)] += parts[feature];
+    }
+}
+
 void declaration_model_explain(const struct declaration_model *self, const float *features,
                                struct declaration_parts *out)
 {
     const struct oblivious_rows rows = {features, 1, LINE_FEATURES};
     const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
     oblivious_explain(&self->found, &rows, self->workspace, &reasons);
-    memset(out, 0, sizeof *out);
-    out->logit = self->scores[0];
-    out->base = oblivious_base(&self->found);
-    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
-        out->parts[line_group_of(feature)] += self->parts[feature];
+    add_up(self, 0, oblivious_base(&self->found), out);
+}
+
+void declaration_model_explain_many(const struct declaration_model *self,
+                                    const struct declaration_risk *risks, uint32_t count,
+                                    struct declaration_parts *out)
+{
+    const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
+    int32_t base = oblivious_base(&self->found);
+    for (uint32_t from = 0; from < count; from += OBLIVIOUS_LANES) {
+        uint32_t left = count - from;
+        uint32_t block = left < OBLIVIOUS_LANES ? left : OBLIVIOUS_LANES;
+        for (uint32_t i = 0; i < block; i++) {
+            memcpy(self->features + (size_t)i * LINE_FEATURES, risks[from + i].features,
+                   sizeof risks[from + i].features);
+        }
+        const struct oblivious_rows rows = {self->features, block, LINE_FEATURES};
+        oblivious_explain(&self->found, &rows, self->workspace, &reasons);
+        for (uint32_t i = 0; i < block; i++) {
+            add_up(self, i, base, &out[from + i]);
+        }
     }
 }
 
