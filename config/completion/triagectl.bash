@@ -16,7 +16,7 @@ _triagectl_words() {
 _triagectl_options() {
     case $1 in
         queue) echo '--mode --site --limit --reasons --all --watch' ;;
-        show) echo '--png' ;;
+        show) echo '--png --region --size' ;;
         claim) echo '--version --receipt' ;;
         release) echo '--code --codes --version --receipt' ;;
         outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
