@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench/declaration_set.h"
 #include "bench/figure.h"
@@ -247,15 +248,33 @@ static void show(const char *name, const struct rates *rates, const struct peers
     figure_print(&figure, false);
 }
 
-/* Lines "name rate rate" of the peer script (by the clock, by processor time); keeps the fastest.
- */
+/* What the peer script prints; *child is waited for by the caller. */
+static FILE *start_script(char **arguments, pid_t *child)
+{
+    int ends[2];
+    char threads[16];
+    (void)snprintf(threads, sizeof threads, "%d", THREADS);
+    bench_check(pipe(ends) == 0, "pipe: %s", strerror(errno));
+    *child = fork();
+    bench_check(*child >= 0, "fork: %s", strerror(errno));
+    if (*child == 0) {
+        (void)dup2(ends[1], STDOUT_FILENO);
+        (void)close(ends[0]);
+        (void)execl(arguments[0], arguments[0], arguments[1], arguments[2], threads, (char *)NULL);
+        _exit(77);
+    }
+    (void)close(ends[1]);
+    FILE *script = fdopen(ends[0], "r");
+    bench_check(script != NULL, "fdopen: %s", strerror(errno));
+    return script;
+}
+
+/* Lines "name rate rate" of the script (by the clock, by processor time); keeps the fastest. */
 static void run_peers(char **arguments, struct peers *out)
 {
-    char command[8192];
-    (void)snprintf(command, sizeof command, "'%s' '%s' '%s' %d", arguments[0], arguments[1],
-                   arguments[2], THREADS);
-    FILE *script = popen(command, "r");
-    bench_check(script != NULL, "%s: %s", command, strerror(errno));
+    pid_t child;
+    (void)fflush(stdout);
+    FILE *script = start_script(arguments, &child);
     char line[256];
     while (fgets(line, sizeof line, script) != NULL) {
         char name[64];
@@ -272,8 +291,10 @@ static void run_peers(char **arguments, struct peers *out)
             (void)snprintf(out->name, sizeof out->name, "%s", name);
         }
     }
-    int status = pclose(script);
-    bench_check(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
+    (void)fclose(script);
+    int status = 0;
+    bench_check(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+                    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
                 "%s failed", arguments[1]);
 }
 
