@@ -59,6 +59,13 @@ static double tell(const struct work *work, const struct declaration_model *mode
     struct declaration_interval interval = declaration_model_interval(&model->bins, logit);
     double told = logistic_probability(logit) + interval.lower + interval.upper;
     uint32_t best[REASONS] = {0};
+    struct declaration_said said = {.history = &work->history,
+                                    .norms = &model->norms,
+                                    .declaration = declaration,
+                                    .line_index = risk->line_index};
+    if (work->in_words) {
+        declaration_said_fill(&said);
+    }
     for (uint32_t reason = 0; reason < REASONS; reason++) {
         int32_t most = -1;
         for (uint32_t group = 0; group < LINE_GROUPS; group++) {
@@ -70,10 +77,6 @@ static double tell(const struct work *work, const struct declaration_model *mode
         told += parts->parts[best[reason]];
         if (work->in_words) {
             char words[DECLARATION_WORDS_BYTES];
-            const struct declaration_said said = {.history = &work->history,
-                                                  .norms = &model->norms,
-                                                  .declaration = declaration,
-                                                  .line_index = risk->line_index};
             declaration_group_words(&said, best[reason], words);
             told += words[0];
         }

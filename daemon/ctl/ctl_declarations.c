@@ -193,8 +193,8 @@ static int learn(const struct ctl *ctl, const struct options *options,
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of labelled declarations (required)",
-         1},
+        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
+         "table of labelled declarations (required)", 1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,

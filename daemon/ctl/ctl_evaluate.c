@@ -103,7 +103,8 @@ static void put(struct collected *self, enum subset subset, int32_t logit, bool 
     self->labels[subset][self->counts[subset]++] = label;
 }
 
-static bool collect(struct collected *self, const struct batch_row *row)
+static bool collect(struct collected *self, const struct batch_row *row,
+                    const struct declaration_risk *risk)
 {
     enum { IMPORTER_EXAMS = 1 };
     if (!row->labelled) {
@@ -113,11 +114,11 @@ static bool collect(struct collected *self, const struct batch_row *row)
     if (!reserve(self)) {
         return false;
     }
-    bool known = row->risk.features[IMPORTER_EXAMS] > 0;
-    put(self, SUBSET_ALL, row->risk.logit, row->found);
-    put(self, known ? SUBSET_KNOWN : SUBSET_NEWCOMERS, row->risk.logit, row->found);
-    if (row->risk.critical != INT32_MIN) {
-        put(self, SUBSET_CRITICAL, row->risk.critical, row->critical);
+    bool known = risk->features[IMPORTER_EXAMS] > 0;
+    put(self, SUBSET_ALL, risk->logit, row->found);
+    put(self, known ? SUBSET_KNOWN : SUBSET_NEWCOMERS, risk->logit, row->found);
+    if (risk->critical != INT32_MIN) {
+        put(self, SUBSET_CRITICAL, risk->critical, row->critical);
     }
     return true;
 }
@@ -135,7 +136,7 @@ static int read_table(struct declaration_batch *batch, const struct options *opt
     do {
         err = declaration_batch_next(batch, table, error);
         for (uint32_t i = 0; i < batch->count && !err_is(err) && room; i++) {
-            room = collect(out, &batch->rows[i]);
+            room = collect(out, &batch->rows[i], &batch->risks[i]);
         }
     } while (!err_is(err) && room && batch->count > 0);
     declaration_csv_close(&table);
@@ -157,9 +158,10 @@ static void rate_cell(struct table *table, const struct evaluation_rate *rate)
 static int print_table(const struct evaluation evaluations[SUBSETS])
 {
     static const struct table_column columns[] = {
-        {"", TABLE_LEFT, 0},           {"ROWS", TABLE_RIGHT, 0}, {"FINDS", TABLE_RIGHT, 0},
-        {"PRECISION 5%", TABLE_LEFT, 0}, {"10%", TABLE_LEFT, 0},   {"AUC", TABLE_LEFT, 0},
-        {"LOG LOSS", TABLE_RIGHT, 0},  {"ECE", TABLE_RIGHT, 0}};
+        {"", TABLE_LEFT, 0},          {"ROWS", TABLE_RIGHT, 0},
+        {"FINDS", TABLE_RIGHT, 0},    {"PRECISION 5%", TABLE_LEFT, 0},
+        {"10%", TABLE_LEFT, 0},       {"AUC", TABLE_LEFT, 0},
+        {"LOG LOSS", TABLE_RIGHT, 0}, {"ECE", TABLE_RIGHT, 0}};
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     if (table == NULL) {
         return ctl_refuse("no memory");

@@ -39,6 +39,8 @@ static const struct command commands[] = {
     {"archive verify", ctl_archive_verify, false, "check sealed files against seals and log"},
     {"archive rebuild", ctl_archive_rebuild, false,
      "make sealed files again and compare with their seals"},
+    {"archive export", ctl_archive_export, false,
+     "sealed files as CSV, or as a copy for publication"},
     {"archive restore", ctl_archive_restore, false,
      "put sealed files back from a directory of copies"},
     {"archive retention", ctl_archive_retention, false,
@@ -47,6 +49,7 @@ static const struct command commands[] = {
     {"hold add", ctl_hold_add, false, "legal hold: nothing of an item is discarded"},
     {"hold remove", ctl_hold_remove, false, "lift a legal hold"},
     {"hold list", ctl_hold_list, false, "legal holds in force"},
+    {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
@@ -63,6 +66,7 @@ static const struct command commands[] = {
     {"keys publisher", ctl_keys_publisher, false, "make or allow the key of a publisher"},
     {"keys subscriber", ctl_keys_subscriber, false,
      "make or allow the key of a subscriber of verdicts"},
+    {"keys viewer", ctl_keys_viewer, false, "make a token for somebody who may see images"},
     {"keys list", ctl_keys_list, false, "keys and allow-lists"},
 };
 enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };

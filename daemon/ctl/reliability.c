@@ -113,9 +113,8 @@ MUST_USE struct err reliability_write_png(const struct evaluation *evaluation, c
     }
     memset(pixels, 255, (size_t)3 * WIDTH * HEIGHT);
     for (uint32_t i = 0; i < EVALUATION_BINS; i++) {
-        double share = evaluation->rows > 0
-                           ? (double)evaluation->bins[i].rows / (double)evaluation->rows
-                           : 0;
+        double share =
+            evaluation->rows > 0 ? (double)evaluation->bins[i].rows / (double)evaluation->rows : 0;
         int height = (int)lround(share * BAR_MAX);
         fill(pixels,
              (struct rectangle){at_x((double)i / EVALUATION_BINS) + 3, at_y(0) - height,

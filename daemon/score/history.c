@@ -98,7 +98,8 @@ bool history_weights_are_sound(const struct history_weights *weights)
 
 static struct err read_weights(const struct model_file *file, struct history_weights *out)
 {
-    const struct model_array *weights = find_vector(file, "weights", MODEL_F64, 1 + HISTORY_LINEAR_KINDS);
+    const struct model_array *weights =
+        find_vector(file, "weights", MODEL_F64, 1 + HISTORY_LINEAR_KINDS);
     const struct model_array *constants = find_vector(file, "constants", MODEL_F64, 4);
     const char *version = model_file_text(file, "kinds_version");
     if (weights == NULL || constants == NULL || version == NULL ||

@@ -24,7 +24,7 @@
 struct history_weights {
     double intercept;
     double coefficients[HISTORY_LINEAR_KINDS]; /* >= 0; that of HISTORY_ALL is 0 */
-    double shrinkage;                   /* k: exams that the parent's rate is worth */
+    double shrinkage;                          /* k: exams that the parent's rate is worth */
     double half_life_days;
     double prior;       /* rate before anything is known */
     double prior_exams; /* exams that it is worth */
@@ -40,7 +40,7 @@ struct history {
     struct history_table base; /* of the installed model; slots 0: none */
     int64_t learnt_until_ns;   /* outcomes up to here are in the model */
     struct history_table live;
-    uint32_t kinds_count;           /* that are learnt and kept: HISTORY_LINEAR_KINDS or all */
+    uint32_t kinds_count;            /* that are learnt and kept: HISTORY_LINEAR_KINDS or all */
     double fades[HISTORY_FADE_DAYS]; /* what is left after whole days, for history_odds */
 };
 

@@ -65,8 +65,9 @@ uint32_t line_group_of(uint32_t feature)
 
 const char *line_group_name(uint32_t group)
 {
-    static const char *const names[] = {"goods.unit_value", "goods.mass",         "goods.value",
-                                        "goods.tax_rate",   "declaration.seller", "declaration.courier"};
+    static const char *const names[] = {"goods.unit_value",   "goods.mass",
+                                        "goods.value",        "goods.tax_rate",
+                                        "declaration.seller", "declaration.courier"};
     must(group < LINE_GROUPS);
     return group < GROUP_UNIT_VALUE ? history_kinds[group + 1].name
                                     : names[group - GROUP_UNIT_VALUE];
@@ -78,7 +79,7 @@ static const char *ending_of(uint32_t feature)
         return feature % 2 == 0 ? ".odds" : ".exams";
     }
     bool of_goods = feature >= LINE_QUANTITIES && feature < LINE_NO_SELLER;
-    return !of_goods                         ? ""
+    return !of_goods                       ? ""
            : feature < LINE_DEVIATIONS_HS4 ? ".log"
            : feature < LINE_DEVIATIONS_HS6 ? ".hs4_deviation"
                                            : ".hs6_deviation";

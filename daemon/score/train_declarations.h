@@ -7,8 +7,9 @@
  * histories and norms of the rows before the block only. So no row knows its own outcome, or one of
  * its days, and the fit sees newcomers and histories as stale as scoring does.
  *
- * Offline; allocates: 1.1 KB a goods line, the newest lines_max lines at most; older ones are in the
- * histories only. The same rows, options and build give the same file, on however many threads. */
+ * Offline; allocates: 1.1 KB a goods line, the newest lines_max lines at most; older ones are in
+ * the histories only. The same rows, options and build give the same file, on however many threads.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,9 +25,9 @@ struct train_declarations;
 
 struct train_declarations_conf {
     uint64_t seed;
-    bool keep_validation_out; /* the model that is written has learnt nothing from it */
-    uint32_t threads;         /* 1.. */
-    uint64_t lines_max;       /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
+    bool keep_validation_out;   /* the model that is written has learnt nothing from it */
+    uint32_t threads;           /* 1.. */
+    uint64_t lines_max;         /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
     bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
 };
 
@@ -41,10 +42,10 @@ struct train_outcome {
  * without any, the last block. */
 struct train_declarations_report {
     struct train_report model;
-    struct evaluation later;    /* calibrated on the other half of the days, twice */
-    struct evaluation known;    /* of them, importers that had been examined before */
+    struct evaluation later;     /* calibrated on the other half of the days, twice */
+    struct evaluation known;     /* of them, importers that had been examined before */
     struct evaluation newcomers; /* the others */
-    struct evaluation critical; /* the second target */
+    struct evaluation critical;  /* the second target */
     uint32_t trees;
     double scale; /* Platt's, which is folded into the trees */
     double offset;

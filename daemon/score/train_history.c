@@ -33,7 +33,8 @@ struct train_history {
     uint64_t seed;
     struct history history; /* its live table is what is being learnt */
     struct sha256 *training_set;
-    float *features; /* [ROWS_MAX or fewer x HISTORY_LINEAR_KINDS], a ring when ROWS_MAX is reached */
+    float
+        *features; /* [ROWS_MAX or fewer x HISTORY_LINEAR_KINDS], a ring when ROWS_MAX is reached */
     uint8_t *labels;
     uint64_t rows_capacity;
     uint64_t rows_count; /* all that were added */
@@ -228,7 +229,8 @@ struct fitted {
 
 static struct fit_rows rows_between(const struct train_history *self, uint64_t from, uint64_t to)
 {
-    return (struct fit_rows){self->features + from * HISTORY_LINEAR_KINDS, self->labels + from, to - from};
+    return (struct fit_rows){self->features + from * HISTORY_LINEAR_KINDS, self->labels + from,
+                             to - from};
 }
 
 /* The first quarter only fills the table: there almost everybody is a newcomer, which is not how it

@@ -73,8 +73,8 @@ static void digest_row(struct train_rows *self, const struct train_row *row)
     for (int i = 0; i < 8; i++) {
         head[i] = (uint8_t)((uint64_t)row->outcome.t_ns >> (8 * i));
     }
-    head[8] = (uint8_t)(row->outcome.found | row->outcome.critical << 1 |
-                        row->outcome.validation << 2);
+    head[8] =
+        (uint8_t)(row->outcome.found | row->outcome.critical << 1 | row->outcome.validation << 2);
     sha256_add(self->training_set, head, sizeof head);
     for (uint32_t line = 0; line < row->lines_count; line++) {
         uint8_t bytes[HISTORY_KINDS * 8 + GOODS_QUANTITIES * 4];
@@ -131,8 +131,8 @@ static struct err make_room(struct train_rows *self)
 MUST_USE struct err train_rows_add(struct train_rows *self, const struct declaration *declaration,
                                    const struct train_outcome *outcome)
 {
-    uint32_t given = declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count
-                                                                 : RECORD_LINES_MAX;
+    uint32_t given =
+        declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count : RECORD_LINES_MAX;
     uint32_t lines = given > 0 ? given : 1;
     struct err err = make_room(self);
     err = err_is(err) ? err : reserve(self, lines);

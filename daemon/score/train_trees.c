@@ -36,8 +36,8 @@ enum { BIN_ROWS_MIN = 50, BINS_WANTED = 20 };
 
 static struct oblivious_sample sample_of(const struct trees_rows *rows)
 {
-    return (struct oblivious_sample){
-        .rows = {rows->features, rows->count, LINE_FEATURES}, .labels = rows->labels};
+    return (struct oblivious_sample){.rows = {rows->features, rows->count, LINE_FEATURES},
+                                     .labels = rows->labels};
 }
 
 static bool make_room(const struct oblivious_room *room, struct oblivious_model *model)
