@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bench archive: how fast images become blobs, and blobs a sealed archive file. The archive is
- * built, synced, read back, hashed and renamed within its figure: that is what sealing means here.
+/* Bench archive: how fast images become blobs, and blobs a sealed archive file.
+ *
+ * Two rates of a file, both from the call that gets the entries. write: until it is closed and
+ * synced, which is what h5py and plain writing do too. seal: until it was also read back from the
+ * disk, every image decoded and held against its digest, every table compared, the file hashed, and
+ * it has its name.
  *
  * Peers in the same run, in turns: h5py writing the same images in the same chunks with gzip(1),
- * shuffle and fletcher32 (it syncs, and reads nothing back), and plain sequential writing of the
- * same bytes with one sync. Every figure is the median of the rounds: a shared disk changes its
- * speed within seconds.
+ * shuffle and fletcher32, and plain sequential writing of the same bytes; both with one sync and
+ * without reading back. Every figure is the median of the rounds: a shared disk changes its speed
+ * within seconds.
  *
- * What bounds the uncompressed figure is SHA-256 of the file, which cannot begin before the file is
- * closed and is one thread's work: written at the rate W and hashed at the rate H, a file is sealed
- * at no more than 1 / (1/W + 1/H), the ceiling shown.
+ * What bounds sealing without compression is SHA-256 of the file. It is one thread's work, because
+ * each byte's turn comes after the one before, and begins when the file is whole, because HDF5
+ * completes its first bytes last: a file written at the rate W and hashed at the rate H is sealed
+ * at 1 / (1/W + 1/H) at most, the ceiling shown, with W that of direct writes. The images' own
+ * digests keep another processor busy meanwhile.
  *
- * bench_archive [--json] [--rounds N] [DIRECTORY]: files are made below DIRECTORY (/tmp) and
- * removed. Real scans: TRIAGED_SHARED_DATA, default ../shared/data. */
+ * bench_archive [--json] [--rounds N] [--only VARIANT] [--set NAME] [DIRECTORY]: files are made
+ * below DIRECTORY (/tmp) and removed; --only and --set leave the others and the peers out, for a
+ * profiler. Real scans: TRIAGED_SHARED_DATA, default ../shared/data. */
 #include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +54,8 @@ enum { VARIANTS = sizeof variants / sizeof variants[0] };
 
 static bool as_json;
 static uint32_t rounds_count = ROUNDS;
+static const char *only_variant; /* NULL: all, and the peers */
+static const char *only_set;
 
 struct source {
     uint8_t entries[SCAN_SET_MAX][ENTRY_BYTES_MAX];
@@ -178,9 +187,12 @@ static double cpu_seconds(void)
            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-/* Tells the rate, processor seconds a gigabyte, and the share of bytes left. */
+enum { ARCHIVE_WRITE, ARCHIVE_SEAL, ARCHIVE_CPU, ARCHIVE_LEFT, ARCHIVE_VALUES };
+
+/* Tells the rate up to the synced file and up to its name, processor seconds a gigabyte, and the
+ * share of bytes left. */
 static void run_archive(const struct scan_set *set, const char *directory, struct source *source,
-                        struct blob_store *blobs, uint32_t variant, double out[3])
+                        struct blob_store *blobs, uint32_t variant, double out[ARCHIVE_VALUES])
 {
     static const uint8_t pseudonym_key[HASH_BYTES] = {1};
     char path[DURABLE_PATH_BYTES];
@@ -193,11 +205,11 @@ static void run_archive(const struct scan_set *set, const char *directory, struc
                                       .pseudonym_key = pseudonym_key};
     source->next = 0;
     double cpu = cpu_seconds();
-    int64_t start_ns = clock_monotonic_ns();
     need(archive_build(&conf, blobs, source_next, source, &result), "archive");
-    out[0] = rate_since(set, start_ns);
-    out[1] = (cpu_seconds() - cpu) / ((double)set->bytes_count / 1e9);
-    out[2] = (double)result.file_bytes / (double)set->bytes_count;
+    out[ARCHIVE_CPU] = (cpu_seconds() - cpu) / ((double)set->bytes_count / 1e9);
+    out[ARCHIVE_WRITE] = (double)set->bytes_count * 1e3 / (double)result.write_ns;
+    out[ARCHIVE_SEAL] = (double)set->bytes_count * 1e3 / (double)result.seal_ns;
+    out[ARCHIVE_LEFT] = (double)result.file_bytes / (double)set->bytes_count;
     remove_below(path);
 }
 
@@ -233,55 +245,142 @@ static bool run_h5py(const char *directory, double out[3])
 
 struct figures {
     struct rounds plain;
-    struct rounds blobs;
-    struct rounds h5py;
-    struct rounds h5py_left;
-    struct rounds h5py_cpu;
-    struct rounds rate[VARIANTS];
-    struct rounds cpu[VARIANTS];
-    struct rounds left[VARIANTS];
+    struct rounds direct;
     struct rounds hash;
+    struct rounds blobs;
+    struct rounds h5py[3]; /* rate, share left, processor time */
+    struct rounds ours[VARIANTS][ARCHIVE_VALUES];
+    struct rounds over_plain[2]; /* level 0, write and seal: of the plain writing of the round */
+    struct rounds over_h5py[VARIANTS][2];
 };
 
-static void tell(const char *set_name, const char *what, const struct rounds *value,
-                 const char *unit, const char *peer, const struct rounds *peer_value,
-                 double ceiling)
+static const char plain_words[] = "plain write and sync";
+static const char h5py_words[] = "h5py gzip(1) shuffle";
+
+static void tell(const char *set_name, const char *what, struct figure figure)
 {
     char name[96];
     (void)snprintf(name, sizeof name, "archive.%.20s.%.60s", set_name, what);
-    const struct figure figure = {.name = name,
-                                  .value = value,
-                                  .unit = unit,
-                                  .peer = peer,
-                                  .peer_value = peer_value,
-                                  .ceiling = ceiling,
-                                  .ceiling_name = ceiling > 0 ? "write, then hash" : NULL};
+    figure.name = name;
     figure_print(&figure, as_json);
+}
+
+static void tell_aim(const char *set_name, const char *what, const struct rounds *value, double aim)
+{
+    struct rounds aims = {.count = 0};
+    rounds_add(&aims, aim);
+    tell(set_name, what,
+         (struct figure){.value = value, .unit = "times", .peer = "aim", .peer_value = &aims});
+}
+
+static void tell_variant(const char *set_name, const struct figures *f, uint32_t v)
+{
+    static const struct {
+        const char *name;
+        const char *unit;
+        uint32_t peer; /* of h5py's values */
+    } values[ARCHIVE_VALUES] = {
+        {"write", "MB/s", 0}, {"seal", "MB/s", 0}, {"cpu", "s/GB", 2}, {"left", "share", 1}};
+    bool raw = variants[v].level == 0;
+    double ceiling = 1 / (1 / rounds_median(&f->direct) + 1 / rounds_median(&f->hash));
+    for (uint32_t i = 0; i < ARCHIVE_VALUES; i++) {
+        struct figure figure = {.value = &f->ours[v][i], .unit = values[i].unit};
+        char what[64];
+        if (raw && i <= ARCHIVE_SEAL) {
+            figure.peer = plain_words;
+            figure.peer_value = &f->plain;
+        } else if (!raw && f->h5py[0].count > 0) {
+            figure.peer = h5py_words;
+            figure.peer_value = &f->h5py[values[i].peer];
+        }
+        if (raw && i == ARCHIVE_SEAL && f->direct.count > 0) {
+            figure.ceiling = ceiling;
+            figure.ceiling_name = "direct write, then SHA-256 of the file";
+        }
+        (void)snprintf(what, sizeof what, "%s.%s", variants[v].name, values[i].name);
+        tell(set_name, what, figure);
+    }
 }
 
 static void tell_all(const char *set_name, const struct figures *f)
 {
-    static const char plain[] = "plain write and sync";
-    static const char h5py[] = "h5py gzip(1) shuffle";
-    double ceiling = 1 / (1 / rounds_median(&f->plain) + 1 / rounds_median(&f->hash));
-    char what[64];
-    tell(set_name, "blob", &f->blobs, "MB/s", plain, &f->plain, 0);
     for (uint32_t v = 0; v < VARIANTS; v++) {
-        bool raw = variants[v].level == 0;
-        tell(set_name, variants[v].name, &f->rate[v], "MB/s", plain, &f->plain, raw ? ceiling : 0);
-        if (!raw && f->h5py.count > 0) {
-            tell(set_name, variants[v].name, &f->rate[v], "MB/s", h5py, &f->h5py, 0);
+        if (f->ours[v][0].count > 0) {
+            tell_variant(set_name, f, v);
         }
-        (void)snprintf(what, sizeof what, "%s.left", variants[v].name);
-        tell(set_name, what, &f->left[v], "share", raw || f->h5py.count == 0 ? NULL : h5py,
-             raw || f->h5py.count == 0 ? NULL : &f->h5py_left, 0);
-        (void)snprintf(what, sizeof what, "%s.cpu", variants[v].name);
-        tell(set_name, what, &f->cpu[v], "s/GB", raw || f->h5py.count == 0 ? NULL : h5py,
-             raw || f->h5py.count == 0 ? NULL : &f->h5py_cpu, 0);
     }
-    if (f->h5py.count == 0 && !as_json) {
+    if (only_variant != NULL) {
+        return;
+    }
+    tell(set_name, "blob",
+         (struct figure){
+             .value = &f->blobs, .unit = "MB/s", .peer = plain_words, .peer_value = &f->plain});
+    tell(set_name, "direct_write",
+         (struct figure){
+             .value = &f->direct, .unit = "MB/s", .peer = plain_words, .peer_value = &f->plain});
+    tell(set_name, "sha256", (struct figure){.value = &f->hash, .unit = "MB/s"});
+    tell_aim(set_name, "plain.write_over_plain (at least)", &f->over_plain[ARCHIVE_WRITE], 0.7);
+    tell_aim(set_name, "plain.seal_over_plain", &f->over_plain[ARCHIVE_SEAL], 0.7);
+    for (uint32_t v = 1; v < VARIANTS && f->h5py[0].count > 0; v++) {
+        static const char *const names[] = {"write_over_h5py (at least)", "seal_over_h5py"};
+        for (uint32_t i = 0; i < 2 && variants[v].threads == ARCHIVE_THREADS; i++) {
+            char what[64];
+            (void)snprintf(what, sizeof what, "%s.%s", variants[v].name, names[i]);
+            tell_aim(set_name, what, &f->over_h5py[v][i], 4);
+        }
+    }
+    if (f->h5py[0].count == 0 && !as_json) {
         (void)printf("SKIP: no h5py of /usr/bin/python3 to hold %s against\n", set_name);
     }
+}
+
+static void run_peers(const struct scan_set *set, const char *directory, struct figures *f)
+{
+    double values[3];
+    rounds_add(&f->plain, run_plain(set, directory));
+    rounds_add(&f->direct, ceiling_disk(directory) / 1e6);
+    rounds_add(&f->hash, ceiling_hash() / 1e6);
+    if (run_h5py(directory, values)) {
+        for (uint32_t i = 0; i < 3; i++) {
+            rounds_add(&f->h5py[i], values[i]);
+        }
+    }
+}
+
+/* The round's last of both. */
+static double times(const struct rounds *ours, const struct rounds *peer)
+{
+    return peer->count == 0 ? 0 : ours->values[ours->count - 1] / peer->values[peer->count - 1];
+}
+
+static void run_round(const struct scan_set *set, const char *directory, struct source *source,
+                      struct figures *f)
+{
+    struct blob_store *blobs = NULL;
+    char path[DURABLE_PATH_BYTES];
+    if (only_variant == NULL) {
+        run_peers(set, directory, f);
+    }
+    rounds_add(&f->blobs, run_blobs(set, directory, &blobs));
+    for (uint32_t v = 0; v < VARIANTS; v++) {
+        double values[ARCHIVE_VALUES];
+        if (only_variant != NULL && strcmp(only_variant, variants[v].name) != 0) {
+            continue;
+        }
+        run_archive(set, directory, source, blobs, v, values);
+        for (uint32_t i = 0; i < ARCHIVE_VALUES; i++) {
+            rounds_add(&f->ours[v][i], values[i]);
+        }
+        for (uint32_t i = 0; i <= ARCHIVE_SEAL; i++) {
+            rounds_add(&f->over_h5py[v][i], times(&f->ours[v][i], &f->h5py[0]));
+            if (variants[v].level == 0) {
+                rounds_add(&f->over_plain[i], times(&f->ours[v][i], &f->plain));
+            }
+        }
+    }
+    blob_store_close(&blobs);
+    (void)snprintf(path, sizeof path, "%s/blobs", directory);
+    remove_below(path);
 }
 
 static void measure(const char *set_name, const struct scan_set *set, const char *directory)
@@ -298,43 +397,51 @@ static void measure(const char *set_name, const struct scan_set *set, const char
     need(durable_directory(path, 0700), "folder of raw images");
     scan_set_dump(set, path);
     for (uint32_t round = 0; round < rounds_count; round++) {
-        struct blob_store *blobs = NULL;
-        double values[3];
-        rounds_add(&figures.plain, run_plain(set, directory));
-        rounds_add(&figures.hash, ceiling_hash() / 1e6);
-        rounds_add(&figures.blobs, run_blobs(set, directory, &blobs));
-        for (uint32_t v = 0; v < VARIANTS; v++) {
-            run_archive(set, directory, &source, blobs, v, values);
-            rounds_add(&figures.rate[v], values[0]);
-            rounds_add(&figures.cpu[v], values[1]);
-            rounds_add(&figures.left[v], values[2]);
-        }
-        if (run_h5py(directory, values)) {
-            rounds_add(&figures.h5py, values[0]);
-            rounds_add(&figures.h5py_left, values[1]);
-            rounds_add(&figures.h5py_cpu, values[2]);
-        }
-        blob_store_close(&blobs);
-        (void)snprintf(path, sizeof path, "%s/blobs", directory);
-        remove_below(path);
+        run_round(set, directory, &source, &figures);
     }
-    (void)snprintf(path, sizeof path, "%s/raw", directory);
     remove_below(path);
     tell_all(set_name, &figures);
 }
 
-int main(int argc, char **argv)
+static bool is_wanted(const char *set_name)
+{
+    return only_set == NULL || strcmp(only_set, set_name) == 0;
+}
+
+static void measure_both(const char *directory)
 {
     static struct scan_set set;
-    const char *below = "/tmp";
     const char *shared = getenv("TRIAGED_SHARED_DATA");
-    char directory[DURABLE_PATH_BYTES - 64];
     char real[DURABLE_PATH_BYTES];
+    if (is_wanted("simulated")) {
+        scan_set_simulate(&set, SIMULATED_SCANS);
+        measure("simulated", &set, directory);
+        scan_set_fini(&set);
+    }
+    (void)snprintf(real, sizeof real, "%s/containers/images",
+                   shared == NULL ? "../shared/data" : shared);
+    if (is_wanted("real") && scan_set_read(&set, real, REAL_BYTES_MAX)) {
+        measure("real", &set, directory);
+    } else if (is_wanted("real") && !as_json) {
+        (void)printf("SKIP: no real container scans at %s (TRIAGED_SHARED_DATA)\n", real);
+    }
+    scan_set_fini(&set);
+}
+
+int main(int argc, char **argv)
+{
+    const char *below = "/tmp";
+    char directory[DURABLE_PATH_BYTES - 64];
     for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
         if (strcmp(argv[i], "--json") == 0) {
             as_json = true;
-        } else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc) {
+        } else if (strcmp(argv[i], "--rounds") == 0 && more) {
             rounds_count = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--only") == 0 && more) {
+            only_variant = argv[++i];
+        } else if (strcmp(argv[i], "--set") == 0 && more) {
+            only_set = argv[++i];
         } else {
             below = argv[i];
         }
@@ -344,17 +451,7 @@ int main(int argc, char **argv)
     (void)snprintf(directory, sizeof directory, "%s/bench-archive-XXXXXX", below);
     bench_check(mkdtemp(directory) != NULL, "no folder below %s", below);
     figure_head(as_json);
-    scan_set_simulate(&set, SIMULATED_SCANS);
-    measure("simulated", &set, directory);
-    scan_set_fini(&set);
-    (void)snprintf(real, sizeof real, "%s/containers/images",
-                   shared == NULL ? "../shared/data" : shared);
-    if (scan_set_read(&set, real, REAL_BYTES_MAX)) {
-        measure("real", &set, directory);
-    } else if (!as_json) {
-        (void)printf("SKIP: no real container scans at %s (TRIAGED_SHARED_DATA)\n", real);
-    }
-    scan_set_fini(&set);
+    measure_both(directory);
     remove_below(directory);
     return 0;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/ioprio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/counter.h"
 #include "base/diag.h"
+#include "oversight/tiles.h"
 #include "pipeline_parts.h"
 
 /* Row 10, behind everything: entries from the last seal on become one file, bounded by entries and
@@ -13,7 +16,7 @@
  * and lies in the next file. A file of our own seals alone is not worth making, unless they are the
  * rest of a closed shard. */
 
-enum { ARCHIVE_WORTH_ENTRIES = 2, ARCHIVE_NICE = 10 };
+enum { ARCHIVE_WORTH_ENTRIES = 2, ARCHIVE_NICE = 19, ARCHIVE_IO_LEVEL = 7 };
 
 struct archive_source {
     struct wal_reader *reader;
@@ -24,6 +27,7 @@ struct archive_source {
     uint64_t until; /* first index that is not for this file */
     uint64_t entries;
     uint64_t payload;
+    struct archive_tree tree; /* behind the file made last; first_n UINT64_MAX: of none */
 };
 
 static uint64_t archive_payload_of(struct archive_source *source, const struct wal_entry *at)
@@ -73,6 +77,7 @@ static struct err archive_append_seal(struct pipeline *self, const struct archiv
     seal->last_index = result->last_index;
     seal->hdf5_version = result->hdf5_version;
     seal->filters = result->filters;
+    memcpy(seal->metrics_sha256, self->metrics.sha256, HASH_BYTES);
     struct err err = pipeline_append(self, &entry, NULL);
     if (!err_is(err)) {
         counter_add(COUNTER_archive_files, 1);
@@ -84,6 +89,38 @@ static struct err archive_append_seal(struct pipeline *self, const struct archiv
     return err;
 }
 
+/* What the tree of the shard has before `first`: known from the file before, or else from the public
+ * tiles and the entries that they do not cover yet. */
+static struct err archive_find_tree(struct pipeline *self, struct archive_source *source,
+                                    const struct shard *shard, uint64_t first)
+{
+    char directory[PIPELINE_PATH_BYTES + SHARD_NAME_BYTES];
+    struct archive_tree *tree = &source->tree;
+    if (tree->first_n == shard->first_n && tree->range.size == first - shard->first_n) {
+        return err_none;
+    }
+    tree->first_n = shard->first_n;
+    (void)snprintf(directory, sizeof directory, "%s/%s", self->log_directory, shard->directory);
+    struct err err = tiles_before(directory, first - shard->first_n, &tree->range);
+    if (!err_is(err)) {
+        err = wal_reader_seek(source->reader, shard->first_n + tree->range.size);
+    }
+    while (!err_is(err) && shard->first_n + tree->range.size < first) {
+        struct wal_entry at;
+        uint8_t leaf[HASH_BYTES];
+        bool got = false;
+        err = wal_reader_next(source->reader, &at, &got);
+        if (!err_is(err) && !got) {
+            err = err_make(ERR_NOT_FOUND, "entries before an archive file");
+        }
+        if (!err_is(err)) {
+            merkle_leaf(at.bytes, at.bytes_count, leaf);
+            merkle_range_append(&tree->range, leaf);
+        }
+    }
+    return err;
+}
+
 /* One file from `first` up to at most `until`; *next tells where the following one starts. */
 static struct err archive_make(struct pipeline *self, struct archive_source *source, uint64_t first,
                                uint64_t until, uint64_t *next)
@@ -91,6 +128,9 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
     char directory[PIPELINE_PATH_BYTES];
     const struct shard *shard = shards_find(oversight_shards(self->oversight), first);
     struct err err = conf_path(&self->conf, "archive", directory, sizeof directory);
+    if (!err_is(err)) {
+        err = archive_find_tree(self, source, shard, first);
+    }
     if (!err_is(err)) {
         err = wal_reader_seek(source->reader, first);
     }
@@ -107,6 +147,8 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
                                 .deflate_level = (uint32_t)self->conf.archive_deflate_level,
                                 .threads = (uint32_t)self->conf.archive_threads,
                                 .pseudonym_key = self->keys.pseudonym,
+                                .tree = &source->tree,
+                                .metrics = &self->metrics,
                                 .replace_unsealed = true};
     struct archive_result result;
     int64_t start_ns = clock_monotonic_ns();
@@ -117,6 +159,7 @@ static struct err archive_make(struct pipeline *self, struct archive_source *sou
         wal_reader_rest(source->reader);
     }
     if (!err_is(err)) {
+        source->tree = result.tree;
         *next = result.last_index + 1;
     }
     return err;
@@ -193,11 +236,15 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
 }
 
 /* Sealing compresses and hashes for seconds. On a machine with few cores it must not keep the lines
- * waiting that somebody waits for; priorities on Linux are the thread's own. That it cannot be
- * lowered is no reason to stop. */
+ * waiting that somebody waits for; priorities on Linux are the thread's own, and the threads that
+ * it starts inherit them. The lowest that still gets its turns: this thread holds HDF5's lock at
+ * times, and whoever waits for that must not wait for ever. The disk's least urgent best effort,
+ * for the same reason not idle. That it cannot be lowered is no reason to stop. */
 static void archive_step_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), ARCHIVE_NICE);
+    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+                  IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, ARCHIVE_IO_LEVEL));
 }
 
 void *archive_line(void *arg)
@@ -207,6 +254,7 @@ void *archive_line(void *arg)
     archive_step_back();
     static struct archive_source source; /* one archiver a process; too large for a stack */
     memset(&source, 0, sizeof source);
+    source.tree.first_n = UINT64_MAX;
     arena_init(&source.arena, source.arena_bytes, sizeof source.arena_bytes);
     struct err err = wal_reader_open_store(&self->places, &source.reader);
     if (!err_is(err)) {

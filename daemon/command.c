@@ -220,7 +220,9 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
     bool well = !pipeline_failed(self) && !err_is(trouble);
     double unpublished_s = (double)(clock_monotonic_ns() - trouble_since_ns) / (double)NS_PER_S;
     char witnesses[8192];
+    char retention[RETENTION_HEALTH_BYTES];
     witness_line_health(self, witnesses, sizeof witnesses);
+    retention_health(self, retention, sizeof retention);
     uint64_t size = oversight_size(self->oversight);
     (void)snprintf(
         out, out_capacity,
@@ -231,7 +233,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%"
         "llu,"
         "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_p99_ms\":%.3f,"
-        "\"blas\":\"%s\"%s}",
+        "\"blas\":\"%s\"%s%s}",
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
         (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
@@ -248,7 +250,8 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6,
         (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
         (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6,
-        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text(), witnesses);
+        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text(), witnesses,
+        retention);
     return well;
 }
 
@@ -353,6 +356,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_cosign(self, job);
     case ORDER_PRUNE:
         return command_prune(self, job);
+    case ORDER_HOLD:
+        return command_hold(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

@@ -18,7 +18,8 @@
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
  *   archive_line   10 archive, seal
  *   keeper_line    old segments become packs, what was redacted goes, behind all of them
- *   witness_line   checkpoints to witnesses, beside the flow */
+ *   witness_line   checkpoints to witnesses, beside the flow
+ *   image_line     images for viewers, beside the flow; waits for nobody, nobody waits for it */
 
 /* ---- rows 1 and 4 ---- */
 
@@ -94,6 +95,7 @@ static struct err intake_turn(struct pipeline *self)
     counter_set(COUNTER_waiting_intake, queue_depth(self->intake));
     struct err err = err_none;
     uint32_t blobs_count = 0;
+    atomic_fetch_add(&self->intake_turns, 1);
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         struct arrival *arrival = taken[i];
         if (blobs_count + arrival->images_count > BLOB_BATCH_MAX) {
@@ -112,7 +114,9 @@ static struct err intake_turn(struct pipeline *self)
         drafts[i] = &arrival->draft;
         stage_took(STAGE_intake, clock_monotonic_ns() - arrival->received_ns);
     }
-    return err_is(err) ? err : oversight_submit(self->oversight, drafts, count);
+    err = err_is(err) ? err : oversight_submit(self->oversight, drafts, count);
+    atomic_fetch_add(&self->intake_turns, 1);
+    return err;
 }
 
 static void *intake_line(void *arg)
@@ -309,6 +313,10 @@ struct err pipeline_start(struct pipeline *self)
     if (!err_is(err)) {
         err = pipeline_start_thread(&self->keeper_thread, &self->keeper_started, keeper_line, self);
     }
+    if (!err_is(err) && self->retention != NULL) {
+        err = pipeline_start_thread(&self->retention_thread, &self->retention_started,
+                                    retention_line, self);
+    }
     if (!err_is(err)) {
         err = pipeline_start_thread(&self->receive_thread, &self->receive_started, receive_line,
                                     self);
@@ -371,11 +379,13 @@ static void pipeline_join(pthread_t thread, bool *started)
 void pipeline_stop(struct pipeline *self)
 {
     atomic_store(&self->stopping, true);
+    console_stop_images(self->console); /* before log.close: each appends its access entry */
     pipeline_join(self->receive_thread, &self->receive_started);
     if (self->intake != NULL) {
         queue_stop(self->intake);
     }
     pipeline_join(self->intake_thread, &self->intake_started);
+    atomic_store(&self->stop_retention, true); /* it waits for the judge line */
     atomic_store(&self->stop_judge, true);
     pipeline_join(self->judge_thread, &self->judge_started);
     atomic_store(&self->stop_archive, true);
@@ -388,6 +398,10 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->keeper_asks);
     }
     pipeline_join(self->keeper_thread, &self->keeper_started);
+    if (self->retention_asks != NULL) {
+        queue_stop(self->retention_asks);
+    }
+    pipeline_join(self->retention_thread, &self->retention_started);
     witness_line_close(self);
 }
 

@@ -84,6 +84,24 @@ static struct err open_log(struct pipeline *self)
     return err_is(err) ? err : wal_reader_open_store(&self->places, &self->lookup);
 }
 
+/* The definitions that reports are made by, kept by their digest: seals name it, and a file can be
+ * made again when there are other definitions long since. Without any, files say so. */
+static struct err open_metrics(struct pipeline *self)
+{
+    char directory[PIPELINE_PATH_BYTES];
+    char kept[PIPELINE_PATH_BYTES];
+    struct err err = conf_path(&self->conf, "metrics", kept, sizeof kept);
+    if (err_is(err) || !metric_directory(directory)) {
+        return err;
+    }
+    err = metric_set_load(directory, &self->metrics);
+    if (err_is(err)) {
+        (void)snprintf(self->why, sizeof self->why, "definitions of metrics in %.300s", directory);
+        return err;
+    }
+    return metric_set_keep(&self->metrics, kept);
+}
+
 static struct err open_blobs(struct pipeline *self)
 {
     char blobs[PIPELINE_PATH_BYTES];
@@ -225,7 +243,10 @@ static struct err open_queues(struct pipeline *self)
     if (!err_is(err)) {
         err = queue_open(4, &self->archive_asks);
     }
-    return err_is(err) ? err : queue_open(4, &self->keeper_asks);
+    if (!err_is(err)) {
+        err = queue_open(4, &self->keeper_asks);
+    }
+    return err_is(err) ? err : queue_open(4, &self->retention_asks);
 }
 
 /* Everything the lines work in, taken now: neither line asks for memory of ours later. */
@@ -401,7 +422,11 @@ static struct err open_console(struct pipeline *self)
                                 .connections_max = (uint32_t)self->conf.console_connections,
                                 .health = pipeline_health,
                                 .health_arg = self};
-    struct err err = console_open(&conf, &self->console);
+    struct err err = self->conf.console_images ? image_line_open(self, &self->images) : err_none;
+    conf.images = image_line_conf(self->images);
+    if (!err_is(err)) {
+        err = console_open(&conf, &self->console);
+    }
     if (err.code == ERR_SOCKET) {
         char text[ERR_TEXT_BYTES];
         (void)snprintf(self->why, sizeof self->why, "console at %s port %u: %.200s", conf.address,
@@ -458,10 +483,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin,  open_keys,     open_queues,    open_memory,
-                                      open_blobs,   open_log,      open_witnesses, open_join,
-                                      open_state,   open_judge,    open_recent,    open_ingest,
-                                      open_console, pipeline_start};
+    static const open_step steps[] = {open_origin, open_keys,    open_queues,    open_memory,
+                                      open_blobs,  open_metrics, open_log,       open_witnesses,
+                                      open_join,   open_state,   retention_open, open_judge,
+                                      open_recent, open_ingest,  open_console,   pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -482,6 +507,7 @@ struct err pipeline_open(const struct conf *conf, const struct policy *policy,
     self->started_ns = clock_monotonic_ns();
     self->next_tick_ns = self->started_ns;
     must(pthread_mutex_init(&self->failure_lock, NULL) == 0);
+    must(pthread_mutex_init(&self->hold_lock, NULL) == 0);
     struct err err = durable_directory(conf->store_directory, 0755);
     if (!err_is(err)) {
         err = open_steps(self);
@@ -518,6 +544,7 @@ void pipeline_close(struct pipeline **pointer)
     }
     pipeline_stop(self);
     console_close(&self->console); /* its health page asks the log and the witness line */
+    image_line_close(&self->images);
     witness_line_free(self);
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
@@ -531,15 +558,19 @@ void pipeline_close(struct pipeline **pointer)
     join_close(&self->join);
     recent_close(&self->recent);
     blob_store_close(&self->blobs);
+    metric_set_fini(&self->metrics);
     queue_free(&self->intake);
     queue_free(&self->done);
     queue_free(&self->commands);
     queue_free(&self->judge_done);
     queue_free(&self->archive_asks);
     queue_free(&self->keeper_asks);
+    queue_free(&self->retention_asks);
+    retention_free(self);
     close_memory(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
+    must(pthread_mutex_destroy(&self->hold_lock) == 0);
     free(self);
     *pointer = NULL;
 }

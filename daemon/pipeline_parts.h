@@ -6,8 +6,8 @@
  *
  * Which thread owns what: receive: ingest. intake: blobs (writing), intake arena, recent. judge:
  * state, join, score, decide, draw, both readers, jobs. archiver: its own reader. keeper: packs,
- * old segments, a reader of the state. Everything else is set before the threads start and then
- * only read. */
+ * old segments, a reader of the state. retention: copies of sealed files, blobs (removing), a
+ * reader of the state. Everything else is set before the threads start and then only read. */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,6 +16,7 @@
 
 #include "archive/archive.h"
 #include "archive/blob.h"
+#include "archive/metric_set.h"
 #include "base/conf.h"
 #include "base/clock.h"
 #include "base/queue.h"
@@ -30,6 +31,9 @@
 #define PIPELINE_BATCH 256u
 #define PIPELINE_PATH_BYTES 512u
 #define JUDGE_ENTRIES 512u /* applied in one transaction of the read model */
+
+/* The thread that copies sealed files and discards payloads; NULL when there is nothing to do. */
+struct retention;
 
 /* Keys of the port, read once; wiped at close. */
 #define KEYS_REASON_BYTES 129u
@@ -91,6 +95,8 @@ struct command_job {
     uint32_t revealed_bytes;
 };
 
+struct image_line;
+
 /* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
 struct witness_line;
 
@@ -104,21 +110,24 @@ struct pipeline {
 
     struct ingest *ingest;
     struct blob_store *blobs;
+    struct metric_set metrics; /* in force while this process runs */
     struct oversight *oversight;
     struct state *state;
     struct join *join;
     struct score *score;
     struct decide *decide;
     struct console *console;
+    struct image_line *images; /* NULL without console.images */
     struct witness_line *witnesses;
     struct recent *recent;
 
-    struct queue *intake;       /* arrivals, receive -> intake */
-    struct queue *done;         /* drafts, log -> receive; polled */
-    struct queue *commands;     /* ingest commands, receive -> judge */
-    struct queue *judge_done;   /* drafts, log -> judge */
-    struct queue *archive_asks; /* wakes the archiver */
-    struct queue *keeper_asks;  /* wakes the keeper */
+    struct queue *intake;         /* arrivals, receive -> intake */
+    struct queue *done;           /* drafts, log -> receive; polled */
+    struct queue *commands;       /* ingest commands, receive -> judge */
+    struct queue *judge_done;     /* drafts, log -> judge */
+    struct queue *archive_asks;   /* wakes the archiver */
+    struct queue *keeper_asks;    /* wakes the keeper */
+    struct queue *retention_asks; /* wakes the retention line */
 
     struct arena intake_arena;
     struct sha256 *intake_sha256;
@@ -151,9 +160,10 @@ struct pipeline {
     int64_t next_tick_ns;
     bool live; /* judge: past the catch-up */
 
-    _Atomic uint64_t judged; /* entries the judge line has applied */
-    _Atomic uint64_t sealed; /* first entry that no archive file covers */
-    _Atomic uint64_t held;   /* items held for data */
+    _Atomic uint64_t judged;       /* entries the judge line has applied */
+    _Atomic uint64_t sealed;       /* first entry that no archive file covers */
+    _Atomic uint64_t held;         /* items held for data */
+    _Atomic uint64_t intake_turns; /* odd while intake is between a put and its submission */
     _Atomic uint64_t prunes; /* times that files `minimum` may have grown, the start among them */
 
     pthread_t receive_thread;
@@ -161,6 +171,7 @@ struct pipeline {
     pthread_t judge_thread;
     pthread_t archive_thread;
     pthread_t keeper_thread;
+    pthread_t retention_thread;
     bool receive_started;
     bool intake_started;
     bool judge_started;
@@ -168,10 +179,14 @@ struct pipeline {
     _Atomic bool close_asked; /* by close_job, which is the judge's before and main's after */
     struct command_job *close_job;
     bool keeper_started;
+    bool retention_started;
     _Atomic bool stopping; /* receive takes nothing more */
     _Atomic bool stop_judge;
     _Atomic bool stop_archive;
     _Atomic bool stop_keeper;
+    _Atomic bool stop_retention;
+    pthread_mutex_t hold_lock; /* guards: no hold comes between a last look and its discard entry */
+    struct retention *retention;
 
     pthread_mutex_t failure_lock; /* guards failure */
     struct err failure;           /* the first one; err_none while all is well */
@@ -257,8 +272,29 @@ MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
 
+/* image_line.c: images for viewers of the console, on the console's threads; only with
+ * console.images. CONF_INVALID when the address is not a loopback one, KEY when the list of viewers
+ * cannot be read. */
+MUST_USE struct err image_line_open(struct pipeline *self, struct image_line **out);
+/* NULL of NULL. Lives as long as the line. */
+const struct console_images_conf *image_line_conf(const struct image_line *self);
+/* After the console. Accepts NULL. */
+void image_line_close(struct image_line **self);
+
 /* archive_line.c */
 void *archive_line(void *arg);
+
+/* command_hold.c */
+MUST_USE struct err command_hold(struct pipeline *self, struct command_job *job);
+
+/* retention_line.c: after the read model has caught up, before anything is received: what a stop
+ * left of a discard is finished. CONF_INVALID with self->why. */
+MUST_USE struct err retention_open(struct pipeline *self);
+void retention_free(struct pipeline *self);
+void *retention_line(void *arg);
+#define RETENTION_HEALTH_BYTES 6144u /* eight places and the rest */
+/* Members of a JSON object with a comma in front; "" without. Any thread. */
+void retention_health(struct pipeline *self, char *out, size_t out_capacity);
 
 /* keeper_line.c */
 void *keeper_line(void *arg);

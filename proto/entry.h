@@ -216,6 +216,7 @@ struct entry_archive_seal {
     uint64_t last_index;
     const char *hdf5_version;
     const char *filters;
+    uint8_t metrics_sha256[HASH_BYTES]; /* zeros: none are stated */
 };
 
 struct entry_access {
@@ -232,6 +233,20 @@ struct entry_blob_discard {
     uint32_t blobs_count;
     const char *reason;
     const char *kept_in;
+};
+
+struct entry_archive_copied {
+    const char *path;
+    uint64_t file_bytes;
+    uint8_t sha256[HASH_BYTES];
+    const char *place;
+    bool same_device;
+};
+
+struct entry_hold {
+    bool placed;
+    const char *reason;
+    const char *request_id;
 };
 
 struct entry_redact {
@@ -312,6 +327,8 @@ struct entry {
         struct entry_key_rotate key_rotate;
         struct entry_access access;
         struct entry_blob_discard blob_discard;
+        struct entry_archive_copied archive_copied;
+        struct entry_hold hold;
         struct entry_redact redact;
         struct entry_witness_receipt witness_receipt;
     } body;

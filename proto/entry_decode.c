@@ -293,7 +293,9 @@ static enum entry_fault archive_seal_read(const Triage__Oversight__V1__ArchiveSe
     out->last_index = from->last_index;
     out->hdf5_version = from->hdf5_version;
     out->filters = from->filters;
-    return digest_read(from->sha256, out->sha256) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
+    bool good = digest_read(from->sha256, out->sha256) &&
+                digest_read_if_any(from->metrics_sha256, out->metrics_sha256);
+    return good ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 
 static enum entry_fault wal_recovered_read(const Triage__Oversight__V1__WalRecovered *from,

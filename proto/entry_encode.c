@@ -333,6 +333,9 @@ static void archive_seal_fill(const struct entry_archive_seal *from,
     to->last_index = from->last_index;
     to->hdf5_version = schema_text(from->hdf5_version);
     to->filters = schema_text(from->filters);
+    static const uint8_t none[HASH_BYTES];
+    to->metrics_sha256 =
+        view_of(from->metrics_sha256, hash_equal(from->metrics_sha256, none) ? 0 : HASH_BYTES);
 }
 
 static void wal_recovered_fill(const struct entry_wal_recovered *from,

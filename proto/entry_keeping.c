@@ -13,6 +13,8 @@ struct keeping {
         Triage__Oversight__V1__KeyRotate key_rotate;
         Triage__Oversight__V1__Access access;
         Triage__Oversight__V1__BlobDiscard blob_discard;
+        Triage__Oversight__V1__ArchiveCopied archive_copied;
+        Triage__Oversight__V1__Hold hold;
         Triage__Oversight__V1__Redact redact;
         Triage__Oversight__V1__WitnessReceipt witness_receipt;
     } message;
@@ -70,6 +72,25 @@ static bool blob_discard_fill(const struct entry_blob_discard *from, struct keep
     return true;
 }
 
+static void archive_copied_fill(const struct entry_archive_copied *from,
+                                Triage__Oversight__V1__ArchiveCopied *to)
+{
+    triage__oversight__v1__archive_copied__init(to);
+    to->path = schema_text(from->path);
+    to->file_bytes = from->file_bytes;
+    to->sha256 = digest_view(from->sha256);
+    to->place = schema_text(from->place);
+    to->same_device = from->same_device;
+}
+
+static void hold_fill(const struct entry_hold *from, Triage__Oversight__V1__Hold *to)
+{
+    triage__oversight__v1__hold__init(to);
+    to->placed = from->placed;
+    to->reason = schema_text(from->reason);
+    to->request_id = schema_text(from->request_id);
+}
+
 static bool redact_fill(const struct entry_redact *from, struct keeping *slots)
 {
     if (from->entries_count > ENTRY_INDICES_MAX || from->digests_count > ENTRY_DIGESTS_MAX) {
@@ -125,6 +146,10 @@ int keeping_body_case(enum entry_type type)
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_ACCESS;
     case ENTRY_BLOB_DISCARD:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_BLOB_DISCARD;
+    case ENTRY_ARCHIVE_COPIED:
+        return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_ARCHIVE_COPIED;
+    case ENTRY_HOLD:
+        return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_HOLD;
     case ENTRY_REDACT:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_REDACT;
     case ENTRY_WITNESS_RECEIPT:
@@ -154,6 +179,14 @@ bool keeping_fill(const struct entry *entry, struct keeping_slots *memory, void 
     case ENTRY_BLOB_DISCARD:
         message->blob_discard = &slots->message.blob_discard;
         return blob_discard_fill(&entry->body.blob_discard, slots);
+    case ENTRY_ARCHIVE_COPIED:
+        archive_copied_fill(&entry->body.archive_copied, &slots->message.archive_copied);
+        message->archive_copied = &slots->message.archive_copied;
+        return true;
+    case ENTRY_HOLD:
+        hold_fill(&entry->body.hold, &slots->message.hold);
+        message->hold = &slots->message.hold;
+        return true;
     case ENTRY_REDACT:
         message->redact = &slots->message.redact;
         return redact_fill(&entry->body.redact, slots);
@@ -217,6 +250,20 @@ static enum entry_fault blob_discard_read(const Triage__Oversight__V1__BlobDisca
     return digests_read(from->sha256, from->n_sha256, arena, &out->sha256);
 }
 
+static enum entry_fault archive_copied_read(const Triage__Oversight__V1__ArchiveCopied *from,
+                                            struct entry_archive_copied *out)
+{
+    if (from->sha256.len != HASH_BYTES) {
+        return ENTRY_BODY_MISMATCH;
+    }
+    out->path = from->path;
+    out->file_bytes = from->file_bytes;
+    memcpy(out->sha256, from->sha256.data, HASH_BYTES);
+    out->place = from->place;
+    out->same_device = from->same_device;
+    return ENTRY_GOOD;
+}
+
 static enum entry_fault redact_read(const Triage__Oversight__V1__Redact *from, struct arena *arena,
                                     struct entry_redact *out)
 {
@@ -263,6 +310,13 @@ enum entry_fault keeping_read(const void *message, struct arena *arena, struct e
         return access_read(from->access, &out->body.access);
     case ENTRY_BLOB_DISCARD:
         return blob_discard_read(from->blob_discard, arena, &out->body.blob_discard);
+    case ENTRY_ARCHIVE_COPIED:
+        return archive_copied_read(from->archive_copied, &out->body.archive_copied);
+    case ENTRY_HOLD:
+        out->body.hold = (struct entry_hold){.placed = from->hold->placed,
+                                             .reason = from->hold->reason,
+                                             .request_id = from->hold->request_id};
+        return ENTRY_GOOD;
     case ENTRY_REDACT:
         return redact_read(from->redact, arena, &out->body.redact);
     case ENTRY_WITNESS_RECEIPT:

@@ -147,7 +147,8 @@ enum order {
     ORDER_REVEAL,
     ORDER_REDACT,
     ORDER_COSIGN,
-    ORDER_PRUNE
+    ORDER_PRUNE,
+    ORDER_HOLD
 };
 
 struct wire_command {
@@ -159,7 +160,8 @@ struct wire_command {
     const char *code;            /* release */
     const char *file;            /* model */
     const char *close_reason;
-    const char *sentence; /* purpose of a reveal, legal basis of a redaction, why it is pruned */
+    const char *sentence; /* purpose of a reveal, legal basis of a redaction, why it is pruned or
+                             held */
     uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
     uint32_t entries_count;
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */
@@ -169,6 +171,8 @@ struct wire_command {
     uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
     uint64_t prune_below;     /* prune */
     bool dry_run;             /* prune */
+    bool hold_all;            /* hold: every item; else the one of `item` */
+    bool hold_placed;         /* hold: false lifts it */
 };
 
 struct wire_revealed {

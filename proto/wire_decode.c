@@ -289,6 +289,13 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->prune_below = from->prune->below;
         out->dry_run = from->prune->dry_run;
         return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
+    case TRIAGE__V1__COMMAND__ORDER_HOLD:
+        out->order = ORDER_HOLD;
+        out->sentence = from->hold->reason;
+        out->hold_placed = from->hold->placed;
+        out->hold_all = from->hold->item.len == 0;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
+               (out->hold_all || item_read(from->hold->item, out->item));
     default:
         return false;
     }

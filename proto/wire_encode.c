@@ -127,6 +127,7 @@ size_t wire_verdict_encode(const struct wire_verdict *verdict, uint8_t *out, siz
 union order_slots {
     Triage__V1__CosignCommand cosign;
     Triage__V1__PruneCommand prune;
+    Triage__V1__HoldCommand hold;
     Triage__V1__ClaimCommand claim;
     Triage__V1__ReleaseCommand release;
     Triage__V1__OutcomeCommand outcome;
@@ -268,6 +269,15 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
         slots->prune.dry_run = command->dry_run;
         message->order_case = TRIAGE__V1__COMMAND__ORDER_PRUNE;
         message->prune = &slots->prune;
+        return true;
+    case ORDER_HOLD:
+        triage__v1__hold_command__init(&slots->hold);
+        slots->hold.item.data = schema_bytes(command->item);
+        slots->hold.item.len = command->hold_all ? 0 : ITEM_ID_BYTES;
+        slots->hold.reason = schema_text(command->sentence);
+        slots->hold.placed = command->hold_placed;
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_HOLD;
+        message->hold = &slots->hold;
         return true;
     case ORDER_NONE:
         break;

@@ -59,6 +59,8 @@ static const char *const entry_type_words[] = {
     [ENTRY_WITNESS_RECEIPT] = "witness.receipt",
     [ENTRY_DRAW_COMMIT] = "draw.commit",
     [ENTRY_DRAW_REVEAL] = "draw.reveal",
+    [ENTRY_ARCHIVE_COPIED] = "archive.copied",
+    [ENTRY_HOLD] = "hold",
 };
 
 /* Numbers without a word (gaps, and whatever a later version sends) read as the word of 0. */

@@ -65,7 +65,9 @@ enum entry_type {
     ENTRY_TIME_TICK = 19,
     ENTRY_WITNESS_RECEIPT = 20,
     ENTRY_DRAW_COMMIT = 21,
-    ENTRY_DRAW_REVEAL = 22
+    ENTRY_DRAW_REVEAL = 22,
+    ENTRY_ARCHIVE_COPIED = 23,
+    ENTRY_HOLD = 24
 };
 
 /* "truck", "passenger", "rail", "sea", "air", "mail"; "unknown". */

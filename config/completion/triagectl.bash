@@ -8,7 +8,7 @@ _triagectl_words() {
         archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
-        keys) echo 'init rotate publisher subscriber list' ;;
+        keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
 
@@ -35,6 +35,7 @@ _triagectl_options() {
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
+        'keys viewer') echo '--keys --purpose' ;;
     esac
 }
 

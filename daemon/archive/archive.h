@@ -17,6 +17,7 @@
 #include "archive/blob.h"
 #include "base/err.h"
 #include "proto/entry.h"
+#include "proto/merkle.h"
 #include "proto/note.h"
 
 /* One entry on its way into a file; bytes live until archive_build returns from next(). */
@@ -33,6 +34,22 @@ struct archive_entry {
  * on failure. */
 typedef bool (*archive_next)(void *source, struct archive_entry *out, struct err *err);
 
+/* What the log's tree has before a range: the shard's first entry, and the subtrees over the leaves
+ * from there to the range. */
+struct archive_tree {
+    uint64_t first_n;
+    struct merkle_range range;
+};
+
+/* The tree behind a range, as a file states it. */
+struct archive_tree_end {
+    uint64_t first_n;
+    uint64_t size;
+    uint8_t root[HASH_BYTES];
+};
+
+struct metric_set;
+
 struct archive_conf {
     const char *directory; /* archive/ */
     const char *origin;
@@ -43,6 +60,8 @@ struct archive_conf {
      */
     const char *filters;
     const char *hdf5_version;
+    const struct archive_tree *tree; /* before the range; NULL: the file says nothing of the tree */
+    const struct metric_set *metrics; /* in force; NULL: none are known */
     bool replace_unsealed; /* a file of that name that differs was never sealed: replace it */
 };
 
@@ -58,6 +77,9 @@ struct archive_result {
     uint64_t images_count;
     char hdf5_version[16];
     char filters[ARCHIVE_FILTERS_BYTES];
+    int64_t write_ns;         /* from the call until the part file was closed and synced */
+    int64_t seal_ns;          /* until it was read back, hashed, and had its name */
+    struct archive_tree tree; /* behind the range; of size 0 when nothing was known before it */
 };
 
 /* How a file of this build and level is stored: "fletcher32", or
@@ -117,7 +139,10 @@ MUST_USE struct err archive_file_entry(struct archive_file *self, uint64_t entry
  * when not inside. */
 MUST_USE struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES],
                                        uint8_t **out, uint64_t *out_bytes);
-/* Re-hash every image against its digest and every entry against its stored leaf hash; *bad_path
+/* The tree behind the file's last entry. NOT_FOUND for a file that says nothing of it. */
+MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_tree_end *out);
+/* Re-hash every image against its digest and every entry against its stored leaf hash, and these
+ * with what was before them against the stated root; *bad_path
  * (caller's, 128 bytes) names the first dataset that differs, "" when all agree. */
 MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                                        uint64_t *entries_checked, char *bad_path);

@@ -10,11 +10,14 @@
 
 #include "archive/archive_array.h"
 #include "archive/archive_images.h"
+#include "archive/archive_items.h"
 #include "archive/archive_name.h"
 #include "archive/archive_rows.h"
+#include "archive/archive_tree.h"
 #include "archive/archive_write.h"
 #include "archive/chunk.h"
 #include "archive/h5.h"
+#include "base/clock.h"
 #include "base/durable.h"
 
 /* HDF5 syncs nothing and a killed writer's file is lost whole, so a file is never touched again
@@ -29,6 +32,7 @@ struct archive_job {
     struct archive_images images;
     struct chunk_pool *pool;
     struct blob_store *blobs;
+    int64_t start_ns;
 };
 
 static struct err archive_collect(struct archive_rows *rows, archive_next next, void *source)
@@ -44,29 +48,13 @@ static struct err archive_collect(struct archive_rows *rows, archive_next next, 
     if (!err_is(err) && rows->entries_count == 0) {
         err = err_make(ERR_ARGUMENT, "archive range without entries");
     }
+    if (!err_is(err)) {
+        archive_items_finish(rows);
+    }
     return err;
 }
 
 /* ---- from part file to sealed file ---- */
-
-/* Sync, make it read-only, and push its pages out of the cache: what is read back shall come from
- * the disk. */
-static struct err archive_sync_part(const char *part)
-{
-    int fd = open(part, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_os(ERR_ARCHIVE_WRITE, "open part file");
-    }
-    struct stat status;
-    struct err err = durable_sync(fd);
-    if (!err_is(err) && (fstat(fd, &status) != 0 || fchmod(fd, status.st_mode & 0444) != 0)) {
-        err = err_os(ERR_ARCHIVE_WRITE, "make part file read-only");
-    }
-    (void)posix_fadvise(
-        fd, 0, 0, POSIX_FADV_DONTNEED); /* a wish: the check below is as good as the cache then */
-    (void)close(fd);                    /* opened for reading: nothing can be lost here */
-    return err;
-}
 
 struct err archive_hash_file(const char *path, uint8_t sha256[HASH_BYTES], uint64_t *file_bytes)
 {
@@ -156,13 +144,15 @@ static struct err archive_seal(const struct archive_conf *conf, const struct arc
                                const struct archive_names *names, struct archive_result *result)
 {
     struct err err = archive_write(conf, job->rows, &job->images, job->pool, names->part);
-    if (!err_is(err)) {
-        err = archive_sync_part(names->part);
-    }
+    result->write_ns = clock_monotonic_ns() - job->start_ns;
     if (!err_is(err)) {
         err = archive_check_part(names->part, job, result);
     }
-    return err_is(err) ? err : archive_give_name(names, conf->replace_unsealed, result);
+    if (!err_is(err)) {
+        err = archive_give_name(names, conf->replace_unsealed, result);
+    }
+    result->seal_ns = clock_monotonic_ns() - job->start_ns;
+    return err;
 }
 
 static struct err archive_build_named(const struct archive_conf *conf,
@@ -191,9 +181,9 @@ static struct err archive_build_named(const struct archive_conf *conf,
 
 static struct err archive_build_rows(const struct archive_conf *conf,
                                      const struct archive_rows *rows, struct blob_store *blobs,
-                                     struct archive_result *out)
+                                     int64_t start_ns, struct archive_result *out)
 {
-    struct archive_job job = {.rows = rows, .blobs = blobs};
+    struct archive_job job = {.rows = rows, .blobs = blobs, .start_ns = start_ns};
     struct archive_conf told = *conf;
     struct archive_result result = {.first_index = rows->first_index};
     const struct chunk_pool_conf pool = {.threads = conf->threads == 0 ? 1 : conf->threads,
@@ -213,6 +203,7 @@ static struct err archive_build_rows(const struct archive_conf *conf,
     if (!err_is(err)) {
         err = archive_build_named(&told, &job, &result);
     }
+    result.tree = rows->tree_after;
     result.images_count = job.images.count;
     result.last_index = rows->first_index + rows->entries_count - 1;
     chunk_pool_close(&job.pool);
@@ -227,6 +218,7 @@ struct err archive_build(const struct archive_conf *conf, struct blob_store *blo
                          archive_next next, void *source, struct archive_result *out)
 {
     must(conf->deflate_level <= CHUNK_DEFLATE_LEVEL_MAX);
+    int64_t start_ns = clock_monotonic_ns();
     struct archive_rows *rows = malloc(sizeof *rows);
     if (rows == NULL) {
         return err_make(ERR_MEMORY, "archive_build");
@@ -236,7 +228,13 @@ struct err archive_build(const struct archive_conf *conf, struct blob_store *blo
         err = archive_collect(rows, next, source);
     }
     if (!err_is(err)) {
-        err = archive_build_rows(conf, rows, blobs, out);
+        err = archive_tree_take(rows, conf->tree);
+    }
+    if (!err_is(err)) {
+        err = archive_metrics_add(rows, conf->metrics);
+    }
+    if (!err_is(err)) {
+        err = archive_build_rows(conf, rows, blobs, start_ns, out);
     }
     archive_rows_fini(rows);
     free(rows);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/archive_tree.h"
 #include "archive/archive_file_inside.h"
 #include "archive/archive_write.h"
 #include "proto/merkle.h"
@@ -347,6 +348,39 @@ static struct err file_check_image(struct archive_file *self, const char *name, 
     return err;
 }
 
+struct err archive_file_tree(struct archive_file *self, struct archive_tree_end *out)
+{
+    struct archive_tree before;
+    bool has = false;
+    struct err err = archive_tree_read(self->file, &before, out, &has);
+    return err_is(err) || has ? err : err_make(ERR_NOT_FOUND, "tree of the archive file");
+}
+
+/* The subtrees before the range and the leaves of the range give the stated root. */
+static struct err file_check_tree(struct archive_file *self, char *bad_path)
+{
+    struct archive_tree before;
+    struct archive_tree_end end;
+    bool has = false;
+    uint8_t root[HASH_BYTES];
+    struct err err = archive_tree_read(self->file, &before, &end, &has);
+    for (uint64_t i = 0; has && i < self->summary.entries_count && !err_is(err); i++) {
+        const uint8_t *leaf = NULL;
+        err = file_leaf(self, i, &leaf);
+        if (!err_is(err)) {
+            merkle_range_append(&before.range, leaf);
+        }
+    }
+    if (err_is(err) || !has) {
+        return err;
+    }
+    merkle_range_root(&before.range, root);
+    if (end.size != before.range.size || !hash_equal(root, end.root)) {
+        (void)snprintf(bad_path, BAD_PATH_BYTES, "tree_root");
+    }
+    return err_none;
+}
+
 struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                               uint64_t *entries_checked, char *bad_path)
 {
@@ -365,6 +399,9 @@ struct err archive_file_check(struct archive_file *self, uint64_t *images_checke
         err = file_check_entry(self, self->summary.first_index + i,
                                (const char(*)[H5_NAME_BYTES])names, names_count, bad_path);
         *entries_checked += 1;
+    }
+    if (!err_is(err) && bad_path[0] == '\0') {
+        err = file_check_tree(self, bad_path);
     }
     for (size_t i = 0; i < names_count && !err_is(err) && bad_path[0] == '\0'; i++) {
         err = file_check_image(self, names[i], bad_path);

@@ -6,9 +6,6 @@
 
 #include "archive/archive_array.h"
 #include "archive/h5.h"
-#include "base/durable.h"
-
-#define IMAGES_HURRY_CHUNKS 16u /* of about 1 MiB: the disk works while threads compress */
 
 /* Chunks run ahead of the file: while one is being written, those behind it are already with the
  * pool, across the borders of images. What reaches the library is the order of one image after the
@@ -101,6 +98,7 @@ static struct err archive_write_pixel_attributes(int64_t dataset, const struct a
         {"sha256", hex},
         {"meaning", pixel_meaning_text(image->image.meaning)},
         {"energy", energy_text(image->image.energy)},
+        {"interpretation", "image"},
         {"long_name", "rows from the top; SHA-256 is of these bytes, little-endian"},
     };
     struct err err = h5_attribute_f64(dataset, "pixel_pitch_mm", image->image.pixel_pitch_mm);
@@ -188,9 +186,8 @@ static struct err image_write_chunk(const struct archive_images *self, struct ch
 }
 
 static struct err images_write_all(const struct archive_images *self, struct chunk_pool *pool,
-                                   struct image_objects *open, int fd)
+                                   struct image_objects *open)
 {
-    uint64_t chunks_count = 0;
     struct image_cursor put = {0, 0};
     struct image_cursor written = {0, 0};
     struct err err = err_none;
@@ -202,17 +199,13 @@ static struct err images_write_all(const struct archive_images *self, struct chu
             cursor_step(self, &put);
         }
         err = image_write_chunk(self, pool, open, &written);
-        chunks_count++;
-        if (fd >= 0 && chunks_count % IMAGES_HURRY_CHUNKS == 0) {
-            durable_hurry(fd, 0, 0);
-        }
     }
     archive_array_drop(pool);
     return err;
 }
 
 struct err archive_images_write(const struct archive_images *self, struct chunk_pool *pool,
-                                int64_t file, int fd)
+                                int64_t file)
 {
     struct image_objects open = {0, 0, 0};
     struct err err = h5_group_create(file, "images", &open.images);
@@ -221,7 +214,7 @@ struct err archive_images_write(const struct archive_images *self, struct chunk_
     }
     err = h5_attribute_text(open.images, "NX_class", "NXcollection");
     if (!err_is(err)) {
-        err = images_write_all(self, pool, &open, fd);
+        err = images_write_all(self, pool, &open);
     }
     int64_t *const objects[] = {&open.dataset, &open.group, &open.images};
     for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {

@@ -21,10 +21,9 @@ struct archive_images {
 MUST_USE struct err archive_images_init(struct archive_images *self,
                                         const struct archive_rows *rows);
 void archive_images_fini(struct archive_images *self);
-/* Make the group of the images in `file`. fd is of the same file, or -1: what was written is
- * hurried to the disk on the way. BLOB_MISSING, ARCHIVE_WRITE. */
+/* Make the group of the images in `file`. BLOB_MISSING, ARCHIVE_WRITE. */
 MUST_USE struct err archive_images_write(const struct archive_images *self, struct chunk_pool *pool,
-                                         int64_t file, int fd);
+                                         int64_t file);
 /* Read every image of the file `path` back and hash it, and meanwhile the file itself. blobs tells
  * whose fault a difference is: BLOB_MISSING when the blob is damaged, else ARCHIVE_DIFFERS. */
 MUST_USE struct err archive_images_check(const struct archive_images *self, struct chunk_pool *pool,

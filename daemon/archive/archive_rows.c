@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/archive_items.h"
 #include "proto/disclosure.h"
 #include "proto/merkle.h"
 
@@ -83,7 +84,7 @@ static void rows_add_entry(struct archive_rows *self, const struct entry *entry)
 {
     struct archive_table *table = &self->tables[TABLE_ENTRIES];
     archive_put_number(table, entry->n);
-    archive_put_signed(table, entry->t_ns);
+    archive_put_time(table, entry->t_ns);
     archive_put_text(table, entry_type_text(entry->type));
     archive_put_hex(table, entry->id, ENTRY_ID_BYTES);
     rows_put_item(table, entry);
@@ -115,10 +116,12 @@ static struct err rows_add_image(struct archive_rows *self, const struct entry *
     self->images = images;
     struct archive_image *image = &self->images[self->images_count++];
     memset(image, 0, sizeof *image);
-    if (body != NULL && image_index < body->images_count &&
-        hash_equal(body->images[image_index].sha256, stated->sha256)) {
+    bool told = body != NULL && image_index < body->images_count &&
+                hash_equal(body->images[image_index].sha256, stated->sha256);
+    if (told) {
         image->image = body->images[image_index];
     }
+    archive_calibration_add(self, entry, image_index, told ? &image->image : NULL);
     image->entry_index = entry->n;
     image->image.width = stated->width;
     image->image.height = stated->height;
@@ -162,7 +165,7 @@ static struct err rows_add_scan(struct archive_rows *self, const struct entry *e
     archive_put_text(table, received->lane);
     archive_put_text(table, received->scanner);
     archive_put_text(table, received->scanner_type);
-    archive_put_signed(table, received->acquired_ns);
+    archive_put_time(table, received->acquired_ns);
     archive_put_number(table, self->tables[TABLE_SCAN_IMAGES].rows_count);
     archive_put_number(table, received->images_count);
     archive_row_end(table);
@@ -194,7 +197,7 @@ static void rows_put_body(struct archive_rows *self, const struct declaration *b
         value += body->lines[i].value;
     }
     archive_put_number(table, present);
-    archive_put_signed(table, body->declared_ns);
+    archive_put_time(table, body->declared_ns);
     archive_put_number(table, body->lines_count);
     archive_put_text(table, first->hs_code);
     archive_put_text(table, first->origin_country);
@@ -352,6 +355,7 @@ static void rows_add_score(struct archive_rows *self, const struct entry *entry)
         archive_put_real(table, score->regions[i].score);
         archive_row_end(table);
     }
+    archive_models_add_score(self, entry);
     rows_add_inputs(self, entry);
     rows_spread_item(self, entry);
 }
@@ -361,7 +365,7 @@ static void rows_add_decision(struct archive_rows *self, const struct entry *ent
     const struct entry_decision *decision = &entry->body.decision;
     struct archive_table *table = &self->tables[TABLE_DECISIONS];
     archive_put_number(table, entry->n);
-    archive_put_signed(table, entry->t_ns);
+    archive_put_time(table, entry->t_ns);
     rows_put_item(table, entry);
     archive_put_text(table, decision->decision);
     archive_put_text(table, decision->arm);
@@ -399,13 +403,15 @@ static void rows_add_officer_action(struct archive_rows *self, const struct entr
     const struct entry_officer_action *action = &entry->body.officer_action;
     struct archive_table *table = &self->tables[TABLE_REFERRAL_EVENTS];
     archive_put_number(table, entry->n);
-    archive_put_signed(table, entry->t_ns);
+    archive_put_time(table, entry->t_ns);
     rows_put_item(table, entry);
     archive_put_text(table, action->action);
     archive_put_text(table, action->code);
     archive_put_text(table, action->to_state);
     archive_put_text(table, entry->actor);
     archive_put_number(table, action->version);
+    archive_put_number(table, 0); /* archive_items_finish fills these two */
+    archive_put_real(table, -1);
     archive_row_end(table);
 }
 
@@ -414,7 +420,7 @@ static void rows_add_outcome(struct archive_rows *self, const struct entry *entr
     const struct entry_outcome *outcome = &entry->body.outcome;
     struct archive_table *table = &self->tables[TABLE_OUTCOMES];
     archive_put_number(table, entry->n);
-    archive_put_signed(table, entry->t_ns);
+    archive_put_time(table, entry->t_ns);
     rows_put_item(table, entry);
     archive_put_text(table, outcome->exam_level);
     archive_put_text(table, outcome->result);
@@ -429,6 +435,7 @@ static void rows_add_outcome(struct archive_rows *self, const struct entry *entr
     archive_put_number(table, outcome->region_height);
     archive_put_text(table, entry->actor);
     archive_put_number(table, outcome->version);
+    archive_put_real(table, -1);
     archive_row_end(table);
 }
 
@@ -470,6 +477,9 @@ static struct err rows_add_by_type(struct archive_rows *self, const struct archi
     case ENTRY_RECORD_REFUSED:
         rows_add_refusal(self, entry);
         return err_none;
+    case ENTRY_MODEL_CHANGE:
+        archive_models_add_change(self, entry);
+        return err_none;
     default:
         return err_none;
     }
@@ -495,14 +505,14 @@ struct err archive_rows_add(struct archive_rows *self, const struct archive_entr
         entry.n != raw->entry_index) {
         return err_make(ERR_ARCHIVE_DIFFERS, "entry is not the next one");
     }
+    self->last_t_ns = entry.t_ns;
     struct err err = rows_keep_bytes(self, raw);
     if (err_is(err)) {
         return err;
     }
     rows_add_entry(self, &entry);
-    bool added = false;
     if (entry.has_item) {
-        err = id_map_add(&self->items, entry.item, 0, &added);
+        err = archive_items_add(self, entry.item);
     }
     return err_is(err) || fault == ENTRY_UNKNOWN_TYPE ? err : rows_add_by_type(self, raw, &entry);
 }

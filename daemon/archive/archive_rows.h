@@ -33,9 +33,13 @@ struct archive_rows {
     uint64_t entries_count;
     uint64_t first_index;
     int64_t first_t_ns;
+    int64_t last_t_ns;
     struct id_map received; /* id of a received entry -> its row, the table in the lowest bit */
     struct id_map items;
     const uint8_t *pseudonym_key;
+    bool has_tree;
+    struct archive_tree tree_before;
+    struct archive_tree tree_after;
     void *arena_memory;
 };
 

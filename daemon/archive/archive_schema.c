@@ -10,9 +10,40 @@
 static const struct archive_column entries_columns[] = {
     {"n", H5_U64, "", "index of the entry in the log"},
     {"t_ns", H5_I64, "ns", "time of the commit, UTC, since 1970-01-01"},
+    {"t_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"type", H5_TEXT, "", "type of the entry"},
     {"id", H5_TEXT, "", "UUIDv7 of the entry, hexadecimal"},
     {"item", H5_TEXT, "", "item that the entry speaks of, hexadecimal; empty when none"},
+};
+
+static const struct archive_column items_columns[] = {
+    {"item", H5_TEXT, "", "item, hexadecimal"},
+    {"mode", H5_TEXT, "", "truck, passenger, rail, sea, air, mail; empty when not known"},
+    {"site", H5_TEXT, "", "site"},
+    {"lane", H5_TEXT, "", "lane"},
+    {"scans_count", H5_U64, "", "scans of this item in this file"},
+    {"images_count", H5_U64, "", "their images"},
+    {"declarations_count", H5_U64, "", "declarations of this item in this file"},
+    {"first_ns", H5_I64, "ns",
+     "commit of its first record in this file, UTC, since 1970-01-01; 0 when there is none"},
+    {"first_utc", H5_TEXT, "", "the same, ISO 8601"},
+    {"score_entry_index", H5_U64, "", "its newest score in this file; 0 when there is none"},
+    {"decision_entry_index", H5_U64, "", "its newest decision in this file; 0 when there is none"},
+    {"outcome_entry_index", H5_U64, "", "its newest outcome in this file; 0 when there is none"},
+    {"decided_ns", H5_I64, "ns", "commit of that decision, UTC, since 1970-01-01; 0 when none"},
+    {"decided_utc", H5_TEXT, "", "the same, ISO 8601"},
+    {"state", H5_TEXT, "",
+     "not_referred; queued, presented, in_exam; or how the referral ended: outcome, waived, "
+     "not_presented, expired, returned, transferred; empty when this file does not tell"},
+    {"code", H5_TEXT, "", "coded reason of an end without exam"},
+    {"claimed_ns", H5_I64, "ns", "newest claim in this file, UTC, since 1970-01-01; 0 when none"},
+    {"claimed_utc", H5_TEXT, "", "the same, ISO 8601"},
+    {"closed_ns", H5_I64, "ns", "end of the referral, UTC, since 1970-01-01; 0 when open or none"},
+    {"closed_utc", H5_TEXT, "", "the same, ISO 8601"},
+    {"open", H5_U8, "", "1: referred, and not ended by the last entry of this file"},
+    {"age_s", H5_F64, "s",
+     "from decision to end, or to the last entry of this file; 0 without decision in it"},
+    {"known_until", H5_U64, "", "last entry of this file: later ones may say more of the item"},
 };
 
 static const struct archive_column scans_columns[] = {
@@ -25,6 +56,7 @@ static const struct archive_column scans_columns[] = {
     {"scanner", H5_TEXT, "", "scanner"},
     {"scanner_type", H5_TEXT, "", "kind of scanner; picks the appearance model"},
     {"acquired_ns", H5_I64, "ns", "time of the acquisition, UTC, since 1970-01-01"},
+    {"acquired_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"first_image", H5_U64, "", "row of its first image in scan_images"},
     {"images_count", H5_U64, "", "number of its images"},
 };
@@ -44,6 +76,22 @@ static const struct archive_column scan_images_columns[] = {
     {"dark_level", H5_U64, "", "counts of no transmission"},
 };
 
+static const struct archive_column calibration_columns[] = {
+    {"entry_index", H5_U64, "", "entry scan.received"},
+    {"image_index", H5_U64, "", "position within the scan, from 0"},
+    {"sha256", H5_TEXT, "", "SHA-256 of the pixels: /images/<sha256>/pixels"},
+    {"scanner", H5_TEXT, "", "scanner"},
+    {"scanner_type", H5_TEXT, "", "kind of scanner"},
+    {"acquired_ns", H5_I64, "ns", "time of the acquisition, UTC, since 1970-01-01"},
+    {"acquired_utc", H5_TEXT, "", "the same, ISO 8601"},
+    {"body_present", H5_U8, "",
+     "0: the scan record was no longer held when this file was built; the cells to the right are 0"},
+    {"energy_kev", H5_F64, "keV", "end-point energy; 0 when the scanner did not say"},
+    {"pixel_pitch_mm", H5_F64, "mm", "at the object; 0 when the scanner did not say"},
+    {"air_level", H5_U64, "count", "level of full transmission; 0 when the scanner did not say"},
+    {"dark_level", H5_U64, "count", "level of no transmission"},
+};
+
 static const struct archive_column declarations_columns[] = {
     {"entry_index", H5_U64, "", "entry declaration.received"},
     {"declaration_id", H5_TEXT, "", "keyed pseudonym of the declaration's number"},
@@ -54,6 +102,7 @@ static const struct archive_column declarations_columns[] = {
     {"body_present", H5_U8, "",
      "0: the record was no longer held when this file was built; the cells to the right are empty"},
     {"declared_ns", H5_I64, "ns", "time of the declaration, UTC, since 1970-01-01"},
+    {"declared_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"lines_count", H5_U64, "", "goods lines"},
     {"hs_code", H5_TEXT, "", "Harmonized System code of the first line"},
     {"origin_country", H5_TEXT, "", "country of origin of the first line, ISO 3166-1 alpha-2"},
@@ -106,6 +155,7 @@ static const struct archive_column regions_columns[] = {
 static const struct archive_column decisions_columns[] = {
     {"entry_index", H5_U64, "", "entry referral.decision"},
     {"t_ns", H5_I64, "ns", "time of the commit, UTC, since 1970-01-01"},
+    {"t_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"item", H5_TEXT, "", "item"},
     {"decision", H5_TEXT, "", "refer, release"},
     {"arm", H5_TEXT, "", "target, random, both, none, cautious"},
@@ -139,17 +189,22 @@ static const struct archive_column decision_reasons_columns[] = {
 static const struct archive_column referral_events_columns[] = {
     {"entry_index", H5_U64, "", "entry officer.action"},
     {"t_ns", H5_I64, "ns", "time of the commit, UTC, since 1970-01-01"},
+    {"t_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"item", H5_TEXT, "", "item"},
     {"action", H5_TEXT, "", "claim, release"},
     {"code", H5_TEXT, "", "coded reason of a release"},
     {"to_state", H5_TEXT, "", "state of the referral after it"},
     {"actor", H5_TEXT, "", "daemon, or the keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
+    {"ends", H5_U8, "", "1: the referral ended with it"},
+    {"waited_s", H5_F64, "s",
+     "since the item's decision; -1 when that is not in this file"},
 };
 
 static const struct archive_column outcomes_columns[] = {
     {"entry_index", H5_U64, "", "entry outcome"},
     {"t_ns", H5_I64, "ns", "time of the commit, UTC, since 1970-01-01"},
+    {"t_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"item", H5_TEXT, "", "item"},
     {"exam_level", H5_TEXT, "", "document, nii, canine, tailgate, partial, full"},
     {"result", H5_TEXT, "", "nothing_found, found, partial, abandoned, returned_to_sender"},
@@ -165,6 +220,8 @@ static const struct archive_column outcomes_columns[] = {
     {"region_height", H5_U64, "px", "rows"},
     {"actor", H5_TEXT, "", "keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
+    {"waited_s", H5_F64, "s",
+     "since the item's decision; -1 when that is not in this file"},
 };
 
 static const struct archive_column refusals_columns[] = {
@@ -178,12 +235,37 @@ static const struct archive_column refusals_columns[] = {
     {"sha256", H5_TEXT, "", "keyed digest of what was received"},
 };
 
+static const struct archive_column models_columns[] = {
+    {"name", H5_TEXT, "", "appearance/<scanner type>, history, fusion"},
+    {"sha256", H5_TEXT, "", "SHA-256 of the model file"},
+    {"entry_index", H5_U64, "", "entry model.change in this file; 0 when put in force before"},
+    {"installed_ns", H5_I64, "ns", "its commit, UTC, since 1970-01-01; 0 when not in this file"},
+    {"installed_utc", H5_TEXT, "", "the same, ISO 8601"},
+    {"file_bytes", H5_U64, "byte", "length of the model file; 0 when put in force before"},
+    {"evaluation", H5_TEXT, "", "figures of its evaluation, as the entry states them"},
+    {"scores_count", H5_U64, "", "scores of this file that it made"},
+};
+
+static const struct archive_column metrics_columns[] = {
+    {"name", H5_TEXT, "", "name of the metric"},
+    {"version", H5_TEXT, "", "version of its definition"},
+    {"definition", H5_TEXT, "", "what it counts, in words"},
+    {"numerator", H5_TEXT, "", "what is counted above the line"},
+    {"denominator", H5_TEXT, "", "what is counted below the line"},
+    {"sha256", H5_TEXT, "", "SHA-256 of the text"},
+    {"text", H5_TEXT, "", "the definition itself: the metric's file"},
+};
+
 const struct archive_table_spec archive_tables[TABLE_COUNT] = {
     [TABLE_ENTRIES] = {"entries", "every entry of the range, as it stands in the log",
                        COLUMNS(entries_columns)},
+    [TABLE_ITEMS] = {"items", "one row an item that entries of the range speak of",
+                     COLUMNS(items_columns)},
     [TABLE_SCANS] = {"scans", "one row a scan", COLUMNS(scans_columns)},
     [TABLE_SCAN_IMAGES] = {"scan_images", "one row an image of a scan",
                            COLUMNS(scan_images_columns)},
+    [TABLE_CALIBRATION] = {"calibration", "what the scanner said of its scale, for every image",
+                           COLUMNS(calibration_columns)},
     [TABLE_DECLARATIONS] = {"declarations", "one row a declaration; persons as keyed pseudonyms",
                             COLUMNS(declarations_columns)},
     [TABLE_SCORES] = {"scores", "one row a score", COLUMNS(scores_columns)},
@@ -199,4 +281,8 @@ const struct archive_table_spec archive_tables[TABLE_COUNT] = {
                                COLUMNS(referral_events_columns)},
     [TABLE_OUTCOMES] = {"outcomes", "what exams found", COLUMNS(outcomes_columns)},
     [TABLE_REFUSALS] = {"refusals", "records that were refused", COLUMNS(refusals_columns)},
+    [TABLE_MODELS] = {"models", "models put in force in the range, or used by its scores",
+                      COLUMNS(models_columns)},
+    [TABLE_METRICS] = {"metrics", "definitions of the published metrics when the file was sealed",
+                       COLUMNS(metrics_columns)},
 };

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "archive/archive_array.h"
+#include "base/clock.h"
 #include "proto/hash.h"
 
 /* Texts are of fixed length, the longest of the column: variable-length texts lie in a heap of
  * HDF5's that has no checksum and that half of the readers outside h5py cannot follow. */
 
-#define ARCHIVE_CELL_TEXT_BYTES_MAX \
-    4096u /* no text of an entry is longer: entries have at most 8 KiB */
+#define ARCHIVE_CELL_TEXT_BYTES_MAX 65535u /* of a cell of HDF5's that h5.h writes */
 
 void archive_table_init(struct archive_table *self, const struct archive_table_spec *spec)
 {
@@ -136,6 +137,23 @@ void archive_put_hex(struct archive_table *self, const uint8_t *bytes, uint32_t 
     archive_put_text(self, hex);
 }
 
+/* No time of ours is the first nanosecond of 1970: 0 is "none". */
+static void archive_time_text(int64_t t_ns, char out[CLOCK_TEXT_BYTES])
+{
+    out[0] = '\0';
+    if (t_ns != 0) {
+        clock_text(t_ns, out);
+    }
+}
+
+void archive_put_time(struct archive_table *self, int64_t t_ns)
+{
+    char text[CLOCK_TEXT_BYTES];
+    archive_time_text(t_ns, text);
+    archive_put_signed(self, t_ns);
+    archive_put_text(self, text);
+}
+
 void archive_row_end(struct archive_table *self)
 {
     must(self->column_next == self->spec->columns_count);
@@ -150,13 +168,14 @@ struct err archive_table_err(const struct archive_table *self)
     return self->exhausted ? err_make(ERR_MEMORY, "archive table") : err_none;
 }
 
-static union archive_cell *archive_text_cell(const struct archive_table *self, uint64_t row,
-                                             const char *column)
+static union archive_cell *archive_cell(const struct archive_table *self, uint64_t row,
+                                        const char *column, enum h5_type type)
 {
     must(row < self->rows_count);
     for (uint32_t i = 0; i < self->spec->columns_count; i++) {
         if (strcmp(self->spec->columns[i].name, column) == 0) {
-            must(self->spec->columns[i].type == H5_TEXT);
+            enum h5_type found = self->spec->columns[i].type;
+            must(found == type || (type == H5_U64 && found == H5_U8));
             return &self->cells[row * self->spec->columns_count + i];
         }
     }
@@ -166,7 +185,17 @@ static union archive_cell *archive_text_cell(const struct archive_table *self, u
 
 const char *archive_table_text(const struct archive_table *self, uint64_t row, const char *column)
 {
-    return self->text + archive_text_cell(self, row, column)->text_offset;
+    return self->text + archive_cell(self, row, column, H5_TEXT)->text_offset;
+}
+
+uint64_t archive_table_number(const struct archive_table *self, uint64_t row, const char *column)
+{
+    return archive_cell(self, row, column, H5_U64)->number;
+}
+
+int64_t archive_table_signed(const struct archive_table *self, uint64_t row, const char *column)
+{
+    return archive_cell(self, row, column, H5_I64)->signed_number;
 }
 
 void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column,
@@ -174,8 +203,32 @@ void archive_table_set_text(struct archive_table *self, uint64_t row, const char
 {
     uint64_t offset = 0;
     if (archive_keep_text(self, text, &offset)) {
-        archive_text_cell(self, row, column)->text_offset = offset;
+        archive_cell(self, row, column, H5_TEXT)->text_offset = offset;
     }
+}
+
+void archive_table_set_number(struct archive_table *self, uint64_t row, const char *column,
+                              uint64_t number)
+{
+    archive_cell(self, row, column, H5_U64)->number = number;
+}
+
+void archive_table_set_real(struct archive_table *self, uint64_t row, const char *column,
+                            double real)
+{
+    archive_cell(self, row, column, H5_F64)->real = real;
+}
+
+void archive_table_set_time(struct archive_table *self, uint64_t row, const char *name,
+                            int64_t t_ns)
+{
+    char column[H5_NAME_BYTES];
+    char text[CLOCK_TEXT_BYTES];
+    (void)snprintf(column, sizeof column, "%s_ns", name);
+    archive_cell(self, row, column, H5_I64)->signed_number = t_ns;
+    (void)snprintf(column, sizeof column, "%s_utc", name);
+    archive_time_text(t_ns, text);
+    archive_table_set_text(self, row, column, text);
 }
 
 /* Length of the longest text, at least 1. */
@@ -224,8 +277,34 @@ static struct err archive_column_make(const struct archive_table *self, uint32_t
     return err_none;
 }
 
+/* Times are told from an epoch, as NeXus has it. */
+static bool archive_is_time(const struct archive_column *spec)
+{
+    size_t name_bytes = strlen(spec->name);
+    return spec->type == H5_I64 && name_bytes > 3 &&
+           strcmp(spec->name + name_bytes - 3, "_ns") == 0;
+}
+
+/* What a column is, and which scale its rows have: the first column of the table, which stays open
+ * in *scale while the others are written. */
+static struct err archive_column_describe(const struct archive_column *spec, int64_t dataset,
+                                          const int64_t *scale)
+{
+    struct err err = h5_attribute_text(dataset, "long_name", spec->words);
+    if (!err_is(err) && spec->units[0] != '\0') {
+        err = h5_attribute_text(dataset, "units", spec->units);
+    }
+    if (!err_is(err) && archive_is_time(spec)) {
+        err = h5_attribute_text(dataset, "start", "1970-01-01T00:00:00Z");
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    return *scale == 0 ? h5_scale_make(dataset, spec->name) : h5_scale_attach(dataset, *scale);
+}
+
 static struct err archive_column_write(const struct archive_table *self, uint32_t column,
-                                       int64_t group, struct chunk_pool *pool)
+                                       int64_t group, int64_t *scale, struct chunk_pool *pool)
 {
     const struct archive_column *spec = &self->spec->columns[column];
     struct h5_array array;
@@ -238,10 +317,11 @@ static struct err archive_column_write(const struct archive_table *self, uint32_
     err = archive_array_write(pool, group, spec->name, &array, packed, &dataset);
     free(packed);
     if (!err_is(err)) {
-        err = h5_attribute_text(dataset, "long_name", spec->words);
+        err = archive_column_describe(spec, dataset, scale);
     }
-    if (!err_is(err) && spec->units[0] != '\0') {
-        err = h5_attribute_text(dataset, "units", spec->units);
+    if (!err_is(err) && *scale == 0) {
+        *scale = dataset;
+        return err_none;
     }
     struct err closed = h5_object_close(&dataset);
     return err_is(err) ? err : closed;
@@ -251,6 +331,7 @@ struct err archive_table_write(const struct archive_table *self, int64_t file,
                                struct chunk_pool *pool)
 {
     int64_t group = 0;
+    int64_t scale = 0;
     must(self->column_next == 0);
     struct err err = archive_table_err(self);
     if (!err_is(err)) {
@@ -264,9 +345,11 @@ struct err archive_table_write(const struct archive_table *self, int64_t file,
         err = h5_attribute_text(group, "long_name", self->spec->words);
     }
     for (uint32_t column = 0; column < self->spec->columns_count && !err_is(err); column++) {
-        err = archive_column_write(self, column, group, pool);
+        err = archive_column_write(self, column, group, &scale, pool);
     }
-    struct err closed = h5_object_close(&group);
+    struct err closed = h5_object_close(&scale);
+    err = err_is(err) ? err : closed;
+    closed = h5_object_close(&group);
     return err_is(err) ? err : closed;
 }
 

@@ -30,8 +30,10 @@ struct archive_table_spec {
 
 enum archive_table_name {
     TABLE_ENTRIES,
+    TABLE_ITEMS,
     TABLE_SCANS,
     TABLE_SCAN_IMAGES,
+    TABLE_CALIBRATION,
     TABLE_DECLARATIONS,
     TABLE_SCORES,
     TABLE_CONTRIBUTIONS,
@@ -42,6 +44,8 @@ enum archive_table_name {
     TABLE_REFERRAL_EVENTS,
     TABLE_OUTCOMES,
     TABLE_REFUSALS,
+    TABLE_MODELS,
+    TABLE_METRICS,
     TABLE_COUNT
 };
 
@@ -77,12 +81,23 @@ void archive_put_signed(struct archive_table *self, int64_t number);
 void archive_put_real(struct archive_table *self, double real);
 void archive_put_hex(struct archive_table *self, const uint8_t *bytes,
                      uint32_t bytes_count); /* at most 32 bytes */
+/* Two cells: UTC in ns, and the same as ISO 8601 text, "" for 0. */
+void archive_put_time(struct archive_table *self, int64_t t_ns);
 void archive_row_end(struct archive_table *self);
 
-/* A text cell of a finished row. */
+/* Cells of finished rows, by the name of the column. */
 const char *archive_table_text(const struct archive_table *self, uint64_t row, const char *column);
+uint64_t archive_table_number(const struct archive_table *self, uint64_t row, const char *column);
+int64_t archive_table_signed(const struct archive_table *self, uint64_t row, const char *column);
 void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column,
                             const char *text);
+void archive_table_set_number(struct archive_table *self, uint64_t row, const char *column,
+                              uint64_t number);
+void archive_table_set_real(struct archive_table *self, uint64_t row, const char *column,
+                            double real);
+/* name_ns and name_utc. */
+void archive_table_set_time(struct archive_table *self, uint64_t row, const char *name,
+                            int64_t t_ns);
 
 struct err archive_table_err(const struct archive_table *self);
 /* Write the table as a group of `file`. The pool is empty before and after. */

@@ -3,7 +3,7 @@
 #define ARCHIVE_WRITE_H
 
 /* Archive write: tables and images of a range into an HDF5 file, as FORMAT.md says. Private to
- * daemon/archive. Closed but not synced on return; on an error the caller removes the file. Memory
+ * daemon/archive. Closed, synced and read-only on return; on an error the caller removes the file. Memory
  * is the pool's and a column's; images are never whole in memory. */
 
 #include <stdint.h>

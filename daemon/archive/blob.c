@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/blob_leaving.h"
 #include "archive/quarantine.h"
 #include "base/durable.h"
 
@@ -37,6 +38,7 @@ struct blob_pending {
 
 struct blob_store {
     char directory[BLOB_DIRECTORY_BYTES_MAX + 1];
+    char also[BLOB_DIRECTORY_BYTES_MAX + 1]; /* empty: there is none */
     struct sha256 *hash;
     struct quarantine *quarantine;
     uint64_t incoming_next;
@@ -45,6 +47,7 @@ struct blob_store {
     bool failed; /* a sync failed: nothing more is promised */
     bool prefix_made[256];
     uint8_t committed[BLOB_COMMITTED_SLOTS][HASH_BYTES];
+    struct blob_leaving leaving;
 };
 
 void blob_path(const uint8_t digest[HASH_BYTES], char *out)
@@ -105,6 +108,7 @@ struct err blob_store_open(const char *directory, uint64_t quarantine_bytes_max,
         return err;
     }
     self->hash = sha256_open();
+    blob_leaving_init(&self->leaving);
     *out = self;
     return err_none;
 }
@@ -120,6 +124,7 @@ struct err blob_store_open_to_read(const char *directory, struct blob_store **ou
     }
     (void)snprintf(self->directory, sizeof self->directory, "%s", directory);
     self->failed = true; /* refuses every write */
+    blob_leaving_init(&self->leaving);
     *out = self;
     return err_none;
 }
@@ -160,6 +165,7 @@ void blob_store_close(struct blob_store **self)
     }
     quarantine_close(&(*self)->quarantine);
     sha256_close(&(*self)->hash);
+    blob_leaving_fini(&(*self)->leaving);
     free(*self);
     *self = NULL;
 }
@@ -233,6 +239,9 @@ struct err blob_put(struct blob_store *self, const void *bytes, uint64_t bytes_c
     if (self->failed) {
         return err_make(ERR_BLOB_WRITE, "blob store has failed before");
     }
+    if (wanted != NULL) { /* before it is looked for: what is found afterwards is not taken away */
+        blob_leaving_stay(&self->leaving, wanted);
+    }
     if (wanted != NULL && blob_is_here(self, wanted, bytes_count)) {
         uint8_t found[HASH_BYTES];
         struct err err = blob_hash_and_write(self, bytes, bytes_count, -1, found);
@@ -262,6 +271,9 @@ static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes,
     }
     err = blob_hash_and_write(self, bytes, bytes_count, fd, found);
     bool wrong = !err_is(err) && wanted != NULL && !hash_equal(found, wanted);
+    if (!err_is(err) && !wrong) {
+        blob_leaving_stay(&self->leaving, found);
+    }
     bool again = !err_is(err) && !wrong && blob_is_here(self, found, bytes_count);
     if (err_is(err) || wrong || again) {
         (void)close(fd); /* nothing in it is needed */
@@ -281,7 +293,8 @@ static struct err blob_write_new(struct blob_store *self, const uint8_t *bytes,
 
 static struct err blob_sync_pending(struct blob_store *self);
 static struct err blob_name_pending(struct blob_store *self);
-static struct err blob_sync_prefixes(const struct blob_store *self);
+static struct err blob_sync_pending_prefixes(const struct blob_store *self);
+static struct err blob_sync_prefixes(const struct blob_store *self, const bool touched[256]);
 
 struct err blob_commit(struct blob_store *self)
 {
@@ -296,7 +309,7 @@ struct err blob_commit(struct blob_store *self)
         err = blob_name_pending(self);
     }
     if (!err_is(err)) {
-        err = blob_sync_prefixes(self);
+        err = blob_sync_pending_prefixes(self);
     }
     if (err_is(err)) {
         self->failed =
@@ -361,12 +374,17 @@ static struct err blob_name_pending(struct blob_store *self)
 
 /* The old name in incoming/ needs no sync: should it come back after a power cut, the sweep takes
  * it. */
-static struct err blob_sync_prefixes(const struct blob_store *self)
+static struct err blob_sync_pending_prefixes(const struct blob_store *self)
 {
     bool touched[256] = {false};
     for (uint32_t i = 0; i < self->pending_count; i++) {
         touched[self->pending[i].digest[0]] = true;
     }
+    return blob_sync_prefixes(self, touched);
+}
+
+static struct err blob_sync_prefixes(const struct blob_store *self, const bool touched[256])
+{
     for (uint32_t prefix = 0; prefix < 256; prefix++) {
         if (!touched[prefix]) {
             continue;
@@ -381,13 +399,34 @@ static struct err blob_sync_prefixes(const struct blob_store *self)
     return err_none;
 }
 
+struct err blob_store_also(struct blob_store *self, const char *directory)
+{
+    if (strlen(directory) > BLOB_DIRECTORY_BYTES_MAX) {
+        return err_make(ERR_ARGUMENT, "blob directory path length");
+    }
+    (void)snprintf(self->also, sizeof self->also, "%s", directory);
+    return err_none;
+}
+
+static int blob_open(const struct blob_store *self, const uint8_t digest[HASH_BYTES])
+{
+    char path[DURABLE_PATH_BYTES];
+    char below[128];
+    blob_full_path(self, digest, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && self->also[0] != '\0') {
+        blob_path(digest, below);
+        (void)snprintf(path, sizeof path, "%s/%.127s", self->also, below);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return fd;
+}
+
 struct err blob_read_part(const struct blob_store *self, const uint8_t digest[HASH_BYTES],
                           uint64_t blob_bytes, uint64_t offset, void *out, size_t bytes_count)
 {
-    char path[DURABLE_PATH_BYTES];
     must(offset <= blob_bytes && bytes_count <= blob_bytes - offset);
-    blob_full_path(self, digest, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = blob_open(self, digest);
     if (fd < 0) {
         return err_os(ERR_BLOB_MISSING, "open blob");
     }
@@ -416,6 +455,25 @@ struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], 
     sha256_of(out, (size_t)bytes_count, found);
     return hash_equal(found, digest) ? err_none
                                      : err_make(ERR_BLOB_MISSING, "blob has another digest");
+}
+
+void blob_leave_begin(struct blob_store *self, const uint8_t (*digests)[HASH_BYTES], uint32_t count)
+{
+    blob_leaving_begin(&self->leaving, digests, count);
+}
+
+struct err blob_leave(struct blob_store *self, const uint8_t digest[HASH_BYTES], bool *gone)
+{
+    char path[DURABLE_PATH_BYTES];
+    blob_full_path(self, digest, path);
+    return blob_err(blob_leaving_remove(&self->leaving, digest, path, gone));
+}
+
+struct err blob_leave_end(struct blob_store *self)
+{
+    bool touched[256];
+    blob_leaving_end(&self->leaving, touched);
+    return blob_err(blob_sync_prefixes(self, touched));
 }
 
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES])

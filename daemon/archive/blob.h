@@ -39,6 +39,9 @@ MUST_USE struct err blob_put(struct blob_store *self, const void *bytes, uint64_
  * BLOB_WRITE or DISK_FULL. */
 MUST_USE struct err blob_commit(struct blob_store *self);
 
+/* A second store in which reads look when the first does not have the blob: pixels taken out of a
+ * sealed file. Before the first read. */
+MUST_USE struct err blob_store_also(struct blob_store *self, const char *directory);
 /* Read exactly bytes_count bytes; BLOB_MISSING when the blob is not there, has another length or
  * another digest. */
 MUST_USE struct err blob_read(struct blob_store *self, const uint8_t digest[HASH_BYTES], void *out,
@@ -48,6 +51,22 @@ MUST_USE struct err blob_read(struct blob_store *self, const uint8_t digest[HASH
 MUST_USE struct err blob_read_part(const struct blob_store *self, const uint8_t digest[HASH_BYTES],
                                    uint64_t blob_bytes, uint64_t offset, void *out,
                                    size_t bytes_count);
+/* ---- leaving: one thread beside the writer; while it marks, reads of the marked may fail.
+ *
+ * A marked payload that is put again stays: the put takes its mark away. So, when the puts that had
+ * begun before blob_leave_begin are in the log and the log names none of the marked any more, what
+ * still has its mark is needed by nobody. */
+#define BLOB_LEAVING_MAX 128u
+/* At most BLOB_LEAVING_MAX; nothing may be marked yet. */
+void blob_leave_begin(struct blob_store *self, const uint8_t (*digests)[HASH_BYTES],
+                      uint32_t count);
+/* Takes the file away if it still has its mark; *gone tells. A file that is not there is gone. Its
+ * name may come back after a power cut until blob_leave_end. */
+MUST_USE struct err blob_leave(struct blob_store *self, const uint8_t digest[HASH_BYTES],
+                               bool *gone);
+/* Syncs the directories and takes all marks away. */
+MUST_USE struct err blob_leave_end(struct blob_store *self);
+
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES]);
 /* Keep refused bytes for inspection, within the bound. Not synced: it is no evidence. *kept false
  * when too large. */

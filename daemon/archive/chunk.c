@@ -135,6 +135,11 @@ void chunk_unshuffle(const uint8_t *bytes, size_t bytes_count, size_t cell_bytes
 /* 16 lanes; a lane's second sum stays below 2^32 for 360 steps. */
 #define FLETCHER_LANES 16u
 #define FLETCHER_STEPS 360u
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FLETCHER_SWAP 256u
+#else
+#define FLETCHER_SWAP 1u
+#endif
 
 struct fletcher {
     uint64_t first;  /* sum of the words, modulo 65535 */
@@ -142,22 +147,20 @@ struct fletcher {
     uint64_t any;    /* not 0 once a word was not 0 */
 };
 
-/* Words are big-endian, as HDF5 reads them. With a[k] the sum of lane k and b[k] the sum of its
- * running sums, word i = 16 j + k of n weighs n - i = 16 (steps - j) - k: so the second sum grows
- * by n times the first one before, and by 16 b[k] - k a[k] of every lane. */
+/* With a[k] the sum of lane k and b[k] the sum of its running sums, word i = 16 j + k of n weighs
+ * n - i = 16 (steps - j) - k: so the second sum grows by n times the first one before, and by
+ * 16 b[k] - k a[k] of every lane. HDF5 reads words as big-endian; swapping the bytes of a word is
+ * multiplying it by 256 modulo 65535, which can wait until the words are summed. */
 static void fletcher_steps(struct fletcher *self, const uint8_t *bytes, size_t steps)
 {
     uint32_t a[FLETCHER_LANES] = {0};
     uint32_t b[FLETCHER_LANES] = {0};
     uint64_t first = 0;
-    uint64_t second = self->second + self->first * (steps * FLETCHER_LANES);
+    uint64_t second = 0;
     for (size_t step = 0; step < steps; step++) {
         uint16_t words[FLETCHER_LANES];
         memcpy(words, bytes + step * sizeof words, sizeof words);
         for (size_t k = 0; k < FLETCHER_LANES; k++) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-            words[k] = (uint16_t)(words[k] << 8 | words[k] >> 8);
-#endif
             a[k] += words[k];
             b[k] += a[k];
         }
@@ -167,8 +170,9 @@ static void fletcher_steps(struct fletcher *self, const uint8_t *bytes, size_t s
         second += FLETCHER_LANES * (uint64_t)b[k] - k * (uint64_t)a[k];
     }
     self->any |= first;
-    self->first = (self->first + first) % 65535;
-    self->second = second % 65535;
+    self->second += self->first * (steps * FLETCHER_LANES) + FLETCHER_SWAP * (second % 65535);
+    self->second %= 65535;
+    self->first = (self->first + FLETCHER_SWAP * (first % 65535)) % 65535;
 }
 
 static void fletcher_word(struct fletcher *self, uint16_t word)
@@ -295,19 +299,36 @@ struct err chunk_encode(struct chunk_coder *self, const uint8_t *bytes, size_t b
     return err_none;
 }
 
-bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
-                  size_t cell_bytes, uint8_t *bytes, size_t bytes_count)
+/* How many bytes stand in front of a right checksum; 0 when it is not right. */
+static size_t chunk_checked(const uint8_t *stored, size_t stored_bytes)
 {
-    must(bytes_count > 0 && bytes_count <= self->bytes_max);
     if (stored_bytes <= CHUNK_CHECKSUM_BYTES) {
-        return false;
+        return 0;
     }
     size_t count = stored_bytes - CHUNK_CHECKSUM_BYTES;
     uint32_t checksum = 0;
     for (size_t i = 0; i < CHUNK_CHECKSUM_BYTES; i++) {
         checksum |= (uint32_t)stored[count + i] << (8 * i);
     }
-    if (chunk_fletcher32(stored, count) != checksum) {
+    return chunk_fletcher32(stored, count) == checksum ? count : 0;
+}
+
+const uint8_t *chunk_view(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
+                          size_t cell_bytes, uint8_t *scratch, size_t bytes_count)
+{
+    if (self->deflate_level == 0) {
+        return chunk_checked(stored, stored_bytes) == bytes_count ? stored : NULL;
+    }
+    return chunk_decode(self, stored, stored_bytes, cell_bytes, scratch, bytes_count) ? scratch
+                                                                                      : NULL;
+}
+
+bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
+                  size_t cell_bytes, uint8_t *bytes, size_t bytes_count)
+{
+    must(bytes_count > 0 && bytes_count <= self->bytes_max);
+    size_t count = chunk_checked(stored, stored_bytes);
+    if (count == 0) {
         return false;
     }
     if (self->deflate_level == 0) {

@@ -93,12 +93,12 @@ static void h5_lists_drop(const struct h5_lists *lists)
     }
 }
 
-struct err h5_file_create(const char *path, int64_t *out)
+static struct err h5_file_make(const char *path, struct part *part, int64_t *out)
 {
     struct h5_lists lists;
     hid_t file = -1;
     h5_lock();
-    if (h5_lists_make(&lists)) {
+    if (h5_lists_make(&lists) && (part == NULL || h5_part_use(lists.access, part))) {
         file = H5Fcreate(path, H5F_ACC_EXCL, lists.create, lists.access);
     }
     struct err err = file < 0 ? h5_write_err("create HDF5 file") : err_none;
@@ -108,6 +108,17 @@ struct err h5_file_create(const char *path, int64_t *out)
         *out = file;
     }
     return err;
+}
+
+struct err h5_file_create(const char *path, int64_t *out)
+{
+    return h5_file_make(path, NULL, out);
+}
+
+struct err h5_file_create_in(struct part *part, int64_t *out)
+{
+    must(part != NULL);
+    return h5_file_make("part", part, out);
 }
 
 struct err h5_file_open(const char *path, int64_t *out)

@@ -21,6 +21,8 @@
 #define H5_NAME_BYTES 72u
 #define H5_DIFFERENCE_BYTES 256u
 
+struct part; /* part.h */
+
 enum h5_type { H5_U8, H5_U16, H5_U32, H5_U64, H5_I64, H5_F32, H5_F64, H5_TEXT };
 
 /* What an array is. Numbers are little-endian in the file. H5_U16 is little-endian in memory as
@@ -41,6 +43,8 @@ struct h5_storage {
 void h5_version(char out[16]);
 
 MUST_USE struct err h5_file_create(const char *path, int64_t *out);
+/* The same file, written by way of a part, which stays the caller's and must outlive it. */
+MUST_USE struct err h5_file_create_in(struct part *part, int64_t *out);
 MUST_USE struct err h5_file_open(const char *path, int64_t *out);
 MUST_USE struct err h5_file_close(int64_t *file);
 /* Open a whole file that lies in memory; the name it is given here means nothing.
@@ -63,6 +67,10 @@ MUST_USE struct err h5_attribute_f64(int64_t object, const char *name, double va
 MUST_USE struct err h5_attribute_read_u64(int64_t object, const char *name, uint64_t *out);
 MUST_USE struct err h5_attribute_read_text(int64_t object, const char *name, char *out,
                                            size_t out_capacity);
+
+/* Make an array the scale of its rows: other arrays' first dimension is then measured by it. */
+MUST_USE struct err h5_scale_make(int64_t dataset, const char *name);
+MUST_USE struct err h5_scale_attach(int64_t dataset, int64_t scale);
 
 /* Write a whole array; *out stays open for attributes. */
 MUST_USE struct err h5_array_write(int64_t parent, const char *name, const struct h5_array *array,

@@ -96,8 +96,33 @@ CONF_INT(archive, deflate_level, 2, 0, 2, "level", 0,
 CONF_INT(archive, threads, 2, 1, 64, "threads", 0,
          "that compress and check archive files, at low priority")
 
-CONF_TEXT(console, address, "127.0.0.1", 0, "address that /metrics and /health are served on")
+CONF_TEXT(archive, copy, "", 0,
+          "directories of second copies of sealed files, with ':' between them; each must exist; "
+          "empty: none")
+CONF_BOOL(archive, copy_same_device, 0, 0,
+          "copies count that lie on the device of the archive; off: such a directory is refused")
+
+CONF_BOOL(retention, discard, 0, 0,
+          "discard pixels from blobs/ when a sealed file with a copy in every directory of "
+          "archive.copy holds them and their time is over")
+CONF_REAL(retention, days, 90.0, 0.0, 36500.0, "days", 0,
+          "how long pixels stay in blobs/ after the record, or the end of its referral")
+CONF_REAL(retention, found_days, 730.0, 0.0, 36500.0, "days", 0,
+          "the same where an exam found something")
+CONF_REAL(retention, interval_s, 600.0, 0.1, 86400.0, "s", 0,
+          "time between two looks at what is to be copied and discarded")
+
+CONF_TEXT(console, address, "127.0.0.1", 0,
+          "address that /metrics, /health and images are served on")
 CONF_INT(console, port, 9470, 0, 65535, "port", 0, "its port; 0 lets the system choose")
 CONF_INT(console, connections, 32, 1, 1024, "connections", 0, "connections at a time")
+CONF_BOOL(
+    console, images, 0, 0,
+    "serve /images to those who have a token (triagectl keys viewer); needs a loopback address")
+CONF_INT(console, image_threads, 2, 1, 16, "threads", 0, "that make images for viewers")
+CONF_INT(console, images_max, 8, 1, 256, "images", 0,
+         "images being made or sent at a time; one more is told to come again")
+CONF_REAL(console, access_s, 3600.0, 0.0, 86400.0, "s", 0,
+          "a viewer who sees an image again within this time gets no second access entry")
 
 CONF_TEXT(diag, level, "info", 0, "err, warn, info or debug")

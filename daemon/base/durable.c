@@ -150,6 +150,11 @@ struct err durable_read_at(int fd, void *bytes, size_t bytes_count, uint64_t off
     return err_none;
 }
 
+struct err durable_set_bytes(int fd, uint64_t bytes_count)
+{
+    return ftruncate(fd, (off_t)bytes_count) == 0 ? err_none : err_os(ERR_IO, "set file length");
+}
+
 struct err durable_sync(int fd)
 {
     return fdatasync(fd) == 0 ? err_none : err_os(ERR_IO, "sync");
@@ -310,6 +315,16 @@ struct err durable_create_unsynced(const char *path, mode_t mode, int *out_fd)
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         return err_os(ERR_IO, "create file");
+    }
+    *out_fd = fd;
+    return err_none;
+}
+
+struct err durable_open_direct(const char *path, int flags, int *out_fd)
+{
+    int fd = open(path, flags | O_DIRECT | O_CLOEXEC);
+    if (fd < 0 && errno != EINVAL) {
+        return err_os(ERR_IO, "open file past the page cache");
     }
     *out_fd = fd;
     return err_none;

@@ -53,6 +53,9 @@ MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **o
  * durable_sync_directory. */
 MUST_USE struct err durable_create_unsynced(const char *path, mode_t mode,
                                             int *out_fd); /* must not exist */
+/* A file that is there with O_DIRECT added to flags (O_RDONLY or O_WRONLY): offsets, counts and
+ * memory in multiples of DURABLE_BLOCK_BYTES. *out_fd is -1 when the file system refuses that. */
+MUST_USE struct err durable_open_direct(const char *path, int flags, int *out_fd);
 MUST_USE struct err durable_rename_unsynced(const char *from, const char *to);
 MUST_USE struct err
 durable_remove_unsynced(const char *path); /* a file that is not there is fine */
@@ -62,6 +65,8 @@ durable_remove_unsynced(const char *path); /* a file that is not there is fine *
 MUST_USE struct err durable_write_at(int fd, const void *bytes, size_t bytes_count,
                                      uint64_t offset);
 MUST_USE struct err durable_read_at(int fd, void *bytes, size_t bytes_count, uint64_t offset);
+/* Cut the file, or extend it with zeros. */
+MUST_USE struct err durable_set_bytes(int fd, uint64_t bytes_count);
 /* Data and the size needed to read it back (fdatasync). */
 MUST_USE struct err durable_sync(int fd);
 /* Have the system begin to write what lies in its cache of these bytes; promises nothing, a

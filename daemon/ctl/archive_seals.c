@@ -83,3 +83,30 @@ json_t *archive_seals_find(struct ctl *ctl, const char *text)
     }
     return meant;
 }
+
+bool archive_place_next(struct ctl *ctl, const char **at, char out[DURABLE_PATH_BYTES])
+{
+    char name[CONF_TEXT_BYTES];
+    if (*at == NULL) { /* first of all the archive itself */
+        *at = ctl_settle(ctl) ? ctl->conf.archive_copy : "";
+        return ctl_path(ctl, "archive", out);
+    }
+    *at += strspn(*at, ":");
+    size_t bytes = strcspn(*at, ":");
+    (void)snprintf(name, sizeof name, "%.*s", (int)bytes, *at);
+    *at += bytes;
+    return bytes > 0 && ctl_path(ctl, name, out);
+}
+
+bool archive_seal_anywhere(struct ctl *ctl, const json_t *seal, archive_found found, void *arg)
+{
+    char directory[DURABLE_PATH_BYTES];
+    char path[DURABLE_PATH_BYTES];
+    const char *at = NULL;
+    while (archive_place_next(ctl, &at, directory)) {
+        if (strcmp(archive_seal_state(directory, seal, path), "present") == 0 && found(arg, path)) {
+            return true;
+        }
+    }
+    return false;
+}

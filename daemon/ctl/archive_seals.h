@@ -18,4 +18,13 @@ struct json_t *archive_seals_find(struct ctl *ctl, const char *text);
  * archive. A path that climbs out of the archive is never looked at: "missing". */
 const char *archive_seal_state(const char *archive, const struct json_t *seal, char *full);
 
+/* The archive directory first (*at NULL), then those of archive.copy; false behind the last. */
+bool archive_place_next(struct ctl *ctl, const char **at, char out[DURABLE_PATH_BYTES]);
+
+/* Calls `found` for the archive directory and then for each directory of archive.copy that has a
+ * file of the sealed length, until it returns true; false when none did. */
+typedef bool (*archive_found)(void *arg, const char *path);
+bool archive_seal_anywhere(struct ctl *ctl, const struct json_t *seal, archive_found found,
+                           void *arg);
+
 #endif

@@ -9,10 +9,15 @@
 #include <jansson.h>
 
 #include "archive/archive.h"
+#include "archive/metric_set.h"
 #include "ctl/archive_seals.h"
 #include "ctl/json_text.h"
+#include "ctl/log_shard.h"
 #include "ctl/log_source.h"
 #include "ctl/rows.h"
+#include "oversight/shards.h"
+#include "oversight/tiles.h"
+#include "ctl/sealed_pixels.h"
 
 /* A sealed file made once more from the log and the blobs, elsewhere: the same bytes, or it is told
  * what is not the same and why that may be. The archive itself is only read. */
@@ -46,13 +51,16 @@ static error_t parse_rebuild(int key, char *text, struct argp_state *state)
 }
 
 struct rebuild {
+    struct ctl *ctl;
     struct log_source *log;
     struct blob_store *blobs;
     uint64_t last_index;
     uint8_t pseudonym_key[HASH_BYTES];
     const char *archive;
     const char *out;
+    char metrics[DURABLE_PATH_BYTES]; /* definitions that were in force once */
     uint32_t threads;
+    struct sealed_pixels pixels;
 };
 
 static bool rebuild_next(void *arg, struct archive_entry *out, struct err *err)
@@ -69,29 +77,56 @@ static bool rebuild_next(void *arg, struct archive_entry *out, struct err *err)
     return true;
 }
 
-/* The origin of the shard that the entry is in: that of the last log.open up to it. */
-static struct err rebuild_origin(struct log_source *log, uint64_t entry_index,
-                                 char out[NOTE_ORIGIN_BYTES_MAX + 1])
+/* The tree of the shard before the range, from the public tiles and the entries behind them. */
+static struct err rebuild_tree(struct log_source *log, const struct shard *shard,
+                               const char *directory, uint64_t first, struct archive_tree *tree)
+{
+    tree->first_n = shard->first_n;
+    struct err err = tiles_before(directory, first - shard->first_n, &tree->range);
+    uint64_t from = shard->first_n + tree->range.size;
+    if (!err_is(err)) {
+        err = log_source_seek(log, from);
+    }
+    for (uint64_t i = from; i < first && !err_is(err); i++) {
+        struct log_bytes at;
+        uint8_t leaf[HASH_BYTES];
+        bool got = false;
+        err = log_source_next(log, &at, &got);
+        if (!err_is(err) && (!got || at.entry_index != i)) {
+            err = err_make(ERR_NOT_FOUND, "entries before the file");
+        }
+        if (!err_is(err)) {
+            merkle_leaf(at.bytes, at.bytes_count, leaf);
+            merkle_range_append(&tree->range, leaf);
+        }
+    }
+    return err;
+}
+
+/* The definitions of metrics that the seal names: as they were in force then. */
+static struct err rebuild_metrics(struct rebuild *self, uint64_t seal_entry,
+                                  struct metric_set *metrics)
 {
     static uint8_t memory[ENTRY_ARENA_BYTES];
+    static const uint8_t none[HASH_BYTES];
     struct arena arena;
-    struct log_bytes at = {.entry_index = 0};
-    bool got = true;
-    out[0] = '\0';
-    struct err err = log_source_seek(log, 0);
-    do {
-        struct entry entry;
-        err = err_is(err) ? err : log_source_next(log, &at, &got);
-        arena_init(&arena, memory, sizeof memory);
-        if (!err_is(err) && got && at.entry_index <= entry_index &&
-            entry_decode(at.bytes, at.bytes_count, &arena, &entry) == ENTRY_GOOD &&
-            entry.type == ENTRY_LOG_OPEN) {
-            (void)snprintf(out, NOTE_ORIGIN_BYTES_MAX + 1, "%s", entry.body.log_open.origin);
-        }
-    } while (!err_is(err) && got && at.entry_index < entry_index);
-    return !err_is(err) && out[0] == '\0'
-               ? err_make(ERR_NOT_FOUND, "log.open of the file's entries")
-               : err;
+    struct log_bytes at;
+    struct entry entry;
+    bool got = false;
+    struct err err = log_source_seek(self->log, seal_entry);
+    if (!err_is(err)) {
+        err = log_source_next(self->log, &at, &got);
+    }
+    arena_init(&arena, memory, sizeof memory);
+    if (!err_is(err) &&
+        (!got || entry_decode(at.bytes, at.bytes_count, &arena, &entry) != ENTRY_GOOD ||
+         entry.type != ENTRY_ARCHIVE_SEAL)) {
+        err = err_make(ERR_NOT_FOUND, "entry of the seal");
+    }
+    if (err_is(err) || hash_equal(entry.body.archive_seal.metrics_sha256, none)) {
+        return err;
+    }
+    return metric_set_read(self->metrics, entry.body.archive_seal.metrics_sha256, metrics);
 }
 
 /* Other libraries than those that sealed it: why bytes may differ though nothing is wrong. */
@@ -151,6 +186,9 @@ static int rebuild_tell(struct rebuild *self, json_t *seal, const struct archive
     json_object_set_new(seal, "rebuilt", json_text(made));
     json_object_set_new(seal, "rebuilt_sha256", json_text(hex));
     json_object_set_new(seal, "identical", json_boolean(same));
+    json_object_set_new(seal, "pixels_from_sealed", json_integer((json_int_t)self->pixels.taken));
+    json_object_set_new(seal, "pixels_source",
+                        json_text(self->pixels.taken > 0 ? self->pixels.source : ""));
     json_object_set_new(seal, "first_difference", json_text(difference));
     json_object_set_new(seal, "other_libraries", json_text(settings));
     return same ? CTL_GOOD : CTL_REFUSED;
@@ -162,27 +200,42 @@ static int rebuild_one(struct rebuild *self, json_t *seal)
     uint32_t deflate_level = 0;
     const char *path = member_text(seal, "path");
     const char *filters = member_text(seal, "filters");
-    char origin[NOTE_ORIGIN_BYTES_MAX + 1];
+    struct metric_set metrics = {.bytes = NULL};
+    struct archive_tree tree;
+    struct shard shard;
+    char directory[DURABLE_PATH_BYTES];
     if (!archive_filters_level(filters, &deflate_level)) {
         return ctl_refuse("%s: filters '%s' are not made here", path, filters);
     }
     uint64_t first = (uint64_t)member_integer(seal, "first_index");
     self->last_index = (uint64_t)member_integer(seal, "last_index");
-    struct err err = rebuild_origin(self->log, first, origin);
+    if (!log_shard_find(self->ctl, first, &shard, directory)) {
+        return CTL_REFUSED;
+    }
+    struct err err = sealed_pixels_take(&self->pixels, self->out, seal);
+    if (!err_is(err)) {
+        err = rebuild_metrics(self, (uint64_t)member_integer(seal, "entry"), &metrics);
+    }
+    if (!err_is(err)) {
+        err = rebuild_tree(self->log, &shard, directory, first, &tree);
+    }
     if (!err_is(err)) {
         err = log_source_seek(self->log, first);
     }
     const struct archive_conf conf = {.directory = self->out,
-                                      .origin = origin,
+                                      .origin = shard.origin,
                                       .deflate_level = deflate_level,
                                       .threads = self->threads,
                                       .pseudonym_key = self->pseudonym_key,
                                       .filters = filters,
                                       .hdf5_version = member_text(seal, "hdf5_version"),
+                                      .tree = &tree,
+                                      .metrics = &metrics,
                                       .replace_unsealed = true};
     if (!err_is(err)) {
         err = archive_build(&conf, self->blobs, rebuild_next, self, &result);
     }
+    metric_set_fini(&metrics);
     if (err_is(err)) {
         return ctl_fail(path, err);
     }
@@ -195,6 +248,11 @@ static void print_one(const json_t *seal)
     (void)printf("%s: %s%s\n", member_text(seal, "rebuilt"),
                  same ? "identical" : "differs, first differing object: ",
                  member_text(seal, "first_difference"));
+    if (member_integer(seal, "pixels_from_sealed") > 0) {
+        (void)printf("  %lld images are no longer among the blobs: taken from %s\n",
+                     member_integer(seal, "pixels_from_sealed"),
+                     member_text(seal, "pixels_source"));
+    }
     if (member_text(seal, "other_libraries")[0] != '\0') {
         (void)printf("  %s\n", member_text(seal, "other_libraries"));
     }
@@ -210,7 +268,7 @@ static bool rebuild_open(struct ctl *ctl, struct rebuild *self, char archive[DUR
     struct stat here;
     struct stat there;
     if (!ctl_path(ctl, "archive", archive) || !ctl_path(ctl, "blobs", blobs) ||
-        !ctl_path(ctl, ctl->conf.store_keys, keys)) {
+        !ctl_path(ctl, ctl->conf.store_keys, keys) || !ctl_path(ctl, "metrics", self->metrics)) {
         return false;
     }
     if (stat(archive, &here) == 0 && stat(self->out, &there) == 0 && here.st_dev == there.st_dev &&
@@ -239,6 +297,7 @@ static bool rebuild_open(struct ctl *ctl, struct rebuild *self, char archive[DUR
     if (err_is(err)) {
         ctl_fail("open the store", err);
     }
+    self->pixels = (struct sealed_pixels){.ctl = ctl, .blobs = self->blobs, .log = self->log};
     self->archive = archive;
     self->threads = (uint32_t)ctl->conf.archive_threads;
     return !err_is(err);
@@ -262,6 +321,7 @@ int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv)
     char archive[DURABLE_PATH_BYTES];
     int result = CTL_REFUSED;
     ctl_parse(ctl, &argp, &options, argc, argv);
+    self.ctl = ctl;
     self.out = options.out;
     json_t *seals = archive_seals_find(ctl, options.text);
     if (seals != NULL && rebuild_open(ctl, &self, archive)) {
@@ -282,6 +342,7 @@ int ctl_archive_rebuild(struct ctl *ctl, int argc, char **argv)
             result = printed == CTL_GOOD ? result : printed;
         }
     }
+    sealed_pixels_fini(&self.pixels);
     log_source_close(&self.log);
     blob_store_close(&self.blobs);
     explicit_bzero(self.pseudonym_key, sizeof self.pseudonym_key);

@@ -220,6 +220,7 @@ static void add_seal(json_t *out, const struct entry_archive_seal *seal)
     set_count(out, "last_index", seal->last_index);
     set_text(out, "hdf5_version", seal->hdf5_version);
     set_text(out, "filters", seal->filters);
+    set_hash(out, "metrics", seal->metrics_sha256);
 }
 
 static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
@@ -294,6 +295,17 @@ static void add_keeping(json_t *out, const struct entry *entry)
         set_text(out, "reason", discard->reason);
         set_text(out, "kept_in", discard->kept_in);
         json_object_set_new(out, "blobs", hashes_json(discard->sha256, discard->blobs_count));
+    } else if (entry->type == ENTRY_ARCHIVE_COPIED) {
+        const struct entry_archive_copied *copied = &entry->body.archive_copied;
+        set_text(out, "path", copied->path);
+        set_count(out, "file_bytes", copied->file_bytes);
+        set_hash(out, "file", copied->sha256);
+        set_text(out, "place", copied->place);
+        json_object_set_new(out, "same_device", json_boolean(copied->same_device));
+    } else if (entry->type == ENTRY_HOLD) {
+        json_object_set_new(out, "placed", json_boolean(entry->body.hold.placed));
+        set_text(out, "reason", entry->body.hold.reason);
+        set_text(out, "request_id", entry->body.hold.request_id);
     } else if (entry->type == ENTRY_WITNESS_RECEIPT) {
         set_text(out, "witness", entry->body.witness_receipt.witness);
         set_count(out, "size", entry->body.witness_receipt.size);

@@ -70,6 +70,19 @@ static void keeping_words(const struct entry *entry, char *out, size_t out_bytes
             out, out_bytes, "%u payloads: %s; kept in %s", entry->body.blob_discard.blobs_count,
             or_dash(entry->body.blob_discard.reason), or_dash(entry->body.blob_discard.kept_in));
         break;
+    case ENTRY_ARCHIVE_COPIED:
+        (void)snprintf(out, out_bytes, "%s, %" PRIu64 " B, now also in %s%s",
+                       or_dash(entry->body.archive_copied.path),
+                       entry->body.archive_copied.file_bytes,
+                       or_dash(entry->body.archive_copied.place),
+                       entry->body.archive_copied.same_device ? " (the same device)" : "");
+        break;
+    case ENTRY_HOLD:
+        (void)snprintf(out, out_bytes, "%s %s by %s: %s",
+                       entry->has_item ? "payloads of the item" : "every payload",
+                       entry->body.hold.placed ? "held" : "no longer held", or_dash(entry->actor),
+                       or_dash(entry->body.hold.reason));
+        break;
     case ENTRY_REDACT:
         (void)snprintf(out, out_bytes, "%u disclosures of %u entries by %s: %s",
                        entry->body.redact.digests_count, entry->body.redact.entries_count,

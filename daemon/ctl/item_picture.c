@@ -10,6 +10,7 @@
 #include "archive/archive.h"
 #include "archive/blob.h"
 #include "archive/model_file.h"
+#include "ctl/archive_seals.h"
 #include "ctl/log_source.h"
 #include "ctl/overlay.h"
 #include "ctl/rows.h"
@@ -124,51 +125,79 @@ static bool digest_matches(const uint8_t *bytes, size_t bytes_count,
     return hash_equal(digest, wanted);
 }
 
-/* The sealed file that covers the scan's entry, by the read model. */
+struct sealed_image {
+    const struct chosen *chosen;
+    uint8_t *pixels;
+};
+
+/* An archive_found: takes the image when the file has it, whole. */
+static bool take_sealed_image(void *arg, const char *path)
+{
+    struct sealed_image *self = arg;
+    struct archive_file *file = NULL;
+    uint64_t pixels_bytes = 0;
+    struct err err = archive_file_open(path, &file);
+    if (!err_is(err)) {
+        err = archive_file_image(file, self->chosen->sha256, &self->pixels, &pixels_bytes);
+    }
+    archive_file_close(&file);
+    if (err_is(err)) {
+        ctl_fail(path, err);
+        return false;
+    }
+    if (pixels_bytes != self->chosen->payload_bytes ||
+        !digest_matches(self->pixels, pixels_bytes, self->chosen->sha256)) {
+        ctl_refuse("%s: the image does not have the digest of its entry", path);
+        free(self->pixels);
+        self->pixels = NULL;
+    }
+    return self->pixels != NULL;
+}
+
+/* Why it is not among the blobs, for whoever finds no sealed file of it either. */
+static void refuse_image(const json_t *seal, const json_t *discard)
+{
+    if (discard != NULL) {
+        ctl_refuse("the image was discarded from blobs by entry %lld and kept in %s, which is "
+                   "neither in the archive nor in a directory of copies; triagectl archive restore "
+                   "--from DIR puts it back",
+                   member_integer(discard, "entry"), member_text(discard, "kept_in"));
+    } else if (seal != NULL) {
+        ctl_refuse("the image is not among the blobs, and %s is neither in the archive nor in a "
+                   "directory of copies",
+                   member_text(seal, "path"));
+    } else {
+        ctl_refuse("the image is neither among the blobs nor in a sealed file");
+    }
+}
+
+/* The sealed file that covers the scan's entry, by the read model: in the archive, or a copy. */
 static uint8_t *read_from_archive(struct ctl *ctl, const struct chosen *chosen)
 {
-    char path[DURABLE_PATH_BYTES];
-    char name[DURABLE_PATH_BYTES];
+    char hex[HASH_HEX_BYTES];
     char sql[256];
+    struct sealed_image image = {.chosen = chosen};
     struct state *state = ctl_open_state(ctl);
     if (state == NULL) {
         return NULL;
     }
     (void)snprintf(sql, sizeof sql,
-                   "SELECT path FROM seals WHERE first_index <= %" PRIu64
+                   "SELECT path, file_bytes FROM seals WHERE first_index <= %" PRIu64
                    " AND last_index >= %" PRIu64,
                    chosen->entry_index, chosen->entry_index);
-    json_t *seals = rows_of(state, sql, "t");
+    json_t *seals = rows_of(state, sql, "ti");
+    hex_encode(chosen->sha256, HASH_BYTES, hex);
+    (void)snprintf(sql, sizeof sql, "SELECT entry, kept_in FROM discards WHERE sha256 = x'%s'",
+                   hex);
+    json_t *discards = rows_of(state, sql, "it");
     state_close(&state);
     json_t *seal = json_array_get(seals, 0);
-    bool has_path =
-        seal != NULL &&
-        snprintf(name, sizeof name, "archive/%s", member_text(seal, "path")) < (int)sizeof name &&
-        ctl_path(ctl, name, path);
+    if (seal == NULL || !archive_seal_anywhere(ctl, seal, take_sealed_image, &image)) {
+        refuse_image(seal, json_array_get(discards, 0));
+    }
     json_decref(seals);
-    if (!has_path) {
-        ctl_refuse("the image is neither among the blobs nor in a sealed file");
-        return NULL;
-    }
-    struct archive_file *file = NULL;
-    uint8_t *pixels = NULL;
-    uint64_t pixels_bytes = 0;
-    struct err err = archive_file_open(path, &file);
-    if (!err_is(err)) {
-        err = archive_file_image(file, chosen->sha256, &pixels, &pixels_bytes);
-    }
-    archive_file_close(&file);
-    if (err_is(err)) {
-        ctl_fail(path, err);
-        return NULL;
-    }
-    if (pixels_bytes != chosen->payload_bytes ||
-        !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
-        ctl_refuse("%s: the image does not have the digest of its entry", path);
-        free(pixels);
-        return NULL;
-    }
-    return pixels;
+    json_decref(discards);
+    return image.pixels;
 }
 
 /* Caller frees. */

@@ -52,7 +52,7 @@ static bool shard_has_checkpoint(const char *directory)
 }
 
 /* n UINT64_MAX: the newest with a checkpoint. */
-static bool shard_choose(struct ctl *ctl, uint64_t n, char *out)
+static bool shard_choose(struct ctl *ctl, uint64_t n, struct shard *shard, char *out)
 {
     char log_directory[DURABLE_PATH_BYTES];
     struct shards *shards = calloc(1, sizeof *shards);
@@ -65,6 +65,7 @@ static bool shard_choose(struct ctl *ctl, uint64_t n, char *out)
     if (!err_is(err)) {
         uint32_t i = (uint32_t)(shards_find(shards, n) - shards->list);
         found = shard_path(ctl, &shards->list[i], out);
+        *shard = shards->list[i];
         if (found && n == UINT64_MAX && i > 0 && !shard_has_checkpoint(out)) {
             found = shard_path(ctl, &shards->list[i - 1], out); /* that one was opened just now */
         }
@@ -78,10 +79,17 @@ static bool shard_choose(struct ctl *ctl, uint64_t n, char *out)
 
 bool log_shard_of(struct ctl *ctl, uint64_t n, char *out)
 {
-    return shard_choose(ctl, n, out);
+    struct shard shard;
+    return shard_choose(ctl, n, &shard, out);
+}
+
+bool log_shard_find(struct ctl *ctl, uint64_t n, struct shard *shard, char *out)
+{
+    return shard_choose(ctl, n, shard, out);
 }
 
 bool log_shard_newest(struct ctl *ctl, char *out)
 {
-    return shard_choose(ctl, UINT64_MAX, out);
+    struct shard shard;
+    return shard_choose(ctl, UINT64_MAX, &shard, out);
 }

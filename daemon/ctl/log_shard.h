@@ -16,6 +16,9 @@ MUST_USE struct err log_shard_first_n(const char *shard_directory, uint64_t tree
 /* Directory of the shard that holds, or will hold, the entry n; out has DURABLE_PATH_BYTES. False
  * when told why not. */
 bool log_shard_of(struct ctl *ctl, uint64_t n, char *out);
+/* The same, and the shard itself as the list has it. */
+struct shard;
+bool log_shard_find(struct ctl *ctl, uint64_t n, struct shard *shard, char *out);
 /* Directory of the newest shard with a checkpoint: the same. */
 bool log_shard_newest(struct ctl *ctl, char *out);
 

@@ -4,41 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "archive/metric_set.h"
 #include "base/durable.h"
-
-#define METRIC_FILE_BYTES_MAX 65536u
-
-/* The value of "-- key: value", continued by following comment lines that name no other key. */
-static bool read_header(const char *text, const char *key, char *out, size_t out_capacity)
-{
-    char start[64];
-    (void)snprintf(start, sizeof start, "-- %s: ", key);
-    const char *at = strstr(text, start);
-    if (at == NULL || (at != text && at[-1] != '\n')) {
-        return false;
-    }
-    at += strlen(start);
-    size_t used = 0;
-    bool more = true;
-    while (more) {
-        size_t line_bytes = strcspn(at, "\n");
-        if (used + line_bytes + 2 > out_capacity) {
-            return false;
-        }
-        if (used > 0) {
-            out[used++] = ' ';
-        }
-        memcpy(out + used, at, line_bytes);
-        used += line_bytes;
-        at += line_bytes + (at[line_bytes] == '\n');
-        more = strncmp(at, "--   ", 5) == 0; /* continuation lines are indented */
-        at += more ? 2 + strspn(at + 2, " ") : 0;
-    }
-    out[used] = '\0';
-    return used > 0;
-}
 
 /* Longer than any number that can stand in its place. */
 static const char *const bounds[] = {":from_ns", ":to_ns"};
@@ -90,11 +58,11 @@ struct err metric_file_read(const char *path, const struct metric_period *period
     const char *text = (const char *)bytes;
     struct metric_file file = {.sql = NULL};
     bool whole = strlen(text) == bytes_count &&
-                 read_header(text, "name", file.name, sizeof file.name) &&
-                 read_header(text, "version", file.version, sizeof file.version) &&
-                 read_header(text, "definition", file.definition, sizeof file.definition) &&
-                 read_header(text, "numerator", file.numerator, sizeof file.numerator) &&
-                 read_header(text, "denominator", file.denominator, sizeof file.denominator);
+                 metric_header(text, "name", file.name, sizeof file.name) &&
+                 metric_header(text, "version", file.version, sizeof file.version) &&
+                 metric_header(text, "definition", file.definition, sizeof file.definition) &&
+                 metric_header(text, "numerator", file.numerator, sizeof file.numerator) &&
+                 metric_header(text, "denominator", file.denominator, sizeof file.denominator);
     if (whole) {
         file.sql = fill_period(text, period);
     }
@@ -115,25 +83,4 @@ void metric_file_fini(struct metric_file *self)
 {
     free(self->sql);
     self->sql = NULL;
-}
-
-/* In the source tree's build folder, or where it was installed: both are known from where the
- * program lies. */
-bool metric_directory(char *out)
-{
-    static const char *const places[] = {"../../config", TRIAGED_SHARE_FROM_BIN};
-    char program[DURABLE_PATH_BYTES];
-    ssize_t bytes = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (bytes <= 0) {
-        return false;
-    }
-    program[bytes] = '\0';
-    *strrchr(program, '/') = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        int written = snprintf(out, DURABLE_PATH_BYTES, "%s/%s/metrics", program, places[i]);
-        if (written > 0 && (size_t)written < DURABLE_PATH_BYTES && access(out, R_OK | X_OK) == 0) {
-            return true;
-        }
-    }
-    return false;
 }

@@ -8,9 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "archive/metric_set.h"
 #include "base/err.h"
-
-#define METRIC_TEXT_BYTES 1024u
 
 struct metric_file {
     char name[64];
@@ -33,9 +32,5 @@ struct metric_period {
 MUST_USE struct err metric_file_read(const char *path, const struct metric_period *period,
                                      struct metric_file *out);
 void metric_file_fini(struct metric_file *self);
-
-/* Where the metrics lie: beside the installed program, or in the source tree that it was built
- * from; out has 512 bytes. False when neither is there. */
-bool metric_directory(char *out);
 
 #endif

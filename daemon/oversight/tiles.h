@@ -35,6 +35,11 @@ MUST_USE struct err tiles_append(struct tiles *self, const uint8_t *entry, uint3
 /* Write the partial tiles and the partial bundle of the present size. */
 MUST_USE struct err tiles_write_partials(struct tiles *self);
 
+/* The perfect subtrees of as many of the first `size` entries as full tiles on the disk tell:
+ * out->size, a multiple of TILE_WIDTH. Reads only; beside an owner thread, too. */
+MUST_USE struct err tiles_before(const char *public_directory, uint64_t size,
+                                 struct merkle_range *out);
+
 uint64_t tiles_size(const struct tiles *self);
 /* The perfect subtrees of the present size. */
 void tiles_range(const struct tiles *self, struct merkle_range *out);

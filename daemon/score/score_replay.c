@@ -105,7 +105,8 @@ const char *score_input_names(const struct score *self, const struct entry_score
     if (strcmp(name, self->fusion_model.name) == 0 && inputs->values_count == FUSION_INPUTS) {
         return fusion_inputs_text;
     }
-    if (strcmp(name, self->history_model.name) == 0 && inputs->values_count == HISTORY_KINDS) {
+    if (strcmp(name, self->history_model.name) == 0 &&
+        inputs->values_count == HISTORY_LINEAR_KINDS) {
         return self->history_inputs;
     }
     return NULL;

@@ -44,6 +44,7 @@ static struct err put_images(struct state *self, const struct entry *entry)
         bind_index(statement, 9, image->payload_bytes);
         bind_blob(statement, 10, image->sha256, HASH_BYTES);
         err = statement_run(statement);
+        err = err_is(err) ? err : put_blob(self, entry->n, image);
     }
     return err;
 }

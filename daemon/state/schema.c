@@ -37,6 +37,7 @@ const char *const state_schema_sql[] = {
     "INTEGER,"
     " meaning INTEGER, energy TEXT, view INTEGER, payload_bytes INTEGER, sha256 BLOB,"
     " PRIMARY KEY(entry, position)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX images_sha256 ON images(sha256);",
 
     "CREATE TABLE items(item BLOB PRIMARY KEY, mode TEXT, site TEXT, lane TEXT, join_key TEXT, "
     "label TEXT,"
@@ -92,6 +93,21 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE seals(entry INTEGER PRIMARY KEY, t_ns INTEGER, path TEXT, file_bytes INTEGER, "
     "sha256 BLOB,"
     " first_index INTEGER, last_index INTEGER, hdf5_version TEXT, filters TEXT) STRICT;",
+    "CREATE INDEX seals_first ON seals(first_index);",
+
+    "CREATE TABLE copies(path TEXT, place TEXT, entry INTEGER, t_ns INTEGER, file_bytes INTEGER, "
+    "sha256 BLOB,"
+    " same_device INTEGER, PRIMARY KEY(path, place)) STRICT, WITHOUT ROWID;",
+    /* What lies in blobs/, by the entries that name it: rows go when it is discarded. */
+    "CREATE TABLE blobs(entry INTEGER, sha256 BLOB, bytes INTEGER, PRIMARY KEY(entry, sha256))"
+    " STRICT, WITHOUT ROWID;",
+    "CREATE INDEX blobs_sha256 ON blobs(sha256);",
+    "CREATE TABLE discards(sha256 BLOB PRIMARY KEY, entry INTEGER, t_ns INTEGER, kept_in TEXT)"
+    " STRICT, WITHOUT ROWID;",
+    "CREATE INDEX discards_entry ON discards(entry);",
+    "CREATE TABLE holds(item BLOB PRIMARY KEY, entry INTEGER, t_ns INTEGER, actor TEXT, reason "
+    "TEXT) STRICT,"
+    " WITHOUT ROWID;",
     "CREATE TABLE redactions(redact_entry INTEGER, entry INTEGER, t_ns INTEGER,"
     " PRIMARY KEY(redact_entry, entry)) STRICT, WITHOUT ROWID;",
     "CREATE INDEX redactions_entry ON redactions(entry);",

@@ -260,11 +260,16 @@ static struct err apply_by_type(struct state *self, const struct entry *entry,
         return apply_seal(self, entry);
     case ENTRY_REDACT:
         return apply_redact(self, entry);
+    case ENTRY_ARCHIVE_COPIED:
+        return apply_copied(self, entry);
+    case ENTRY_BLOB_DISCARD:
+        return apply_discard(self, entry);
+    case ENTRY_HOLD:
+        return apply_hold(self, entry);
     case ENTRY_LOG_OPEN:
     case ENTRY_LOG_CLOSE:
     case ENTRY_KEY_ROTATE:
     case ENTRY_ACCESS:
-    case ENTRY_BLOB_DISCARD:
     case ENTRY_WITNESS_RECEIPT:
     case ENTRY_WAL_RECOVERED:
     case ENTRY_TIME_TICK:

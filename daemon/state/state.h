@@ -134,6 +134,76 @@ MUST_USE struct err state_redactions(struct state *self, const struct state_reda
                                      struct state_redaction *out, uint32_t capacity,
                                      uint32_t *count);
 
+/* ---- images: where one lies, by its digest ---- */
+
+#define STATE_IMAGE_ENTRIES_MAX 16u
+#define STATE_IMAGE_SEALS_MAX 4u
+struct state_image {
+    uint32_t width;
+    uint32_t height;
+    uint32_t bits;
+    uint64_t entries[STATE_IMAGE_ENTRIES_MAX]; /* scans that have it, the first ones */
+    uint32_t entries_count;
+    char seals[STATE_IMAGE_SEALS_MAX][256]; /* sealed files that have it, below archive/ */
+    uint32_t seals_count;
+};
+/* NOT_FOUND when no accepted scan names it. The shape is that of the first entry. */
+MUST_USE struct err state_image(struct state *self, const uint8_t digest[HASH_BYTES],
+                                struct state_image *out);
+
+/* ---- retention: what lies in blobs/, where sealed files have copies, what must stay ---- */
+
+struct state_seal {
+    uint64_t entry_index; /* of the archive.seal */
+    char path[160];
+    uint64_t file_bytes;
+    uint8_t sha256[HASH_BYTES];
+    uint64_t first_index;
+    uint64_t last_index;
+};
+/* The first seal behind the seal at entry index `after` (UINT64_MAX: the first of all); with place
+ * (may be NULL) the first that has no copy there by the log. NOT_FOUND when there is none. */
+MUST_USE struct err state_seal_next(struct state *self, uint64_t after, const char *place,
+                                    struct state_seal *out);
+/* Does the log tell of any copy in this place? */
+MUST_USE struct err state_place_known(struct state *self, const char *place, bool *known);
+/* How many seals have no copy in this place, and when the oldest of them was sealed (0: none). */
+MUST_USE struct err state_copies_waiting(struct state *self, const char *place, uint64_t *count,
+                                         int64_t *since_ns);
+
+struct state_blob {
+    uint8_t sha256[HASH_BYTES];
+    uint64_t entry_index; /* the newest that names it */
+    uint64_t bytes;
+    int64_t t_ns; /* of that entry */
+};
+/* Payloads whose newest use lies in this range of entries, in the order of entries, behind *after
+ * (zeros: from the first on). */
+MUST_USE struct err state_blobs(struct state *self, uint64_t first, uint64_t last,
+                                const struct state_blob *after, struct state_blob *out,
+                                uint32_t capacity, uint32_t *count);
+
+/* What every use of a payload says together; the first that holds is the reason to tell. */
+struct state_blob_uses {
+    uint64_t count; /* received entries that name it and are not discarded */
+    bool undecided; /* an item of it has no decision */
+    bool referral_open;
+    bool held;        /* a legal hold */
+    bool found;       /* an exam of an item of it found something */
+    int64_t until_ns; /* retention ends, UTC */
+};
+MUST_USE struct err state_blob_uses(struct state *self, const uint8_t sha256[HASH_BYTES],
+                                    int64_t keep_ns, int64_t keep_found_ns,
+                                    struct state_blob_uses *out);
+/* Does the log say that it lies in blobs/? */
+MUST_USE struct err state_blob_known(struct state *self, const uint8_t sha256[HASH_BYTES],
+                                     bool *known);
+/* Payloads of the newest discard: a stop may have come before they were off the disk. */
+MUST_USE struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES],
+                                        uint32_t capacity, uint32_t *count);
+/* Is there a hold on this item (NULL: on everything)? */
+MUST_USE struct err state_hold(struct state *self, const uint8_t *item, bool *held);
+
 /* ---- referrals: what commands are checked against ---- */
 
 struct state_referral {

@@ -18,7 +18,7 @@
 #define VERIFY_LINES_KEPT 1000u
 #define VERIFY_LINE_BYTES 320u
 #define VERIFY_SHARDS_MAX 256u
-#define VERIFY_TYPES 24u
+#define VERIFY_TYPES 25u
 #define VERIFY_OPEN_LISTED 100u
 #define VERIFY_AGES 3u /* of open referrals: under an hour, under a day, older */
 

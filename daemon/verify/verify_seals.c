@@ -9,6 +9,7 @@
 
 #include "archive/archive.h"
 #include "base/durable.h"
+#include "base/tile_files.h"
 #include "proto/merkle.h"
 #include "verify/verify_file.h"
 #include "verify/verify_progress.h"
@@ -74,6 +75,29 @@ static void seals_check_entries(struct verify_report *report, struct verify_shar
     verify_leaves_fini(&leaves);
 }
 
+/* The root that the file states, against that of the log's tree at this size: then the subtrees
+ * before the file are the log's, too. A file of before has none. */
+static void seals_check_root(struct verify_report *report, const struct verify_shard *shard,
+                             const struct verify_seal *seal, struct archive_file *file)
+{
+    struct archive_tree_end end;
+    uint8_t root[HASH_BYTES];
+    struct err err = archive_file_tree(file, &end);
+    if (err.code == ERR_NOT_FOUND) {
+        return;
+    }
+    struct tile_files *tiles = calloc(1, sizeof *tiles); /* 64 KB */
+    bool good = !err_is(err) && tiles != NULL && end.first_n == shard->first_n &&
+                end.size == seal->last_index + 1 - shard->first_n && end.size <= shard->size &&
+                tile_files_init(tiles, shard->path, shard->size) &&
+                merkle_root(tile_files_hash, tiles, end.size, root) && hash_equal(root, end.root);
+    free(tiles);
+    if (!good) {
+        verify_problem(report, "archive/%s: tree_root is not the root of the log's tree there",
+                       seal->path);
+    }
+}
+
 static void seals_check_inside(struct verify_report *report, struct verify_shard *shard,
                                const struct verify_seal *seal, struct archive_file *file)
 {
@@ -104,6 +128,7 @@ static void seals_check_inside(struct verify_report *report, struct verify_shard
         return;
     }
     seals_check_entries(report, shard, seal, file);
+    seals_check_root(report, shard, seal, file);
 }
 
 static void seals_check_file(struct verify_report *report, struct verify_shard *shard,

@@ -71,6 +71,72 @@ def check_tables(file):
         assert all("long_name" in column.attrs for column in file[table].values())
 
 
+def root_of(hashes):
+    """RFC 6962: the largest power of two below the number of hashes goes to the left."""
+    if len(hashes) == 1:
+        return hashes[0]
+    left = 1 << (len(hashes) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + root_of(hashes[:left]) + root_of(hashes[left:])).digest()
+
+
+def check_tree(file):
+    """The root over all leaves, those before the file made up as range_tree_before does; and each subtree that it keeps."""
+    first, size = int(file.attrs["tree_first_index"]), int(file.attrs["tree_size"])
+    assert (first, size) == (200, int(file.attrs["last_index"]) + 1 - 200)
+    before = [hashlib.sha256(b"\0leaf %d" % i).digest() for i in range(first, int(file.attrs["first_index"]))]
+    leaves = before + [leaf.tobytes() for leaf in file["entries/leaf"][...]]
+    assert root_of(leaves).hex() == file.attrs["tree_root"].decode()
+    at, subtrees = 0, []
+    for bit in range(len(before).bit_length() - 1, -1, -1):
+        if len(before) >> bit & 1:
+            subtrees.append(root_of(before[at:at + (1 << bit)]))
+            at += 1 << bit
+    assert [row.tobytes() for row in file["tree/before"][...]] == subtrees and len(subtrees) > 1
+
+
+def check_gathered(file):
+    """Tables that gather what others say: items, calibration, models, metrics."""
+    items = file["items"]
+    assert list(items["item"][...]) == list(file["scores/item"][...])
+    assert list(items["state"][...]) == [b"outcome", b"not_referred", b"queued"] and list(items["open"][...]) == [0, 0, 1]
+    assert all(list(items[name][...]) == [count] * 3 for name, count in
+               (("scans_count", 1), ("images_count", 2), ("declarations_count", 1)))
+    assert list(items["score_entry_index"][...]) == list(file["scores/entry_index"][...])
+    assert list(items["decision_entry_index"][...]) == list(file["decisions/entry_index"][...])
+    assert list(items["outcome_entry_index"][...]) == [file["outcomes/entry_index"][0], 0, 0]
+    assert list(items["first_ns"][...]) == [file["entries/t_ns"][i] for i in (1, 5, 9)]
+    assert items["closed_ns"][0] == file["outcomes/t_ns"][0] and items["claimed_ns"][0] == file["referral_events/t_ns"][0]
+    waited = (file["outcomes/t_ns"][0] - file["decisions/t_ns"][0]) / 1e9
+    assert items["age_s"][0] == file["outcomes/waited_s"][0] == waited > file["referral_events/waited_s"][0] > 0
+    assert items["age_s"][1] == 0 and items["age_s"][2] == (file["entries/t_ns"][-1] - file["decisions/t_ns"][2]) / 1e9
+    assert items["decided_utc"][0] == b"2026-09-21T09:20:00.000504000Z" == file["entries/t_utc"][4]
+    scale = file["calibration"]
+    assert list(scale["sha256"][...]) == list(file["scan_images/sha256"][...]) and set(scale["body_present"][...]) == {1}
+    assert set(scale["air_level"][...]) == {250} and set(scale["dark_level"][...]) == {2}
+    assert set(scale["pixel_pitch_mm"][...]) == {1.5} and scale["pixel_pitch_mm"].attrs["units"] == b"mm"
+    assert set(scale["energy_kev"][...]) == {6000} and scale["acquired_utc"][0] == b"2026-09-21T09:20:00.000000005Z"
+    models = file["models"]
+    assert [(models["name"][0], models["sha256"][0], models["scores_count"][0])] == [
+        (b"appearance/container-portal", b"ab" * 32, 3)] and len(models["name"]) == 1
+    metrics = {name.decode(): text for name, text in zip(file["metrics/name"][...], file["metrics/text"][...])}
+    shipped = {path.stem: path.read_bytes() for path in (pathlib.Path(__file__).parents[2] / "config/metrics").glob("*.sql")}
+    assert metrics == shipped and len(shipped) >= 8
+    assert [hashlib.sha256(metrics[name.decode()]).hexdigest().encode() for name in file["metrics/name"][...]] == list(
+        file["metrics/sha256"][...])
+
+
+def check_scales(file):
+    """The first column is the scale of the rows, for every reader that knows dimension scales; times have an epoch."""
+    for table, first in (("decisions", "entry_index"), ("items", "item"), ("contributions", "score_entry_index"),
+                         ("entries", "n"), ("metrics", "name")):
+        assert h5py.h5ds.is_scale(file[table][first].id)
+        for name, column in file[table].items():
+            if name not in (first, "bytes", "offset"):
+                assert column.dims[0][0] == file[table][first], (table, name)
+            if name.endswith("_ns"):
+                assert column.attrs["units"] == b"ns" and column.attrs["start"] == b"1970-01-01T00:00:00Z"
+
+
 def check_h5dump(made):
     """HDF5's own tool reads every value, and says what the file is."""
     if shutil.which("h5dump") is None:
@@ -90,6 +156,9 @@ with tempfile.TemporaryDirectory(prefix="triage-h5py-") as directory:
         check_entries(opened)
         check_images(opened)
         check_tables(opened)
+        check_gathered(opened)
+        check_tree(opened)
+        check_scales(opened)
         assert opened.attrs["filters"].startswith(b"shuffle,deflate(1):isa-l/") and opened.attrs["hdf5_version"][:2] == b"1."
     check_h5dump(made)
     assert pathlib.Path(made).read_bytes()[8] == 2, "superblock version"

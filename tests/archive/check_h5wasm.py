@@ -25,6 +25,16 @@ for (const digest of file.get("images").keys()) {
 }
 const scans = file.get("scans/scan_id").value;
 if (images !== 4 || scans.length !== 3 || scans[0] !== "S-0") throw new Error(`${images} images, scans ${scans}`);
+const metrics = file.get("metrics/text").value;
+const sums = file.get("metrics/sha256").value;
+if (metrics.length < 8) throw new Error(`${metrics.length} metrics`);
+metrics.forEach((text, i) => {
+  if (createHash("sha256").update(text).digest("hex") !== sums[i]) throw new Error(`metric ${i}`);
+});
+const states = file.get("items/state").value;
+if (states.join() !== "outcome,not_referred,queued") throw new Error(`states ${states}`);
+if (file.get("calibration/air_level").value[0] !== 250n || file.get("models/name").value.length !== 1) throw new Error("scale");
+if (file.get("tree/before").shape[1] !== 32 || file.attrs["tree_size"].value !== 316n) throw new Error("tree");
 if (file.attrs["format"].value !== "triaged-archive") throw new Error("format");
 console.log(`h5wasm: ${images} images have their digests`);
 """

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "archive/metric_set.h"
 #include "range.h"
 
 int main(int argc, char **argv)
@@ -21,11 +22,17 @@ int main(int argc, char **argv)
     }
     (void)snprintf(blobs_directory, sizeof blobs_directory, "%s/blobs", argv[1]);
     (void)snprintf(archive_directory, sizeof archive_directory, "%s/archive", argv[1]);
+    static struct archive_tree tree;
+    struct metric_set metrics;
+    range_tree_before(200, 500, &tree);
+    must(!err_is(metric_set_load(SOURCE_DIR "/config/metrics", &metrics)));
     const struct archive_conf conf = {.directory = archive_directory,
                                       .origin = "oversight.example/rotterdam/2026",
                                       .deflate_level = 1,
                                       .threads = 2,
-                                      .pseudonym_key = pseudonym_key};
+                                      .pseudonym_key = pseudonym_key,
+                                      .tree = &tree,
+                                      .metrics = &metrics};
     must(!err_is(blob_store_open(blobs_directory, 0, &blobs)));
     range_init(&range, 500);
     range_add_draw_commit(&range);
@@ -39,6 +46,7 @@ int main(int argc, char **argv)
     struct err err = archive_build(&conf, blobs, range_next, &range, &result);
     blob_store_close(&blobs);
     range_fini(&range);
+    metric_set_fini(&metrics);
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
         (void)fprintf(stderr, "make_archive: %s\n", err_text(err, text));

@@ -19,6 +19,19 @@ void range_init(struct range *self, uint64_t first_index)
     self->random_rate = 0.25;
 }
 
+void range_tree_before(uint64_t first_n, uint64_t until, struct archive_tree *out)
+{
+    out->first_n = first_n;
+    merkle_range_init(&out->range);
+    for (uint64_t i = first_n; i < until; i++) {
+        char text[32];
+        uint8_t leaf[HASH_BYTES];
+        int bytes = snprintf(text, sizeof text, "leaf %llu", (unsigned long long)i);
+        merkle_leaf(text, (size_t)bytes, leaf);
+        merkle_range_append(&out->range, leaf);
+    }
+}
+
 void range_fini(struct range *self)
 {
     for (uint32_t i = 0; i < self->count; i++) {

@@ -39,6 +39,10 @@ void range_id(uint64_t index, uint8_t out[ENTRY_ID_BYTES]);
 uint64_t range_add(struct range *self, struct entry *entry, const uint8_t *private_bytes,
                    uint32_t private_count);
 
+/* A tree of a shard that begins at first_n, over made-up leaves up to the entry `until`: leaf i is
+ * SHA-256(0x00 || "leaf i"). */
+void range_tree_before(uint64_t first_n, uint64_t until, struct archive_tree *out);
+
 void range_add_log_open(struct range *self, const char *origin);
 void range_add_draw_commit(struct range *self);
 void range_add_draw_reveal(struct range *self);

@@ -98,7 +98,8 @@ EXPECTED = {
         "region_height": 5, "request_id": "r-2", "version": 4}),
     "archive.seal": (16, "archive_seal", {
         "path": "2026/01/01/000001.h5", "file_bytes": 1 << 30, "sha256": digest(0x65), "first_index": 1,
-        "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32"}),
+        "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32",
+        "metrics_sha256": digest(0x6d)}),
     "wal.recovered": (18, "wal_recovered", {"torn_bytes": 512, "torn_sha256": digest(0x66)}),
     "time.tick": (19, "time_tick", {
         "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4}),

@@ -34,6 +34,8 @@ static const enum entry_type sample_types[] = {
     ENTRY_BLOB_DISCARD,
     ENTRY_REDACT,
     ENTRY_WITNESS_RECEIPT,
+    ENTRY_ARCHIVE_COPIED,
+    ENTRY_HOLD,
 };
 #define SAMPLE_TYPES_COUNT (sizeof sample_types / sizeof sample_types[0])
 
@@ -201,6 +203,7 @@ static inline void sample_machine_fill(struct entry *out)
                                         .hdf5_version = "1.10.8",
                                         .filters = "shuffle,deflate,fletcher32"};
         sample_digest(0x65, out->body.archive_seal.sha256);
+        sample_digest(0x6d, out->body.archive_seal.metrics_sha256);
         break;
     case ENTRY_WAL_RECOVERED:
         out->body.wal_recovered.torn_bytes = 512;
@@ -263,6 +266,16 @@ static inline void sample_keeping_fill(struct entry *out)
         out->body.witness_receipt = (struct entry_witness_receipt){
             .witness = "lab.example/w1", .size = 69000, .line = "\u2014 lab.example/w1 AAAA"};
         sample_digest(0x72, out->body.witness_receipt.root);
+        break;
+    case ENTRY_ARCHIVE_COPIED:
+        out->body.archive_copied = (struct entry_archive_copied){.path = "2026/01/01/a.h5",
+                                                                 .file_bytes = 123456789,
+                                                                 .place = "/mnt/second/archive",
+                                                                 .same_device = true};
+        sample_digest(0x73, out->body.archive_copied.sha256);
+        break;
+    case ENTRY_HOLD:
+        out->body.hold = (struct entry_hold){true, "court order 12/2026", "r-5"};
         break;
     default:
         break;

@@ -236,6 +236,7 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(seal->hdf5_version, "1.10.8");
     assert_string_equal(seal->filters, "shuffle,deflate,fletcher32");
     assert_memory_equal(seal->sha256, in.body.archive_seal.sha256, HASH_BYTES);
+    assert_memory_equal(seal->metrics_sha256, in.body.archive_seal.metrics_sha256, HASH_BYTES);
     sample_reads_back(ENTRY_TIME_TICK, &in, &out);
     assert_memory_equal(&out.body.time_tick, &in.body.time_tick, sizeof in.body.time_tick);
     sample_reads_back(ENTRY_WAL_RECOVERED, &in, &out);
@@ -311,6 +312,16 @@ static void bodies_of_keeping_read_back_field_by_field(void **state)
     assert_int_equal(out.body.witness_receipt.size, 69000);
     assert_memory_equal(out.body.witness_receipt.root, in.body.witness_receipt.root, HASH_BYTES);
     assert_string_equal(out.body.witness_receipt.line, in.body.witness_receipt.line);
+    sample_reads_back(ENTRY_ARCHIVE_COPIED, &in, &out);
+    assert_string_equal(out.body.archive_copied.path, "2026/01/01/a.h5");
+    assert_int_equal(out.body.archive_copied.file_bytes, 123456789);
+    assert_memory_equal(out.body.archive_copied.sha256, in.body.archive_copied.sha256, HASH_BYTES);
+    assert_string_equal(out.body.archive_copied.place, "/mnt/second/archive");
+    assert_true(out.body.archive_copied.same_device);
+    sample_reads_back(ENTRY_HOLD, &in, &out);
+    assert_true(out.body.hold.placed);
+    assert_string_equal(out.body.hold.reason, "court order 12/2026");
+    assert_string_equal(out.body.hold.request_id, "r-5");
     sample_reads_back(ENTRY_DECLARATION_RECEIVED, &in, &out);
     assert_int_equal(out.sd_count, 2);
     assert_memory_equal(out.sd, in.sd, sizeof in.sd[0] * 2);
@@ -465,11 +476,11 @@ static void decode_later_type_keeps_the_header(void **state)
 {
     (void)state;
     struct entry out = {.v = 99};
-    /* Type 23, not given out yet, with a body in field 40 (c2 02) and an item. */
-    size_t bytes = entry_by_hand(1, 16, 23, "c2020208053210abababababababababababababababab");
+    /* Type 99, not given out yet, with a body in field 42 (d2 02) and an item. */
+    size_t bytes = entry_by_hand(1, 16, 99, "d2020208053210abababababababababababababababab");
     assert_int_equal(bytes_try(encoded, bytes, &out), ENTRY_UNKNOWN_TYPE);
     assert_int_equal(out.v, 1);
-    assert_int_equal(out.type, 23);
+    assert_int_equal(out.type, 99);
     assert_true(out.has_item && out.item[15] == 0xab);
     assert_true(out.id[0] == 0x77);
     assert_string_equal(entry_type_text(out.type), "unknown");

@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_PRUNE; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_HOLD; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -402,6 +402,7 @@ static void command_every_order_survives_the_round(void **state)
                                         .cosigned_size = 70000,
                                         .prune_below = 512,
                                         .dry_run = true,
+                                        .hold_placed = true,
                                         .sentence = "because",
                                         .entries = {7, UINT64_MAX},
                                         .entries_count = 2,
@@ -426,7 +427,7 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
-        assert_string_equal(out.sentence, discloses || order == ORDER_PRUNE ? "because" : "");
+        assert_string_equal(out.sentence, discloses || order >= ORDER_PRUNE ? "because" : "");
         assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
         assert_int_equal(out.dry_run, order == ORDER_PRUNE);
         assert_int_equal(out.entries_count, discloses ? 2 : 0);
@@ -435,7 +436,9 @@ static void command_every_order_survives_the_round(void **state)
             assert_true(out.entries[0] == 7 && out.entries[1] == UINT64_MAX);
             assert_string_equal(out.names[1], "item_key");
         }
-        bool has_item = order <= ORDER_OUTCOME;
+        assert_int_equal(out.hold_placed, order == ORDER_HOLD);
+        assert_false(out.hold_all);
+        bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD;
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");

@@ -26,14 +26,14 @@ static void every_word_reads_back(void **state)
         assert_int_equal(energy_parse(energy_text((enum energy)number)), number);
     }
     int types = 0;
-    for (int number = 1; number <= ENTRY_DRAW_REVEAL; number++) {
+    for (int number = 1; number <= ENTRY_HOLD; number++) {
         const char *text = entry_type_text((enum entry_type)number);
         if (strcmp(text, "unknown") != 0) {
             assert_int_equal(entry_type_parse(text), number);
             types++;
         }
     }
-    assert_int_equal(types, 21);
+    assert_int_equal(types, 23);
 }
 
 static void spelling_is_the_published_one(void **state)
@@ -68,7 +68,9 @@ static void spelling_is_the_published_one(void **state)
                                         "time.tick",
                                         "witness.receipt",
                                         "draw.commit",
-                                        "draw.reveal"};
+                                        "draw.reveal",
+                                        "archive.copied",
+                                        "hold"};
     for (int i = 0; i < MODE_COUNT; i++) {
         assert_string_equal(mode_text((enum mode)i), modes[i]);
     }
@@ -81,7 +83,7 @@ static void spelling_is_the_published_one(void **state)
     for (int i = 0; i <= ENERGY_HIGH; i++) {
         assert_string_equal(energy_text((enum energy)i), energies[i]);
     }
-    for (int i = 0; i <= ENTRY_DRAW_REVEAL; i++) {
+    for (int i = 0; i <= ENTRY_HOLD; i++) {
         assert_string_equal(entry_type_text((enum entry_type)i), types[i]);
     }
 }
