@@ -3,7 +3,7 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive replay model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild seal' ;;
         model) echo 'train list install show' ;;
@@ -26,6 +26,7 @@ _triagectl_options() {
         'log cosign') echo '--size' ;;
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
+        replay) echo '--archive --models --items --rows' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -69,7 +70,7 @@ _triagectl() {
         esac
     done
     case $previous in
-        --dir | --images | --out | --metrics | --public | --keys)
+        --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping)
@@ -90,6 +91,9 @@ _triagectl() {
             else
                 case $command in
                     show | claim | release | outcome) word=$(_triagectl_labels) ;;
+                    replay)
+                        mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
+                        return ;;
                     'model install' | 'model show' | 'log proof' | 'log cosign' | 'keys init' | 'keys list')
                         mapfile -t COMPREPLY < <(compgen -f -- "$current")
                         return ;;
