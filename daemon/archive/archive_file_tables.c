@@ -22,9 +22,8 @@ static struct err tables_collect(struct archive_file *self, struct archive_rows 
 
 struct err archive_file_check_tables(struct archive_file *self, const char **bad_table)
 {
-    static const enum archive_table_name tables[] = {
-        TABLE_SCORES,    TABLE_CONTRIBUTIONS,    TABLE_SCORE_INPUTS, TABLE_REGIONS,
-        TABLE_DECISIONS, TABLE_DECISION_REASONS, TABLE_OUTCOMES};
+    static const enum archive_table_name tables[] = {TABLE_SCORES, TABLE_CONTRIBUTIONS,
+                                                     TABLE_SCORE_INPUTS, TABLE_REGIONS};
     struct archive_rows *rows = malloc(sizeof *rows);
     if (rows == NULL) {
         return err_make(ERR_MEMORY, "archive_file_check_tables");
