@@ -71,7 +71,7 @@ static double tell(const struct work *work, const struct declaration_model *mode
             const struct declaration_said said = {.history = &work->history,
                                                   .norms = &model->norms,
                                                   .declaration = declaration,
-                                                  .risk = risk};
+                                                  .line_index = risk->line_index};
             declaration_group_words(&said, best[reason], words);
             told += words[0];
         }
@@ -100,7 +100,7 @@ static void *score_share(void *argument)
             declarations[i] = &work->set.declarations[work->order[from + i]];
         }
         declaration_model_score(model, &work->history, declarations, BATCH, risks);
-        declaration_model_explain(model, risks, BATCH, parts);
+        declaration_model_explain_many(model, risks, BATCH, parts);
         for (size_t i = 0; i < BATCH; i++) {
             sum += tell(work, model, declarations[i], &risks[i], &parts[i]);
         }

@@ -89,8 +89,8 @@ static struct err archive_append_seal(struct pipeline *self, const struct archiv
     return err;
 }
 
-/* What the tree of the shard has before `first`: known from the file before, or else from the public
- * tiles and the entries that they do not cover yet. */
+/* What the tree of the shard has before `first`: known from the file before, or else from the
+ * public tiles and the entries that they do not cover yet. */
 static struct err archive_find_tree(struct pipeline *self, struct archive_source *source,
                                     const struct shard *shard, uint64_t first)
 {

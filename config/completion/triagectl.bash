@@ -3,9 +3,10 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive replay model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold replay model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
-        archive) echo 'list verify rebuild seal' ;;
+        archive) echo 'list verify rebuild export restore retention seal' ;;
+        hold) echo 'add remove list' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
@@ -27,6 +28,10 @@ _triagectl_options() {
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
         replay) echo '--archive --models --items --rows' ;;
+        'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
+        'archive restore') echo '--from' ;;
+        'archive retention') echo '--list' ;;
+        'hold add' | 'hold remove') echo '--reason --all' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -83,7 +88,7 @@ _triagectl() {
         --code) word=$(_triagectl_ask release --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
         --type)
             word='log.open log.close key.rotate config.change model.change scan.received declaration.received record.refused score
-                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick
+                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick archive.copied hold
                 witness.receipt draw.commit draw.reveal' ;;
         *)
             if [[ $current == -* ]]; then

@@ -110,8 +110,8 @@ static void print_reasons(FILE *to, const struct declaration_said *said,
         uint32_t best = LINE_GROUPS;
         for (uint32_t group = 0; group < LINE_GROUPS; group++) {
             bool weighs = !taken[group] && parts->parts[group] != 0;
-            if (weighs && (best == LINE_GROUPS ||
-                           abs(parts->parts[group]) > abs(parts->parts[best]))) {
+            if (weighs &&
+                (best == LINE_GROUPS || abs(parts->parts[group]) > abs(parts->parts[best]))) {
                 best = group;
             }
         }
@@ -135,8 +135,7 @@ static void print_details(FILE *to, const struct declaration_batch *batch,
     struct declaration_interval interval = declaration_model_interval(&batch->model.bins, logit);
     (void)fprintf(to, ",%.7f,%.4f,%.4f,", logit, interval.lower, interval.upper);
     if (risk->critical != INT32_MIN) {
-        (void)fprintf(to, "%.6f",
-                      logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
+        (void)fprintf(to, "%.6f", logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
     }
 }
 
@@ -158,7 +157,7 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
         const struct declaration_said said = {.history = &batch->history,
                                               .norms = &batch->model.norms,
                                               .declaration = &row->declaration,
-                                              .risk = &row->risk};
+                                              .line_index = row->risk.line_index};
         print_field(to, row->declaration.declaration_id);
         (void)fprintf(to, ",%.12g",
                       logistic_probability((double)row->risk.logit * OBLIVIOUS_LOGIT));
@@ -170,7 +169,7 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
         }
         if (options->reasons_count > 0) {
             struct declaration_parts parts;
-            declaration_model_explain(&batch->model, &row->risk, 1, &parts);
+            declaration_model_explain(&batch->model, row->risk.features, &parts);
             print_reasons(to, &said, &parts, options->reasons_count);
         }
         (void)fputc('\n', to);
@@ -235,8 +234,8 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what (default: customs-import.json)",
-         1},
+        {"mapping", OPTION_MAPPING, "FILE", 0,
+         "which column is what (default: customs-import.json)", 1},
         {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {0, 0, 0, 0, 0, 0},
     };

@@ -7,8 +7,8 @@
 
 #include "feeds/declaration_mapping.h"
 
-/* A row of a table is at most CSV_ROW_BYTES_MAX bytes of text, and a mapping may name one column for
- * every field; the batch ends early when there may be no room for one more row. */
+/* A row of a table is at most CSV_ROW_BYTES_MAX bytes of text, and a mapping may name one column
+ * for every field; the batch ends early when there may be no room for one more row. */
 
 enum { ROW_TEXTS = 13 };
 #define ROW_TEXT_MAX ((size_t)(ROW_TEXTS + 2 * MAPPING_OTHER_MAX) * (2 * CSV_ROW_BYTES_MAX))
@@ -73,13 +73,14 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
     struct batch_row *row = &self->rows[self->count++];
     struct declaration *declaration = &row->declaration;
     *declaration = given->declaration;
-    const char **const texts[ROW_TEXTS] = {&declaration->declaration_id, &declaration->site,
-                                  &declaration->lane,           &declaration->importer,
-                                  &declaration->seller,         &declaration->declarant,
-                                  &declaration->courier,        &declaration->departure_country,
-                                  &row->line.hs_code,           &row->line.description,
-                                  &row->line.origin_country,    &row->line.currency,
-                                  &row->line.quantity_unit};
+    const char **const texts[ROW_TEXTS] = {
+        &declaration->declaration_id, &declaration->site,
+        &declaration->lane,           &declaration->importer,
+        &declaration->seller,         &declaration->declarant,
+        &declaration->courier,        &declaration->departure_country,
+        &row->line.hs_code,           &row->line.description,
+        &row->line.origin_country,    &row->line.currency,
+        &row->line.quantity_unit};
     must(given->declaration.lines_count == 1);
     row->line = given->declaration.lines[0];
     for (size_t i = 0; i < ROW_TEXTS; i++) {

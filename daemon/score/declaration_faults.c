@@ -37,9 +37,12 @@ static bool is_utf8(const char *text)
     const uint8_t *at = (const uint8_t *)text;
     while (*at != 0) {
         uint8_t first = *at++;
-        int more = first < 0x80 ? 0 : first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2
-                                                                  : first < 0xf5   ? 3
-                                                                                   : -1;
+        int more = first < 0x80   ? 0
+                   : first < 0xc2 ? -1
+                   : first < 0xe0 ? 1
+                   : first < 0xf0 ? 2
+                   : first < 0xf5 ? 3
+                                  : -1;
         if (more < 0 || (first == 0xe0 && *at < 0xa0) || (first == 0xed && *at > 0x9f) ||
             (first == 0xf0 && *at < 0x90) || (first == 0xf4 && *at > 0x8f)) {
             return false;
@@ -169,7 +172,7 @@ static void add_consistency(const struct declaration *declaration, struct list *
 void declaration_faults(const struct declaration_said *said, char *out, size_t out_bytes)
 {
     const struct declaration *declaration = said->declaration;
-    uint32_t index = said->risk->line_index;
+    uint32_t index = said->line_index;
     const struct goods_line *line =
         index < declaration->lines_count ? &declaration->lines[index] : NULL;
     struct list list = {out, out_bytes, 0};

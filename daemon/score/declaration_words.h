@@ -14,7 +14,7 @@ struct declaration_said {
     const struct history *history;
     const struct goods_norms *norms;
     const struct declaration *declaration;
-    const struct declaration_risk *risk;
+    uint32_t line_index;          /* the line that stands for it */
     const uint8_t *pseudonym_key; /* 32 bytes or NULL */
 };
 

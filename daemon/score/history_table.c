@@ -23,10 +23,8 @@ MUST_USE struct err history_table_init(struct history_table *self, uint64_t slot
         free(first_days);
         return err_make(ERR_MEMORY, "history table");
     }
-    *self = (struct history_table){.entries = entries,
-                                   .first_days = first_days,
-                                   .slots = rounded,
-                                   .newest_ns = INT64_MIN};
+    *self = (struct history_table){
+        .entries = entries, .first_days = first_days, .slots = rounded, .newest_ns = INT64_MIN};
     return err_none;
 }
 

@@ -42,7 +42,7 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows);
+    struct err err = train_rows_init(&self->rows, conf->lines_max);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
@@ -93,12 +93,23 @@ static uint64_t first_row_from(const struct train_declarations *self, int64_t t_
     return at;
 }
 
+/* A feature that is the same in every row is never asked for. */
+static void leave_out(const struct train_declarations *self, float features[LINE_FEATURES])
+{
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        if (self->conf.left_out[line_group_of(feature)]) {
+            features[feature] = 0;
+        }
+    }
+}
+
 /* Features of rows from..to as things are known before `from`, which is then learnt up to. */
 static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
 {
     struct err err = train_rows_norms(&self->rows, from);
     for (uint64_t i = from; i < to && !err_is(err); i++) {
         train_rows_features(&self->rows, i, self->features + i * LINE_FEATURES);
+        leave_out(self, self->features + i * LINE_FEATURES);
     }
     return err;
 }
@@ -203,8 +214,8 @@ static bool day_is_odd(const struct train_declarations *self, uint64_t later_ind
 
 /* Fits Platt's scaling to all later rows, and tells of each row what the scaling of the days of the
  * other parity says: that is what is judged. */
-static struct err calibrate_later(const struct train_declarations *self, struct later *later,
-                                  double *judged)
+static void calibrate_later(const struct train_declarations *self, struct later *later,
+                            double *judged)
 {
     for (int odd = 0; odd < 2; odd++) {
         uint64_t chosen = 0;
@@ -224,7 +235,23 @@ static struct err calibrate_later(const struct train_declarations *self, struct 
         }
     }
     fit_calibration(later->logits, later->labels, later->count, &later->scale, &later->offset);
-    return err_none;
+}
+
+/* Ranking is judged by the logits as they are, since one scaling of all rows does not change it;
+ * calibration by the scalings that had not seen the rows. */
+static struct err judge_rows(const double *logits, const double *judged, const uint8_t *labels,
+                             uint64_t count, struct evaluation *out)
+{
+    struct evaluation ranked;
+    struct err err = evaluation_make(&(struct evaluation_rows){logits, labels, count}, &ranked);
+    err =
+        err_is(err) ? err : evaluation_make(&(struct evaluation_rows){judged, labels, count}, out);
+    if (!err_is(err)) {
+        out->precision_5 = ranked.precision_5;
+        out->precision_10 = ranked.precision_10;
+        out->auc = ranked.auc;
+    }
+    return err;
 }
 
 /* Of the rows whose importer had (not) been examined before. */
@@ -233,15 +260,21 @@ static struct err judge_known(const struct train_declarations *self, const struc
 {
     enum { IMPORTER_EXAMS = 1 };
     uint64_t chosen = 0;
+    double *chosen_judged = calloc(later->count + 1, sizeof *chosen_judged);
+    if (chosen_judged == NULL) {
+        return err_make(ERR_MEMORY, "train_declarations_write");
+    }
     for (uint64_t i = 0; i < later->count; i++) {
         const float *row = self->features + (self->seen_count + i) * LINE_FEATURES;
         if ((row[IMPORTER_EXAMS] > 0) == known) {
-            later->chosen[chosen] = judged[i];
+            later->chosen[chosen] = later->logits[i];
+            chosen_judged[chosen] = judged[i];
             later->chosen_labels[chosen++] = later->labels[i];
         }
     }
-    return evaluation_make(&(struct evaluation_rows){later->chosen, later->chosen_labels, chosen},
-                           out);
+    struct err err = judge_rows(later->chosen, chosen_judged, later->chosen_labels, chosen, out);
+    free(chosen_judged);
+    return err;
 }
 
 static struct err judge(const struct train_declarations *self, struct later *later,
@@ -251,9 +284,8 @@ static struct err judge(const struct train_declarations *self, struct later *lat
     if (judged == NULL) {
         return err_make(ERR_MEMORY, "train_declarations_write");
     }
-    struct err err = calibrate_later(self, later, judged);
-    const struct evaluation_rows rows = {judged, later->labels, later->count};
-    err = err_is(err) ? err : evaluation_make(&rows, &report->later);
+    calibrate_later(self, later, judged);
+    struct err err = judge_rows(later->logits, judged, later->labels, later->count, &report->later);
     err = err_is(err) ? err : judge_known(self, later, judged, true, &report->known);
     err = err_is(err) ? err : judge_known(self, later, judged, false, &report->newcomers);
     for (uint64_t i = 0; i < later->count; i++) {
@@ -346,29 +378,51 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
     return err;
 }
 
+static void rate_text(const char *name, const struct evaluation_rate *rate, char out[64])
+{
+    out[0] = '\0';
+    if (isfinite(rate->value)) {
+        (void)snprintf(out, 64, "%s %.3f (%.3f-%.3f), ", name, rate->value, rate->lower,
+                       rate->upper);
+    }
+}
+
+static void group_text(const char *name, const struct evaluation *of, char out[64])
+{
+    out[0] = '\0';
+    if (of->rows > 0) {
+        (void)snprintf(out, 64, ", %s %.4f of %" PRIu64 " rows", name, of->calibration_error,
+                       of->rows);
+    }
+}
+
 static void describe(const struct train_declarations *self,
                      const struct train_declarations_report *report, char *out, size_t out_bytes)
 {
     const struct evaluation *later = &report->later;
-    (void)snprintf(
-        out, out_bytes,
-        "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
-        " finds) by trees that had not seen them: precision at 5%% %.3f (%.3f-%.3f), at 10%% %.3f "
-        "(%.3f-%.3f), AUC %.3f (%.3f-%.3f), log loss %.4f, calibration error %.4f (known importers "
-        "%.4f of %" PRIu64 " rows, newcomers %.4f of %" PRIu64
-        "); critical finds: AUC %.3f; calibration scale %.3f, offset %+.3f; %" PRIu32
-        " trees; %s",
-        self->rows.rows_given, self->rows.history.live.used,
-        self->training_count < self->rows.rows_count ? "validation rows" : "last block",
-        later->rows, later->finds, later->precision_5.value, later->precision_5.lower,
-        later->precision_5.upper, later->precision_10.value, later->precision_10.lower,
-        later->precision_10.upper, later->auc.value, later->auc.lower, later->auc.upper,
-        later->loss, later->calibration_error, report->known.calibration_error, report->known.rows,
-        report->newcomers.calibration_error, report->newcomers.rows, report->critical.auc.value,
-        report->scale, report->offset, report->trees,
-        self->conf.keep_validation_out && self->training_count < self->rows.rows_count
-            ? "they have not been learnt"
-            : "then all rows were learnt");
+    bool validated = self->training_count < self->rows.rows_count;
+    char at_5[64];
+    char at_10[64];
+    char auc[64];
+    char known[64];
+    char newcomers[64];
+    char critical[64];
+    rate_text("precision at 5%", &later->precision_5, at_5);
+    rate_text("at 10%", &later->precision_10, at_10);
+    rate_text("AUC", &later->auc, auc);
+    group_text("known importers", &report->known, known);
+    group_text("newcomers", &report->newcomers, newcomers);
+    rate_text("grave finds: AUC", &report->critical.auc, critical);
+    (void)snprintf(out, out_bytes,
+                   "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
+                   " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
+                   "error %.4f%s%s; %scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
+                   self->rows.rows_given, self->rows.history.live.used,
+                   validated ? "validation rows" : "last block", later->rows, later->finds, at_5,
+                   at_10, auc, later->loss, later->calibration_error, known, newcomers, critical,
+                   report->scale, report->offset, report->trees,
+                   self->conf.keep_validation_out && validated ? "they have not been learnt"
+                                                               : "then all rows were learnt");
 }
 
 static struct err fill_file(struct train_declarations *self, const struct declaration_model *model,
@@ -382,11 +436,15 @@ static struct err fill_file(struct train_declarations *self, const struct declar
     err = err_is(err) ? err : declaration_trees_write(&model->critical, "critical_", file);
     err = err_is(err) ? err : declaration_bins_write(&model->bins, file);
     err = err_is(err) ? err : goods_norms_write(&self->rows.norms, file);
-    err = err_is(err) ? err
-                      : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
     err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
-    return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    char inputs[LINE_NAMES_BYTES];
+    line_feature_names(inputs);
+    return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
 }
 
 static struct err write_model(struct train_declarations *self,
@@ -416,7 +474,7 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
     }
     struct declaration_model model = {.workspace = NULL};
     struct train_declarations_report made = {.trees = 0};
-    made.critical.auc.value = NAN;
+    made.critical.auc.value = NAN; /* until there is one */
     struct err err = prepare(self);
     err = err_is(err) ? err : fit_found(self, &model, &made);
     err = err_is(err) ? err : fit_critical(self, &model, &made);
@@ -424,9 +482,8 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
         err = train_rows_learn(&self->rows, self->training_count, self->rows.rows_count);
     }
     if (!err_is(err)) {
-        err = train_rows_norms(&self->rows, self->conf.keep_validation_out
-                                                ? self->training_count
-                                                : self->rows.rows_count);
+        err = train_rows_norms(&self->rows, self->conf.keep_validation_out ? self->training_count
+                                                                           : self->rows.rows_count);
     }
     err = err_is(err) ? err : write_model(self, &model, directory, &made);
     declaration_model_fini(&model);

@@ -130,6 +130,7 @@ static void usage_errors_exit_2_and_help_exits_0(void **unused)
                                        "log checkpoint --help",
                                        "log publish --help",
                                        "archive list --help",
+                                       "archive export --help",
                                        "archive seal --help",
                                        "model train appearance --help",
                                        "model train history --help",

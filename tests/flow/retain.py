@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Second copies of sealed files and the discarding of payloads, with a real daemon. usage: retain.py life|trouble|kill"""
+"""Second copies of sealed files and the discarding of payloads, with a real daemon. usage: retain.py life|trouble|kill|drill"""
 import json
 import os
 import pathlib
@@ -413,9 +413,56 @@ def finished_quietly(port):
         return False
 
 
+# ---- restore drill
+
+def drill_run(port, out, *words):
+    environment = dict(os.environ, TRIAGED_BIN=str(BIN), TRIAGED_POLICY=str(port.directory / "policy.conf"))
+    return run("sh", SOURCE / "config" / "restore_drill.sh", "--log", port.store / "log", "--archive",
+               port.directory / "second", *words, port.directory / out, check=False, env=environment)
+
+
+def drill():
+    """The store put together again from copies: public ones, then with the private ones; and what is missing is named."""
+    with retaining(oversight__keep_days=0.0) as port:
+        port.start()
+        (port.directory / "second").mkdir()
+        feed(port)
+        release_all(port)
+        seal(port)
+        wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
+        seal(port)
+        listed = port.ctl_json("archive", "list")
+        wait_for(lambda: {row["path"] for row in listed} <= {entry["path"] for entry in port.entries("archive.copied")},
+                 "not all copied")
+        port.stop()
+        for row in port.ctl_json("archive", "list"):  # sealed just before the stop: has no copy yet
+            if not (port.directory / "second" / row["path"]).exists():
+                shutil.copy(port.store / "archive" / row["path"], port.directory / "second" / row["path"])
+        done = drill_run(port, "public")
+        must(done.returncode == 0 and "nothing is missing" in done.stdout, f"{done.stdout}{done.stderr}")
+        private = ("--wal", port.store / "wal", "--packs", port.store / "packs", "--keys", port.store / "keys",
+                   "--draw", port.store / "draw")
+        if not (port.store / "packs").exists():
+            (port.store / "packs").mkdir()
+        done = drill_run(port, "whole", *private, "--rebuild", "1")
+        must(done.returncode == 0 and "read model made again" in done.stdout and "rebuilt, identical" in done.stdout,
+             f"{done.stdout}{done.stderr}")
+        print(done.stdout)
+        done = drill_run(port, "whole")
+        must(done.returncode == 2 and "is not empty" in done.stderr, f"into a directory that is not empty: {done}")
+        (port.directory / "second" / listed[0]["path"]).unlink()
+        done = drill_run(port, "lacking", *private)
+        name = pathlib.Path(listed[0]["path"]).name
+        must(done.returncode == 1 and name in done.stdout and "missing" in done.stdout, f"{done.stdout}{done.stderr}")
+        shutil.rmtree(port.store / "wal")
+        (port.store / "wal").mkdir()
+        done = drill_run(port, "rolled-back", *private)
+        must(done.returncode == 1 and "does not start" in done.stdout, f"without a write-ahead log: {done.stdout}")
+
+
 if __name__ == "__main__":
     try:
-        {"life": life, "trouble": troubles, "kill": kill}[sys.argv[1]]()
+        {"life": life, "trouble": troubles, "kill": kill, "drill": drill}[sys.argv[1]]()
     except Failure as failure:
         print(f"FAILED: {failure}")
         sys.exit(1)
