@@ -3,7 +3,7 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold replay model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
@@ -16,7 +16,7 @@ _triagectl_words() {
 _triagectl_options() {
     case $1 in
         queue) echo '--mode --site --limit --reasons --all --watch' ;;
-        show) echo '--png' ;;
+        show) echo '--png --region --size' ;;
         claim) echo '--version --receipt' ;;
         release) echo '--code --codes --version --receipt' ;;
         outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
@@ -27,6 +27,7 @@ _triagectl_options() {
         'log cosign') echo '--size' ;;
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
+        replay) echo '--archive --models --items --rows' ;;
         'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
@@ -78,7 +79,7 @@ _triagectl() {
         esac
     done
     case $previous in
-        --dir | --images | --out | --metrics | --public | --keys)
+        --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
@@ -99,6 +100,9 @@ _triagectl() {
             else
                 case $command in
                     show | claim | release | outcome) word=$(_triagectl_labels) ;;
+                    replay)
+                        mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
+                        return ;;
                     'model install' | 'model show' | 'log proof' | 'log cosign' | 'keys init' | 'keys list')
                         mapfile -t COMPREPLY < <(compgen -f -- "$current")
                         return ;;
