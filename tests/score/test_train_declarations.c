@@ -398,7 +398,18 @@ static void scorer_uses_trees_in_the_place_of_history(void **state)
     }
     assert_true(sum == result.score.logit);
     assert_non_null(strstr(score_input_names(scorer, &result.score, 1), "history.importer.odds"));
+    const char *told = NULL;
+    for (uint32_t i = 0; i < result.score.contributions_count; i++) {
+        const struct entry_contribution *part = &result.score.contributions[i];
+        if (strcmp(part->name, "declaration.data") == 0) {
+            assert_true(part->logit == 0);
+            told = part->words;
+        }
+    }
+    assert_non_null(told);
+    assert_non_null(strstr(told, "no net mass"));
     assert_true(score_replay(scorer, &result.score, NULL, &again, &why));
+    assert_int_equal(again.score.contributions_count, result.score.contributions_count);
     assert_memory_equal(&again.score.logit, &result.score.logit, sizeof(double));
     /* An outcome that is learnt live moves the score at once. */
     double before = result.score.logit;
