@@ -5,11 +5,11 @@ _triagectl_words() {
     case $1 in
         '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
-        archive) echo 'list verify rebuild restore retention seal' ;;
+        archive) echo 'list verify rebuild restore retention export seal' ;;
         hold) echo 'add remove list' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
-        keys) echo 'init rotate publisher subscriber list' ;;
+        keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
 
@@ -30,6 +30,7 @@ _triagectl_options() {
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
+        'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -39,6 +40,7 @@ _triagectl_options() {
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
+        'keys viewer') echo '--keys --purpose' ;;
     esac
 }
 

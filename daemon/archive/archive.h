@@ -139,6 +139,10 @@ MUST_USE struct err archive_file_entry(struct archive_file *self, uint64_t entry
  * when not inside. */
 MUST_USE struct err archive_file_image(struct archive_file *self, const uint8_t digest[HASH_BYTES],
                                        uint8_t **out, uint64_t *out_bytes);
+/* Its width, height and bits. */
+struct image;
+MUST_USE struct err archive_file_image_shape(struct archive_file *self,
+                                             const uint8_t digest[HASH_BYTES], struct image *out);
 /* The tree behind the file's last entry. NOT_FOUND for a file that says nothing of it. */
 MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_tree_end *out);
 /* Re-hash every image against its digest and every entry against its stored leaf hash, and these

@@ -266,6 +266,27 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
     return err_none;
 }
 
+struct err archive_file_image_shape(struct archive_file *self, const uint8_t digest[HASH_BYTES],
+                                    struct image *out)
+{
+    char path[2 * HASH_BYTES + sizeof "/pixels"];
+    struct h5_array array;
+    int64_t dataset = 0;
+    hex_encode(digest, HASH_BYTES, path);
+    memcpy(path + 2 * (size_t)HASH_BYTES, "/pixels", sizeof "/pixels");
+    struct err err = h5_array_open(self->images_group, path, &array, &dataset);
+    if (err_is(err)) {
+        return err;
+    }
+    memset(out, 0, sizeof *out);
+    out->bits = array.type == H5_U16 ? 16 : 8;
+    out->height = (uint32_t)array.dims[0];
+    out->width = (uint32_t)array.dims[1];
+    bool good = array.rank == 2 && (array.type == H5_U8 || array.type == H5_U16);
+    struct err closed = h5_object_close(&dataset);
+    return good ? closed : file_differs("image type or shape");
+}
+
 /* ---- check ---- */
 
 #define BAD_PATH_BYTES 128u

@@ -55,8 +55,7 @@ static bool items_row(const struct archive_rows *self, const struct archive_tabl
 
 static int64_t entry_time(const struct archive_rows *self, uint64_t entry_index)
 {
-    must(entry_index >= self->first_index &&
-         entry_index - self->first_index < self->entries_count);
+    must(entry_index >= self->first_index && entry_index - self->first_index < self->entries_count);
     return archive_table_signed(&self->tables[TABLE_ENTRIES], entry_index - self->first_index,
                                 "t_ns");
 }
@@ -91,8 +90,7 @@ static void items_take_records(struct archive_rows *self, enum archive_table_nam
         }
         if (name == TABLE_SCANS) {
             items_count(items, row, "scans_count", 1);
-            items_count(items, row, "images_count",
-                        archive_table_number(table, i, "images_count"));
+            items_count(items, row, "images_count", archive_table_number(table, i, "images_count"));
         } else {
             items_count(items, row, "declarations_count", 1);
         }
@@ -123,8 +121,7 @@ static void items_take_decisions(struct archive_rows *self)
         bool refer = strcmp(archive_table_text(decisions, i, "decision"), "refer") == 0;
         archive_table_set_number(items, row, "decision_entry_index",
                                  archive_table_number(decisions, i, "entry_index"));
-        archive_table_set_time(items, row, "decided",
-                               archive_table_signed(decisions, i, "t_ns"));
+        archive_table_set_time(items, row, "decided", archive_table_signed(decisions, i, "t_ns"));
         archive_table_set_text(items, row, "state", refer ? "queued" : "not_referred");
         archive_table_set_text(items, row, "mode", archive_table_text(decisions, i, "mode"));
         archive_table_set_text(items, row, "site", archive_table_text(decisions, i, "site"));

@@ -9,8 +9,7 @@
 #include "proto/entry.h"
 
 /* An item that an entry speaks of, once each; its cells are filled by archive_items_finish. */
-MUST_USE struct err archive_items_add(struct archive_rows *self,
-                                      const uint8_t item[ITEM_ID_BYTES]);
+MUST_USE struct err archive_items_add(struct archive_rows *self, const uint8_t item[ITEM_ID_BYTES]);
 /* After the last entry of the range: fills `items`, and the columns of other tables that need the
  * item's decision. */
 void archive_items_finish(struct archive_rows *self);

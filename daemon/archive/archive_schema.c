@@ -85,7 +85,7 @@ static const struct archive_column calibration_columns[] = {
     {"acquired_ns", H5_I64, "ns", "time of the acquisition, UTC, since 1970-01-01"},
     {"acquired_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"body_present", H5_U8, "",
-     "0: the scan record was no longer held when this file was built; the cells to the right are 0"},
+     "0: the scan record was no longer held when this file was built; the cells right of it are 0"},
     {"energy_kev", H5_F64, "keV", "end-point energy; 0 when the scanner did not say"},
     {"pixel_pitch_mm", H5_F64, "mm", "at the object; 0 when the scanner did not say"},
     {"air_level", H5_U64, "count", "level of full transmission; 0 when the scanner did not say"},
@@ -100,7 +100,7 @@ static const struct archive_column declarations_columns[] = {
     {"site", H5_TEXT, "", "site"},
     {"lane", H5_TEXT, "", "lane"},
     {"body_present", H5_U8, "",
-     "0: the record was no longer held when this file was built; the cells to the right are empty"},
+     "0: the record was no longer held when this file was built; what is right of it is empty"},
     {"declared_ns", H5_I64, "ns", "time of the declaration, UTC, since 1970-01-01"},
     {"declared_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"lines_count", H5_U64, "", "goods lines"},
@@ -197,8 +197,7 @@ static const struct archive_column referral_events_columns[] = {
     {"actor", H5_TEXT, "", "daemon, or the keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
     {"ends", H5_U8, "", "1: the referral ended with it"},
-    {"waited_s", H5_F64, "s",
-     "since the item's decision; -1 when that is not in this file"},
+    {"waited_s", H5_F64, "s", "since the item's decision; -1 when that is not in this file"},
 };
 
 static const struct archive_column outcomes_columns[] = {
@@ -220,8 +219,7 @@ static const struct archive_column outcomes_columns[] = {
     {"region_height", H5_U64, "px", "rows"},
     {"actor", H5_TEXT, "", "keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
-    {"waited_s", H5_F64, "s",
-     "since the item's decision; -1 when that is not in this file"},
+    {"waited_s", H5_F64, "s", "since the item's decision; -1 when that is not in this file"},
 };
 
 static const struct archive_column refusals_columns[] = {

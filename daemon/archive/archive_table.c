@@ -193,6 +193,11 @@ uint64_t archive_table_number(const struct archive_table *self, uint64_t row, co
     return archive_cell(self, row, column, H5_U64)->number;
 }
 
+double archive_table_real(const struct archive_table *self, uint64_t row, const char *column)
+{
+    return archive_cell(self, row, column, H5_F64)->real;
+}
+
 int64_t archive_table_signed(const struct archive_table *self, uint64_t row, const char *column)
 {
     return archive_cell(self, row, column, H5_I64)->signed_number;

@@ -3,9 +3,9 @@
 #define ARCHIVE_TABLE_H
 
 /* Archive table: rows in memory, then a group with one 1-D dataset a column, which every reader of
- * HDF5 understands. Private to daemon/archive. Cells are put in the order of the columns; a wrong
- * order or type is our own bug. A table that found no memory remembers it and swallows the rest:
- * archive_table_err tells at the end. One thread a table. */
+ * HDF5 understands. For daemon/archive and daemon/export. Cells are put in the order of the
+ * columns; a wrong order or type is our own bug. A table that found no memory remembers it and
+ * swallows the rest: archive_table_err tells at the end. One thread a table. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -88,6 +88,7 @@ void archive_row_end(struct archive_table *self);
 /* Cells of finished rows, by the name of the column. */
 const char *archive_table_text(const struct archive_table *self, uint64_t row, const char *column);
 uint64_t archive_table_number(const struct archive_table *self, uint64_t row, const char *column);
+double archive_table_real(const struct archive_table *self, uint64_t row, const char *column);
 int64_t archive_table_signed(const struct archive_table *self, uint64_t row, const char *column);
 void archive_table_set_text(struct archive_table *self, uint64_t row, const char *column,
                             const char *text);
@@ -103,6 +104,9 @@ struct err archive_table_err(const struct archive_table *self);
 /* Write the table as a group of `file`. The pool is empty before and after. */
 MUST_USE struct err archive_table_write(const struct archive_table *self, int64_t file,
                                         struct chunk_pool *pool);
+/* Add the rows that the table has in `file`, a sealed one of our own making. A column or table that
+ * the file is too old to have gives cells of 0 and "". ARCHIVE_DIFFERS, MEMORY. */
+MUST_USE struct err archive_table_append(struct archive_table *self, int64_t file);
 /* Read the table back from `file` and compare every cell: ARCHIVE_DIFFERS. */
 MUST_USE struct err archive_table_check(const struct archive_table *self, int64_t file);
 

@@ -26,9 +26,8 @@ struct err archive_tree_take(struct archive_rows *rows, const struct archive_tre
 
 static struct h5_array tree_array(const struct archive_rows *rows)
 {
-    return (struct h5_array){.type = H5_U8,
-                             .rank = 2,
-                             .dims = {rows->tree_before.range.roots_count, HASH_BYTES}};
+    return (struct h5_array){
+        .type = H5_U8, .rank = 2, .dims = {rows->tree_before.range.roots_count, HASH_BYTES}};
 }
 
 static struct err tree_write_attributes(const struct archive_rows *rows, int64_t file)

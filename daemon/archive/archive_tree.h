@@ -11,8 +11,7 @@
 
 /* Append the leaves of the range to what was before it. ARCHIVE_DIFFERS when that does not end
  * where the range begins. NULL: nothing is known, and nothing is written. */
-MUST_USE struct err archive_tree_take(struct archive_rows *rows,
-                                      const struct archive_tree *before);
+MUST_USE struct err archive_tree_take(struct archive_rows *rows, const struct archive_tree *before);
 /* The attributes of the root of the file, and the group `tree`. */
 MUST_USE struct err archive_tree_write(const struct archive_rows *rows, struct chunk_pool *pool,
                                        int64_t file);

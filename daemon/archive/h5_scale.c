@@ -21,9 +21,8 @@ struct err h5_scale_make(int64_t dataset, const char *name)
 struct err h5_scale_attach(int64_t dataset, int64_t scale)
 {
     h5_lock();
-    struct err err = H5DSattach_scale(dataset, scale, 0) < 0
-                         ? h5_write_err("attach dimension scale")
-                         : err_none;
+    struct err err =
+        H5DSattach_scale(dataset, scale, 0) < 0 ? h5_write_err("attach dimension scale") : err_none;
     h5_unlock();
     return err;
 }

@@ -128,8 +128,7 @@ static struct err set_add(struct metric_set *self, const char *directory, const 
             ERR_TABLE_UNREADABLE,
             "metric has no header of name, version, definition, numerator, denominator");
     }
-    size_t head_bytes =
-        (size_t)snprintf(head, sizeof head, "-- file: %s %zu\n", name, bytes_count);
+    size_t head_bytes = (size_t)snprintf(head, sizeof head, "-- file: %s %zu\n", name, bytes_count);
     uint8_t *grown = realloc(self->bytes, self->bytes_count + head_bytes + bytes_count + 1);
     if (grown == NULL) {
         free(bytes);

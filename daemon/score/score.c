@@ -26,14 +26,14 @@ static void name_builtin(struct score_model *model, const char *name, const doub
 static void install_builtin_history(struct score *self)
 {
     const struct history_weights *h = &history_weights_builtin;
-    double constants[HISTORY_KINDS + 5];
+    double constants[HISTORY_LINEAR_KINDS + 5];
     constants[0] = h->intercept;
     memcpy(constants + 1, h->coefficients, sizeof h->coefficients);
-    constants[HISTORY_KINDS + 1] = h->shrinkage;
-    constants[HISTORY_KINDS + 2] = h->half_life_days;
-    constants[HISTORY_KINDS + 3] = h->prior;
-    constants[HISTORY_KINDS + 4] = h->prior_exams;
-    name_builtin(&self->history_model, "builtin/history", constants, HISTORY_KINDS + 5);
+    constants[HISTORY_LINEAR_KINDS + 1] = h->shrinkage;
+    constants[HISTORY_LINEAR_KINDS + 2] = h->half_life_days;
+    constants[HISTORY_LINEAR_KINDS + 3] = h->prior;
+    constants[HISTORY_LINEAR_KINDS + 4] = h->prior_exams;
+    name_builtin(&self->history_model, "builtin/history", constants, HISTORY_LINEAR_KINDS + 5);
 }
 
 static void install_builtin_fusion(struct score *self)

@@ -66,18 +66,18 @@ static uint32_t choose_shown(const struct score *self, const struct score_case *
                              uint32_t shown[SHOWN_MAX])
 {
     uint32_t count = 0;
-    bool taken[HISTORY_KINDS] = {false};
+    bool taken[HISTORY_LINEAR_KINDS] = {false};
     while (count < SHOWN_MAX) {
-        uint32_t best = HISTORY_KINDS;
+        uint32_t best = HISTORY_LINEAR_KINDS;
         double best_part = 0;
-        for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
+        for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
             double part = fabs(part_of(self, of, kind));
             if (!taken[kind] && part > best_part) {
                 best = kind;
                 best_part = part;
             }
         }
-        if (best == HISTORY_KINDS) {
+        if (best == HISTORY_LINEAR_KINDS) {
             break;
         }
         taken[best] = true;
@@ -101,7 +101,7 @@ static void add_rest(const struct score *self, const struct score_case *of, cons
 {
     double rest = 0;
     uint32_t count = 0;
-    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
+    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
         double part = part_of(self, of, kind);
         if (!is_shown(shown, shown_count, kind) && part != 0) {
             rest += self->fusion.history_scale * part;
@@ -136,7 +136,7 @@ void score_gather_declarations(struct score *self, const struct score_input *inp
         }
     }
     out->declaration_quality = score_rounded(out->declaration_quality);
-    out->history_count = input->declarations_count > 0 ? HISTORY_KINDS : 0;
+    out->history_count = input->declarations_count > 0 ? HISTORY_LINEAR_KINDS : 0;
     for (uint32_t kind = 0; kind < out->history_count; kind++) {
         out->history[kind] = (float)out->reading.features[kind];
     }
@@ -153,7 +153,7 @@ void score_weigh_history(const struct score *self, const struct score_case *of,
         fusion_add(result, "history.none", 0, "no declaration: judged by scan alone");
         return;
     }
-    must(of->history_count == HISTORY_KINDS);
+    must(of->history_count == HISTORY_LINEAR_KINDS);
     double base = self->fusion.intercept + scale * self->history.weights.intercept;
     fusion_add(result, FUSION_INTERCEPT, base,
                "base rate %.1f%%, before anything is said for or against",

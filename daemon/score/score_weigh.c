@@ -180,7 +180,7 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
     if (!out->declared.known) {
         return NULL;
     }
-    if (history == NULL || history->values_count != HISTORY_KINDS) {
+    if (history == NULL || history->values_count != HISTORY_LINEAR_KINDS) {
         return "inputs of the history model are missing or others than this program's";
     }
     memcpy(out->history, history->values, history->values_count * sizeof *out->history);

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "export/export_publication.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/id_map.h"
+#include "export/export_pool.h"
+
+#define NONE UINT64_MAX
+#define NS_PER_HOUR INT64_C(3600000000000)
+#define DAY_BYTES 11u
+#define CHAPTER_BYTES 3u
+
+/* ---- items out of the source ---- */
+
+struct published {
+    const char *item;  /* hexadecimal; borrowed from the source, as all texts */
+    uint64_t decision; /* rows of the source; NONE */
+    uint64_t outcome;
+    uint64_t declaration;
+    const char *state;
+    const char *code;
+    const char *seizure_class;
+    int64_t closed_ns;
+    char day[DAY_BYTES];
+    char chapter[CHAPTER_BYTES];
+    char pseudonym[PSEUDONYM_BYTES];
+};
+
+struct publish {
+    const struct export_publication *order;
+    struct published *items;
+    uint64_t items_count;
+    struct id_map places;
+    struct export_published *out;
+};
+
+static const struct archive_table *source(const struct publish *self, enum archive_table_name name)
+{
+    return &self->order->from->tables[name];
+}
+
+/* The item that this row speaks of; NULL when it is not among those that were decided. */
+static struct published *publish_find(const struct publish *self, const struct archive_table *table,
+                                      uint64_t row)
+{
+    uint8_t item[ID_MAP_ID_BYTES];
+    uint64_t place = 0;
+    const char *text = archive_table_text(table, row, "item");
+    bool found = strlen(text) == 2 * sizeof item && hex_decode(text, item, sizeof item) &&
+                 id_map_find(&self->places, item, &place);
+    return found ? &self->items[place] : NULL;
+}
+
+static struct err publish_decided(struct publish *self)
+{
+    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    self->items = calloc((size_t)decisions->rows_count + 1, sizeof *self->items);
+    struct err err = self->items == NULL ? err_make(ERR_MEMORY, "export_publish") : err_none;
+    for (uint64_t row = 0; row < decisions->rows_count && !err_is(err); row++) {
+        uint8_t item[ID_MAP_ID_BYTES];
+        bool added = false;
+        const char *text = archive_table_text(decisions, row, "item");
+        if (strlen(text) != 2 * sizeof item || !hex_decode(text, item, sizeof item)) {
+            continue;
+        }
+        err = id_map_add(&self->places, item, self->items_count, &added);
+        if (!err_is(err) && added) {
+            self->items[self->items_count++] = (struct published){.item = text,
+                                                                  .outcome = NONE,
+                                                                  .declaration = NONE,
+                                                                  .state = "",
+                                                                  .code = "",
+                                                                  .seizure_class = ""};
+        }
+        if (!err_is(err)) {
+            struct published *one = publish_find(self, decisions, row);
+            one->decision = row;
+            (void)snprintf(one->day, sizeof one->day, "%.10s",
+                           archive_table_text(decisions, row, "t_utc"));
+        }
+    }
+    return err;
+}
+
+/* The newest outcome, declaration and state of each; files come in the order of the log. */
+static void publish_gather(struct publish *self)
+{
+    const struct archive_table *outcomes = source(self, TABLE_OUTCOMES);
+    for (uint64_t row = 0; row < outcomes->rows_count; row++) {
+        struct published *one = publish_find(self, outcomes, row);
+        if (one != NULL) {
+            one->outcome = row;
+            one->seizure_class = archive_table_text(outcomes, row, "seizure_class");
+        }
+    }
+    const struct archive_table *declarations = source(self, TABLE_DECLARATIONS);
+    for (uint64_t row = 0; row < declarations->rows_count; row++) {
+        struct published *one = publish_find(self, declarations, row);
+        if (one != NULL && archive_table_number(declarations, row, "body_present") == 1) {
+            one->declaration = row;
+            (void)snprintf(one->chapter, sizeof one->chapter, "%.2s",
+                           archive_table_text(declarations, row, "hs_code"));
+        }
+    }
+    const struct archive_table *items = source(self, TABLE_ITEMS);
+    for (uint64_t row = 0; row < items->rows_count; row++) {
+        struct published *one = publish_find(self, items, row);
+        if (one == NULL || archive_table_text(items, row, "state")[0] == '\0') {
+            continue;
+        }
+        one->state = archive_table_text(items, row, "state");
+        one->code = archive_table_text(items, row, "code");
+        one->closed_ns = archive_table_signed(items, row, "closed_ns");
+    }
+}
+
+static int compare_pseudonyms(const void *a, const void *b)
+{
+    const struct published *const *left = a;
+    const struct published *const *right = b;
+    return strcmp((*left)->pseudonym, (*right)->pseudonym);
+}
+
+/* The rows of a table in the order of their names under this field; NULL without memory. */
+static struct published **publish_order(struct publish *self, const char *field, bool declared_only,
+                                        uint64_t *count)
+{
+    struct published **rows = calloc((size_t)self->items_count + 1, sizeof(struct published *));
+    *count = 0;
+    for (uint64_t i = 0; rows != NULL && i < self->items_count; i++) {
+        struct published *one = &self->items[i];
+        if (declared_only && one->declaration == NONE) {
+            continue;
+        }
+        pseudonym_of(self->order->key, field, one->item, one->pseudonym);
+        rows[*count] = one;
+        *count += 1;
+    }
+    if (rows != NULL) {
+        qsort(rows, (size_t)*count, sizeof(struct published *), compare_pseudonyms);
+    }
+    return rows;
+}
+
+/* One attribute by itself, among the rows that have it; fewer than k of them in all are pooled. */
+static bool publish_pool_text(struct published **rows, uint64_t count, uint64_t k,
+                              size_t member_offset)
+{
+    const char **cells = calloc((size_t)count + 1, sizeof(const char *));
+    uint64_t used = 0;
+    bool small = false;
+    for (uint64_t i = 0; cells != NULL && i < count; i++) {
+        const char *text = *(const char **)((char *)rows[i] + member_offset);
+        if (text[0] != '\0') {
+            cells[used++] = text;
+        }
+    }
+    const struct export_pool pool = {cells, used, 1, k};
+    bool good = cells != NULL && export_pool(&pool, &small);
+    used = 0;
+    for (uint64_t i = 0; good && i < count; i++) {
+        const char **text = (const char **)((char *)rows[i] + member_offset);
+        if ((*text)[0] != '\0') {
+            *text = cells[used++];
+        }
+    }
+    free(cells);
+    return good;
+}
+
+/* ---- the tables of the copy ---- */
+
+static const char *outcome_text(const struct publish *self, const struct published *one,
+                                const char *column)
+{
+    return one->outcome == NONE
+               ? ""
+               : archive_table_text(source(self, TABLE_OUTCOMES), one->outcome, column);
+}
+
+static double waited_h(const struct publish *self, const struct published *one)
+{
+    int64_t decided_ns = archive_table_signed(source(self, TABLE_DECISIONS), one->decision, "t_ns");
+    return one->closed_ns == 0 ? -1 : floor((double)(one->closed_ns - decided_ns) / NS_PER_HOUR);
+}
+
+static void publish_item(struct publish *self, const struct published *one,
+                         const char *const cells[3])
+{
+    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    struct archive_table *to = &self->out->tables[PUBLISHED_ITEMS];
+    archive_put_text(to, one->pseudonym);
+    archive_put_text(to, cells[0]);
+    archive_put_text(to, cells[1]);
+    archive_put_text(to, cells[2]);
+    archive_put_text(to, archive_table_text(decisions, one->decision, "decision"));
+    archive_put_text(to, archive_table_text(decisions, one->decision, "arm"));
+    archive_put_real(to, archive_table_real(decisions, one->decision, "propensity"));
+    archive_put_real(to, archive_table_real(decisions, one->decision, "random_rate"));
+    archive_put_real(to, round(archive_table_real(decisions, one->decision, "probability") * 100) /
+                             100);
+    archive_put_text(to, one->state);
+    archive_put_text(to, one->code);
+    archive_put_text(to, outcome_text(self, one, "exam_level"));
+    archive_put_text(to, outcome_text(self, one, "result"));
+    archive_put_text(to, one->seizure_class);
+    archive_put_real(to, waited_h(self, one));
+    archive_row_end(to);
+}
+
+static struct err publish_items(struct publish *self)
+{
+    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    uint64_t count = 0;
+    bool small = false;
+    struct published **rows = publish_order(self, "item", false, &count);
+    const char **cells = calloc((size_t)count * 3 + 1, sizeof(const char *));
+    bool good = rows != NULL && cells != NULL;
+    for (uint64_t i = 0; good && i < count; i++) {
+        cells[3 * i] = archive_table_text(decisions, rows[i]->decision, "mode");
+        cells[3 * i + 1] = rows[i]->day;
+        cells[3 * i + 2] = archive_table_text(decisions, rows[i]->decision, "site");
+    }
+    const struct export_pool pool = {cells, count, 3, self->order->k};
+    good =
+        good && export_pool(&pool, &small) &&
+        publish_pool_text(rows, count, self->order->k, offsetof(struct published, code)) &&
+        publish_pool_text(rows, count, self->order->k, offsetof(struct published, seizure_class));
+    self->out->decided_count = count;
+    for (uint64_t i = 0; good && !small && i < count; i++) {
+        publish_item(self, rows[i], &cells[3 * i]);
+    }
+    free(cells);
+    free(rows);
+    return good ? err_none : err_make(ERR_MEMORY, "publish_items");
+}
+
+static void publish_good(struct publish *self, const struct published *one,
+                         const char *const cells[3])
+{
+    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    struct archive_table *to = &self->out->tables[PUBLISHED_GOODS];
+    const char *result = outcome_text(self, one, "result");
+    bool found = strcmp(result, "found") == 0 || strcmp(result, "partial") == 0;
+    archive_put_text(to, one->pseudonym);
+    archive_put_text(to, cells[0]);
+    archive_put_text(to, cells[1]);
+    archive_put_text(to, cells[2]);
+    archive_put_number(
+        to, strcmp(archive_table_text(decisions, one->decision, "decision"), "refer") == 0);
+    archive_put_text(to, archive_table_text(decisions, one->decision, "arm"));
+    archive_put_real(to, archive_table_real(decisions, one->decision, "propensity"));
+    archive_put_number(to, found || strcmp(result, "nothing_found") == 0);
+    archive_put_number(to, found);
+    archive_row_end(to);
+}
+
+static struct err publish_goods(struct publish *self)
+{
+    uint64_t count = 0;
+    bool small = false;
+    struct published **rows = publish_order(self, "goods", true, &count);
+    const char **cells = calloc((size_t)count * 3 + 1, sizeof(const char *));
+    bool good = rows != NULL && cells != NULL;
+    for (uint64_t i = 0; good && i < count; i++) {
+        cells[3 * i] = archive_table_text(source(self, TABLE_DECISIONS), rows[i]->decision, "mode");
+        cells[3 * i + 1] = rows[i]->chapter;
+        cells[3 * i + 2] = archive_table_text(source(self, TABLE_DECLARATIONS),
+                                              rows[i]->declaration, "origin_country");
+    }
+    const struct export_pool pool = {cells, count, 3, self->order->k};
+    good = good && export_pool(&pool, &small);
+    self->out->declared_count = count;
+    for (uint64_t i = 0; good && !small && i < count; i++) {
+        publish_good(self, rows[i], &cells[3 * i]);
+    }
+    free(cells);
+    free(rows);
+    return good ? err_none : err_make(ERR_MEMORY, "publish_goods");
+}
+
+/* Rows of small tables of the source, each different one once, in the order of the source. */
+static void publish_repeat(struct publish *self, enum archive_table_name from,
+                           enum published_name name)
+{
+    const struct archive_table *table = source(self, from);
+    struct archive_table *to = &self->out->tables[name];
+    for (uint64_t row = 0; row < table->rows_count; row++) {
+        const char *sha256 = archive_table_text(table, row, "sha256");
+        const char *text = archive_table_text(table, row, "name");
+        bool there = false;
+        for (uint64_t i = 0; i < to->rows_count && !there; i++) {
+            there = strcmp(archive_table_text(to, i, "sha256"), sha256) == 0 &&
+                    strcmp(archive_table_text(to, i, "name"), text) == 0;
+        }
+        if (there) {
+            continue;
+        }
+        for (uint32_t c = 0; c < to->spec->columns_count; c++) {
+            archive_put_text(to, archive_table_text(table, row, to->spec->columns[c].name));
+        }
+        archive_row_end(to);
+    }
+}
+
+/* ---- images ---- */
+
+static void publish_image(struct publish *self, const struct published *one, uint64_t scan,
+                          uint64_t row)
+{
+    const struct archive_table *images = source(self, TABLE_SCAN_IMAGES);
+    struct archive_table *to = &self->out->tables[PUBLISHED_IMAGES];
+    archive_put_text(to, one->pseudonym);
+    for (uint32_t c = 1; c + 1 < to->spec->columns_count; c++) {
+        const struct archive_column *column = &to->spec->columns[c];
+        if (column->type == H5_TEXT) {
+            archive_put_text(to, archive_table_text(images, row, column->name));
+        } else {
+            archive_put_number(to, archive_table_number(images, row, column->name));
+        }
+    }
+    archive_put_text(to, archive_table_text(source(self, TABLE_SCANS), scan, "scanner_type"));
+    archive_row_end(to);
+}
+
+/* The digests of the table, each once. */
+static struct err publish_digests(struct publish *self)
+{
+    const struct archive_table *table = &self->out->tables[PUBLISHED_IMAGES];
+    struct export_published *out = self->out;
+    struct id_map seen;
+    id_map_init(&seen);
+    out->images = calloc((size_t)table->rows_count + 1, HASH_BYTES);
+    struct err err = out->images == NULL ? err_make(ERR_MEMORY, "publish_digests") : err_none;
+    for (uint64_t row = 0; row < table->rows_count && !err_is(err); row++) {
+        uint8_t *digest = out->images[out->images_count];
+        bool added = false;
+        if (hex_decode(archive_table_text(table, row, "sha256"), digest, HASH_BYTES)) {
+            err = id_map_add(&seen, digest, row, &added); /* half a digest tells them apart */
+        }
+        out->images_count += added;
+    }
+    id_map_fini(&seen);
+    return err;
+}
+
+static int compare_scans(const void *a, const void *b)
+{
+    const uint64_t *left = a;
+    const uint64_t *right = b;
+    return (left[0] > right[0]) - (left[0] < right[0]);
+}
+
+/* Scans in the order of the items' names; those of one item in that of the log. */
+static struct err publish_images(struct publish *self)
+{
+    const struct archive_table *scans = source(self, TABLE_SCANS);
+    uint64_t count = 0;
+    struct published **rows = publish_order(self, "item", false, &count);
+    uint64_t(*ranked)[2] = calloc((size_t)scans->rows_count + 1, sizeof *ranked);
+    if (rows == NULL || ranked == NULL) {
+        free(rows);
+        free(ranked);
+        return err_make(ERR_MEMORY, "publish_images");
+    }
+    uint64_t used = 0;
+    for (uint64_t scan = 0; scan < scans->rows_count; scan++) {
+        struct published *one = publish_find(self, scans, scan);
+        struct published **at = one == NULL
+                                    ? NULL
+                                    : bsearch(&one, rows, (size_t)count, sizeof(struct published *),
+                                              compare_pseudonyms);
+        if (at != NULL) {
+            ranked[used][0] = (uint64_t)(at - rows) * scans->rows_count + scan;
+            ranked[used++][1] = scan;
+        }
+    }
+    qsort(ranked, (size_t)used, sizeof *ranked, compare_scans);
+    for (uint64_t i = 0; i < used; i++) {
+        uint64_t scan = ranked[i][1];
+        uint64_t first = archive_table_number(scans, scan, "first_image");
+        uint64_t images_count = archive_table_number(scans, scan, "images_count");
+        for (uint64_t n = 0; n < images_count; n++) {
+            publish_image(self, rows[ranked[i][0] / scans->rows_count], scan, first + n);
+        }
+    }
+    free(rows);
+    free(ranked);
+    return publish_digests(self);
+}
+
+/* ---- whole ---- */
+
+struct err export_publish(const struct export_publication *self, struct export_published *out)
+{
+    must(self->k >= EXPORT_K_MIN);
+    struct publish work = {.order = self, .out = out};
+    memset(out, 0, sizeof *out);
+    for (uint32_t i = 0; i < PUBLISHED_COUNT; i++) {
+        archive_table_init(&out->tables[i], &export_published_tables[i]);
+    }
+    id_map_init(&work.places);
+    struct err err = publish_decided(&work);
+    if (!err_is(err)) {
+        publish_gather(&work);
+        err = publish_items(&work);
+    }
+    if (!err_is(err)) {
+        err = publish_goods(&work);
+    }
+    if (!err_is(err)) {
+        publish_repeat(&work, TABLE_MODELS, PUBLISHED_MODELS);
+        publish_repeat(&work, TABLE_METRICS, PUBLISHED_METRICS);
+    }
+    if (!err_is(err) && self->images && out->tables[PUBLISHED_ITEMS].rows_count > 0) {
+        err = publish_images(&work);
+    }
+    for (uint32_t i = 0; i < PUBLISHED_COUNT && !err_is(err); i++) {
+        err = archive_table_err(&out->tables[i]);
+    }
+    id_map_fini(&work.places);
+    free(work.items);
+    if (err_is(err)) {
+        export_published_fini(out);
+    }
+    return err;
+}
+
+void export_published_fini(struct export_published *self)
+{
+    for (uint32_t i = 0; i < PUBLISHED_COUNT; i++) {
+        archive_table_fini(&self->tables[i]);
+    }
+    free(self->images);
+    memset(self, 0, sizeof *self);
+}
+
+void export_published_source(struct export_published *self, uint64_t seal_entry, const char *path,
+                             uint64_t file_bytes, const char *sha256)
+{
+    struct archive_table *to = &self->tables[PUBLISHED_SOURCES];
+    archive_put_number(to, seal_entry);
+    archive_put_text(to, path);
+    archive_put_number(to, file_bytes);
+    archive_put_text(to, sha256);
+    archive_row_end(to);
+}

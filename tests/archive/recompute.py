@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recomputes a day's published figures from sealed archive files alone, with h5py and nothing of ours: hit rate by arm with its
+Wilson interval, the funnel, the digest of every image, the root of the log's tree.
+usage: recompute.py [--day 2026-09-21] [--report report.json] [--log entries.jsonl] FILE...
+With --report (triagectl report --json) and --log (triagectl log cat --json) it compares: exit 1 when anything differs."""
+import argparse
+import hashlib
+import json
+import math
+import statistics
+import sys
+
+import h5py
+
+Z = statistics.NormalDist().inv_cdf(0.975)
+FOUND, CONCLUDED = {"found", "partial"}, {"nothing_found", "found", "partial"}
+OPEN = {"queued", "presented", "in_exam"}
+ENDS = {"outcome", "waived", "not_presented", "expired", "returned", "transferred"}
+SHOWN = {"target": {"target", "both"}, "random": {"random", "both"}, "both": {"both"}, "cautious": {"cautious"}}
+
+
+def rows(files, table, *columns):
+    """Rows of a table over all files, which come in the order of the log; texts as str."""
+    for file in files:
+        for row in zip(*(file[table][name][...] for name in columns)):
+            yield tuple(value.decode() if isinstance(value, bytes) else value for value in row)
+
+
+def with_interval(row):
+    x, n = row["numerator"], row["denominator"]
+    if n > 0:
+        centre, half = (x + Z * Z / 2) / (n + Z * Z), Z / (n + Z * Z) * math.sqrt(x * (n - x) / n + Z * Z / 4)
+        row.update(rate=x / n, lower=max(0.0, centre - half) if x else 0.0, upper=min(1.0, centre + half) if x < n else 1.0)
+    return row
+
+
+def decided(files, day):
+    """The newest decision on each item, of this day; and who was referred at all."""
+    newest, referred = {}, set()
+    for item, time, mode, arm, decision in rows(files, "decisions", "item", "t_utc", "mode", "arm", "decision"):
+        newest[item] = (time, mode, arm, decision)
+        if decision == "refer":
+            referred.add(item)
+    return {item: row for item, row in newest.items() if day is None or row[0].startswith(day)}, referred
+
+
+def hit_rate(items, results):
+    out = []
+    for name, arms in SHOWN.items():
+        exams = [results[item] for item, row in items.items() if row[2] in arms and results.get(item) in CONCLUDED]
+        out.append(with_interval({"arm": name, "numerator": sum(result in FOUND for result in exams),
+                                  "denominator": len(exams)}))
+    return out
+
+
+def funnel(items, referred, results, states):
+    stages = ("decided", "referred", "claimed", "examined", "found", "ended without exam", "open")
+    counts = {}
+    for item, (_, mode, _, decision) in items.items():
+        seen = states.get(item, [])
+        closed, examined = bool(ENDS & set(seen)), item in results
+        reached = (True, decision == "refer", examined or item in referred and bool(OPEN & set(seen)), examined,
+                   results.get(item) in FOUND, item in referred and closed and not examined,
+                   item in referred and not closed)
+        for place, yes in enumerate(reached):
+            counts.setdefault(mode, [0] * len(stages))[place] += yes
+    return [with_interval({"mode": mode, "stage": stage, "numerator": counts[mode][place], "denominator": counts[mode][0]})
+            for mode in sorted(counts) for place, stage in enumerate(stages)]
+
+
+def images(files):
+    """Every image of every scan: its bytes have the digest that they are called by, and that the scan's entry states."""
+    digests = set()
+    for file in files:
+        for (digest,) in rows([file], "scan_images", "sha256"):
+            pixels = file["images"][digest]["pixels"]
+            if hashlib.sha256(pixels[...].tobytes()).hexdigest() != digest:
+                raise SystemExit(f"{file.filename}: image {digest} has other bytes")
+            digests.add(digest)
+    return digests
+
+
+def append_leaf(subtrees, size, leaf):
+    """RFC 6962: two perfect subtrees of one size become the next larger one."""
+    subtrees.append(leaf)
+    while size & 1:
+        right = subtrees.pop()
+        subtrees.append(hashlib.sha256(b"\1" + subtrees.pop() + right).digest())
+        size >>= 1
+
+
+def tree_root(file):
+    """From the subtrees before the file and the entries in it."""
+    data, offset = file["entries/bytes"][...].tobytes(), file["entries/offset"][...]
+    subtrees = [row.tobytes() for row in file["tree/before"][...]]
+    size = int(file.attrs["first_index"]) - int(file.attrs["tree_first_index"])
+    for i in range(len(offset) - 1):
+        leaf = hashlib.sha256(b"\0" + data[offset[i]:offset[i + 1]]).digest()
+        if leaf != file["entries/leaf"][i].tobytes():
+            raise SystemExit(f"{file.filename}: entry {i} of the file has another leaf")
+        append_leaf(subtrees, size + i, leaf)
+    root = subtrees.pop()
+    while subtrees:
+        root = hashlib.sha256(b"\1" + subtrees.pop() + root).digest()
+    if root.hex() != file.attrs["tree_root"].decode() or size + len(offset) - 1 != file.attrs["tree_size"]:
+        raise SystemExit(f"{file.filename}: tree_root is not the root of what is in it")
+    return root.hex()
+
+
+def same(one, other):
+    return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-12) if isinstance(one, float) else one == other
+
+
+def compare_report(computed, report):
+    published = {metric["name"]: metric["rows"] for metric in report["metrics"]}
+    for name, own in computed.items():
+        if len(own) != len(published[name]):
+            yield f"{name}: {len(own)} rows here, {len(published[name])} in the report"
+        for row, other in zip(own, published[name]):
+            yield from (f"{name} {row}: the report says {key} = {other.get(key)}" for key in row
+                        if not same(row[key], other.get(key)))
+
+
+def compare_log(digests, files, entries):
+    """The log's own words: images of its scans, and decisions and outcomes entry by entry."""
+    first, last = int(files[0].attrs["first_index"]), int(files[-1].attrs["last_index"])
+    inside = [entry for entry in entries if first <= int(entry["n"]) <= last]
+    stated = {image["payload"].split(":")[-1] for entry in inside for image in entry.get("images", [])}
+    if stated != digests:
+        yield f"{len(stated ^ digests)} images are in the log or in the files alone"
+    for kind, table, columns in (("referral.decision", "decisions", ("decision", "arm", "mode", "site")),
+                                 ("outcome", "outcomes", ("result", "seizure_class", "exam_level"))):
+        logged = [(int(entry["n"]), *(entry.get(name, "") for name in columns)) for entry in inside
+                  if entry["type"] == kind]
+        if logged != [(int(row[0]), *row[1:]) for row in rows(files, table, "entry_index", *columns)]:
+            yield f"{table}: not what the log says"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--day")
+    parser.add_argument("--report", type=argparse.FileType())
+    parser.add_argument("--log", type=argparse.FileType())
+    parser.add_argument("files", nargs="+")
+    options = parser.parse_args()
+    files = sorted((h5py.File(path, "r") for path in options.files), key=lambda file: file.attrs["first_index"])
+    items, referred = decided(files, options.day)
+    results, states = {}, {}
+    for item, state in rows(files, "referral_events", "item", "to_state"):
+        states.setdefault(item, []).append(state)
+    for item, result in rows(files, "outcomes", "item", "result"):
+        results[item] = result
+        states.setdefault(item, []).append("outcome")
+    computed = {"hit_rate_by_arm": hit_rate(items, results), "funnel": funnel(items, referred, results, states)}
+    digests = images(files)
+    print(json.dumps(computed | {"images": len(digests), "tree_root": [tree_root(file) for file in files]}, indent=1))
+    wrong = list(compare_report(computed, json.load(options.report))) if options.report else []
+    if options.log:
+        wrong += compare_log(digests, files, [json.loads(line) for line in options.log if line.strip()])
+    print(*wrong, sep="\n", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
