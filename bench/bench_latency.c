@@ -8,8 +8,11 @@
  *
  * The policy has hold 0: each record is an item of its own that is decided as soon as it is judged,
  * because the time that an item waits for its missing part is policy, not speed. Models are trained
- * from bench traffic before. A second phase sends ten times the trucks, so that their high
- * quantiles stand on more than a handful of scans.
+ * from bench traffic before. A last phase sends ten times the trucks, so that their high quantiles
+ * stand on more than a handful of scans.
+ *
+ * The design point is run by a daemon without an archiver first, then by one that seals a file
+ * every ten seconds: what the archiver takes, and whether anybody waits for it, is the difference.
  *
  * bench_latency [--json] [--quick] [--seconds N] [--dir DIRECTORY] */
 #include <pthread.h>
@@ -214,6 +217,8 @@ struct phase {
     const char *name;
     double per_s[KIND_COUNT];
     double seconds;
+    bool archive;         /* the daemon has its archiver */
+    double (*calm_ms)[2]; /* p50 and p99 of each kind without it; NULL: not to be compared */
 };
 
 static void phase_prepare(const struct phase *phase, struct lane *lanes)
@@ -249,7 +254,7 @@ static void phase_run(const struct phase *phase, struct lane *lanes, struct clie
 
 static void tell(bool json, const char *phase, const char *what, double value, struct figure figure)
 {
-    char name[96];
+    char name[128];
     struct rounds one = {0};
     rounds_add(&one, value);
     (void)snprintf(name, sizeof name, "latency.%s.%s", phase, what);
@@ -258,7 +263,32 @@ static void tell(bool json, const char *phase, const char *what, double value, s
     figure_print(&figure, json);
 }
 
-static void phase_tell(const struct phase *phase, struct lane *lanes, double cpu_share, bool json)
+/* The first time a quantile is told it is the calm one, without an archiver; the second time it is
+ * held against that. */
+static void tell_beside_calm(const struct phase *phase, const char *what, double took_ms,
+                             double *calm_ms, bool json)
+{
+    struct rounds calm = {0};
+    char name[80];
+    if (!phase->archive) {
+        *calm_ms = took_ms;
+        return;
+    }
+    rounds_add(&calm, *calm_ms);
+    (void)snprintf(name, sizeof name, "%.50s.beside_no_archiver", what);
+    tell(json, phase->name, name, took_ms,
+         (struct figure){.unit = "ms", .peer = "the same, archive off", .peer_value = &calm});
+}
+
+/* What a phase used, in processors, and what the archiver left behind. */
+struct phase_use {
+    double daemon;
+    double archive;
+    double archive_mb_s;
+};
+
+static void phase_tell(const struct phase *phase, struct lane *lanes, const struct phase_use *use,
+                       bool json)
 {
     static struct rounds aim = {.values = {LATENCY_AIM_MS}, .count = 1};
     static const struct {
@@ -275,8 +305,11 @@ static void phase_tell(const struct phase *phase, struct lane *lanes, double cpu
                 figure.peer_value = &aim;
             }
             (void)snprintf(what, sizeof what, "%s.%s", kind_names[kind], quantiles[i].name);
-            tell(json, phase->name, what,
-                 quantile_of(lane->took_ms, lane->verdicts, quantiles[i].share), figure);
+            double took_ms = quantile_of(lane->took_ms, lane->verdicts, quantiles[i].share);
+            tell(json, phase->name, what, took_ms, figure);
+            if (phase->calm_ms != NULL && i < 2) {
+                tell_beside_calm(phase, what, took_ms, &phase->calm_ms[kind][i], json);
+            }
         }
         struct rounds planned = {0};
         char what[64];
@@ -289,7 +322,19 @@ static void phase_tell(const struct phase *phase, struct lane *lanes, double cpu
         free(lane->hand_in_ns);
         free(lane->took_ms);
     }
-    tell(json, phase->name, "daemon_cpu", cpu_share, (struct figure){.unit = "cores"});
+    tell(json, phase->name, "daemon_cpu", use->daemon, (struct figure){.unit = "cores"});
+    if (phase->archive) {
+        tell(json, phase->name, "archive_cpu", use->archive, (struct figure){.unit = "cores"});
+        tell(json, phase->name, "archive_sealed", use->archive_mb_s,
+             (struct figure){.unit = "MB/s"});
+    }
+}
+
+static struct phase_use use_so_far(const struct port *port)
+{
+    return (struct phase_use){.daemon = port_cpu_seconds(port),
+                              .archive = port_archive_cpu_seconds(port),
+                              .archive_mb_s = (double)port_archive_bytes(port) / 1e6};
 }
 
 static void phases_run(const struct phase *phases, size_t phases_count, const struct port *port,
@@ -305,12 +350,17 @@ static void phases_run(const struct phase *phases, size_t phases_count, const st
         lane_open(kind, port, &lanes[kind]);
     }
     for (size_t i = 0; i < phases_count; i++) {
-        double cpu_s = port_cpu_seconds(port);
+        struct phase_use before = use_so_far(port);
         int64_t began_ns = clock_monotonic_ns();
         phase_run(&phases[i], lanes, feed);
         double took_s = (double)(clock_monotonic_ns() - began_ns) / 1e9;
+        struct phase_use after = use_so_far(port);
+        const struct phase_use use = {.daemon = (after.daemon - before.daemon) / took_s,
+                                      .archive = (after.archive - before.archive) / took_s,
+                                      .archive_mb_s =
+                                          (after.archive_mb_s - before.archive_mb_s) / took_s};
         if (phases[i].name != NULL) {
-            phase_tell(&phases[i], lanes, (port_cpu_seconds(port) - cpu_s) / took_s, json);
+            phase_tell(&phases[i], lanes, &use, json);
         }
     }
     for (int kind = 0; kind < KIND_COUNT; kind++) {
@@ -345,6 +395,27 @@ static bool options_read(int argc, char **argv, struct options *out)
     return out->seconds >= 1 && out->seconds <= 3600;
 }
 
+static void port_run(const struct options *options, const struct phase *phases, size_t phases_count,
+                     bool archive)
+{
+    struct port_conf conf = {.directory = options->directory,
+                             .publishers_count = KIND_COUNT,
+                             .judge = true,
+                             .archive = archive};
+    struct port port;
+    port_open(&conf, &port);
+    model_set_appearance(&port, &kind_shapes[KIND_TRUCK]);
+    model_set_appearance(&port, &kind_shapes[KIND_PARCEL]);
+    model_set_history(&port);
+    phases_run(phases, phases_count, &port, options->json);
+    struct port_health health;
+    port_health(&port, &health);
+    bench_check(health.unscorable == 0,
+                "%llu items had no score: the figures would be of another daemon",
+                (unsigned long long)health.unscorable);
+    port_close(&port);
+}
+
 int main(int argc, char **argv)
 {
     blas_core_force(argv);
@@ -354,27 +425,23 @@ int main(int argc, char **argv)
                       "usage: bench_latency [--json] [--quick] [--seconds N] [--dir DIRECTORY]\n");
         return 2;
     }
-    struct port_conf conf = {.directory = options.directory,
-                             .publishers_count = KIND_COUNT,
-                             .judge = true,
-                             .archive = true};
-    struct port port;
-    port_open(&conf, &port);
-    model_set_appearance(&port, &kind_shapes[KIND_TRUCK]);
-    model_set_appearance(&port, &kind_shapes[KIND_PARCEL]);
-    model_set_history(&port);
+    static double calm_ms[KIND_COUNT][2];
+    static const double design[KIND_COUNT] = {500.0 / 3600, 40, 2000};
+    const struct phase without[] = {
+        {.per_s = {1, 4, 100}, .seconds = 2}, /* greetings, first pages of everything: not told */
+        {"design_without_archive",
+         {design[0], design[1], design[2]},
+         options.seconds,
+         false,
+         calm_ms},
+    };
     const struct phase phases[] = {
-        {NULL, {1, 4, 100}, 2}, /* greetings, first pages of everything: not told */
-        {"design", {500.0 / 3600, 40, 2000}, options.seconds},
-        {"trucks_x10", {5000.0 / 3600, 40, 2000}, options.seconds},
+        {.per_s = {1, 4, 100}, .seconds = 2},
+        {"design", {design[0], design[1], design[2]}, options.seconds, true, calm_ms},
+        {"trucks_x10", {10 * design[0], design[1], design[2]}, options.seconds, true, NULL},
     };
     figure_head(options.json);
-    phases_run(phases, sizeof phases / sizeof phases[0], &port, options.json);
-    struct port_health health;
-    port_health(&port, &health);
-    bench_check(health.unscorable == 0,
-                "%llu items had no score: the figures would be of another daemon",
-                (unsigned long long)health.unscorable);
-    port_close(&port);
+    port_run(&options, without, sizeof without / sizeof without[0], false);
+    port_run(&options, phases, sizeof phases / sizeof phases[0], true);
     return 0;
 }

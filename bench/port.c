@@ -2,8 +2,10 @@
 #include "bench/port.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
@@ -356,23 +358,82 @@ void port_await_judged(const struct port *self)
     } while (health.judged < health.log_entries || health.held_items > 0);
 }
 
-double port_cpu_seconds(const struct port *self)
+/* User and kernel time that a stat file of /proc tells; false when it is gone. name may be NULL. */
+static bool stat_seconds(const char *path, char name[32], double *seconds)
 {
-    char path[64];
     char line[1024];
-    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)self->daemon);
     FILE *in = fopen(path, "re");
-    bench_check(in != NULL && fgets(line, sizeof line, in) != NULL, "%s cannot be read", path);
-    (void)fclose(in);
-    const char *at = strrchr(line, ')'); /* the name may hold spaces; fields 3 and on follow it */
+    bool got = in != NULL && fgets(line, sizeof line, in) != NULL;
+    if (in != NULL) {
+        (void)fclose(in);
+    }
+    const char *at = got ? strrchr(line, ')') : NULL; /* the name may hold spaces */
+    const char *begin = got ? strchr(line, '(') : NULL;
+    if (name != NULL && at != NULL && begin != NULL) {
+        (void)snprintf(name, 32, "%.*s", (int)(at - begin - 1), begin + 1);
+    }
     for (int field = 2; at != NULL && field < 14; field++) {
         at = strchr(at + 1, ' ');
     }
-    bench_check(at != NULL, "%s cannot be read", path);
+    if (at == NULL) {
+        return false;
+    }
     char *end = NULL;
     unsigned long long user = strtoull(at, &end, 10);
     unsigned long long kernel = strtoull(end, NULL, 10);
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+    *seconds = (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+    return true;
+}
+
+double port_cpu_seconds(const struct port *self)
+{
+    char path[64];
+    double seconds = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)self->daemon);
+    bench_check(stat_seconds(path, NULL, &seconds), "%s cannot be read", path);
+    return seconds;
+}
+
+double port_archive_cpu_seconds(const struct port *self)
+{
+    char path[64];
+    double seconds = port_cpu_seconds(self);
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)self->daemon);
+    DIR *tasks = opendir(path);
+    bench_check(tasks != NULL, "%s cannot be read", path);
+    for (const struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks)) {
+        char stat_path[400];
+        char name[32] = "";
+        double of_task = 0;
+        (void)snprintf(stat_path, sizeof stat_path, "%s/%s/stat", path, task->d_name);
+        if (task->d_name[0] != '.' && stat_seconds(stat_path, name, &of_task) &&
+            strncmp(name, "archive", 7) != 0) {
+            seconds -= of_task;
+        }
+    }
+    (void)closedir(tasks);
+    return seconds;
+}
+
+uint64_t port_archive_bytes(const struct port *self)
+{
+    char root[PORT_PATH_BYTES + 32];
+    uint64_t bytes_count = 0;
+    (void)snprintf(root, sizeof root, "%s/archive", self->store);
+    char *const roots[] = {root, NULL};
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    for (FTSENT *found = walk == NULL ? NULL : fts_read(walk); found != NULL;
+         found = fts_read(walk)) {
+        size_t name_bytes = strlen(found->fts_name);
+        if (found->fts_info == FTS_F && name_bytes > 3 &&
+            strcmp(found->fts_name + name_bytes - 3, ".h5") == 0) {
+            bytes_count += (uint64_t)found->fts_statp->st_size;
+        }
+    }
+    if (walk != NULL) {
+        (void)fts_close(walk);
+    }
+    return bytes_count;
 }
 
 void port_install_model(const struct port *self, const char *path)

@@ -57,6 +57,11 @@ void port_health(const struct port *self, struct port_health *out);
 void port_await_judged(const struct port *self);
 /* Processor time of the daemon so far. */
 double port_cpu_seconds(const struct port *self);
+/* The archiver's share of it: all but what the daemon's other threads have used. Whatever a thread
+ * of another name used that has ended is counted here too. */
+double port_archive_cpu_seconds(const struct port *self);
+/* Bytes of the archive files sealed so far. */
+uint64_t port_archive_bytes(const struct port *self);
 /* Ends the program when the daemon refuses. */
 void port_install_model(const struct port *self, const char *path);
 /* Removes a directory and what is in it. */

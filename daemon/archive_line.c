@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <linux/ioprio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/counter.h"
@@ -14,7 +16,7 @@
  * and lies in the next file. A file of our own seals alone is not worth making, unless they are the
  * rest of a closed shard. */
 
-enum { ARCHIVE_WORTH_ENTRIES = 2, ARCHIVE_NICE = 10 };
+enum { ARCHIVE_WORTH_ENTRIES = 2, ARCHIVE_NICE = 19, ARCHIVE_IO_LEVEL = 7 };
 
 struct archive_source {
     struct wal_reader *reader;
@@ -234,11 +236,15 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
 }
 
 /* Sealing compresses and hashes for seconds. On a machine with few cores it must not keep the lines
- * waiting that somebody waits for; priorities on Linux are the thread's own. That it cannot be
- * lowered is no reason to stop. */
+ * waiting that somebody waits for; priorities on Linux are the thread's own, and the threads that
+ * it starts inherit them. The lowest that still gets its turns: this thread holds HDF5's lock at
+ * times, and whoever waits for that must not wait for ever. The disk's least urgent best effort,
+ * for the same reason not idle. That it cannot be lowered is no reason to stop. */
 static void archive_step_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), ARCHIVE_NICE);
+    (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+                  IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, ARCHIVE_IO_LEVEL));
 }
 
 void *archive_line(void *arg)

@@ -18,7 +18,8 @@
  *   judge_line     5 join   6 score   7 decide   8 append score + decision   9 read model, feed
  *   archive_line   10 archive, seal
  *   keeper_line    old segments become packs, what was redacted goes, behind all of them
- *   witness_line   checkpoints to witnesses, beside the flow */
+ *   witness_line   checkpoints to witnesses, beside the flow
+ *   image_line     images for viewers, beside the flow; waits for nobody, nobody waits for it */
 
 /* ---- rows 1 and 4 ---- */
 
@@ -378,6 +379,7 @@ static void pipeline_join(pthread_t thread, bool *started)
 void pipeline_stop(struct pipeline *self)
 {
     atomic_store(&self->stopping, true);
+    console_stop_images(self->console); /* before log.close: each appends its access entry */
     pipeline_join(self->receive_thread, &self->receive_started);
     if (self->intake != NULL) {
         queue_stop(self->intake);

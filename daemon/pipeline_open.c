@@ -422,7 +422,11 @@ static struct err open_console(struct pipeline *self)
                                 .connections_max = (uint32_t)self->conf.console_connections,
                                 .health = pipeline_health,
                                 .health_arg = self};
-    struct err err = console_open(&conf, &self->console);
+    struct err err = self->conf.console_images ? image_line_open(self, &self->images) : err_none;
+    conf.images = image_line_conf(self->images);
+    if (!err_is(err)) {
+        err = console_open(&conf, &self->console);
+    }
     if (err.code == ERR_SOCKET) {
         char text[ERR_TEXT_BYTES];
         (void)snprintf(self->why, sizeof self->why, "console at %s port %u: %.200s", conf.address,
@@ -540,6 +544,7 @@ void pipeline_close(struct pipeline **pointer)
     }
     pipeline_stop(self);
     console_close(&self->console); /* its health page asks the log and the witness line */
+    image_line_close(&self->images);
     witness_line_free(self);
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);

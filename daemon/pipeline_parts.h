@@ -95,6 +95,8 @@ struct command_job {
     uint32_t revealed_bytes;
 };
 
+struct image_line;
+
 /* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
 struct witness_line;
 
@@ -115,6 +117,7 @@ struct pipeline {
     struct score *score;
     struct decide *decide;
     struct console *console;
+    struct image_line *images; /* NULL without console.images */
     struct witness_line *witnesses;
     struct recent *recent;
 
@@ -268,6 +271,15 @@ void witness_line_free(struct pipeline *self);
 MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
+
+/* image_line.c: images for viewers of the console, on the console's threads; only with
+ * console.images. CONF_INVALID when the address is not a loopback one, KEY when the list of viewers
+ * cannot be read. */
+MUST_USE struct err image_line_open(struct pipeline *self, struct image_line **out);
+/* NULL of NULL. Lives as long as the line. */
+const struct console_images_conf *image_line_conf(const struct image_line *self);
+/* After the console. Accepts NULL. */
+void image_line_close(struct image_line **self);
 
 /* archive_line.c */
 void *archive_line(void *arg);

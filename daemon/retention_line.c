@@ -178,7 +178,12 @@ static struct err retention_count(struct retention *self)
 
 static struct err retention_turn(struct retention *self)
 {
-    struct err err = retention_count(self);
+    /* The seal that woke this line may be in a transaction of the judge line still. */
+    uint64_t judged = atomic_load(&self->pipeline->judged);
+    struct err err = judged == 0 ? err_none : retention_await(self, judged - 1);
+    if (!err_is(err)) {
+        err = retention_count(self);
+    }
     for (uint32_t i = 0; i < self->places_count && !err_is(err); i++) {
         err = place_fill(self, &self->places[i]);
     }

@@ -135,8 +135,9 @@ AVX512 static void add_avx512(const struct oblivious_model *model, const uint8_t
     }
 }
 
+/* groups: so many of the block's quarters have rows. */
 AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, uint32_t depth,
-                                           const uint8_t *bins, int32_t *scores,
+                                           int groups, const uint8_t *bins, int32_t *scores,
                                            int32_t *contributions)
 {
     for (size_t t = 0; t < model->tree_count; t++) {
@@ -144,14 +145,14 @@ AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, 
         __m512i leaves = leaves_avx512(&tree, depth, bins);
         __m512i index[GROUPS];
         __m512i parent[GROUPS];
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < groups; g++) {
             index[g] = group_avx512(leaves, g);
             parent[g] = _mm512_set1_epi32(tree.nodes[1]);
         }
         for (uint32_t level = 1; level <= depth; level++) {
             int32_t *column = contributions + (size_t)tree.features[level - 1] * LANES;
             __m128i shift = _mm_cvtsi32_si128((int)(depth - level));
-            for (int g = 0; g < GROUPS; g++) {
+            for (int g = 0; g < groups; g++) {
                 __m512i node = look_up_avx512(tree.nodes + ((size_t)1 << level), level,
                                               _mm512_srl_epi32(index[g], shift));
                 __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(column + g * WIDE),
@@ -160,7 +161,7 @@ AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, 
                 parent[g] = node;
             }
         }
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < groups; g++) {
             __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(scores + g * WIDE), parent[g]);
             _mm512_storeu_si512(scores + g * WIDE, sum);
         }
@@ -168,12 +169,13 @@ AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, 
 }
 
 AVX512 static void explain_avx512(const struct oblivious_model *model, const uint8_t *bins,
-                                  int32_t *scores, int32_t *contributions)
+                                  size_t lanes, int32_t *scores, int32_t *contributions)
 {
-    if (model->depth == 6) {
-        explain_of_depth_avx512(model, 6, bins, scores, contributions);
+    int groups = (int)((lanes + WIDE - 1) / WIDE);
+    if (model->depth == 6 && groups == GROUPS) {
+        explain_of_depth_avx512(model, 6, GROUPS, bins, scores, contributions);
     } else {
-        explain_of_depth_avx512(model, model->depth, bins, scores, contributions);
+        explain_of_depth_avx512(model, model->depth, groups, bins, scores, contributions);
     }
 }
 
@@ -253,13 +255,13 @@ AVX2 static void add_avx2(const struct oblivious_model *model, const uint8_t *bi
 }
 
 AVX2 static void explain_avx2(const struct oblivious_model *model, const uint8_t *bins,
-                              int32_t *scores, int32_t *contributions)
+                              size_t lanes, int32_t *scores, int32_t *contributions)
 {
     uint8_t leaves[LANES];
     for (size_t t = 0; t < model->tree_count; t++) {
         struct oblivious_tree tree = oblivious_tree_at(model, t);
         leaves_avx2(&tree, model->depth, bins, leaves);
-        for (int i = 0; i < LANES; i += NARROW) {
+        for (size_t i = 0; i < lanes; i += NARROW) {
             __m256i index = widen_avx2(leaves + i);
             __m256i parent = _mm256_set1_epi32(tree.nodes[1]);
             for (uint32_t level = 1; level <= model->depth; level++) {

@@ -59,6 +59,16 @@ void merkle_range_root(const struct merkle_range *self, uint8_t out[HASH_BYTES])
     }
 }
 
+void merkle_fold(const uint8_t (*hashes)[HASH_BYTES], uint32_t count, uint8_t out[HASH_BYTES])
+{
+    struct merkle_range range;
+    merkle_range_init(&range);
+    for (uint32_t i = 0; i < count; i++) {
+        merkle_range_append(&range, hashes[i]);
+    }
+    merkle_range_root(&range, out);
+}
+
 /* Largest power of two below width, for width >= 2. */
 static uint64_t split_of(uint64_t width)
 {

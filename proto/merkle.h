@@ -39,6 +39,9 @@ bool merkle_inclusion(merkle_hash_at at, void *source, uint64_t index, uint64_t 
                       uint8_t (*out)[HASH_BYTES], uint32_t *out_count);
 bool merkle_consistency(merkle_hash_at at, void *source, uint64_t old_size, uint64_t size,
                         uint8_t (*out)[HASH_BYTES], uint32_t *out_count);
+/* Root of the tree over these leaf hashes; of a full tile, or of a power of two hashes in it: the
+ * hash that stands for them in the tile above. */
+void merkle_fold(const uint8_t (*hashes)[HASH_BYTES], uint32_t count, uint8_t out[HASH_BYTES]);
 bool merkle_root(merkle_hash_at at, void *source, uint64_t size, uint8_t out[HASH_BYTES]);
 bool merkle_check_inclusion(uint64_t index, uint64_t size, const uint8_t leaf[HASH_BYTES],
                             const uint8_t (*proof)[HASH_BYTES], uint32_t proof_count,

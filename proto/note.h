@@ -18,6 +18,7 @@
 #define NOTE_VKEY_BYTES_MAX 256u
 #define TILE_PATH_BYTES_MAX 96u
 #define TILE_WIDTH 256u
+#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u)) /* what the format allows */
 #define NOTE_SIGNED_BYTES_MAX 1024u /* decoded, what follows the name on a signature line */
 
 /* What a key signs: the byte in front of it in a vkey. */

@@ -10,7 +10,6 @@
 
 #define RECEIPT_HEADER "c2sp.org/tlog-proof@v1\n"
 #define HASH_TEXT_BYTES 44u
-#define INDEX_DIGITS_MAX 20u
 
 const char *receipt_fault_text(enum receipt_fault fault)
 {
@@ -112,23 +111,8 @@ static bool line_starts(const struct receipt_line *line, const char *word)
 static bool index_read(const struct receipt_line *line, uint64_t *out)
 {
     const size_t word_bytes = strlen("index ");
-    if (!line_starts(line, "index ") || line->bytes - word_bytes > INDEX_DIGITS_MAX ||
-        (line->text[word_bytes] == '0' && line->bytes > word_bytes + 1)) {
-        return false;
-    }
-    uint64_t value = 0;
-    for (size_t i = word_bytes; i < line->bytes; i++) {
-        if (line->text[i] < '0' || line->text[i] > '9') {
-            return false;
-        }
-        uint64_t digit = (uint64_t)(line->text[i] - '0');
-        if (value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return true;
+    return line_starts(line, "index ") &&
+           note_decimal_read(line->text + word_bytes, line->bytes - word_bytes, out);
 }
 
 /* The hashes and the empty line behind them. */

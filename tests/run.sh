@@ -16,27 +16,31 @@ unset OPENBLAS_CORETYPE
 say "packages"
 sh config/setup.sh test
 
-build() { # preset
+build() { # preset, further options of the build
   say "build: $1"
-  directory=build-$1
-  [ "$1" = release ] && directory=build
+  preset=$1
+  shift
+  directory=build-$preset
+  [ "$preset" = release ] && directory=build
   mkdir -p "$directory"
-  cmake --preset "$1" -DBUILD_TESTING=ON >"$directory/configure.log" 2>&1 || {
+  cmake --preset "$preset" -DBUILD_TESTING=ON >"$directory/configure.log" 2>&1 || {
     tail -20 "$directory/configure.log"
-    echo "configuring $1 failed" >&2
+    echo "configuring $preset failed" >&2
     exit 1
   }
-  cmake --build --preset "$1" >"$directory/build.log" 2>&1 || {
+  cmake --build --preset "$preset" "$@" >"$directory/build.log" 2>&1 || {
     grep -E 'error|warning|FAILED' "$directory/build.log" | head -30
-    echo "building $1 failed; all of it is in $directory/build.log" >&2
+    echo "building $preset failed; all of it is in $directory/build.log" >&2
     exit 1
   }
 }
 
+# Most of a test is waiting: for daemons that start, for threads, for a disk.
+jobs=$(($(nproc) * 2))
 run_tests() { # directory, further ctest options
   directory=$1
   shift
-  (cd "$directory" && ctest --output-on-failure --no-tests=error "$@")
+  (cd "$directory" && ctest --output-on-failure --no-tests=error -j "$jobs" "$@")
 }
 
 build release
@@ -44,13 +48,13 @@ if [ $quick = no ]; then
   build clang
   build asan
   say "tests: address and undefined-behaviour sanitizers"
-  ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 run_tests build-asan -j2 -LE 'slow|lint'
+  ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1 run_tests build-asan -LE 'slow|lint'
   build tsan
   say "tests: thread sanitizer, flow and threads"
-  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions="$PWD/tests/tsan.supp" run_tests build-tsan -j2 -L threads
-  build fuzz
+  TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions="$PWD/tests/tsan.supp" run_tests build-tsan -L threads
+  build fuzz --target fuzz_targets
   say "fuzzing: a short run of every target"
   sh tests/fuzz/run.sh build-fuzz 5
 fi
 say "tests: everything"
-run_tests build -j2
+run_tests build

@@ -3,12 +3,13 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
-        archive) echo 'list verify rebuild export seal' ;;
+        archive) echo 'list verify rebuild export restore retention seal' ;;
+        hold) echo 'add remove list' ;;
         model) echo 'train list install show' ;;
         'model train') echo 'appearance history' ;;
-        keys) echo 'init rotate publisher subscriber list' ;;
+        keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
 
@@ -27,6 +28,9 @@ _triagectl_options() {
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
         'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
+        'archive restore') echo '--from' ;;
+        'archive retention') echo '--list' ;;
+        'hold add' | 'hold remove') echo '--reason --all' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -36,6 +40,7 @@ _triagectl_options() {
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
+        'keys viewer') echo '--keys --purpose' ;;
     esac
 }
 
@@ -82,7 +87,7 @@ _triagectl() {
         --code) word=$(_triagectl_ask release --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
         --type)
             word='log.open log.close key.rotate config.change model.change scan.received declaration.received record.refused score
-                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick
+                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick archive.copied hold
                 witness.receipt draw.commit draw.reveal' ;;
         *)
             if [[ $current == -* ]]; then

@@ -1,33 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "archive/archive_array.h"
 #include "archive/archive_images.h"
 #include "archive/h5.h"
-#include "base/durable.h"
+#include "archive/reread.h"
 
 /* One pass over the file as it lies on the disk: this thread hashes the file for its seal, the
- * pool's threads decode the images and hash their pixels. HDF5 tells where the chunks lie, and
- * reads none of them: its one lock would make it one thread's work. */
+ * pool's threads decode the images in the very same bytes and hash their pixels. HDF5 tells where
+ * the chunks lie, and reads none of them: its one lock would make it one thread's work. */
 
-#define CHECK_PIECE_BYTES ((size_t)4 << 20)
-#define CHECK_AHEAD_BYTES ((off_t)32 << 20) /* asked of the disk before it is needed */
+#define CHECK_STEP_BYTES ((uint64_t)1 << 20) /* a divisor of a piece: never across two */
+#define CHECK_HOLDER 0u
+
+_Static_assert(REREAD_PIECE_BYTES % CHECK_STEP_BYTES == 0, "steps do not cross pieces");
 
 struct check {
     const struct archive_images *images;
     struct chunk_pool *pool;
     int64_t file;
-    int fd;
+    struct reread *bytes;
     uint64_t put;
     uint64_t taken;
     struct chunk_place *places[CHUNK_POOL_SLOTS]; /* of the images with the pool */
     struct sha256 *hash;
-    uint8_t *piece;
     uint64_t hashed;
+    uint64_t put_end; /* behind all chunks of the images put */
     uint64_t file_bytes;
 };
 
@@ -80,7 +79,7 @@ static struct err check_put(struct check *self)
     if (err_is(err)) {
         return err;
     }
-    const struct chunk_image job = {.fd = self->fd,
+    const struct chunk_image job = {.file = self->bytes,
                                     .places = places,
                                     .places_count = archive_array_chunks(&array),
                                     .chunk_bytes = (size_t)h5_chunk_bytes(&array, &storage),
@@ -88,6 +87,10 @@ static struct err check_put(struct check *self)
                                     .bytes_count = image->payload_bytes,
                                     .digest = image->sha256};
     self->places[self->put % CHUNK_POOL_SLOTS] = places;
+    for (uint64_t i = 0; i < job.places_count; i++) {
+        uint64_t end = places[i].offset + places[i].stored_bytes;
+        self->put_end = self->put_end > end ? self->put_end : end;
+    }
     chunk_pool_put_image(self->pool, &job);
     self->put++;
     return err_none;
@@ -113,22 +116,31 @@ static struct err check_take(struct check *self, struct blob_store *blobs)
     return err_is(err) ? err : err_make(ERR_ARCHIVE_DIFFERS, "image read back");
 }
 
-static struct err check_hash_piece(struct check *self)
+static struct err check_hash_step(struct check *self)
 {
+    const uint8_t *bytes = NULL;
     uint64_t left = self->file_bytes - self->hashed;
-    size_t count = left < CHECK_PIECE_BYTES ? (size_t)left : CHECK_PIECE_BYTES;
-    (void)posix_fadvise(self->fd, (off_t)self->hashed + (off_t)CHECK_PIECE_BYTES, CHECK_AHEAD_BYTES,
-                        POSIX_FADV_WILLNEED);
-    struct err err = durable_read_at(self->fd, self->piece, count, self->hashed);
+    size_t count = (size_t)(left < CHECK_STEP_BYTES ? left : CHECK_STEP_BYTES);
+    struct err err = reread_get(self->bytes, self->hashed, count, NULL, &bytes);
     if (!err_is(err)) {
-        sha256_add(self->hash, self->piece, count);
+        sha256_add(self->hash, bytes, count);
         self->hashed += count;
+        reread_hold(self->bytes, CHECK_HOLDER,
+                    self->hashed == self->file_bytes ? REREAD_NOTHING : self->hashed);
     }
     return err;
 }
 
+/* The file is not hashed beyond the images that the pool knows of: they would find their bytes
+ * gone, and have to read them once more. */
+static bool check_may_hash(const struct check *self)
+{
+    return self->hashed < self->file_bytes &&
+           (self->put == self->images->count || self->hashed < self->put_end);
+}
+
 /* Nobody waits while there is something to do: images go in while there is room, and come out when
- * they are done, or when the file is hashed and only they are left. */
+ * they are done, or when only they are left to wait for. */
 static struct err check_run(struct check *self, struct blob_store *blobs)
 {
     struct err err = err_none;
@@ -136,14 +148,15 @@ static struct err check_run(struct check *self, struct blob_store *blobs)
         while (!err_is(err) && self->put < self->images->count && chunk_pool_has_room(self->pool)) {
             err = check_put(self);
         }
-        if (!err_is(err) && self->hashed < self->file_bytes) {
-            err = check_hash_piece(self);
+        if (!err_is(err) && check_may_hash(self)) {
+            err = check_hash_step(self);
         }
         while (!err_is(err) && self->taken < self->put &&
-               (self->hashed == self->file_bytes || chunk_pool_is_ready(self->pool))) {
+               (!check_may_hash(self) || chunk_pool_is_ready(self->pool))) {
             err = check_take(self, blobs);
         }
     }
+    reread_hold(self->bytes, CHECK_HOLDER, REREAD_NOTHING); /* others may wait for this one */
     while (self->taken < self->put) {
         struct err dropped = check_take(self, NULL);
         (void)dropped; /* the first error is the one to tell */
@@ -153,25 +166,19 @@ static struct err check_run(struct check *self, struct blob_store *blobs)
 
 static struct err check_open(struct check *self, const char *path)
 {
-    struct stat status;
-    self->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (self->fd < 0 || fstat(self->fd, &status) != 0) {
-        return err_os(ERR_ARCHIVE_DIFFERS, "open archive file");
+    struct err err = reread_open(path, &self->bytes);
+    if (!err_is(err)) {
+        self->file_bytes = reread_bytes(self->bytes);
+        err = h5_file_open(path, &self->file);
     }
-    self->file_bytes = (uint64_t)status.st_size;
-    self->piece = malloc(CHECK_PIECE_BYTES);
-    if (self->piece == NULL) {
-        return err_make(ERR_MEMORY, "archive_images_check");
-    }
-    (void)posix_fadvise(self->fd, 0, CHECK_AHEAD_BYTES, POSIX_FADV_WILLNEED);
-    return h5_file_open(path, &self->file);
+    return err;
 }
 
 struct err archive_images_check(const struct archive_images *images, struct chunk_pool *pool,
                                 struct blob_store *blobs, const char *path,
                                 uint8_t sha256[HASH_BYTES], uint64_t *file_bytes)
 {
-    struct check self = {.images = images, .pool = pool, .fd = -1, .hash = sha256_open()};
+    struct check self = {.images = images, .pool = pool, .hash = sha256_open()};
     must(chunk_pool_is_empty(pool));
     struct err err = check_open(&self, path);
     if (!err_is(err)) {
@@ -184,9 +191,6 @@ struct err archive_images_check(const struct archive_images *images, struct chun
         *file_bytes = self.file_bytes;
     }
     sha256_close(&self.hash);
-    free(self.piece);
-    if (self.fd >= 0) {
-        (void)close(self.fd); /* read only: nothing can be lost here */
-    }
+    reread_close(&self.bytes);
     return err;
 }

@@ -472,8 +472,16 @@ struct err blob_leave(struct blob_store *self, const uint8_t digest[HASH_BYTES],
 struct err blob_leave_end(struct blob_store *self)
 {
     bool touched[256];
+    struct err err = err_none;
     blob_leaving_end(&self->leaving, touched);
-    return blob_err(blob_sync_prefixes(self, touched));
+    for (uint32_t prefix = 0; prefix < 256 && !err_is(err); prefix++) {
+        char path[DURABLE_PATH_BYTES];
+        (void)snprintf(path, sizeof path, "%s/sha256/%02x", self->directory, prefix);
+        if (touched[prefix]) { /* in a restored store it may never have been made */
+            err = durable_exists(path, &touched[prefix]);
+        }
+    }
+    return blob_err(err_is(err) ? err : blob_sync_prefixes(self, touched));
 }
 
 bool blob_exists(struct blob_store *self, const uint8_t digest[HASH_BYTES])

@@ -299,19 +299,36 @@ struct err chunk_encode(struct chunk_coder *self, const uint8_t *bytes, size_t b
     return err_none;
 }
 
-bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
-                  size_t cell_bytes, uint8_t *bytes, size_t bytes_count)
+/* How many bytes stand in front of a right checksum; 0 when it is not right. */
+static size_t chunk_checked(const uint8_t *stored, size_t stored_bytes)
 {
-    must(bytes_count > 0 && bytes_count <= self->bytes_max);
     if (stored_bytes <= CHUNK_CHECKSUM_BYTES) {
-        return false;
+        return 0;
     }
     size_t count = stored_bytes - CHUNK_CHECKSUM_BYTES;
     uint32_t checksum = 0;
     for (size_t i = 0; i < CHUNK_CHECKSUM_BYTES; i++) {
         checksum |= (uint32_t)stored[count + i] << (8 * i);
     }
-    if (chunk_fletcher32(stored, count) != checksum) {
+    return chunk_fletcher32(stored, count) == checksum ? count : 0;
+}
+
+const uint8_t *chunk_view(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
+                          size_t cell_bytes, uint8_t *scratch, size_t bytes_count)
+{
+    if (self->deflate_level == 0) {
+        return chunk_checked(stored, stored_bytes) == bytes_count ? stored : NULL;
+    }
+    return chunk_decode(self, stored, stored_bytes, cell_bytes, scratch, bytes_count) ? scratch
+                                                                                      : NULL;
+}
+
+bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
+                  size_t cell_bytes, uint8_t *bytes, size_t bytes_count)
+{
+    must(bytes_count > 0 && bytes_count <= self->bytes_max);
+    size_t count = chunk_checked(stored, stored_bytes);
+    if (count == 0) {
         return false;
     }
     if (self->deflate_level == 0) {

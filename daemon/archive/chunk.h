@@ -39,6 +39,11 @@ MUST_USE struct err chunk_encode(struct chunk_coder *self, const uint8_t *bytes,
 bool chunk_decode(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
                   size_t cell_bytes, uint8_t *bytes, size_t bytes_count);
 
+/* The same without a copy where none is needed: the plain bytes, which are the stored ones at level
+ * 0, else in scratch of bytes_count bytes; NULL where chunk_decode is false. */
+const uint8_t *chunk_view(struct chunk_coder *self, const uint8_t *stored, size_t stored_bytes,
+                          size_t cell_bytes, uint8_t *scratch, size_t bytes_count);
+
 /* Name and version of the compressor and, behind "+", eight digits that change when it compresses
  * otherwise: "isa-l/2.30.0+0a1b2c3d". Two builds with the same text write the same bytes. MEMORY,
  * ARCHIVE_WRITE. */

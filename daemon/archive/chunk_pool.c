@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "archive/chunk.h"
-#include "base/durable.h"
 
 /* A ring of slots with three hands: put, run, take. Slots between take and put belong to the
  * workers (from run on) or wait for one; the caller owns the rest. A lock guards the hands and the
  * marks of what is done; the work itself is done outside of it. */
+
+#define POOL_HOLDER 1u /* of the first thread; 0 is the caller's */
+
+_Static_assert(CHUNK_POOL_THREADS_MAX + POOL_HOLDER <= REREAD_HOLDERS_MAX, "a holder a thread");
 
 enum slot_kind { SLOT_CHUNK, SLOT_IMAGE };
 
@@ -81,22 +84,29 @@ static struct err pool_encode(struct chunk_pool *self, struct slot *slot, struct
                         &slot->stored_bytes);
 }
 
-static bool pool_check(const struct chunk_pool *self, struct slot *slot, struct chunk_coder *coder,
-                       struct sha256 *hash)
+static bool pool_check_chunks(const struct chunk_pool *self, struct slot *slot, uint32_t number)
 {
     const struct chunk_image *image = &slot->image;
+    struct sha256 *hash = self->hashes[number];
     uint8_t found[HASH_BYTES];
-    uint8_t *plain = pool_plain(self, slot);
     uint64_t left = image->bytes_count;
     sha256_reset(hash);
     for (uint64_t i = 0; i < image->places_count; i++) {
         const struct chunk_place *place = &image->places[i];
+        const uint8_t *stored = NULL;
         size_t count = left < image->chunk_bytes ? (size_t)left : image->chunk_bytes;
-        if (place->stored_bytes > chunk_stored_bytes_max(self->conf.chunk_bytes_max) ||
-            err_is(durable_read_at(image->fd, slot->stored, (size_t)place->stored_bytes,
-                                   place->offset)) ||
-            !chunk_decode(coder, slot->stored, (size_t)place->stored_bytes, image->cell_bytes,
-                          plain, image->chunk_bytes)) {
+        if (place->stored_bytes == 0 ||
+            place->stored_bytes > chunk_stored_bytes_max(self->conf.chunk_bytes_max)) {
+            return false;
+        }
+        reread_hold(image->file, POOL_HOLDER + number, place->offset);
+        if (err_is(reread_get(image->file, place->offset, (size_t)place->stored_bytes, slot->stored,
+                              &stored))) {
+            return false;
+        }
+        const uint8_t *plain = chunk_view(self->coders[number], stored, (size_t)place->stored_bytes,
+                                          image->cell_bytes, slot->bytes, image->chunk_bytes);
+        if (plain == NULL) {
             return false;
         }
         sha256_add(hash, plain, count);
@@ -104,6 +114,13 @@ static bool pool_check(const struct chunk_pool *self, struct slot *slot, struct 
     }
     sha256_finish(hash, found);
     return left == 0 && hash_equal(found, image->digest);
+}
+
+static bool pool_check(const struct chunk_pool *self, struct slot *slot, uint32_t number)
+{
+    bool good = pool_check_chunks(self, slot, number);
+    reread_hold(slot->image.file, POOL_HOLDER + number, REREAD_NOTHING);
+    return good;
 }
 
 static void *pool_work(void *arg)
@@ -124,7 +141,7 @@ static void *pool_work(void *arg)
         if (slot->kind == SLOT_CHUNK) {
             slot->err = pool_encode(self, slot, self->coders[number]);
         } else {
-            slot->good = pool_check(self, slot, self->coders[number], self->hashes[number]);
+            slot->good = pool_check(self, slot, number);
         }
         must(pthread_mutex_lock(&self->lock) == 0);
         slot->done = true;
@@ -157,7 +174,8 @@ static struct err pool_allocate(struct chunk_pool *self)
 struct err chunk_pool_open(const struct chunk_pool_conf *conf, struct chunk_pool **out)
 {
     must(conf->threads >= 1 && conf->threads <= CHUNK_POOL_THREADS_MAX);
-    must(conf->chunk_bytes_max > 0);
+    must(conf->chunk_bytes_max > 0 &&
+         chunk_stored_bytes_max(conf->chunk_bytes_max) < REREAD_PIECE_BYTES);
     struct chunk_pool *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "chunk_pool_open");

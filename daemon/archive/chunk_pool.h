@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "archive/blob.h"
+#include "archive/reread.h"
 #include "base/err.h"
 #include "proto/hash.h"
 
@@ -56,7 +57,7 @@ struct chunk_place {
 
 /* An image as it lies in a file, to be read, decoded, hashed and compared; borrowed until taken. */
 struct chunk_image {
-    int fd;
+    struct reread *file; /* a thread of the pool is its holder 1 and on */
     const struct chunk_place *places;
     uint64_t places_count;
     size_t chunk_bytes;

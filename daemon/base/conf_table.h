@@ -112,8 +112,17 @@ CONF_REAL(retention, found_days, 730.0, 0.0, 36500.0, "days", 0,
 CONF_REAL(retention, interval_s, 600.0, 0.1, 86400.0, "s", 0,
           "time between two looks at what is to be copied and discarded")
 
-CONF_TEXT(console, address, "127.0.0.1", 0, "address that /metrics and /health are served on")
+CONF_TEXT(console, address, "127.0.0.1", 0,
+          "address that /metrics, /health and images are served on")
 CONF_INT(console, port, 9470, 0, 65535, "port", 0, "its port; 0 lets the system choose")
 CONF_INT(console, connections, 32, 1, 1024, "connections", 0, "connections at a time")
+CONF_BOOL(
+    console, images, 0, 0,
+    "serve /images to those who have a token (triagectl keys viewer); needs a loopback address")
+CONF_INT(console, image_threads, 2, 1, 16, "threads", 0, "that make images for viewers")
+CONF_INT(console, images_max, 8, 1, 256, "images", 0,
+         "images being made or sent at a time; one more is told to come again")
+CONF_REAL(console, access_s, 3600.0, 0.0, 86400.0, "s", 0,
+          "a viewer who sees an image again within this time gets no second access entry")
 
 CONF_TEXT(diag, level, "info", 0, "err, warn, info or debug")

@@ -37,6 +37,7 @@ COUNTER(blobs_discarded, total, "payloads discarded after they were sealed and c
 COUNTER(blob_bytes_discarded, total, "bytes of payloads discarded")
 COUNTER(segments_retired, total, "write-ahead log segments replaced by a pack")
 COUNTER(disclosures_shown, total, "disclosures of personal data shown to somebody")
+COUNTER(images_shown, total, "images shown to viewers of the console")
 COUNTER(waiting_arrivals, gauge, "received records that are not yet answered")
 COUNTER(waiting_payload_bytes, gauge, "payload bytes held for records that are not yet answered")
 COUNTER(waiting_intake, gauge, "records waiting for intake (hash, blob)")
@@ -59,3 +60,4 @@ STAGE(
     "from the last record of an item being durable to its decision being visible in the read model")
 STAGE(checkpoint, "publishing one checkpoint")
 STAGE(archive, "building one archive file")
+STAGE(image, "making one image for a viewer, its access entry included")

@@ -320,11 +320,11 @@ struct err durable_create_unsynced(const char *path, mode_t mode, int *out_fd)
     return err_none;
 }
 
-struct err durable_open_direct(const char *path, int *out_fd)
+struct err durable_open_direct(const char *path, int flags, int *out_fd)
 {
-    int fd = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
+    int fd = open(path, flags | O_DIRECT | O_CLOEXEC);
     if (fd < 0 && errno != EINVAL) {
-        return err_os(ERR_IO, "open file for direct writing");
+        return err_os(ERR_IO, "open file past the page cache");
     }
     *out_fd = fd;
     return err_none;

@@ -53,9 +53,9 @@ MUST_USE struct err durable_read(const char *path, size_t bytes_max, uint8_t **o
  * durable_sync_directory. */
 MUST_USE struct err durable_create_unsynced(const char *path, mode_t mode,
                                             int *out_fd); /* must not exist */
-/* A file that is there once more, to write with O_DIRECT: offsets, counts and memory in multiples
- * of DURABLE_BLOCK_BYTES. *out_fd is -1 when the file system refuses that. */
-MUST_USE struct err durable_open_direct(const char *path, int *out_fd);
+/* A file that is there with O_DIRECT added to flags (O_RDONLY or O_WRONLY): offsets, counts and
+ * memory in multiples of DURABLE_BLOCK_BYTES. *out_fd is -1 when the file system refuses that. */
+MUST_USE struct err durable_open_direct(const char *path, int flags, int *out_fd);
 MUST_USE struct err durable_rename_unsynced(const char *from, const char *to);
 MUST_USE struct err
 durable_remove_unsynced(const char *path); /* a file that is not there is fine */

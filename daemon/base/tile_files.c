@@ -9,8 +9,8 @@
 #include "base/tile_minimum.h"
 
 #define LEVEL_BITS 8u
+#define PRUNED_WORDS "its leaf hash is there: a bare receipt can be made (--bare)"
 #define TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 
 bool tile_files_init(struct tile_files *self, const char *directory, uint64_t tree_size)
 {
@@ -95,14 +95,7 @@ bool tile_files_hash(void *tile_files, uint32_t level, uint64_t index, uint8_t o
     if (at + count > tile->hashes_count) {
         return false;
     }
-    uint8_t row[TILE_WIDTH][HASH_BYTES];
-    memcpy(row, tile->hashes + at, (size_t)count * HASH_BYTES);
-    for (; count > 1; count /= 2) {
-        for (uint32_t i = 0; i < count / 2; i++) {
-            merkle_node(row[(size_t)2 * i], row[(size_t)2 * i + 1], row[i]);
-        }
-    }
-    memcpy(out, row[0], HASH_BYTES);
+    merkle_fold((const uint8_t(*)[HASH_BYTES])tile->hashes + at, count, out);
     return true;
 }
 
@@ -128,17 +121,6 @@ static struct err bundle_take(const uint8_t *bundle, size_t bundle_bytes, uint32
     return err_none;
 }
 
-static struct err bundle_missing(const struct tile_files *self, uint64_t leaf_index,
-                                 struct err missing)
-{
-    uint64_t minimum = 0;
-    struct err err = tile_minimum_read(self->directory, &minimum);
-    if (err_is(err) || !tile_minimum_covers(minimum, leaf_index)) {
-        return err_is(err) ? err : missing;
-    }
-    return err_make(ERR_PRUNED, "its leaf hash is there: a bare receipt can be made (--bare)");
-}
-
 struct err tile_files_entry(const struct tile_files *self, uint64_t leaf_index, uint8_t **out,
                             uint32_t *out_bytes)
 {
@@ -156,7 +138,9 @@ struct err tile_files_entry(const struct tile_files *self, uint64_t leaf_index, 
         err = tile_read(self, name, BUNDLE_BYTES_MAX, &bundle, &bundle_bytes);
     }
     if (err_is(err)) {
-        return err.os_errno == ENOENT ? bundle_missing(self, leaf_index, err) : err;
+        return err.os_errno == ENOENT
+                   ? tile_minimum_explain(self->directory, leaf_index, PRUNED_WORDS, err)
+                   : err;
     }
     err = bundle_take(bundle, bundle_bytes, (uint32_t)(leaf_index % TILE_WIDTH), out, out_bytes);
     free(bundle);

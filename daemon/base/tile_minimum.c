@@ -76,3 +76,14 @@ bool tile_minimum_covers(uint64_t minimum, uint64_t leaf_index)
 {
     return leaf_index >= TILE_WIDTH && leaf_index < minimum;
 }
+
+struct err tile_minimum_explain(const char *shard_directory, uint64_t leaf_index,
+                                const char *pruned_words, struct err missing)
+{
+    uint64_t minimum = 0;
+    struct err err = tile_minimum_read(shard_directory, &minimum);
+    if (err_is(err) || !tile_minimum_covers(minimum, leaf_index)) {
+        return err_is(err) ? err : missing;
+    }
+    return err_make(ERR_PRUNED, pruned_words);
+}

@@ -23,5 +23,9 @@ MUST_USE struct err tile_minimum_read(const char *shard_directory, uint64_t *out
 MUST_USE struct err tile_minimum_write(const char *shard_directory, uint64_t minimum);
 /* May the bundle of this leaf be gone? Bundle 0 never: it opens the shard. */
 bool tile_minimum_covers(uint64_t minimum, uint64_t leaf_index);
+/* A bundle that should hold this leaf is not there: PRUNED, with the caller's words (static), when
+ * that is on purpose; else `missing`, or why the minimum cannot be read. */
+MUST_USE struct err tile_minimum_explain(const char *shard_directory, uint64_t leaf_index,
+                                         const char *pruned_words, struct err missing);
 
 #endif

@@ -104,8 +104,12 @@ int ctl_archive_seal(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_add(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_remove(struct ctl *ctl, int argc, char **argv);
 int ctl_hold_list(struct ctl *ctl, int argc, char **argv);
+int ctl_replay(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
+int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv);
+int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv);
+int ctl_model_score(struct ctl *ctl, int argc, char **argv);
 int ctl_model_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_install(struct ctl *ctl, int argc, char **argv);
 int ctl_model_show(struct ctl *ctl, int argc, char **argv);
@@ -113,6 +117,7 @@ int ctl_keys_init(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_rotate(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_publisher(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_subscriber(struct ctl *ctl, int argc, char **argv);
+int ctl_keys_viewer(struct ctl *ctl, int argc, char **argv);
 int ctl_keys_list(struct ctl *ctl, int argc, char **argv);
 
 #endif

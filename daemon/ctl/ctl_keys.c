@@ -330,7 +330,7 @@ static void add_key(json_t *array, const char *role, const char *name, const cha
     struct stat found;
     bool there = stat(path, &found) == 0;
     const char *remark = !there ? "missing" : "";
-    if (there && strcmp(role, "secret") == 0) {
+    if (there && (strcmp(role, "secret") == 0 || strcmp(role, "viewer") == 0)) {
         remark = (found.st_mode & (S_IRWXG | S_IRWXO)) != 0 ? "readable by others" : "";
     } else if (there && err_is(curve_public_read(path, public_key))) {
         remark = "unreadable";
@@ -343,18 +343,19 @@ static void add_key(json_t *array, const char *role, const char *name, const cha
     json_array_append_new(array, object);
 }
 
-static void add_list(json_t *array, const char *role, const char *directory)
+static void add_list(json_t *array, const char *role, const char *directory, const char *ending)
 {
+    size_t ending_bytes = strlen(ending);
     DIR *folder = opendir(directory);
     for (struct dirent *found; folder != NULL && (found = readdir(folder)) != NULL;) {
         char path[DURABLE_PATH_BYTES];
         size_t bytes = strlen(found->d_name);
-        if (bytes <= 4 || strcmp(found->d_name + bytes - 4, ".pub") != 0 ||
+        if (bytes <= ending_bytes || strcmp(found->d_name + bytes - ending_bytes, ending) != 0 ||
             !key_path(directory, found->d_name, "", path)) {
             continue;
         }
         char name[256];
-        (void)snprintf(name, sizeof name, "%.*s", (int)(bytes - 4), found->d_name);
+        (void)snprintf(name, sizeof name, "%.*s", (int)(bytes - ending_bytes), found->d_name);
         add_key(array, role, name, path);
     }
     if (folder != NULL) {
@@ -387,11 +388,15 @@ static bool list_keys(const char *directory, json_t *array)
     if (!key_path(directory, "publishers", "", path)) {
         return false;
     }
-    add_list(array, "publisher", path);
+    add_list(array, "publisher", path, ".pub");
     if (!key_path(directory, "subscribers", "", path)) {
         return false;
     }
-    add_list(array, "subscriber", path);
+    add_list(array, "subscriber", path, ".pub");
+    if (!key_path(directory, "viewers", "", path)) {
+        return false;
+    }
+    add_list(array, "viewer", path, ".token");
     return true;
 }
 

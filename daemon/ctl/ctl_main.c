@@ -49,9 +49,14 @@ static const struct command commands[] = {
     {"hold add", ctl_hold_add, false, "legal hold: nothing of an item is discarded"},
     {"hold remove", ctl_hold_remove, false, "lift a legal hold"},
     {"hold list", ctl_hold_list, false, "legal holds in force"},
+    {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
+    {"model train declarations", ctl_model_train_declarations, true,
+     "learn trees over histories and goods from labelled declarations"},
+    {"model score", ctl_model_score, false, "score a table of declarations, with reasons"},
+    {"model evaluate", ctl_model_evaluate, false, "how good a model is on labelled declarations"},
     {"model list", ctl_model_list, false, "models in force and model files at hand"},
     {"model install", ctl_model_install, false, "put a model file into the store and in force"},
     {"model show", ctl_model_show, false, "what is in a model file"},
@@ -61,6 +66,7 @@ static const struct command commands[] = {
     {"keys publisher", ctl_keys_publisher, false, "make or allow the key of a publisher"},
     {"keys subscriber", ctl_keys_subscriber, false,
      "make or allow the key of a subscriber of verdicts"},
+    {"keys viewer", ctl_keys_viewer, false, "make a token for somebody who may see images"},
     {"keys list", ctl_keys_list, false, "keys and allow-lists"},
 };
 enum { COMMANDS_COUNT = sizeof commands / sizeof commands[0] };

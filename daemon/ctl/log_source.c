@@ -15,8 +15,7 @@
 #include "oversight/shards.h"
 #include "proto/note.h"
 
-/* 256 entries of at most 65535 bytes and their lengths. */
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (65535u + 2u))
+#define PRUNED_WORDS "to read it, restore its bundle from a copy of the log"
 
 struct log_source {
     struct wal_reader *reader; /* NULL for a public tree */
@@ -193,17 +192,6 @@ struct err log_source_seek(struct log_source *self, uint64_t entry_index)
     return err_none;
 }
 
-static struct err source_missing(const struct log_source *self, uint64_t leaf_index,
-                                 struct err missing)
-{
-    uint64_t minimum = 0;
-    struct err err = tile_minimum_read(self->directory, &minimum);
-    if (err_is(err) || !tile_minimum_covers(minimum, leaf_index)) {
-        return err_is(err) ? err : missing;
-    }
-    return err_make(ERR_PRUNED, "to read it, restore its bundle from a copy of the log");
-}
-
 /* A full bundle is preferred: a later checkpoint may have been copied beside older partial ones. */
 static struct err load_bundle(struct log_source *self)
 {
@@ -219,7 +207,9 @@ static struct err load_bundle(struct log_source *self)
     struct err err = durable_read(path, BUNDLE_BYTES_MAX, &self->bundle, &self->bundle_bytes);
     if (err_is(err)) {
         self->bundle = NULL;
-        return err.os_errno == ENOENT ? source_missing(self, leaf_index, err) : err;
+        return err.os_errno == ENOENT
+                   ? tile_minimum_explain(self->directory, leaf_index, PRUNED_WORDS, err)
+                   : err;
     }
     self->bundle_offset = 0;
     const uint8_t *entry;

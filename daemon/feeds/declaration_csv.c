@@ -283,6 +283,10 @@ static struct err open_parts(struct declaration_csv *self, const struct declarat
     uint32_t columns_count;
     char *const *columns = csv_table_columns(self->table, &columns_count);
     err = declaration_mapping_bind(self->mapping, columns, columns_count, error);
+    if (conf->blind) {
+        self->mapping->found.column_index = -1;
+        self->mapping->critical.column_index = -1;
+    }
     self->site = strdup(conf->site);
     self->lane = strdup(conf->lane);
     if (!err_is(err) && (self->site == NULL || self->lane == NULL)) {

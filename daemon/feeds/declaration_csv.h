@@ -17,11 +17,12 @@ struct declaration_csv;
 
 struct declaration_csv_conf {
     const char *path;
-    const char *mapping_path;
-    const char *site; /* for rows whose mapping names no site */
+    const char *mapping_path; /* NULL: that of the public customs tables */
+    const char *site;         /* for rows whose mapping names no site */
     const char *lane;
     enum mode mode; /* for tables whose mapping names no mode; MODE_UNKNOWN makes such rows bad */
     bool follow;    /* an unfinished last line is left for later */
+    bool blind;     /* label columns are not even looked for: every row comes out unlabelled */
 };
 
 struct declaration_row {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/durable.h"
+#include "feeds/declaration_mapping_default.h"
 
 /* A key that is not understood is refused, as in the daemon's configuration: a misspelt
  * "orgin_country" would otherwise silently send nothing. */
@@ -289,11 +290,17 @@ static bool read_mapping(const struct reading *self, json_t *root)
     return check_labels_stay_home(self);
 }
 
-struct err declaration_mapping_open(const char *path, struct declaration_mapping **out, char *error)
+/* The JSON of a file, or that of the default mapping. */
+static struct err read_json(const char *path, json_t **out, char *error)
 {
-    must(path != NULL && out != NULL && error != NULL);
+    json_error_t problem;
     uint8_t *bytes = NULL;
     size_t bytes_count = 0;
+    if (path == NULL) {
+        *out = json_loads(declaration_mapping_default, JSON_REJECT_DUPLICATES, &problem);
+        must(*out != NULL);
+        return err_none;
+    }
     struct err err = durable_read(path, MAPPING_FILE_BYTES_MAX, &bytes, &bytes_count);
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
@@ -301,13 +308,23 @@ struct err declaration_mapping_open(const char *path, struct declaration_mapping
                        err_text(err, text));
         return err;
     }
-    json_error_t problem;
-    json_t *root = json_loadb((const char *)bytes, bytes_count, JSON_REJECT_DUPLICATES, &problem);
+    *out = json_loadb((const char *)bytes, bytes_count, JSON_REJECT_DUPLICATES, &problem);
     free(bytes);
-    if (root == NULL) {
+    if (*out == NULL) {
         (void)snprintf(error, MAPPING_ERROR_BYTES, "mapping: %.120s:%d: %.100s", path, problem.line,
                        problem.text);
         return err_make(ERR_TABLE_UNREADABLE, "read mapping");
+    }
+    return err_none;
+}
+
+struct err declaration_mapping_open(const char *path, struct declaration_mapping **out, char *error)
+{
+    must(out != NULL && error != NULL);
+    json_t *root = NULL;
+    struct err err = read_json(path, &root, error);
+    if (err_is(err)) {
+        return err;
     }
     struct declaration_mapping *mapping = calloc(1, sizeof *mapping);
     if (mapping == NULL) {

@@ -85,7 +85,8 @@ struct declaration_mapping {
     struct mapping_label critical; /* and it was grave */
 };
 
-/* Errors: TABLE_UNREADABLE with one sentence in error (MAPPING_ERROR_BYTES), MEMORY, IO. The caller
+/* path NULL: config/mappings/customs-import.json, as it was when this program was built.
+ * Errors: TABLE_UNREADABLE with one sentence in error (MAPPING_ERROR_BYTES), MEMORY, IO. The caller
  * frees *out with declaration_mapping_close. */
 MUST_USE struct err declaration_mapping_open(const char *path, struct declaration_mapping **out,
                                              char *error);

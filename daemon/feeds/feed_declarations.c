@@ -174,9 +174,14 @@ static struct err send_rows(struct run *self, const struct arguments *arguments,
 
 static int run(struct run *self, const struct arguments *arguments)
 {
-    const struct declaration_csv_conf conf = {arguments->path,        arguments->mapping_path,
-                                              arguments->common.site, arguments->common.lane,
-                                              arguments->common.mode, arguments->common.follow};
+    const struct declaration_csv_conf conf = {
+        .path = arguments->path,
+        .mapping_path = arguments->mapping_path,
+        .site = arguments->common.site,
+        .lane = arguments->common.lane,
+        .mode = arguments->common.mode,
+        .follow = arguments->common.follow,
+    };
     char error[CSV_ERROR_BYTES];
     struct err err = declaration_csv_open(&conf, &self->table, error);
     if (err_is(err)) {

@@ -15,8 +15,6 @@
 /* The private record is looked for even where it may have been redacted a moment ago: a pack that
  * was replaced is opened again, so that nobody goes on reading the file that was. */
 
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u)) /* what the format allows */
-
 struct past {
     char log_directory[DURABLE_PATH_BYTES];
     char packs_directory[DURABLE_PATH_BYTES];
@@ -122,18 +120,13 @@ static bool past_leaves_agree(const struct past *self, const uint8_t *bytes, con
 static struct err past_missing(const struct past *self, const struct shard *shard, uint64_t bundle)
 {
     char path[DURABLE_PATH_BYTES];
-    uint64_t minimum = 0;
     int bytes = snprintf(path, sizeof path, "%s/%s", self->log_directory, shard->directory);
     if (bytes < 0 || bytes >= (int)sizeof path) {
         return err_make(ERR_ARGUMENT, "path length");
     }
-    struct err err = tile_minimum_read(path, &minimum);
-    if (!err_is(err)) {
-        err = tile_minimum_covers(minimum, bundle * TILE_WIDTH)
-                  ? err_make(ERR_PRUNED, "to read it, restore its bundle from a copy of the log")
-                  : err_make(ERR_WAL_DAMAGED, "bundle or tile of an old entry");
-    }
-    return err;
+    return tile_minimum_explain(path, bundle * TILE_WIDTH,
+                                "to read it, restore its bundle from a copy of the log",
+                                err_make(ERR_WAL_DAMAGED, "bundle or tile of an old entry"));
 }
 
 /* A bundle and the tile over it. A closed shard ends in a bundle that never becomes full. */

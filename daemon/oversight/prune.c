@@ -13,7 +13,6 @@
 #include "proto/entry.h"
 #include "proto/note.h"
 
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 #define PRUNE_SYNC_BUNDLES 1000u /* as many as lie in one directory */
 
 struct prune {

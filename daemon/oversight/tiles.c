@@ -20,7 +20,6 @@
 #define LEVELS 8u /* of tiles: 8 levels of 256 span 2^64 entries */
 #define LEVEL_BITS 8u
 #define TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u)) /* what the format allows */
 #define TILE_MODE 0444
 /* Directories in use at a time: full and partial files of the bundles and of two levels. A third
  * level comes after 16 million entries; then one is now and then synced once more than needed. */
@@ -115,19 +114,6 @@ struct err tiles_complete_size(const struct tiles *self, uint64_t size, uint64_t
     return err;
 }
 
-/* Root of the perfect subtree over width (a power of two) hashes. */
-static void tiles_fold(const uint8_t (*hashes)[HASH_BYTES], uint32_t width, uint8_t out[HASH_BYTES])
-{
-    uint8_t row[TILE_WIDTH][HASH_BYTES];
-    memcpy(row, hashes, (size_t)width * HASH_BYTES);
-    for (; width > 1; width /= 2) {
-        for (uint32_t i = 0; i < width / 2; i++) {
-            merkle_node(row[(size_t)2 * i], row[(size_t)2 * i + 1], row[i]);
-        }
-    }
-    memcpy(out, row[0], HASH_BYTES);
-}
-
 static struct err tiles_read_root(const struct tiles *self, uint32_t level, uint64_t n,
                                   uint8_t out[HASH_BYTES])
 {
@@ -142,7 +128,7 @@ static struct err tiles_read_root(const struct tiles *self, uint32_t level, uint
         return err;
     }
     if (bytes_count == TILE_BYTES) {
-        tiles_fold((const uint8_t(*)[HASH_BYTES])bytes, TILE_WIDTH, out);
+        merkle_fold((const uint8_t(*)[HASH_BYTES])bytes, TILE_WIDTH, out);
     } else {
         err = err_make(ERR_TILE_DIFFERS, "tile has another size");
     }
@@ -283,7 +269,7 @@ static struct err tiles_complete_levels(struct tiles *self)
             return err;
         }
         must(level + 1 < LEVELS);
-        tiles_fold((const uint8_t(*)[HASH_BYTES])self->hashes[level], TILE_WIDTH,
+        merkle_fold((const uint8_t(*)[HASH_BYTES])self->hashes[level], TILE_WIDTH,
                    self->hashes[level + 1][self->counts[level + 1]]);
         self->counts[level + 1]++;
         self->counts[level] = 0;
@@ -347,7 +333,7 @@ void tiles_range(const struct tiles *self, struct merkle_range *out)
         uint32_t level = bit / LEVEL_BITS;
         uint32_t width = 1u << (bit % LEVEL_BITS);
         uint32_t first = self->counts[level] & ~(2 * width - 1);
-        tiles_fold((const uint8_t(*)[HASH_BYTES]) & self->hashes[level][first], width,
+        merkle_fold((const uint8_t(*)[HASH_BYTES]) & self->hashes[level][first], width,
                    out->roots[out->roots_count]);
         out->roots_count++;
     }

@@ -9,6 +9,7 @@
  * IMAGE_UNREADABLE with the library's own words in *why (static or thread-local, until the next
  * call). */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -32,5 +33,9 @@ void picture_fini(struct picture *self);
 /* channels: 1 grey, 3 RGB; bits 8 or 16 (little-endian in memory). */
 MUST_USE struct err picture_write_png(const char *path, const uint8_t *pixels, uint32_t width,
                                       uint32_t height, uint32_t channels, uint32_t bits);
+
+/* The same in memory; the caller frees *out. */
+MUST_USE struct err picture_encode_png(const struct picture *grey, uint8_t **out,
+                                       size_t *out_bytes);
 
 #endif

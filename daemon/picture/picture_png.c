@@ -177,28 +177,49 @@ static bool write_png(struct writing *self, const struct picture *shape, uint32_
     return true;
 }
 
+static struct err encode_png(const struct picture *shape, uint32_t channels,
+                             struct writing *writing)
+{
+    bool good = false;
+    if (shape->width == 0 || shape->height == 0 || shape->width > 65535 || shape->height > 65535 ||
+        (channels != 1 && channels != 3) || (shape->bits != 8 && shape->bits != 16)) {
+        return err_make(ERR_ARGUMENT, "write PNG");
+    }
+    writing->png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, writing, complain_png, ignore_png);
+    writing->header = writing->png != NULL ? png_create_info_struct(writing->png) : NULL;
+    if (writing->header != NULL) {
+        good = write_png(writing, shape, channels);
+    }
+    png_destroy_write_struct(&writing->png, &writing->header);
+    return good ? err_none : err_make(ERR_MEMORY, "encode PNG");
+}
+
 struct err picture_write_png(const char *path, const uint8_t *pixels, uint32_t width,
                              uint32_t height, uint32_t channels, uint32_t bits)
 {
-    if (width == 0 || height == 0 || width > 65535 || height > 65535 ||
-        (channels != 1 && channels != 3) || (bits != 8 && bits != 16)) {
-        return err_make(ERR_ARGUMENT, "write PNG");
-    }
     struct picture shape = {.width = width, .height = height, .bits = bits};
     uintptr_t address =
         (uintptr_t)pixels; /* libpng only reads, but its rows are not const before 1.6 */
     shape.pixels = (uint8_t *)address;
     struct writing writing = {0};
-    bool good = false;
-    writing.png =
-        png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, complain_png, ignore_png);
-    writing.header = writing.png != NULL ? png_create_info_struct(writing.png) : NULL;
-    if (writing.header != NULL) {
-        good = write_png(&writing, &shape, channels);
+    struct err err = encode_png(&shape, channels, &writing);
+    if (!err_is(err)) {
+        err = durable_replace(path, writing.bytes, writing.bytes_count, 0644);
     }
-    png_destroy_write_struct(&writing.png, &writing.header);
-    struct err err = good ? durable_replace(path, writing.bytes, writing.bytes_count, 0644)
-                          : err_make(ERR_MEMORY, "encode PNG");
     free(writing.bytes);
     return err;
+}
+
+struct err picture_encode_png(const struct picture *grey, uint8_t **out, size_t *out_bytes)
+{
+    struct writing writing = {0};
+    struct err err = encode_png(grey, 1, &writing);
+    if (err_is(err)) {
+        free(writing.bytes);
+        return err;
+    }
+    *out = writing.bytes;
+    *out_bytes = writing.bytes_count;
+    return err_none;
 }

@@ -2,6 +2,7 @@
 #include "score/computing.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <gnu/libc-version.h>
 
@@ -30,6 +31,7 @@ void score_computing(struct score_computing *out)
 {
     char version[32];
     struct blas_core_processor processor = blas_core_detect();
+    memset(out, 0, sizeof *out); /* whoever compares may compare the bytes */
     blas_version(version, sizeof version);
     (void)snprintf(out->build, sizeof out->build, "triaged %s, %.40s%s%s", TRIAGED_VERSION,
                    COMPILER, LEVEL, FUSES);

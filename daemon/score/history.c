@@ -26,117 +26,29 @@ const struct history_weights history_weights_builtin = {
     .prior_exams = 50.0,
 };
 
-MUST_USE struct err history_table_init(struct history_table *self, uint64_t slots)
-{
-    if (slots > HISTORY_SLOTS_MAX) {
-        return err_make(ERR_ARGUMENT, "history slots");
-    }
-    uint64_t rounded = HISTORY_SLOTS_MIN;
-    while (rounded < slots) {
-        rounded *= 2;
-    }
-    struct history_entry *entries = calloc(rounded, sizeof *entries);
-    if (entries == NULL) {
-        return err_make(ERR_MEMORY, "history table");
-    }
-    *self = (struct history_table){.entries = entries, .slots = rounded, .newest_ns = INT64_MIN};
-    return err_none;
-}
-
-void history_table_fini(struct history_table *self)
-{
-    free(self->entries);
-    memset(self, 0, sizeof *self);
-}
-
-void history_table_reset(struct history_table *self)
-{
-    memset(self->entries, 0, self->slots * sizeof *self->entries);
-    self->used = 0;
-    self->dropped = 0;
-    self->newest_ns = INT64_MIN;
-}
-
-/* The entry of a key, or the free slot where it would go. Never full: one slot in eight stays free.
- */
-static struct history_entry *table_slot(const struct history_table *self, uint64_t key)
-{
-    must(key != 0 && self->used < self->slots);
-    uint64_t at = key & (self->slots - 1);
-    while (self->entries[at].key != 0 && self->entries[at].key != key) {
-        at = (at + 1) & (self->slots - 1);
-    }
-    return &self->entries[at];
-}
-
-static bool table_is_full(const struct history_table *self)
-{
-    return self->used >= self->slots - self->slots / 8;
-}
-
-MUST_USE struct err history_table_grow(struct history_table *self)
-{
-    struct history_table larger;
-    struct err err = history_table_init(&larger, self->slots * 2);
-    if (err_is(err)) {
-        return err;
-    }
-    for (uint64_t i = 0; i < self->slots; i++) {
-        if (self->entries[i].key != 0) {
-            *table_slot(&larger, self->entries[i].key) = self->entries[i];
-        }
-    }
-    larger.used = self->used;
-    larger.dropped = self->dropped;
-    larger.newest_ns = self->newest_ns;
-    history_table_fini(self);
-    *self = larger;
-    return err_none;
-}
-
-/* What is left after a time; time that runs backwards takes nothing away. */
-static double fading(int64_t from_ns, int64_t to_ns, double half_life_ns)
-{
-    double elapsed_ns = (double)to_ns - (double)from_ns;
-    return elapsed_ns > 0 ? exp2(-elapsed_ns / half_life_ns) : 1.0;
-}
-
-void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns,
-                         double half_life_ns)
-{
-    self->newest_ns = t_ns > self->newest_ns ? t_ns : self->newest_ns;
-    struct history_entry *entry = table_slot(self, key);
-    if (entry->key == 0) {
-        if (table_is_full(self)) {
-            self->dropped++;
-            return;
-        }
-        *entry = (struct history_entry){.key = key, .last_ns = t_ns};
-        self->used++;
-    }
-    double left = fading(entry->last_ns, t_ns, half_life_ns);
-    entry->exams = (float)((double)entry->exams * left + 1.0);
-    entry->finds = (float)((double)entry->finds * left + (found ? 1.0 : 0.0));
-    entry->last_ns = t_ns > entry->last_ns ? t_ns : entry->last_ns;
-    entry->exams_count += entry->exams_count < UINT32_MAX;
-    entry->finds_count += found && entry->finds_count < UINT32_MAX;
-}
-
 static void add_known(const struct history_table *table, uint64_t key, int64_t now_ns,
                       double half_life_ns, struct history_known *known)
 {
-    if (table->slots == 0) {
+    const struct history_entry *entry = history_table_find(table, key);
+    if (entry == NULL) {
         return;
     }
-    const struct history_entry *entry = table_slot(table, key);
-    if (entry->key == 0) {
-        return;
-    }
-    double left = fading(entry->last_ns, now_ns, half_life_ns);
+    double left = history_fading(entry->last_ns, now_ns, half_life_ns);
     known->exams += (double)entry->exams * left;
     known->finds += (double)entry->finds * left;
     known->exams_count += entry->exams_count;
     known->finds_count += entry->finds_count;
+    uint16_t first_day = history_table_first_day(table, entry);
+    if (known->first_day == 0 || (first_day != 0 && first_day < known->first_day)) {
+        known->first_day = first_day;
+    }
+}
+
+static void fill_fades(struct history *self)
+{
+    for (uint32_t day = 0; day < HISTORY_FADE_DAYS; day++) {
+        self->fades[day] = exp2(-(double)day / self->weights.half_life_days);
+    }
 }
 
 MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
@@ -151,7 +63,9 @@ MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
         .base = {.newest_ns = INT64_MIN},
         .learnt_until_ns = INT64_MIN,
         .live = live,
+        .kinds_count = HISTORY_LINEAR_KINDS,
     };
+    fill_fades(self);
     return err_none;
 }
 
@@ -170,13 +84,13 @@ static const struct model_array *find_vector(const struct model_file *file, cons
     return fits ? array : NULL;
 }
 
-static bool weights_are_sound(const struct history_weights *weights)
+bool history_weights_are_sound(const struct history_weights *weights)
 {
     bool sound = isfinite(weights->intercept) && weights->shrinkage > 0 &&
                  weights->shrinkage < 1e6 && weights->half_life_days > 0 &&
                  weights->half_life_days < 1e6 && weights->prior > 0 && weights->prior < 1 &&
                  weights->prior_exams > 0 && weights->prior_exams < 1e9;
-    for (uint32_t i = 0; i < HISTORY_KINDS; i++) {
+    for (uint32_t i = 0; i < HISTORY_LINEAR_KINDS; i++) {
         sound = sound && isfinite(weights->coefficients[i]);
     }
     return sound && weights->coefficients[HISTORY_ALL] == 0;
@@ -184,11 +98,12 @@ static bool weights_are_sound(const struct history_weights *weights)
 
 static struct err read_weights(const struct model_file *file, struct history_weights *out)
 {
-    const struct model_array *weights = find_vector(file, "weights", MODEL_F64, 1 + HISTORY_KINDS);
+    const struct model_array *weights =
+        find_vector(file, "weights", MODEL_F64, 1 + HISTORY_LINEAR_KINDS);
     const struct model_array *constants = find_vector(file, "constants", MODEL_F64, 4);
     const char *version = model_file_text(file, "kinds_version");
     if (weights == NULL || constants == NULL || version == NULL ||
-        strcmp(version, HISTORY_KINDS_VERSION) != 0) {
+        strcmp(version, HISTORY_LINEAR_VERSION) != 0) {
         return err_make(ERR_MODEL_UNREADABLE, "history model: weights, constants or kinds_version");
     }
     const double *w = weights->values;
@@ -199,58 +114,10 @@ static struct err read_weights(const struct model_file *file, struct history_wei
                                    .prior = c[2],
                                    .prior_exams = c[3]};
     memcpy(read.coefficients, w + 1, sizeof read.coefficients);
-    if (!weights_are_sound(&read)) {
+    if (!history_weights_are_sound(&read)) {
         return err_make(ERR_MODEL_UNREADABLE, "history model: weights out of range");
     }
     *out = read;
-    return err_none;
-}
-
-static bool entry_is_sound(const struct history_entry *entry)
-{
-    return entry->key != 0 && isfinite(entry->exams) && isfinite(entry->finds) &&
-           entry->finds >= 0 && entry->exams >= entry->finds &&
-           entry->exams_count >= entry->finds_count;
-}
-
-/* The arrays must fit one another; each row is checked, because a wrong count would be a wrong
- * reason for ever. */
-static struct err read_counts(const struct model_file *file, struct history_table *out)
-{
-    const struct model_array *keys = model_file_find(file, "keys", MODEL_U64);
-    uint64_t count = keys != NULL && keys->dimensions_count == 1 ? keys->dimensions[0] : 0;
-    const struct model_array *exams = find_vector(file, "exams", MODEL_F32, count);
-    const struct model_array *finds = find_vector(file, "finds", MODEL_F32, count);
-    const struct model_array *last = find_vector(file, "last_ns", MODEL_U64, count);
-    const struct model_array *counts = find_vector(file, "counts", MODEL_U64, count);
-    if (count == 0 || exams == NULL || finds == NULL || last == NULL || counts == NULL) {
-        return err_make(ERR_MODEL_UNREADABLE, "history model: arrays of counts");
-    }
-    struct history_table table;
-    struct err err = history_table_init(&table, count + count / 2);
-    if (err_is(err)) {
-        return err;
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t both = ((const uint64_t *)counts->values)[i];
-        struct history_entry entry = {
-            .key = ((const uint64_t *)keys->values)[i],
-            .last_ns = (int64_t)((const uint64_t *)last->values)[i],
-            .exams = ((const float *)exams->values)[i],
-            .finds = ((const float *)finds->values)[i],
-            .exams_count = (uint32_t)(both >> 32),
-            .finds_count = (uint32_t)both,
-        };
-        struct history_entry *slot = entry_is_sound(&entry) ? table_slot(&table, entry.key) : NULL;
-        if (slot == NULL || slot->key != 0) {
-            history_table_fini(&table);
-            return err_make(ERR_MODEL_UNREADABLE, "history model: a count is wrong or there twice");
-        }
-        *slot = entry;
-        table.used++;
-        table.newest_ns = entry.last_ns > table.newest_ns ? entry.last_ns : table.newest_ns;
-    }
-    *out = table;
     return err_none;
 }
 
@@ -262,15 +129,25 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
         return err;
     }
     struct history_table base;
-    err = read_counts(file, &base);
+    err = history_table_read(file, &base);
     if (err_is(err)) {
         return err;
     }
-    history_table_fini(&self->base);
-    self->base = base;
-    self->weights = weights;
-    self->learnt_until_ns = base.newest_ns;
+    history_install_counts(self, &weights, &base);
+    self->kinds_count = HISTORY_LINEAR_KINDS;
     return err_none;
+}
+
+void history_install_counts(struct history *self, const struct history_weights *weights,
+                            struct history_table *base)
+{
+    history_table_fini(&self->base);
+    self->base = *base;
+    self->weights = *weights;
+    self->learnt_until_ns = base->newest_ns;
+    self->kinds_count = HISTORY_KINDS;
+    memset(base, 0, sizeof *base);
+    fill_fades(self);
 }
 
 void history_uninstall(struct history *self)
@@ -279,6 +156,8 @@ void history_uninstall(struct history *self)
     self->base.newest_ns = INT64_MIN;
     self->weights = history_weights_builtin;
     self->learnt_until_ns = INT64_MIN;
+    self->kinds_count = HISTORY_LINEAR_KINDS;
+    fill_fades(self);
 }
 
 static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
@@ -297,19 +176,26 @@ static uint32_t lines_to_read(const struct declaration *declaration)
                                                        : declaration->lines_count;
 }
 
-uint32_t history_keys(const struct declaration *declaration, uint64_t keys[HISTORY_KEYS_MAX])
+/* Kind by kind, so that only keys of one kind need be compared: others never meet. */
+uint32_t history_keys(const struct declaration *declaration, uint32_t kinds_count,
+                      uint64_t keys[HISTORY_KEYS_MAX])
 {
-    struct history_parts parts;
-    history_parts_of_declaration(declaration, &parts);
+    must(kinds_count <= HISTORY_KINDS);
     uint32_t lines_count = lines_to_read(declaration);
     uint32_t count = 0;
-    for (uint32_t line = 0; line < (lines_count > 0 ? lines_count : 1); line++) {
-        if (lines_count > 0) {
-            history_parts_add_line(&declaration->lines[line], &parts);
-        }
-        for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-            uint64_t key = history_key(kind, &parts);
-            if (key != 0 && !is_among(keys, count, key)) {
+    struct history_parts parts[RECORD_LINES_MAX];
+    history_parts_of_declaration(declaration, &parts[0]);
+    for (uint32_t line = 1; line < lines_count; line++) {
+        parts[line] = parts[0];
+    }
+    for (uint32_t line = 0; line < lines_count; line++) {
+        history_parts_add_line(&declaration->lines[line], &parts[line]);
+    }
+    for (uint32_t kind = 0; kind < kinds_count; kind++) {
+        uint32_t first = count;
+        for (uint32_t line = 0; line < (lines_count > 0 ? lines_count : 1); line++) {
+            uint64_t key = history_key(kind, &parts[line]);
+            if (key != 0 && !is_among(keys + first, count - first, key)) {
                 keys[count++] = key;
             }
         }
@@ -323,7 +209,7 @@ void history_learn(struct history *self, const struct declaration *declaration, 
     if (t_ns <= self->learnt_until_ns) {
         return;
     }
-    uint32_t count = history_keys(declaration, keys);
+    uint32_t count = history_keys(declaration, self->kinds_count, keys);
     for (uint32_t i = 0; i < count; i++) {
         history_table_learn(&self->live, keys[i], found, t_ns,
                             self->weights.half_life_days * ns_per_day);
@@ -336,7 +222,7 @@ static int64_t history_now(const struct history *self)
                                                        : self->live.newest_ns;
 }
 
-static void know(const struct history *self, uint64_t key, struct history_known *out)
+void history_know(const struct history *self, uint64_t key, struct history_known *out)
 {
     int64_t now_ns = history_now(self);
     double half_life_ns = self->weights.half_life_days * ns_per_day;
@@ -355,7 +241,7 @@ double history_rate(const struct history *self)
 {
     struct history_parts parts = {{0}};
     struct history_known all;
-    know(self, history_key(HISTORY_ALL, &parts), &all);
+    history_know(self, history_key(HISTORY_ALL, &parts), &all);
     return overall_rate(&self->weights, &all);
 }
 
@@ -363,16 +249,16 @@ double history_rate(const struct history *self)
 static void read_line(const struct history *self, const struct history_parts *parts,
                       struct history_reading *out)
 {
-    double logits[HISTORY_KINDS];
+    double logits[HISTORY_LINEAR_KINDS];
     double k = self->weights.shrinkage;
     out->logit = self->weights.intercept;
-    for (uint32_t i = 0; i < HISTORY_KINDS; i++) {
+    for (uint32_t i = 0; i < HISTORY_LINEAR_KINDS; i++) {
         const struct history_kind *kind = &history_kinds[i];
         uint64_t key = history_key(i, parts);
         out->present[i] = key != 0;
         memset(&out->known[i], 0, sizeof out->known[i]);
         if (key != 0) {
-            know(self, key, &out->known[i]);
+            history_know(self, key, &out->known[i]);
         }
         if (i == HISTORY_ALL) {
             out->prior[i] = overall_rate(&self->weights, &out->known[i]);

@@ -22,6 +22,18 @@
 #define PARENT_2(a, b) {a, b}, 2
 
 enum { ALL, IMPORTER, SELLER, DECLARANT, COURIER, HS6, HS4, ORIGIN, OFFICE, TAX, IMPORTER_HS6 };
+enum { SELLER_HS6 = 13, ORIGIN_HS6 = 19 };
+enum { HS6_MASS = 55, HS6_VALUE };
+enum {
+    HS2 = HISTORY_LINEAR_KINDS,
+    PROCESS,
+    IMPORT_TYPE,
+    IMPORT_USE,
+    PAYMENT,
+    MODE,
+    MARK,
+    DEPARTURE
+};
 
 const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.all", {0}, 0, NO_PARENT},
@@ -51,6 +63,46 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.hs6_origin_indicator", PARTS_2(PART_HS6, PART_ORIGIN_INDICATOR), PARENT_1(HS6)},
     {"history.importer_hs6_origin", PARTS_3(PART_IMPORTER, PART_HS6, PART_ORIGIN),
      PARENT_2(IMPORTER, HS6)},
+    {"history.hs2", PARTS_1(PART_HS2), NO_PARENT},
+    {"history.process_type", PARTS_1(PART_PROCESS), NO_PARENT},
+    {"history.import_type", PARTS_1(PART_IMPORT_TYPE), NO_PARENT},
+    {"history.import_use", PARTS_1(PART_IMPORT_USE), NO_PARENT},
+    {"history.payment_type", PARTS_1(PART_PAYMENT), NO_PARENT},
+    {"history.mode", PARTS_1(PART_MODE), NO_PARENT},
+    {"history.origin_indicator", PARTS_1(PART_ORIGIN_INDICATOR), NO_PARENT},
+    {"history.departure", PARTS_1(PART_DEPARTURE), NO_PARENT},
+    {"history.importer_seller", PARTS_2(PART_IMPORTER, PART_SELLER), PARENT_2(IMPORTER, SELLER)},
+    {"history.declarant_seller", PARTS_2(PART_DECLARANT, PART_SELLER), PARENT_2(DECLARANT, SELLER)},
+    {"history.importer_office", PARTS_2(PART_IMPORTER, PART_OFFICE), PARENT_2(IMPORTER, OFFICE)},
+    {"history.declarant_office", PARTS_2(PART_DECLARANT, PART_OFFICE), PARENT_2(DECLARANT, OFFICE)},
+    {"history.hs6_mode", PARTS_2(PART_HS6, PART_MODE), PARENT_2(HS6, MODE)},
+    {"history.hs6_import_type", PARTS_2(PART_HS6, PART_IMPORT_TYPE), PARENT_2(HS6, IMPORT_TYPE)},
+    {"history.hs6_import_use", PARTS_2(PART_HS6, PART_IMPORT_USE), PARENT_2(HS6, IMPORT_USE)},
+    {"history.declarant_hs4", PARTS_2(PART_DECLARANT, PART_HS4), PARENT_2(DECLARANT, HS4)},
+    {"history.seller_hs4", PARTS_2(PART_SELLER, PART_HS4), PARENT_2(SELLER, HS4)},
+    {"history.courier_hs6", PARTS_2(PART_COURIER, PART_HS6), PARENT_2(COURIER, HS6)},
+    {"history.hs6_departure", PARTS_2(PART_HS6, PART_DEPARTURE), PARENT_2(HS6, DEPARTURE)},
+    {"history.hs6_process_type", PARTS_2(PART_HS6, PART_PROCESS), PARENT_2(HS6, PROCESS)},
+    {"history.declarant_origin", PARTS_2(PART_DECLARANT, PART_ORIGIN), PARENT_2(DECLARANT, ORIGIN)},
+    {"history.declarant_hs2", PARTS_2(PART_DECLARANT, PART_HS2), PARENT_2(DECLARANT, HS2)},
+    {"history.importer_hs2", PARTS_2(PART_IMPORTER, PART_HS2), PARENT_2(IMPORTER, HS2)},
+    {"history.seller_hs2", PARTS_2(PART_SELLER, PART_HS2), PARENT_2(SELLER, HS2)},
+    {"history.hs4_origin", PARTS_2(PART_HS4, PART_ORIGIN), PARENT_2(HS4, ORIGIN)},
+    {"history.office_hs4", PARTS_2(PART_OFFICE, PART_HS4), PARENT_2(OFFICE, HS4)},
+    {"history.import_type_use", PARTS_2(PART_IMPORT_TYPE, PART_IMPORT_USE),
+     PARENT_2(IMPORT_TYPE, IMPORT_USE)},
+    {"history.importer_hs6_tax_rate", PARTS_3(PART_IMPORTER, PART_HS6, PART_TAX_RATE),
+     PARENT_1(IMPORTER_HS6)},
+    {"history.hs6_origin_tax_rate", PARTS_3(PART_HS6, PART_ORIGIN, PART_TAX_RATE),
+     PARENT_1(ORIGIN_HS6)},
+    {"history.seller_importer_hs6", PARTS_3(PART_SELLER, PART_IMPORTER, PART_HS6),
+     PARENT_2(SELLER_HS6, IMPORTER_HS6)},
+    {"history.hs6_mass", PARTS_2(PART_HS6, PART_MASS), PARENT_1(HS6)},
+    {"history.hs6_value", PARTS_2(PART_HS6, PART_VALUE), PARENT_1(HS6)},
+    {"history.hs6_mass_value", PARTS_3(PART_HS6, PART_MASS, PART_VALUE),
+     PARENT_2(HS6_MASS, HS6_VALUE)},
+    {"history.origin_mass_value", PARTS_3(PART_ORIGIN, PART_MASS, PART_VALUE), PARENT_1(ORIGIN)},
+    {"history.tax_rate_mass_value", PARTS_3(PART_TAX_RATE, PART_MASS, PART_VALUE), NO_PARENT},
 };
 
 #define PART_TEXT_BYTES (RECORD_TEXT_BYTES_MAX + 1u)
@@ -109,6 +161,24 @@ static const char *other_value(const struct declaration *declaration, const char
     return value != NULL ? value : "";
 }
 
+/* Codes that have no field of their own in a record. */
+static const char *declared_code(enum history_part part, const struct declaration *declaration)
+{
+    static const char *const names[PART_COUNT][2] = {
+        [PART_TAX_TYPE] = {"tax_type", "Tax Type"},
+        [PART_ORIGIN_INDICATOR] = {"origin_indicator", "Country of Origin Indicator"},
+        [PART_PROCESS] = {"process_type", "Process Type"},
+        [PART_IMPORT_TYPE] = {"import_type", "Import Type"},
+        [PART_IMPORT_USE] = {"import_use", "Import Use"},
+        [PART_PAYMENT] = {"payment_type", "Payment Type"},
+        [PART_MODE] = {"transport_mode", "Mode of Transport"},
+    };
+    must(part < PART_COUNT && names[part][0] != NULL);
+    const char *value = other_value(declaration, names[part][0], names[part][1]);
+    bool is_mode = part == PART_MODE && value[0] == '\0' && declaration->mode != MODE_UNKNOWN;
+    return is_mode ? mode_text(declaration->mode) : value;
+}
+
 static const char *office_of(const struct declaration *declaration)
 {
     const char *office = other_value(declaration, "office", "office_id");
@@ -124,11 +194,11 @@ void history_parts_of_declaration(const struct declaration *declaration, struct 
     out->digests[PART_COURIER] = digest_part(PART_COURIER, declaration->courier);
     out->digests[PART_DEPARTURE] = digest_part(PART_DEPARTURE, declaration->departure_country);
     out->digests[PART_OFFICE] = digest_part(PART_OFFICE, office_of(declaration));
-    out->digests[PART_TAX_TYPE] =
-        digest_part(PART_TAX_TYPE, other_value(declaration, "tax_type", "Tax Type"));
-    out->digests[PART_ORIGIN_INDICATOR] =
-        digest_part(PART_ORIGIN_INDICATOR,
-                    other_value(declaration, "origin_indicator", "Country of Origin Indicator"));
+    for (enum history_part part = PART_TAX_TYPE; part <= PART_MODE; part++) {
+        if (part != PART_TAX_RATE) {
+            out->digests[part] = digest_part(part, declared_code(part, declaration));
+        }
+    }
 }
 
 /* The digits of an HS code, at most six; what is not a digit is skipped ("4408.90"). */
@@ -156,6 +226,25 @@ static size_t rate_text(double percent, char out[24])
     return (size_t)written;
 }
 
+/* "20.7": to four digits, so that one consignment declared again in other units' rounding is the
+ * same one. */
+static size_t amount_text(double amount, char out[24])
+{
+    if (!(amount > 0) || isinf(amount)) {
+        out[0] = '\0';
+        return 0;
+    }
+    int written = snprintf(out, 24, "%.4g", amount);
+    must(written > 0 && written < 24);
+    return (size_t)written;
+}
+
+static uint64_t digest_amount(enum history_part part, double amount)
+{
+    char text[24];
+    return digest_text(part, text, amount_text(amount, text));
+}
+
 void history_parts_add_line(const struct goods_line *line, struct history_parts *parts)
 {
     char digits[7];
@@ -164,6 +253,8 @@ void history_parts_add_line(const struct goods_line *line, struct history_parts 
     parts->digests[PART_HS4] = count >= 4 ? digest_text(PART_HS4, digits, 4) : 0;
     parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
     parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
+    parts->digests[PART_MASS] = digest_amount(PART_MASS, line->net_mass_kg);
+    parts->digests[PART_VALUE] = digest_amount(PART_VALUE, line->value);
     char rate[24];
     parts->digests[PART_TAX_RATE] =
         digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
@@ -202,9 +293,13 @@ static const char *part_value(enum history_part part, const struct declaration *
     case PART_OFFICE:
         return office_of(declaration);
     case PART_TAX_TYPE:
-        return other_value(declaration, "tax_type", "Tax Type");
     case PART_ORIGIN_INDICATOR:
-        return other_value(declaration, "origin_indicator", "Country of Origin Indicator");
+    case PART_PROCESS:
+    case PART_IMPORT_TYPE:
+    case PART_IMPORT_USE:
+    case PART_PAYMENT:
+    case PART_MODE:
+        return declared_code(part, declaration);
     case PART_ORIGIN:
         return line != NULL ? line->origin_country : "";
     default:
@@ -224,7 +319,14 @@ static const char *const part_words[PART_COUNT] = {[PART_IMPORTER] = "importer",
                                                    [PART_OFFICE] = "office",
                                                    [PART_TAX_TYPE] = "tax type",
                                                    [PART_TAX_RATE] = "tax rate",
-                                                   [PART_ORIGIN_INDICATOR] = "origin mark"};
+                                                   [PART_ORIGIN_INDICATOR] = "origin mark",
+                                                   [PART_PROCESS] = "process",
+                                                   [PART_IMPORT_TYPE] = "import type",
+                                                   [PART_IMPORT_USE] = "import use",
+                                                   [PART_PAYMENT] = "payment",
+                                                   [PART_MODE] = "transport",
+                                                   [PART_MASS] = "this net mass",
+                                                   [PART_VALUE] = "this value"};
 
 /* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's
  * name in the wrong column must not reach a public entry. */
@@ -290,7 +392,7 @@ void history_kind_words(uint32_t kind_index, const struct declaration *declarati
 void history_kind_names(char *out, size_t out_bytes)
 {
     size_t used = 0;
-    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+    for (uint32_t kind = 0; kind < HISTORY_LINEAR_KINDS; kind++) {
         int more = snprintf(out + used, out_bytes - used, "%s%s", kind == 0 ? "" : " ",
                             history_kinds[kind].name);
         must(more > 0 && (size_t)more < out_bytes - used);

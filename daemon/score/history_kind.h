@@ -7,8 +7,9 @@
  *
  * A kind is a combination of parts of one goods line of a declaration (importer x HS 6, origin x HS
  * 2, ...). It is absent from a line when one of its parts is empty. The order of the table is the
- * order of the weights in a history model, so a change of it is a new HISTORY_KINDS_VERSION. Pure
- * but for SHA-256; any thread. */
+ * order of the weights in a history model: the linear model weighs the first HISTORY_LINEAR_KINDS
+ * (a change of them is a new HISTORY_LINEAR_VERSION), a model of trees asks all of them
+ * (HISTORY_KINDS_VERSION). Pure but for SHA-256; any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,8 +17,10 @@
 
 #include "proto/record.h"
 
-#define HISTORY_KINDS_VERSION "1"
-#define HISTORY_KINDS 25u
+#define HISTORY_LINEAR_VERSION "1"
+#define HISTORY_LINEAR_KINDS 25u
+#define HISTORY_KINDS_VERSION "2"
+#define HISTORY_KINDS 60u
 #define HISTORY_ALL 0u /* the kind that everything belongs to */
 #define HISTORY_PARENTS_MAX 2u
 #define HISTORY_KIND_PARTS_MAX 3u
@@ -37,6 +40,13 @@ enum history_part {
     PART_TAX_TYPE,
     PART_TAX_RATE,
     PART_ORIGIN_INDICATOR,
+    PART_PROCESS,
+    PART_IMPORT_TYPE,
+    PART_IMPORT_USE,
+    PART_PAYMENT,
+    PART_MODE,
+    PART_MASS,
+    PART_VALUE,
     PART_COUNT
 };
 
@@ -51,8 +61,8 @@ struct history_kind {
 
 extern const struct history_kind history_kinds[HISTORY_KINDS];
 
-/* The names of all kinds in their order, separated by spaces: what a history model calls its
- * inputs. */
+/* The names of the linear kinds in their order, separated by spaces: what a linear history model
+ * calls its inputs. */
 #define HISTORY_NAMES_BYTES 8192u
 void history_kind_names(char *out, size_t out_bytes);
 

@@ -92,6 +92,9 @@ void score_items(struct score *self, const struct score_input *inputs, struct sc
  * it cannot be done: static. The models must stay installed while the result is used. */
 bool score_replay(struct score *self, const struct entry_score *logged,
                   const struct score_input *scans, struct score_result *result, const char **why);
+/* Room that a scorer must have (score_conf.working_height) to replay this score; 0 when the score
+ * does not tell. */
+uint32_t score_replay_height(const struct entry_score *logged);
 /* Names of the inputs at this place of a score, separated by spaces; NULL: of a model that this
  * program does not know. Static or the scorer's. */
 const char *score_input_names(const struct score *self, const struct entry_score *score,

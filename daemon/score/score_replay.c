@@ -86,6 +86,17 @@ bool score_replay(struct score *self, const struct entry_score *logged,
     return *why == NULL;
 }
 
+uint32_t score_replay_height(const struct entry_score *logged)
+{
+    if (logged->inputs_count == 0 || logged->inputs[0].model != 0 ||
+        logged->inputs[0].values_count != FUSION_INPUTS) {
+        return 0;
+    }
+    float height = logged->inputs[0].values[FUSION_WORKING_HEIGHT];
+    bool sound = height >= (float)WORKING_HEIGHT_MIN && height <= (float)WORKING_HEIGHT_MAX;
+    return sound ? (uint32_t)height : 0;
+}
+
 const char *score_input_names(const struct score *self, const struct entry_score *score,
                               uint32_t inputs_index)
 {
@@ -94,7 +105,8 @@ const char *score_input_names(const struct score *self, const struct entry_score
     if (strcmp(name, self->fusion_model.name) == 0 && inputs->values_count == FUSION_INPUTS) {
         return fusion_inputs_text;
     }
-    if (strcmp(name, self->history_model.name) == 0 && inputs->values_count == HISTORY_KINDS) {
+    if (strcmp(name, self->history_model.name) == 0 &&
+        inputs->values_count == score_history_inputs(self)) {
         return self->history_inputs;
     }
     return NULL;

@@ -16,7 +16,7 @@ enum { ITERATIONS_MAX = 60, ROUNDS_MAX = 24 };
 static const double ridge = 1.0;
 
 struct active {
-    uint32_t kinds[HISTORY_KINDS];
+    uint32_t kinds[HISTORY_LINEAR_KINDS];
     uint32_t count;
 };
 
@@ -36,9 +36,9 @@ static void fit_space_free(struct fit_space *self)
 static struct err fit_space_make(uint64_t rows_count, struct fit_space *out)
 {
     struct fit_space made = {
-        .features = calloc(rows_count * HISTORY_KINDS + 1, sizeof(double)),
+        .features = calloc(rows_count * HISTORY_LINEAR_KINDS + 1, sizeof(double)),
         .labels = calloc(rows_count + 1, sizeof(double)),
-        .workspace = calloc(logistic_fit_workspace_doubles(HISTORY_KINDS), sizeof(double)),
+        .workspace = calloc(logistic_fit_workspace_doubles(HISTORY_LINEAR_KINDS), sizeof(double)),
     };
     if (made.features == NULL || made.labels == NULL || made.workspace == NULL) {
         fit_space_free(&made);
@@ -54,7 +54,7 @@ static void fit_active(const struct fit_rows *rows, const struct active *active,
     for (uint64_t i = 0; i < rows->rows_count; i++) {
         for (uint32_t j = 0; j < active->count; j++) {
             space->features[i * active->count + j] =
-                (double)rows->features[i * HISTORY_KINDS + active->kinds[j]];
+                (double)rows->features[i * HISTORY_LINEAR_KINDS + active->kinds[j]];
         }
         space->labels[i] = rows->labels[i];
     }
@@ -85,7 +85,7 @@ static bool drop_negative(struct active *active, const double *coefficients)
     return dropped;
 }
 
-MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients[HISTORY_KINDS + 1])
+MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients[HISTORY_LINEAR_KINDS + 1])
 {
     struct fit_space space = {NULL, NULL, NULL};
     struct err err = fit_space_make(rows->rows_count, &space);
@@ -93,10 +93,10 @@ MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients
         return err;
     }
     struct active active = {.count = 0};
-    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_KINDS; kind++) {
+    for (uint32_t kind = HISTORY_ALL + 1; kind < HISTORY_LINEAR_KINDS; kind++) {
         active.kinds[active.count++] = kind;
     }
-    double fitted[HISTORY_KINDS + 1] = {0};
+    double fitted[HISTORY_LINEAR_KINDS + 1] = {0};
     bool again = true;
     for (int round = 0; round < ROUNDS_MAX && again; round++) {
         fit_active(rows, &active, &space, fitted);
@@ -106,22 +106,22 @@ MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients
             active = before;
         }
     }
-    memset(coefficients, 0, sizeof(double) * (HISTORY_KINDS + 1));
+    memset(coefficients, 0, sizeof(double) * (HISTORY_LINEAR_KINDS + 1));
     for (uint32_t j = 0; j < active.count; j++) {
         coefficients[active.kinds[j]] = fitted[j] > 0 ? fitted[j] : 0;
     }
-    coefficients[HISTORY_KINDS] = fitted[active.count];
+    coefficients[HISTORY_LINEAR_KINDS] = fitted[active.count];
     fit_space_free(&space);
     return err_none;
 }
 
-void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_KINDS + 1],
+void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_LINEAR_KINDS + 1],
                 double *out)
 {
     for (uint64_t i = 0; i < rows->rows_count; i++) {
-        double logit = coefficients[HISTORY_KINDS];
-        for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-            logit += coefficients[kind] * (double)rows->features[i * HISTORY_KINDS + kind];
+        double logit = coefficients[HISTORY_LINEAR_KINDS];
+        for (uint32_t kind = 0; kind < HISTORY_LINEAR_KINDS; kind++) {
+            logit += coefficients[kind] * (double)rows->features[i * HISTORY_LINEAR_KINDS + kind];
         }
         out[i] = logit;
     }

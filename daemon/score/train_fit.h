@@ -11,7 +11,7 @@
 #include "score/history_kind.h"
 
 struct fit_rows {
-    const float *features; /* [rows_count x HISTORY_KINDS], oldest first */
+    const float *features; /* [rows_count x HISTORY_LINEAR_KINDS], oldest first */
     const uint8_t *labels; /* 0, 1 */
     uint64_t rows_count;
 };
@@ -28,10 +28,10 @@ struct fit_figures {
 /* Coefficients (intercept last) of a logistic model with no coefficient below zero: kinds that
  * would get one are left out and the rest is fitted again. ERR_MEMORY. */
 MUST_USE struct err fit_weights(const struct fit_rows *rows,
-                                double coefficients[HISTORY_KINDS + 1]);
+                                double coefficients[HISTORY_LINEAR_KINDS + 1]);
 
 /* Logits of rows; out [rows_count]. */
-void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_KINDS + 1],
+void fit_logits(const struct fit_rows *rows, const double coefficients[HISTORY_LINEAR_KINDS + 1],
                 double *out);
 
 MUST_USE struct err fit_evaluate(const double *logits, const uint8_t *labels, uint64_t rows_count,

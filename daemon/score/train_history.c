@@ -33,7 +33,8 @@ struct train_history {
     uint64_t seed;
     struct history history; /* its live table is what is being learnt */
     struct sha256 *training_set;
-    float *features; /* [ROWS_MAX or fewer x HISTORY_KINDS], a ring when ROWS_MAX is reached */
+    float
+        *features; /* [ROWS_MAX or fewer x HISTORY_LINEAR_KINDS], a ring when ROWS_MAX is reached */
     uint8_t *labels;
     uint64_t rows_capacity;
     uint64_t rows_count; /* all that were added */
@@ -62,7 +63,7 @@ MUST_USE struct err train_history_open(uint64_t seed, struct train_history **out
      * its declaration. */
     self->history.weights.shrinkage = 0.5;
     self->history.weights.intercept = 0;
-    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+    for (uint32_t kind = 0; kind < HISTORY_LINEAR_KINDS; kind++) {
         self->history.weights.coefficients[kind] = kind == HISTORY_ALL ? 0 : 1;
     }
     self->seed = seed;
@@ -90,11 +91,9 @@ static struct err learn_pending(struct train_history *self)
 {
     struct history_table *table = &self->history.live;
     for (uint64_t i = 0; i < self->pending_count; i++) {
-        if (table->used >= table->slots / 2) {
-            struct err err = history_table_grow(table);
-            if (err_is(err)) {
-                return err;
-            }
+        struct err err = history_table_reserve(table);
+        if (err_is(err)) {
+            return err;
         }
         history_table_learn(table, self->pending[i].key, self->pending[i].found, self->pending_ns,
                             half_life_ns);
@@ -106,7 +105,7 @@ static struct err learn_pending(struct train_history *self)
 static struct err pend(struct train_history *self, const struct declaration *declaration,
                        bool found)
 {
-    uint32_t count = history_keys(declaration, self->keys);
+    uint32_t count = history_keys(declaration, HISTORY_LINEAR_KINDS, self->keys);
     if (count > PENDING_MAX - self->pending_count) {
         return err_make(ERR_ARGUMENT, "train_history_add: too many rows of one time");
     }
@@ -131,7 +130,7 @@ static struct err reserve_row(struct train_history *self)
         return err_none;
     }
     uint64_t capacity = self->rows_capacity == 0 ? 4096 : self->rows_capacity * 2;
-    float *features = realloc(self->features, capacity * HISTORY_KINDS * sizeof *features);
+    float *features = realloc(self->features, capacity * HISTORY_LINEAR_KINDS * sizeof *features);
     if (features == NULL) {
         return err_make(ERR_MEMORY, "train_history_add");
     }
@@ -181,10 +180,10 @@ MUST_USE struct err train_history_add(struct train_history *self,
     if (err_is(err)) {
         return err;
     }
-    digest_row(self, found, t_ns, history_keys(declaration, self->keys));
+    digest_row(self, found, t_ns, history_keys(declaration, HISTORY_LINEAR_KINDS, self->keys));
     uint64_t at = self->rows_count % ROWS_MAX;
-    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        self->features[at * HISTORY_KINDS + kind] = (float)reading.features[kind];
+    for (uint32_t kind = 0; kind < HISTORY_LINEAR_KINDS; kind++) {
+        self->features[at * HISTORY_LINEAR_KINDS + kind] = (float)reading.features[kind];
     }
     self->labels[at] = found;
     self->rows_count++;
@@ -199,7 +198,7 @@ static struct err straighten(struct train_history *self)
         return err_none;
     }
     uint64_t first = self->rows_count % ROWS_MAX;
-    float *features = malloc(ROWS_MAX * HISTORY_KINDS * sizeof *features);
+    float *features = malloc(ROWS_MAX * HISTORY_LINEAR_KINDS * sizeof *features);
     uint8_t *labels = malloc(ROWS_MAX);
     if (features == NULL || labels == NULL) {
         free(features);
@@ -207,10 +206,10 @@ static struct err straighten(struct train_history *self)
         return err_make(ERR_MEMORY, "train_history_write");
     }
     uint64_t tail = ROWS_MAX - first;
-    memcpy(features, self->features + first * HISTORY_KINDS,
-           tail * HISTORY_KINDS * sizeof *features);
-    memcpy(features + tail * HISTORY_KINDS, self->features,
-           first * HISTORY_KINDS * sizeof *features);
+    memcpy(features, self->features + first * HISTORY_LINEAR_KINDS,
+           tail * HISTORY_LINEAR_KINDS * sizeof *features);
+    memcpy(features + tail * HISTORY_LINEAR_KINDS, self->features,
+           first * HISTORY_LINEAR_KINDS * sizeof *features);
     memcpy(labels, self->labels + first, tail);
     memcpy(labels + tail, self->labels, first);
     free(self->features);
@@ -222,7 +221,7 @@ static struct err straighten(struct train_history *self)
 }
 
 struct fitted {
-    double coefficients[HISTORY_KINDS + 1];
+    double coefficients[HISTORY_LINEAR_KINDS + 1];
     double scale;
     double offset;
     struct fit_figures figures; /* on the last fifth, by a model that has not seen it */
@@ -230,7 +229,8 @@ struct fitted {
 
 static struct fit_rows rows_between(const struct train_history *self, uint64_t from, uint64_t to)
 {
-    return (struct fit_rows){self->features + from * HISTORY_KINDS, self->labels + from, to - from};
+    return (struct fit_rows){self->features + from * HISTORY_LINEAR_KINDS, self->labels + from,
+                             to - from};
 }
 
 /* The first quarter only fills the table: there almost everybody is a newcomer, which is not how it
@@ -260,95 +260,22 @@ static struct err fit_all(const struct train_history *self, struct fitted *out)
     return fit_weights(&all_rows, out->coefficients);
 }
 
-static int compare_entries(const void *a, const void *b)
-{
-    uint64_t first = ((const struct history_entry *)a)->key;
-    uint64_t second = ((const struct history_entry *)b)->key;
-    return first < second ? -1 : first > second;
-}
-
-struct count_columns {
-    uint64_t *keys;
-    float *exams;
-    float *finds;
-    uint64_t *last;
-    uint64_t *counts;
-};
-
-/* Entries in the order of keys, so that the file does not depend on how the table grew. */
-static void fill_columns(struct history_entry *entries, uint64_t count,
-                         const struct count_columns *out)
-{
-    qsort(entries, count, sizeof *entries, compare_entries);
-    for (uint64_t i = 0; i < count; i++) {
-        out->keys[i] = entries[i].key;
-        out->exams[i] = entries[i].exams;
-        out->finds[i] = entries[i].finds;
-        out->last[i] = (uint64_t)entries[i].last_ns;
-        out->counts[i] = (uint64_t)entries[i].exams_count << 32 | entries[i].finds_count;
-    }
-}
-
-static struct err add_columns(struct model_file *file, const struct count_columns *columns,
-                              uint64_t count)
-{
-    struct err err = model_file_add(file, "keys", MODEL_U64, &count, 1, columns->keys);
-    err = err_is(err) ? err : model_file_add(file, "exams", MODEL_F32, &count, 1, columns->exams);
-    err = err_is(err) ? err : model_file_add(file, "finds", MODEL_F32, &count, 1, columns->finds);
-    err = err_is(err) ? err : model_file_add(file, "last_ns", MODEL_U64, &count, 1, columns->last);
-    return err_is(err) ? err
-                       : model_file_add(file, "counts", MODEL_U64, &count, 1, columns->counts);
-}
-
-static struct err add_counts(const struct history_table *table, struct model_file *file)
-{
-    uint64_t count = table->used;
-    struct history_entry *entries = calloc(count, sizeof *entries);
-    struct count_columns columns = {
-        .keys = calloc(count, sizeof(uint64_t)),
-        .exams = calloc(count, sizeof(float)),
-        .finds = calloc(count, sizeof(float)),
-        .last = calloc(count, sizeof(uint64_t)),
-        .counts = calloc(count, sizeof(uint64_t)),
-    };
-    struct err err = err_make(ERR_MEMORY, "train_history_write");
-    if (entries != NULL && columns.keys != NULL && columns.exams != NULL && columns.finds != NULL &&
-        columns.last != NULL && columns.counts != NULL) {
-        uint64_t copied = 0;
-        for (uint64_t i = 0; i < table->slots; i++) {
-            if (table->entries[i].key != 0) {
-                entries[copied++] = table->entries[i];
-            }
-        }
-        must(copied == count);
-        fill_columns(entries, count, &columns);
-        err = add_columns(file, &columns, count);
-    }
-    free(entries);
-    free(columns.keys);
-    free(columns.exams);
-    free(columns.finds);
-    free(columns.last);
-    free(columns.counts);
-    return err;
-}
-
 static struct err add_weights(const struct train_history *self, const struct fitted *fitted,
                               struct model_file *file)
 {
     const struct history_weights *weights = &self->history.weights;
-    double values[1 + HISTORY_KINDS];
-    values[0] = fitted->coefficients[HISTORY_KINDS];
-    memcpy(values + 1, fitted->coefficients, HISTORY_KINDS * sizeof(double));
+    double values[1 + HISTORY_LINEAR_KINDS];
+    values[0] = fitted->coefficients[HISTORY_LINEAR_KINDS];
+    memcpy(values + 1, fitted->coefficients, HISTORY_LINEAR_KINDS * sizeof(double));
     const double constants[4] = {weights->shrinkage, weights->half_life_days, weights->prior,
                                  weights->prior_exams};
-    const uint64_t values_count = 1 + HISTORY_KINDS;
+    const uint64_t values_count = 1 + HISTORY_LINEAR_KINDS;
     const uint64_t constants_count = 4;
     struct err err = model_file_add(file, "weights", MODEL_F64, &values_count, 1, values);
     err = err_is(err)
               ? err
               : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
-    err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_LINEAR_VERSION);
     char inputs[HISTORY_NAMES_BYTES];
     history_kind_names(inputs, sizeof inputs);
     return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
@@ -361,7 +288,7 @@ static struct err write_history(const struct train_history *self, const struct f
     struct model_file file;
     model_file_init(&file);
     struct err err = add_weights(self, fitted, &file);
-    err = err_is(err) ? err : add_counts(&self->history.live, &file);
+    err = err_is(err) ? err : history_table_write(&self->history.live, &file);
     err = err_is(err) ? err : train_model_write(model, &file, directory, report);
     model_file_fini(&file);
     return err;

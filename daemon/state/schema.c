@@ -37,6 +37,7 @@ const char *const state_schema_sql[] = {
     "INTEGER,"
     " meaning INTEGER, energy TEXT, view INTEGER, payload_bytes INTEGER, sha256 BLOB,"
     " PRIMARY KEY(entry, position)) STRICT, WITHOUT ROWID;",
+    "CREATE INDEX images_sha256 ON images(sha256);",
 
     "CREATE TABLE items(item BLOB PRIMARY KEY, mode TEXT, site TEXT, lane TEXT, join_key TEXT, "
     "label TEXT,"
@@ -92,6 +93,8 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE seals(entry INTEGER PRIMARY KEY, t_ns INTEGER, path TEXT, file_bytes INTEGER, "
     "sha256 BLOB,"
     " first_index INTEGER, last_index INTEGER, hdf5_version TEXT, filters TEXT) STRICT;",
+    "CREATE INDEX seals_first ON seals(first_index);",
+
     "CREATE TABLE copies(path TEXT, place TEXT, entry INTEGER, t_ns INTEGER, file_bytes INTEGER, "
     "sha256 BLOB,"
     " same_device INTEGER, PRIMARY KEY(path, place)) STRICT, WITHOUT ROWID;",

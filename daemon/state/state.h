@@ -134,6 +134,23 @@ MUST_USE struct err state_redactions(struct state *self, const struct state_reda
                                      struct state_redaction *out, uint32_t capacity,
                                      uint32_t *count);
 
+/* ---- images: where one lies, by its digest ---- */
+
+#define STATE_IMAGE_ENTRIES_MAX 16u
+#define STATE_IMAGE_SEALS_MAX 4u
+struct state_image {
+    uint32_t width;
+    uint32_t height;
+    uint32_t bits;
+    uint64_t entries[STATE_IMAGE_ENTRIES_MAX]; /* scans that have it, the first ones */
+    uint32_t entries_count;
+    char seals[STATE_IMAGE_SEALS_MAX][256]; /* sealed files that have it, below archive/ */
+    uint32_t seals_count;
+};
+/* NOT_FOUND when no accepted scan names it. The shape is that of the first entry. */
+MUST_USE struct err state_image(struct state *self, const uint8_t digest[HASH_BYTES],
+                                struct state_image *out);
+
 /* ---- retention: what lies in blobs/, where sealed files have copies, what must stay ---- */
 
 struct state_seal {

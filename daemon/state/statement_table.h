@@ -79,10 +79,11 @@ STATEMENT(ITEM_REDACT, "UPDATE items SET label = join_key WHERE decision_entry I
                        " AND item = (SELECT item FROM records WHERE entry = ?1)")
 STATEMENT(SEAL_PUT, "INSERT INTO seals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 
-STATEMENT(COPY_PUT, "INSERT INTO copies VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET"
-                    " entry = excluded.entry, t_ns = excluded.t_ns, file_bytes = "
-                    "excluded.file_bytes,"
-                    " sha256 = excluded.sha256, same_device = excluded.same_device")
+STATEMENT(COPY_PUT,
+          "INSERT INTO copies VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET"
+          " entry = excluded.entry, t_ns = excluded.t_ns, file_bytes = "
+          "excluded.file_bytes,"
+          " sha256 = excluded.sha256, same_device = excluded.same_device")
 STATEMENT(BLOB_PUT, "INSERT INTO blobs VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")
 STATEMENT(DISCARD_PUT, "INSERT INTO discards VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"
                        " entry = excluded.entry, t_ns = excluded.t_ns, kept_in = excluded.kept_in")
@@ -120,7 +121,8 @@ STATEMENT(
     " ORDER BY name LIMIT ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
-STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config ORDER BY entry DESC LIMIT 1")
+STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config "
+                  "ORDER BY entry DESC LIMIT 1")
 STATEMENT(
     RECORD_KNOWN,
     "SELECT max(sha256 = ?3) FROM records WHERE record_id = ?1 AND kind = ?2 HAVING count(*) > 0")
@@ -132,13 +134,20 @@ STATEMENT(REDACTIONS,
           "SELECT redact_entry, entry, t_ns FROM redactions WHERE redact_entry > ?1"
           " OR (redact_entry = ?1 AND entry >= ?2) ORDER BY redact_entry, entry LIMIT ?3")
 
+/* ---- where an image lies */
+STATEMENT(IMAGE_FIND, "SELECT entry, width, height, bits FROM images INDEXED BY images_sha256 "
+                      "WHERE sha256 = ?1 ORDER BY entry, position LIMIT ?2")
+STATEMENT(SEAL_OF, "SELECT path, last_index FROM seals INDEXED BY seals_first WHERE first_index <= "
+                   "?1 ORDER BY first_index DESC LIMIT 1")
+
 /* ---- what the retention line asks */
 STATEMENT(SEAL_NEXT, "SELECT entry, path, file_bytes, sha256, first_index, last_index FROM seals"
                      " WHERE entry > ?1 ORDER BY entry LIMIT 1")
-STATEMENT(SEAL_UNCOPIED, "SELECT entry, path, file_bytes, sha256, first_index, last_index FROM seals"
-                         " WHERE entry > ?1 AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.path"
-                         " = seals.path AND copies.place = ?2 AND copies.sha256 = seals.sha256)"
-                         " ORDER BY entry LIMIT 1")
+STATEMENT(SEAL_UNCOPIED,
+          "SELECT entry, path, file_bytes, sha256, first_index, last_index FROM seals"
+          " WHERE entry > ?1 AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.path"
+          " = seals.path AND copies.place = ?2 AND copies.sha256 = seals.sha256)"
+          " ORDER BY entry LIMIT 1")
 STATEMENT(PLACE_KNOWN, "SELECT 1 FROM copies WHERE place = ?1 LIMIT 1")
 STATEMENT(COPIES_WAITING,
           "SELECT count(*), coalesce(min(t_ns), 0) FROM seals WHERE NOT EXISTS (SELECT 1 FROM"
@@ -152,19 +161,20 @@ STATEMENT(BLOBS_OF_SEAL,
           " AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.sha256 = one.sha256"
           " AND blobs.entry > one.entry) ORDER BY entry, sha256 LIMIT ?5")
 /* Every use of the payload: what keeps it. */
-STATEMENT(BLOB_USES,
-          "SELECT count(*),"
-          " max(records.item IS NULL OR items.decision_entry IS NULL),"
-          " max(EXISTS (SELECT 1 FROM referrals WHERE referrals.item = records.item AND closed_ns IS"
-          " NULL)),"
-          " max(EXISTS (SELECT 1 FROM holds WHERE holds.item = records.item OR holds.item = x'')),"
-          " max(max(records.t_ns, coalesce((SELECT closed_ns FROM referrals WHERE referrals.item ="
-          " records.item), 0)) + CASE WHEN EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item ="
-          " records.item AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
-          " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND result IN"
-          " ('found', 'partial')))"
-          " FROM blobs INDEXED BY blobs_sha256 JOIN records ON records.entry = blobs.entry"
-          " LEFT JOIN items ON items.item = records.item WHERE blobs.sha256 = ?1")
+STATEMENT(
+    BLOB_USES,
+    "SELECT count(*),"
+    " max(records.item IS NULL OR items.decision_entry IS NULL),"
+    " max(EXISTS (SELECT 1 FROM referrals WHERE referrals.item = records.item AND closed_ns IS"
+    " NULL)),"
+    " max(EXISTS (SELECT 1 FROM holds WHERE holds.item = records.item OR holds.item = x'')),"
+    " max(max(records.t_ns, coalesce((SELECT closed_ns FROM referrals WHERE referrals.item ="
+    " records.item), 0)) + CASE WHEN EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item ="
+    " records.item AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
+    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND result IN"
+    " ('found', 'partial')))"
+    " FROM blobs INDEXED BY blobs_sha256 JOIN records ON records.entry = blobs.entry"
+    " LEFT JOIN items ON items.item = records.item WHERE blobs.sha256 = ?1")
 STATEMENT(BLOB_KNOWN, "SELECT 1 FROM blobs WHERE sha256 = ?1 LIMIT 1")
 STATEMENT(LAST_DISCARDS, "SELECT sha256 FROM discards WHERE entry = (SELECT max(entry) FROM "
                          "discards) LIMIT ?1")

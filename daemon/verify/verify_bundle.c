@@ -115,6 +115,6 @@ void verify_bundle_work(struct verify_bundle *self, const struct verify_shard *s
                      verify_tile_check(shard, &tile, (const uint8_t(*)[HASH_BYTES])self->leaves,
                                        &self->tile_file, &self->lines);
     if (self->has_leaves && self->width == TILE_WIDTH) {
-        verify_tile_fold((const uint8_t(*)[HASH_BYTES])self->leaves, self->root);
+        merkle_fold((const uint8_t(*)[HASH_BYTES])self->leaves, TILE_WIDTH, self->root);
     }
 }

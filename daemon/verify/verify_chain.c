@@ -9,7 +9,6 @@
 #include "base/durable.h"
 #include "verify/verify_file.h"
 
-#define CHAIN_BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 #define CHAIN_LIST_BYTES_MAX 65536u
 
 /* ---- putting shards in order ---- */
@@ -55,10 +54,10 @@ uint64_t verify_chain_peek(const struct verify_shard *shard)
     }
     uint32_t width = checkpoint.size < TILE_WIDTH ? (uint32_t)checkpoint.size : 0;
     bundle_path(0, width, name);
-    bool found = chain_read(shard, name, CHAIN_BUNDLE_BYTES_MAX, &file);
+    bool found = chain_read(shard, name, BUNDLE_BYTES_MAX, &file);
     if (!found) { /* copied while the log grew */
         bundle_path(0, 0, name);
-        found = chain_read(shard, name, CHAIN_BUNDLE_BYTES_MAX, &file);
+        found = chain_read(shard, name, BUNDLE_BYTES_MAX, &file);
     }
     if (found) {
         first_n = chain_first_n(file.bytes, file.bytes_count);

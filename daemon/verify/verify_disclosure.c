@@ -21,7 +21,6 @@
  * who shows it kept it from before, or should not have it any more. */
 
 #define DISCLOSURES_MAX 64u
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 #define ANY_ENTRY UINT64_MAX
 
 static const char disclosure_usage[] =

@@ -438,3 +438,12 @@ void verify_items_finish(struct verify_items *self, int64_t last_t_ns)
         shard->records_unscored += is_record && self->ids->owners[i] == 0;
     }
 }
+
+bool verify_items_number(const struct verify_items *self, const uint8_t item[ITEM_ID_BYTES],
+                         uint32_t *number)
+{
+    uint64_t at = 0;
+    bool found = id_map_find(&self->map, item, &at);
+    *number = found ? (uint32_t)at + 1 : 0;
+    return found;
+}

@@ -20,6 +20,10 @@ MUST_USE struct err verify_items_score(struct verify_items *self, const struct e
 MUST_USE struct err verify_items_decision(struct verify_items *self, const struct entry *entry);
 /* Officer's actions and outcomes. */
 MUST_USE struct err verify_items_event(struct verify_items *self, const struct entry *entry);
+/* The number that this item's records have in the owners of the ids; false when nothing was said of
+ * it yet. */
+bool verify_items_number(const struct verify_items *self, const uint8_t item[ITEM_ID_BYTES],
+                         uint32_t *number);
 /* After the last entry, whose time this is: what is open and what was left out. */
 void verify_items_finish(struct verify_items *self, int64_t last_t_ns);
 

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "verify/verify_story.h"
-
 /* Digests are found by their first 16 bytes, as ids are: finding two SHA-256 that share them takes
  * 2^64 steps, and all that would be won is one wrong line in a report. */
 
@@ -26,9 +24,6 @@ struct verify_keeping {
     struct disclosed *disclosed;
     uint64_t disclosed_count;
     uint64_t disclosed_capacity;
-    struct id_map payloads; /* of records and images, to n of the entry that received it */
-    uint64_t kept_nowhere;
-    uint64_t kept_nowhere_n; /* of the first entry that says so */
 };
 
 struct err verify_keeping_open(struct verify_report *report, struct verify_shard *shard,
@@ -42,7 +37,6 @@ struct err verify_keeping_open(struct verify_report *report, struct verify_shard
     self->shard = shard;
     self->ids = ids;
     id_map_init(&self->digests);
-    id_map_init(&self->payloads);
     *out = self;
     return err_none;
 }
@@ -51,7 +45,6 @@ void verify_keeping_close(struct verify_keeping **self)
 {
     if (*self != NULL) {
         id_map_fini(&(*self)->digests);
-        id_map_fini(&(*self)->payloads);
         free((*self)->disclosed);
         free(*self);
     }
@@ -83,18 +76,6 @@ struct err verify_keeping_digests(struct verify_keeping *self, const struct entr
                            "twice",
                            entry->n);
         }
-    }
-    return err;
-}
-
-struct err verify_keeping_received(struct verify_keeping *self, const struct entry *entry)
-{
-    const struct entry_received *received = &entry->body.received;
-    bool added = false;
-    struct err err = err_none;
-    /* The same payload may come twice; the first entry of it will do. */
-    for (uint32_t i = 0; i < received->images_count && !err_is(err); i++) {
-        err = id_map_add(&self->payloads, received->images[i].sha256, entry->n, &added);
     }
     return err;
 }
@@ -185,55 +166,6 @@ void verify_keeping_redact(struct verify_keeping *self, const struct entry *entr
     }
 }
 
-static const struct verify_seal *discard_seal(const char *path, const struct verify_seal *seals,
-                                              uint64_t seals_count)
-{
-    for (uint64_t i = seals_count; i-- > 0;) { /* mostly one of the newest */
-        if (strcmp(seals[i].path, path) == 0) {
-            return &seals[i];
-        }
-    }
-    return NULL;
-}
-
-void verify_keeping_discard(struct verify_keeping *self, const struct entry *entry,
-                            const struct verify_seal *seals, uint64_t seals_count)
-{
-    const struct entry_blob_discard *discard = &entry->body.blob_discard;
-    bool kept = discard->kept_in != NULL && discard->kept_in[0] != '\0';
-    const struct verify_seal *seal =
-        kept ? discard_seal(discard->kept_in, seals, seals_count) : NULL;
-    self->shard->payloads_discarded += discard->blobs_count;
-    if (kept && seal == NULL && !self->ids->gap) {
-        verify_problem(self->report,
-                       "entry %" PRIu64 ": payloads are said to be kept in '%s', which no entry "
-                       "before it seals",
-                       entry->n, discard->kept_in);
-    }
-    if (!kept) {
-        self->kept_nowhere_n = self->kept_nowhere == 0 ? entry->n : self->kept_nowhere_n;
-        self->kept_nowhere += discard->blobs_count;
-    }
-    for (uint32_t i = 0; i < discard->blobs_count; i++) {
-        uint64_t n = 0;
-        char hex[17];
-        hex_encode(discard->sha256[i], 8, hex);
-        if (!id_map_find(&self->payloads, discard->sha256[i], &n)) {
-            if (!self->ids->gap) {
-                verify_problem(self->report,
-                               "entry %" PRIu64 ": discards payload %s..., which no entry before "
-                               "it received",
-                               entry->n, hex);
-            }
-        } else if (seal != NULL && n > seal->last_index) {
-            verify_problem(self->report,
-                           "entry %" PRIu64 ": payload %s... of entry %" PRIu64
-                           " is said to be kept in '%s', which ends at entry %" PRIu64,
-                           entry->n, hex, n, discard->kept_in, seal->last_index);
-        }
-    }
-}
-
 void verify_keeping_recovered(struct verify_keeping *self, const struct entry *entry)
 {
     uint64_t torn_bytes = entry->body.wal_recovered.torn_bytes;
@@ -249,14 +181,4 @@ void verify_keeping_recovered(struct verify_keeping *self, const struct entry *e
                    "entry %" PRIu64 ": after a crash %" PRIu64
                    " bytes that had not been answered were cut off",
                    entry->n, torn_bytes);
-}
-
-void verify_keeping_finish(struct verify_keeping *self)
-{
-    if (self->kept_nowhere > 0) {
-        verify_warning(self->report,
-                       "entry %" PRIu64 ": payloads are kept nowhere any more (first of %" PRIu64
-                       ")",
-                       self->kept_nowhere_n, self->kept_nowhere);
-    }
 }

@@ -17,7 +17,6 @@
  * nothing but the tree. */
 
 #define COSIGNED_ENDING ".cosigned"
-#define BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 
 struct quorum_walk {
     struct verify_report *report;

@@ -27,7 +27,7 @@ STEP(settings, "configuration, policy and models in force",
      "Ask the port which policy and models were in use, and hold them against the log.")
 STEP(times, "clock, ticks and silence",
      "Compare the counts with the scanners' own counters for that time.")
-STEP(keeping, "access, redaction, discarded payloads, recovery",
+STEP(keeping, "access, redaction, discarded payloads, copies, holds, recovery",
      "Ask the port for the request and the legal basis that the entry names.")
 STEP(witnesses, "what witnesses have signed",
      "Ask the witnesses themselves what they have seen: their own files hold the last checkpoint "

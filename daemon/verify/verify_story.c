@@ -10,6 +10,7 @@
 #include "verify/verify_ids.h"
 #include "verify/verify_items.h"
 #include "verify/verify_keeping.h"
+#include "verify/verify_retention.h"
 #include "verify/verify_settings.h"
 #include "verify/verify_times.h"
 
@@ -25,6 +26,7 @@ struct verify_story {
     struct verify_times *times;
     struct verify_settings *settings;
     struct verify_keeping *keeping;
+    struct verify_retention *retention;
     struct verify_seal *seals;
     uint64_t seals_count;
     uint64_t seals_capacity;
@@ -55,6 +57,9 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
     if (!err_is(err)) {
         err = verify_keeping_open(report, shard, &self->ids, &self->keeping);
     }
+    if (!err_is(err)) {
+        err = verify_retention_open(report, shard, &self->ids, self->items, &self->retention);
+    }
     if (err_is(err)) {
         verify_story_close(&self);
         return err;
@@ -66,6 +71,7 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
 void verify_story_close(struct verify_story **self)
 {
     if (*self != NULL) {
+        verify_retention_close(&(*self)->retention);
         verify_keeping_close(&(*self)->keeping);
         verify_settings_close(&(*self)->settings);
         verify_times_close(&(*self)->times);
@@ -113,7 +119,7 @@ void verify_story_finish(struct verify_story *self)
     (void)verify_report_step(self->report, STEP_times);
     verify_times_finish(self->times);
     (void)verify_report_step(self->report, STEP_keeping);
-    verify_keeping_finish(self->keeping);
+    verify_retention_finish(self->retention);
 }
 
 /* ---- seals ---- */
@@ -178,7 +184,7 @@ static struct err story_keeping(struct verify_story *self, const struct entry *e
     (void)verify_report_step(self->report, STEP_keeping);
     switch (entry->type) {
     case ENTRY_SCAN_RECEIVED:
-        return verify_keeping_received(self->keeping, entry);
+        return verify_retention_received(self->retention, entry);
     case ENTRY_ACCESS:
         verify_keeping_access(self->keeping, entry);
         return err_none;
@@ -187,8 +193,12 @@ static struct err story_keeping(struct verify_story *self, const struct entry *e
         return err_none;
     case ENTRY_BLOB_DISCARD:
         story_prune(self, entry);
-        verify_keeping_discard(self->keeping, entry, self->seals, self->seals_count);
+        verify_retention_discard(self->retention, entry, self->seals, self->seals_count);
         return err_none;
+    case ENTRY_ARCHIVE_COPIED:
+        return verify_retention_copied(self->retention, entry, self->seals, self->seals_count);
+    case ENTRY_HOLD:
+        return verify_retention_hold(self->retention, entry);
     case ENTRY_WAL_RECOVERED:
         verify_keeping_recovered(self->keeping, entry);
         return err_none;

@@ -21,7 +21,7 @@ static enum verify_read tile_read_width(const struct verify_shard *shard,
     }
     (void)snprintf(path, sizeof path, "%s/%s", shard->path, name);
     return verify_file_read(
-        file, path, tile->level == TILE_LEVEL_BUNDLE ? VERIFY_BUNDLE_BYTES_MAX : VERIFY_TILE_BYTES);
+        file, path, tile->level == TILE_LEVEL_BUNDLE ? BUNDLE_BYTES_MAX : VERIFY_TILE_BYTES);
 }
 
 enum verify_read verify_tile_read(const struct verify_shard *shard, const struct verify_tile *tile,
@@ -51,7 +51,7 @@ static void partial_check(const char *folder, const char *name,
     }
     must(width >= 1 && width <= TILE_WIDTH); /* its first digit is none of 0 */
     (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-    enum verify_read read = verify_file_read(file, path, VERIFY_BUNDLE_BYTES_MAX);
+    enum verify_read read = verify_file_read(file, path, BUNDLE_BYTES_MAX);
     if (read == READ_MISSING) {
         return; /* it may go at any time once the full file is there */
     }
@@ -121,18 +121,6 @@ bool verify_tile_check(const struct verify_shard *shard, const struct verify_til
     const struct verify_partial partial = {hashes[0], ends, tile->width};
     verify_partials_check(shard, tile, &partial, file, lines);
     return true;
-}
-
-void verify_tile_fold(const uint8_t (*hashes)[HASH_BYTES], uint8_t out[HASH_BYTES])
-{
-    uint8_t row[TILE_WIDTH][HASH_BYTES];
-    memcpy(row, hashes, sizeof row);
-    for (uint32_t width = TILE_WIDTH; width > 1; width /= 2) {
-        for (uint32_t i = 0; i < width / 2; i++) {
-            merkle_node(row[2 * (size_t)i], row[2 * (size_t)i + 1], row[i]);
-        }
-    }
-    memcpy(out, row[0], HASH_BYTES);
 }
 
 /* ---- leaves ---- */

@@ -8,7 +8,6 @@
 #include "verify/verify_file.h"
 #include "verify/verify_report.h"
 
-#define VERIFY_BUNDLE_BYTES_MAX ((size_t)TILE_WIDTH * (2 + 65535u))
 #define VERIFY_TILE_BYTES ((size_t)TILE_WIDTH * HASH_BYTES)
 #define TILE_LEVEL_BUNDLE UINT32_MAX /* in the place of a level: the bundle of entries */
 
@@ -37,9 +36,6 @@ struct verify_partial {
 void verify_partials_check(const struct verify_shard *shard, const struct verify_tile *tile,
                            const struct verify_partial *partial, struct verify_file *file,
                            struct verify_lines *lines);
-
-/* Root of 256 hashes. */
-void verify_tile_fold(const uint8_t (*hashes)[HASH_BYTES], uint8_t out[HASH_BYTES]);
 
 /* Leaf hashes out of the tiles of level 0, for those who compare with a tree that has been walked.
  */

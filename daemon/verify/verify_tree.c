@@ -60,7 +60,7 @@ static void tree_add_root(struct tree_walk *self, const uint8_t root[HASH_BYTES]
             break;
         }
         tree_check_tile(self, level, (self->bundles.size >> (TREE_BITS * level)) - 1);
-        verify_tile_fold((const uint8_t(*)[HASH_BYTES])at->hashes, hash);
+        merkle_fold((const uint8_t(*)[HASH_BYTES])at->hashes, TILE_WIDTH, hash);
         at->count = 0;
     }
 }

@@ -100,6 +100,49 @@ static void put_then_commit_reads_back(void **state)
                      ERR_BLOB_MISSING);
 }
 
+static void put_text(struct fixture *fixture, const char *text, uint8_t digest[HASH_BYTES])
+{
+    bool stored = false;
+    sha256_of(text, strlen(text), digest);
+    assert_good(blob_put(fixture->store, text, strlen(text), digest, digest, &stored));
+    assert_true(stored);
+}
+
+static void leaving_takes_what_is_marked_and_not_put_again(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t digests[3][HASH_BYTES];
+    uint8_t other[HASH_BYTES];
+    bool gone = true;
+    put_text(fixture, "stays away", digests[0]);
+    put_text(fixture, "comes again", digests[1]);
+    put_text(fixture, "not marked", other);
+    assert_good(blob_commit(fixture->store));
+    sha256_of("never there", 11, digests[2]);
+    blob_leave_begin(fixture->store, (const uint8_t(*)[HASH_BYTES])digests, 3);
+    put_text(fixture, "comes again", digests[1]); /* known and there: nothing is written for it */
+    assert_good(blob_commit(fixture->store));
+    assert_good(blob_leave(fixture->store, digests[1], &gone));
+    assert_false(gone);
+    assert_good(blob_leave(fixture->store, other, &gone));
+    assert_false(gone);
+    assert_good(blob_leave(fixture->store, digests[0], &gone));
+    assert_true(gone);
+    assert_good(blob_leave(fixture->store, digests[2], &gone)); /* as a restored store has it */
+    assert_true(gone);
+    put_text(fixture, "stays away", digests[0]); /* gone a moment ago: written anew */
+    assert_good(blob_leave(fixture->store, digests[0], &gone));
+    assert_false(gone);
+    assert_good(blob_leave_end(fixture->store));
+    assert_false(blob_exists(fixture->store, digests[0])); /* no name before the commit */
+    assert_good(blob_commit(fixture->store));
+    assert_true(blob_exists(fixture->store, digests[0]));
+    assert_true(blob_exists(fixture->store, digests[1]) && blob_exists(fixture->store, other));
+    blob_leave_begin(fixture->store, (const uint8_t(*)[HASH_BYTES])digests, 1);
+    assert_good(blob_leave_end(fixture->store)); /* marks without a removal */
+    assert_true(blob_exists(fixture->store, digests[0]));
+}
+
 static void put_wrong_digest_stores_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -274,6 +317,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_over_unknown_file_rewrites_it, setup, teardown),
         cmocka_unit_test_setup_teardown(open_sweeps_incoming, setup, teardown),
         cmocka_unit_test_setup_teardown(batch_of_the_bound_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaving_takes_what_is_marked_and_not_put_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(put_beyond_file_limit_is_blob_write, setup, teardown),
         cmocka_unit_test_setup_teardown(quarantine_when_full_drops_the_oldest, setup, teardown),
         cmocka_unit_test_setup_teardown(quarantine_after_restart_still_drops_the_oldest, setup,

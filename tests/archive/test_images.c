@@ -11,6 +11,7 @@
 
 #include "archive/archive.h"
 #include "proto/record.h"
+#include "faulty.h"
 #include "folder.h"
 
 /* Images of more than one chunk, and more chunks than the pool has room for: heights that leave the
@@ -111,38 +112,69 @@ static void check_images(const char *path, const struct source *source)
     archive_file_close(&file);
 }
 
+static const uint8_t pseudonym_key[HASH_BYTES] = {1};
+static struct source source;
+
+struct fixture {
+    char directory[64];
+    char archive[96];
+    struct blob_store *blobs;
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    char blobs_path[96];
+    strcpy(fixture.directory, "/tmp/triage-images-XXXXXX");
+    assert_non_null(mkdtemp(fixture.directory));
+    (void)snprintf(blobs_path, sizeof blobs_path, "%s/blobs", fixture.directory);
+    assert_good(blob_store_open(blobs_path, 0, &fixture.blobs));
+    for (uint32_t n = 0; n < IMAGES; n++) {
+        make_image(&source, fixture.blobs, n);
+    }
+    assert_good(blob_commit(fixture.blobs));
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    blob_store_close(&fixture->blobs);
+    for (uint32_t n = 0; n < IMAGES; n++) {
+        free(source.pixels[n]);
+    }
+    folder_remove(fixture->directory);
+    return 0;
+}
+
+static struct err build(struct fixture *fixture, uint32_t level, uint32_t threads,
+                        struct archive_result *result)
+{
+    (void)snprintf(fixture->archive, sizeof fixture->archive, "%s/archive-%u-%u",
+                   fixture->directory, level, threads);
+    const struct archive_conf conf = {.directory = fixture->archive,
+                                      .origin = "test",
+                                      .deflate_level = level,
+                                      .threads = threads,
+                                      .pseudonym_key = pseudonym_key};
+    source.next = 0;
+    return archive_build(&conf, fixture->blobs, source_next, &source, result);
+}
+
 static void images_of_many_chunks_read_back_and_rebuild(void **state)
 {
-    static const uint8_t pseudonym_key[HASH_BYTES] = {1};
-    static struct source source;
-    char directory[64] = "/tmp/triage-images-XXXXXX";
-    char blobs_path[96];
-    struct blob_store *blobs = NULL;
-    (void)state;
-    assert_non_null(mkdtemp(directory));
-    (void)snprintf(blobs_path, sizeof blobs_path, "%s/blobs", directory);
-    assert_good(blob_store_open(blobs_path, 0, &blobs));
-    for (uint32_t n = 0; n < IMAGES; n++) {
-        make_image(&source, blobs, n);
-    }
-    assert_good(blob_commit(blobs));
+    struct fixture *fixture = *state;
     for (uint32_t level = 0; level <= 2; level++) {
         uint8_t first[HASH_BYTES] = {0};
         for (uint32_t threads = 1; threads <= 3; threads += 2) {
-            char archive[96];
             char path[320];
             struct archive_result result;
-            (void)snprintf(archive, sizeof archive, "%s/archive-%u-%u", directory, level, threads);
-            const struct archive_conf conf = {.directory = archive,
-                                              .origin = "test",
-                                              .deflate_level = level,
-                                              .threads = threads,
-                                              .pseudonym_key = pseudonym_key};
-            source.next = 0;
             /* padding is zeros, not what memory held */
             assert_int_equal(setenv("MALLOC_PERTURB_", threads == 1 ? "85" : "170", 1), 0);
-            assert_good(archive_build(&conf, blobs, source_next, &source, &result));
-            (void)snprintf(path, sizeof path, "%s/%s", archive, result.path);
+            assert_good(build(fixture, level, threads, &result));
+            assert_true(result.write_ns > 0 && result.seal_ns > result.write_ns);
+            (void)snprintf(path, sizeof path, "%s/%s", fixture->archive, result.path);
             check_images(path, &source);
             if (threads == 1) {
                 memcpy(first, result.sha256, HASH_BYTES);
@@ -150,17 +182,90 @@ static void images_of_many_chunks_read_back_and_rebuild(void **state)
             assert_memory_equal(first, result.sha256, HASH_BYTES);
         }
     }
-    blob_store_close(&blobs);
-    for (uint32_t n = 0; n < IMAGES; n++) {
-        free(source.pixels[n]);
+}
+
+static void assert_nothing_sealed(const struct fixture *fixture)
+{
+    assert_int_equal(folder_count(fixture->archive, ".h5"), 0);
+}
+
+/* Whatever bit the disk keeps otherwise, wherever: the file is not sealed. */
+static void flipped_bit_on_the_disk_is_never_sealed(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint32_t level = 0; level <= 2; level += 2) {
+        struct archive_result result;
+        struct faulty fault = {.call = FAULTY_WRITE};
+        char sealed[320];
+        faulty_arm(&fault);
+        assert_good(build(fixture, level, 2, &result));
+        (void)faulty_disarm();
+        (void)snprintf(sealed, sizeof sealed, "%s/%s", fixture->archive, result.path);
+        assert_int_equal(unlink(sealed), 0);
+        unsigned writes = faulty_count(FAULTY_WRITE);
+        unsigned refused = 0;
+        uint8_t good[HASH_BYTES];
+        memcpy(good, result.sha256, HASH_BYTES);
+        for (unsigned i = 0; i < 12; i++) {
+            fault = (struct faulty){FAULTY_WRITE, FAULTY_FLIPS, 1 + i % writes, i * 1234577u};
+            faulty_arm(&fault);
+            struct err err = build(fixture, level, 2, &result);
+            assert_true(faulty_disarm());
+            if (err_is(err)) {
+                refused++;
+                assert_int_equal(err.code, ERR_ARCHIVE_DIFFERS);
+                assert_nothing_sealed(fixture);
+            } else { /* written again afterwards, or cut off */
+                assert_memory_equal(result.sha256, good, HASH_BYTES);
+                assert_int_equal(unlink(sealed), 0);
+            }
+        }
+        assert_true(refused >= 6);
     }
-    folder_remove(directory);
+}
+
+/* The disk fails, fills up, or does not give all of the file back. */
+static void failing_disk_is_never_sealed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct archive_result result;
+    struct faulty fault = {.call = FAULTY_WRITE};
+    unsigned counts[FAULTY_CALLS];
+    char sealed[320];
+    faulty_arm(&fault);
+    assert_good(build(fixture, 1, 2, &result));
+    (void)faulty_disarm();
+    (void)snprintf(sealed, sizeof sealed, "%s/%s", fixture->archive, result.path);
+    assert_int_equal(unlink(sealed), 0);
+    for (int call = 0; call < FAULTY_CALLS; call++) {
+        counts[call] = faulty_count((enum faulty_call)call);
+    }
+    for (int call = 0; call < FAULTY_CALLS; call++) {
+        unsigned step = counts[call] / 5 + 1;
+        for (unsigned at = 1; at <= counts[call]; at += step) {
+            bool reads = call == FAULTY_READ;
+            fault = (struct faulty){.call = (enum faulty_call)call, .at = at};
+            fault.way = reads && at % 2 == 0 ? FAULTY_ENDS : FAULTY_FAILS;
+            faulty_arm(&fault);
+            struct err err = build(fixture, 1, 2, &result);
+            if (faulty_disarm()) {
+                assert_true(err.code == ERR_ARCHIVE_WRITE ||
+                            (reads && err.code == ERR_ARCHIVE_DIFFERS));
+                assert_nothing_sealed(fixture);
+            } else { /* how often a thread reads is not always the same */
+                assert_good(err);
+                assert_int_equal(unlink(sealed), 0);
+            }
+        }
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_of_many_chunks_read_back_and_rebuild),
+        cmocka_unit_test(flipped_bit_on_the_disk_is_never_sealed),
+        cmocka_unit_test(failing_disk_is_never_sealed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -17,6 +17,7 @@
 
 #include "base/durable.h"
 #include "tests/state/log_maker.h"
+#include "tests/test_folder.h"
 
 static char store[32];
 static char output[262144];
@@ -60,10 +61,7 @@ static int set_up(void **unused)
     char path[64];
     struct log_maker log = {0};
     bool rebuilt;
-    strcpy(store, "/tmp/triage-ctl-XXXXXX");
-    if (mkdtemp(store) == NULL) {
-        return -1;
-    }
+    test_folder_make("triage-ctl", store, sizeof store);
     snprintf(path, sizeof path, "%s/state.db", store);
     must(!err_is(state_open(path, &log.state, &rebuilt)));
     must(!err_is(state_begin(log.state)));

@@ -1,4 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 if(TARGET triagectl)
   add_dependencies(test_ctl_program triagectl)
+  add_dependencies(test_ctl_declarations triagectl)
+endif()
+# A thousand items on two days, sealed and replayed by the program.
+add_executable(make_replay ${CMAKE_CURRENT_SOURCE_DIR}/ctl/make_replay.c)
+set_target_properties(make_replay PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(make_replay PRIVATE triage_score triage_archive)
+find_program(SYSTEM_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
+find_program(SYSTEM_PYTHON3 python3)
+if(SYSTEM_PYTHON3 AND TARGET triagectl)
+  add_test(NAME ctl.replay
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/replay.py $<TARGET_FILE:make_replay>
+            $<TARGET_FILE:triagectl>)
+  set_tests_properties(ctl.replay PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()

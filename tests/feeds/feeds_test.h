@@ -17,13 +17,15 @@
 
 #include <cmocka.h>
 
+#include "tests/test_folder.h"
+
 static char test_folder[64];
 
 static inline int test_folder_open(void **state)
 {
     (void)state;
-    (void)snprintf(test_folder, sizeof test_folder, "/tmp/feeds-XXXXXX");
-    return mkdtemp(test_folder) != NULL ? 0 : -1;
+    test_folder_make("feeds", test_folder, sizeof test_folder);
+    return 0;
 }
 
 static inline int test_remove(const char *path, const struct stat *status, int kind,

@@ -26,7 +26,7 @@ static struct declaration_csv *open_table(const char *text, bool follow)
     char mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
     const struct declaration_csv_conf conf = {
-        test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow};
+        test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow, false};
     struct declaration_csv *table = NULL;
     struct err err = declaration_csv_open(&conf, &table, error);
     if (err_is(err)) {
@@ -238,7 +238,7 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     char error[CSV_ERROR_BYTES], mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
     struct declaration_csv_conf conf = {
-        test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"), mapping, "q", "", MODE_UNKNOWN, false};
+        test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"), mapping, "q", "", MODE_UNKNOWN, false, false};
     struct declaration_csv *table = NULL;
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
     assert_non_null(strstr(error, "no column \"Note\""));
@@ -258,7 +258,7 @@ static void real_declarations_read_without_a_label_in_any_record(void **state)
         skip();
     }
     const struct declaration_csv_conf conf = {
-        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false};
+        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false, false};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&conf, &table, error)));

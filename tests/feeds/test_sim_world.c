@@ -347,13 +347,12 @@ static void history_is_readable_through_the_shipped_mapping(void **state)
     }
     assert_false(err_is(text_buffer_write(&text, test_path("past.csv"))));
     text_buffer_fini(&text);
-    const struct declaration_csv_conf table_conf = {test_path("past.csv"),
-                                                    SOURCE_DIR
+    const struct declaration_csv_conf table_conf = {.path = test_path("past.csv"),
+                                                    .mapping_path = SOURCE_DIR
                                                     "/config/mappings/customs-import.json",
-                                                    "port-1",
-                                                    "",
-                                                    MODE_UNKNOWN,
-                                                    false};
+                                                    .site = "port-1",
+                                                    .lane = "",
+                                                    .mode = MODE_UNKNOWN};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&table_conf, &table, error)));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Preloaded into a daemon: ends it with SIGKILL right before the n-th thing that its archiver does
- * to a part file, to the name of the finished file, or, from then on, to the write-ahead log (where
- * the seal goes). TRIAGED_KILL_AT is n, 0 never; what was done goes to TRIAGED_KILL_NOTES, a word a
- * line. */
+ * to a part file (copies of sealed files begin as such, too), to the name of the finished file, or,
+ * from then on, to the write-ahead log (where seal, copy and discard go); or that anybody does to
+ * remove a payload. TRIAGED_KILL_AT is n, 0 never; what was done goes to TRIAGED_KILL_NOTES, a word
+ * a line. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,6 +21,8 @@ static atomic_int events;
 static atomic_int after_name = -1; /* writes to the log since the file has its name */
 static atomic_bool watched[FDS];   /* of the part file */
 static atomic_bool of_log[FDS];
+static atomic_bool of_blobs[FDS]; /* directories of payloads, once one was removed */
+static atomic_bool removed;
 
 static void *next_of(const char *name)
 {
@@ -69,6 +72,8 @@ static int opened(const char *path, int fd)
         ssize_t bytes = readlink(link, whole, sizeof whole - 1);
         atomic_store(&watched[fd], ends_with(path, ".h5.part"));
         atomic_store(&of_log[fd], bytes > 0 && strstr(whole, "/wal/") != NULL);
+        atomic_store(&of_blobs[fd],
+                     atomic_load(&removed) && strstr(path, "/blobs/sha256/") != NULL);
     }
     return fd;
 }
@@ -142,14 +147,16 @@ ssize_t write(int fd, const void *bytes, size_t count)
     return real(fd, bytes, count);
 }
 
-#define FD_LIKE(name, word)                              \
-    int name(int fd)                                     \
-    {                                                    \
-        if (is_watched(fd)) {                            \
-            happen(word);                                \
-        }                                                \
-        int (*real)(int) = (int (*)(int))next_of(#name); \
-        return real(fd);                                 \
+#define FD_LIKE(name, word)                                             \
+    int name(int fd)                                                    \
+    {                                                                   \
+        if (is_watched(fd)) {                                           \
+            happen(word);                                               \
+        } else if (fd >= 0 && fd < FDS && atomic_load(&of_blobs[fd])) { \
+            happen("directory");                                        \
+        }                                                               \
+        int (*real)(int) = (int (*)(int))next_of(#name);                \
+        return real(fd);                                                \
     }
 FD_LIKE(fdatasync, "sync")
 FD_LIKE(fsync, "sync")
@@ -162,6 +169,7 @@ int close(int fd)
     }
     if (fd >= 0 && fd < FDS) {
         atomic_store(&of_log[fd], false);
+        atomic_store(&of_blobs[fd], false);
     }
     int (*real)(int) = (int (*)(int))next_of("close");
     return real(fd);
@@ -181,4 +189,14 @@ int rename(const char *from, const char *to)
         happen("named");
     }
     return result;
+}
+
+int unlink(const char *path)
+{
+    if (strstr(path, "/blobs/sha256/") != NULL) {
+        atomic_store(&removed, true);
+        happen("unlink");
+    }
+    int (*real)(const char *) = (int (*)(const char *))next_of("unlink");
+    return real(path);
 }

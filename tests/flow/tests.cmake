@@ -36,6 +36,14 @@ if(Python3_FOUND)
     set_tests_properties(flow.archive_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
+  foreach(case life trouble kill drill)
+    add_test(NAME flow.retain_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/retain.py ${case})
+    set_tests_properties(flow.retain_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  endforeach()
+  add_test(NAME flow.images COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/images.py)
+  set_tests_properties(flow.images PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300
+    ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   foreach(script receipts prune)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900

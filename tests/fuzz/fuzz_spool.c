@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "publisher/spool.h"
+#include "tests/test_folder.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
 
@@ -57,8 +58,8 @@ static void walk(struct spool *spool)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
 {
-    char directory[] = "/tmp/triaged_fuzz.XXXXXX";
-    demand(mkdtemp(directory) != NULL);
+    char directory[64];
+    test_folder_make("triaged_fuzz", directory, sizeof directory);
     char path[128];
     (void)snprintf(path, sizeof path, "%s/%020d.spool", directory, 1);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);

@@ -32,7 +32,7 @@ static void try_table(const char *path)
 {
     char mapping_path[64], error[CSV_ERROR_BYTES];
     int fd = open_memory(mapping_text, sizeof mapping_text - 1, mapping_path);
-    const struct declaration_csv_conf conf = {path, mapping_path, "s", "l", MODE_SEA, false};
+    const struct declaration_csv_conf conf = {path, mapping_path, "s", "l", MODE_SEA, false, false};
     struct declaration_csv *table = NULL;
     if (!err_is(declaration_csv_open(&conf, &table, error))) {
         struct declaration_row row;

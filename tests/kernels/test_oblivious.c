@@ -312,6 +312,21 @@ static void validate_reach_at_the_limit_is_sound(void **state)
     free_model(&model);
 }
 
+/* 254 borders of a feature are the most: one more would not fit a byte. */
+static void validate_too_many_borders_are_refused(void **state)
+{
+    (void)state;
+    struct oblivious_model model = make_room(1, 0, 0, OBLIVIOUS_BORDERS_MAX + 1);
+    for (int k = 0; k <= OBLIVIOUS_BORDERS_MAX; k++) {
+        model.borders[k] = (float)k;
+    }
+    model.border_first[1] = OBLIVIOUS_BORDERS_MAX;
+    assert_int_equal(oblivious_validate(&model, OBLIVIOUS_BORDERS_MAX + 1), OBLIVIOUS_SOUND);
+    model.border_first[1] = OBLIVIOUS_BORDERS_MAX + 1;
+    assert_int_equal(oblivious_validate(&model, OBLIVIOUS_BORDERS_MAX + 1), OBLIVIOUS_BORDERS);
+    free_model(&model);
+}
+
 static void bin_every_path_counts_borders_below(void **state)
 {
     (void)state;
@@ -347,6 +362,7 @@ int main(void)
         cmocka_unit_test(score_small_tree_is_as_worked_out),
         cmocka_unit_test(score_without_trees_is_the_bias),
         cmocka_unit_test(validate_broken_models_are_refused),
+        cmocka_unit_test(validate_too_many_borders_are_refused),
         cmocka_unit_test(validate_reach_at_the_limit_is_sound),
         cmocka_unit_test(bin_every_path_counts_borders_below),
     };

@@ -14,6 +14,7 @@ KNOWS = {
     "base": {"proto"},
     "oversight": {"base", "proto"},
     "archive": {"base", "proto"},
+    "view": {"base", "proto", "kernels", "archive"},
     "decide": {"base", "proto"},
     "join": {"base", "proto", "decide"},
     "referral": {"base", "proto"},
@@ -29,14 +30,15 @@ KNOWS = {
     "export": {"base", "proto", "archive"},
     "verify": {"base", "proto", "archive"},
     "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "publisher", "picture",
-            "feeds", "decide", "export"},
+            "feeds", "decide", "view", "export"},
     # daemon/*.c: all stages by name, no outside library
     "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state",
-                 "console", "submission"},
+                 "console", "submission", "view", "picture"},
 }
 # narrower than the table: only these headers of a module may be included by that module
 ONLY = {
     ("score", "archive"): {"archive/model_file.h"},
+    ("view", "archive"): {"archive/image_reader.h"},
     ("feeds", "publisher"): {"publisher/triage_publisher.h"},
     ("ingest", "publisher"): {"publisher/curve_key.h"},
     ("ingest", "oversight"): {"oversight/oversight.h"},

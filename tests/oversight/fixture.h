@@ -2,8 +2,9 @@
 #ifndef TESTS_OVERSIGHT_FIXTURE_H
 #define TESTS_OVERSIGHT_FIXTURE_H
 
-/* Fixture: a log in a directory of its own below /tmp, entries to fill it, and a second, naive
- * reading of what it published. Aborts on any failure of the fixture itself. */
+/* Fixture: a log in a directory of its own, entries to fill it, and a second, naive reading of what
+ * it published. The directory is in memory when there is room (tests/test_folder.h), below /tmp for
+ * a file that defines FIXTURE_ON_DISK. Aborts on any failure of the fixture itself. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 #include "base/durable.h"
 #include "oversight/oversight.h"
 #include "oversight/wal_frame.h"
+#include "tests/test_folder.h"
 
 #define FIXTURE_ORIGIN "oversight.test/port/2026"
 
@@ -45,8 +47,12 @@ static inline void fixture_make(struct fixture *self)
 {
     memset(self, 0, sizeof *self);
     diag_set_level(DIAG_ERR);
+#ifdef FIXTURE_ON_DISK
     strcpy(self->root, "/tmp/oversight-XXXXXX");
     assert_non_null(mkdtemp(self->root));
+#else
+    test_folder_make("oversight", self->root, sizeof self->root);
+#endif
     (void)snprintf(self->wal, sizeof self->wal, "%s/wal", self->root);
     (void)snprintf(self->log_directory, sizeof self->log_directory, "%s/log", self->root);
     (void)snprintf(self->published, sizeof self->published, "%s/log/2026", self->root);

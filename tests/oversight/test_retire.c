@@ -376,7 +376,7 @@ static void killed_at_any_moment_nothing_is_lost(void **state)
             retire_all_in_child();
         }
         if (number < KILLS) {
-            struct timespec nap = {.tv_nsec = number * number * 60000};
+            struct timespec nap = {.tv_nsec = number * number * 12000};
             (void)nanosleep(&nap, NULL); /* the moment of the kill is the test's input */
             (void)kill(child, SIGKILL);
         }

@@ -31,6 +31,7 @@ if(TRIAGED_SANITIZE STREQUAL "")
   oversight_script(faults faults)
   oversight_script(power power --cycles 200)
   set_tests_properties(oversight.faults oversight.power PROPERTIES LABELS slow)
+  set_tests_properties(oversight.faults PROPERTIES PROCESSORS 2) # so many runs at a time
   # Tests of the tests: what is left out, and who must notice. A power cut shows nothing on ext4 where O_DIRECT or the
   # sync of a file carries the rest along: there the order of calls is the witness.
   foreach(broken no-sync no-directory-sync no-write-sync no-file-sync answer-early sign-late)

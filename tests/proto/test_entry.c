@@ -476,11 +476,11 @@ static void decode_later_type_keeps_the_header(void **state)
 {
     (void)state;
     struct entry out = {.v = 99};
-    /* Type 23, not given out yet, with a body in field 40 (c2 02) and an item. */
-    size_t bytes = entry_by_hand(1, 16, 23, "c2020208053210abababababababababababababababab");
+    /* Type 99, not given out yet, with a body in field 42 (d2 02) and an item. */
+    size_t bytes = entry_by_hand(1, 16, 99, "d2020208053210abababababababababababababababab");
     assert_int_equal(bytes_try(encoded, bytes, &out), ENTRY_UNKNOWN_TYPE);
     assert_int_equal(out.v, 1);
-    assert_int_equal(out.type, 23);
+    assert_int_equal(out.type, 99);
     assert_true(out.has_item && out.item[15] == 0xab);
     assert_true(out.id[0] == 0x77);
     assert_string_equal(entry_type_text(out.type), "unknown");

@@ -166,6 +166,18 @@ static void range_every_size_equals_definition(void **state)
     }
 }
 
+static void fold_every_part_equals_definition(void **state)
+{
+    (void)state;
+    for (uint32_t count = 0; count <= 256; count++) {
+        uint8_t folded[HASH_BYTES];
+        uint8_t wanted[HASH_BYTES];
+        naive_root(count % 44, count, wanted);
+        merkle_fold((const uint8_t(*)[HASH_BYTES])leaves + count % 44, count, folded);
+        assert_memory_equal(folded, wanted, HASH_BYTES);
+    }
+}
+
 static void inclusion_check_alterations(uint64_t index, uint64_t size, uint8_t (*proof)[HASH_BYTES],
                                         uint32_t proof_count, const uint8_t root[HASH_BYTES])
 {
@@ -346,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(range_reference_leaves_give_published_roots),
         cmocka_unit_test(range_every_size_equals_definition),
+        cmocka_unit_test(fold_every_part_equals_definition),
         cmocka_unit_test(inclusion_every_leaf_of_every_size_proves),
         cmocka_unit_test(consistency_every_pair_of_sizes_proves),
         cmocka_unit_test(proofs_out_of_range_refuse),

@@ -19,12 +19,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/test_folder.h"
+
 #define SCRATCH_BYTES 64u
 
 static inline void scratch_make(char directory[SCRATCH_BYTES])
 {
-    (void)snprintf(directory, SCRATCH_BYTES, "/tmp/triaged_test.XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    test_folder_make("triaged_test", directory, SCRATCH_BYTES);
 }
 
 static inline int scratch_remove_one(const char *path, const struct stat *status, int flag,

@@ -336,11 +336,11 @@ static void model_with_broken_counts_is_refused(void **state)
 {
     (void)state;
     const uint64_t one = 1;
-    const uint64_t weights_count = 1 + HISTORY_KINDS;
+    const uint64_t weights_count = 1 + HISTORY_LINEAR_KINDS;
     const uint64_t four = 4;
     const uint64_t key = 5;
     const uint64_t last = 7;
-    const double weights[1 + HISTORY_KINDS] = {0};
+    const double weights[1 + HISTORY_LINEAR_KINDS] = {0};
     const double constants[4] = {1, 730, 0.02, 50};
     const struct {
         float exams;
@@ -364,7 +364,7 @@ static void model_with_broken_counts_is_refused(void **state)
         assert_good(model_file_add(&file, "finds", MODEL_F32, &one, 1, &rows[i].finds));
         assert_good(model_file_add(&file, "last_ns", MODEL_U64, &one, 1, &last));
         assert_good(model_file_add(&file, "counts", MODEL_U64, &one, 1, &rows[i].counts));
-        assert_good(model_file_add_text(&file, "kinds_version", HISTORY_KINDS_VERSION));
+        assert_good(model_file_add_text(&file, "kinds_version", HISTORY_LINEAR_VERSION));
         enum err_code expected = rows[i].good ? ERR_NONE : ERR_MODEL_UNREADABLE;
         assert_int_equal(history_install(&history, &file).code, expected);
         model_file_fini(&file);

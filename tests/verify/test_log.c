@@ -16,6 +16,7 @@
 #include "base/durable.h"
 #include "folder.h"
 #include "log_maker.h"
+#include "tests/test_folder.h"
 #include "verify/verify.h"
 #include "verify/verify_print.h"
 
@@ -83,8 +84,7 @@ static void make_archive(void)
 static int make_log(void **state)
 {
     (void)state;
-    strcpy(directory, "/tmp/triage-verify-XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    test_folder_make("triage-verify", directory, sizeof directory);
     (void)snprintf(shard, sizeof shard, "%s/log/rotterdam-2026", directory);
     make_archive();
     range_add_seal(&range, &sealed);

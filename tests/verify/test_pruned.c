@@ -15,6 +15,7 @@
 #include "folder.h"
 #include "log_maker.h"
 #include "oversight/prune.h"
+#include "tests/test_folder.h"
 #include "verify/verify.h"
 #include "verify/verify_print.h"
 
@@ -72,8 +73,7 @@ static void write_minimum(const char *text)
 static void make_log(bool told)
 {
     uint8_t item[ITEM_ID_BYTES];
-    strcpy(directory, "/tmp/triage-pruned-XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    test_folder_make("triage-pruned", directory, sizeof directory);
     (void)snprintf(log_directory, sizeof log_directory, "%s/log", directory);
     (void)snprintf(shard, sizeof shard, "%s/2026", log_directory);
     range_init(&range, 0);
@@ -270,8 +270,7 @@ static void bundle_with_a_key_stays(void **state)
 {
     uint64_t removed = 0;
     (void)state;
-    strcpy(directory, "/tmp/triage-pruned-XXXXXX");
-    assert_non_null(mkdtemp(directory));
+    test_folder_make("triage-pruned", directory, sizeof directory);
     (void)snprintf(log_directory, sizeof log_directory, "%s/log", directory);
     (void)snprintf(shard, sizeof shard, "%s/2026", log_directory);
     range_init(&range, 0);

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "bench/declaration_set.h"
+#include "bench/figure.h"
+#include "kernels/logistic.h"
+#include "kernels/rng.h"
+#include "score/declaration_model.h"
+#include "score/declaration_words.h"
+
+/* Declarations a second: from the decoded record to the calibrated probability, its interval and
+ * the three heaviest reasons, on two threads, with 37,000 and with 10,000,000 known entities; and
+ * what other libraries of trees do on as many features that somebody else has made, in the same
+ * run.
+ *
+ * Usage: bench_declarations [--quick] MODEL TABLE [PYTHON PEER_SCRIPT DIRECTORY]
+ * MODEL is a file of `triagectl model train declarations`, TABLE its labelled declarations. */
+
+enum { BATCH = 256, REASONS = 3, THREADS = 2, SCORED = 1 << 16, ROUNDS = 7 };
+
+struct work {
+    const char *model_path;
+    struct model_file file;
+    struct declaration_set set;
+    uint32_t *order; /* [SCORED] of the set */
+    struct history history;
+    struct declaration_model models[THREADS];
+    bool in_words;
+    bool alone;           /* the trees only: features are ready */
+    float *features;      /* [SCORED x LINE_FEATURES] */
+    int32_t *scores;      /* [SCORED] */
+    double sums[THREADS]; /* so that nothing is left out as unused */
+};
+
+static double now_s(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* What an officer is told of one declaration. */
+static double tell(const struct work *work, const struct declaration_model *model,
+                   const struct declaration *declaration, const struct declaration_risk *risk,
+                   const struct declaration_parts *parts)
+{
+    double logit = risk->logit * OBLIVIOUS_LOGIT;
+    struct declaration_interval interval = declaration_model_interval(&model->bins, logit);
+    double told = logistic_probability(logit) + interval.lower + interval.upper;
+    uint32_t best[REASONS] = {0};
+    for (uint32_t reason = 0; reason < REASONS; reason++) {
+        int32_t most = -1;
+        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
+            bool taken = (reason > 0 && group == best[0]) || (reason > 1 && group == best[1]);
+            int32_t weight = abs(parts->parts[group]);
+            best[reason] = weight > most && !taken ? group : best[reason];
+            most = weight > most && !taken ? weight : most;
+        }
+        told += parts->parts[best[reason]];
+        if (work->in_words) {
+            char words[DECLARATION_WORDS_BYTES];
+            const struct declaration_said said = {.history = &work->history,
+                                                  .norms = &model->norms,
+                                                  .declaration = declaration,
+                                                  .line_index = risk->line_index};
+            declaration_group_words(&said, best[reason], words);
+            told += words[0];
+        }
+    }
+    return told;
+}
+
+struct hand {
+    struct work *work;
+    unsigned number;
+};
+
+static void *score_share(void *argument)
+{
+    const struct hand *hand = argument;
+    struct work *work = hand->work;
+    struct declaration_model *model = &work->models[hand->number];
+    const struct declaration *declarations[BATCH];
+    struct declaration_risk *risks = calloc(BATCH, sizeof *risks);
+    struct declaration_parts *parts = calloc(BATCH, sizeof *parts);
+    bench_check(risks != NULL && parts != NULL, "no memory");
+    double sum = 0;
+    size_t share = SCORED / THREADS;
+    for (size_t from = hand->number * share; from < (hand->number + 1) * share; from += BATCH) {
+        for (size_t i = 0; i < BATCH; i++) {
+            declarations[i] = &work->set.declarations[work->order[from + i]];
+        }
+        declaration_model_score(model, &work->history, declarations, BATCH, risks);
+        declaration_model_explain_many(model, risks, BATCH, parts);
+        for (size_t i = 0; i < BATCH; i++) {
+            sum += tell(work, model, declarations[i], &risks[i], &parts[i]);
+        }
+    }
+    work->sums[hand->number] = sum;
+    free(risks);
+    free(parts);
+    return NULL;
+}
+
+static void *score_alone(void *argument)
+{
+    const struct hand *hand = argument;
+    struct work *work = hand->work;
+    struct declaration_model *model = &work->models[hand->number];
+    size_t share = SCORED / THREADS;
+    const struct oblivious_rows rows = {work->features + hand->number * share * LINE_FEATURES,
+                                        share, LINE_FEATURES};
+    oblivious_score(&model->found, &rows, model->workspace, work->scores + hand->number * share);
+    return NULL;
+}
+
+/* Millions a second. */
+static struct rounds measure(struct work *work, unsigned rounds_wanted)
+{
+    struct rounds rounds = {0};
+    for (unsigned round = 0; round <= rounds_wanted; round++) {
+        pthread_t threads[THREADS];
+        struct hand hands[THREADS];
+        double start = now_s();
+        for (unsigned i = 0; i < THREADS; i++) {
+            hands[i] = (struct hand){work, i};
+            void *(*job)(void *) = work->alone ? score_alone : score_share;
+            bench_check(pthread_create(&threads[i], NULL, job, &hands[i]) == 0, "no thread");
+        }
+        for (unsigned i = 0; i < THREADS; i++) {
+            bench_check(pthread_join(threads[i], NULL) == 0, "no join");
+        }
+        /* The first round warms up. */
+        if (round > 0) {
+            rounds_add(&rounds, SCORED / (now_s() - start) * 1e-6);
+        }
+    }
+    return rounds;
+}
+
+static void know(struct work *work, uint64_t entities)
+{
+    struct history_table table;
+    declaration_set_fill(&work->set, entities, &table);
+    struct history_weights weights = work->history.weights;
+    history_install_counts(&work->history, &weights, &table);
+    struct rng rng;
+    rng_init(&rng, entities, 0);
+    for (size_t i = 0; i < SCORED; i++) {
+        work->order[i] = (uint32_t)rng_below(&rng, work->set.count);
+    }
+}
+
+static void read_model(struct work *work)
+{
+    struct err err = model_file_read(work->model_path, NULL, &work->file);
+    bench_check(!err_is(err), "%s: no model", work->model_path);
+    for (unsigned i = 0; i < THREADS; i++) {
+        err = declaration_model_read(&work->file, &work->models[i]);
+        bench_check(!err_is(err), "%s: not a model of declarations", work->model_path);
+    }
+    err = history_init(&work->history, 1024);
+    err = err_is(err) ? err : declaration_model_counts(&work->file, &work->history);
+    bench_check(!err_is(err), "%s: no counts", work->model_path);
+    work->order = calloc(SCORED, sizeof *work->order);
+    work->features = calloc((size_t)SCORED * LINE_FEATURES, sizeof *work->features);
+    work->scores = calloc(SCORED, sizeof *work->scores);
+    bench_check(work->order != NULL && work->features != NULL && work->scores != NULL, "no memory");
+}
+
+/* The features of the scored declarations, ready made, and their labels for the peers to learn. */
+static void make_features(struct work *work, const char *directory)
+{
+    float *labels = calloc(SCORED, sizeof *labels);
+    bench_check(labels != NULL, "no memory");
+    for (size_t i = 0; i < SCORED; i++) {
+        struct declaration_risk risk;
+        const struct declaration *declaration = &work->set.declarations[work->order[i]];
+        declaration_model_score(&work->models[0], &work->history, &declaration, 1, &risk);
+        memcpy(work->features + i * LINE_FEATURES, risk.features, sizeof risk.features);
+        labels[i] = work->set.labels[work->order[i]].found;
+    }
+    if (directory != NULL) {
+        char path[4096];
+        (void)snprintf(path, sizeof path, "%s/features-%u.f32", directory, (unsigned)LINE_FEATURES);
+        FILE *file = fopen(path, "wb");
+        bench_check(file != NULL, "%s: %s", path, strerror(errno));
+        size_t count = (size_t)SCORED * LINE_FEATURES;
+        bench_check(fwrite(work->features, sizeof(float), count, file) == count &&
+                        fwrite(labels, sizeof(float), SCORED, file) == SCORED && fclose(file) == 0,
+                    "%s: %s", path, strerror(errno));
+    }
+    free(labels);
+}
+
+static void show(const char *name, const struct rounds *rounds, const char *peer,
+                 const struct rounds *peer_rounds)
+{
+    struct figure figure = {
+        .name = name, .value = rounds, .unit = "M/s", .peer = peer, .peer_value = peer_rounds};
+    figure_print(&figure, false);
+}
+
+/* Lines "name rate" of the peer script; keeps the fastest. */
+static bool run_peers(char **arguments, char fastest[64], struct rounds *rounds)
+{
+    char command[8192];
+    (void)snprintf(command, sizeof command, "'%s' '%s' '%s' %d", arguments[0], arguments[1],
+                   arguments[2], THREADS);
+    FILE *script = popen(command, "r");
+    bench_check(script != NULL, "%s: %s", command, strerror(errno));
+    char line[256];
+    while (fgets(line, sizeof line, script) != NULL) {
+        char name[64];
+        double rate;
+        if (sscanf(line, "%63s %lf", name, &rate) != 2) {
+            (void)fputs(line, stdout);
+            continue;
+        }
+        printf("peer %s: %.3f M/s of %u ready features, 300 trees\n", name, rate * 1e-6,
+               (unsigned)LINE_FEATURES);
+        if (rounds->count == 0 || rate * 1e-6 > rounds->values[0]) {
+            rounds->values[0] = rate * 1e-6;
+            rounds->count = 1;
+            (void)snprintf(fastest, 64, "%s", name);
+        }
+    }
+    int status = pclose(script);
+    bench_check(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
+                "%s failed", arguments[1]);
+    return rounds->count > 0;
+}
+
+int main(int argc, char **argv)
+{
+    bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+    char **arguments = argv + 1 + quick;
+    int given = argc - 1 - quick;
+    if (given != 2 && given != 5) {
+        (void)fprintf(stderr, "usage: bench_declarations [--quick] MODEL TABLE [PYTHON PEER_SCRIPT "
+                              "DIRECTORY]\n");
+        return 2;
+    }
+    unsigned rounds_wanted = quick ? 2 : ROUNDS;
+    struct work *work = calloc(1, sizeof *work);
+    bench_check(work != NULL, "no memory");
+    work->model_path = arguments[0];
+    read_model(work);
+    size_t rows = declaration_set_read(&work->set, arguments[1]);
+    printf("%zu declarations, %u features, %" PRIu32 " + %" PRIu32 " trees, %d threads\n", rows,
+           (unsigned)LINE_FEATURES, work->models[0].found.tree_count,
+           work->models[0].critical.tree_count, THREADS);
+    const uint64_t entities[] = {37000, quick ? 1000000 : 10000000};
+    struct rounds ours[2];
+    struct rounds words[2];
+    for (int i = 0; i < 2; i++) {
+        know(work, entities[i]);
+        ours[i] = measure(work, rounds_wanted);
+        work->in_words = true;
+        words[i] = measure(work, rounds_wanted);
+        work->in_words = false;
+        const struct history_table *table = &work->history.base;
+        printf("%" PRIu64 " entities known: %.1f bytes each\n", table->used,
+               (double)(table->slots * HISTORY_SLOT_BYTES) / (double)table->used);
+    }
+    make_features(work, given == 5 ? arguments[4] : NULL);
+    work->alone = true;
+    struct rounds alone = measure(work, rounds_wanted);
+    char fastest[64] = "no peer";
+    struct rounds peer = {0};
+    bool has_peer = given == 5 && run_peers(arguments + 2, fastest, &peer);
+    const struct rounds *beside = has_peer ? &peer : NULL;
+    figure_head(false);
+    show("record to reasons, 37k known", &ours[0], has_peer ? fastest : NULL, beside);
+    show(quick ? "record to reasons, 1M known" : "record to reasons, 10M known", &ours[1],
+         has_peer ? fastest : NULL, beside);
+    show("the same in words, 37k known", &words[0], has_peer ? fastest : NULL, beside);
+    show(quick ? "the same in words, 1M known" : "the same in words, 10M known", &words[1],
+         has_peer ? fastest : NULL, beside);
+    show("trees alone, features ready", &alone, has_peer ? fastest : NULL, beside);
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    printf("resident at most: %ld MiB\n", usage.ru_maxrss / 1024);
+    return 0;
+}

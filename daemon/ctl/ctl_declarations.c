@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/team.h"
+#include "ctl/evaluation_json.h"
+#include "ctl/json_text.h"
+#include "feeds/declaration_csv.h"
+#include "score/train_declarations.h"
+
+/* `triagectl model train declarations`: a table of past declarations and what exams found becomes
+ * a model file. */
+
+enum { THREADS_MAX = 8 };
+
+struct options {
+    struct declaration_csv_conf table;
+    const char *training;
+    const char *validation; /* NULL: none */
+    const char *out;
+    struct train_declarations_conf train;
+};
+
+enum {
+    OPTION_DECLARATIONS = 0x2000,
+    OPTION_VALIDATE,
+    OPTION_OUT,
+    OPTION_MAPPING,
+    OPTION_MODE,
+    OPTION_SEED,
+    OPTION_KEEP_OUT,
+    OPTION_LEAVE_OUT
+};
+
+static void leave_out(struct options *options, const char *name, struct argp_state *state)
+{
+    uint32_t group = 0;
+    while (group < LINE_GROUPS && strcmp(line_group_name(group), name) != 0) {
+        group++;
+    }
+    if (group == LINE_GROUPS) {
+        argp_error(state, "--leave-out takes the name of a contribution, not %s", name);
+    }
+    options->train.left_out[group < LINE_GROUPS ? group : 0] = true;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case OPTION_DECLARATIONS:
+        options->training = text;
+        return 0;
+    case OPTION_VALIDATE:
+        options->validation = text;
+        return 0;
+    case OPTION_OUT:
+        options->out = text;
+        return 0;
+    case OPTION_MAPPING:
+        options->table.mapping_path = text;
+        return 0;
+    case OPTION_MODE:
+        options->table.mode = mode_parse(text);
+        if (options->table.mode == MODE_UNKNOWN) {
+            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
+                       text);
+        }
+        return 0;
+    case OPTION_SEED:
+        options->train.seed = ctl_number(state, "seed", text, UINT32_MAX);
+        return 0;
+    case OPTION_LEAVE_OUT:
+        leave_out(options, text, state);
+        return 0;
+    case OPTION_KEEP_OUT:
+        options->train.keep_validation_out = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        if (options->training == NULL || options->out == NULL) {
+            argp_error(state, "--declarations and --out are required");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+struct counts {
+    uint64_t used;
+    uint64_t skipped;
+};
+
+/* A bad or unlabelled row is counted, not guessed at. */
+static int add_rows(struct train_declarations *train, const char *path, bool validation,
+                    struct declaration_csv *table, struct counts *counts)
+{
+    char error[CSV_ERROR_BYTES] = "";
+    for (enum csv_step step = CSV_ROW; step != CSV_END;) {
+        struct declaration_row row;
+        struct err err = declaration_csv_next(table, &row, &step, error);
+        if (err_is(err)) {
+            return ctl_refuse("%s: %s", path, error);
+        }
+        if (step != CSV_ROW) {
+            continue;
+        }
+        if (row.problem != NULL || !row.labelled) {
+            counts->skipped++;
+            continue;
+        }
+        const struct train_outcome outcome = {.found = row.found,
+                                              .critical = row.critical,
+                                              .validation = validation,
+                                              .t_ns = row.declaration.declared_ns};
+        err = train_declarations_add(train, &row.declaration, &outcome);
+        if (err.code == ERR_ARGUMENT) {
+            return ctl_refuse("%s:%" PRIu64 ": %s", path, row.line, err.where);
+        }
+        if (err_is(err)) {
+            return ctl_fail(path, err);
+        }
+        counts->used++;
+    }
+    return CTL_GOOD;
+}
+
+static int add_table(struct train_declarations *train, const struct options *options,
+                     const char *path, bool validation)
+{
+    char error[CSV_ERROR_BYTES] = "";
+    struct declaration_csv_conf conf = options->table;
+    conf.path = path;
+    struct declaration_csv *table = NULL;
+    struct err err = declaration_csv_open(&conf, &table, error);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", path, error);
+    }
+    struct counts counts = {0, 0};
+    int result = add_rows(train, path, validation, table, &counts);
+    declaration_csv_close(&table);
+    (void)fprintf(stderr,
+                  "%s: %" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n",
+                  path, counts.used, counts.skipped);
+    return result;
+}
+
+static int tell(const struct ctl *ctl, const struct train_declarations_report *report)
+{
+    if (ctl->json) {
+        json_t *out = json_object();
+        json_object_set_new(out, "path", json_text(report->model.path));
+        json_object_set_new(out, "name", json_text(report->model.name));
+        json_object_set_new(out, "sha256", json_hex("", report->model.sha256, HASH_BYTES));
+        json_object_set_new(out, "evaluation", json_text(report->model.evaluation));
+        json_object_set_new(out, "later", evaluation_json(&report->later));
+        json_object_set_new(out, "known_importers", evaluation_json(&report->known));
+        json_object_set_new(out, "newcomers", evaluation_json(&report->newcomers));
+        json_object_set_new(out, "critical", evaluation_json(&report->critical));
+        return json_print(out, true);
+    }
+    printf("%s\n  %s\n  %s\n", report->model.name, report->model.path, report->model.evaluation);
+    return CTL_GOOD;
+}
+
+static int learn(const struct ctl *ctl, const struct options *options,
+                 struct train_declarations *train)
+{
+    int result = add_table(train, options, options->training, false);
+    if (result == CTL_GOOD && options->validation != NULL) {
+        result = add_table(train, options, options->validation, true);
+    }
+    if (result != CTL_GOOD) {
+        return result;
+    }
+    struct train_declarations_report report;
+    struct err err = train_declarations_write(train, options->out, &report);
+    if (err.code == ERR_ARGUMENT) {
+        return ctl_refuse("%s", err.where);
+    }
+    return err_is(err) ? ctl_fail(options->out, err) : tell(ctl, &report);
+}
+
+int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
+         "table of labelled declarations (required)", 1},
+        {"validate", OPTION_VALIDATE, "FILE", 0,
+         "later ones, to judge and to calibrate by; then they are learnt too", 1},
+        {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
+         "write the model that has learnt nothing from the later ones", 1},
+        {"leave-out", OPTION_LEAVE_OUT, "NAME", 0,
+         "do without this contribution (history.hs6_value ...); may be given again", 1},
+        {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
+        {"mapping", OPTION_MAPPING, "FILE", 0,
+         "which column is what, labels included (default: customs-import.json)", 1},
+        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
+        {"seed", OPTION_SEED, "N", 0, "of the trees (default 1)", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {
+        options_table,
+        parse,
+        "",
+        "Learn trees over the histories of entities and the oddities of goods from past exams."
+        " Same rows and options: same file.",
+        NULL,
+        NULL,
+        NULL};
+    struct options options = {
+        .table = {.site = "training", .lane = ""},
+        .train = {.seed = 1, .threads = (uint32_t)team_threads(THREADS_MAX)},
+    };
+    ctl_parse(ctl, &own, &options, argc, argv);
+    struct err err = durable_directory(options.out, 0755);
+    if (err_is(err)) {
+        return ctl_fail(options.out, err);
+    }
+    struct train_declarations *train = NULL;
+    err = train_declarations_open(&options.train, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, train);
+    train_declarations_close(&train);
+    return result;
+}

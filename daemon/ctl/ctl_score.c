@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/declaration_batch.h"
+#include "kernels/logistic.h"
+#include "score/declaration_words.h"
+
+/* `triagectl model score`: one row out for every row in, in the same order. Label columns are never
+ * looked for. */
+
+struct options {
+    struct declaration_csv_conf table;
+    const char *model;
+    const char *out;
+    uint32_t reasons_count;
+    bool details;
+};
+
+enum {
+    OPTION_DECLARATIONS = 0x2000,
+    OPTION_MODEL,
+    OPTION_OUT,
+    OPTION_MAPPING,
+    OPTION_MODE,
+    OPTION_REASONS,
+    OPTION_DETAILS
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case OPTION_DECLARATIONS:
+        options->table.path = text;
+        return 0;
+    case OPTION_MODEL:
+        options->model = text;
+        return 0;
+    case OPTION_OUT:
+        options->out = text;
+        return 0;
+    case OPTION_MAPPING:
+        options->table.mapping_path = text;
+        return 0;
+    case OPTION_MODE:
+        options->table.mode = mode_parse(text);
+        return 0;
+    case OPTION_REASONS:
+        options->reasons_count = (uint32_t)ctl_number(state, "reasons", text, LINE_GROUPS);
+        return 0;
+    case OPTION_DETAILS:
+        options->details = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "unexpected argument %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        if (options->table.path == NULL || options->model == NULL || options->out == NULL) {
+            argp_error(state, "--model, --declarations and --out are required");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* RFC 4180. */
+static void print_field(FILE *to, const char *text)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        (void)fputs(text, to);
+        return;
+    }
+    (void)fputc('"', to);
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at == '"') {
+            (void)fputc('"', to);
+        }
+        (void)fputc(*at, to);
+    }
+    (void)fputc('"', to);
+}
+
+static void print_head(FILE *to, const struct options *options)
+{
+    (void)fputs("declaration_id,score", to);
+    if (options->details) {
+        (void)fputs(",logit,lower,upper,critical", to);
+    }
+    if (options->details || options->reasons_count > 0) {
+        (void)fputs(",data_quality", to);
+    }
+    for (uint32_t i = 1; i <= options->reasons_count; i++) {
+        (void)fprintf(to, ",reason_%" PRIu32, i);
+    }
+    (void)fputc('\n', to);
+}
+
+/* The groups that weigh most, heaviest first; equal ones in their order. */
+static void print_reasons(FILE *to, const struct declaration_said *said,
+                          const struct declaration_parts *parts, uint32_t reasons_count)
+{
+    bool taken[LINE_GROUPS] = {false};
+    for (uint32_t i = 0; i < reasons_count; i++) {
+        uint32_t best = LINE_GROUPS;
+        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
+            bool weighs = !taken[group] && parts->parts[group] != 0;
+            if (weighs &&
+                (best == LINE_GROUPS || abs(parts->parts[group]) > abs(parts->parts[best]))) {
+                best = group;
+            }
+        }
+        (void)fputc(',', to);
+        if (best < LINE_GROUPS) {
+            char words[DECLARATION_WORDS_BYTES];
+            char reason[DECLARATION_WORDS_BYTES + 16];
+            taken[best] = true;
+            declaration_group_words(said, best, words);
+            (void)snprintf(reason, sizeof reason, "%+.2f %s",
+                           (double)parts->parts[best] * OBLIVIOUS_LOGIT, words);
+            print_field(to, reason);
+        }
+    }
+}
+
+static void print_details(FILE *to, const struct declaration_batch *batch,
+                          const struct declaration_risk *risk)
+{
+    double logit = (double)risk->logit * OBLIVIOUS_LOGIT;
+    struct declaration_interval interval = declaration_model_interval(&batch->model.bins, logit);
+    (void)fprintf(to, ",%.7f,%.4f,%.4f,", logit, interval.lower, interval.upper);
+    if (risk->critical != INT32_MIN) {
+        (void)fprintf(to, "%.6f", logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
+    }
+}
+
+static void print_faults(FILE *to, const struct declaration_said *said, const char *problem)
+{
+    char faults[512];
+    char both[512 + BATCH_PROBLEM_BYTES + 2];
+    declaration_faults(said, faults, sizeof faults);
+    (void)snprintf(both, sizeof both, "%s%s%s", problem,
+                   problem[0] != '\0' && faults[0] != '\0' ? "; " : "", faults);
+    (void)fputc(',', to);
+    print_field(to, both);
+}
+
+static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const struct batch_row *row = &batch->rows[i];
+        const struct declaration_said said = {.history = &batch->history,
+                                              .norms = &batch->model.norms,
+                                              .declaration = &row->declaration,
+                                              .line_index = row->risk.line_index};
+        print_field(to, row->declaration.declaration_id);
+        (void)fprintf(to, ",%.12g",
+                      logistic_probability((double)row->risk.logit * OBLIVIOUS_LOGIT));
+        if (options->details) {
+            print_details(to, batch, &row->risk);
+        }
+        if (options->details || options->reasons_count > 0) {
+            print_faults(to, &said, row->problem);
+        }
+        if (options->reasons_count > 0) {
+            struct declaration_parts parts;
+            declaration_model_explain(&batch->model, row->risk.features, &parts);
+            print_reasons(to, &said, &parts, options->reasons_count);
+        }
+        (void)fputc('\n', to);
+    }
+}
+
+static int score_table(struct declaration_batch *batch, struct declaration_csv *table,
+                       const struct options *options, FILE *to)
+{
+    char error[CSV_ERROR_BYTES] = "";
+    print_head(to, options);
+    do {
+        struct err err = declaration_batch_next(batch, table, error);
+        if (err_is(err)) {
+            return ctl_refuse("%s: %s", options->table.path, error);
+        }
+        print_batch(to, batch, options);
+    } while (batch->count > 0);
+    return CTL_GOOD;
+}
+
+/* Whole or not at all: half a table of scores would be taken for one of fewer declarations. */
+static int deliver(const char *out, const char *text, size_t text_bytes)
+{
+    if (strcmp(out, "-") == 0) {
+        bool good = fwrite(text, 1, text_bytes, stdout) == text_bytes && fflush(stdout) == 0;
+        return good ? CTL_GOOD : ctl_fail("standard output", err_os(ERR_IO, "write scores"));
+    }
+    struct err err = durable_replace(out, text, text_bytes, 0644);
+    return err_is(err) ? ctl_fail(out, err) : CTL_GOOD;
+}
+
+static int run(struct declaration_batch *batch, const struct options *options)
+{
+    char error[CSV_ERROR_BYTES] = "";
+    struct declaration_csv *table = NULL;
+    struct err err = declaration_csv_open(&options->table, &table, error);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", options->table.path, error);
+    }
+    char *text = NULL;
+    size_t text_bytes = 0;
+    FILE *to = open_memstream(&text, &text_bytes);
+    int result = to == NULL ? ctl_refuse("no memory") : score_table(batch, table, options, to);
+    declaration_csv_close(&table);
+    if (to != NULL && (fclose(to) != 0 || text == NULL)) {
+        result = ctl_refuse("no memory");
+    }
+    if (result == CTL_GOOD) {
+        result = deliver(options->out, text, text_bytes);
+    }
+    free(text);
+    return result;
+}
+
+int ctl_model_score(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
+        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of declarations (required)", 1},
+        {"out", OPTION_OUT, "FILE", 0, "where declaration_id,score goes; - for here (required)", 1},
+        {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
+        {"details", OPTION_DETAILS, 0, 0,
+         "with logit, interval, probability of a grave find, data quality", 1},
+        {"mapping", OPTION_MAPPING, "FILE", 0,
+         "which column is what (default: customs-import.json)", 1},
+        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {
+        options_table,
+        parse,
+        "",
+        "Score a table of declarations: the probability that an exam finds something. Labels are"
+        " never read.",
+        NULL,
+        NULL,
+        NULL};
+    struct options options = {.table = {.site = "scoring", .lane = "", .blind = true}};
+    ctl_parse(ctl, &own, &options, argc, argv);
+    struct declaration_batch *batch = NULL;
+    struct err err = declaration_batch_open(options.model, &batch);
+    int result = err_is(err) ? ctl_fail(options.model, err) : run(batch, &options);
+    declaration_batch_close(&batch);
+    return result;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/replay_run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "score/score.h"
+
+/* The entries in the file are what counts: they are leaves of the signed log. The tables beside
+ * them are compared with the entries first, so that a score that was changed in either place is
+ * found. */
+
+/* What one score is replayed with; too large for the stack. */
+struct work {
+    uint8_t arena_memory[ENTRY_ARENA_BYTES];
+    uint8_t scan_memory[SCORE_PARTS_MAX][ENTRY_ARENA_BYTES];
+    struct entry score;
+    struct entry received[SCORE_PARTS_MAX];
+    struct image images[SCORE_PARTS_MAX][RECORD_IMAGES_MAX];
+    struct scan scans[SCORE_PARTS_MAX];
+    struct score_input input;
+    uint8_t *pixels[SCORE_PARTS_MAX * RECORD_IMAGES_MAX];
+    uint32_t pixels_count;
+    struct score_result result;
+    struct replay_differences differences;
+};
+
+bool replay_run_is_done(const struct replay_run *self)
+{
+    return self->scores_max > 0 && self->counts.scores >= self->scores_max;
+}
+
+static bool decode(const uint8_t *bytes, uint32_t bytes_count, uint8_t *memory, struct entry *out)
+{
+    struct arena arena;
+    arena_init(&arena, memory, ENTRY_ARENA_BYTES);
+    return entry_decode(bytes, bytes_count, &arena, out) == ENTRY_GOOD;
+}
+
+static struct err read_entry(const struct replay_file *file, uint64_t index, uint8_t *memory,
+                             struct entry *out)
+{
+    const uint8_t *bytes = NULL;
+    uint32_t bytes_count = 0;
+    struct err err = archive_file_entry(file->file, index, &bytes, &bytes_count);
+    return err_is(err) || decode(bytes, bytes_count, memory, out)
+               ? err
+               : err_make(ERR_ARCHIVE_DIFFERS, "an entry cannot be read");
+}
+
+/* ---- what computed the scores ---- */
+
+static void set_machine(struct replay_run *self, const struct entry_config_change *change)
+{
+    struct score_computing told = {{0}, {0}, {0}, {0}};
+    if (change != NULL) {
+        (void)snprintf(told.build, sizeof told.build, "%s", change->build);
+        (void)snprintf(told.blas, sizeof told.blas, "%s", change->blas);
+        (void)snprintf(told.libm, sizeof told.libm, "%s", change->libm);
+        (void)snprintf(told.processor, sizeof told.processor, "%s", change->processor);
+    }
+    uint32_t at = 0;
+    while (at < self->machines_count &&
+           memcmp(&self->machines[at].computing, &told, sizeof told) != 0) {
+        at++;
+    }
+    if (at == self->machines_count && at < REPLAY_MACHINES_MAX) {
+        self->machines[at] = (struct replay_machine){.computing = told};
+        self->machines_count++;
+    }
+    self->machine = at < REPLAY_MACHINES_MAX ? at : REPLAY_MACHINES_MAX - 1;
+}
+
+/* The config.change that is in force where the file begins lies in it or in one of the files right
+ * before it; the log may have begun long ago, so not finding it is no fault. */
+static struct err find_machine(struct replay_run *self, uint32_t at, struct work *work)
+{
+    struct err err = err_none;
+    for (uint32_t i = at; i-- > 0 && !err_is(err);) {
+        struct replay_file *file = &self->shelf->files[i];
+        if (file->last_index + 1 != self->shelf->files[i + 1].first_index) {
+            break;
+        }
+        err = replay_shelf_load(self->shelf, i);
+        for (uint64_t n = file->last_index + 1; n-- > file->first_index && !err_is(err);) {
+            const uint8_t *bytes = NULL;
+            uint32_t bytes_count = 0;
+            err = archive_file_entry(file->file, n, &bytes, &bytes_count);
+            if (!err_is(err) && entry_type_peek(bytes, bytes_count) == ENTRY_CONFIG_CHANGE &&
+                decode(bytes, bytes_count, work->arena_memory, &work->score)) {
+                set_machine(self, &work->score.body.config_change);
+                return err_none;
+            }
+        }
+    }
+    set_machine(self, NULL);
+    return err;
+}
+
+/* ---- images ---- */
+
+static void let_go(struct work *work)
+{
+    for (uint32_t i = 0; i < work->pixels_count; i++) {
+        free(work->pixels[i]);
+    }
+    work->pixels_count = 0;
+    memset(&work->input, 0, sizeof work->input);
+}
+
+static struct err load_image(struct work *work, const struct replay_file *file,
+                             const struct entry *received, uint32_t scan_index, uint32_t at)
+{
+    const struct entry_image *stated = &received->body.received.images[at];
+    const struct archive_calibration *calibration = replay_shelf_calibration(file, received->n, at);
+    uint8_t *pixels = NULL;
+    uint64_t bytes_count = 0;
+    if (calibration == NULL) {
+        return err_make(ERR_ARCHIVE_DIFFERS, "an image without its calibration");
+    }
+    struct err err = archive_file_image(file->file, stated->sha256, &pixels, &bytes_count);
+    if (err_is(err)) {
+        return err;
+    }
+    work->pixels[work->pixels_count++] = pixels;
+    if (bytes_count != stated->payload_bytes ||
+        bytes_count != (uint64_t)stated->width * stated->height * (stated->bits / 8)) {
+        return err_make(ERR_ARCHIVE_DIFFERS, "an image of another size than its entry states");
+    }
+    struct image *image = &work->images[scan_index][at];
+    *image = (struct image){.width = stated->width,
+                            .height = stated->height,
+                            .bits = stated->bits,
+                            .meaning = stated->meaning,
+                            .energy = stated->energy,
+                            .view = stated->view,
+                            .payload_bytes = stated->payload_bytes,
+                            .pixel_pitch_mm = calibration->pixel_pitch_mm,
+                            .air_level = calibration->air_level,
+                            .dark_level = calibration->dark_level};
+    memcpy(image->sha256, stated->sha256, HASH_BYTES);
+    work->input.scans[scan_index].pixels[at] = pixels;
+    return err_none;
+}
+
+static struct err load_scan(struct work *work, const struct replay_file *file, uint64_t entry_index)
+{
+    uint32_t at = work->input.scans_count;
+    struct entry *entry = &work->received[at];
+    struct err err = read_entry(file, entry_index, work->scan_memory[at], entry);
+    if (err_is(err) || entry->type != ENTRY_SCAN_RECEIVED) {
+        return err;
+    }
+    const struct entry_received *received = &entry->body.received;
+    work->scans[at] = (struct scan){.scan_id = "",
+                                    .mode = received->mode,
+                                    .site = received->site,
+                                    .lane = received->lane,
+                                    .scanner = received->scanner,
+                                    .scanner_type = received->scanner_type,
+                                    .images = work->images[at],
+                                    .images_count = received->images_count};
+    work->input.scans[at].scan = &work->scans[at];
+    work->input.scans_count++;
+    for (uint32_t i = 0; i < received->images_count && !err_is(err); i++) {
+        err = load_image(work, file, entry, at, i);
+    }
+    return err;
+}
+
+/* The scans of an item, in the order of the score's causes, which is that in which it was scored.
+ * *why is set when one of them is not at hand. */
+static struct err load_scans(struct replay_run *self, uint32_t at, struct work *work,
+                             const char **why)
+{
+    struct err err = err_none;
+    *why = NULL;
+    for (uint32_t i = 0; i < work->score.causes_count && !err_is(err); i++) {
+        struct replay_file *file = NULL;
+        uint64_t entry_index = 0;
+        err = replay_shelf_received(self->shelf, at, work->score.causes[i], &file, &entry_index);
+        if (!err_is(err) && file == NULL) {
+            *why = "a record of the item is in no archive file at hand";
+            return err_none;
+        }
+        if (!err_is(err) && work->input.scans_count == SCORE_PARTS_MAX) {
+            err = err_make(ERR_ARCHIVE_DIFFERS, "a score of more scans than an item can have");
+        }
+        err = err_is(err) ? err : load_scan(work, file, entry_index);
+    }
+    return err;
+}
+
+/* ---- one score ---- */
+
+static void count_finding(struct replay_run *self, const struct replay_finding *finding)
+{
+    struct replay_counts *counts = &self->counts;
+    struct replay_machine *machine = &self->machines[self->machine];
+    counts->scores++;
+    machine->scores_count++;
+    if (finding->depth == REPLAY_NOT) {
+        counts->not_replayed++;
+        return;
+    }
+    const struct replay_differences *differences = finding->differences;
+    if (differences->count == 0) {
+        counts->identical++;
+        counts->inputs_alone += finding->depth == REPLAY_INPUTS;
+        return;
+    }
+    counts->differing++;
+    machine->differing_count++;
+    machine->largest_probability = differences->largest_probability > machine->largest_probability
+                                       ? differences->largest_probability
+                                       : machine->largest_probability;
+    machine->largest_logit = differences->largest_logit > machine->largest_logit
+                                 ? differences->largest_logit
+                                 : machine->largest_logit;
+}
+
+static struct err replay_score(struct replay_run *self, uint32_t at, struct work *work,
+                               struct replay_finding *finding)
+{
+    struct err err = err_none;
+    const struct entry_score *logged = &work->score.body.score;
+    if (logged->inputs_count == 0) {
+        finding->why = "a score of before inputs were kept";
+        return err_none;
+    }
+    if (!replay_models_fit(self->models, logged, &err)) {
+        finding->why = "a model that it names is not at hand";
+        return err;
+    }
+    const char *missing = NULL;
+    err = load_scans(self, at, work, &missing);
+    if (err.code == ERR_ARCHIVE_DIFFERS || err.code == ERR_NOT_FOUND) {
+        finding->why = err.where; /* a finding about this item, not the end of the run */
+        return err_none;
+    }
+    if (err_is(err) ||
+        !score_replay(self->models->scorer, logged, missing == NULL ? &work->input : NULL,
+                      &work->result, &finding->why)) {
+        return err;
+    }
+    const char *names[ENTRY_INPUTS_MAX] = {NULL};
+    for (uint32_t i = 0; i < logged->inputs_count; i++) {
+        names[i] = score_input_names(self->models->scorer, logged, i);
+    }
+    replay_compare(logged, &work->result.score, names, &work->differences);
+    finding->depth = missing == NULL ? REPLAY_WHOLE : REPLAY_INPUTS;
+    finding->why = missing;
+    finding->differences = &work->differences;
+    return err_none;
+}
+
+static struct err replay_entry(struct replay_run *self, uint32_t at, struct work *work)
+{
+    struct replay_finding finding = {
+        .entry = &work->score, .path = self->shelf->files[at].path, .depth = REPLAY_NOT};
+    struct err err = replay_score(self, at, work, &finding);
+    if (!err_is(err)) {
+        count_finding(self, &finding);
+        self->tell(self->teller, &finding);
+    }
+    let_go(work);
+    return err;
+}
+
+/* ---- a file ---- */
+
+enum { ITEM_DIGITS_MIN = 6 };
+
+/* The items that are asked for by label, which only their decisions carry, or by id. */
+static struct err find_items(const struct replay_run *self, const struct replay_file *file,
+                             struct work *work, struct id_map *out)
+{
+    struct err err = err_none;
+    for (uint64_t n = file->first_index; n <= file->last_index && !err_is(err); n++) {
+        const uint8_t *bytes = NULL;
+        uint32_t bytes_count = 0;
+        err = archive_file_entry(file->file, n, &bytes, &bytes_count);
+        enum entry_type type = err_is(err) ? ENTRY_UNKNOWN : entry_type_peek(bytes, bytes_count);
+        if ((type != ENTRY_REFERRAL_DECISION && type != ENTRY_SCORE) ||
+            !decode(bytes, bytes_count, work->arena_memory, &work->score) ||
+            !work->score.has_item) {
+            continue;
+        }
+        char hex[2 * ITEM_ID_BYTES + 1];
+        bool added = false;
+        hex_encode(work->score.item, ITEM_ID_BYTES, hex);
+        bool meant = (strlen(self->item) >= ITEM_DIGITS_MIN &&
+                      strncmp(hex, self->item, strlen(self->item)) == 0) ||
+                     (type == ENTRY_REFERRAL_DECISION &&
+                      strcmp(work->score.body.decision.label, self->item) == 0);
+        err = meant ? id_map_add(out, work->score.item, n, &added) : err_none;
+    }
+    return err;
+}
+
+static struct err replay_entries(struct replay_run *self, uint32_t at, const struct id_map *items,
+                                 struct work *work)
+{
+    const struct replay_file *file = &self->shelf->files[at];
+    struct err err = err_none;
+    for (uint64_t n = file->first_index;
+         n <= file->last_index && !err_is(err) && !replay_run_is_done(self); n++) {
+        const uint8_t *bytes = NULL;
+        uint32_t bytes_count = 0;
+        uint64_t place = 0;
+        err = archive_file_entry(file->file, n, &bytes, &bytes_count);
+        enum entry_type type = err_is(err) ? ENTRY_UNKNOWN : entry_type_peek(bytes, bytes_count);
+        if (type != ENTRY_SCORE && type != ENTRY_CONFIG_CHANGE) {
+            continue;
+        }
+        if (!decode(bytes, bytes_count, work->arena_memory, &work->score)) {
+            return err_make(ERR_ARCHIVE_DIFFERS, "an entry cannot be read");
+        }
+        if (type == ENTRY_CONFIG_CHANGE) {
+            set_machine(self, &work->score.body.config_change);
+        } else if (self->item == NULL || id_map_find(items, work->score.item, &place)) {
+            err = replay_entry(self, at, work);
+            self->progress(self->teller, n - file->first_index + 1,
+                           file->last_index - file->first_index + 1);
+        }
+    }
+    return err;
+}
+
+struct err replay_run_file(struct replay_run *self, uint32_t at)
+{
+    struct id_map items;
+    struct work *work = calloc(1, sizeof *work);
+    if (work == NULL) {
+        return err_make(ERR_MEMORY, "replay");
+    }
+    id_map_init(&items);
+    struct err err = replay_shelf_load(self->shelf, at);
+    const struct replay_file *file = &self->shelf->files[at];
+    if (!err_is(err) && self->item != NULL) {
+        err = find_items(self, file, work, &items);
+    }
+    self->bad_table = "";
+    if (!err_is(err) && self->item == NULL) {
+        err = archive_file_check_tables(file->file, &self->bad_table);
+        self->counts.tables_differing += !err_is(err) && self->bad_table[0] != '\0';
+    }
+    if (!err_is(err) && (self->item == NULL || items.count > 0)) {
+        err = find_machine(self, at, work);
+        err = err_is(err) ? err : replay_entries(self, at, &items, work);
+    }
+    id_map_fini(&items);
+    free(work);
+    return err;
+}

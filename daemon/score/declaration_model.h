@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCORE_DECLARATION_MODEL_H
+#define SCORE_DECLARATION_MODEL_H
+
+/* Declaration model: oblivious trees over the features of a line (line_features.h), in whole
+ * numbers of OBLIVIOUS_LOGIT, so that the contributions of the features add up to the logit exactly
+ * and no bit depends on batch or processor. Calibration is folded into the trees. A second sum of
+ * trees is the logit of a grave find. Beside them lie the norms of goods, and how often there was a
+ * find in later days among rows of about the same score, which gives each probability its interval.
+ * The counts of entities live in struct history.
+ *
+ * One thread a handle. Nothing but _read and _fini allocates. */
+
+#include <stdint.h>
+
+#include "archive/model_file.h"
+#include "base/err.h"
+#include "kernels/oblivious.h"
+#include "score/line_features.h"
+
+#define DECLARATION_MODEL_KIND "declarations"
+#define DECLARATION_BINS_MAX 64u
+
+/* One bin of later rows, in the order of logits. */
+struct declaration_bin {
+    double logit_max; /* rows up to here, above the bin before; of the last: infinite */
+    uint64_t rows;
+    uint64_t finds;
+};
+
+struct declaration_bins {
+    struct declaration_bin bins[DECLARATION_BINS_MAX];
+    uint32_t count; /* 0: no interval is known */
+};
+
+struct declaration_model {
+    struct oblivious_model found;
+    struct oblivious_model critical; /* tree_count 0: never learnt */
+    struct goods_norms norms;
+    struct declaration_bins bins;
+    void *workspace; /* of the kernels, 64-byte aligned */
+    float *features; /* [OBLIVIOUS_LANES x LINE_FEATURES] */
+    int32_t *scores; /* [OBLIVIOUS_LANES] */
+    int32_t *parts;  /* [OBLIVIOUS_LANES x LINE_FEATURES] */
+    uint64_t *keys;  /* [OBLIVIOUS_LANES x HISTORY_KINDS] */
+};
+
+/* What is said of one declaration by its riskiest line (the first of equals). */
+struct declaration_risk {
+    int32_t logit;    /* in OBLIVIOUS_LOGIT */
+    int32_t critical; /* the same of a grave find; INT32_MIN: not known */
+    uint32_t line_index;
+    float features[LINE_FEATURES];
+};
+
+/* Reads the trees, norms and bins of a model file of this kind; its counts are read by
+ * declaration_model_counts. MODEL_UNREADABLE leaves *out alone. */
+MUST_USE struct err declaration_model_read(const struct model_file *file,
+                                           struct declaration_model *out);
+/* The counts and constants of the same file, into history. */
+MUST_USE struct err declaration_model_counts(const struct model_file *file,
+                                             struct history *history);
+void declaration_model_fini(struct declaration_model *self);
+
+/* One risk for each declaration, whatever else is in the call. Lines beyond RECORD_LINES_MAX are
+ * not read. */
+void declaration_model_score(struct declaration_model *self, const struct history *history,
+                             const struct declaration *const *declarations, uint32_t count,
+                             struct declaration_risk *out);
+
+/* logit = base + sum of parts over the groups of line_features.h, exactly; it is that of
+ * declaration_model_score for the same features. */
+struct declaration_parts {
+    int32_t logit;
+    int32_t base;
+    int32_t parts[LINE_GROUPS];
+};
+void declaration_model_explain(const struct declaration_model *self, const float *features,
+                               struct declaration_parts *out);
+/* The same of many risks at a fifth of the cost. */
+void declaration_model_explain_many(const struct declaration_model *self,
+                                    const struct declaration_risk *risks, uint32_t count,
+                                    struct declaration_parts *out);
+
+/* Where the probability lies with 90% confidence, from the later rows of about this score (Wilson),
+ * widened to hold the probability itself; 0..1 when nothing is known. */
+struct declaration_interval {
+    double lower;
+    double upper;
+};
+struct declaration_interval declaration_model_interval(const struct declaration_bins *bins,
+                                                       double logit);
+
+/* Frees the arrays of a model and nulls it. */
+void declaration_trees_free(struct oblivious_model *model);
+/* For training: arrays of a model into a file, "trees_" or "critical_" before their names. */
+MUST_USE struct err declaration_trees_write(const struct oblivious_model *trees, const char *prefix,
+                                            struct model_file *file);
+MUST_USE struct err declaration_bins_write(const struct declaration_bins *bins,
+                                           struct model_file *file);
+
+#endif

@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "score/train_declarations.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "score/train_fit.h"
+#include "score/train_model.h"
+#include "score/train_rows.h"
+#include "score/train_trees.h"
+
+/* Two models are fitted. The first has not seen the later rows (validation, or the last block): it
+ * is judged on them and calibrated by them. The second, which is written, has seen everything that
+ * may be learnt, because the newest outcomes are worth most for what comes next; it takes over the
+ * calibration of the first. */
+
+static const int64_t block_ns = TRAIN_BLOCK_DAYS * INT64_C(86400) * 1000000000;
+static const int64_t day_ns = INT64_C(86400) * 1000000000;
+
+/* Fewer grave finds than this teach nothing. */
+enum { CRITICAL_MIN = 50 };
+
+struct train_declarations {
+    struct train_declarations_conf conf;
+    struct train_rows rows;
+    struct team *team;
+    uint64_t training_count; /* rows before the validation rows */
+    uint64_t seen_count;     /* rows that the model which is judged has seen */
+    float *features;         /* [rows x LINE_FEATURES] */
+    float *found;            /* [rows] */
+    float *critical;         /* [rows] */
+};
+
+MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
+                                            struct train_declarations **out)
+{
+    struct train_declarations *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return err_make(ERR_MEMORY, "train_declarations_open");
+    }
+    self->conf = *conf;
+    struct err err = train_rows_init(&self->rows, conf->lines_max);
+    err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
+    if (err_is(err)) {
+        train_declarations_close(&self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+void train_declarations_close(struct train_declarations **self)
+{
+    if (self == NULL || *self == NULL) {
+        return;
+    }
+    train_rows_fini(&(*self)->rows);
+    team_close(&(*self)->team);
+    free((*self)->features);
+    free((*self)->found);
+    free((*self)->critical);
+    free(*self);
+    *self = NULL;
+}
+
+MUST_USE struct err train_declarations_add(struct train_declarations *self,
+                                           const struct declaration *declaration,
+                                           const struct train_outcome *outcome)
+{
+    return train_rows_add(&self->rows, declaration, outcome);
+}
+
+/* Blocks are counted back from the time at which scoring would begin: the first validation row, or
+ * the day after the last row. */
+static int64_t scoring_begins(const struct train_declarations *self)
+{
+    const struct train_rows *rows = &self->rows;
+    if (self->training_count < rows->rows_count) {
+        return rows->rows[self->training_count].outcome.t_ns;
+    }
+    return rows->rows[rows->rows_count - 1].outcome.t_ns / day_ns * day_ns + day_ns;
+}
+
+static uint64_t first_row_from(const struct train_declarations *self, int64_t t_ns)
+{
+    uint64_t at = 0;
+    while (at < self->training_count && self->rows.rows[at].outcome.t_ns < t_ns) {
+        at++;
+    }
+    return at;
+}
+
+/* A feature that is the same in every row is never asked for. */
+static void leave_out(const struct train_declarations *self, float features[LINE_FEATURES])
+{
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        if (self->conf.left_out[line_group_of(feature)]) {
+            features[feature] = 0;
+        }
+    }
+}
+
+/* Features of rows from..to as things are known before `from`, which is then learnt up to. */
+static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
+{
+    struct err err = train_rows_norms(&self->rows, from);
+    for (uint64_t i = from; i < to && !err_is(err); i++) {
+        train_rows_features(&self->rows, i, self->features + i * LINE_FEATURES);
+        leave_out(self, self->features + i * LINE_FEATURES);
+    }
+    return err;
+}
+
+static struct err read_features(struct train_declarations *self)
+{
+    struct train_rows *rows = &self->rows;
+    int64_t end_ns = scoring_begins(self);
+    int64_t first_ns = rows->rows[0].outcome.t_ns;
+    /* A table of few days is cut into quarters of its own. */
+    int64_t block = (end_ns - first_ns) / 4 < block_ns ? (end_ns - first_ns) / 4 + 1 : block_ns;
+    uint64_t blocks = (uint64_t)((end_ns - first_ns) / block);
+    uint64_t from = 0;
+    struct err err = err_none;
+    for (uint64_t left = blocks + 1; left > 0 && !err_is(err); left--) {
+        uint64_t to = first_row_from(self, end_ns - (int64_t)(left - 1) * block);
+        to = left == 1 ? self->training_count : to;
+        if (to > from) {
+            self->seen_count = from;
+            err = read_block(self, from, to);
+            err = err_is(err) ? err : train_rows_learn(rows, from, to);
+        }
+        from = to;
+    }
+    if (!err_is(err) && self->training_count < rows->rows_count) {
+        self->seen_count = self->training_count;
+        err = read_block(self, self->training_count, rows->rows_count);
+    }
+    return err;
+}
+
+static struct err prepare(struct train_declarations *self)
+{
+    uint64_t count = self->rows.rows_count;
+    struct err err = train_rows_sort(&self->rows, &self->training_count);
+    if (err_is(err)) {
+        return err;
+    }
+    self->features = calloc(count, LINE_FEATURES * sizeof *self->features);
+    self->found = calloc(count, sizeof *self->found);
+    self->critical = calloc(count, sizeof *self->critical);
+    if (self->features == NULL || self->found == NULL || self->critical == NULL) {
+        return err_make(ERR_MEMORY, "train_declarations_write");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        self->found[i] = self->rows.rows[i].outcome.found ? 1.0f : 0.0f;
+        self->critical[i] = self->rows.rows[i].outcome.critical ? 1.0f : 0.0f;
+    }
+    return read_features(self);
+}
+
+static struct trees_rows rows_between(const struct train_declarations *self, const float *labels,
+                                      uint64_t from, uint64_t to)
+{
+    return (struct trees_rows){self->features + from * LINE_FEATURES, labels + from, to - from};
+}
+
+/* The later rows as the first model sees them. */
+struct later {
+    double *logits;
+    uint8_t *labels;
+    double *chosen; /* workspace of the same size */
+    uint8_t *chosen_labels;
+    uint64_t count;
+    double scale;
+    double offset;
+};
+
+static void later_fini(struct later *self)
+{
+    free(self->logits);
+    free(self->labels);
+    free(self->chosen);
+    free(self->chosen_labels);
+}
+
+static struct err later_init(const struct train_declarations *self, const float *labels,
+                             struct later *out)
+{
+    uint64_t count = self->rows.rows_count - self->seen_count;
+    *out = (struct later){.logits = calloc(count + 1, sizeof(double)),
+                          .labels = calloc(count + 1, 1),
+                          .chosen = calloc(count + 1, sizeof(double)),
+                          .chosen_labels = calloc(count + 1, 1),
+                          .count = count,
+                          .scale = 1};
+    if (out->logits == NULL || out->labels == NULL || out->chosen == NULL ||
+        out->chosen_labels == NULL) {
+        later_fini(out);
+        return err_make(ERR_MEMORY, "train_declarations_write");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        out->labels[i] = labels[self->seen_count + i] > 0;
+    }
+    return err_none;
+}
+
+static bool day_is_odd(const struct train_declarations *self, uint64_t later_index)
+{
+    return self->rows.rows[self->seen_count + later_index].outcome.t_ns / day_ns % 2 != 0;
+}
+
+/* Fits Platt's scaling to all later rows, and tells of each row what the scaling of the days of the
+ * other parity says: that is what is judged. */
+static void calibrate_later(const struct train_declarations *self, struct later *later,
+                            double *judged)
+{
+    for (int odd = 0; odd < 2; odd++) {
+        uint64_t chosen = 0;
+        double scale;
+        double offset;
+        for (uint64_t i = 0; i < later->count; i++) {
+            if (day_is_odd(self, i) != odd) {
+                later->chosen[chosen] = later->logits[i];
+                later->chosen_labels[chosen++] = later->labels[i];
+            }
+        }
+        fit_calibration(later->chosen, later->chosen_labels, chosen, &scale, &offset);
+        for (uint64_t i = 0; i < later->count; i++) {
+            if (day_is_odd(self, i) == odd) {
+                judged[i] = scale * later->logits[i] + offset;
+            }
+        }
+    }
+    fit_calibration(later->logits, later->labels, later->count, &later->scale, &later->offset);
+}
+
+/* Ranking is judged by the logits as they are, since one scaling of all rows does not change it;
+ * calibration by the scalings that had not seen the rows. */
+static struct err judge_rows(const double *logits, const double *judged, const uint8_t *labels,
+                             uint64_t count, struct evaluation *out)
+{
+    struct evaluation ranked;
+    struct err err = evaluation_make(&(struct evaluation_rows){logits, labels, count}, &ranked);
+    err =
+        err_is(err) ? err : evaluation_make(&(struct evaluation_rows){judged, labels, count}, out);
+    if (!err_is(err)) {
+        out->precision_5 = ranked.precision_5;
+        out->precision_10 = ranked.precision_10;
+        out->auc = ranked.auc;
+    }
+    return err;
+}
+
+/* Of the rows whose importer had (not) been examined before. */
+static struct err judge_known(const struct train_declarations *self, const struct later *later,
+                              const double *judged, bool known, struct evaluation *out)
+{
+    enum { IMPORTER_EXAMS = 1 };
+    uint64_t chosen = 0;
+    double *chosen_judged = calloc(later->count + 1, sizeof *chosen_judged);
+    if (chosen_judged == NULL) {
+        return err_make(ERR_MEMORY, "train_declarations_write");
+    }
+    for (uint64_t i = 0; i < later->count; i++) {
+        const float *row = self->features + (self->seen_count + i) * LINE_FEATURES;
+        if ((row[IMPORTER_EXAMS] > 0) == known) {
+            later->chosen[chosen] = later->logits[i];
+            chosen_judged[chosen] = judged[i];
+            later->chosen_labels[chosen++] = later->labels[i];
+        }
+    }
+    struct err err = judge_rows(later->chosen, chosen_judged, later->chosen_labels, chosen, out);
+    free(chosen_judged);
+    return err;
+}
+
+static struct err judge(const struct train_declarations *self, struct later *later,
+                        struct declaration_bins *bins, struct train_declarations_report *report)
+{
+    double *judged = calloc(later->count + 1, sizeof *judged);
+    if (judged == NULL) {
+        return err_make(ERR_MEMORY, "train_declarations_write");
+    }
+    calibrate_later(self, later, judged);
+    struct err err = judge_rows(later->logits, judged, later->labels, later->count, &report->later);
+    err = err_is(err) ? err : judge_known(self, later, judged, true, &report->known);
+    err = err_is(err) ? err : judge_known(self, later, judged, false, &report->newcomers);
+    for (uint64_t i = 0; i < later->count; i++) {
+        judged[i] = later->scale * later->logits[i] + later->offset;
+    }
+    err = err_is(err) ? err : trees_bins(judged, later->labels, later->count, bins);
+    report->scale = later->scale;
+    report->offset = later->offset;
+    free(judged);
+    return err;
+}
+
+/* Fits one target on what the first model may see and has its logits of the later rows. */
+static struct err fit_early(struct train_declarations *self, const float *labels,
+                            const struct oblivious_options *options, struct later *later)
+{
+    struct oblivious_model trees;
+    const struct trees_rows early = rows_between(self, labels, 0, self->seen_count);
+    const struct trees_rows late =
+        rows_between(self, labels, self->seen_count, self->rows.rows_count);
+    struct err err = trees_fit(&early, options, self->team, &trees);
+    if (!err_is(err)) {
+        err = trees_logits(&trees, &late, later->logits);
+        declaration_trees_free(&trees);
+    }
+    return err;
+}
+
+static struct err fit_target(struct train_declarations *self, const float *labels,
+                             const struct oblivious_options *given, struct later *later,
+                             struct oblivious_model *out)
+{
+    struct oblivious_options options = *given;
+    options.seed += self->conf.seed * 1000;
+    struct err err = fit_early(self, labels, &options, later);
+    if (err_is(err)) {
+        return err;
+    }
+    uint64_t used = self->conf.keep_validation_out ? self->training_count : self->rows.rows_count;
+    const struct trees_rows all = rows_between(self, labels, 0, used);
+    return trees_fit(&all, &options, self->team, out);
+}
+
+static uint64_t count_of(const float *labels, uint64_t count)
+{
+    uint64_t positive = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        positive += labels[i] > 0;
+    }
+    return positive;
+}
+
+static struct err fit_found(struct train_declarations *self, struct declaration_model *model,
+                            struct train_declarations_report *report)
+{
+    struct later later;
+    struct err err = later_init(self, self->found, &later);
+    if (err_is(err)) {
+        return err;
+    }
+    err = fit_target(self, self->found, &trees_of_finds, &later, &model->found);
+    err = err_is(err) ? err : judge(self, &later, &model->bins, report);
+    if (!err_is(err)) {
+        trees_calibrate(&model->found, later.scale, later.offset);
+        report->trees = model->found.tree_count;
+    }
+    later_fini(&later);
+    return err;
+}
+
+static struct err fit_critical(struct train_declarations *self, struct declaration_model *model,
+                               struct train_declarations_report *report)
+{
+    if (count_of(self->critical, self->rows.rows_count) < CRITICAL_MIN) {
+        return err_none;
+    }
+    struct later later;
+    struct err err = later_init(self, self->critical, &later);
+    if (err_is(err)) {
+        return err;
+    }
+    err = fit_target(self, self->critical, &trees_of_critical, &later, &model->critical);
+    if (!err_is(err)) {
+        fit_calibration(later.logits, later.labels, later.count, &later.scale, &later.offset);
+        trees_calibrate(&model->critical, later.scale, later.offset);
+        const struct evaluation_rows rows = {later.logits, later.labels, later.count};
+        err = evaluation_make(&rows, &report->critical);
+    }
+    later_fini(&later);
+    return err;
+}
+
+static void rate_text(const char *name, const struct evaluation_rate *rate, char out[64])
+{
+    out[0] = '\0';
+    if (isfinite(rate->value)) {
+        (void)snprintf(out, 64, "%s %.3f (%.3f-%.3f), ", name, rate->value, rate->lower,
+                       rate->upper);
+    }
+}
+
+static void group_text(const char *name, const struct evaluation *of, char out[64])
+{
+    out[0] = '\0';
+    if (of->rows > 0) {
+        (void)snprintf(out, 64, ", %s %.4f of %" PRIu64 " rows", name, of->calibration_error,
+                       of->rows);
+    }
+}
+
+static void describe(const struct train_declarations *self,
+                     const struct train_declarations_report *report, char *out, size_t out_bytes)
+{
+    const struct evaluation *later = &report->later;
+    bool validated = self->training_count < self->rows.rows_count;
+    char at_5[64];
+    char at_10[64];
+    char auc[64];
+    char known[64];
+    char newcomers[64];
+    char critical[64];
+    rate_text("precision at 5%", &later->precision_5, at_5);
+    rate_text("at 10%", &later->precision_10, at_10);
+    rate_text("AUC", &later->auc, auc);
+    group_text("known importers", &report->known, known);
+    group_text("newcomers", &report->newcomers, newcomers);
+    rate_text("grave finds: AUC", &report->critical.auc, critical);
+    (void)snprintf(out, out_bytes,
+                   "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
+                   " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
+                   "error %.4f%s%s; %scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
+                   self->rows.rows_given, self->rows.history.live.used,
+                   validated ? "validation rows" : "last block", later->rows, later->finds, at_5,
+                   at_10, auc, later->loss, later->calibration_error, known, newcomers, critical,
+                   report->scale, report->offset, report->trees,
+                   self->conf.keep_validation_out && validated ? "they have not been learnt"
+                                                               : "then all rows were learnt");
+}
+
+static struct err fill_file(struct train_declarations *self, const struct declaration_model *model,
+                            struct model_file *file)
+{
+    const struct history_weights *weights = &self->rows.history.weights;
+    const double constants[4] = {weights->shrinkage, weights->half_life_days, weights->prior,
+                                 weights->prior_exams};
+    const uint64_t constants_count = 4;
+    struct err err = declaration_trees_write(&model->found, "trees_", file);
+    err = err_is(err) ? err : declaration_trees_write(&model->critical, "critical_", file);
+    err = err_is(err) ? err : declaration_bins_write(&model->bins, file);
+    err = err_is(err) ? err : goods_norms_write(&self->rows.norms, file);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
+    err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
+    err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    char inputs[LINE_NAMES_BYTES];
+    line_feature_names(inputs);
+    return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
+}
+
+static struct err write_model(struct train_declarations *self,
+                              const struct declaration_model *model, const char *directory,
+                              struct train_declarations_report *report)
+{
+    char evaluation[1024];
+    describe(self, report, evaluation, sizeof evaluation);
+    struct train_model head = {.name = "history",
+                               .kind = DECLARATION_MODEL_KIND,
+                               .seed = self->conf.seed,
+                               .evaluation = evaluation};
+    sha256_finish(self->rows.training_set, head.training_set_sha256);
+    struct model_file file;
+    model_file_init(&file);
+    struct err err = fill_file(self, model, &file);
+    err = err_is(err) ? err : train_model_write(&head, &file, directory, &report->model);
+    model_file_fini(&file);
+    return err;
+}
+
+MUST_USE struct err train_declarations_write(struct train_declarations *self, const char *directory,
+                                             struct train_declarations_report *report)
+{
+    if (self->rows.rows_count == 0) {
+        return err_make(ERR_ARGUMENT, "train_declarations_write: no rows");
+    }
+    struct declaration_model model = {.workspace = NULL};
+    struct train_declarations_report made = {.trees = 0};
+    made.critical.auc.value = NAN; /* until there is one */
+    struct err err = prepare(self);
+    err = err_is(err) ? err : fit_found(self, &model, &made);
+    err = err_is(err) ? err : fit_critical(self, &model, &made);
+    if (!err_is(err) && !self->conf.keep_validation_out) {
+        err = train_rows_learn(&self->rows, self->training_count, self->rows.rows_count);
+    }
+    if (!err_is(err)) {
+        err = train_rows_norms(&self->rows, self->conf.keep_validation_out ? self->training_count
+                                                                           : self->rows.rows_count);
+    }
+    err = err_is(err) ? err : write_model(self, &model, directory, &made);
+    declaration_model_fini(&model);
+    if (!err_is(err)) {
+        *report = made;
+    }
+    return err;
+}

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Replays a thousand sealed items with triagectl: as they are, changed, without a model, and on other kernels.
+
+usage: replay.py MAKE_REPLAY TRIAGECTL    exit 77: the processor has none of the kernels that are wanted
+"""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ITEMS = int(os.environ.get("TRIAGED_REPLAY_ITEMS", "1050"))
+DAYS = ("2026-09-21", "2026-09-22")
+MAKER, CTL = sys.argv[1:3]
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if name not in ("OPENBLAS_CORETYPE", "TRIAGED_BLAS_CORE_WAS")}
+
+
+def replay(store, *arguments, core=None, expect=0):
+    environment = dict(ENVIRONMENT, **({"OPENBLAS_CORETYPE": core} if core else {}))
+    done = subprocess.run([CTL, "--dir", str(store), "--json", "replay", *map(str, arguments)], env=environment,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == expect, (arguments, done.returncode, done.stdout[-2000:], done.stderr)
+    return (json.loads(done.stdout) if done.stdout else None), done.stderr
+
+
+def words(store, *arguments, expect=0):
+    done = subprocess.run([CTL, "--dir", str(store), "replay", *map(str, arguments)], env=ENVIRONMENT,
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == expect, (arguments, done.returncode, done.stdout[-2000:], done.stderr)
+    return done.stdout + done.stderr
+
+
+def make(store):
+    made = subprocess.run([MAKER, str(store), str(ITEMS)], env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert made.returncode == 0, made.stderr
+    told = {}
+    for line in made.stdout.splitlines():
+        word, value = line.split(" ", 1)
+        told.setdefault(word, []).append(value)
+    return told
+
+
+def everything_is_identical(store, told):
+    """Days, files, and items by label and by id."""
+    scores = 0
+    for day in DAYS:
+        found, _ = replay(store, day)
+        assert found["identical"] == found["scores"] and found["inputs_alone"] == 0, found
+        assert found["differing"] == found["not_replayed"] == found["tables_differing"] == 0, found
+        [machine] = found["scored_on"]
+        assert {key: machine[key] for key in found["replayed_on"]} == found["replayed_on"], found
+        scores += found["scores"]
+    assert scores == ITEMS >= 1000 or "TRIAGED_REPLAY_ITEMS" in os.environ, scores
+    in_files = 0
+    for path in told["file"]:
+        found, _ = replay(store, path)
+        assert found["identical"] == found["scores"] > 0 and found["inputs_alone"] == 0, found
+        in_files += found["scores"]
+    assert in_files == scores
+    cut = ITEMS // 3 + 9  # its records end one file, its score begins the next
+    for name in ("TRUCK-%d" % cut, cut.to_bytes(4, "little").hex() + "00"):
+        found, _ = replay(store, name)
+        assert (found["scores"], found["identical"], found["inputs_alone"]) == (1, 1, 0), found
+    found, _ = replay(store, DAYS[0], "--items", 7)
+    assert found["scores"] == found["identical"] == 7, found
+    replay(store, "TRUCK-%d" % ITEMS, expect=1)
+    print("%d scores of %d files and %d days: bit-identical" % (scores, len(told["file"]), len(DAYS)))
+
+
+def a_copy_elsewhere_is_enough(store, told, folder):
+    """No store, no log: one file and the models. One item began in the file before: its numbers are checked."""
+    copy = folder / "copy"
+    copy.mkdir()
+    shutil.copy(told["file"][1], copy / "one.h5")
+    found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models")
+    assert found["identical"] == found["scores"] and found["inputs_alone"] == 1, found
+    shutil.copy(told["file"][0], copy / "before.h5")
+    found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models", "--archive", copy)
+    assert found["identical"] == found["scores"], found
+
+
+def a_changed_score_is_found(store, told):
+    """Three scores in files that are whole in themselves."""
+    found, _ = replay(store, DAYS[0], "--archive", store / "tampered", expect=1)
+    assert found["differing"] == 3 and found["tables_differing"] == 0, found
+    by_entry = {finding["entry"]: finding for finding in found["findings"]}
+    assert sorted(by_entry) == sorted(map(int, told["tampered_entry"])), by_entry
+    first, second, third = (by_entry[int(entry)]["differences"] for entry in told["tampered_entry"])
+    assert [row["what"] for row in first] == ["probability"] and first[0]["steps"] == 1, first
+    assert {"probability", "logit"} < {row["what"] for row in second}, second
+    [part] = [row for row in second if row["what"].startswith("contribution ")]
+    assert abs(part["difference"] - 0.25) < 1e-12, second
+    assert {row["what"] for row in third} == {"quality"}, third
+    text = words(store, DAYS[0], "--archive", store / "tampered", expect=1)
+    assert "3 differ" in text and "this is no rounding" in text, text
+
+
+def a_changed_table_is_found(told, store, folder):
+    """Somebody edits the tables with a tool and leaves the entries as they were."""
+    try:
+        import h5py
+    except ImportError:
+        print("without h5py (python3-h5py) no table is changed here")
+        return
+    path = folder / "table.h5"
+    for table, column in (("scores", "logit"), ("contributions", "logit"), ("score_inputs", "value")):
+        shutil.copy(told["file"][2], path)
+        path.chmod(0o600)
+        with h5py.File(path, "r+") as file:
+            file[table][column][5] = file[table][column][5] + 0.5
+        found, told_why = replay(store, path, expect=1)
+        assert found["differing"] == 0 and found["tables_differing"] == 1, found
+        assert "table /%s does not say" % table in told_why, told_why
+
+
+def a_model_that_is_missing_or_another_is_named(store, folder):
+    """First none is at hand, then one of them holds something else."""
+    found, _ = replay(folder / "nothing", DAYS[1], "--archive", store / "archive", expect=1)
+    names = {missing["name"] for missing in found["missing_models"]}
+    assert names == {"fusion", "history", "appearance/single-portal", "appearance/dual-portal"}, names
+    assert found["not_replayed"] == found["scores"], found
+    text = words(folder / "nothing", DAYS[1], "--archive", store / "archive", expect=1)
+    for missing in found["missing_models"]:
+        assert missing["sha256"] in text, text
+    others = folder / "others"
+    shutil.copytree(store / "models", others)
+    one, two = [others / ("%s.h5" % missing["sha256"]) for missing in found["missing_models"]
+                if missing["name"].startswith("appearance/")]
+    two.chmod(0o600)
+    shutil.copyfile(one, two)
+    text = words(folder / "nothing", DAYS[1], "--archive", store / "archive", "--models", others, expect=1)
+    assert "model" in text, text
+
+
+def other_kernels_give_the_same_bits(store):
+    """kernels/KERNELS.md argues a bound of zero between BLAS cores; here it is looked at."""
+    flags = pathlib.Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
+    cores = [core for core, flag in (("Prescott", "pni"), ("Haswell", "avx2"), ("SkylakeX", "avx512vl"))
+             if flag in flags]
+    if not cores:
+        return False
+    seen = set()
+    for core in cores:
+        found, _ = replay(store, DAYS[1], "--items", 150, core=core)
+        here = found["replayed_on"]["blas"]
+        seen.add(here)
+        [machine] = found["scored_on"]
+        print("scored on %s, replayed on %s: %d of %d differ, largest difference of a probability %g, of a logit %g"
+              % (machine["blas"], here, found["differing"], found["scores"], machine["largest_probability"],
+                 machine["largest_logit"]))
+        assert found["identical"] == found["scores"], found
+        text = subprocess.run([CTL, "--dir", str(store), "replay", "TRUCK-%d" % (ITEMS - 1)], capture_output=True,
+                              text=True, env=dict(ENVIRONMENT, OPENBLAS_CORETYPE=core), timeout=300).stdout
+        assert (here == machine["blas"]) == ("the same as here" in text), text
+        assert here == machine["blas"] or "BLAS: %s when scored, %s now" % (machine["blas"], here) in text, text
+    assert len(seen) > 1 or len(cores) == 1, "OPENBLAS_CORETYPE changes nothing here: %s" % seen
+    return True
+
+
+def main():
+    for wrong in ([], ["a", "b"], ["--items", "x", "a"]):
+        done = subprocess.run([CTL, "replay", *wrong], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2, (wrong, done)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        store = folder / "store"
+        store.mkdir()
+        told = make(store)
+        everything_is_identical(store, told)
+        a_copy_elsewhere_is_enough(store, told, folder)
+        a_changed_score_is_found(store, told)
+        a_changed_table_is_found(told, store, folder)
+        a_model_that_is_missing_or_another_is_named(store, folder)
+        if not other_kernels_give_the_same_bits(store):
+            print("SKIP: no processor whose other kernels could be forced")
+            sys.exit(77)
+
+
+if __name__ == "__main__":
+    main()
