@@ -7,8 +7,8 @@ _triagectl_words() {
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
-        model) echo 'train list install show' ;;
-        'model train') echo 'appearance history' ;;
+        model) echo 'train score evaluate list install show' ;;
+        'model train') echo 'appearance declarations history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -16,7 +16,7 @@ _triagectl_words() {
 _triagectl_options() {
     case $1 in
         queue) echo '--mode --site --limit --reasons --all --watch' ;;
-        show) echo '--png' ;;
+        show) echo '--png --region --size' ;;
         claim) echo '--version --receipt' ;;
         release) echo '--code --codes --version --receipt' ;;
         outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
@@ -40,6 +40,10 @@ _triagectl_options() {
         'model train appearance')
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
+        'model train declarations')
+            echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+        'model score') echo '--model --declarations --out --reasons --details --mapping --mode' ;;
+        'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
@@ -78,7 +82,7 @@ _triagectl() {
         --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;

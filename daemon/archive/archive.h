@@ -5,11 +5,11 @@
 /* Archive: sealed HDF5 files built from the log and the blobs. Schema: FORMAT.md beside this file.
  *
  * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed,
- * synced, opened again, every dataset read back and compared with what went in, every image
- * re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The same
- * entries and blobs give the same bytes (object times off, no creation date inside), so a crash
- * costs only a rebuild. HDF5's library is not thread-safe in Debian: every function of this module
- * takes one process-wide lock. Threads: any; blocks on disk. */
+ * synced, opened again, every dataset read back from the disk and compared with what went in, every
+ * image re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The
+ * same entries and blobs give the same bytes (object times off, no creation date inside), so a
+ * crash costs only a rebuild. HDF5's library is not thread-safe in Debian: every function of this
+ * module takes one process-wide lock. Threads: any; blocks on disk. */
 
 #include <stdbool.h>
 #include <stdint.h>

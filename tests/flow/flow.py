@@ -13,6 +13,7 @@ import tempfile
 import time
 import urllib.request
 
+import evidence
 from port import BIN, SHARED, SOURCE, Failure, Port, must, run
 
 SKIP = 77
@@ -64,6 +65,8 @@ def case_life():
             time.sleep(0.1)
         must(port.ctl_json("archive", "list"), "no archive file was sealed")
         read_with_h5py(port, first)
+        evidence.recompute(port)
+        evidence.export(port)
         replay_bit_for_bit(port, first)
         port.stop()
         verdict = port.verify()
