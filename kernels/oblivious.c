@@ -172,7 +172,7 @@ static void add_portable(const struct oblivious_model *model, const uint8_t *bin
     }
 }
 
-static void explain_portable(const struct oblivious_model *model, const uint8_t *bins,
+static void explain_portable(const struct oblivious_model *model, const uint8_t *bins, size_t lanes,
                              int32_t *scores, int32_t *contributions)
 {
     uint8_t leaves[LANES];
@@ -181,12 +181,12 @@ static void explain_portable(const struct oblivious_model *model, const uint8_t 
         find_leaves(&tree, model->depth, bins, leaves);
         for (uint32_t level = 1; level <= model->depth; level++) {
             int32_t *column = contributions + (size_t)tree.features[level - 1] * LANES;
-            for (size_t i = 0; i < LANES; i++) {
+            for (size_t i = 0; i < lanes; i++) {
                 size_t node = ((size_t)1 << level) + (leaves[i] >> (model->depth - level));
                 column[i] += tree.nodes[node] - tree.nodes[node / 2];
             }
         }
-        for (size_t i = 0; i < LANES; i++) {
+        for (size_t i = 0; i < lanes; i++) {
             scores[i] += tree.nodes[((size_t)1 << model->depth) + leaves[i]];
         }
     }
@@ -315,7 +315,7 @@ void oblivious_explain_by(enum oblivious_path path, const struct oblivious_model
         }
         memset(block.contributions, 0,
                (size_t)model->feature_count * LANES * sizeof *block.contributions);
-        lanes->explain(model, block.bins, block.scores, block.contributions);
+        lanes->explain(model, block.bins, count, block.scores, block.contributions);
         write_reasons(model, &block, first, count, reasons);
     }
 }

@@ -4,7 +4,8 @@
 
 /* Oblivious_lanes: the inner loops of oblivious.c over one block of OBLIVIOUS_LANES rows, once for
  * each set of instructions. Private to kernels/oblivious*.c. Blocks are full: lanes without a row
- * hold anything. bins and contributions are [feature_count x OBLIVIOUS_LANES], aligned to 64. */
+ * hold anything, and those from `lanes` on may be left out. bins and contributions are
+ * [feature_count x OBLIVIOUS_LANES], aligned to 64. */
 
 #include "kernels/oblivious.h"
 
@@ -14,8 +15,8 @@ struct oblivious_lanes {
     /* scores[i] += the leaves of all trees. */
     void (*add)(const struct oblivious_model *model, const uint8_t *bins, int32_t *scores);
     /* The same, and contributions += what every split changed. */
-    void (*explain)(const struct oblivious_model *model, const uint8_t *bins, int32_t *scores,
-                    int32_t *contributions);
+    void (*explain)(const struct oblivious_model *model, const uint8_t *bins, size_t lanes,
+                    int32_t *scores, int32_t *contributions);
 };
 
 #if defined(__x86_64__)

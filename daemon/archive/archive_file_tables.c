@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive/archive_file_inside.h"
+#include "archive/archive_items.h"
 #include "archive/archive_rows.h"
 
 /* The tables are a second telling of the entries. Who reads only them must be able to rely on it,
@@ -17,14 +18,19 @@ static struct err tables_collect(struct archive_file *self, struct archive_rows 
         err = archive_file_entry(self, i, &entry.bytes, &entry.bytes_count);
         err = err_is(err) ? err : archive_rows_add(rows, &entry);
     }
+    if (!err_is(err)) {
+        archive_items_finish(rows);
+    }
     return err;
 }
 
 struct err archive_file_check_tables(struct archive_file *self, const char **bad_table)
 {
     static const enum archive_table_name tables[] = {
-        TABLE_SCORES,    TABLE_CONTRIBUTIONS,    TABLE_SCORE_INPUTS, TABLE_REGIONS,
-        TABLE_DECISIONS, TABLE_DECISION_REASONS, TABLE_OUTCOMES};
+        TABLE_ENTRIES,   TABLE_ITEMS,         TABLE_SCANS,           TABLE_SCAN_IMAGES,
+        TABLE_SCORES,    TABLE_CONTRIBUTIONS, TABLE_SCORE_INPUTS,    TABLE_REGIONS,
+        TABLE_DECISIONS, TABLE_OUTCOMES,      TABLE_REFERRAL_EVENTS, TABLE_DECISION_REASONS,
+        TABLE_REFUSALS,  TABLE_MODELS};
     struct archive_rows *rows = malloc(sizeof *rows);
     if (rows == NULL) {
         return err_make(ERR_MEMORY, "archive_file_check_tables");

@@ -9,7 +9,14 @@
 #include "ctl/rows.h"
 
 static const char seals_sql[] =
-    "SELECT entry, t_ns, path, file_bytes, sha256, first_index, last_index, hdf5_version, filters"
+    "SELECT entry, t_ns, path, file_bytes, sha256, first_index, last_index, hdf5_version, filters,"
+    " (SELECT count(*) FROM"
+    "  (SELECT item FROM scores WHERE entry BETWEEN first_index AND last_index"
+    "   UNION SELECT item FROM decisions WHERE entry BETWEEN first_index AND last_index"
+    "   UNION SELECT item FROM actions WHERE entry BETWEEN first_index AND last_index"
+    "   UNION SELECT item FROM outcomes WHERE entry BETWEEN first_index AND last_index)) AS items,"
+    " (SELECT count(*) FROM copies WHERE copies.path = seals.path"
+    "  AND copies.file_bytes = seals.file_bytes AND copies.sha256 = seals.sha256) AS copies"
     " FROM seals ORDER BY entry";
 
 const char *archive_seal_state(const char *archive, const json_t *seal, char *full)
@@ -61,7 +68,7 @@ json_t *archive_seals_find(struct ctl *ctl, const char *text)
     if (state == NULL) {
         return NULL;
     }
-    json_t *all = rows_of(state, seals_sql, "intihiitt");
+    json_t *all = rows_of(state, seals_sql, "intihiittii");
     state_close(&state);
     if (all == NULL) {
         return NULL;

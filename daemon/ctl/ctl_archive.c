@@ -16,8 +16,9 @@
 static int print_seals(json_t *seals)
 {
     static const struct table_column columns[] = {
-        {"ENTRY", TABLE_RIGHT, 0}, {"SEALED", TABLE_LEFT, 0}, {"ENTRIES", TABLE_LEFT, 0},
-        {"BYTES", TABLE_RIGHT, 0}, {"FILE", TABLE_LEFT, 0},   {"SHA-256", TABLE_LEFT, 0},
+        {"DAY", TABLE_LEFT, 0},        {"BYTES", TABLE_RIGHT, 0}, {"ENTRIES", TABLE_LEFT, 2},
+        {"ITEMS", TABLE_RIGHT, 0},     {"FILE", TABLE_LEFT, 0},   {"COPIES", TABLE_RIGHT, 0},
+        {"SEALED BY", TABLE_RIGHT, 1}, {"SEALED", TABLE_LEFT, 4}, {"SHA-256", TABLE_LEFT, 3},
         {"PATH", TABLE_LEFT, 0},
     };
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
@@ -30,12 +31,15 @@ static int print_seals(json_t *seals)
     {
         char bytes[TABLE_CELL_BYTES];
         format_bytes((uint64_t)member_integer(seal, "file_bytes"), bytes);
-        table_cellf(table, "%lld", member_integer(seal, "entry"));
-        table_cellf(table, "%.19sZ", member_text(seal, "t"));
+        table_cell(table, member_text(seal, "day"));
+        table_cell(table, bytes);
         table_cellf(table, "%lld - %lld", member_integer(seal, "first_index"),
                     member_integer(seal, "last_index"));
-        table_cell(table, bytes);
+        table_cellf(table, "%lld", member_integer(seal, "items"));
         table_cell(table, member_text(seal, "file"));
+        table_cellf(table, "%lld", member_integer(seal, "copies"));
+        table_cellf(table, "%lld", member_integer(seal, "entry"));
+        table_cellf(table, "%.19sZ", member_text(seal, "t"));
         table_cellf(table, "%.12s", member_text(seal, "sha256"));
         table_cell(table, member_text(seal, "path"));
     }
@@ -51,7 +55,8 @@ int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
 {
     ctl_parse_nothing(
         ctl,
-        "Sealed archive files, from the log, and whether they are there. Exit 1 when one is not.",
+        "Sealed archive files, from the log: day, length, entries, items, copies in other places "
+        "that were read back, and whether they are there. Exit 1 when one is not.",
         argc, argv);
     char archive[DURABLE_PATH_BYTES];
     if (!ctl_path(ctl, "archive", archive)) {
@@ -69,6 +74,15 @@ int ctl_archive_list(struct ctl *ctl, int argc, char **argv)
         char path[DURABLE_PATH_BYTES];
         const char *file = archive_seal_state(archive, seal, path);
         all_present = all_present && strcmp(file, "present") == 0;
+        char day[11] = ""; /* the folders of the path */
+        (void)snprintf(day, sizeof day, "%.10s", member_text(seal, "path"));
+        for (char *at = day; (at = strchr(at, '/')) != NULL;) {
+            *at = '-';
+        }
+        json_object_set_new(seal, "day", json_text(day));
+        json_object_set_new(seal, "entries",
+                            json_integer(member_integer(seal, "last_index") + 1 -
+                                         member_integer(seal, "first_index")));
         json_object_set_new(seal, "file", json_text(file));
     }
     int result;

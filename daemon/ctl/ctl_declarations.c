@@ -34,8 +34,21 @@ enum {
     OPTION_MAPPING,
     OPTION_MODE,
     OPTION_SEED,
-    OPTION_KEEP_OUT
+    OPTION_KEEP_OUT,
+    OPTION_LEAVE_OUT
 };
+
+static void leave_out(struct options *options, const char *name, struct argp_state *state)
+{
+    uint32_t group = 0;
+    while (group < LINE_GROUPS && strcmp(line_group_name(group), name) != 0) {
+        group++;
+    }
+    if (group == LINE_GROUPS) {
+        argp_error(state, "--leave-out takes the name of a contribution, not %s", name);
+    }
+    options->train.left_out[group < LINE_GROUPS ? group : 0] = true;
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -62,6 +75,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_SEED:
         options->train.seed = ctl_number(state, "seed", text, UINT32_MAX);
+        return 0;
+    case OPTION_LEAVE_OUT:
+        leave_out(options, text, state);
         return 0;
     case OPTION_KEEP_OUT:
         options->train.keep_validation_out = true;
@@ -177,12 +193,14 @@ static int learn(const struct ctl *ctl, const struct options *options,
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of labelled declarations (required)",
-         1},
+        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
+         "table of labelled declarations (required)", 1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
          "write the model that has learnt nothing from the later ones", 1},
+        {"leave-out", OPTION_LEAVE_OUT, "NAME", 0,
+         "do without this contribution (history.hs6_value ...); may be given again", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
         {"mapping", OPTION_MAPPING, "FILE", 0,
          "which column is what, labels included (default: customs-import.json)", 1},

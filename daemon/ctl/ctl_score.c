@@ -110,8 +110,8 @@ static void print_reasons(FILE *to, const struct declaration_said *said,
         uint32_t best = LINE_GROUPS;
         for (uint32_t group = 0; group < LINE_GROUPS; group++) {
             bool weighs = !taken[group] && parts->parts[group] != 0;
-            if (weighs && (best == LINE_GROUPS ||
-                           abs(parts->parts[group]) > abs(parts->parts[best]))) {
+            if (weighs &&
+                (best == LINE_GROUPS || abs(parts->parts[group]) > abs(parts->parts[best]))) {
                 best = group;
             }
         }
@@ -135,8 +135,7 @@ static void print_details(FILE *to, const struct declaration_batch *batch,
     struct declaration_interval interval = declaration_model_interval(&batch->model.bins, logit);
     (void)fprintf(to, ",%.7f,%.4f,%.4f,", logit, interval.lower, interval.upper);
     if (risk->critical != INT32_MIN) {
-        (void)fprintf(to, "%.6f",
-                      logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
+        (void)fprintf(to, "%.6f", logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
     }
 }
 
@@ -153,25 +152,31 @@ static void print_faults(FILE *to, const struct declaration_said *said, const ch
 
 static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
 {
+    static struct declaration_parts parts[DECLARATION_BATCH_ROWS];
+    if (options->reasons_count > 0) {
+        declaration_model_explain_many(&batch->model, batch->risks, batch->count, parts);
+    }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        const struct declaration_said said = {.history = &batch->history,
+        const struct declaration_risk *risk = &batch->risks[i];
+        struct declaration_said said = {.history = &batch->history,
                                               .norms = &batch->model.norms,
                                               .declaration = &row->declaration,
-                                              .risk = &row->risk};
+                                              .line_index = risk->line_index};
+        if (options->details || options->reasons_count > 0) {
+            declaration_said_fill(&said);
+        }
         print_field(to, row->declaration.declaration_id);
         (void)fprintf(to, ",%.12g",
-                      logistic_probability((double)row->risk.logit * OBLIVIOUS_LOGIT));
+                      logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
         if (options->details) {
-            print_details(to, batch, &row->risk);
+            print_details(to, batch, risk);
         }
         if (options->details || options->reasons_count > 0) {
             print_faults(to, &said, row->problem);
         }
         if (options->reasons_count > 0) {
-            struct declaration_parts parts;
-            declaration_model_explain(&batch->model, &row->risk, 1, &parts);
-            print_reasons(to, &said, &parts, options->reasons_count);
+            print_reasons(to, &said, &parts[i], options->reasons_count);
         }
         (void)fputc('\n', to);
     }
@@ -235,8 +240,8 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what (default: customs-import.json)",
-         1},
+        {"mapping", OPTION_MAPPING, "FILE", 0,
+         "which column is what (default: customs-import.json)", 1},
         {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {0, 0, 0, 0, 0, 0},
     };

@@ -7,8 +7,8 @@
 
 #include "feeds/declaration_mapping.h"
 
-/* A row of a table is at most CSV_ROW_BYTES_MAX bytes of text, and a mapping may name one column for
- * every field; the batch ends early when there may be no room for one more row. */
+/* A row of a table is at most CSV_ROW_BYTES_MAX bytes of text, and a mapping may name one column
+ * for every field; the batch ends early when there may be no room for one more row. */
 
 enum { ROW_TEXTS = 13 };
 #define ROW_TEXT_MAX ((size_t)(ROW_TEXTS + 2 * MAPPING_OTHER_MAX) * (2 * CSV_ROW_BYTES_MAX))
@@ -31,8 +31,9 @@ MUST_USE struct err declaration_batch_open(const char *model_path, struct declar
             model_file_fini(file);
         }
         self->rows = calloc(DECLARATION_BATCH_ROWS, sizeof *self->rows);
+        self->risks = calloc(DECLARATION_BATCH_ROWS, sizeof *self->risks);
         self->text = malloc(BATCH_TEXT_BYTES);
-        if (!err_is(err) && (self->rows == NULL || self->text == NULL)) {
+        if (!err_is(err) && (self->rows == NULL || self->risks == NULL || self->text == NULL)) {
             err = err_make(ERR_MEMORY, "declaration_batch_open");
         }
     }
@@ -53,6 +54,7 @@ void declaration_batch_close(struct declaration_batch **self)
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->model);
     free((*self)->rows);
+    free((*self)->risks);
     free((*self)->text);
     free(*self);
     *self = NULL;
@@ -73,13 +75,14 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
     struct batch_row *row = &self->rows[self->count++];
     struct declaration *declaration = &row->declaration;
     *declaration = given->declaration;
-    const char **const texts[ROW_TEXTS] = {&declaration->declaration_id, &declaration->site,
-                                  &declaration->lane,           &declaration->importer,
-                                  &declaration->seller,         &declaration->declarant,
-                                  &declaration->courier,        &declaration->departure_country,
-                                  &row->line.hs_code,           &row->line.description,
-                                  &row->line.origin_country,    &row->line.currency,
-                                  &row->line.quantity_unit};
+    const char **const texts[ROW_TEXTS] = {
+        &declaration->declaration_id, &declaration->site,
+        &declaration->lane,           &declaration->importer,
+        &declaration->seller,         &declaration->declarant,
+        &declaration->courier,        &declaration->departure_country,
+        &row->line.hs_code,           &row->line.description,
+        &row->line.origin_country,    &row->line.currency,
+        &row->line.quantity_unit};
     must(given->declaration.lines_count == 1);
     row->line = given->declaration.lines[0];
     for (size_t i = 0; i < ROW_TEXTS; i++) {
@@ -104,14 +107,11 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
 static void score(struct declaration_batch *self)
 {
     const struct declaration *declarations[DECLARATION_BATCH_ROWS];
-    static struct declaration_risk risks[DECLARATION_BATCH_ROWS];
     for (uint32_t i = 0; i < self->count; i++) {
         declarations[i] = &self->rows[i].declaration;
     }
-    declaration_model_score(&self->model, &self->history, declarations, self->count, risks);
-    for (uint32_t i = 0; i < self->count; i++) {
-        self->rows[i].risk = risks[i];
-    }
+    declaration_model_score(&self->model, &self->history, declarations, self->count,
+                            self->risks);
 }
 
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,

@@ -2,8 +2,9 @@
 #ifndef CTL_DECLARATION_BATCH_H
 #define CTL_DECLARATION_BATCH_H
 
-/* Declaration batch: rows of a table of declarations, kept until a batch of them is scored together,
- * and the model that scores them. A bad row is scored as far as it could be read. One thread. */
+/* Declaration batch: rows of a table of declarations, kept until a batch of them is scored
+ * together, and the model that scores them. A bad row is scored as far as it could be read. One
+ * thread. */
 
 #include "feeds/declaration_csv.h"
 #include "score/declaration_model.h"
@@ -19,11 +20,11 @@ struct batch_row {
     bool labelled;
     bool found;
     bool critical;
-    struct declaration_risk risk;
 };
 
 struct declaration_batch {
     struct batch_row *rows; /* [DECLARATION_BATCH_ROWS] */
+    struct declaration_risk *risks; /* of them */
     uint32_t count;
     char *text;
     size_t text_used;

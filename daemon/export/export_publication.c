@@ -6,46 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/id_map.h"
-#include "export/export_pool.h"
+#include "export/export_inside.h"
 
-#define NONE UINT64_MAX
 #define NS_PER_HOUR INT64_C(3600000000000)
-#define DAY_BYTES 11u
-#define CHAPTER_BYTES 3u
 
 /* ---- items out of the source ---- */
 
-struct published {
-    const char *item;  /* hexadecimal; borrowed from the source, as all texts */
-    uint64_t decision; /* rows of the source; NONE */
-    uint64_t outcome;
-    uint64_t declaration;
-    const char *state;
-    const char *code;
-    const char *seizure_class;
-    int64_t closed_ns;
-    char day[DAY_BYTES];
-    char chapter[CHAPTER_BYTES];
-    char pseudonym[PSEUDONYM_BYTES];
-};
-
-struct publish {
-    const struct export_publication *order;
-    struct published *items;
-    uint64_t items_count;
-    struct id_map places;
-    struct export_published *out;
-};
-
-static const struct archive_table *source(const struct publish *self, enum archive_table_name name)
+const struct archive_table *publish_source(const struct publish *self, enum archive_table_name name)
 {
     return &self->order->from->tables[name];
 }
 
 /* The item that this row speaks of; NULL when it is not among those that were decided. */
-static struct published *publish_find(const struct publish *self, const struct archive_table *table,
-                                      uint64_t row)
+struct published *publish_find(const struct publish *self, const struct archive_table *table,
+                               uint64_t row)
 {
     uint8_t item[ID_MAP_ID_BYTES];
     uint64_t place = 0;
@@ -57,7 +31,7 @@ static struct published *publish_find(const struct publish *self, const struct a
 
 static struct err publish_decided(struct publish *self)
 {
-    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
     self->items = calloc((size_t)decisions->rows_count + 1, sizeof *self->items);
     struct err err = self->items == NULL ? err_make(ERR_MEMORY, "export_publish") : err_none;
     for (uint64_t row = 0; row < decisions->rows_count && !err_is(err); row++) {
@@ -70,8 +44,8 @@ static struct err publish_decided(struct publish *self)
         err = id_map_add(&self->places, item, self->items_count, &added);
         if (!err_is(err) && added) {
             self->items[self->items_count++] = (struct published){.item = text,
-                                                                  .outcome = NONE,
-                                                                  .declaration = NONE,
+                                                                  .outcome = PUBLISH_NONE,
+                                                                  .declaration = PUBLISH_NONE,
                                                                   .state = "",
                                                                   .code = "",
                                                                   .seizure_class = ""};
@@ -89,7 +63,7 @@ static struct err publish_decided(struct publish *self)
 /* The newest outcome, declaration and state of each; files come in the order of the log. */
 static void publish_gather(struct publish *self)
 {
-    const struct archive_table *outcomes = source(self, TABLE_OUTCOMES);
+    const struct archive_table *outcomes = publish_source(self, TABLE_OUTCOMES);
     for (uint64_t row = 0; row < outcomes->rows_count; row++) {
         struct published *one = publish_find(self, outcomes, row);
         if (one != NULL) {
@@ -97,7 +71,7 @@ static void publish_gather(struct publish *self)
             one->seizure_class = archive_table_text(outcomes, row, "seizure_class");
         }
     }
-    const struct archive_table *declarations = source(self, TABLE_DECLARATIONS);
+    const struct archive_table *declarations = publish_source(self, TABLE_DECLARATIONS);
     for (uint64_t row = 0; row < declarations->rows_count; row++) {
         struct published *one = publish_find(self, declarations, row);
         if (one != NULL && archive_table_number(declarations, row, "body_present") == 1) {
@@ -106,7 +80,7 @@ static void publish_gather(struct publish *self)
                            archive_table_text(declarations, row, "hs_code"));
         }
     }
-    const struct archive_table *items = source(self, TABLE_ITEMS);
+    const struct archive_table *items = publish_source(self, TABLE_ITEMS);
     for (uint64_t row = 0; row < items->rows_count; row++) {
         struct published *one = publish_find(self, items, row);
         if (one == NULL || archive_table_text(items, row, "state")[0] == '\0') {
@@ -118,7 +92,7 @@ static void publish_gather(struct publish *self)
     }
 }
 
-static int compare_pseudonyms(const void *a, const void *b)
+int publish_compare(const void *a, const void *b)
 {
     const struct published *const *left = a;
     const struct published *const *right = b;
@@ -126,14 +100,14 @@ static int compare_pseudonyms(const void *a, const void *b)
 }
 
 /* The rows of a table in the order of their names under this field; NULL without memory. */
-static struct published **publish_order(struct publish *self, const char *field, bool declared_only,
-                                        uint64_t *count)
+struct published **publish_order(struct publish *self, const char *field, bool declared_only,
+                                 uint64_t *count)
 {
     struct published **rows = calloc((size_t)self->items_count + 1, sizeof(struct published *));
     *count = 0;
     for (uint64_t i = 0; rows != NULL && i < self->items_count; i++) {
         struct published *one = &self->items[i];
-        if (declared_only && one->declaration == NONE) {
+        if (declared_only && one->declaration == PUBLISH_NONE) {
             continue;
         }
         pseudonym_of(self->order->key, field, one->item, one->pseudonym);
@@ -141,7 +115,7 @@ static struct published **publish_order(struct publish *self, const char *field,
         *count += 1;
     }
     if (rows != NULL) {
-        qsort(rows, (size_t)*count, sizeof(struct published *), compare_pseudonyms);
+        qsort(rows, (size_t)*count, sizeof(struct published *), publish_compare);
     }
     return rows;
 }
@@ -174,24 +148,25 @@ static bool publish_pool_text(struct published **rows, uint64_t count, uint64_t 
 
 /* ---- the tables of the copy ---- */
 
-static const char *outcome_text(const struct publish *self, const struct published *one,
-                                const char *column)
+const char *publish_outcome(const struct publish *self, const struct published *one,
+                            const char *column)
 {
-    return one->outcome == NONE
+    return one->outcome == PUBLISH_NONE
                ? ""
-               : archive_table_text(source(self, TABLE_OUTCOMES), one->outcome, column);
+               : archive_table_text(publish_source(self, TABLE_OUTCOMES), one->outcome, column);
 }
 
 static double waited_h(const struct publish *self, const struct published *one)
 {
-    int64_t decided_ns = archive_table_signed(source(self, TABLE_DECISIONS), one->decision, "t_ns");
+    int64_t decided_ns =
+        archive_table_signed(publish_source(self, TABLE_DECISIONS), one->decision, "t_ns");
     return one->closed_ns == 0 ? -1 : floor((double)(one->closed_ns - decided_ns) / NS_PER_HOUR);
 }
 
 static void publish_item(struct publish *self, const struct published *one,
                          const char *const cells[3])
 {
-    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
     struct archive_table *to = &self->out->tables[PUBLISHED_ITEMS];
     archive_put_text(to, one->pseudonym);
     archive_put_text(to, cells[0]);
@@ -205,8 +180,8 @@ static void publish_item(struct publish *self, const struct published *one,
                              100);
     archive_put_text(to, one->state);
     archive_put_text(to, one->code);
-    archive_put_text(to, outcome_text(self, one, "exam_level"));
-    archive_put_text(to, outcome_text(self, one, "result"));
+    archive_put_text(to, publish_outcome(self, one, "exam_level"));
+    archive_put_text(to, publish_outcome(self, one, "result"));
     archive_put_text(to, one->seizure_class);
     archive_put_real(to, waited_h(self, one));
     archive_row_end(to);
@@ -214,7 +189,7 @@ static void publish_item(struct publish *self, const struct published *one,
 
 static struct err publish_items(struct publish *self)
 {
-    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
+    const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
     uint64_t count = 0;
     bool small = false;
     struct published **rows = publish_order(self, "item", false, &count);
@@ -239,55 +214,11 @@ static struct err publish_items(struct publish *self)
     return good ? err_none : err_make(ERR_MEMORY, "publish_items");
 }
 
-static void publish_good(struct publish *self, const struct published *one,
-                         const char *const cells[3])
-{
-    const struct archive_table *decisions = source(self, TABLE_DECISIONS);
-    struct archive_table *to = &self->out->tables[PUBLISHED_GOODS];
-    const char *result = outcome_text(self, one, "result");
-    bool found = strcmp(result, "found") == 0 || strcmp(result, "partial") == 0;
-    archive_put_text(to, one->pseudonym);
-    archive_put_text(to, cells[0]);
-    archive_put_text(to, cells[1]);
-    archive_put_text(to, cells[2]);
-    archive_put_number(
-        to, strcmp(archive_table_text(decisions, one->decision, "decision"), "refer") == 0);
-    archive_put_text(to, archive_table_text(decisions, one->decision, "arm"));
-    archive_put_real(to, archive_table_real(decisions, one->decision, "propensity"));
-    archive_put_number(to, found || strcmp(result, "nothing_found") == 0);
-    archive_put_number(to, found);
-    archive_row_end(to);
-}
-
-static struct err publish_goods(struct publish *self)
-{
-    uint64_t count = 0;
-    bool small = false;
-    struct published **rows = publish_order(self, "goods", true, &count);
-    const char **cells = calloc((size_t)count * 3 + 1, sizeof(const char *));
-    bool good = rows != NULL && cells != NULL;
-    for (uint64_t i = 0; good && i < count; i++) {
-        cells[3 * i] = archive_table_text(source(self, TABLE_DECISIONS), rows[i]->decision, "mode");
-        cells[3 * i + 1] = rows[i]->chapter;
-        cells[3 * i + 2] = archive_table_text(source(self, TABLE_DECLARATIONS),
-                                              rows[i]->declaration, "origin_country");
-    }
-    const struct export_pool pool = {cells, count, 3, self->order->k};
-    good = good && export_pool(&pool, &small);
-    self->out->declared_count = count;
-    for (uint64_t i = 0; good && !small && i < count; i++) {
-        publish_good(self, rows[i], &cells[3 * i]);
-    }
-    free(cells);
-    free(rows);
-    return good ? err_none : err_make(ERR_MEMORY, "publish_goods");
-}
-
 /* Rows of small tables of the source, each different one once, in the order of the source. */
 static void publish_repeat(struct publish *self, enum archive_table_name from,
                            enum published_name name)
 {
-    const struct archive_table *table = source(self, from);
+    const struct archive_table *table = publish_source(self, from);
     struct archive_table *to = &self->out->tables[name];
     for (uint64_t row = 0; row < table->rows_count; row++) {
         const char *sha256 = archive_table_text(table, row, "sha256");
@@ -305,92 +236,6 @@ static void publish_repeat(struct publish *self, enum archive_table_name from,
         }
         archive_row_end(to);
     }
-}
-
-/* ---- images ---- */
-
-static void publish_image(struct publish *self, const struct published *one, uint64_t scan,
-                          uint64_t row)
-{
-    const struct archive_table *images = source(self, TABLE_SCAN_IMAGES);
-    struct archive_table *to = &self->out->tables[PUBLISHED_IMAGES];
-    archive_put_text(to, one->pseudonym);
-    for (uint32_t c = 1; c + 1 < to->spec->columns_count; c++) {
-        const struct archive_column *column = &to->spec->columns[c];
-        if (column->type == H5_TEXT) {
-            archive_put_text(to, archive_table_text(images, row, column->name));
-        } else {
-            archive_put_number(to, archive_table_number(images, row, column->name));
-        }
-    }
-    archive_put_text(to, archive_table_text(source(self, TABLE_SCANS), scan, "scanner_type"));
-    archive_row_end(to);
-}
-
-/* The digests of the table, each once. */
-static struct err publish_digests(struct publish *self)
-{
-    const struct archive_table *table = &self->out->tables[PUBLISHED_IMAGES];
-    struct export_published *out = self->out;
-    struct id_map seen;
-    id_map_init(&seen);
-    out->images = calloc((size_t)table->rows_count + 1, HASH_BYTES);
-    struct err err = out->images == NULL ? err_make(ERR_MEMORY, "publish_digests") : err_none;
-    for (uint64_t row = 0; row < table->rows_count && !err_is(err); row++) {
-        uint8_t *digest = out->images[out->images_count];
-        bool added = false;
-        if (hex_decode(archive_table_text(table, row, "sha256"), digest, HASH_BYTES)) {
-            err = id_map_add(&seen, digest, row, &added); /* half a digest tells them apart */
-        }
-        out->images_count += added;
-    }
-    id_map_fini(&seen);
-    return err;
-}
-
-static int compare_scans(const void *a, const void *b)
-{
-    const uint64_t *left = a;
-    const uint64_t *right = b;
-    return (left[0] > right[0]) - (left[0] < right[0]);
-}
-
-/* Scans in the order of the items' names; those of one item in that of the log. */
-static struct err publish_images(struct publish *self)
-{
-    const struct archive_table *scans = source(self, TABLE_SCANS);
-    uint64_t count = 0;
-    struct published **rows = publish_order(self, "item", false, &count);
-    uint64_t(*ranked)[2] = calloc((size_t)scans->rows_count + 1, sizeof *ranked);
-    if (rows == NULL || ranked == NULL) {
-        free(rows);
-        free(ranked);
-        return err_make(ERR_MEMORY, "publish_images");
-    }
-    uint64_t used = 0;
-    for (uint64_t scan = 0; scan < scans->rows_count; scan++) {
-        struct published *one = publish_find(self, scans, scan);
-        struct published **at = one == NULL
-                                    ? NULL
-                                    : bsearch(&one, rows, (size_t)count, sizeof(struct published *),
-                                              compare_pseudonyms);
-        if (at != NULL) {
-            ranked[used][0] = (uint64_t)(at - rows) * scans->rows_count + scan;
-            ranked[used++][1] = scan;
-        }
-    }
-    qsort(ranked, (size_t)used, sizeof *ranked, compare_scans);
-    for (uint64_t i = 0; i < used; i++) {
-        uint64_t scan = ranked[i][1];
-        uint64_t first = archive_table_number(scans, scan, "first_image");
-        uint64_t images_count = archive_table_number(scans, scan, "images_count");
-        for (uint64_t n = 0; n < images_count; n++) {
-            publish_image(self, rows[ranked[i][0] / scans->rows_count], scan, first + n);
-        }
-    }
-    free(rows);
-    free(ranked);
-    return publish_digests(self);
 }
 
 /* ---- whole ---- */

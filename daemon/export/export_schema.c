@@ -4,16 +4,18 @@
 const char export_rules[] =
     "Kept: items with a decision in the source, one row each. Coarsened: times to the UTC day of "
     "the decision, waiting to whole hours, probabilities to two decimals, goods codes to the "
-    "chapter (two digits). Replaced: identities of items, by keyed pseudonyms of this copy alone; "
-    "items and goods have different ones and cannot be joined. Pooled as \"*\": days, sites and "
-    "modes (items), chapters and origins (goods), coded reasons and seizure classes, wherever "
-    "fewer "
-    "than k rows agree, together with so many neighbours that nothing follows from totals. Left "
-    "out: labels, lanes, free text, names and pseudonyms of persons, officers, publishers and "
-    "scanners, numbers of records, masses, values, quantities, draws, ranks, the entries of the "
-    "log "
-    "with their leaves and positions; images unless they were asked for. Tables of fewer than k "
-    "rows are empty.";
+    "chapter (two digits). Replaced: identities of items, by keyed pseudonyms of this copy alone, "
+    "different ones in items and in goods. Pooled as \"*\": in items, days, sites and modes of "
+    "which fewer than k rows agree; coded reasons and seizure classes of fewer than k rows; in "
+    "goods, modes, and then chapters and origins of fewer than k rows among those that agree in "
+    "mode, arm, propensity and result, and those that all of these rows have in common. With every "
+    "small cell so many of its smallest neighbours are pooled that the pool has k rows: nothing "
+    "follows from totals. Left out: labels, lanes, free text, names and pseudonyms of persons, "
+    "officers, publishers and scanners, numbers of records, masses, values, quantities, draws, "
+    "ranks, contributions, the entries of the log with their leaves and positions; images unless "
+    "they were asked for. Tables of fewer than k rows are empty. Not prevented: that somebody with "
+    "the public log recognises a row of items, which says nothing that the log does not; and that "
+    "copies of overlapping sources are compared";
 
 /* ---- what the tables of a copy have ---- */
 

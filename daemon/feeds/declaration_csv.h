@@ -18,7 +18,7 @@ struct declaration_csv;
 struct declaration_csv_conf {
     const char *path;
     const char *mapping_path; /* NULL: that of the public customs tables */
-    const char *site; /* for rows whose mapping names no site */
+    const char *site;         /* for rows whose mapping names no site */
     const char *lane;
     enum mode mode; /* for tables whose mapping names no mode; MODE_UNKNOWN makes such rows bad */
     bool follow;    /* an unfinished last line is left for later */

@@ -37,9 +37,12 @@ static bool is_utf8(const char *text)
     const uint8_t *at = (const uint8_t *)text;
     while (*at != 0) {
         uint8_t first = *at++;
-        int more = first < 0x80 ? 0 : first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2
-                                                                  : first < 0xf5   ? 3
-                                                                                   : -1;
+        int more = first < 0x80   ? 0
+                   : first < 0xc2 ? -1
+                   : first < 0xe0 ? 1
+                   : first < 0xf0 ? 2
+                   : first < 0xf5 ? 3
+                                  : -1;
         if (more < 0 || (first == 0xe0 && *at < 0xa0) || (first == 0xed && *at > 0x9f) ||
             (first == 0xf0 && *at < 0x90) || (first == 0xf4 && *at > 0x8f)) {
             return false;
@@ -131,16 +134,11 @@ static void add_goods_faults(const struct declaration_said *said, const struct g
 static void add_unknown_codes(const struct declaration_said *said, const struct goods_line *line,
                               struct list *list)
 {
-    struct history_parts parts;
-    history_parts_of_declaration(said->declaration, &parts);
-    if (line != NULL) {
-        history_parts_add_line(line, &parts);
-    }
     for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
         const struct history_kind *about = &history_kinds[kind];
         enum history_part part = about->parts[0];
         bool is_code = about->parts_count == 1 && part > PART_HS2;
-        uint64_t key = is_code ? history_key(kind, &parts) : 0;
+        uint64_t key = is_code ? history_key(kind, &said->parts) : 0;
         struct history_known known = {0};
         if (key != 0) {
             history_know(said->history, key, &known);
@@ -169,7 +167,7 @@ static void add_consistency(const struct declaration *declaration, struct list *
 void declaration_faults(const struct declaration_said *said, char *out, size_t out_bytes)
 {
     const struct declaration *declaration = said->declaration;
-    uint32_t index = said->risk->line_index;
+    uint32_t index = said->line_index;
     const struct goods_line *line =
         index < declaration->lines_count ? &declaration->lines[index] : NULL;
     struct list list = {out, out_bytes, 0};

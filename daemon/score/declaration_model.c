@@ -50,8 +50,8 @@ static void add_declaration(struct scoring *self, const struct declaration *decl
 {
     struct history_parts parts;
     history_parts_of_declaration(declaration, &parts);
-    uint32_t given = declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count
-                                                                 : RECORD_LINES_MAX;
+    uint32_t given =
+        declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count : RECORD_LINES_MAX;
     for (uint32_t line = 0; line < (given > 0 ? given : 1); line++) {
         struct block *block = &self->block;
         uint64_t *keys = self->model->keys + (size_t)block->count * HISTORY_KINDS;
@@ -105,18 +105,37 @@ void declaration_model_score(struct declaration_model *self, const struct histor
     }
 }
 
-static void sum_groups(const struct declaration_model *self, const int32_t *parts,
-                       struct declaration_parts *out)
+/* Up to OBLIVIOUS_LANES rows. */
+static void explain_rows(const struct declaration_model *self, const float *features,
+                         uint32_t count, struct declaration_parts *out)
 {
-    memset(out, 0, sizeof *out);
-    out->base = oblivious_base(&self->found);
-    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
-        out->parts[line_group_of(feature)] += parts[feature];
+    const struct oblivious_rows rows = {features, count, LINE_FEATURES};
+    const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
+    int32_t base = oblivious_base(&self->found);
+    oblivious_explain(&self->found, &rows, self->workspace, &reasons);
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t *parts = self->parts + (size_t)i * LINE_FEATURES;
+        memset(&out[i], 0, sizeof out[i]);
+        out[i].logit = self->scores[i];
+        out[i].base = base;
+        for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
+            out[i].parts[kind - 1] = parts[2 * (kind - 1)] + parts[2 * (kind - 1) + 1];
+        }
+        for (uint32_t feature = LINE_HISTORY_FEATURES; feature < LINE_FEATURES; feature++) {
+            out[i].parts[line_group_of(feature)] += parts[feature];
+        }
     }
 }
 
-void declaration_model_explain(struct declaration_model *self, const struct declaration_risk *risks,
-                               uint32_t count, struct declaration_parts *out)
+void declaration_model_explain(const struct declaration_model *self, const float *features,
+                               struct declaration_parts *out)
+{
+    explain_rows(self, features, 1, out);
+}
+
+void declaration_model_explain_many(const struct declaration_model *self,
+                                    const struct declaration_risk *risks, uint32_t count,
+                                    struct declaration_parts *out)
 {
     for (uint32_t from = 0; from < count; from += OBLIVIOUS_LANES) {
         uint32_t left = count - from;
@@ -125,13 +144,7 @@ void declaration_model_explain(struct declaration_model *self, const struct decl
             memcpy(self->features + (size_t)i * LINE_FEATURES, risks[from + i].features,
                    sizeof risks[from + i].features);
         }
-        const struct oblivious_rows rows = {self->features, block, LINE_FEATURES};
-        const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
-        oblivious_explain(&self->found, &rows, self->workspace, &reasons);
-        for (uint32_t i = 0; i < block; i++) {
-            sum_groups(self, self->parts + (size_t)i * LINE_FEATURES, &out[from + i]);
-            must(self->scores[i] == risks[from + i].logit);
-        }
+        explain_rows(self, self->features, block, out + from);
     }
 }
 

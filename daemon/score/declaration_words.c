@@ -12,8 +12,16 @@
 static const struct goods_line *line_of(const struct declaration_said *said)
 {
     const struct declaration *declaration = said->declaration;
-    uint32_t index = said->risk->line_index;
+    uint32_t index = said->line_index;
     return index < declaration->lines_count ? &declaration->lines[index] : NULL;
+}
+
+void declaration_said_fill(struct declaration_said *said)
+{
+    history_parts_of_declaration(said->declaration, &said->parts);
+    if (line_of(said) != NULL) {
+        history_parts_add_line(line_of(said), &said->parts);
+    }
 }
 
 /* " since March 2020"; "" when not known. */
@@ -23,9 +31,9 @@ static void since_words(uint16_t first_day, char out[32])
     struct tm parts;
     out[0] = '\0';
     if (first_day > 0 && gmtime_r(&seconds, &parts) != NULL) {
-        static const char *const months[12] = {"January", "February", "March",     "April",
-                                               "May",     "June",     "July",      "August",
-                                               "September", "October", "November", "December"};
+        static const char *const months[12] = {"January",   "February", "March",    "April",
+                                               "May",       "June",     "July",     "August",
+                                               "September", "October",  "November", "December"};
         (void)snprintf(out, 32, " since %s %d", months[parts.tm_mon], parts.tm_year + 1900);
     }
 }
@@ -33,15 +41,10 @@ static void since_words(uint16_t first_day, char out[32])
 static void history_words(const struct declaration_said *said, uint32_t kind,
                           char out[DECLARATION_WORDS_BYTES])
 {
-    struct history_parts parts;
     struct history_known known = {0};
     char entity[HISTORY_WORDS_BYTES];
-    history_parts_of_declaration(said->declaration, &parts);
-    if (line_of(said) != NULL) {
-        history_parts_add_line(line_of(said), &parts);
-    }
     history_kind_words(kind, said->declaration, line_of(said), said->pseudonym_key, entity);
-    uint64_t key = history_key(kind, &parts);
+    uint64_t key = history_key(kind, &said->parts);
     if (key == 0) {
         (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: not given", entity);
         return;
@@ -62,19 +65,11 @@ static void history_words(const struct declaration_said *said, uint32_t kind,
                    old ? ", most of them long ago" : "");
 }
 
-static void amount_words(double amount, char out[SAY_BYTES])
-{
-    if (amount >= 100) {
-        say_about(amount, out);
-    } else {
-        (void)snprintf(out, SAY_BYTES, "%.3g", amount);
-    }
-}
-
+/* Amounts themselves are not told: words go into public entries. */
 static void goods_words(const struct declaration_said *said, enum goods_quantity quantity,
                         char out[DECLARATION_WORDS_BYTES])
 {
-    static const char *const names[GOODS_QUANTITIES] = {"value a kg", "net mass in kg", "value"};
+    static const char *const names[GOODS_QUANTITIES] = {"value a kg", "net mass", "value"};
     struct goods_values values;
     const struct goods_line *line = line_of(said);
     if (line != NULL) {
@@ -84,19 +79,17 @@ static void goods_words(const struct declaration_said *said, enum goods_quantity
         (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: not given", names[quantity]);
         return;
     }
-    char amount[SAY_BYTES];
-    char usual[SAY_BYTES];
-    amount_words(exp((double)values.logs[quantity]), amount);
     const struct goods_norm *norm = goods_norm_of(said->norms, &values, GOODS_HS6);
     if (norm == NULL) {
-        (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s %s", names[quantity], amount);
+        (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: nothing is known of what is usual",
+                       names[quantity]);
         return;
     }
     double deviation = (double)goods_deviation(norm, &values, quantity);
-    amount_words(exp((double)norm->medians[quantity]), usual);
-    (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s %s, usual for its code %s: %.1f spreads %s",
-                   names[quantity], amount, usual, fabs(deviation),
-                   deviation < 0 ? "below" : "above");
+    (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: %.1f spreads %s what is usual for %s",
+                   names[quantity], fabs(deviation), deviation < 0 ? "below" : "above",
+                   goods_code_is_known(said->norms, &values, GOODS_HS6) ? "its HS code"
+                                                                        : "goods of its kind");
 }
 
 void declaration_group_words(const struct declaration_said *said, uint32_t group,

@@ -17,7 +17,7 @@
 #define EVALUATION_RESAMPLES 1000u
 
 struct evaluation_rows {
-    const double *logits; /* [count] */
+    const double *logits;  /* [count] */
     const uint8_t *labels; /* [count] 0, 1 */
     uint64_t count;        /* below 2^31 */
 };
@@ -40,7 +40,7 @@ struct evaluation {
     struct evaluation_rate precision_5; /* share of finds in the highest twentieth */
     struct evaluation_rate precision_10;
     struct evaluation_rate auc;
-    double loss; /* mean log loss */
+    double loss;              /* mean log loss */
     double calibration_error; /* expected: mean |predicted - seen| of the bins, by rows */
     struct evaluation_bin bins[EVALUATION_BINS];
 };

@@ -120,8 +120,7 @@ static int compare_floats(const void *a, const void *b)
 static float median_of(float *values, size_t count)
 {
     qsort(values, count, sizeof *values, compare_floats);
-    return count % 2 == 1 ? values[count / 2]
-                          : 0.5f * (values[count / 2 - 1] + values[count / 2]);
+    return count % 2 == 1 ? values[count / 2] : 0.5f * (values[count / 2 - 1] + values[count / 2]);
 }
 
 /* The rows of one code, in the order of codes. */
@@ -148,9 +147,9 @@ static void fit_quantity(const struct group *group, enum goods_quantity quantity
     float spread = count > 0 ? 1.4826f * median_of(space, count) : 1;
     if (above != NULL) {
         double weight = (double)count / ((double)count + GOODS_PRIOR_ROWS);
-        double variance = weight * (double)spread * (double)spread +
-                          (1 - weight) * (double)above->spreads[quantity] *
-                              (double)above->spreads[quantity];
+        double variance =
+            weight * (double)spread * (double)spread +
+            (1 - weight) * (double)above->spreads[quantity] * (double)above->spreads[quantity];
         median = (float)(weight * (double)median + (1 - weight) * (double)above->medians[quantity]);
         spread = (float)sqrt(variance);
     }

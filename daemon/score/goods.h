@@ -7,8 +7,8 @@
  *
  * Logarithms (base e) of unit value, mass and value; of each HS 6 and HS 4 code the median and the
  * spread (1.4826 * median absolute deviation), drawn towards those of the code above it as if that
- * had been seen in GOODS_PRIOR_ROWS rows: HS 6 -> HS 4 -> all goods. No labels enter. goods_norms_fit
- * allocates; everything else does not. Any thread may read. */
+ * had been seen in GOODS_PRIOR_ROWS rows: HS 6 -> HS 4 -> all goods. No labels enter.
+ * goods_norms_fit allocates; everything else does not. Any thread may read. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ enum goods_level { GOODS_ALL, GOODS_HS4, GOODS_HS6, GOODS_LEVELS };
 #define GOODS_PRIOR_ROWS 3.0
 
 struct goods_values {
-    uint32_t codes[GOODS_LEVELS];  /* of each level; 0: the line has none */
+    uint32_t codes[GOODS_LEVELS]; /* of each level; 0: the line has none */
     float logs[GOODS_QUANTITIES]; /* NaN: no mass, no value */
 };
 

@@ -138,16 +138,6 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
     return err_none;
 }
 
-void history_uninstall(struct history *self)
-{
-    history_table_fini(&self->base);
-    self->base.newest_ns = INT64_MIN;
-    self->weights = history_weights_builtin;
-    self->learnt_until_ns = INT64_MIN;
-    self->kinds_count = HISTORY_LINEAR_KINDS;
-    fill_fades(self);
-}
-
 void history_install_counts(struct history *self, const struct history_weights *weights,
                             struct history_table *base)
 {
@@ -157,6 +147,16 @@ void history_install_counts(struct history *self, const struct history_weights *
     self->learnt_until_ns = base->newest_ns;
     self->kinds_count = HISTORY_KINDS;
     memset(base, 0, sizeof *base);
+    fill_fades(self);
+}
+
+void history_uninstall(struct history *self)
+{
+    history_table_fini(&self->base);
+    self->base.newest_ns = INT64_MIN;
+    self->weights = history_weights_builtin;
+    self->learnt_until_ns = INT64_MIN;
+    self->kinds_count = HISTORY_LINEAR_KINDS;
     fill_fades(self);
 }
 

@@ -67,15 +67,15 @@ void history_fini(struct history *self);
 /* Takes over weights and counts from a model file; on error nothing has changed. */
 MUST_USE struct err history_install(struct history *self, const struct model_file *file);
 
-/* The built-in weights again, without the counts of the model; what was learnt live stays. */
-void history_uninstall(struct history *self);
-
 /* Takes over weights without coefficients and counts of all kinds: what a model of trees reads.
  * Takes the table. */
 void history_install_counts(struct history *self, const struct history_weights *weights,
                             struct history_table *base);
 /* True when the constants are within their bounds. */
 bool history_weights_are_sound(const struct history_weights *weights);
+
+/* The built-in weights again, without the counts of the model; what was learnt live stays. */
+void history_uninstall(struct history *self);
 
 /* Distinct keys of the entities and pairs of a declaration, HISTORY_ALL first. */
 #define HISTORY_KEYS_MAX ((size_t)HISTORY_KINDS * RECORD_LINES_MAX)

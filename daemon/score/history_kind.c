@@ -8,11 +8,7 @@
 
 #include "base/err.h"
 #include "kernels/rng.h"
-
-/* Every value is digested once a line with SHA-256, cut to 64 bits; a pair mixes the digests of its
- * parts. Nobody can choose a name that lands on somebody else's history without finding a 64-bit
- * second preimage. Two of ten million keys meet by accident with a chance of about 3 in a million.
- */
+#include "score/part_digest.h"
 
 #define PARTS_1(a) {a}, 1
 #define PARTS_2(a, b) {a, b}, 2
@@ -23,7 +19,17 @@
 
 enum { ALL, IMPORTER, SELLER, DECLARANT, COURIER, HS6, HS4, ORIGIN, OFFICE, TAX, IMPORTER_HS6 };
 enum { SELLER_HS6 = 13, ORIGIN_HS6 = 19 };
-enum { HS2 = HISTORY_LINEAR_KINDS, PROCESS, IMPORT_TYPE, IMPORT_USE, PAYMENT, MODE, MARK, DEPARTURE };
+enum { HS6_MASS = 55, HS6_VALUE };
+enum {
+    HS2 = HISTORY_LINEAR_KINDS,
+    PROCESS,
+    IMPORT_TYPE,
+    IMPORT_USE,
+    PAYMENT,
+    MODE,
+    MARK,
+    DEPARTURE
+};
 
 const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.all", {0}, 0, NO_PARENT},
@@ -62,11 +68,9 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.origin_indicator", PARTS_1(PART_ORIGIN_INDICATOR), NO_PARENT},
     {"history.departure", PARTS_1(PART_DEPARTURE), NO_PARENT},
     {"history.importer_seller", PARTS_2(PART_IMPORTER, PART_SELLER), PARENT_2(IMPORTER, SELLER)},
-    {"history.declarant_seller", PARTS_2(PART_DECLARANT, PART_SELLER),
-     PARENT_2(DECLARANT, SELLER)},
+    {"history.declarant_seller", PARTS_2(PART_DECLARANT, PART_SELLER), PARENT_2(DECLARANT, SELLER)},
     {"history.importer_office", PARTS_2(PART_IMPORTER, PART_OFFICE), PARENT_2(IMPORTER, OFFICE)},
-    {"history.declarant_office", PARTS_2(PART_DECLARANT, PART_OFFICE),
-     PARENT_2(DECLARANT, OFFICE)},
+    {"history.declarant_office", PARTS_2(PART_DECLARANT, PART_OFFICE), PARENT_2(DECLARANT, OFFICE)},
     {"history.hs6_mode", PARTS_2(PART_HS6, PART_MODE), PARENT_2(HS6, MODE)},
     {"history.hs6_import_type", PARTS_2(PART_HS6, PART_IMPORT_TYPE), PARENT_2(HS6, IMPORT_TYPE)},
     {"history.hs6_import_use", PARTS_2(PART_HS6, PART_IMPORT_USE), PARENT_2(HS6, IMPORT_USE)},
@@ -75,8 +79,7 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
     {"history.courier_hs6", PARTS_2(PART_COURIER, PART_HS6), PARENT_2(COURIER, HS6)},
     {"history.hs6_departure", PARTS_2(PART_HS6, PART_DEPARTURE), PARENT_2(HS6, DEPARTURE)},
     {"history.hs6_process_type", PARTS_2(PART_HS6, PART_PROCESS), PARENT_2(HS6, PROCESS)},
-    {"history.declarant_origin", PARTS_2(PART_DECLARANT, PART_ORIGIN),
-     PARENT_2(DECLARANT, ORIGIN)},
+    {"history.declarant_origin", PARTS_2(PART_DECLARANT, PART_ORIGIN), PARENT_2(DECLARANT, ORIGIN)},
     {"history.declarant_hs2", PARTS_2(PART_DECLARANT, PART_HS2), PARENT_2(DECLARANT, HS2)},
     {"history.importer_hs2", PARTS_2(PART_IMPORTER, PART_HS2), PARENT_2(IMPORTER, HS2)},
     {"history.seller_hs2", PARTS_2(PART_SELLER, PART_HS2), PARENT_2(SELLER, HS2)},
@@ -90,6 +93,12 @@ const struct history_kind history_kinds[HISTORY_KINDS] = {
      PARENT_1(ORIGIN_HS6)},
     {"history.seller_importer_hs6", PARTS_3(PART_SELLER, PART_IMPORTER, PART_HS6),
      PARENT_2(SELLER_HS6, IMPORTER_HS6)},
+    {"history.hs6_mass", PARTS_2(PART_HS6, PART_MASS), PARENT_1(HS6)},
+    {"history.hs6_value", PARTS_2(PART_HS6, PART_VALUE), PARENT_1(HS6)},
+    {"history.hs6_mass_value", PARTS_3(PART_HS6, PART_MASS, PART_VALUE),
+     PARENT_2(HS6_MASS, HS6_VALUE)},
+    {"history.origin_mass_value", PARTS_3(PART_ORIGIN, PART_MASS, PART_VALUE), PARENT_1(ORIGIN)},
+    {"history.tax_rate_mass_value", PARTS_3(PART_TAX_RATE, PART_MASS, PART_VALUE), NO_PARENT},
 };
 
 #define PART_TEXT_BYTES (RECORD_TEXT_BYTES_MAX + 1u)
@@ -112,29 +121,11 @@ static size_t normalise(const char *value, char out[PART_TEXT_BYTES])
     return count;
 }
 
-static uint64_t digest_text(enum history_part part, const char *text, size_t text_bytes)
-{
-    if (text_bytes == 0) {
-        return 0;
-    }
-    char named[PART_TEXT_BYTES + 1];
-    must(text_bytes < PART_TEXT_BYTES);
-    named[0] = (char)('A' + (int)part);
-    memcpy(named + 1, text, text_bytes);
-    uint8_t digest[HASH_BYTES];
-    sha256_of(named, text_bytes + 1, digest);
-    uint64_t key = 0;
-    for (int i = 0; i < 8; i++) {
-        key = key << 8 | digest[i];
-    }
-    return key != 0 ? key : 1;
-}
-
 static uint64_t digest_part(enum history_part part, const char *value)
 {
     char text[PART_TEXT_BYTES];
     size_t text_bytes = normalise(value, text);
-    return digest_text(part, text, text_bytes);
+    return part_digest_text(part, text, text_bytes);
 }
 
 /* Two spellings of each name are read, because feeds keep the column's own name. */
@@ -181,7 +172,7 @@ void history_parts_of_declaration(const struct declaration *declaration, struct 
     out->digests[PART_COURIER] = digest_part(PART_COURIER, declaration->courier);
     out->digests[PART_DEPARTURE] = digest_part(PART_DEPARTURE, declaration->departure_country);
     out->digests[PART_OFFICE] = digest_part(PART_OFFICE, office_of(declaration));
-    for (enum history_part part = PART_TAX_TYPE; part < PART_COUNT; part++) {
+    for (enum history_part part = PART_TAX_TYPE; part <= PART_MODE; part++) {
         if (part != PART_TAX_RATE) {
             out->digests[part] = digest_part(part, declared_code(part, declaration));
         }
@@ -213,17 +204,31 @@ static size_t rate_text(double percent, char out[24])
     return (size_t)written;
 }
 
+/* "20.7": to four digits, so that one consignment declared again in other units' rounding is the
+ * same one. */
+static size_t amount_text(double amount, char out[24])
+{
+    if (!(amount > 0) || isinf(amount)) {
+        out[0] = '\0';
+        return 0;
+    }
+    int written = snprintf(out, 24, "%.4g", amount);
+    must(written > 0 && written < 24);
+    return (size_t)written;
+}
+
 void history_parts_add_line(const struct goods_line *line, struct history_parts *parts)
 {
     char digits[7];
     size_t count = hs_digits(line->hs_code, digits);
-    parts->digests[PART_HS6] = count >= 6 ? digest_text(PART_HS6, digits, 6) : 0;
-    parts->digests[PART_HS4] = count >= 4 ? digest_text(PART_HS4, digits, 4) : 0;
-    parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
+    parts->digests[PART_HS6] = count >= 6 ? part_digest_text(PART_HS6, digits, 6) : 0;
+    parts->digests[PART_HS4] = count >= 4 ? part_digest_text(PART_HS4, digits, 4) : 0;
+    parts->digests[PART_HS2] = count >= 2 ? part_digest_text(PART_HS2, digits, 2) : 0;
     parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
-    char rate[24];
+    parts->digests[PART_MASS] = part_digest_number(PART_MASS, line->net_mass_kg, amount_text);
+    parts->digests[PART_VALUE] = part_digest_number(PART_VALUE, line->value, amount_text);
     parts->digests[PART_TAX_RATE] =
-        digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
+        part_digest_number(PART_TAX_RATE, line->tax_rate_percent, rate_text);
 }
 
 uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
@@ -290,7 +295,9 @@ static const char *const part_words[PART_COUNT] = {[PART_IMPORTER] = "importer",
                                                    [PART_IMPORT_TYPE] = "import type",
                                                    [PART_IMPORT_USE] = "import use",
                                                    [PART_PAYMENT] = "payment",
-                                                   [PART_MODE] = "transport"};
+                                                   [PART_MODE] = "transport",
+                                                   [PART_MASS] = "this net mass",
+                                                   [PART_VALUE] = "this value"};
 
 /* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's
  * name in the wrong column must not reach a public entry. */

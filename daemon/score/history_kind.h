@@ -20,7 +20,7 @@
 #define HISTORY_LINEAR_VERSION "1"
 #define HISTORY_LINEAR_KINDS 25u
 #define HISTORY_KINDS_VERSION "2"
-#define HISTORY_KINDS 55u
+#define HISTORY_KINDS 60u
 #define HISTORY_ALL 0u /* the kind that everything belongs to */
 #define HISTORY_PARENTS_MAX 2u
 #define HISTORY_KIND_PARTS_MAX 3u
@@ -45,6 +45,8 @@ enum history_part {
     PART_IMPORT_USE,
     PART_PAYMENT,
     PART_MODE,
+    PART_MASS,
+    PART_VALUE,
     PART_COUNT
 };
 
@@ -59,8 +61,8 @@ struct history_kind {
 
 extern const struct history_kind history_kinds[HISTORY_KINDS];
 
-/* The names of the linear kinds in their order, separated by spaces: what a history model calls its
- * inputs. */
+/* The names of the linear kinds in their order, separated by spaces: what a linear history model
+ * calls its inputs. */
 #define HISTORY_NAMES_BYTES 8192u
 void history_kind_names(char *out, size_t out_bytes);
 

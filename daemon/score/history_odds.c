@@ -78,8 +78,8 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
                   struct history_odds *out)
 {
     const struct history_weights *weights = &self->weights;
-    int64_t now_ns = self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns
-                                                                 : self->live.newest_ns;
+    int64_t now_ns =
+        self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns : self->live.newest_ns;
     double odds[HISTORY_KINDS];
     struct counts all = {0, 0};
     add_counts(self, &self->base, keys[HISTORY_ALL], now_ns, &all);

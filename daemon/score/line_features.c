@@ -2,6 +2,7 @@
 #include "score/line_features.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static const struct goods_line no_line = {.hs_code = "",
                                           .description = "",
@@ -64,9 +65,33 @@ uint32_t line_group_of(uint32_t feature)
 
 const char *line_group_name(uint32_t group)
 {
-    static const char *const names[] = {"goods.unit_value", "goods.mass",         "goods.value",
-                                        "goods.tax_rate",   "declaration.seller", "declaration.courier"};
+    static const char *const names[] = {"goods.unit_value",   "goods.mass",
+                                        "goods.value",        "goods.tax_rate",
+                                        "declaration.seller", "declaration.courier"};
     must(group < LINE_GROUPS);
     return group < GROUP_UNIT_VALUE ? history_kinds[group + 1].name
                                     : names[group - GROUP_UNIT_VALUE];
+}
+
+static const char *ending_of(uint32_t feature)
+{
+    if (feature < LINE_HISTORY_FEATURES) {
+        return feature % 2 == 0 ? ".odds" : ".exams";
+    }
+    bool of_goods = feature >= LINE_QUANTITIES && feature < LINE_NO_SELLER;
+    return !of_goods                       ? ""
+           : feature < LINE_DEVIATIONS_HS4 ? ".log"
+           : feature < LINE_DEVIATIONS_HS6 ? ".hs4_deviation"
+                                           : ".hs6_deviation";
+}
+
+void line_feature_names(char out[LINE_NAMES_BYTES])
+{
+    size_t used = 0;
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        int more = snprintf(out + used, LINE_NAMES_BYTES - used, "%s%s%s", feature == 0 ? "" : " ",
+                            line_group_name(line_group_of(feature)), ending_of(feature));
+        must(more > 0 && (size_t)more < LINE_NAMES_BYTES - used);
+        used += (size_t)more;
+    }
 }

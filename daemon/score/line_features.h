@@ -11,6 +11,8 @@
 #include "score/goods.h"
 #include "score/history.h"
 
+/* Room for line_feature_names. */
+#define LINE_NAMES_BYTES 8192u
 #define LINE_FEATURES_VERSION "1"
 
 /* Of kind k (1..): feature 2 (k - 1) is its ratio of odds, 2 (k - 1) + 1 its exams. */
@@ -40,6 +42,9 @@ enum line_group {
  * "goods.unit_value". */
 uint32_t line_group_of(uint32_t feature);
 const char *line_group_name(uint32_t group);
+/* The names of all features in their order, separated by spaces: what such a model calls its
+ * inputs. */
+void line_feature_names(char out[LINE_NAMES_BYTES]);
 
 /* What of a line the features are made of. keys are borrowed: those of history_line_keys. */
 struct line_subject {

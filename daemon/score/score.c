@@ -23,6 +23,8 @@ static void name_builtin(struct score_model *model, const char *name, const doub
     fusion_builtin_sha256(name, constants, count, model->sha256);
 }
 
+static void forget_trees(struct score *self);
+
 static void install_builtin_history(struct score *self)
 {
     const struct history_weights *h = &history_weights_builtin;
@@ -48,6 +50,7 @@ void score_install_builtin(struct score *self, const char *name)
 {
     if (strcmp(name, history_name) == 0) {
         history_uninstall(&self->history);
+        forget_trees(self);
         install_builtin_history(self);
     } else {
         must(strcmp(name, fusion_name) == 0);
@@ -99,6 +102,7 @@ void score_close(struct score **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     history_fini(&(*self)->history);
+    declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
     free(*self);
     *self = NULL;
@@ -156,15 +160,52 @@ static void name_installed(struct score_model *model, const char *name,
     memcpy(model->sha256, file->sha256, HASH_BYTES);
 }
 
+static void forget_trees(struct score *self)
+{
+    declaration_model_fini(&self->trees);
+    self->has_trees = false;
+    history_kind_names(self->history_inputs, sizeof self->history_inputs);
+}
+
+static struct err install_trees(struct score *self, const struct model_file *file)
+{
+    struct declaration_model trees;
+    struct err err = declaration_model_read(file, &trees);
+    if (err_is(err)) {
+        return err;
+    }
+    err = declaration_model_counts(file, &self->history);
+    if (err_is(err)) {
+        declaration_model_fini(&trees);
+        return err;
+    }
+    forget_trees(self);
+    self->trees = trees;
+    self->has_trees = true;
+    line_feature_names(self->history_inputs);
+    return err_none;
+}
+
+/* The place "history" takes a linear model or one of trees. */
+static struct err install_history(struct score *self, const struct model_file *file)
+{
+    const char *kind = model_file_text(file, "kind");
+    bool trees = kind != NULL && strcmp(kind, DECLARATION_MODEL_KIND) == 0;
+    struct err err = trees ? install_trees(self, file) : history_install(&self->history, file);
+    if (!err_is(err)) {
+        if (!trees) {
+            forget_trees(self);
+        }
+        name_installed(&self->history_model, history_name, file);
+    }
+    return err;
+}
+
 static struct err install_file(struct score *self, const char *name, const struct model_file *file)
 {
     struct err err = err_none;
     if (strcmp(name, history_name) == 0) {
-        err = history_install(&self->history, file);
-        if (!err_is(err)) {
-            name_installed(&self->history_model, history_name, file);
-        }
-        return err;
+        return install_history(self, file);
     }
     if (strcmp(name, fusion_name) == 0) {
         err = fusion_read(file, &self->fusion);

@@ -114,6 +114,28 @@ static void add_rest(const struct score *self, const struct score_case *of, cons
     }
 }
 
+static void gather_readings(struct score *self, const struct score_input *input,
+                            struct score_case *out)
+{
+    for (uint32_t i = 0; i < input->declarations_count; i++) {
+        struct history_reading reading;
+        history_read(&self->history, input->declarations[i], &reading);
+        if (i == 0 || reading.logit > out->reading.logit) {
+            out->reading = reading;
+            out->declaration = input->declarations[i];
+        }
+    }
+    out->history_count = input->declarations_count > 0 ? HISTORY_LINEAR_KINDS : 0;
+    for (uint32_t kind = 0; kind < out->history_count; kind++) {
+        out->history[kind] = (float)out->reading.features[kind];
+    }
+}
+
+uint32_t score_history_inputs(const struct score *self)
+{
+    return self->has_trees ? LINE_FEATURES : HISTORY_LINEAR_KINDS;
+}
+
 void score_gather_declarations(struct score *self, const struct score_input *input,
                                struct score_case *out)
 {
@@ -122,12 +144,6 @@ void score_gather_declarations(struct score *self, const struct score_input *inp
     out->declared.mass_kg = score_rounded(out->declared.mass_kg);
     out->declaration_quality = 1;
     for (uint32_t i = 0; i < input->declarations_count; i++) {
-        struct history_reading reading;
-        history_read(&self->history, input->declarations[i], &reading);
-        if (i == 0 || reading.logit > out->reading.logit) {
-            out->reading = reading;
-            out->declaration = input->declarations[i];
-        }
         struct quality quality;
         quality_of_declaration(input->declarations[i], &quality);
         if (quality.value < out->declaration_quality) {
@@ -136,9 +152,10 @@ void score_gather_declarations(struct score *self, const struct score_input *inp
         }
     }
     out->declaration_quality = score_rounded(out->declaration_quality);
-    out->history_count = input->declarations_count > 0 ? HISTORY_LINEAR_KINDS : 0;
-    for (uint32_t kind = 0; kind < out->history_count; kind++) {
-        out->history[kind] = (float)out->reading.features[kind];
+    if (self->has_trees) {
+        score_gather_trees(self, input, out);
+    } else {
+        gather_readings(self, input, out);
     }
 }
 
@@ -153,7 +170,11 @@ void score_weigh_history(const struct score *self, const struct score_case *of,
         fusion_add(result, "history.none", 0, "no declaration: judged by scan alone");
         return;
     }
-    must(of->history_count == HISTORY_LINEAR_KINDS);
+    must(of->history_count == score_history_inputs(self));
+    if (self->has_trees) {
+        score_weigh_trees(self, of, result);
+        return;
+    }
     double base = self->fusion.intercept + scale * self->history.weights.intercept;
     fusion_add(result, FUSION_INTERCEPT, base,
                "base rate %.1f%%, before anything is said for or against",

@@ -7,6 +7,7 @@
 
 #include "score/appearance.h"
 #include "score/consistency.h"
+#include "score/declaration_model.h"
 #include "score/fusion.h"
 #include "score/history.h"
 #include "score/quality.h"
@@ -57,7 +58,8 @@ struct score_case {
 
     bool worded;
     const struct declaration *declaration; /* the one that stands for the item */
-    struct history_reading reading;        /* of it */
+    struct history_reading reading;        /* of it, by a linear model */
+    uint32_t line_index;                   /* the line that stands for it */
     char declaration_lacks[QUALITY_WORDS_BYTES];
     char image_words[QUALITY_WORDS_BYTES];
     const char *refusal;      /* of an image, or NULL */
@@ -73,6 +75,8 @@ struct score {
     struct appearance_space space;
     struct history history;
     struct score_model history_model;
+    bool has_trees; /* the model in the place "history" is one of trees */
+    struct declaration_model trees;
     struct fusion_weights fusion;
     struct score_model fusion_model;
     struct appearance_model appearances[SCORE_APPEARANCES_MAX];
@@ -97,6 +101,13 @@ void score_gather_images(struct score *self, const struct score_input *input,
 /* Second pass: what it weighs, from the numbers alone. */
 void score_weigh_history(const struct score *self, const struct score_case *of,
                          struct score_result *result);
+/* The same two passes with a model of trees. */
+void score_gather_trees(struct score *self, const struct score_input *input,
+                        struct score_case *out);
+void score_weigh_trees(const struct score *self, const struct score_case *of,
+                       struct score_result *result);
+/* How many inputs the model in the place "history" has. */
+uint32_t score_history_inputs(const struct score *self);
 void score_weigh_images(const struct score *self, const struct score_case *of,
                         struct score_result *result);
 

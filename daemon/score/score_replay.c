@@ -106,7 +106,7 @@ const char *score_input_names(const struct score *self, const struct entry_score
         return fusion_inputs_text;
     }
     if (strcmp(name, self->history_model.name) == 0 &&
-        inputs->values_count == HISTORY_LINEAR_KINDS) {
+        inputs->values_count == score_history_inputs(self)) {
         return self->history_inputs;
     }
     return NULL;

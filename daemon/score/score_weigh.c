@@ -180,13 +180,13 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
     if (!out->declared.known) {
         return NULL;
     }
-    if (history == NULL || history->values_count != HISTORY_LINEAR_KINDS) {
+    if (history == NULL || history->values_count != score_history_inputs(self)) {
         return "inputs of the history model are missing or others than this program's";
     }
     memcpy(out->history, history->values, history->values_count * sizeof *out->history);
     out->history_count = history->values_count;
     for (uint32_t i = 0; i < out->history_count; i++) {
-        if (isnan(out->history[i])) {
+        if (!self->has_trees && isnan(out->history[i])) {
             return "an input of the history model is not there";
         }
     }

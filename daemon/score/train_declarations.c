@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "score/train_fit.h"
+#include "score/train_judge.h"
 #include "score/train_model.h"
 #include "score/train_rows.h"
 #include "score/train_trees.h"
@@ -42,7 +43,7 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows);
+    struct err err = train_rows_init(&self->rows, conf->lines_max);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
@@ -93,12 +94,23 @@ static uint64_t first_row_from(const struct train_declarations *self, int64_t t_
     return at;
 }
 
+/* A feature that is the same in every row is never asked for. */
+static void leave_out(const struct train_declarations *self, float features[LINE_FEATURES])
+{
+    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
+        if (self->conf.left_out[line_group_of(feature)]) {
+            features[feature] = 0;
+        }
+    }
+}
+
 /* Features of rows from..to as things are known before `from`, which is then learnt up to. */
 static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
 {
     struct err err = train_rows_norms(&self->rows, from);
     for (uint64_t i = from; i < to && !err_is(err); i++) {
         train_rows_features(&self->rows, i, self->features + i * LINE_FEATURES);
+        leave_out(self, self->features + i * LINE_FEATURES);
     }
     return err;
 }
@@ -156,119 +168,9 @@ static struct trees_rows rows_between(const struct train_declarations *self, con
     return (struct trees_rows){self->features + from * LINE_FEATURES, labels + from, to - from};
 }
 
-/* The later rows as the first model sees them. */
-struct later {
-    double *logits;
-    uint8_t *labels;
-    double *chosen; /* workspace of the same size */
-    uint8_t *chosen_labels;
-    uint64_t count;
-    double scale;
-    double offset;
-};
-
-static void later_fini(struct later *self)
-{
-    free(self->logits);
-    free(self->labels);
-    free(self->chosen);
-    free(self->chosen_labels);
-}
-
-static struct err later_init(const struct train_declarations *self, const float *labels,
-                             struct later *out)
-{
-    uint64_t count = self->rows.rows_count - self->seen_count;
-    *out = (struct later){.logits = calloc(count + 1, sizeof(double)),
-                          .labels = calloc(count + 1, 1),
-                          .chosen = calloc(count + 1, sizeof(double)),
-                          .chosen_labels = calloc(count + 1, 1),
-                          .count = count,
-                          .scale = 1};
-    if (out->logits == NULL || out->labels == NULL || out->chosen == NULL ||
-        out->chosen_labels == NULL) {
-        later_fini(out);
-        return err_make(ERR_MEMORY, "train_declarations_write");
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        out->labels[i] = labels[self->seen_count + i] > 0;
-    }
-    return err_none;
-}
-
-static bool day_is_odd(const struct train_declarations *self, uint64_t later_index)
-{
-    return self->rows.rows[self->seen_count + later_index].outcome.t_ns / day_ns % 2 != 0;
-}
-
-/* Fits Platt's scaling to all later rows, and tells of each row what the scaling of the days of the
- * other parity says: that is what is judged. */
-static struct err calibrate_later(const struct train_declarations *self, struct later *later,
-                                  double *judged)
-{
-    for (int odd = 0; odd < 2; odd++) {
-        uint64_t chosen = 0;
-        double scale;
-        double offset;
-        for (uint64_t i = 0; i < later->count; i++) {
-            if (day_is_odd(self, i) != odd) {
-                later->chosen[chosen] = later->logits[i];
-                later->chosen_labels[chosen++] = later->labels[i];
-            }
-        }
-        fit_calibration(later->chosen, later->chosen_labels, chosen, &scale, &offset);
-        for (uint64_t i = 0; i < later->count; i++) {
-            if (day_is_odd(self, i) == odd) {
-                judged[i] = scale * later->logits[i] + offset;
-            }
-        }
-    }
-    fit_calibration(later->logits, later->labels, later->count, &later->scale, &later->offset);
-    return err_none;
-}
-
-/* Of the rows whose importer had (not) been examined before. */
-static struct err judge_known(const struct train_declarations *self, const struct later *later,
-                              const double *judged, bool known, struct evaluation *out)
-{
-    enum { IMPORTER_EXAMS = 1 };
-    uint64_t chosen = 0;
-    for (uint64_t i = 0; i < later->count; i++) {
-        const float *row = self->features + (self->seen_count + i) * LINE_FEATURES;
-        if ((row[IMPORTER_EXAMS] > 0) == known) {
-            later->chosen[chosen] = judged[i];
-            later->chosen_labels[chosen++] = later->labels[i];
-        }
-    }
-    return evaluation_make(&(struct evaluation_rows){later->chosen, later->chosen_labels, chosen},
-                           out);
-}
-
-static struct err judge(const struct train_declarations *self, struct later *later,
-                        struct declaration_bins *bins, struct train_declarations_report *report)
-{
-    double *judged = calloc(later->count + 1, sizeof *judged);
-    if (judged == NULL) {
-        return err_make(ERR_MEMORY, "train_declarations_write");
-    }
-    struct err err = calibrate_later(self, later, judged);
-    const struct evaluation_rows rows = {judged, later->labels, later->count};
-    err = err_is(err) ? err : evaluation_make(&rows, &report->later);
-    err = err_is(err) ? err : judge_known(self, later, judged, true, &report->known);
-    err = err_is(err) ? err : judge_known(self, later, judged, false, &report->newcomers);
-    for (uint64_t i = 0; i < later->count; i++) {
-        judged[i] = later->scale * later->logits[i] + later->offset;
-    }
-    err = err_is(err) ? err : trees_bins(judged, later->labels, later->count, bins);
-    report->scale = later->scale;
-    report->offset = later->offset;
-    free(judged);
-    return err;
-}
-
 /* Fits one target on what the first model may see and has its logits of the later rows. */
 static struct err fit_early(struct train_declarations *self, const float *labels,
-                            const struct oblivious_options *options, struct later *later)
+                            const struct oblivious_options *options, struct train_later *later)
 {
     struct oblivious_model trees;
     const struct trees_rows early = rows_between(self, labels, 0, self->seen_count);
@@ -283,7 +185,7 @@ static struct err fit_early(struct train_declarations *self, const float *labels
 }
 
 static struct err fit_target(struct train_declarations *self, const float *labels,
-                             const struct oblivious_options *given, struct later *later,
+                             const struct oblivious_options *given, struct train_later *later,
                              struct oblivious_model *out)
 {
     struct oblivious_options options = *given;
@@ -306,21 +208,29 @@ static uint64_t count_of(const float *labels, uint64_t count)
     return positive;
 }
 
+static struct err open_later(const struct train_declarations *self, const float *labels,
+                             struct train_later *out)
+{
+    uint64_t from = self->seen_count;
+    return train_later_init(self->rows.rows + from, self->features + from * LINE_FEATURES,
+                            labels + from, self->rows.rows_count - from, out);
+}
+
 static struct err fit_found(struct train_declarations *self, struct declaration_model *model,
                             struct train_declarations_report *report)
 {
-    struct later later;
-    struct err err = later_init(self, self->found, &later);
+    struct train_later later;
+    struct err err = open_later(self, self->found, &later);
     if (err_is(err)) {
         return err;
     }
     err = fit_target(self, self->found, &trees_of_finds, &later, &model->found);
-    err = err_is(err) ? err : judge(self, &later, &model->bins, report);
+    err = err_is(err) ? err : train_later_judge(&later, &model->bins, report);
     if (!err_is(err)) {
         trees_calibrate(&model->found, later.scale, later.offset);
         report->trees = model->found.tree_count;
     }
-    later_fini(&later);
+    train_later_fini(&later);
     return err;
 }
 
@@ -330,8 +240,8 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
     if (count_of(self->critical, self->rows.rows_count) < CRITICAL_MIN) {
         return err_none;
     }
-    struct later later;
-    struct err err = later_init(self, self->critical, &later);
+    struct train_later later;
+    struct err err = open_later(self, self->critical, &later);
     if (err_is(err)) {
         return err;
     }
@@ -342,33 +252,55 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
         const struct evaluation_rows rows = {later.logits, later.labels, later.count};
         err = evaluation_make(&rows, &report->critical);
     }
-    later_fini(&later);
+    train_later_fini(&later);
     return err;
+}
+
+static void rate_text(const char *name, const struct evaluation_rate *rate, char out[64])
+{
+    out[0] = '\0';
+    if (isfinite(rate->value)) {
+        (void)snprintf(out, 64, "%s %.3f (%.3f-%.3f), ", name, rate->value, rate->lower,
+                       rate->upper);
+    }
+}
+
+static void group_text(const char *name, const struct evaluation *of, char out[64])
+{
+    out[0] = '\0';
+    if (of->rows > 0) {
+        (void)snprintf(out, 64, ", %s %.4f of %" PRIu64 " rows", name, of->calibration_error,
+                       of->rows);
+    }
 }
 
 static void describe(const struct train_declarations *self,
                      const struct train_declarations_report *report, char *out, size_t out_bytes)
 {
     const struct evaluation *later = &report->later;
-    (void)snprintf(
-        out, out_bytes,
-        "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
-        " finds) by trees that had not seen them: precision at 5%% %.3f (%.3f-%.3f), at 10%% %.3f "
-        "(%.3f-%.3f), AUC %.3f (%.3f-%.3f), log loss %.4f, calibration error %.4f (known importers "
-        "%.4f of %" PRIu64 " rows, newcomers %.4f of %" PRIu64
-        "); critical finds: AUC %.3f; calibration scale %.3f, offset %+.3f; %" PRIu32
-        " trees; %s",
-        self->rows.rows_given, self->rows.history.live.used,
-        self->training_count < self->rows.rows_count ? "validation rows" : "last block",
-        later->rows, later->finds, later->precision_5.value, later->precision_5.lower,
-        later->precision_5.upper, later->precision_10.value, later->precision_10.lower,
-        later->precision_10.upper, later->auc.value, later->auc.lower, later->auc.upper,
-        later->loss, later->calibration_error, report->known.calibration_error, report->known.rows,
-        report->newcomers.calibration_error, report->newcomers.rows, report->critical.auc.value,
-        report->scale, report->offset, report->trees,
-        self->conf.keep_validation_out && self->training_count < self->rows.rows_count
-            ? "they have not been learnt"
-            : "then all rows were learnt");
+    bool validated = self->training_count < self->rows.rows_count;
+    char at_5[64];
+    char at_10[64];
+    char auc[64];
+    char known[64];
+    char newcomers[64];
+    char critical[64];
+    rate_text("precision at 5%", &later->precision_5, at_5);
+    rate_text("at 10%", &later->precision_10, at_10);
+    rate_text("AUC", &later->auc, auc);
+    group_text("known importers", &report->known, known);
+    group_text("newcomers", &report->newcomers, newcomers);
+    rate_text("grave finds: AUC", &report->critical.auc, critical);
+    (void)snprintf(out, out_bytes,
+                   "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
+                   " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
+                   "error %.4f%s%s; %scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
+                   self->rows.rows_given, self->rows.history.live.used,
+                   validated ? "validation rows" : "last block", later->rows, later->finds, at_5,
+                   at_10, auc, later->loss, later->calibration_error, known, newcomers, critical,
+                   report->scale, report->offset, report->trees,
+                   self->conf.keep_validation_out && validated ? "they have not been learnt"
+                                                               : "then all rows were learnt");
 }
 
 static struct err fill_file(struct train_declarations *self, const struct declaration_model *model,
@@ -382,11 +314,15 @@ static struct err fill_file(struct train_declarations *self, const struct declar
     err = err_is(err) ? err : declaration_trees_write(&model->critical, "critical_", file);
     err = err_is(err) ? err : declaration_bins_write(&model->bins, file);
     err = err_is(err) ? err : goods_norms_write(&self->rows.norms, file);
-    err = err_is(err) ? err
-                      : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
     err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
-    return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    char inputs[LINE_NAMES_BYTES];
+    line_feature_names(inputs);
+    return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
 }
 
 static struct err write_model(struct train_declarations *self,
@@ -416,7 +352,7 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
     }
     struct declaration_model model = {.workspace = NULL};
     struct train_declarations_report made = {.trees = 0};
-    made.critical.auc.value = NAN;
+    made.critical.auc.value = NAN; /* until there is one */
     struct err err = prepare(self);
     err = err_is(err) ? err : fit_found(self, &model, &made);
     err = err_is(err) ? err : fit_critical(self, &model, &made);
@@ -424,9 +360,8 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
         err = train_rows_learn(&self->rows, self->training_count, self->rows.rows_count);
     }
     if (!err_is(err)) {
-        err = train_rows_norms(&self->rows, self->conf.keep_validation_out
-                                                ? self->training_count
-                                                : self->rows.rows_count);
+        err = train_rows_norms(&self->rows, self->conf.keep_validation_out ? self->training_count
+                                                                           : self->rows.rows_count);
     }
     err = err_is(err) ? err : write_model(self, &model, directory, &made);
     declaration_model_fini(&model);

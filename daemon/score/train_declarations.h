@@ -7,24 +7,28 @@
  * histories and norms of the rows before the block only. So no row knows its own outcome, or one of
  * its days, and the fit sees newcomers and histories as stale as scoring does.
  *
- * Offline; allocates: 0.6 KB a goods line, the newest TRAIN_LINES_MAX lines; older ones are in the
- * histories only. The same rows, options and build give the same file, on however many threads. */
+ * Offline; allocates: 1.1 KB a goods line, the newest lines_max lines at most; older ones are in
+ * the histories only. The same rows, options and build give the same file, on however many threads.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "score/evaluation.h"
+#include "score/line_features.h"
 #include "score/train.h"
 
-#define TRAIN_BLOCK_DAYS 90
+#define TRAIN_BLOCK_DAYS 45
 #define TRAIN_LINES_MAX (UINT64_C(1) << 19)
 
 struct train_declarations;
 
 struct train_declarations_conf {
     uint64_t seed;
-    bool keep_validation_out; /* the model that is written has learnt nothing from it */
-    uint32_t threads;         /* 1.. */
+    bool keep_validation_out;   /* the model that is written has learnt nothing from it */
+    uint32_t threads;           /* 1.. */
+    uint64_t lines_max;         /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
+    bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
 };
 
 struct train_outcome {
@@ -38,10 +42,10 @@ struct train_outcome {
  * without any, the last block. */
 struct train_declarations_report {
     struct train_report model;
-    struct evaluation later;    /* calibrated on the other half of the days, twice */
-    struct evaluation known;    /* of them, importers that had been examined before */
+    struct evaluation later;     /* calibrated on the other half of the days, twice */
+    struct evaluation known;     /* of them, importers that had been examined before */
     struct evaluation newcomers; /* the others */
-    struct evaluation critical; /* the second target */
+    struct evaluation critical;  /* the second target */
     uint32_t trees;
     double scale; /* Platt's, which is folded into the trees */
     double offset;
@@ -49,7 +53,7 @@ struct train_declarations_report {
 
 MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
                                             struct train_declarations **out);
-/* In any order of time while they fit TRAIN_LINES_MAX lines, in its order beyond (ARGUMENT);
+/* In any order of time while they fit lines_max lines, in its order beyond (ARGUMENT);
  * validation rows that are not later than all others are ARGUMENT when the model is written. */
 MUST_USE struct err train_declarations_add(struct train_declarations *self,
                                            const struct declaration *declaration,

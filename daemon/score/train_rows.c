@@ -9,7 +9,7 @@
 
 static const double ns_per_day = 86400e9;
 
-MUST_USE struct err train_rows_init(struct train_rows *self)
+MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max)
 {
     memset(self, 0, sizeof *self);
     struct err err = history_init(&self->history, TRAIN_SLOTS);
@@ -19,6 +19,7 @@ MUST_USE struct err train_rows_init(struct train_rows *self)
     /* Half an exam: larger ones rank worse on later quarters (MODELS.md). */
     self->history.weights.shrinkage = 0.5;
     self->history.kinds_count = HISTORY_KINDS;
+    self->lines_max = lines_max > 0 ? lines_max : TRAIN_LINES_MAX;
     self->newest_retired_ns = INT64_MIN;
     self->training_set = sha256_open();
     return err_none;
@@ -72,8 +73,8 @@ static void digest_row(struct train_rows *self, const struct train_row *row)
     for (int i = 0; i < 8; i++) {
         head[i] = (uint8_t)((uint64_t)row->outcome.t_ns >> (8 * i));
     }
-    head[8] = (uint8_t)(row->outcome.found | row->outcome.critical << 1 |
-                        row->outcome.validation << 2);
+    head[8] =
+        (uint8_t)(row->outcome.found | row->outcome.critical << 1 | row->outcome.validation << 2);
     sha256_add(self->training_set, head, sizeof head);
     for (uint32_t line = 0; line < row->lines_count; line++) {
         uint8_t bytes[HISTORY_KINDS * 8 + GOODS_QUANTITIES * 4];
@@ -116,7 +117,7 @@ static struct err retire_half(struct train_rows *self)
 
 static struct err make_room(struct train_rows *self)
 {
-    if (self->lines_count + RECORD_LINES_MAX <= TRAIN_LINES_MAX) {
+    if (self->lines_count + RECORD_LINES_MAX <= self->lines_max) {
         return err_none;
     }
     uint64_t training_count = 0;
@@ -130,8 +131,8 @@ static struct err make_room(struct train_rows *self)
 MUST_USE struct err train_rows_add(struct train_rows *self, const struct declaration *declaration,
                                    const struct train_outcome *outcome)
 {
-    uint32_t given = declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count
-                                                                 : RECORD_LINES_MAX;
+    uint32_t given =
+        declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count : RECORD_LINES_MAX;
     uint32_t lines = given > 0 ? given : 1;
     struct err err = make_room(self);
     err = err_is(err) ? err : reserve(self, lines);

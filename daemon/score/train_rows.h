@@ -26,12 +26,13 @@ struct train_rows {
     uint64_t lines_capacity;
     struct history history; /* its live table holds what was learnt */
     struct goods_norms norms;
+    uint64_t lines_max;
     int64_t newest_retired_ns; /* INT64_MIN: nothing had to go yet */
     uint64_t rows_given;
     struct sha256 *training_set;
 };
 
-MUST_USE struct err train_rows_init(struct train_rows *self);
+MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max);
 void train_rows_fini(struct train_rows *self);
 MUST_USE struct err train_rows_add(struct train_rows *self, const struct declaration *declaration,
                                    const struct train_outcome *outcome);

@@ -8,7 +8,7 @@
 /* Chosen on quarters of 2020, each by trees that had seen only the quarters before it (MODELS.md),
  * not on the quarter that is shown. */
 const struct oblivious_options trees_of_finds = {
-    .tree_count = 400,
+    .tree_count = 250,
     .depth = 6,
     .border_max = 128,
     .learning_rate = 0.08,
@@ -36,8 +36,8 @@ enum { BIN_ROWS_MIN = 50, BINS_WANTED = 20 };
 
 static struct oblivious_sample sample_of(const struct trees_rows *rows)
 {
-    return (struct oblivious_sample){
-        .rows = {rows->features, rows->count, LINE_FEATURES}, .labels = rows->labels};
+    return (struct oblivious_sample){.rows = {rows->features, rows->count, LINE_FEATURES},
+                                     .labels = rows->labels};
 }
 
 static bool make_room(const struct oblivious_room *room, struct oblivious_model *model)

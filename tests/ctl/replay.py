@@ -161,6 +161,28 @@ def other_kernels_give_the_same_bits(store):
     return True
 
 
+def without_fma_the_difference_is_bounded(store):
+    """glibc picks exp and log by the processor; daemon/score/MODELS.md, section 7, has the bound."""
+    if not hasattr(os, "confstr") or not str(os.confstr("CS_GNU_LIBC_VERSION")).startswith("glibc"):
+        return
+    for day in DAYS:
+        ENVIRONMENT["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX2,-FMA"
+        try:
+            done = subprocess.run([CTL, "--dir", str(store), "--json", "replay", day], env=ENVIRONMENT,
+                                  capture_output=True, text=True, timeout=300)
+        finally:
+            del ENVIRONMENT["GLIBC_TUNABLES"]
+        found = json.loads(done.stdout)
+        [machine] = found["scored_on"]
+        print("libm without FMA: %d of %d differ, largest difference of a probability %g, of a logit %g"
+              % (found["differing"], found["scores"], machine["largest_probability"], machine["largest_logit"]))
+        assert found["not_replayed"] == 0 and found["identical"] + found["differing"] == found["scores"], found
+        assert machine["largest_probability"] <= 2.3e-16 and machine["largest_logit"] <= 4e-14, found
+        for finding in found["findings"]:
+            for row in finding["differences"]:
+                assert row["what"] in ("probability", "logit", "contribution consistency.mass"), finding
+
+
 def main():
     for wrong in ([], ["a", "b"], ["--items", "x", "a"]):
         done = subprocess.run([CTL, "replay", *wrong], capture_output=True, text=True, timeout=60)
@@ -175,6 +197,7 @@ def main():
         a_changed_score_is_found(store, told)
         a_changed_table_is_found(told, store, folder)
         a_model_that_is_missing_or_another_is_named(store, folder)
+        without_fma_the_difference_is_bounded(store)
         if not other_kernels_give_the_same_bits(store):
             print("SKIP: no processor whose other kernels could be forced")
             sys.exit(77)

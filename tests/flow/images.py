@@ -222,6 +222,13 @@ def from_sealed(port, officer, answers, picture):
     again = port.directory / "again.png"
     port.ctl("show", picture[0], "--png", again)
     must(again.read_bytes() == picture[1].read_bytes(), "show --png draws another picture without blobs")
+    part = port.directory / "part.png"
+    port.ctl("show", picture[0], "--png", part, "--region", "10,20,64,32", "--size", "16x16")
+    must(struct.unpack(">II", part.read_bytes()[16:24]) == (16, 8), "show --region --size has another size")
+    for words in (("--region", "1,2,3"), ("--size", "0x5"), ("--region", "1,2,3,4x")):
+        must(port.ctl("show", picture[0], "--png", part, *words, check=False).returncode == 2, f"{words} is taken")
+    done = port.ctl("show", picture[0], "--png", part, "--region", "0,0,65535,1", check=False)
+    must(done.returncode == 1 and "outside" in done.stderr, f"{done}")
 
 
 def refused_starts(port):

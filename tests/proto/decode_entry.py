@@ -114,6 +114,10 @@ EXPECTED = {
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
         "rates": [{"stratum": "truck", "rate": number(0.02)}, {"stratum": "*", "rate": number(0.005)}]}),
+    "archive.copied": (23, "archive_copied", {
+        "path": "2026/01/01/a.h5", "file_bytes": 123456789, "sha256": digest(0x73), "place": "/mnt/second/archive",
+        "same_device": True}),
+    "hold": (24, "hold", {"placed": True, "reason": "court order 12/2026", "request_id": "r-5"}),
     "draw.reveal": (22, "draw_reveal", {"day": "2026-01-01", "key": digest(0x68)}),
 }
 

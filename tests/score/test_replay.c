@@ -158,7 +158,7 @@ static void replay_of_another_input_is_another_score(void **state)
         result.inputs[0][heavy[i]] = kept;
     }
     uint32_t moved = 0;
-    for (uint32_t i = 0; i < HISTORY_KINDS; i++) {
+    for (uint32_t i = 0; i < HISTORY_LINEAR_KINDS; i++) {
         float kept = result.inputs[1][i];
         result.inputs[1][i] = kept * 1.5f;
         assert_true(score_replay(self, &result.score, NULL, &again, &why));

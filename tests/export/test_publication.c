@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "export/export_csv.h"
+#include "export/export_publication.h"
+
+static const uint8_t key[HASH_BYTES] = {3};
+
+/* A decided item with a declaration; found: NULL for no exam. */
+struct item_maker {
+    uint32_t number;
+    const char *mode;
+    const char *site;
+    const char *hs_code;
+    const char *origin;
+    const char *result;
+};
+
+/* Cells of a row by name, all others 0 or "". */
+static uint64_t add_row(struct archive_table *table)
+{
+    for (uint32_t c = 0; c < table->spec->columns_count; c++) {
+        switch (table->spec->columns[c].type) {
+        case H5_TEXT:
+            archive_put_text(table, "");
+            break;
+        case H5_I64:
+            archive_put_signed(table, 0);
+            break;
+        case H5_F64:
+            archive_put_real(table, 0);
+            break;
+        default:
+            archive_put_number(table, 0);
+            break;
+        }
+    }
+    archive_row_end(table);
+    return table->rows_count - 1;
+}
+
+static void add_item(struct archive_tables *tables, const struct item_maker *maker)
+{
+    char item[40];
+    (void)snprintf(item, sizeof item, "%032x", maker->number + 1);
+    struct archive_table *table = &tables->tables[TABLE_DECISIONS];
+    uint64_t row = add_row(table);
+    archive_table_set_text(table, row, "item", item);
+    archive_table_set_time(table, row, "t", INT64_C(1789982400000000000) + maker->number);
+    archive_table_set_text(table, row, "decision", "refer");
+    archive_table_set_text(table, row, "arm", "random");
+    archive_table_set_text(table, row, "mode", maker->mode);
+    archive_table_set_text(table, row, "site", maker->site);
+    archive_table_set_text(table, row, "label", "B MM 1234");
+    archive_table_set_real(table, row, "propensity", 0.25);
+    archive_table_set_real(table, row, "probability", 0.123456);
+    table = &tables->tables[TABLE_DECLARATIONS];
+    row = add_row(table);
+    archive_table_set_text(table, row, "item", item);
+    archive_table_set_number(table, row, "body_present", 1);
+    archive_table_set_text(table, row, "hs_code", maker->hs_code);
+    archive_table_set_text(table, row, "origin_country", maker->origin);
+    archive_table_set_text(table, row, "importer", "p0123456789abcdef");
+    if (maker->result != NULL) {
+        table = &tables->tables[TABLE_OUTCOMES];
+        row = add_row(table);
+        archive_table_set_text(table, row, "item", item);
+        archive_table_set_text(table, row, "result", maker->result);
+        archive_table_set_text(table, row, "seizure_class", "fentanyl");
+    }
+}
+
+static int setup(void **state)
+{
+    struct archive_tables *tables = calloc(1, sizeof *tables);
+    assert_non_null(tables);
+    archive_tables_init(tables);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct item_maker maker = {i,
+                                   i < 30 ? "truck" : "mail",
+                                   i % 10 == 9 ? "south" : "north",
+                                   i % 2 == 0 ? "0803.90" : "8471.30",
+                                   i < 20 ? "EC" : "NL",
+                                   NULL};
+        if (i == 0) {
+            maker.result = "found";
+        }
+        add_item(tables, &maker);
+    }
+    *state = tables;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    archive_tables_fini(*state);
+    free(*state);
+    return 0;
+}
+
+static void publish(struct archive_tables *tables, uint64_t k, struct export_published *out)
+{
+    const struct export_publication order = {.from = tables, .key = key, .k = k};
+    struct err err = export_publish(&order, out);
+    assert_false(err_is(err));
+}
+
+static uint64_t count_text(const struct archive_table *table, const char *column, const char *text)
+{
+    uint64_t count = 0;
+    for (uint64_t row = 0; row < table->rows_count; row++) {
+        count += strcmp(archive_table_text(table, row, column), text) == 0;
+    }
+    return count;
+}
+
+/* 3 trucks and 1 parcel at the south site: both small, each pooled with its north. */
+static void small_sites_are_pooled_and_all_items_stay(void **state)
+{
+    struct export_published out;
+    publish(*state, 5, &out);
+    const struct archive_table *items = &out.tables[PUBLISHED_ITEMS];
+    assert_int_equal(items->rows_count, 40);
+    assert_int_equal(out.decided_count, 40);
+    assert_int_equal(count_text(items, "site", "*"), 40);
+    assert_int_equal(count_text(items, "mode", "truck"), 30);
+    assert_int_equal(count_text(items, "day", "2026-09-21"), 40);
+    assert_int_equal(count_text(items, "seizure_class", "*"), 1); /* one find is a small class */
+    assert_int_equal(count_text(items, "result", "found"), 1);
+    assert_true(archive_table_real(items, 0, "probability") == 0.12);
+    export_published_fini(&out);
+    publish(*state, 3, &out); /* 3 trucks are enough now; the parcel is not */
+    assert_int_equal(count_text(&out.tables[PUBLISHED_ITEMS], "site", "south"), 3);
+    export_published_fini(&out);
+}
+
+/* The one truck with a find can be told in items: its goods must not be told beside its result. */
+static void goods_of_a_lone_find_are_not_told(void **state)
+{
+    struct export_published out;
+    publish(*state, 5, &out);
+    const struct archive_table *goods = &out.tables[PUBLISHED_GOODS];
+    assert_int_equal(goods->rows_count, 40);
+    uint64_t finds = 0;
+    for (uint64_t row = 0; row < goods->rows_count; row++) {
+        if (archive_table_number(goods, row, "found") == 1) {
+            finds++;
+            assert_string_equal(archive_table_text(goods, row, "hs_chapter"), "*");
+            assert_string_equal(archive_table_text(goods, row, "origin_country"), "*");
+        }
+    }
+    assert_int_equal(finds, 1);
+    assert_true(count_text(goods, "hs_chapter", "84") >= 15); /* and others are */
+    export_published_fini(&out);
+}
+
+/* All parcels come from NL: who knows that one of them is in the copy would know its origin. */
+static void what_all_rows_of_a_class_say_is_not_told(void **state)
+{
+    struct export_published out;
+    publish(*state, 5, &out);
+    const struct archive_table *goods = &out.tables[PUBLISHED_GOODS];
+    for (uint64_t row = 0; row < goods->rows_count; row++) {
+        if (strcmp(archive_table_text(goods, row, "mode"), "mail") == 0) {
+            assert_string_equal(archive_table_text(goods, row, "origin_country"), "*");
+        }
+    }
+    assert_true(count_text(goods, "origin_country", "EC") > 0);
+    export_published_fini(&out);
+}
+
+static void copy_without_k_rows_has_none(void **state)
+{
+    struct export_published out;
+    publish(*state, 41, &out);
+    assert_int_equal(out.tables[PUBLISHED_ITEMS].rows_count, 0);
+    assert_int_equal(out.tables[PUBLISHED_GOODS].rows_count, 0);
+    assert_int_equal(out.decided_count, 40);
+    export_published_fini(&out);
+}
+
+/* Labels, parties and ids of the source are in no cell of the copy; rows are not in the order of
+ * the log. */
+static void nothing_of_the_source_points_at_anybody(void **state)
+{
+    struct export_published out;
+    bool ordered = true;
+    publish(*state, 5, &out);
+    for (uint32_t i = 0; i < PUBLISHED_COUNT; i++) {
+        char *text = NULL;
+        size_t bytes = 0;
+        struct err err = export_csv_text(&out.tables[i], &text, &bytes);
+        assert_false(err_is(err));
+        assert_null(strstr(text, "B MM 1234"));
+        assert_null(strstr(text, "p0123456789abcdef"));
+        assert_null(strstr(text, "00000000000000000000000000000"));
+        assert_null(strstr(text, "0803.90"));
+        free(text);
+    }
+    const struct archive_table *items = &out.tables[PUBLISHED_ITEMS];
+    for (uint64_t row = 0; row < 30; row++) {
+        ordered = ordered && strcmp(archive_table_text(items, row, "mode"), "truck") == 0;
+    }
+    assert_false(ordered);
+    export_published_fini(&out);
+}
+
+static void csv_quotes_what_rfc_4180_says(void **state)
+{
+    static const struct archive_column columns[] = {
+        {"words", H5_TEXT, "", "w"}, {"real", H5_F64, "kg", "r"}, {"signed_ns", H5_I64, "ns", "s"}};
+    static const struct archive_table_spec spec = {"t", "test", columns, 3};
+    static const char *const texts[] = {"plain", "a,b", "say \"no\"", "two\nlines", ""};
+    struct archive_table table;
+    char *text = NULL;
+    size_t bytes = 0;
+    (void)state;
+    archive_table_init(&table, &spec);
+    for (int i = 0; i < 5; i++) {
+        archive_put_text(&table, texts[i]);
+        archive_put_real(&table, i == 0 ? 0.1 : 1.0 / 3);
+        archive_put_signed(&table, -i);
+        archive_row_end(&table);
+    }
+    assert_false(err_is(export_csv_text(&table, &text, &bytes)));
+    assert_string_equal(text, "words,real,signed_ns\r\nplain,0.1,0\r\n\"a,b\",0.3333333333333333,-1"
+                              "\r\n\"say \"\"no\"\"\",0.3333333333333333,-2\r\n"
+                              "\"two\nlines\",0.3333333333333333,-3\r\n,0.3333333333333333,-4\r\n");
+    assert_int_equal(bytes, strlen(text));
+    free(text);
+    archive_table_fini(&table);
+}
+
+int main(void)
+{
+#define WITH_ITEMS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        WITH_ITEMS(small_sites_are_pooled_and_all_items_stay),
+        WITH_ITEMS(goods_of_a_lone_find_are_not_told),
+        WITH_ITEMS(what_all_rows_of_a_class_say_is_not_told),
+        WITH_ITEMS(copy_without_k_rows_has_none),
+        WITH_ITEMS(nothing_of_the_source_points_at_anybody),
+        cmocka_unit_test(csv_quotes_what_rfc_4180_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
