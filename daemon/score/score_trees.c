@@ -44,43 +44,68 @@ static void add_group(const struct declaration_said *said, uint32_t group, int32
     fusion_add(result, line_group_name(group), (double)part * OBLIVIOUS_LOGIT, "%s", words);
 }
 
-void score_weigh_trees(const struct score *self, const struct score_case *of,
-                       struct score_result *result)
+/* Told beside the risk; always there, so that a replay has as many contributions. */
+static void add_faults(const struct declaration_said *said, struct score_result *result)
 {
-    struct declaration_parts parts;
-    declaration_model_explain(&self->trees, of->history, &parts);
-    struct declaration_said said = {
-        .history = &self->history,
-        .norms = &self->trees.norms,
-        .declaration = of->declaration,
-        .line_index = of->line_index,
-        .pseudonym_key = self->has_pseudonym_key ? self->pseudonym_key : NULL};
-    if (of->worded) {
-        declaration_said_fill(&said);
+    char faults[SCORE_WORDS_BYTES] = "";
+    if (said != NULL) {
+        declaration_faults(said, faults, sizeof faults);
     }
-    double base = (double)parts.base * OBLIVIOUS_LOGIT;
-    fusion_add(result, FUSION_INTERCEPT, base,
-               "base rate %.1f%%, before anything is said for or against",
-               100 * logistic_probability(base));
-    for (int shown = 0; shown < SHOWN_MAX; shown++) {
-        uint32_t best = 0;
-        for (uint32_t group = 1; group < LINE_GROUPS; group++) {
-            best = abs(parts.parts[group]) > abs(parts.parts[best]) ? group : best;
-        }
-        if (parts.parts[best] == 0) {
-            return;
-        }
-        add_group(of->worded ? &said : NULL, best, parts.parts[best], result);
-        parts.parts[best] = 0;
+    fusion_add(result, "declaration.data", 0, "%s",
+               said == NULL        ? ""
+               : faults[0] == '\0' ? "nothing wrong with the data"
+                                   : faults);
+}
+
+static uint32_t heaviest(const struct declaration_parts *parts)
+{
+    uint32_t best = 0;
+    for (uint32_t group = 1; group < LINE_GROUPS; group++) {
+        best = abs(parts->parts[group]) > abs(parts->parts[best]) ? group : best;
     }
+    return best;
+}
+
+static void add_rest(const struct declaration_parts *parts, struct score_result *result)
+{
     int32_t rest = 0;
     unsigned count = 0;
     for (uint32_t group = 0; group < LINE_GROUPS; group++) {
-        rest += parts.parts[group];
-        count += parts.parts[group] != 0;
+        rest += parts->parts[group];
+        count += parts->parts[group] != 0;
     }
     if (count > 0) {
         fusion_add(result, "history.rest", (double)rest * OBLIVIOUS_LOGIT,
                    "%u other entities, pairs and oddities together", count);
     }
+}
+
+void score_weigh_trees(const struct score *self, const struct score_case *of,
+                       struct score_result *result)
+{
+    struct declaration_parts parts;
+    declaration_model_explain(&self->trees, of->history, &parts);
+    struct declaration_said said = {.history = &self->history,
+                                    .norms = &self->trees.norms,
+                                    .declaration = of->declaration,
+                                    .line_index = of->line_index,
+                                    .pseudonym_key =
+                                        self->has_pseudonym_key ? self->pseudonym_key : NULL};
+    if (of->worded) {
+        declaration_said_fill(&said);
+    }
+    const struct declaration_said *told = of->worded ? &said : NULL;
+    double base = (double)parts.base * OBLIVIOUS_LOGIT;
+    fusion_add(result, FUSION_INTERCEPT, base,
+               "base rate %.1f%%, before anything is said for or against",
+               100 * logistic_probability(base));
+    for (int shown = 0; shown < SHOWN_MAX; shown++) {
+        uint32_t best = heaviest(&parts);
+        if (parts.parts[best] != 0) {
+            add_group(told, best, parts.parts[best], result);
+            parts.parts[best] = 0;
+        }
+    }
+    add_rest(&parts, result);
+    add_faults(told, result);
 }

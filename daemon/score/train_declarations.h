@@ -51,6 +51,7 @@ struct train_declarations_report {
     double offset;
 };
 
+/* ARGUMENT when lines_max is too small. */
 MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
                                             struct train_declarations **out);
 /* In any order of time while they fit lines_max lines, in its order beyond (ARGUMENT);

@@ -12,6 +12,9 @@ static const double ns_per_day = 86400e9;
 MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max)
 {
     memset(self, 0, sizeof *self);
+    if (lines_max != 0 && lines_max < UINT64_C(2) * RECORD_LINES_MAX) {
+        return err_make(ERR_ARGUMENT, "train_rows_init: lines_max");
+    }
     struct err err = history_init(&self->history, TRAIN_SLOTS);
     if (err_is(err)) {
         return err;

@@ -65,12 +65,14 @@ static void add_port_row(struct train_declarations *self, struct rng *rng, int64
     assert_good(train_declarations_add(self, &row.declaration, &outcome));
 }
 
+enum { PORT_ROWS = 1500 };
+
 static void train_port(struct train_declarations *self, uint64_t seed)
 {
     struct rng rng;
     rng_init(&rng, seed, 0);
-    for (int i = 0; i < 3000; i++) {
-        add_port_row(self, &rng, (int64_t)(i / 10) * day_ns, false);
+    for (int i = 0; i < PORT_ROWS; i++) {
+        add_port_row(self, &rng, (int64_t)(i / 5) * day_ns, false);
     }
 }
 
@@ -81,7 +83,7 @@ static void same_rows_give_the_same_file_on_any_number_of_threads(void **state)
     uint8_t first[HASH_BYTES];
     struct train_declarations_report report;
     fixture_make_directory(directory);
-    for (uint32_t threads = 1; threads <= 3; threads++) {
+    for (uint32_t threads = 1; threads <= 3; threads += 2) {
         struct train_declarations *self = open_training(threads, 0);
         train_port(self, 5);
         write_model(self, directory, &report);
@@ -266,6 +268,9 @@ static void old_rows_stay_in_the_histories(void **state)
     struct row row;
     fixture_make_directory(directory);
     train_port(self, 5);
+    const struct train_declarations_conf small = {.lines_max = 2 * RECORD_LINES_MAX - 1};
+    struct train_declarations *refused = NULL;
+    assert_int_equal(train_declarations_open(&small, &refused).code, ERR_ARGUMENT);
     struct train_outcome late = {.found = true, .t_ns = 0};
     make_row(&row, 1, 1, 5);
     assert_int_equal(train_declarations_add(self, &row.declaration, &late).code, ERR_ARGUMENT);
@@ -273,7 +278,7 @@ static void old_rows_stay_in_the_histories(void **state)
     open_model(&report.model, &model, &history);
     struct history_parts parts = {{0}};
     history_know(&history, history_key(HISTORY_ALL, &parts), &known);
-    assert_int_equal(known.exams_count, 3000);
+    assert_int_equal(known.exams_count, PORT_ROWS);
     assert_true(report.later.precision_5.value > 0.5);
     history_fini(&history);
     declaration_model_fini(&model);
@@ -311,8 +316,8 @@ static void validation_is_judged_and_then_learnt_unless_kept_out(void **state)
         history_fini(&history);
         declaration_model_fini(&model);
     }
-    assert_int_equal(exams[0], 3500);
-    assert_int_equal(exams[1], 3000);
+    assert_int_equal(exams[0], PORT_ROWS + 500);
+    assert_int_equal(exams[1], PORT_ROWS);
     fixture_remove_directory(directory);
 }
 
@@ -393,7 +398,18 @@ static void scorer_uses_trees_in_the_place_of_history(void **state)
     }
     assert_true(sum == result.score.logit);
     assert_non_null(strstr(score_input_names(scorer, &result.score, 1), "history.importer.odds"));
+    const char *told = NULL;
+    for (uint32_t i = 0; i < result.score.contributions_count; i++) {
+        const struct entry_contribution *part = &result.score.contributions[i];
+        if (strcmp(part->name, "declaration.data") == 0) {
+            assert_true(part->logit == 0);
+            told = part->words;
+        }
+    }
+    assert_non_null(told);
+    assert_non_null(strstr(told, "no net mass"));
     assert_true(score_replay(scorer, &result.score, NULL, &again, &why));
+    assert_int_equal(again.score.contributions_count, result.score.contributions_count);
     assert_memory_equal(&again.score.logit, &result.score.logit, sizeof(double));
     /* An outcome that is learnt live moves the score at once. */
     double before = result.score.logit;
