@@ -124,7 +124,7 @@ predict on features that are ready. 'In words' writes the sentences too."
 # Each part says where and of what it was made, so that one of them can be measured again alone.
 made() {
   echo
-  echo "<sub>$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) processors, $(cc --version | head -1), commit $(git describe \
+  echo "<sub>$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc --all) processors, $(cc --version | head -1), commit $(git describe \
     --always --dirty --abbrev=12 2>/dev/null || echo unknown), $(date -u +%Y-%m-%d), load before $(cut -d' ' -f1-3 /proc/loadavg)</sub>"
 }
 

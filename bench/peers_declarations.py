@@ -67,18 +67,18 @@ def without_identical():
 def lightgbm(x, seed):
     import lightgbm
     return lightgbm.LGBMClassifier(n_estimators=trees, learning_rate=0.05, subsample=0.8, subsample_freq=1, colsample_bytree=0.5,
-                                   random_state=seed, n_jobs=2, verbose=-1).fit(x, labels)
+                                   random_state=seed, n_jobs=1, verbose=-1).fit(x, labels)
 
 
 def xgboost(x, seed):
     import xgboost
     return xgboost.XGBClassifier(n_estimators=trees, max_depth=6, learning_rate=0.05, subsample=0.8, colsample_bytree=0.5,
-                                 tree_method="hist", random_state=seed, n_jobs=2).fit(x, labels)
+                                 tree_method="hist", random_state=seed, n_jobs=1).fit(x, labels)
 
 
 def catboost(x, seed):
     import catboost
-    return catboost.CatBoostClassifier(iterations=trees, depth=6, learning_rate=0.1, random_seed=seed, thread_count=2, verbose=0,
+    return catboost.CatBoostClassifier(iterations=trees, depth=6, learning_rate=0.1, random_seed=seed, thread_count=1, verbose=0,
                                        allow_writing_files=False).fit(x, labels)
 
 

@@ -16,7 +16,7 @@ const struct strategy strategies[] = {
     {"exploit 90 + random 10", 0.1, EXPLORE_RANDOM, false},
     {"exploit 90 + bATE 10", 0.1, EXPLORE_BATE, false},
     {"exploit 90 + gATE 10", 0.1, EXPLORE_GATE, false},
-    {"exploit + random, adaptive", SELECTIVE_FLOOR, EXPLORE_RANDOM, true},
+    {"exploit + random adaptive", SELECTIVE_FLOOR, EXPLORE_RANDOM, true},
 };
 const size_t strategies_count = sizeof strategies / sizeof *strategies;
 

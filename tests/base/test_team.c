@@ -49,24 +49,35 @@ static void run_every_part_is_done_once(void **state)
 
 struct meeting {
     pthread_barrier_t barrier;
+    pthread_t caller;
+    unsigned sums[3];
 };
 
+/* Whoever is not the caller goes on for a while after the caller is through. */
 static void meet(void *argument, size_t part)
 {
-    (void)part;
     struct meeting *meeting = argument;
     pthread_barrier_wait(&meeting->barrier);
+    unsigned rounds = pthread_equal(pthread_self(), meeting->caller) ? 1 : 20000000;
+    volatile unsigned sum = 0;
+    for (unsigned i = 0; i < rounds; i++) {
+        sum = sum + 1;
+    }
+    meeting->sums[part] = sum;
 }
 
-/* Three parts that wait for one another can end only side by side. */
+/* Three parts that wait for one another can end only side by side; the call ends with the last. */
 static void run_parts_are_side_by_side(void **state)
 {
     (void)state;
-    struct meeting meeting;
+    struct meeting meeting = {.caller = pthread_self()};
     assert_int_equal(pthread_barrier_init(&meeting.barrier, NULL, 3), 0);
     struct team *team = NULL;
     assert_false(err_is(team_open(3, &team)));
     team_run(team, meet, &meeting, 3);
+    for (size_t part = 0; part < 3; part++) {
+        assert_true(meeting.sums[part] > 0);
+    }
     team_close(&team);
     assert_int_equal(pthread_barrier_destroy(&meeting.barrier), 0);
 }
