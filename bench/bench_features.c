@@ -13,7 +13,8 @@
  * row (so training makes them too); those of the later rows as of the end of the earlier ones.
  *
  * Usage: bench_features EARLIER LATER DIRECTORY
- * DIRECTORY/earlier.f32, later.f32: rows of float32, in the order of the rows of the table. */
+ * DIRECTORY/earlier.f32, later.f32: rows of float32, in the order of the rows of the table;
+ * names.txt: what the features are called. */
 
 static void add(struct train_rows *rows, const struct declaration_set *set, size_t earlier)
 {
@@ -71,6 +72,17 @@ static void write_rows(const char *directory, const char *name, const float *fea
                 "%s: %s", path, strerror(errno));
 }
 
+static void write_names(const char *directory)
+{
+    char path[4096];
+    char names[LINE_NAMES_BYTES];
+    line_feature_names(names);
+    (void)snprintf(path, sizeof path, "%s/names.txt", directory);
+    FILE *file = fopen(path, "w");
+    bench_check(file != NULL && fprintf(file, "%s\n", names) > 0 && fclose(file) == 0, "%s: %s",
+                path, strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4) {
@@ -89,6 +101,7 @@ int main(int argc, char **argv)
     make_features(&rows, features);
     write_rows(argv[3], "earlier.f32", features, earlier);
     write_rows(argv[3], "later.f32", features + earlier * LINE_FEATURES, later);
+    write_names(argv[3]);
     printf("%zu earlier and %zu later rows of %u features\n", earlier, later,
            (unsigned)LINE_FEATURES);
     free(features);

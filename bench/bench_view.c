@@ -19,6 +19,7 @@
 #include "base/durable.h"
 #include "bench/figure.h"
 #include "bench/scan_set.h"
+#include "picture/picture.h"
 #include "proto/record.h"
 #include "view/view.h"
 
@@ -165,7 +166,7 @@ static void fill_store(struct store *store)
 
 /* One view; sealed NULL: from the blob. */
 static void look(const struct store *store, struct image_reader *reader, uint32_t turn, bool whole,
-                 const char *sealed)
+                 bool as_png, const char *sealed)
 {
     struct view_request request = {.width = SCREEN_WIDTH, .height = SCREEN_HEIGHT};
     struct view view;
@@ -181,10 +182,18 @@ static void look(const struct store *store, struct image_reader *reader, uint32_
     request.sealed_count = sealed == NULL ? 0 : 1;
     need(view_read(reader, &request, &view), "view");
     bench_check(view.is_sealed == (sealed != NULL), "view from the other store");
+    if (as_png) {
+        const struct picture grey = {
+            .width = view.width, .height = view.height, .bits = view.bits, .pixels = view.pixels};
+        uint8_t *png = NULL;
+        size_t png_bytes = 0;
+        need(picture_encode_png(&grey, &png, &png_bytes), "PNG");
+        free(png);
+    }
     view_fini(&view);
 }
 
-static void measure_views(const struct store *store, const char *what, bool whole,
+static void measure_views(const struct store *store, const char *what, bool whole, bool as_png,
                           const char *sealed)
 {
     /* Without blobs in its directory a reader has only the sealed file. */
@@ -198,7 +207,7 @@ static void measure_views(const struct store *store, const char *what, bool whol
     for (uint32_t round = 0; round < rounds_count; round++) {
         for (uint32_t i = 0; i < VIEWS; i++) {
             int64_t start_ns = clock_monotonic_ns();
-            look(store, reader, i, whole, sealed);
+            look(store, reader, i, whole, as_png, sealed);
             took_ms[i] = (double)(clock_monotonic_ns() - start_ns) / (double)NS_PER_MS;
         }
         rounds_add(&p50, quantile_of(took_ms, VIEWS, 0.5));
@@ -234,7 +243,7 @@ static void *busy_run(void *arg)
          "reader");
     for (uint32_t turn = busy->number; !*busy->stop; turn++) {
         if (busy->reads) {
-            look(busy->store, reader, turn, turn % 2 == 0, busy->store->sealed[1]);
+            look(busy->store, reader, turn, turn % 2 == 0, false, busy->store->sealed[1]);
             busy->views++;
         } else {
             for (uint32_t i = 0; i < 100000; i++) {
@@ -315,9 +324,10 @@ int main(int argc, char **argv)
     fill_store(&store);
     figure_head(as_json);
     for (uint32_t whole = 0; whole < 2; whole++) {
-        measure_views(&store, "blob", whole == 1, NULL);
-        measure_views(&store, "sealed_plain", whole == 1, store.sealed[0]);
-        measure_views(&store, "sealed_deflate", whole == 1, store.sealed[1]);
+        measure_views(&store, "blob", whole == 1, false, NULL);
+        measure_views(&store, "sealed_plain", whole == 1, false, store.sealed[0]);
+        measure_views(&store, "sealed_deflate", whole == 1, false, store.sealed[1]);
+        measure_views(&store, "sealed_deflate.png", whole == 1, true, store.sealed[1]);
     }
     measure_archiver(&store);
     blob_store_close(&store.blobs);

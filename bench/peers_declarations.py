@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the features and what the model bring: LightGBM, XGBoost and CatBoost taught on the same labelled rows, once on plain
 label-encoded columns as arXiv:2208.02484 did and once on our history features, beside ours, as a table on standard output.
-usage: peers_declarations.py EARLIER.csv LATER.csv FEATURES_DIRECTORY OUR_SCORES.csv [--trees N]
-FEATURES_DIRECTORY is what bench_features wrote; OUR_SCORES.csv what `triagectl model score` said of LATER.csv by a model taught
-without it. A peer that is not installed is left out with a SKIP line; exit 77 when none is."""
+usage: peers_declarations.py EARLIER.csv LATER.csv FEATURES_DIRECTORY OUR_SCORES.csv OUR_SCORES_WITHOUT_IDENTICAL.csv
+FEATURES_DIRECTORY is what bench_features wrote; the scores are what `triagectl model score` said of LATER.csv by models taught
+without it, the second one without the histories of identical goods (same mass, same value). A peer that is not installed is left
+out with a SKIP line; exit 77 when none is."""
 import csv
 import sys
 
@@ -13,8 +14,9 @@ except ImportError:
     print("SKIP: numpy is not installed")
     sys.exit(77)
 
-earlier_path, later_path, directory, scores_path = sys.argv[1:5]
-trees = int(sys.argv[6]) if len(sys.argv) > 6 else 300
+earlier_path, later_path, directory, scores_path, bare_path = sys.argv[1:6]
+trees = 300
+SEEDS = (0,)
 LABEL, CRITICAL, ID, DATE = "Fraud", "Critical Fraud", "Declaration ID", "Date"
 NUMBERS = {"Tax Rate", "Net Mass", "Item Price"}
 
@@ -53,6 +55,13 @@ def histories():
         raw = numpy.fromfile(f"{directory}/{name}.f32", dtype="<f4")
         made.append(raw.reshape(len(part), -1))
     return made
+
+
+def without_identical():
+    with open(f"{directory}/names.txt", encoding="utf-8") as file:
+        names = file.read().split()
+    kept = [not (name.startswith("history.") and ("mass" in name or "value" in name)) for name in names]
+    return [part[:, kept] for part in histories()]
 
 
 def lightgbm(x, seed):
@@ -105,18 +114,26 @@ print("| model | features | precision at 5% | at 10% | AUC |\n|---|---|---|---|-
 print("| XGBoost (arXiv:2208.02484, its test quarter) | label-encoded columns | 0.675 | 0.579 | |")
 print("| LightGBM (arXiv:2208.02484, its test quarter) | label-encoded columns | 0.762 | 0.641 | |")
 missing, found = [], 0
-for on, make in (("label-encoded columns", plain), ("our history features", histories)):
+for on, make in (("label-encoded columns", plain), ("our histories without identical goods", without_identical),
+                 ("our histories", histories)):
     x, later_x = make()
     for peer in (xgboost, lightgbm, catboost):
         try:
-            runs = [peer(x, seed).predict_proba(later_x)[:, 1] for seed in (0, 1)]
+            runs = [peer(x, seed).predict_proba(later_x)[:, 1] for seed in SEEDS]
         except ImportError as error:
             missing.append(f"SKIP: {peer.__name__}: {error}")
             continue
         line(f"{peer.__name__}, {trees} trees", on, runs)
         found += 1
-by_id = {row["declaration_id"]: float(row["score"]) for row in read(scores_path)}
-line("ours, oblivious trees", "our history features", [numpy.array([by_id[row[ID]] for row in later])])
+for on, path in (("our histories without identical goods", bare_path), ("our histories", scores_path)):
+    by_id = {row["declaration_id"]: float(row["score"]) for row in read(path)}
+    line("ours, oblivious trees", on, [numpy.array([by_id[row[ID]] for row in later])])
+twins = {}
+for row in earlier:
+    twins.setdefault((row["HS6 Code"], row["Net Mass"], row["Item Price"]), row[LABEL])
+same = [twins[key] == row[LABEL] for row in later if (key := (row["HS6 Code"], row["Net Mass"], row["Item Price"])) in twins]
+print(f"\nOf the later rows {len(same) / len(later):.0%} have an earlier one of the same HS code, mass and price; "
+      f"{sum(same) / len(same):.0%} of these had the outcome of the first such.")
 for text in missing:
     print(text)
 sys.exit(0 if found else 77)

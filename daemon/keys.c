@@ -75,10 +75,11 @@ static struct err keys_read_secret(const struct conf *conf, const char *name,
     return good ? err_none : keys_refuse(why, path, "is not 64 hexadecimal digits");
 }
 
-static bool keys_is_there(const struct conf *conf, const char *name)
+static struct err keys_exists(const struct conf *conf, const char *name, bool *exists)
 {
     char path[DURABLE_PATH_BYTES];
-    return !err_is(keys_path(conf, name, path)) && access(path, F_OK) == 0;
+    struct err err = keys_path(conf, name, path);
+    return err_is(err) ? err : durable_exists(path, exists);
 }
 
 static struct err keys_move(const struct conf *conf, const char *from, const char *to)
@@ -95,12 +96,17 @@ static struct err keys_move(const struct conf *conf, const char *from, const cha
 static struct err keys_finish_change(const struct conf *conf)
 {
     char path[DURABLE_PATH_BYTES];
-    struct err err = err_none;
-    if (!keys_is_there(conf, SEED_NAME) && keys_is_there(conf, OLD_NAME) &&
-        keys_is_there(conf, NEXT_NAME)) {
+    bool seed = false;
+    bool old = false;
+    bool next = false;
+    struct err err = keys_exists(conf, SEED_NAME, &seed);
+    err = err_is(err) ? err : keys_exists(conf, OLD_NAME, &old);
+    err = err_is(err) ? err : keys_exists(conf, NEXT_NAME, &next);
+    if (!err_is(err) && !seed && old && next) {
         err = keys_move(conf, NEXT_NAME, SEED_NAME);
+        seed = true;
     }
-    if (err_is(err) || !keys_is_there(conf, SEED_NAME) || !keys_is_there(conf, OLD_NAME)) {
+    if (err_is(err) || !seed || !old) {
         return err;
     }
     err = keys_path(conf, OLD_NAME, path);
@@ -136,7 +142,9 @@ static struct err keys_read_signing(const struct conf *conf, struct keys *out, c
         sign_key_lock(&out->signing);
         sign_key_from_seed(&out->signing, seed);
     }
-    if (!err_is(err) && keys_is_there(conf, NEXT_NAME)) {
+    bool next = false;
+    err = err_is(err) ? err : keys_exists(conf, NEXT_NAME, &next);
+    if (!err_is(err) && next) {
         err = keys_read_secret(conf, NEXT_NAME, seed, out->rotate_reason, why);
         if (!err_is(err)) {
             sign_key_lock(&out->next);

@@ -19,22 +19,22 @@ static uint32_t reverse_bits(uint32_t value, uint32_t count)
 void oblivious_step_leaves(const struct oblivious_grower *self, int32_t *nodes)
 {
     const struct oblivious_options *options = self->options;
-    uint32_t leaf_count = 1U << options->depth;
-    int64_t sums[2 * LEAVES_MAX];
+    size_t leaf_count = (size_t)1 << options->depth;
+    int64_t sums[2 * LEAVES_MAX] = {0};
     double values[2 * LEAVES_MAX];
-    for (uint32_t i = 0; i < leaf_count; i++) {
-        sums[leaf_count + i] = self->leaves[reverse_bits(i, options->depth)].sum;
+    for (size_t i = 0; i < leaf_count; i++) {
+        sums[leaf_count + i] = self->leaves[reverse_bits((uint32_t)i, options->depth)].sum;
     }
-    for (uint32_t i = leaf_count - 1; i >= 1; i--) {
+    for (size_t i = leaf_count - 1; i >= 1; i--) {
         sums[i] = sums[2 * i] + sums[2 * i + 1];
     }
-    for (uint32_t i = 1; i < 2 * leaf_count; i++) {
+    for (size_t i = 1; i < 2 * leaf_count; i++) {
         double g = oblivious_packed_gradient(sums[i]) * self->gradient_unit;
         double h = oblivious_packed_hessian(sums[i]) * self->hessian_unit;
         int has_own = i == 1 || (h > 0 && h >= options->hessian_min);
         values[i] = has_own ? g / (h + options->l2) : values[i / 2];
     }
-    for (uint32_t i = leaf_count; i < 2 * leaf_count; i++) {
+    for (size_t i = leaf_count; i < 2 * leaf_count; i++) {
         double step = options->learning_rate * values[i];
         step = step > leaf_max_logit ? leaf_max_logit : step;
         step = step < -leaf_max_logit ? -leaf_max_logit : step;
@@ -62,12 +62,12 @@ void oblivious_raise_leaves(const struct oblivious_grower *self, const uint16_t 
 
 void oblivious_expect_nodes(double *weights, uint32_t depth, int32_t *nodes)
 {
-    uint32_t leaf_count = 1U << depth;
+    size_t leaf_count = (size_t)1 << depth;
     double sums[2 * LEAVES_MAX] = {0};
-    for (uint32_t i = leaf_count; i < 2 * leaf_count; i++) {
+    for (size_t i = leaf_count; i < 2 * leaf_count; i++) {
         sums[i] = weights[i] * nodes[i];
     }
-    for (uint32_t i = leaf_count - 1; i >= 1; i--) {
+    for (size_t i = leaf_count - 1; i >= 1; i--) {
         weights[i] = weights[2 * i] + weights[2 * i + 1];
         sums[i] = sums[2 * i] + sums[2 * i + 1];
         double middle = ((double)nodes[2 * i] + (double)nodes[2 * i + 1]) / 2;

@@ -21,19 +21,19 @@ AVX512 static void bin_avx512(const float *values, const float *borders, size_t 
     const __m512i one = _mm512_set1_epi32(1);
     __m512 value[GROUPS];
     __m512i bin[GROUPS];
-    for (int g = 0; g < GROUPS; g++) {
+    for (size_t g = 0; g < GROUPS; g++) {
         value[g] = _mm512_loadu_ps(values + g * WIDE);
         __mmask16 present = _mm512_cmp_ps_mask(value[g], value[g], _CMP_ORD_Q);
         bin[g] = _mm512_maskz_mov_epi32(present, one);
     }
     for (size_t k = 0; k < border_count; k++) {
         __m512 border = _mm512_set1_ps(borders[k]);
-        for (int g = 0; g < GROUPS; g++) {
+        for (size_t g = 0; g < GROUPS; g++) {
             __mmask16 above = _mm512_cmp_ps_mask(border, value[g], _CMP_LT_OQ);
             bin[g] = _mm512_mask_add_epi32(bin[g], above, bin[g], one);
         }
     }
-    for (int g = 0; g < GROUPS; g++) {
+    for (size_t g = 0; g < GROUPS; g++) {
         _mm_storeu_si128((__m128i *)(void *)(bins + g * WIDE), _mm512_cvtepi32_epi8(bin[g]));
     }
 }
@@ -53,7 +53,7 @@ AVX512_INLINE __m512i leaves_avx512(const struct oblivious_tree *tree, uint32_t 
     return leaves;
 }
 
-AVX512_INLINE __m512i group_avx512(__m512i leaves, int group)
+AVX512_INLINE __m512i group_avx512(__m512i leaves, size_t group)
 {
     __m128i quarter;
     switch (group) {
@@ -88,8 +88,8 @@ AVX512_INLINE __m512i look_up_avx512(const int32_t *table, uint32_t level, __m51
     if (level == 5) {
         return low;
     }
-    __m512i high = _mm512_permutex2var_epi32(_mm512_loadu_si512(table + 2 * WIDE), index,
-                                             _mm512_loadu_si512(table + 3 * WIDE));
+    __m512i high = _mm512_permutex2var_epi32(_mm512_loadu_si512(table + (size_t)2 * WIDE), index,
+                                             _mm512_loadu_si512(table + (size_t)3 * WIDE));
     __mmask16 upper = _mm512_test_epi32_mask(index, _mm512_set1_epi32(2 * WIDE));
     return _mm512_mask_mov_epi32(low, upper, high);
 }
@@ -99,19 +99,19 @@ AVX512_INLINE void add_of_depth_avx512(const struct oblivious_model *model, uint
                                        const uint8_t *bins, int32_t *scores)
 {
     __m512i sum[GROUPS];
-    for (int g = 0; g < GROUPS; g++) {
+    for (size_t g = 0; g < GROUPS; g++) {
         sum[g] = _mm512_loadu_si512(scores + g * WIDE);
     }
     for (size_t t = 0; t < model->tree_count; t++) {
         struct oblivious_tree tree = oblivious_tree_at(model, t);
         __m512i leaves = leaves_avx512(&tree, depth, bins);
         const int32_t *table = tree.nodes + ((size_t)1 << depth);
-        for (int g = 0; g < GROUPS; g++) {
+        for (size_t g = 0; g < GROUPS; g++) {
             sum[g] =
                 _mm512_add_epi32(sum[g], look_up_avx512(table, depth, group_avx512(leaves, g)));
         }
     }
-    for (int g = 0; g < GROUPS; g++) {
+    for (size_t g = 0; g < GROUPS; g++) {
         _mm512_storeu_si512(scores + g * WIDE, sum[g]);
     }
 }
@@ -137,7 +137,7 @@ AVX512 static void add_avx512(const struct oblivious_model *model, const uint8_t
 
 /* groups: so many of the block's quarters have rows. */
 AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, uint32_t depth,
-                                           int groups, const uint8_t *bins, int32_t *scores,
+                                           size_t groups, const uint8_t *bins, int32_t *scores,
                                            int32_t *contributions)
 {
     for (size_t t = 0; t < model->tree_count; t++) {
@@ -145,14 +145,14 @@ AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, 
         __m512i leaves = leaves_avx512(&tree, depth, bins);
         __m512i index[GROUPS];
         __m512i parent[GROUPS];
-        for (int g = 0; g < groups; g++) {
+        for (size_t g = 0; g < groups; g++) {
             index[g] = group_avx512(leaves, g);
             parent[g] = _mm512_set1_epi32(tree.nodes[1]);
         }
         for (uint32_t level = 1; level <= depth; level++) {
             int32_t *column = contributions + (size_t)tree.features[level - 1] * LANES;
             __m128i shift = _mm_cvtsi32_si128((int)(depth - level));
-            for (int g = 0; g < groups; g++) {
+            for (size_t g = 0; g < groups; g++) {
                 __m512i node = look_up_avx512(tree.nodes + ((size_t)1 << level), level,
                                               _mm512_srl_epi32(index[g], shift));
                 __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(column + g * WIDE),
@@ -161,7 +161,7 @@ AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, 
                 parent[g] = node;
             }
         }
-        for (int g = 0; g < groups; g++) {
+        for (size_t g = 0; g < groups; g++) {
             __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(scores + g * WIDE), parent[g]);
             _mm512_storeu_si512(scores + g * WIDE, sum);
         }
@@ -171,7 +171,7 @@ AVX512_INLINE void explain_of_depth_avx512(const struct oblivious_model *model, 
 AVX512 static void explain_avx512(const struct oblivious_model *model, const uint8_t *bins,
                                   size_t lanes, int32_t *scores, int32_t *contributions)
 {
-    int groups = (int)((lanes + WIDE - 1) / WIDE);
+    size_t groups = (lanes + WIDE - 1) / WIDE;
     if (model->depth == 6 && groups == GROUPS) {
         explain_of_depth_avx512(model, 6, GROUPS, bins, scores, contributions);
     } else {
@@ -186,25 +186,25 @@ AVX2 static void bin_avx2(const float *values, const float *borders, size_t bord
 {
     const __m256i one = _mm256_set1_epi32(1);
     int32_t counts[LANES / 2];
-    for (int half = 0; half < 2; half++) {
+    for (size_t half = 0; half < 2; half++) {
         __m256 value[GROUPS];
         __m256i bin[GROUPS];
-        for (int g = 0; g < GROUPS; g++) {
+        for (size_t g = 0; g < GROUPS; g++) {
             value[g] = _mm256_loadu_ps(values + half * (LANES / 2) + g * NARROW);
             __m256 present = _mm256_cmp_ps(value[g], value[g], _CMP_ORD_Q);
             bin[g] = _mm256_and_si256(_mm256_castps_si256(present), one);
         }
         for (size_t k = 0; k < border_count; k++) {
             __m256 border = _mm256_set1_ps(borders[k]);
-            for (int g = 0; g < GROUPS; g++) {
+            for (size_t g = 0; g < GROUPS; g++) {
                 __m256 above = _mm256_cmp_ps(border, value[g], _CMP_LT_OQ);
                 bin[g] = _mm256_sub_epi32(bin[g], _mm256_castps_si256(above));
             }
         }
-        for (int g = 0; g < GROUPS; g++) {
+        for (size_t g = 0; g < GROUPS; g++) {
             _mm256_storeu_si256((__m256i *)(void *)(counts + g * NARROW), bin[g]);
         }
-        for (int i = 0; i < LANES / 2; i++) {
+        for (size_t i = 0; i < LANES / 2; i++) {
             bins[half * (LANES / 2) + i] = (uint8_t)counts[i];
         }
     }
@@ -248,7 +248,7 @@ AVX2 static void add_avx2(const struct oblivious_model *model, const uint8_t *bi
         struct oblivious_tree tree = oblivious_tree_at(model, t);
         leaves_avx2(&tree, model->depth, bins, leaves);
         const int32_t *table = tree.nodes + ((size_t)1 << model->depth);
-        for (int i = 0; i < LANES; i += NARROW) {
+        for (size_t i = 0; i < LANES; i += NARROW) {
             accumulate_avx2(scores + i, _mm256_i32gather_epi32(table, widen_avx2(leaves + i), 4));
         }
     }

@@ -3,12 +3,12 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold model keys help' ;;
+        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold replay model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
-        model) echo 'train list install show' ;;
-        'model train') echo 'appearance history' ;;
+        model) echo 'train score evaluate list install show' ;;
+        'model train') echo 'appearance declarations history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -16,7 +16,7 @@ _triagectl_words() {
 _triagectl_options() {
     case $1 in
         queue) echo '--mode --site --limit --reasons --all --watch' ;;
-        show) echo '--png' ;;
+        show) echo '--png --region --size' ;;
         claim) echo '--version --receipt' ;;
         release) echo '--code --codes --version --receipt' ;;
         outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
@@ -27,6 +27,7 @@ _triagectl_options() {
         'log cosign') echo '--size' ;;
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
+        replay) echo '--archive --models --items --rows' ;;
         'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
@@ -39,6 +40,10 @@ _triagectl_options() {
         'model train appearance')
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
+        'model train declarations')
+            echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+        'model score') echo '--model --declarations --out --reasons --details --mapping --mode' ;;
+        'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
@@ -74,10 +79,10 @@ _triagectl() {
         esac
     done
     case $previous in
-        --dir | --images | --out | --metrics | --public | --keys)
+        --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;
@@ -95,6 +100,9 @@ _triagectl() {
             else
                 case $command in
                     show | claim | release | outcome) word=$(_triagectl_labels) ;;
+                    replay)
+                        mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
+                        return ;;
                     'model install' | 'model show' | 'log proof' | 'log cosign' | 'keys init' | 'keys list')
                         mapfile -t COMPREPLY < <(compgen -f -- "$current")
                         return ;;

@@ -5,11 +5,11 @@
 /* Archive: sealed HDF5 files built from the log and the blobs. Schema: FORMAT.md beside this file.
  *
  * A file covers the entries first_index..last_index. It is written as <name>.h5.part, closed,
- * synced, opened again, every dataset read back and compared with what went in, every image
- * re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The same
- * entries and blobs give the same bytes (object times off, no creation date inside), so a crash
- * costs only a rebuild. HDF5's library is not thread-safe in Debian: every function of this module
- * takes one process-wide lock. Threads: any; blocks on disk. */
+ * synced, opened again, every dataset read back from the disk and compared with what went in, every
+ * image re-hashed against its entry, then renamed; the caller appends the archive.seal entry. The
+ * same entries and blobs give the same bytes (object times off, no creation date inside), so a
+ * crash costs only a rebuild. HDF5's library is not thread-safe in Debian: every function of this
+ * module takes one process-wide lock. Threads: any; blocks on disk. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -151,9 +151,9 @@ MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_
 MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                                        uint64_t *entries_checked, char *bad_path);
 
-/* Whether the tables that follow from the entries alone (scores and what hangs on them, decisions,
- * outcomes) say what the entries of the same file say: *bad_table names the first that does not,
- * "" when all do (static). ARCHIVE_DIFFERS when an entry cannot be read. */
+/* Whether the tables that follow from the entries alone (all but /declarations, /metrics and what
+ * needs a payload) say what the entries of the same file say: *bad_table names the first that does
+ * not, "" when all do (static). ARCHIVE_DIFFERS when an entry cannot be read. */
 MUST_USE struct err archive_file_check_tables(struct archive_file *self, const char **bad_table);
 
 /* What the entry of a scan leaves out of its images and scoring needs. */

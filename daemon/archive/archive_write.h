@@ -3,8 +3,8 @@
 #define ARCHIVE_WRITE_H
 
 /* Archive write: tables and images of a range into an HDF5 file, as FORMAT.md says. Private to
- * daemon/archive. Closed, synced and read-only on return; on an error the caller removes the file. Memory
- * is the pool's and a column's; images are never whole in memory. */
+ * daemon/archive. Closed, synced and read-only on return; on an error the caller removes the file.
+ * Memory is the pool's, the part's and a column's; images are never whole in memory. */
 
 #include <stdint.h>
 

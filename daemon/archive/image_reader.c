@@ -25,7 +25,8 @@
 
 struct image_reader {
     char blobs[DURABLE_PATH_BYTES];
-    char archive[DURABLE_PATH_BYTES];
+    char places[IMAGE_READER_PLACES_MAX][DURABLE_PATH_BYTES]; /* the archive, then its copies */
+    uint32_t places_count;
     int fd;
     bool whole;
     struct image_wanted wanted;
@@ -56,8 +57,7 @@ const char *image_check_text(enum image_check check)
 struct err image_reader_open(const char *blobs_directory, const char *archive_directory,
                              struct image_reader **out)
 {
-    if (strlen(blobs_directory) >= DURABLE_PATH_BYTES ||
-        strlen(archive_directory) >= DURABLE_PATH_BYTES) {
+    if (strlen(blobs_directory) >= DURABLE_PATH_BYTES) {
         return err_make(ERR_ARGUMENT, "path of the store is too long");
     }
     struct image_reader *self = calloc(1, sizeof *self);
@@ -65,17 +65,33 @@ struct err image_reader_open(const char *blobs_directory, const char *archive_di
         return err_make(ERR_MEMORY, "image_reader_open");
     }
     (void)snprintf(self->blobs, sizeof self->blobs, "%s", blobs_directory);
-    (void)snprintf(self->archive, sizeof self->archive, "%s", archive_directory);
     self->fd = -1;
     self->hash = sha256_open();
     self->pixels_capacity = READER_CHUNK_BYTES_MAX;
     self->pixels = malloc(self->pixels_capacity);
-    if (self->pixels == NULL) {
+    struct err err = self->pixels == NULL ? err_make(ERR_MEMORY, "image_reader_open")
+                                          : image_reader_add_place(self, archive_directory);
+    if (err_is(err)) {
         image_reader_close(&self);
-        return err_make(ERR_MEMORY, "image_reader_open");
+        return err;
     }
     *out = self;
     return err_none;
+}
+
+struct err image_reader_add_place(struct image_reader *self, const char *directory)
+{
+    if (self->places_count == IMAGE_READER_PLACES_MAX || strlen(directory) >= DURABLE_PATH_BYTES) {
+        return err_make(ERR_ARGUMENT, "place of sealed files");
+    }
+    char *place = self->places[self->places_count++];
+    (void)snprintf(place, DURABLE_PATH_BYTES, "%s", directory);
+    return err_none;
+}
+
+uint32_t image_reader_places(const struct image_reader *self)
+{
+    return self->places_count;
 }
 
 void image_reader_stop(struct image_reader *self)
@@ -168,11 +184,11 @@ struct err image_reader_start_blob(struct image_reader *self, const struct image
 }
 
 /* A path that a seal states never leaves the archive; one that does is not looked at. */
-static struct err reader_open_sealed(struct image_reader *self, const char *path)
+static struct err reader_open_sealed(struct image_reader *self, uint32_t place, const char *path)
 {
     char full[2 * DURABLE_PATH_BYTES];
     if (path[0] == '/' || strstr(path, "..") != NULL ||
-        snprintf(full, sizeof full, "%s/%s", self->archive, path) >= (int)sizeof full) {
+        snprintf(full, sizeof full, "%s/%s", self->places[place], path) >= (int)sizeof full) {
         return err_make(ERR_NOT_FOUND, "path of a sealed file");
     }
     self->fd = open(full, O_RDONLY | O_CLOEXEC);
@@ -208,11 +224,12 @@ static struct err reader_prepare_chunks(struct image_reader *self)
 }
 
 struct err image_reader_start_sealed(struct image_reader *self, const struct image_wanted *wanted,
-                                     const char *path)
+                                     uint32_t place, const char *path)
 {
+    must(place < self->places_count);
     struct err err = reader_begin(self, wanted);
     if (!err_is(err)) {
-        err = reader_open_sealed(self, path);
+        err = reader_open_sealed(self, place, path);
     }
     if (!err_is(err)) {
         err = sealed_image_find(self->fd, wanted->sha256, &self->sealed);

@@ -31,10 +31,16 @@ const char *image_check_text(enum image_check check);
 
 struct image_reader;
 
-/* Directories of the store; the strings are copied, nothing is opened yet. */
+#define IMAGE_READER_PLACES_MAX 9u
+
+/* Directories of the store; the strings are copied, nothing is opened yet. The archive is place 0.
+ */
 MUST_USE struct err image_reader_open(const char *blobs_directory, const char *archive_directory,
                                       struct image_reader **out);
 void image_reader_close(struct image_reader **self);
+/* A directory with copies of sealed files: the next place. ARGUMENT when there are too many. */
+MUST_USE struct err image_reader_add_place(struct image_reader *self, const char *directory);
+uint32_t image_reader_places(const struct image_reader *self);
 
 struct image_wanted {
     uint8_t sha256[HASH_BYTES];
@@ -50,11 +56,12 @@ struct image_wanted {
 /* Begin to read from the blob. NOT_FOUND when there is none of this length. */
 MUST_USE struct err image_reader_start_blob(struct image_reader *self,
                                             const struct image_wanted *wanted);
-/* Begin to read from a sealed file; path is below the archive directory, as a seal states it.
+/* Begin to read from a sealed file in one of the places; path is below it, as a seal states it.
  * NOT_FOUND when the file or the image in it is not there, ARCHIVE_DIFFERS when it is not as it was
  * sealed. */
 MUST_USE struct err image_reader_start_sealed(struct image_reader *self,
-                                              const struct image_wanted *wanted, const char *path);
+                                              const struct image_wanted *wanted, uint32_t place,
+                                              const char *path);
 
 struct image_rows {
     const uint8_t *pixels; /* of the region's first column in the first row; lives until the next

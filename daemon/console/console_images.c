@@ -17,6 +17,7 @@ struct image_job {
     struct MHD_Connection *connection;
     struct console_ask ask;
     struct console_picture picture;
+    _Atomic bool made; /* what hands the picture over to the console's thread */
 };
 
 struct image_thread {
@@ -43,7 +44,9 @@ static void *images_run(void *arg)
     while (queue_take(self->owner->queue, &taken, 1, -1) > 0) {
         struct image_job *job = taken;
         self->owner->conf.make(self->owner->conf.make_arg, self->number, &job->ask, &job->picture);
-        MHD_resume_connection(job->connection); /* the job is the console thread's again */
+        struct MHD_Connection *connection = job->connection;
+        atomic_store(&job->made, true); /* from here on the job is the console's thread's again */
+        MHD_resume_connection(connection);
     }
     return NULL;
 }
@@ -173,6 +176,7 @@ bool console_images_take(struct console_images *self, struct MHD_Connection *con
     *job_out = job;
     MHD_suspend_connection(connection); /* before a thread can resume it */
     if (err_is(queue_try_put(self->queue, job))) {
+        atomic_store(&job->made, true);
         MHD_resume_connection(connection); /* stopped meanwhile: 503 */
     }
     return true;
@@ -210,6 +214,7 @@ bool console_images_answer(struct MHD_Connection *connection, void *opaque)
 {
     struct image_job *job = opaque;
     struct console_picture *picture = &job->picture;
+    must(atomic_load(&job->made));
     bool shown = picture->status == MHD_HTTP_OK;
     if (!shown && picture->why[0] == '\0' && picture->status != MHD_HTTP_NOT_MODIFIED) {
         (void)snprintf(picture->why, sizeof picture->why, "not now");

@@ -103,7 +103,8 @@ static void put(struct collected *self, enum subset subset, int32_t logit, bool 
     self->labels[subset][self->counts[subset]++] = label;
 }
 
-static bool collect(struct collected *self, const struct batch_row *row)
+static bool collect(struct collected *self, const struct batch_row *row,
+                    const struct declaration_risk *risk)
 {
     enum { IMPORTER_EXAMS = 1 };
     if (!row->labelled) {
@@ -113,11 +114,11 @@ static bool collect(struct collected *self, const struct batch_row *row)
     if (!reserve(self)) {
         return false;
     }
-    bool known = row->risk.features[IMPORTER_EXAMS] > 0;
-    put(self, SUBSET_ALL, row->risk.logit, row->found);
-    put(self, known ? SUBSET_KNOWN : SUBSET_NEWCOMERS, row->risk.logit, row->found);
-    if (row->risk.critical != INT32_MIN) {
-        put(self, SUBSET_CRITICAL, row->risk.critical, row->critical);
+    bool known = risk->features[IMPORTER_EXAMS] > 0;
+    put(self, SUBSET_ALL, risk->logit, row->found);
+    put(self, known ? SUBSET_KNOWN : SUBSET_NEWCOMERS, risk->logit, row->found);
+    if (risk->critical != INT32_MIN) {
+        put(self, SUBSET_CRITICAL, risk->critical, row->critical);
     }
     return true;
 }
@@ -135,7 +136,7 @@ static int read_table(struct declaration_batch *batch, const struct options *opt
     do {
         err = declaration_batch_next(batch, table, error);
         for (uint32_t i = 0; i < batch->count && !err_is(err) && room; i++) {
-            room = collect(out, &batch->rows[i]);
+            room = collect(out, &batch->rows[i], &batch->risks[i]);
         }
     } while (!err_is(err) && room && batch->count > 0);
     declaration_csv_close(&table);

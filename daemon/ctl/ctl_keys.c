@@ -105,14 +105,25 @@ static bool write_secret(const char *path, const char *second)
     return true;
 }
 
+/* False when it cannot be told; then that has been printed: a key must not be replaced unseen. */
+static bool find_key(const char *path, bool *exists)
+{
+    struct err err = durable_exists(path, exists);
+    if (err_is(err)) {
+        ctl_fail(path, err);
+    }
+    return !err_is(err);
+}
+
 /* Leaves a file that is there alone and says so. */
 static bool make_secret(const char *directory, const char *name)
 {
     char path[DURABLE_PATH_BYTES];
-    if (!key_path(directory, name, "", path)) {
+    bool exists = false;
+    if (!key_path(directory, name, "", path) || !find_key(path, &exists)) {
         return false;
     }
-    if (access(path, F_OK) == 0) {
+    if (exists) {
         printf("%s is there already; kept\n", path);
         return true;
     }
@@ -207,6 +218,8 @@ int ctl_keys_rotate(struct ctl *ctl, int argc, char **argv)
     char directory[DURABLE_PATH_BYTES];
     char seed[DURABLE_PATH_BYTES];
     char next[DURABLE_PATH_BYTES];
+    bool seed_exists = false;
+    bool next_exists = false;
     ctl_parse(ctl, &own, &options, argc, argv);
     if (!reason_is_valid(options.reason)) {
         ctl_refuse("a reason is one line of 1 to %u bytes", REASON_BYTES_MAX);
@@ -214,13 +227,14 @@ int ctl_keys_rotate(struct ctl *ctl, int argc, char **argv)
     }
     if (!keys_directory(ctl, options.name, directory) ||
         !key_path(directory, "signing.seed", "", seed) ||
-        !key_path(directory, "signing.next", "", next)) {
+        !key_path(directory, "signing.next", "", next) || !find_key(seed, &seed_exists) ||
+        !find_key(next, &next_exists)) {
         return CTL_REFUSED;
     }
-    if (access(seed, F_OK) != 0) {
+    if (!seed_exists) {
         return ctl_refuse("%s: there is no key yet that could be rotated", seed);
     }
-    if (access(next, F_OK) == 0) {
+    if (next_exists) {
         return ctl_refuse("%s is there already: the daemon goes on to it at its next start", next);
     }
     if (!write_secret(next, options.reason)) {
@@ -379,10 +393,11 @@ static bool list_keys(const char *directory, json_t *array)
         }
         add_key(array, own[i].role, own[i].file, path);
     }
-    if (!key_path(directory, "signing.next", "", path)) {
+    bool next_exists = false;
+    if (!key_path(directory, "signing.next", "", path) || !find_key(path, &next_exists)) {
         return false;
     }
-    if (access(path, F_OK) == 0) {
+    if (next_exists) {
         add_key(array, "secret", "signing.next", path);
     }
     if (!key_path(directory, "publishers", "", path)) {

@@ -152,25 +152,31 @@ static void print_faults(FILE *to, const struct declaration_said *said, const ch
 
 static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
 {
+    static struct declaration_parts parts[DECLARATION_BATCH_ROWS];
+    if (options->reasons_count > 0) {
+        declaration_model_explain_many(&batch->model, batch->risks, batch->count, parts);
+    }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        const struct declaration_said said = {.history = &batch->history,
+        const struct declaration_risk *risk = &batch->risks[i];
+        struct declaration_said said = {.history = &batch->history,
                                               .norms = &batch->model.norms,
                                               .declaration = &row->declaration,
-                                              .line_index = row->risk.line_index};
+                                              .line_index = risk->line_index};
+        if (options->details || options->reasons_count > 0) {
+            declaration_said_fill(&said);
+        }
         print_field(to, row->declaration.declaration_id);
         (void)fprintf(to, ",%.12g",
-                      logistic_probability((double)row->risk.logit * OBLIVIOUS_LOGIT));
+                      logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
         if (options->details) {
-            print_details(to, batch, &row->risk);
+            print_details(to, batch, risk);
         }
         if (options->details || options->reasons_count > 0) {
             print_faults(to, &said, row->problem);
         }
         if (options->reasons_count > 0) {
-            struct declaration_parts parts;
-            declaration_model_explain(&batch->model, row->risk.features, &parts);
-            print_reasons(to, &said, &parts, options->reasons_count);
+            print_reasons(to, &said, &parts[i], options->reasons_count);
         }
         (void)fputc('\n', to);
     }

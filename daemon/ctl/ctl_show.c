@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -239,15 +240,55 @@ static void print_item(json_t *out)
 
 struct show_options {
     const char *item;
-    const char *png;
+    struct item_picture picture; /* path NULL: none is wanted */
 };
+
+/* Up to four numbers of up to five digits with a mark between them, and nothing else. */
+static bool read_numbers(const char *text, char mark, uint32_t *out, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        size_t digits = strspn(text, "0123456789");
+        if (digits < 1 || digits > 5 || text[digits] != (i + 1 < count ? mark : '\0')) {
+            return false;
+        }
+        out[i] = (uint32_t)strtoul(text, NULL, 10);
+        text += digits + 1;
+    }
+    return true;
+}
+
+static void parse_region(const char *text, struct item_picture *picture, struct argp_state *state)
+{
+    picture->has_region = true;
+    if (!read_numbers(text, ',', picture->region, 4) || picture->region[2] == 0 ||
+        picture->region[3] == 0) {
+        argp_error(state, "--region is X,Y,WIDTH,HEIGHT in pixels of the image");
+    }
+}
+
+static void parse_size(const char *text, struct item_picture *picture, struct argp_state *state)
+{
+    uint32_t size[2];
+    if (!read_numbers(text, 'x', size, 2) || size[0] == 0 || size[1] == 0) {
+        argp_error(state, "--size is WIDTHxHEIGHT, for example 1024x768");
+        return;
+    }
+    picture->width = size[0];
+    picture->height = size[1];
+}
 
 static error_t parse_show(int key, char *text, struct argp_state *state)
 {
     struct show_options *options = state->input;
     switch (key) {
     case 'p':
-        options->png = text;
+        options->picture.path = text;
+        return 0;
+    case 'r':
+        parse_region(text, &options->picture, state);
+        return 0;
+    case 's':
+        parse_size(text, &options->picture, state);
         return 0;
     case ARGP_KEY_ARG:
         if (options->item != NULL) {
@@ -258,6 +299,10 @@ static error_t parse_show(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->item == NULL) {
             argp_error(state, "which ITEM? Give its label or at least six digits of its id");
+        }
+        if (options->picture.path == NULL &&
+            (options->picture.has_region || options->picture.width > 0)) {
+            argp_error(state, "--region and --size go with --png FILE");
         }
         return 0;
     default:
@@ -270,6 +315,9 @@ int ctl_show(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"png", 'p', "FILE", 0,
          "write its image with the anomaly map in colour and the regions as boxes", 1},
+        {"region", 'r', "X,Y,W,H", 0, "of the image only this part, without map and boxes", 1},
+        {"size", 's', "WxH", 0,
+         "the image or region reduced to at most this, without map and boxes", 1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -298,8 +346,8 @@ int ctl_show(struct ctl *ctl, int argc, char **argv)
     } else {
         print_item(out);
     }
-    if (options.png != NULL && result == CTL_GOOD) {
-        result = item_picture_write(ctl, out, options.png);
+    if (options.picture.path != NULL && result == CTL_GOOD) {
+        result = item_picture_write(ctl, out, &options.picture);
     }
     json_decref(out);
     return result;

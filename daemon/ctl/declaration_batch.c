@@ -11,7 +11,7 @@
  * for every field; the batch ends early when there may be no room for one more row. */
 
 enum { ROW_TEXTS = 13 };
-#define ROW_TEXT_MAX ((size_t)(ROW_TEXTS + 2 * MAPPING_OTHER_MAX) * (2 * CSV_ROW_BYTES_MAX))
+#define ROW_TEXT_MAX (((size_t)2 * (ROW_TEXTS + 2 * (size_t)MAPPING_OTHER_MAX) * CSV_ROW_BYTES_MAX))
 #define BATCH_TEXT_BYTES (ROW_TEXT_MAX + (size_t)DECLARATION_BATCH_ROWS * 4096)
 
 MUST_USE struct err declaration_batch_open(const char *model_path, struct declaration_batch **out)
@@ -31,8 +31,9 @@ MUST_USE struct err declaration_batch_open(const char *model_path, struct declar
             model_file_fini(file);
         }
         self->rows = calloc(DECLARATION_BATCH_ROWS, sizeof *self->rows);
+        self->risks = calloc(DECLARATION_BATCH_ROWS, sizeof *self->risks);
         self->text = malloc(BATCH_TEXT_BYTES);
-        if (!err_is(err) && (self->rows == NULL || self->text == NULL)) {
+        if (!err_is(err) && (self->rows == NULL || self->risks == NULL || self->text == NULL)) {
             err = err_make(ERR_MEMORY, "declaration_batch_open");
         }
     }
@@ -53,6 +54,7 @@ void declaration_batch_close(struct declaration_batch **self)
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->model);
     free((*self)->rows);
+    free((*self)->risks);
     free((*self)->text);
     free(*self);
     *self = NULL;
@@ -105,14 +107,10 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
 static void score(struct declaration_batch *self)
 {
     const struct declaration *declarations[DECLARATION_BATCH_ROWS];
-    static struct declaration_risk risks[DECLARATION_BATCH_ROWS];
     for (uint32_t i = 0; i < self->count; i++) {
         declarations[i] = &self->rows[i].declaration;
     }
-    declaration_model_score(&self->model, &self->history, declarations, self->count, risks);
-    for (uint32_t i = 0; i < self->count; i++) {
-        self->rows[i].risk = risks[i];
-    }
+    declaration_model_score(&self->model, &self->history, declarations, self->count, self->risks);
 }
 
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,

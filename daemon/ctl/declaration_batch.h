@@ -20,11 +20,11 @@ struct batch_row {
     bool labelled;
     bool found;
     bool critical;
-    struct declaration_risk risk;
 };
 
 struct declaration_batch {
     struct batch_row *rows; /* [DECLARATION_BATCH_ROWS] */
+    struct declaration_risk *risks; /* of them */
     uint32_t count;
     char *text;
     size_t text_used;

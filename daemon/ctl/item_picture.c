@@ -7,10 +7,8 @@
 
 #include <jansson.h>
 
-#include "archive/archive.h"
-#include "archive/blob.h"
 #include "archive/model_file.h"
-#include "ctl/archive_seals.h"
+#include "ctl/item_pixels.h"
 #include "ctl/log_source.h"
 #include "ctl/overlay.h"
 #include "ctl/rows.h"
@@ -115,115 +113,6 @@ static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena
     }
     log_source_close(&source);
     return read;
-}
-
-static bool digest_matches(const uint8_t *bytes, size_t bytes_count,
-                           const uint8_t wanted[HASH_BYTES])
-{
-    uint8_t digest[HASH_BYTES];
-    sha256_of(bytes, bytes_count, digest);
-    return hash_equal(digest, wanted);
-}
-
-struct sealed_image {
-    const struct chosen *chosen;
-    uint8_t *pixels;
-};
-
-/* An archive_found: takes the image when the file has it, whole. */
-static bool take_sealed_image(void *arg, const char *path)
-{
-    struct sealed_image *self = arg;
-    struct archive_file *file = NULL;
-    uint64_t pixels_bytes = 0;
-    struct err err = archive_file_open(path, &file);
-    if (!err_is(err)) {
-        err = archive_file_image(file, self->chosen->sha256, &self->pixels, &pixels_bytes);
-    }
-    archive_file_close(&file);
-    if (err_is(err)) {
-        ctl_fail(path, err);
-        return false;
-    }
-    if (pixels_bytes != self->chosen->payload_bytes ||
-        !digest_matches(self->pixels, pixels_bytes, self->chosen->sha256)) {
-        ctl_refuse("%s: the image does not have the digest of its entry", path);
-        free(self->pixels);
-        self->pixels = NULL;
-    }
-    return self->pixels != NULL;
-}
-
-/* Why it is not among the blobs, for whoever finds no sealed file of it either. */
-static void refuse_image(const json_t *seal, const json_t *discard)
-{
-    if (discard != NULL) {
-        ctl_refuse("the image was discarded from blobs by entry %lld and kept in %s, which is "
-                   "neither in the archive nor in a directory of copies; triagectl archive restore "
-                   "--from DIR puts it back",
-                   member_integer(discard, "entry"), member_text(discard, "kept_in"));
-    } else if (seal != NULL) {
-        ctl_refuse("the image is not among the blobs, and %s is neither in the archive nor in a "
-                   "directory of copies",
-                   member_text(seal, "path"));
-    } else {
-        ctl_refuse("the image is neither among the blobs nor in a sealed file");
-    }
-}
-
-/* The sealed file that covers the scan's entry, by the read model: in the archive, or a copy. */
-static uint8_t *read_from_archive(struct ctl *ctl, const struct chosen *chosen)
-{
-    char hex[HASH_HEX_BYTES];
-    char sql[256];
-    struct sealed_image image = {.chosen = chosen};
-    struct state *state = ctl_open_state(ctl);
-    if (state == NULL) {
-        return NULL;
-    }
-    (void)snprintf(sql, sizeof sql,
-                   "SELECT path, file_bytes FROM seals WHERE first_index <= %" PRIu64
-                   " AND last_index >= %" PRIu64,
-                   chosen->entry_index, chosen->entry_index);
-    json_t *seals = rows_of(state, sql, "ti");
-    hex_encode(chosen->sha256, HASH_BYTES, hex);
-    (void)snprintf(sql, sizeof sql, "SELECT entry, kept_in FROM discards WHERE sha256 = x'%s'",
-                   hex);
-    json_t *discards = rows_of(state, sql, "it");
-    state_close(&state);
-    json_t *seal = json_array_get(seals, 0);
-    if (seal == NULL || !archive_seal_anywhere(ctl, seal, take_sealed_image, &image)) {
-        refuse_image(seal, json_array_get(discards, 0));
-    }
-    json_decref(seals);
-    json_decref(discards);
-    return image.pixels;
-}
-
-/* Caller frees. */
-static uint8_t *read_pixels(struct ctl *ctl, const struct chosen *chosen)
-{
-    char below[128];
-    char name[DURABLE_PATH_BYTES];
-    char path[DURABLE_PATH_BYTES];
-    blob_path(chosen->sha256, below);
-    (void)snprintf(name, sizeof name, "blobs/%s", below);
-    if (!ctl_path(ctl, name, path)) {
-        return NULL;
-    }
-    uint8_t *pixels = NULL;
-    size_t pixels_bytes = 0;
-    struct err err = durable_read(path, IMAGE_BYTES_MAX, &pixels, &pixels_bytes);
-    if (err_is(err)) {
-        return read_from_archive(ctl, chosen);
-    }
-    if (pixels_bytes != chosen->payload_bytes ||
-        !digest_matches(pixels, pixels_bytes, chosen->sha256)) {
-        ctl_refuse("%s does not have the digest of its name", path);
-        free(pixels);
-        return NULL;
-    }
-    return pixels;
 }
 
 /* A region is marked where cells lie above the normal image score; the colour begins there too and
@@ -344,8 +233,79 @@ static struct err write_sheet(struct ctl *ctl, const json_t *item, const struct 
     return err;
 }
 
+static struct image_wanted wanted_of(const struct image *image, const struct chosen *chosen)
+{
+    struct image_wanted wanted = {.image_width = image->width,
+                                  .image_height = image->height,
+                                  .bits = image->bits,
+                                  .width = image->width,
+                                  .height = image->height};
+    memcpy(wanted.sha256, chosen->sha256, HASH_BYTES);
+    return wanted;
+}
+
+/* The largest size of the region's shape that fits; nothing is enlarged. */
+static void fit(const struct image_wanted *wanted, const struct item_picture *options,
+                uint32_t *width, uint32_t *height)
+{
+    uint64_t w = wanted->width;
+    uint64_t h = wanted->height;
+    if (options->width > 0 && w > options->width) {
+        h = h * options->width / w;
+        w = options->width;
+    }
+    if (options->width > 0 && h > options->height) {
+        w = w * options->height / h;
+        h = options->height;
+    }
+    *width = w < 1 ? 1 : (uint32_t)w;
+    *height = h < 1 ? 1 : (uint32_t)h;
+}
+
+/* A region, or the whole at another size, as it is: the map has cells larger than what is looked
+ * at.
+ */
+static int write_part(struct ctl *ctl, const struct item_picture *options,
+                      const struct image *image, const struct chosen *chosen,
+                      struct image_wanted *wanted)
+{
+    struct view view;
+    struct image part = *image;
+    if (options->has_region) {
+        wanted->x = options->region[0];
+        wanted->y = options->region[1];
+        wanted->width = options->region[2];
+        wanted->height = options->region[3];
+    }
+    if (wanted->x >= image->width || wanted->width > image->width - wanted->x ||
+        wanted->y >= image->height || wanted->height > image->height - wanted->y) {
+        return ctl_refuse("the image is %ux%u: the region ends outside of it", image->width,
+                          image->height);
+    }
+    fit(wanted, options, &part.width, &part.height);
+    if (!item_pixels_read(ctl, wanted, chosen->entry_index, part.width, part.height, &view)) {
+        return CTL_REFUSED; /* it has been told why */
+    }
+    struct overlay overlay = {malloc(3 * (size_t)part.width * part.height), part.width,
+                              part.height};
+    struct err err = err_make(ERR_MEMORY, "draw picture");
+    if (overlay.rgb != NULL) {
+        overlay_paint_image(&overlay, &part, view.pixels);
+        err = picture_write_png(options->path, overlay.rgb, part.width, part.height, 3, 8);
+    }
+    free(overlay.rgb);
+    view_fini(&view);
+    if (err_is(err)) {
+        return ctl_fail(options->path, err);
+    }
+    (void)fprintf(stderr, "%s: image %u of the item, %ux%u pixels from %u,%u, as %ux%u\n",
+                  options->path, chosen->item_image_index + 1, wanted->width, wanted->height,
+                  wanted->x, wanted->y, part.width, part.height);
+    return CTL_GOOD;
+}
+
 static int write_picture(struct ctl *ctl, const json_t *item, const struct scan *scan,
-                         const struct chosen *chosen, const char *path)
+                         const struct chosen *chosen, const struct item_picture *options)
 {
     if (chosen->position >= scan->images_count) {
         return ctl_refuse("the scan's record has no image %u", chosen->position);
@@ -355,24 +315,29 @@ static int write_picture(struct ctl *ctl, const json_t *item, const struct scan 
     if (chosen->payload_bytes != pixels_count * image->bits / 8) {
         return ctl_refuse("the image's size does not fit its pixels");
     }
-    uint8_t *pixels = read_pixels(ctl, chosen);
-    if (pixels == NULL) {
+    struct image_wanted wanted = wanted_of(image, chosen);
+    struct view view;
+    if (options->has_region || options->width > 0) {
+        return write_part(ctl, options, image, chosen, &wanted);
+    }
+    if (!item_pixels_read(ctl, &wanted, chosen->entry_index, image->width, image->height, &view)) {
         return CTL_REFUSED; /* it has been told why */
     }
-    struct err err = write_sheet(ctl, item, scan, chosen, pixels, path);
-    free(pixels);
+    struct err err = write_sheet(ctl, item, scan, chosen, view.pixels, options->path);
+    view_fini(&view);
     if (err_is(err)) {
-        return ctl_fail(path, err);
+        return ctl_fail(options->path, err);
     }
     (void)fprintf(
         stderr,
         "%s: image %u of the item, %ux%u, as it is and with what stands out: colour is how far "
         "the load is from normal loads\n",
-        path, chosen->item_image_index + 1, image->width, image->height);
+        options->path, chosen->item_image_index + 1, image->width, image->height);
     return CTL_GOOD;
 }
 
-int item_picture_write(struct ctl *ctl, const struct json_t *item, const char *path)
+int item_picture_write(struct ctl *ctl, const struct json_t *item,
+                       const struct item_picture *options)
 {
     struct chosen chosen = {0};
     struct arena arena;
@@ -387,7 +352,7 @@ int item_picture_write(struct ctl *ctl, const struct json_t *item, const char *p
     arena_init(&arena, memory, RECORD_ARENA_BYTES);
     int result = CTL_REFUSED;
     if (read_scan(ctl, chosen.entry_index, &arena, &scan)) {
-        result = write_picture(ctl, item, &scan, &chosen, path);
+        result = write_picture(ctl, item, &scan, &chosen, options);
     }
     free(memory);
     return result;

@@ -34,17 +34,23 @@ static int64_t ordered(double value)
     return bits < 0 ? INT64_MIN - bits : bits;
 }
 
-static int32_t ordered_float(float value)
+static int32_t float_bits(float value)
 {
     int32_t bits;
     memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static int32_t ordered_float(float value)
+{
+    int32_t bits = float_bits(value);
     return bits < 0 ? INT32_MIN - bits : bits;
 }
 
-/* Proto3 leaves zero out, minus zero too: they are one number in the log. */
+/* Proto3 leaves zero out, minus zero too: they are one number in the log, and one here. */
 static bool same_double(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0 || (a == 0 && b == 0);
+    return ordered(a) == ordered(b);
 }
 
 static void compare_double(const char *what, double logged, double again, double *largest,
@@ -133,7 +139,7 @@ static void input_name(const char *names, uint32_t at, char *out, size_t out_byt
 static void compare_input(const char *names, uint32_t at, float logged, float again,
                           struct replay_differences *out)
 {
-    if (memcmp(&logged, &again, sizeof logged) == 0 || (isnan(logged) && isnan(again))) {
+    if (float_bits(logged) == float_bits(again) || (isnan(logged) && isnan(again))) {
         return;
     }
     char what[100];

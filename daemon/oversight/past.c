@@ -180,6 +180,19 @@ static struct err past_turn_to(struct past *self, uint64_t n)
     return past_load(self, shard, bundle, left < TILE_WIDTH ? (uint32_t)left : TILE_WIDTH);
 }
 
+struct err past_read_public(struct past *self, uint64_t n, struct wal_entry *out)
+{
+    struct err err = past_holds(self, n) ? err_none : past_turn_to(self, n);
+    if (!err_is(err)) {
+        uint64_t place = n - self->bundle_first;
+        *out =
+            (struct wal_entry){.entry_index = n,
+                               .bytes = self->bundle + self->offsets[place] + 2,
+                               .bytes_count = self->offsets[place + 1] - self->offsets[place] - 2};
+    }
+    return err;
+}
+
 /* ---- the private part ---- */
 
 static struct err past_turn_pack(struct past *self, uint64_t n)
@@ -201,18 +214,13 @@ static struct err past_turn_pack(struct past *self, uint64_t n)
 struct err past_read(struct past *self, uint64_t n, struct wal_entry *out)
 {
     struct wal_entry entry = {.entry_index = n};
-    struct err public = past_holds(self, n) ? err_none : past_turn_to(self, n);
+    struct err public = past_read_public(self, n, &entry);
     if (err_is(public) && public.code != ERR_PRUNED) {
         return public;
     }
     struct err err = past_turn_pack(self, n);
     if (err_is(err)) {
         return err;
-    }
-    if (!err_is(public)) {
-        uint64_t place = n - self->bundle_first;
-        entry.bytes = self->bundle + self->offsets[place] + 2;
-        entry.bytes_count = self->offsets[place + 1] - self->offsets[place] - 2;
     }
     bool found = false;
     if (self->pack != NULL && n < pack_end(self->pack)) {

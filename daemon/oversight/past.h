@@ -22,6 +22,8 @@ void past_close(struct past **self);
  * bundle or tile is missing or a pack is damaged, IO, MEMORY; PRUNED when its bundle was taken out
  * on purpose: *out then has the private record, if it is kept, and bytes NULL. */
 MUST_USE struct err past_read(struct past *self, uint64_t n, struct wal_entry *out);
+/* The same without the private record: looks into no pack. On an error *out is as it was. */
+MUST_USE struct err past_read_public(struct past *self, uint64_t n, struct wal_entry *out);
 /* Let go of open files: what was removed or replaced is then really gone. */
 void past_rest(struct past *self);
 

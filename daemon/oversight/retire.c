@@ -163,7 +163,7 @@ static struct err retirement_pack(struct retirement *self, const struct retire_s
             err = err_make(ERR_WAL_DAMAGED, "durable entry does not read back");
         }
         if (!err_is(err)) {
-            err = past_read(self->past, n, &published);
+            err = past_read_public(self->past, n, &published);
         }
         if (!err_is(err) && (published.bytes_count != entry.bytes_count ||
                              memcmp(published.bytes, entry.bytes, entry.bytes_count) != 0)) {

@@ -134,16 +134,11 @@ static void add_goods_faults(const struct declaration_said *said, const struct g
 static void add_unknown_codes(const struct declaration_said *said, const struct goods_line *line,
                               struct list *list)
 {
-    struct history_parts parts;
-    history_parts_of_declaration(said->declaration, &parts);
-    if (line != NULL) {
-        history_parts_add_line(line, &parts);
-    }
     for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
         const struct history_kind *about = &history_kinds[kind];
         enum history_part part = about->parts[0];
         bool is_code = about->parts_count == 1 && part > PART_HS2;
-        uint64_t key = is_code ? history_key(kind, &parts) : 0;
+        uint64_t key = is_code ? history_key(kind, &said->parts) : 0;
         struct history_known known = {0};
         if (key != 0) {
             history_know(said->history, key, &known);

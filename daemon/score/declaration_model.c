@@ -105,33 +105,39 @@ void declaration_model_score(struct declaration_model *self, const struct histor
     }
 }
 
-static void add_up(const struct declaration_model *self, uint32_t row, int32_t base,
-                   struct declaration_parts *out)
+/* Up to OBLIVIOUS_LANES rows. */
+static void explain_rows(const struct declaration_model *self, const float *features,
+                         uint32_t count, struct declaration_parts *out)
 {
-    const int32_t *parts = self->parts + (size_t)row * LINE_FEATURES;
-    memset(out, 0, sizeof *out);
-    out->logit = self->scores[row];
-    out->base = base;
-    for (uint32_t feature = 0; feature < LINE_FEATURES; feature++) {
-        out->parts[line_group_of(feature)] += parts[feature];
+    const struct oblivious_rows rows = {features, count, LINE_FEATURES};
+    const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
+    int32_t base = oblivious_base(&self->found);
+    oblivious_explain(&self->found, &rows, self->workspace, &reasons);
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t *parts = self->parts + (size_t)i * LINE_FEATURES;
+        memset(&out[i], 0, sizeof out[i]);
+        out[i].logit = self->scores[i];
+        out[i].base = base;
+        for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
+            out[i].parts[kind - 1] =
+                parts[2 * ((size_t)kind - 1)] + parts[2 * ((size_t)kind - 1) + 1];
+        }
+        for (uint32_t feature = LINE_HISTORY_FEATURES; feature < LINE_FEATURES; feature++) {
+            out[i].parts[line_group_of(feature)] += parts[feature];
+        }
     }
 }
 
 void declaration_model_explain(const struct declaration_model *self, const float *features,
                                struct declaration_parts *out)
 {
-    const struct oblivious_rows rows = {features, 1, LINE_FEATURES};
-    const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
-    oblivious_explain(&self->found, &rows, self->workspace, &reasons);
-    add_up(self, 0, oblivious_base(&self->found), out);
+    explain_rows(self, features, 1, out);
 }
 
 void declaration_model_explain_many(const struct declaration_model *self,
                                     const struct declaration_risk *risks, uint32_t count,
                                     struct declaration_parts *out)
 {
-    const struct oblivious_reasons reasons = {self->scores, self->parts, LINE_FEATURES};
-    int32_t base = oblivious_base(&self->found);
     for (uint32_t from = 0; from < count; from += OBLIVIOUS_LANES) {
         uint32_t left = count - from;
         uint32_t block = left < OBLIVIOUS_LANES ? left : OBLIVIOUS_LANES;
@@ -139,11 +145,7 @@ void declaration_model_explain_many(const struct declaration_model *self,
             memcpy(self->features + (size_t)i * LINE_FEATURES, risks[from + i].features,
                    sizeof risks[from + i].features);
         }
-        const struct oblivious_rows rows = {self->features, block, LINE_FEATURES};
-        oblivious_explain(&self->found, &rows, self->workspace, &reasons);
-        for (uint32_t i = 0; i < block; i++) {
-            add_up(self, i, base, &out[from + i]);
-        }
+        explain_rows(self, self->features, block, out + from);
     }
 }
 

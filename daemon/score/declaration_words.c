@@ -16,6 +16,14 @@ static const struct goods_line *line_of(const struct declaration_said *said)
     return index < declaration->lines_count ? &declaration->lines[index] : NULL;
 }
 
+void declaration_said_fill(struct declaration_said *said)
+{
+    history_parts_of_declaration(said->declaration, &said->parts);
+    if (line_of(said) != NULL) {
+        history_parts_add_line(line_of(said), &said->parts);
+    }
+}
+
 /* " since March 2020"; "" when not known. */
 static void since_words(uint16_t first_day, char out[32])
 {
@@ -33,15 +41,10 @@ static void since_words(uint16_t first_day, char out[32])
 static void history_words(const struct declaration_said *said, uint32_t kind,
                           char out[DECLARATION_WORDS_BYTES])
 {
-    struct history_parts parts;
     struct history_known known = {0};
     char entity[HISTORY_WORDS_BYTES];
-    history_parts_of_declaration(said->declaration, &parts);
-    if (line_of(said) != NULL) {
-        history_parts_add_line(line_of(said), &parts);
-    }
     history_kind_words(kind, said->declaration, line_of(said), said->pseudonym_key, entity);
-    uint64_t key = history_key(kind, &parts);
+    uint64_t key = history_key(kind, &said->parts);
     if (key == 0) {
         (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: not given", entity);
         return;

@@ -16,7 +16,10 @@ struct declaration_said {
     const struct declaration *declaration;
     uint32_t line_index;          /* the line that stands for it */
     const uint8_t *pseudonym_key; /* 32 bytes or NULL */
+    struct history_parts parts;   /* of that line: declaration_said_fill */
 };
+/* Fills parts from the other members. */
+void declaration_said_fill(struct declaration_said *said);
 
 /* "importer x HS 6109.10: 3 finds in 4 exams since March 2020" */
 void declaration_group_words(const struct declaration_said *said, uint32_t group,

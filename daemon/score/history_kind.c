@@ -8,11 +8,7 @@
 
 #include "base/err.h"
 #include "kernels/rng.h"
-
-/* Every value is digested once a line with SHA-256, cut to 64 bits; a pair mixes the digests of its
- * parts. Nobody can choose a name that lands on somebody else's history without finding a 64-bit
- * second preimage. Two of ten million keys meet by accident with a chance of about 3 in a million.
- */
+#include "score/part_digest.h"
 
 #define PARTS_1(a) {a}, 1
 #define PARTS_2(a, b) {a, b}, 2
@@ -125,29 +121,11 @@ static size_t normalise(const char *value, char out[PART_TEXT_BYTES])
     return count;
 }
 
-static uint64_t digest_text(enum history_part part, const char *text, size_t text_bytes)
-{
-    if (text_bytes == 0) {
-        return 0;
-    }
-    char named[PART_TEXT_BYTES + 1];
-    must(text_bytes < PART_TEXT_BYTES);
-    named[0] = (char)('A' + (int)part);
-    memcpy(named + 1, text, text_bytes);
-    uint8_t digest[HASH_BYTES];
-    sha256_of(named, text_bytes + 1, digest);
-    uint64_t key = 0;
-    for (int i = 0; i < 8; i++) {
-        key = key << 8 | digest[i];
-    }
-    return key != 0 ? key : 1;
-}
-
 static uint64_t digest_part(enum history_part part, const char *value)
 {
     char text[PART_TEXT_BYTES];
     size_t text_bytes = normalise(value, text);
-    return digest_text(part, text, text_bytes);
+    return part_digest_text(part, text, text_bytes);
 }
 
 /* Two spellings of each name are read, because feeds keep the column's own name. */
@@ -239,25 +217,18 @@ static size_t amount_text(double amount, char out[24])
     return (size_t)written;
 }
 
-static uint64_t digest_amount(enum history_part part, double amount)
-{
-    char text[24];
-    return digest_text(part, text, amount_text(amount, text));
-}
-
 void history_parts_add_line(const struct goods_line *line, struct history_parts *parts)
 {
     char digits[7];
     size_t count = hs_digits(line->hs_code, digits);
-    parts->digests[PART_HS6] = count >= 6 ? digest_text(PART_HS6, digits, 6) : 0;
-    parts->digests[PART_HS4] = count >= 4 ? digest_text(PART_HS4, digits, 4) : 0;
-    parts->digests[PART_HS2] = count >= 2 ? digest_text(PART_HS2, digits, 2) : 0;
+    parts->digests[PART_HS6] = count >= 6 ? part_digest_text(PART_HS6, digits, 6) : 0;
+    parts->digests[PART_HS4] = count >= 4 ? part_digest_text(PART_HS4, digits, 4) : 0;
+    parts->digests[PART_HS2] = count >= 2 ? part_digest_text(PART_HS2, digits, 2) : 0;
     parts->digests[PART_ORIGIN] = digest_part(PART_ORIGIN, line->origin_country);
-    parts->digests[PART_MASS] = digest_amount(PART_MASS, line->net_mass_kg);
-    parts->digests[PART_VALUE] = digest_amount(PART_VALUE, line->value);
-    char rate[24];
+    parts->digests[PART_MASS] = part_digest_number(PART_MASS, line->net_mass_kg, amount_text);
+    parts->digests[PART_VALUE] = part_digest_number(PART_VALUE, line->value, amount_text);
     parts->digests[PART_TAX_RATE] =
-        digest_text(PART_TAX_RATE, rate, rate_text(line->tax_rate_percent, rate));
+        part_digest_number(PART_TAX_RATE, line->tax_rate_percent, rate_text);
 }
 
 uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)

@@ -44,17 +44,6 @@ void history_table_reset(struct history_table *self)
     self->newest_ns = INT64_MIN;
 }
 
-/* The slot of a key, or the free one where it would go. Never full: one in eight stays free. */
-static uint64_t slot_of(const struct history_table *self, uint64_t key)
-{
-    must(key != 0 && self->used < self->slots);
-    uint64_t at = key & (self->slots - 1);
-    while (self->entries[at].key != 0 && self->entries[at].key != key) {
-        at = (at + 1) & (self->slots - 1);
-    }
-    return at;
-}
-
 static bool is_full(const struct history_table *self)
 {
     return self->used >= self->slots - self->slots / 8;
@@ -72,7 +61,7 @@ MUST_USE struct err history_table_reserve(struct history_table *self)
     }
     for (uint64_t i = 0; i < self->slots; i++) {
         if (self->entries[i].key != 0) {
-            uint64_t at = slot_of(&larger, self->entries[i].key);
+            uint64_t at = history_table_slot(&larger, self->entries[i].key);
             larger.entries[at] = self->entries[i];
             larger.first_days[at] = self->first_days[i];
         }
@@ -101,7 +90,8 @@ void history_table_learn(struct history_table *self, uint64_t key, bool found, i
                          double half_life_ns)
 {
     self->newest_ns = t_ns > self->newest_ns ? t_ns : self->newest_ns;
-    uint64_t at = slot_of(self, key);
+    must(key != 0 && self->used < self->slots);
+    uint64_t at = history_table_slot(self, key);
     struct history_entry *entry = &self->entries[at];
     if (entry->key == 0) {
         if (is_full(self)) {
@@ -120,25 +110,9 @@ void history_table_learn(struct history_table *self, uint64_t key, bool found, i
     entry->finds_count += found && entry->finds_count < UINT32_MAX;
 }
 
-const struct history_entry *history_table_find(const struct history_table *self, uint64_t key)
-{
-    if (self->slots == 0) {
-        return NULL;
-    }
-    const struct history_entry *entry = &self->entries[slot_of(self, key)];
-    return entry->key != 0 ? entry : NULL;
-}
-
 uint16_t history_table_first_day(const struct history_table *self,
                                  const struct history_entry *entry)
 {
     must(entry >= self->entries && entry < self->entries + self->slots);
     return self->first_days[entry - self->entries];
-}
-
-void history_table_prefetch(const struct history_table *self, uint64_t key)
-{
-    if (self->slots > 0) {
-        __builtin_prefetch(&self->entries[key & (self->slots - 1)]);
-    }
 }

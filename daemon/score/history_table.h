@@ -7,6 +7,7 @@
  * allocate nothing. One thread a handle. Its arrays in a model file: MODELS.md, section 2. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "archive/model_file.h"
@@ -43,13 +44,36 @@ void history_table_reset(struct history_table *self);
 MUST_USE struct err history_table_reserve(struct history_table *self);
 void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns,
                          double half_life_ns);
-/* NULL when nobody of that key was examined; lives until the table is changed. key is not 0. */
-const struct history_entry *history_table_find(const struct history_table *self, uint64_t key);
+/* The slot of a key (not 0), or the free one where it would go. */
+static inline uint64_t history_table_slot(const struct history_table *self, uint64_t key)
+{
+    uint64_t at = key & (self->slots - 1);
+    while (self->entries[at].key != 0 && self->entries[at].key != key) {
+        at = (at + 1) & (self->slots - 1);
+    }
+    return at;
+}
+/* NULL when nobody of that key was examined; lives until the table is changed. key is not 0. Here
+ * and the next one: every line asks some fifty times. */
+static inline const struct history_entry *history_table_find(const struct history_table *self,
+                                                             uint64_t key)
+{
+    if (self->used == 0) {
+        return NULL;
+    }
+    const struct history_entry *entry = &self->entries[history_table_slot(self, key)];
+    return entry->key != 0 ? entry : NULL;
+}
 /* Day of the first exam of an entry that history_table_find gave. */
 uint16_t history_table_first_day(const struct history_table *self,
                                  const struct history_entry *entry);
 /* Has the slot fetched that history_table_find will look at first. */
-void history_table_prefetch(const struct history_table *self, uint64_t key);
+static inline void history_table_prefetch(const struct history_table *self, uint64_t key)
+{
+    if (self->used > 0) {
+        __builtin_prefetch(&self->entries[key & (self->slots - 1)]);
+    }
+}
 
 /* What is left after a time; time that runs backwards takes nothing away. */
 double history_fading(int64_t from_ns, int64_t to_ns, double half_life_ns);

@@ -33,18 +33,13 @@ void score_gather_trees(struct score *self, const struct score_input *input, str
     }
 }
 
-static void add_group(const struct score *self, const struct score_case *of, uint32_t group,
-                      int32_t part, struct score_result *result)
+/* said NULL: no words. */
+static void add_group(const struct declaration_said *said, uint32_t group, int32_t part,
+                      struct score_result *result)
 {
     char words[DECLARATION_WORDS_BYTES] = "";
-    if (of->worded) {
-        const struct declaration_said said = {
-            .history = &self->history,
-            .norms = &self->trees.norms,
-            .declaration = of->declaration,
-            .line_index = of->line_index,
-            .pseudonym_key = self->has_pseudonym_key ? self->pseudonym_key : NULL};
-        declaration_group_words(&said, group, words);
+    if (said != NULL) {
+        declaration_group_words(said, group, words);
     }
     fusion_add(result, line_group_name(group), (double)part * OBLIVIOUS_LOGIT, "%s", words);
 }
@@ -54,6 +49,15 @@ void score_weigh_trees(const struct score *self, const struct score_case *of,
 {
     struct declaration_parts parts;
     declaration_model_explain(&self->trees, of->history, &parts);
+    struct declaration_said said = {
+        .history = &self->history,
+        .norms = &self->trees.norms,
+        .declaration = of->declaration,
+        .line_index = of->line_index,
+        .pseudonym_key = self->has_pseudonym_key ? self->pseudonym_key : NULL};
+    if (of->worded) {
+        declaration_said_fill(&said);
+    }
     double base = (double)parts.base * OBLIVIOUS_LOGIT;
     fusion_add(result, FUSION_INTERCEPT, base,
                "base rate %.1f%%, before anything is said for or against",
@@ -66,7 +70,7 @@ void score_weigh_trees(const struct score *self, const struct score_case *of,
         if (parts.parts[best] == 0) {
             return;
         }
-        add_group(self, of, best, parts.parts[best], result);
+        add_group(of->worded ? &said : NULL, best, parts.parts[best], result);
         parts.parts[best] = 0;
     }
     int32_t rest = 0;

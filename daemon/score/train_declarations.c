@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "score/train_fit.h"
+#include "score/train_judge.h"
 #include "score/train_model.h"
 #include "score/train_rows.h"
 #include "score/train_trees.h"
@@ -167,140 +168,9 @@ static struct trees_rows rows_between(const struct train_declarations *self, con
     return (struct trees_rows){self->features + from * LINE_FEATURES, labels + from, to - from};
 }
 
-/* The later rows as the first model sees them. */
-struct later {
-    double *logits;
-    uint8_t *labels;
-    double *chosen; /* workspace of the same size */
-    uint8_t *chosen_labels;
-    uint64_t count;
-    double scale;
-    double offset;
-};
-
-static void later_fini(struct later *self)
-{
-    free(self->logits);
-    free(self->labels);
-    free(self->chosen);
-    free(self->chosen_labels);
-}
-
-static struct err later_init(const struct train_declarations *self, const float *labels,
-                             struct later *out)
-{
-    uint64_t count = self->rows.rows_count - self->seen_count;
-    *out = (struct later){.logits = calloc(count + 1, sizeof(double)),
-                          .labels = calloc(count + 1, 1),
-                          .chosen = calloc(count + 1, sizeof(double)),
-                          .chosen_labels = calloc(count + 1, 1),
-                          .count = count,
-                          .scale = 1};
-    if (out->logits == NULL || out->labels == NULL || out->chosen == NULL ||
-        out->chosen_labels == NULL) {
-        later_fini(out);
-        return err_make(ERR_MEMORY, "train_declarations_write");
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        out->labels[i] = labels[self->seen_count + i] > 0;
-    }
-    return err_none;
-}
-
-static bool day_is_odd(const struct train_declarations *self, uint64_t later_index)
-{
-    return self->rows.rows[self->seen_count + later_index].outcome.t_ns / day_ns % 2 != 0;
-}
-
-/* Fits Platt's scaling to all later rows, and tells of each row what the scaling of the days of the
- * other parity says: that is what is judged. */
-static void calibrate_later(const struct train_declarations *self, struct later *later,
-                            double *judged)
-{
-    for (int odd = 0; odd < 2; odd++) {
-        uint64_t chosen = 0;
-        double scale;
-        double offset;
-        for (uint64_t i = 0; i < later->count; i++) {
-            if (day_is_odd(self, i) != odd) {
-                later->chosen[chosen] = later->logits[i];
-                later->chosen_labels[chosen++] = later->labels[i];
-            }
-        }
-        fit_calibration(later->chosen, later->chosen_labels, chosen, &scale, &offset);
-        for (uint64_t i = 0; i < later->count; i++) {
-            if (day_is_odd(self, i) == odd) {
-                judged[i] = scale * later->logits[i] + offset;
-            }
-        }
-    }
-    fit_calibration(later->logits, later->labels, later->count, &later->scale, &later->offset);
-}
-
-/* Ranking is judged by the logits as they are, since one scaling of all rows does not change it;
- * calibration by the scalings that had not seen the rows. */
-static struct err judge_rows(const double *logits, const double *judged, const uint8_t *labels,
-                             uint64_t count, struct evaluation *out)
-{
-    struct evaluation ranked;
-    struct err err = evaluation_make(&(struct evaluation_rows){logits, labels, count}, &ranked);
-    err =
-        err_is(err) ? err : evaluation_make(&(struct evaluation_rows){judged, labels, count}, out);
-    if (!err_is(err)) {
-        out->precision_5 = ranked.precision_5;
-        out->precision_10 = ranked.precision_10;
-        out->auc = ranked.auc;
-    }
-    return err;
-}
-
-/* Of the rows whose importer had (not) been examined before. */
-static struct err judge_known(const struct train_declarations *self, const struct later *later,
-                              const double *judged, bool known, struct evaluation *out)
-{
-    enum { IMPORTER_EXAMS = 1 };
-    uint64_t chosen = 0;
-    double *chosen_judged = calloc(later->count + 1, sizeof *chosen_judged);
-    if (chosen_judged == NULL) {
-        return err_make(ERR_MEMORY, "train_declarations_write");
-    }
-    for (uint64_t i = 0; i < later->count; i++) {
-        const float *row = self->features + (self->seen_count + i) * LINE_FEATURES;
-        if ((row[IMPORTER_EXAMS] > 0) == known) {
-            later->chosen[chosen] = later->logits[i];
-            chosen_judged[chosen] = judged[i];
-            later->chosen_labels[chosen++] = later->labels[i];
-        }
-    }
-    struct err err = judge_rows(later->chosen, chosen_judged, later->chosen_labels, chosen, out);
-    free(chosen_judged);
-    return err;
-}
-
-static struct err judge(const struct train_declarations *self, struct later *later,
-                        struct declaration_bins *bins, struct train_declarations_report *report)
-{
-    double *judged = calloc(later->count + 1, sizeof *judged);
-    if (judged == NULL) {
-        return err_make(ERR_MEMORY, "train_declarations_write");
-    }
-    calibrate_later(self, later, judged);
-    struct err err = judge_rows(later->logits, judged, later->labels, later->count, &report->later);
-    err = err_is(err) ? err : judge_known(self, later, judged, true, &report->known);
-    err = err_is(err) ? err : judge_known(self, later, judged, false, &report->newcomers);
-    for (uint64_t i = 0; i < later->count; i++) {
-        judged[i] = later->scale * later->logits[i] + later->offset;
-    }
-    err = err_is(err) ? err : trees_bins(judged, later->labels, later->count, bins);
-    report->scale = later->scale;
-    report->offset = later->offset;
-    free(judged);
-    return err;
-}
-
 /* Fits one target on what the first model may see and has its logits of the later rows. */
 static struct err fit_early(struct train_declarations *self, const float *labels,
-                            const struct oblivious_options *options, struct later *later)
+                            const struct oblivious_options *options, struct train_later *later)
 {
     struct oblivious_model trees;
     const struct trees_rows early = rows_between(self, labels, 0, self->seen_count);
@@ -315,7 +185,7 @@ static struct err fit_early(struct train_declarations *self, const float *labels
 }
 
 static struct err fit_target(struct train_declarations *self, const float *labels,
-                             const struct oblivious_options *given, struct later *later,
+                             const struct oblivious_options *given, struct train_later *later,
                              struct oblivious_model *out)
 {
     struct oblivious_options options = *given;
@@ -338,21 +208,29 @@ static uint64_t count_of(const float *labels, uint64_t count)
     return positive;
 }
 
+static struct err open_later(const struct train_declarations *self, const float *labels,
+                             struct train_later *out)
+{
+    uint64_t from = self->seen_count;
+    return train_later_init(self->rows.rows + from, self->features + from * LINE_FEATURES,
+                            labels + from, self->rows.rows_count - from, out);
+}
+
 static struct err fit_found(struct train_declarations *self, struct declaration_model *model,
                             struct train_declarations_report *report)
 {
-    struct later later;
-    struct err err = later_init(self, self->found, &later);
+    struct train_later later;
+    struct err err = open_later(self, self->found, &later);
     if (err_is(err)) {
         return err;
     }
     err = fit_target(self, self->found, &trees_of_finds, &later, &model->found);
-    err = err_is(err) ? err : judge(self, &later, &model->bins, report);
+    err = err_is(err) ? err : train_later_judge(&later, &model->bins, report);
     if (!err_is(err)) {
         trees_calibrate(&model->found, later.scale, later.offset);
         report->trees = model->found.tree_count;
     }
-    later_fini(&later);
+    train_later_fini(&later);
     return err;
 }
 
@@ -362,8 +240,8 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
     if (count_of(self->critical, self->rows.rows_count) < CRITICAL_MIN) {
         return err_none;
     }
-    struct later later;
-    struct err err = later_init(self, self->critical, &later);
+    struct train_later later;
+    struct err err = open_later(self, self->critical, &later);
     if (err_is(err)) {
         return err;
     }
@@ -374,7 +252,7 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
         const struct evaluation_rows rows = {later.logits, later.labels, later.count};
         err = evaluation_make(&rows, &report->critical);
     }
-    later_fini(&later);
+    train_later_fini(&later);
     return err;
 }
 

@@ -85,7 +85,8 @@ static bool drop_negative(struct active *active, const double *coefficients)
     return dropped;
 }
 
-MUST_USE struct err fit_weights(const struct fit_rows *rows, double coefficients[HISTORY_LINEAR_KINDS + 1])
+MUST_USE struct err fit_weights(const struct fit_rows *rows,
+                                double coefficients[HISTORY_LINEAR_KINDS + 1])
 {
     struct fit_space space = {NULL, NULL, NULL};
     struct err err = fit_space_make(rows->rows_count, &space);

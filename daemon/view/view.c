@@ -20,9 +20,10 @@ struct reduction {
 static bool request_is_sound(const struct view_request *request)
 {
     const struct image_wanted *wanted = &request->wanted;
+    uint64_t pixels_max = request->pixels_max == 0 ? VIEW_PIXELS_MAX : request->pixels_max;
     return request->width >= 1 && request->height >= 1 && request->width <= wanted->width &&
            request->height <= wanted->height && request->sealed_count <= VIEW_SEALED_MAX &&
-           (uint64_t)request->width * request->height <= VIEW_PIXELS_MAX;
+           (uint64_t)request->width * request->height <= pixels_max;
 }
 
 static void reduction_copy_row(struct reduction *self, const uint8_t *row)
@@ -105,10 +106,12 @@ static struct err view_try(struct image_reader *reader, struct reduction *self)
 {
     const struct view_request *request = self->request;
     struct err told = err_make(ERR_NOT_FOUND, "neither a blob nor a sealed file has the image");
-    for (uint32_t i = 0; i <= request->sealed_count; i++) {
-        struct err err =
-            i == 0 ? image_reader_start_blob(reader, &request->wanted)
-                   : image_reader_start_sealed(reader, &request->wanted, request->sealed[i - 1]);
+    uint32_t places = image_reader_places(reader);
+    for (uint32_t i = 0; i <= request->sealed_count * places; i++) { /* 0 is the blob */
+        struct err err = i == 0
+                             ? image_reader_start_blob(reader, &request->wanted)
+                             : image_reader_start_sealed(reader, &request->wanted, (i - 1) % places,
+                                                         request->sealed[(i - 1) / places]);
         if (!err_is(err)) {
             err = view_fill(reader, self);
         }

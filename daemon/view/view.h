@@ -24,7 +24,9 @@ struct view_request {
     struct image_wanted wanted; /* which image, and the region in its pixels */
     uint32_t width;             /* of the output; 1 to that of the region, as is the height */
     uint32_t height;
-    /* Sealed files that hold the image, below the archive directory; tried in turn. */
+    uint64_t pixels_max; /* that the output may have; 0: VIEW_PIXELS_MAX */
+    /* Sealed files that hold the image, below the archive directory; tried in turn, each in every
+     * place of the reader. */
     const char *sealed[VIEW_SEALED_MAX];
     uint32_t sealed_count;
     const _Atomic bool *stop; /* set: the read ends with CLOSED; NULL: never */

@@ -62,7 +62,14 @@ struct err witness_key_make(const char *directory, const char *name)
     if (err_is(err)) {
         return err;
     }
-    if (access(seed_path, F_OK) == 0 || access(vkey_path, F_OK) == 0) {
+    bool seed_exists = false;
+    bool vkey_exists = false;
+    err = durable_exists(seed_path, &seed_exists);
+    err = err_is(err) ? err : durable_exists(vkey_path, &vkey_exists);
+    if (err_is(err)) {
+        return err;
+    }
+    if (seed_exists || vkey_exists) {
         return err_make(ERR_CONFLICT, "a key is there already");
     }
     return sign_init() ? key_write(seed_path, vkey_path, name)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { BLOCK_BYTES = 4096 };
@@ -16,6 +17,8 @@ static atomic_bool is_armed;
 static atomic_bool happened;
 static atomic_uint counts[FAULTY_CALLS];
 static _Atomic uint64_t flipped_at;
+static _Atomic uint64_t advanced;
+static atomic_bool changed;
 
 void faulty_arm(const struct faulty *fault)
 {
@@ -24,6 +27,8 @@ void faulty_arm(const struct faulty *fault)
         atomic_store(&counts[i], 0);
     }
     atomic_store(&happened, false);
+    atomic_store(&advanced, 0);
+    atomic_store(&changed, false);
     atomic_store(&is_armed, true);
 }
 
@@ -38,10 +43,45 @@ unsigned faulty_count(enum faulty_call call)
     return atomic_load(&counts[call]);
 }
 
+void faulty_advance(void)
+{
+    atomic_fetch_add(&advanced, 1);
+}
+
+bool faulty_changed(void)
+{
+    return atomic_load(&changed);
+}
+
 uint64_t faulty_flipped_at(void)
 {
     return atomic_load(&flipped_at);
 }
+
+/* The kernel's reading and writing of memory, told to the race detector, which does not see it. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_read_range(void *from, long bytes_count);
+void __tsan_write_range(void *to, long bytes_count);
+static void memory_is_read(const void *from, size_t bytes_count)
+{
+    __tsan_read_range((void *)(uintptr_t)from, (long)bytes_count);
+}
+static void memory_is_written(void *to, size_t bytes_count)
+{
+    __tsan_write_range(to, (long)bytes_count);
+}
+#else
+static void memory_is_read(const void *from, size_t bytes_count)
+{
+    (void)from;
+    (void)bytes_count;
+}
+static void memory_is_written(void *to, size_t bytes_count)
+{
+    (void)to;
+    (void)bytes_count;
+}
+#endif
 
 /* Is it this call's turn? */
 static bool turn(int fd, enum faulty_call call)
@@ -75,10 +115,33 @@ static size_t half(size_t count)
     return blocks > 0 ? blocks : count;
 }
 
+/* Ten seconds at most until the others are where they must wait, then a moment in which they would
+ * go on if nothing held them. */
+static ssize_t stall(int fd, const uint8_t *bytes, size_t count, off_t offset)
+{
+    const struct timespec moment = {.tv_nsec = 20000000};
+    uint8_t *before = malloc(count);
+    if (before == NULL) {
+        abort();
+    }
+    memcpy(before, bytes, count);
+    for (int i = 0; i < 500 && atomic_load(&advanced) < armed.offset; i++) {
+        (void)nanosleep(&moment, NULL);
+    }
+    (void)nanosleep(&moment, NULL);
+    atomic_store(&changed, memcmp(before, bytes, count) != 0);
+    free(before);
+    return syscall(SYS_pwrite64, fd, bytes, count, offset);
+}
+
 ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
 {
+    memory_is_read(bytes, count);
     if (!turn(fd, FAULTY_WRITE)) {
         return syscall(SYS_pwrite64, fd, bytes, count, offset);
+    }
+    if (armed.way == FAULTY_STALLS) {
+        return stall(fd, bytes, count, offset);
     }
     if (armed.way == FAULTY_FLIPS) {
         uint64_t at = armed.offset % count;
@@ -100,6 +163,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset)
 
 static ssize_t faulty_read(int fd, void *bytes, size_t count, off_t offset)
 {
+    memory_is_written(bytes, count);
     if (!turn(fd, FAULTY_READ)) {
         return syscall(SYS_pread64, fd, bytes, count, offset);
     }

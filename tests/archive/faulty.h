@@ -11,11 +11,13 @@
 
 enum faulty_call { FAULTY_WRITE, FAULTY_READ, FAULTY_SYNC, FAULTY_CUT, FAULTY_CALLS };
 enum faulty_way {
-    FAULTY_FAILS, /* with EIO */
-    FAULTY_FULL,  /* with ENOSPC */
-    FAULTY_HALF,  /* transfers half of it, in whole blocks, and says so */
-    FAULTY_ENDS,  /* a read finds the end of the file */
-    FAULTY_FLIPS  /* does its work and changes one bit on the way */
+    FAULTY_FAILS,  /* with EIO */
+    FAULTY_FULL,   /* with ENOSPC */
+    FAULTY_HALF,   /* transfers half of it, in whole blocks, and says so */
+    FAULTY_ENDS,   /* a read finds the end of the file */
+    FAULTY_STALLS, /* a write waits till faulty_advance was called `offset` times, and a moment more
+                    */
+    FAULTY_FLIPS   /* does its work and changes one bit on the way */
 };
 
 struct faulty {
@@ -30,6 +32,10 @@ void faulty_arm(const struct faulty *fault);
 bool faulty_disarm(void);
 /* Calls of a kind since faulty_arm. */
 unsigned faulty_count(enum faulty_call call);
+/* Whoever hands in goes on: for FAULTY_STALLS. */
+void faulty_advance(void);
+/* Did the bytes of a write that stalled change meanwhile? */
+bool faulty_changed(void);
 /* Where in the file the flipped byte lies. */
 uint64_t faulty_flipped_at(void);
 

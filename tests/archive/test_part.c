@@ -256,6 +256,31 @@ static void every_call_fails_once_and_is_told(void **state)
     }
 }
 
+/* The disk stalls on the first buffer while the caller would like to use it again. */
+static void buffer_being_written_is_not_filled(void **state)
+{
+    struct fixture *self = *state;
+    const size_t step = PART_BUFFER_BYTES / 4;
+    struct part *part = NULL;
+    const struct faulty fault = {.call = FAULTY_WRITE,
+                                 .way = FAULTY_STALLS,
+                                 .at = 1,
+                                 .offset = (uint64_t)PART_BUFFERS * 4 - 1};
+    self->state = 9;
+    self->front = 0;
+    assert_good(part_create(self->path, &part));
+    faulty_arm(&fault);
+    for (uint32_t i = 0; i < (PART_BUFFERS + 1) * 4; i++) {
+        assert_good(put(self, part, self->front, step, false));
+        faulty_advance();
+    }
+    assert_good(part_finish(part));
+    assert_true(faulty_disarm());
+    assert_false(faulty_changed());
+    part_close(&part);
+    assert_file_is_wanted(self, self->front);
+}
+
 /* A disk that keeps other bytes of the metadata than it was given. */
 static void flipped_metadata_is_told(void **state)
 {
@@ -333,6 +358,7 @@ int main(void)
         WITH_FILE(empty_part_is_an_empty_file),
         WITH_FILE(finished_part_is_not_in_the_cache),
         WITH_FILE(every_call_fails_once_and_is_told),
+        WITH_FILE(buffer_being_written_is_not_filled),
         WITH_FILE(flipped_metadata_is_told),
         WITH_FILE(hdf5_by_way_of_a_part_gives_its_own_bytes),
     };

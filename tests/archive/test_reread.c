@@ -183,6 +183,9 @@ static void close_does_not_wait_for_room(void **state)
     assert_good(reread_open(self->path, &file));
     assert_good(reread_get(file, last, 1, &byte, &bytes)); /* all buffers are full */
     assert_int_equal(*bytes, self->wanted[last]);
+    assert_good(reread_get(file, 0, 1, &byte, &bytes));
+    assert_ptr_not_equal(bytes, &byte); /* and hold what was asked to be held */
+    assert_int_equal(*bytes, self->wanted[0]);
     reread_close(&file);
     assert_good(reread_open(self->path, &file));
     reread_close(&file);

@@ -348,6 +348,31 @@ static void keys_are_made_once_and_kept(void **unused)
     assert_null(strstr(output, first));
 }
 
+/* A name that leads in a circle stands for any disk that does not answer. */
+static void key_that_cannot_be_looked_for_is_not_replaced(void **unused)
+{
+    (void)unused;
+    struct stat found;
+    char path[96];
+    assert_int_equal(run("keys init"), 0);
+    snprintf(path, sizeof path, "%s/keys/pseudonym.key", store);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("pseudonym.key", path), 0);
+    assert_int_equal(run("keys init"), 1);
+    assert_says("look for file");
+    assert_int_equal(lstat(path, &found), 0);
+    assert_true(S_ISLNK(found.st_mode));
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/keys/signing.next", store);
+    assert_int_equal(symlink("signing.next", path), 0);
+    assert_int_equal(run("keys rotate"), 1);
+    assert_says("look for file");
+    assert_int_equal(lstat(path, &found), 0);
+    assert_true(S_ISLNK(found.st_mode));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(run("keys init"), 0);
+}
+
 static void store_missing_is_told_by_path(void **unused)
 {
     (void)unused;
@@ -373,6 +398,7 @@ int main(void)
         TEST(actions_on_what_was_not_referred_are_refused_here),
         TEST(daemon_away_exits_1_and_names_the_socket),
         TEST(keys_are_made_once_and_kept),
+        TEST(key_that_cannot_be_looked_for_is_not_replaced),
         TEST(store_missing_is_told_by_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

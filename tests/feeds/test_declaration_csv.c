@@ -237,8 +237,13 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     (void)state;
     char error[CSV_ERROR_BYTES], mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
-    struct declaration_csv_conf conf = {
-        test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"), mapping, "q", "", MODE_UNKNOWN, false, false};
+    struct declaration_csv_conf conf = {test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"),
+                                        mapping,
+                                        "q",
+                                        "",
+                                        MODE_UNKNOWN,
+                                        false,
+                                        false};
     struct declaration_csv *table = NULL;
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
     assert_non_null(strstr(error, "no column \"Note\""));
@@ -250,6 +255,43 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     declaration_csv_close(&table);
 }
 
+/* What is built in is what is installed; and labels that nobody may look at are not there. */
+static void default_mapping_is_the_installed_one_and_blind_reading_sees_no_label(void **state)
+{
+    (void)state;
+    static const char table_text[] =
+        "Declaration ID,Date,Office ID,Process Type,Import Type,Import Use,Payment Type,Mode of "
+        "Transport,Declarant ID,Importer ID,Seller ID,Courier ID,HS6 Code,Country of Departure,"
+        "Country of Origin,Tax Rate,Tax Type,Country of Origin Indicator,Net Mass,Item Price,Fraud,"
+        "Critical Fraud\n"
+        "7,2021-01-01,40,B,11,21,43,40,D,I,S,C,760711,CN,BR,7.2,FCN1,E,901.2,41.5,1,2\n";
+    char path[256];
+    char *lines[2];
+    (void)snprintf(path, sizeof path, "%s", test_file("t.csv", table_text));
+    for (int own = 0; own < 2; own++) {
+        const struct declaration_csv_conf conf = {
+            .path = path,
+            .mapping_path = own ? SOURCE_DIR "/config/mappings/customs-import.json" : NULL,
+            .site = "",
+            .lane = "",
+            .blind = own == 1};
+        struct declaration_csv *table = NULL;
+        char error[CSV_ERROR_BYTES];
+        struct declaration_row row;
+        assert_false(err_is(declaration_csv_open(&conf, &table, error)));
+        assert_int_equal(next(table, &row), CSV_ROW);
+        assert_null(row.problem);
+        assert_true(row.labelled == (own == 0) && row.found == (own == 0) &&
+                    row.critical == (own == 0));
+        lines[own] = record_json_declaration(&row.declaration);
+        declaration_csv_close(&table);
+    }
+    assert_string_equal(lines[0], lines[1]);
+    assert_non_null(strstr(lines[0], "transport_mode"));
+    record_json_free(&lines[0]);
+    record_json_free(&lines[1]);
+}
+
 static void real_declarations_read_without_a_label_in_any_record(void **state)
 {
     (void)state;
@@ -258,7 +300,8 @@ static void real_declarations_read_without_a_label_in_any_record(void **state)
         skip();
     }
     const struct declaration_csv_conf conf = {
-        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false, false};
+        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false,
+        false};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&conf, &table, error)));
@@ -297,6 +340,7 @@ int main(void)
         cmocka_unit_test(followed_table_waits_for_the_end_of_the_row),
         cmocka_unit_test(bad_mappings_refuse_by_reason),
         cmocka_unit_test(missing_column_refuses_and_missing_label_does_not),
+        cmocka_unit_test(default_mapping_is_the_installed_one_and_blind_reading_sees_no_label),
         cmocka_unit_test(real_declarations_read_without_a_label_in_any_record),
     };
     return cmocka_run_group_tests(tests, test_folder_open, test_folder_close);

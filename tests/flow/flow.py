@@ -67,9 +67,24 @@ def case_life():
         read_with_h5py(port, first)
         evidence.recompute(port)
         evidence.export(port)
+        replay_bit_for_bit(port, first)
         port.stop()
         verdict = port.verify()
         must(verdict["good"] is True, f"{verdict}")
+
+
+def replay_bit_for_bit(port, item):
+    """Every score that the daemon made, from the sealed files and the models: on the machine that config.change names."""
+    scores = port.state("SELECT count(*) FROM scores")[0][0]
+    replayed = 0
+    for sealed in port.ctl_json("archive", "list"):
+        found = port.ctl_json("replay", port.store / "archive" / sealed["path"])
+        must(found["identical"] == found["scores"] and found["inputs_alone"] == 0, f"{found}")
+        machines = [{key: machine[key] for key in found["replayed_on"]} for machine in found["scored_on"]]
+        must(machines == [found["replayed_on"]], f"{found['scored_on']}, {found['replayed_on']}")
+        replayed += found["scores"]
+    must(replayed == scores > 100, f"{replayed} scores of {scores} were replayed")
+    must(port.ctl_json("replay", item)["identical"] == 1, "an item by its id")
 
 
 def read_with_h5py(port, found_item):

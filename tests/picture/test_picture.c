@@ -392,9 +392,34 @@ static void other_files_refuse_by_reason(void **state)
     assert_true(strlen(why) > 3);
 }
 
+static void png_in_memory_reads_back(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 8; bits <= 16; bits += 8) {
+        uint8_t pixels[2 * 37 * 11];
+        struct picture grey = {.width = 37, .height = 11, .bits = bits, .pixels = pixels};
+        struct picture back;
+        uint8_t *bytes = NULL;
+        size_t bytes_count = 0;
+        const char *why = NULL;
+        for (size_t i = 0; i < sizeof pixels; i++) {
+            pixels[i] = (uint8_t)(i * i / 7 + 31 * i);
+        }
+        assert_false(err_is(picture_encode_png(&grey, &bytes, &bytes_count)));
+        assert_false(err_is(picture_decode(bytes, bytes_count, 0, 1000, &back, &why)));
+        assert_true(back.width == 37 && back.height == 11 && back.bits == bits);
+        assert_memory_equal(back.pixels, pixels, back.pixels_bytes);
+        picture_fini(&back);
+        free(bytes);
+        grey.width = 0;
+        assert_int_equal(picture_encode_png(&grey, &bytes, &bytes_count).code, ERR_ARGUMENT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(png_in_memory_reads_back),
         cmocka_unit_test(png_16_bits_written_reads_the_same),
         cmocka_unit_test(png_colour_becomes_luminance),
         cmocka_unit_test(png_write_with_bad_shape_refuses),

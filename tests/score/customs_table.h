@@ -14,7 +14,7 @@ enum { TABLE_COLUMNS = 22, TABLE_LINE_BYTES = 1024 };
 struct table_row {
     char text[TABLE_LINE_BYTES];
     struct goods_line line;
-    struct field other[7];
+    struct field other[8];
     struct declaration declaration;
     bool found;
     int64_t t_ns;
@@ -43,10 +43,14 @@ static inline bool table_next(FILE *file, struct table_row *row)
                                     .currency = "KRW",
                                     .quantity_unit = "",
                                     .tax_rate_percent = atof(cells[15])};
-    const struct field other[7] = {{"office", cells[2]},           {"process_type", cells[3]},
-                                   {"import_type", cells[4]},      {"import_use", cells[5]},
-                                   {"payment_type", cells[6]},     {"tax_type", cells[16]},
-                                   {"origin_indicator", cells[17]}};
+    const struct field other[8] = {{"office", cells[2]},
+                                   {"process_type", cells[3]},
+                                   {"import_type", cells[4]},
+                                   {"import_use", cells[5]},
+                                   {"payment_type", cells[6]},
+                                   {"tax_type", cells[16]},
+                                   {"origin_indicator", cells[17]},
+                                   {"transport_mode", cells[7]}};
     memcpy(row->other, other, sizeof other);
     row->declaration = (struct declaration){.declaration_id = cells[0],
                                             .mode = MODE_SEA,
@@ -61,7 +65,7 @@ static inline bool table_next(FILE *file, struct table_row *row)
                                             .courier = cells[11],
                                             .departure_country = cells[13],
                                             .other = row->other,
-                                            .other_count = 7,
+                                            .other_count = 8,
                                             .raw_format = "csv"};
     row->found = cells[20][0] == '1';
     return true;

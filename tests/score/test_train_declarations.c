@@ -163,6 +163,7 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
     struct history history;
     static struct row rows[ROWS];
     static struct declaration_risk together[ROWS];
+    static struct declaration_parts explained[ROWS];
     const struct declaration *declarations[ROWS];
     struct rng rng;
     fixture_make_directory(directory);
@@ -175,6 +176,7 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
         declarations[i] = &rows[i].declaration;
     }
     declaration_model_score(&model, &history, declarations, ROWS, together);
+    declaration_model_explain_many(&model, together, ROWS, explained);
     int32_t lowest = INT32_MAX;
     int32_t highest = INT32_MIN;
     for (unsigned i = 0; i < ROWS; i++) {
@@ -185,6 +187,7 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
         assert_int_equal(alone.critical, together[i].critical);
         assert_memory_equal(alone.features, together[i].features, sizeof alone.features);
         declaration_model_explain(&model, alone.features, &parts);
+        assert_memory_equal(&parts, &explained[i], sizeof parts);
         int32_t sum = parts.base;
         double listed = (double)parts.base * OBLIVIOUS_LOGIT;
         for (uint32_t group = 0; group < LINE_GROUPS; group++) {
@@ -424,6 +427,7 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     row.declaration.declared_ns = 200 * day_ns;
     struct declaration_said said = {
         .history = &history, .norms = &model.norms, .declaration = &row.declaration};
+    declaration_said_fill(&said);
     declaration_faults(&said, faults, sizeof faults);
     assert_string_equal(faults, "");
     row.declaration.seller = "";
@@ -434,6 +438,7 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     row.line.net_mass_kg = 0;
     row.line.value = 1e300;
     row.line.tax_rate_percent = -5;
+    declaration_said_fill(&said);
     declaration_faults(&said, faults, sizeof faults);
     static const char *const wanted[] = {"no seller",
                                          "no net mass",
@@ -465,6 +470,102 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     fixture_remove_directory(directory);
 }
 
+/* One thing broken in a copy of a good file. */
+struct fault {
+    const char *array; /* whose first value is replaced; NULL: a text is left out */
+    enum model_type type;
+    double value;
+    const char *text;
+};
+
+static void copy_but(const struct model_file *from, const struct fault *fault, bool leave_out,
+                     struct model_file *to)
+{
+    model_file_init(to);
+    for (uint32_t i = 0; i < from->arrays_count; i++) {
+        const struct model_array *array = &from->arrays[i];
+        bool meant = fault->array != NULL && strcmp(array->name, fault->array) == 0;
+        if (meant && leave_out) {
+            continue;
+        }
+        assert_good(model_file_add(to, array->name, array->type, array->dimensions,
+                                   array->dimensions_count, array->values));
+        void *values = to->arrays[to->arrays_count - 1].values;
+        if (meant && fault->type == MODEL_F32) {
+            ((float *)values)[0] = (float)fault->value;
+        } else if (meant && fault->type == MODEL_F64) {
+            ((double *)values)[0] = fault->value;
+        } else if (meant) {
+            ((uint64_t *)values)[0] = (uint64_t)fault->value;
+        }
+    }
+    for (uint32_t i = 0; i < from->texts_count; i++) {
+        if (fault->text == NULL || strcmp(from->texts[i].name, fault->text) != 0) {
+            assert_good(model_file_add_text(to, from->texts[i].name, from->texts[i].text));
+        }
+    }
+}
+
+static bool is_refused(const struct model_file *file)
+{
+    struct declaration_model model;
+    struct history history;
+    assert_good(history_init(&history, 0));
+    struct err err = declaration_model_read(file, &model);
+    if (!err_is(err)) {
+        err = declaration_model_counts(file, &history);
+        declaration_model_fini(&model);
+    }
+    history_fini(&history);
+    return err.code == ERR_MODEL_UNREADABLE;
+}
+
+static void model_with_a_broken_part_is_refused(void **state)
+{
+    (void)state;
+    static const struct fault faults[] = {
+        {"trees_shape", MODEL_U64, 1e9, NULL},
+        {"trees_border_first", MODEL_U64, 7, NULL},
+        {"trees_borders", MODEL_F32, NAN, NULL},
+        {"trees_split_features", MODEL_U64, LINE_FEATURES, NULL},
+        {"trees_split_bins", MODEL_U64, 255, NULL},
+        {"trees_nodes", MODEL_U64, 5, NULL},
+        {"later_rows", MODEL_F64, NAN, NULL},
+        {"goods_codes", MODEL_U64, 0, NULL},
+        {"goods_norms", MODEL_F32, -1, NULL},
+        {"constants", MODEL_F64, 0, NULL},
+        {"keys", MODEL_U64, 0, NULL},
+        {"exams", MODEL_F32, -1, NULL},
+        {NULL, MODEL_U8, 0, "kinds_version"},
+        {NULL, MODEL_U8, 0, "features_version"},
+    };
+    char directory[FIXTURE_PATH_BYTES];
+    struct train_declarations_report report;
+    struct train_declarations *self = open_training(1, 0);
+    struct model_file good;
+    struct model_file bad;
+    fixture_make_directory(directory);
+    train_port(self, 5);
+    write_model(self, directory, &report);
+    assert_good(model_file_read(report.model.path, report.model.sha256, &good));
+    assert_false(is_refused(&good));
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        copy_but(&good, &faults[i], false, &bad);
+        if (!is_refused(&bad)) {
+            fail_msg("taken with a broken %s", faults[i].array);
+        }
+        model_file_fini(&bad);
+        bool may_be_absent = faults[i].array == NULL || strcmp(faults[i].array, "later_rows") == 0;
+        copy_but(&good, &faults[i], true, &bad);
+        if (!may_be_absent && !is_refused(&bad)) {
+            fail_msg("taken without %s", faults[i].array);
+        }
+        model_file_fini(&bad);
+    }
+    model_file_fini(&good);
+    fixture_remove_directory(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +577,7 @@ int main(void)
         cmocka_unit_test(validation_is_judged_and_then_learnt_unless_kept_out),
         cmocka_unit_test(validation_that_is_not_later_is_refused),
         cmocka_unit_test(few_rows_or_one_outcome_give_a_model_all_the_same),
+        cmocka_unit_test(model_with_a_broken_part_is_refused),
         cmocka_unit_test(scorer_uses_trees_in_the_place_of_history),
         cmocka_unit_test(faults_of_the_data_are_told_apart_from_risk),
     };

@@ -302,6 +302,38 @@ static void a_damaged_chunk_is_not_shown(void **state)
     close_store();
 }
 
+/* Damaged in the archive, whole in a copy: the copy is shown. */
+static void copies_stand_in_for_the_archive(void **state)
+{
+    char command[512];
+    char path[320];
+    (void)state;
+    open_store();
+    store_seal(&store, 0, store.sealed);
+    store_blob_path(&store, 7, path);
+    assert_int_equal(unlink(path), 0);
+    (void)snprintf(command, sizeof command, "cp -r '%s' '%s/copy'", store.archive_path,
+                   store.directory);
+    assert_int_equal(system(command), 0);
+    (void)snprintf(path, sizeof path, "%s/%s", store.archive_path, store.sealed);
+    assert_int_equal(chmod(path, 0600), 0);
+    change_byte(path, find_bytes(path, store.pixels[7] + 700 * 1201 * 2, 64));
+    struct view view;
+    struct view_request request = request_of(7, whole_7, small);
+    request.sealed[0] = store.sealed;
+    request.sealed_count = 1;
+    assert_int_equal(view_read(reader, &request, &view).code, ERR_ARCHIVE_DIFFERS);
+    (void)snprintf(command, sizeof command, "%s/nothing", store.directory);
+    store_good(image_reader_add_place(reader, command));
+    (void)snprintf(command, sizeof command, "%s/copy", store.directory);
+    store_good(image_reader_add_place(reader, command));
+    assert_int_equal(image_reader_places(reader), 3);
+    look_and_compare(7, &request);
+    assert_int_equal(unlink(path), 0);
+    look_and_compare(7, &request);
+    close_store();
+}
+
 static void requests_out_of_bounds_are_refused(void **state)
 {
     (void)state;
@@ -381,7 +413,7 @@ static void sealing_does_not_wait_for_a_reader(void **state)
     struct image_rows other_rows;
     char path[256];
     char second[160];
-    store_good(image_reader_start_sealed(reader, &request.wanted, store.sealed));
+    store_good(image_reader_start_sealed(reader, &request.wanted, 0, store.sealed));
     store_good(image_reader_next(reader, &rows));
     store_good(image_reader_start_blob(other, &request.wanted));
     store_good(image_reader_next(other, &other_rows));
@@ -406,6 +438,7 @@ int main(void)
         cmocka_unit_test(views_of_sealed_files_are_the_same),
         cmocka_unit_test(a_damaged_blob_is_not_shown_whole),
         cmocka_unit_test(a_damaged_chunk_is_not_shown),
+        cmocka_unit_test(copies_stand_in_for_the_archive),
         cmocka_unit_test(requests_out_of_bounds_are_refused),
         cmocka_unit_test(views_do_not_wait_for_the_archiver),
         cmocka_unit_test(sealing_does_not_wait_for_a_reader),
