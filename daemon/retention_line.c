@@ -53,6 +53,16 @@ bool retention_is_trouble(struct err err)
     }
 }
 
+/* Goes into JSON as it is. */
+static void plain_words(char *words)
+{
+    for (char *c = words; *c != '\0'; c++) {
+        if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ') {
+            *c = '?';
+        }
+    }
+}
+
 void retention_tell(struct retention *self, char *trouble, const char *where, struct err err)
 {
     char text[ERR_TEXT_BYTES] = "";
@@ -60,9 +70,7 @@ void retention_tell(struct retention *self, char *trouble, const char *where, st
     if (err_is(err)) {
         (void)snprintf(words, sizeof words, "%.100s: %.150s", where, err_text(err, text));
     }
-    for (char *c = words; *c != '\0'; c++) { /* goes into JSON as it is */
-        *c = *c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '?' : *c;
-    }
+    plain_words(words);
     must(pthread_mutex_lock(&self->lock) == 0);
     bool changed = strcmp(trouble, words) != 0;
     (void)snprintf(trouble, ERR_TEXT_BYTES, "%s", words);
@@ -328,9 +336,7 @@ static void place_health(const struct retention_place *place, char *out, size_t 
 {
     char name[CONF_TEXT_BYTES];
     (void)snprintf(name, sizeof name, "%s", place->configured);
-    for (char *c = name; *c != '\0'; c++) {
-        *c = *c == '"' || *c == '\\' || (unsigned char)*c < ' ' ? '?' : *c;
-    }
+    plain_words(name);
     double waits_s =
         place->since_ns == 0 ? 0.0 : (double)(clock_utc_ns() - place->since_ns) / (double)NS_PER_S;
     (void)snprintf(out, out_capacity,
