@@ -14,8 +14,8 @@
  * What bounds sealing without compression is SHA-256 of the file. It is one thread's work, because
  * each byte's turn comes after the one before, and begins when the file is whole, because HDF5
  * completes its first bytes last: a file written at the rate W and hashed at the rate H is sealed
- * at 1 / (1/W + 1/H) at most, the ceiling shown, with W that of direct writes. The images' own
- * digests keep another processor busy meanwhile.
+ * at 1 / (1/W + 1/H) at most, the ceiling shown, with W the fastest way of writing that was seen.
+ * The images' own digests keep another processor busy meanwhile.
  *
  * bench_archive [--json] [--rounds N] [--only VARIANT] [--set NAME] [DIRECTORY]: files are made
  * below DIRECTORY (/tmp) and removed; --only and --set leave the others and the peers out, for a
@@ -273,6 +273,18 @@ static void tell_aim(const char *set_name, const char *what, const struct rounds
          (struct figure){.value = value, .unit = "times", .peer = "aim", .peer_value = &aims});
 }
 
+/* Of the plain, the direct and our own: direct writes of 1 MiB wait for the disk one by one. */
+static double fastest_write(const struct figures *f)
+{
+    const double rates[] = {rounds_median(&f->plain), rounds_median(&f->direct),
+                            rounds_median(&f->ours[0][ARCHIVE_WRITE])};
+    double most = 0;
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        most = rates[i] > most ? rates[i] : most;
+    }
+    return most;
+}
+
 static void tell_variant(const char *set_name, const struct figures *f, uint32_t v)
 {
     static const struct {
@@ -282,7 +294,7 @@ static void tell_variant(const char *set_name, const struct figures *f, uint32_t
     } values[ARCHIVE_VALUES] = {
         {"write", "MB/s", 0}, {"seal", "MB/s", 0}, {"cpu", "s/GB", 2}, {"left", "share", 1}};
     bool raw = variants[v].level == 0;
-    double ceiling = 1 / (1 / rounds_median(&f->direct) + 1 / rounds_median(&f->hash));
+    double ceiling = 1 / (1 / fastest_write(f) + 1 / rounds_median(&f->hash));
     for (uint32_t i = 0; i < ARCHIVE_VALUES; i++) {
         struct figure figure = {.value = &f->ours[v][i], .unit = values[i].unit};
         char what[64];
@@ -295,7 +307,7 @@ static void tell_variant(const char *set_name, const struct figures *f, uint32_t
         }
         if (raw && i == ARCHIVE_SEAL && f->direct.count > 0) {
             figure.ceiling = ceiling;
-            figure.ceiling_name = "direct write, then SHA-256 of the file";
+            figure.ceiling_name = "fastest write, then SHA-256 of the file";
         }
         (void)snprintf(what, sizeof what, "%s.%s", variants[v].name, values[i].name);
         tell(set_name, what, figure);

@@ -3,7 +3,7 @@
 # Everything about the model of declarations in one command: teaches it, holds it beside other libraries on the same rows, goes
 # through the weeks with selective labels, measures its speed, and writes bench/DECLARATIONS.md and bench/selective.png.
 # usage: sh bench/declarations.sh [--quick] [--only table|selective|speed]
-# --quick: fewer rounds and seeds, into build/bench/declarations/. Tables: TRIAGED_SHARED_DATA (default ../shared/data). Peers live
+# --quick: fewer rounds and seeds, into build/bench/declarations/. --only: that part again; the others as they were measured last. Tables: TRIAGED_SHARED_DATA (default ../shared/data). Peers live
 # in the virtual environment TRIAGED_PEER_VENV (default build/bench/venv), which is made when it is not there; without them the
 # peers' lines say SKIP. Exit 77 without the tables.
 set -eu
@@ -38,7 +38,6 @@ fail() {
 
 room=build/bench/declarations
 mkdir -p "$room"
-rm -rf "$room/model" "$room/judged" "$room/bare"
 cmake --preset release >build/bench-configure.log 2>&1 || fail "configuring failed; see build/bench-configure.log"
 cmake --build --preset release --target triagectl bench_declarations bench_features bench_selective >build/bench-build.log 2>&1 ||
   fail "building failed; see build/bench-build.log"
@@ -67,13 +66,14 @@ part_table() {
   echo "## What the features and what the model bring"
   echo
   echo "Taught on train.csv (2020), judged on valid.csv (the quarter after it); intervals: 95%, the later rows resampled. The paper's figures
-are of its own test quarter, which is not in the folder. Peers: two seeds, 300 trees. Features: build/bench/bench_features. Options of
+are of its own test quarter, which is not in the folder. Peers: 300 trees. Features: build/bench/bench_features. Options of
 ours were chosen on quarters of 2020.
 
 Identical goods: these tables are synthetic, and one consignment (HS code, mass and value to four digits) often comes again with the
 same outcome. Histories of such twins find them almost without fault; how much of that a real table holds nobody knows, so the figures
 without them stand beside."
   echo
+  rm -rf "$room/judged" "$room/bare"
   train --keep-validate-out --out "$room/judged" >"$room/judged.txt"
   train --keep-validate-out --out "$room/bare" --leave-out history.hs6_mass --leave-out history.hs6_value \
     --leave-out history.hs6_mass_value --leave-out history.origin_mass_value --leave-out history.tax_rate_mass_value >"$room/bare.txt"
@@ -111,6 +111,7 @@ part_speed() {
 predict on features that are ready. 'In words' writes the sentences too."
   echo
   echo '```'
+  rm -rf "$room/model"
   start=$(date +%s.%N)
   train --out "$room/model" >"$room/model.txt"
   end=$(date +%s.%N)
@@ -120,19 +121,30 @@ predict on features that are ready. 'In words' writes the sentences too."
   echo '```'
 }
 
+# Each part says where and of what it was made, so that one of them can be measured again alone.
+made() {
+  echo
+  echo "<sub>$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) processors, $(cc --version | head -1), commit $(git describe \
+    --always --dirty --abbrev=12 2>/dev/null || echo unknown), $(date -u +%Y-%m-%d), load before $(cut -d' ' -f1-3 /proc/loadavg)</sub>"
+}
+
 out=bench/DECLARATIONS.md
-if [ -n "$quick" ] || [ -n "$only" ]; then out=$room/DECLARATIONS.md; fi
+if [ -n "$quick" ]; then out=$room/DECLARATIONS.md; fi
+for part in table selective speed; do
+  if [ -z "$only" ] || [ "$only" = $part ]; then
+    { part_$part; made; } >"$room/$part.fresh"
+    mv "$room/$part.fresh" "$room/$part.md"
+  fi
+done
 {
   cat <<END
 <!-- SPDX-License-Identifier: Apache-2.0 -->
 # The model of declarations
 
-Written by \`sh bench/declarations.sh\`; not to be edited. $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) processors,
-$(cc --version | head -1), commit $(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown), $(date -u +%Y-%m-%d), load before
-$(cut -d' ' -f1-3 /proc/loadavg) (other work on the machine makes every speed worse).
+Written by \`sh bench/declarations.sh\`; not to be edited. Other work on the machine (load) makes every speed worse.
 END
   for part in table selective speed; do
-    if [ -z "$only" ] || [ "$only" = $part ]; then part_$part; fi
+    if [ -f "$room/$part.md" ]; then cat "$room/$part.md"; fi
   done
 } >"$out.fresh"
 mv "$out.fresh" "$out"

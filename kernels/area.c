@@ -76,7 +76,8 @@ static uint64_t column_sum(const uint32_t *columns, size_t width, size_t width_o
  * that is no integer lies further from one than a double's rounding moves it. */
 static uint32_t rounded_mean(uint64_t sum, uint64_t weight)
 {
-    return (uint32_t)((double)(sum + weight / 2) / (double)weight);
+    uint64_t numerator = sum + weight / 2;
+    return (uint32_t)((double)numerator / (double)weight);
 }
 
 void area_finish_8(const uint32_t *restrict columns, size_t width, size_t height, size_t width_out,

@@ -182,7 +182,7 @@ static void explain_portable(const struct oblivious_model *model, const uint8_t 
         for (uint32_t level = 1; level <= model->depth; level++) {
             int32_t *column = contributions + (size_t)tree.features[level - 1] * LANES;
             for (size_t i = 0; i < lanes; i++) {
-                size_t node = ((size_t)1 << level) + (leaves[i] >> (model->depth - level));
+                size_t node = ((size_t)1 << level) + ((size_t)leaves[i] >> (model->depth - level));
                 column[i] += tree.nodes[node] - tree.nodes[node / 2];
             }
         }

@@ -46,7 +46,10 @@ static void tell_unknown(const char *name, size_t name_bytes, char why[IMAGE_QUE
     for (size_t i = 0; i < count; i++) {
         bool plain = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
                      (name[i] >= '0' && name[i] <= '9') || name[i] == '_' || name[i] == '-';
-        shown[i] = plain ? name[i] : '?';
+        shown[i] = '?';
+        if (plain) {
+            shown[i] = name[i];
+        }
     }
     shown[count] = '\0';
     (void)snprintf(why, IMAGE_QUERY_WHY_BYTES, "parameter '%s' is not known", shown);

@@ -12,9 +12,8 @@ struct json_t;
 /* The seals whose path is, or is the end of, FILE ("2026/09/21/x.h5", or a path that ends so, or
  * the bare name), or of DAY ("2026-09-21"); all when text is NULL. An array of objects with entry,
  * path, file_bytes, sha256 (hex), first_index, last_index, hdf5_version, filters, items (different
- * ones that
- * its entries speak of), copies (in other places, as sealed). NULL when told
- * why not: there is none, too. */
+ * ones that its entries speak of), copies (in other places, as sealed). NULL when told why not:
+ * there is none, too. */
 struct json_t *archive_seals_find(struct ctl *ctl, const char *text);
 /* "present", "missing", or "wrong size"; full has DURABLE_PATH_BYTES and gets the path below
  * archive. A path that climbs out of the archive is never looked at: "missing". */

@@ -11,7 +11,7 @@
  * for every field; the batch ends early when there may be no room for one more row. */
 
 enum { ROW_TEXTS = 13 };
-#define ROW_TEXT_MAX ((size_t)(ROW_TEXTS + 2 * MAPPING_OTHER_MAX) * (2 * CSV_ROW_BYTES_MAX))
+#define ROW_TEXT_MAX (((size_t)2 * (ROW_TEXTS + 2 * (size_t)MAPPING_OTHER_MAX) * CSV_ROW_BYTES_MAX))
 #define BATCH_TEXT_BYTES (ROW_TEXT_MAX + (size_t)DECLARATION_BATCH_ROWS * 4096)
 
 MUST_USE struct err declaration_batch_open(const char *model_path, struct declaration_batch **out)
@@ -110,8 +110,7 @@ static void score(struct declaration_batch *self)
     for (uint32_t i = 0; i < self->count; i++) {
         declarations[i] = &self->rows[i].declaration;
     }
-    declaration_model_score(&self->model, &self->history, declarations, self->count,
-                            self->risks);
+    declaration_model_score(&self->model, &self->history, declarations, self->count, self->risks);
 }
 
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,

@@ -119,7 +119,8 @@ static void explain_rows(const struct declaration_model *self, const float *feat
         out[i].logit = self->scores[i];
         out[i].base = base;
         for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
-            out[i].parts[kind - 1] = parts[2 * (kind - 1)] + parts[2 * (kind - 1) + 1];
+            out[i].parts[kind - 1] =
+                parts[2 * ((size_t)kind - 1)] + parts[2 * ((size_t)kind - 1) + 1];
         }
         for (uint32_t feature = LINE_HISTORY_FEATURES; feature < LINE_FEATURES; feature++) {
             out[i].parts[line_group_of(feature)] += parts[feature];

@@ -125,7 +125,7 @@ static float median_of(float *values, size_t count)
 
 /* The rows of one code, in the order of codes. */
 struct group {
-    const struct goods_values *const *rows;
+    const struct goods_values *rows;
     size_t count;
     enum goods_level level;
 };
@@ -135,7 +135,7 @@ static void fit_quantity(const struct group *group, enum goods_quantity quantity
 {
     size_t count = 0;
     for (size_t i = 0; i < group->count; i++) {
-        float value = group->rows[i]->logs[quantity];
+        float value = group->rows[i].logs[quantity];
         if (!isnan(value)) {
             space[count++] = value;
         }
@@ -159,7 +159,7 @@ static void fit_quantity(const struct group *group, enum goods_quantity quantity
 
 static void fit_group(struct goods_norms *self, const struct group *group, float *space)
 {
-    const struct goods_values *first = group->rows[0];
+    const struct goods_values *first = &group->rows[0];
     const struct goods_norm *above =
         group->level == GOODS_ALL ? NULL : goods_norm_of(self, first, group->level - 1);
     struct goods_norm norm = {.code = first->codes[group->level], .rows = (float)group->count};
@@ -173,8 +173,8 @@ static void fit_group(struct goods_norms *self, const struct group *group, float
 /* HS 6 in the order of numbers is in the order of HS 4, too. */
 static int compare_rows(const void *a, const void *b)
 {
-    const struct goods_values *first = *(const struct goods_values *const *)a;
-    const struct goods_values *second = *(const struct goods_values *const *)b;
+    const struct goods_values *first = a;
+    const struct goods_values *second = b;
     for (int level = GOODS_HS4; level < GOODS_LEVELS; level++) {
         if (first->codes[level] != second->codes[level]) {
             return first->codes[level] < second->codes[level] ? -1 : 1;
@@ -183,13 +183,13 @@ static int compare_rows(const void *a, const void *b)
     return 0;
 }
 
-static void fit_level(struct goods_norms *self, const struct goods_values *const *rows,
-                      size_t rows_count, enum goods_level level, float *space)
+static void fit_level(struct goods_norms *self, const struct goods_values *rows, size_t rows_count,
+                      enum goods_level level, float *space)
 {
     for (size_t from = 0; from < rows_count;) {
         size_t to = from + 1;
-        uint32_t code = rows[from]->codes[level];
-        while (to < rows_count && rows[to]->codes[level] == code) {
+        uint32_t code = rows[from].codes[level];
+        while (to < rows_count && rows[to].codes[level] == code) {
             to++;
         }
         if (code != 0) {
@@ -199,12 +199,12 @@ static void fit_level(struct goods_norms *self, const struct goods_values *const
     }
 }
 
-static uint32_t count_codes(const struct goods_values *const *rows, size_t rows_count)
+static uint32_t count_codes(const struct goods_values *rows, size_t rows_count)
 {
     uint32_t count = 1;
     for (size_t i = 0; i < rows_count; i++) {
         for (int level = GOODS_HS4; level < GOODS_LEVELS; level++) {
-            count += i == 0 || rows[i]->codes[level] != rows[i - 1]->codes[level];
+            count += i == 0 || rows[i].codes[level] != rows[i - 1].codes[level];
         }
     }
     return count;
@@ -213,25 +213,23 @@ static uint32_t count_codes(const struct goods_values *const *rows, size_t rows_
 MUST_USE struct err goods_norms_fit(const struct goods_values *rows, size_t rows_count,
                                     struct goods_norms *out)
 {
-    const struct goods_values **order = calloc(rows_count + 1, sizeof *order);
+    struct goods_values *sorted = calloc(rows_count + 1, sizeof *sorted);
     float *space = calloc(rows_count + 1, sizeof *space);
     struct err err = err_make(ERR_MEMORY, "norms of goods");
     struct goods_norms made = {0};
-    if (order != NULL && space != NULL) {
-        for (size_t i = 0; i < rows_count; i++) {
-            order[i] = &rows[i];
-        }
-        qsort(order, rows_count, sizeof *order, compare_rows);
-        err = make_table(count_codes(order, rows_count), &made);
+    if (sorted != NULL && space != NULL) {
+        memcpy(sorted, rows, rows_count * sizeof *sorted);
+        qsort(sorted, rows_count, sizeof *sorted, compare_rows);
+        err = make_table(count_codes(sorted, rows_count), &made);
     }
     for (int level = GOODS_ALL; level < GOODS_LEVELS && !err_is(err); level++) {
-        fit_level(&made, order, rows_count, (enum goods_level)level, space);
+        fit_level(&made, sorted, rows_count, (enum goods_level)level, space);
     }
     if (!err_is(err)) {
         goods_norms_fini(out);
         *out = made;
     }
-    free(order);
+    free(sorted);
     free(space);
     return err;
 }

@@ -29,8 +29,8 @@ void line_features(const struct history *history, const struct goods_norms *norm
     struct history_odds odds;
     history_odds(history, subject->keys, &odds);
     for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
-        out[2 * (kind - 1)] = odds.ratios[kind];
-        out[2 * (kind - 1) + 1] = odds.exams[kind];
+        out[2 * ((size_t)kind - 1)] = odds.ratios[kind];
+        out[2 * ((size_t)kind - 1) + 1] = odds.exams[kind];
     }
     const struct goods_norm *hs4 = goods_norm_of(norms, &subject->goods, GOODS_HS4);
     const struct goods_norm *hs6 = goods_norm_of(norms, &subject->goods, GOODS_HS6);

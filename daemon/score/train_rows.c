@@ -190,7 +190,7 @@ static struct err follow(struct train_rows *self)
         struct train_row *row = &self->rows[i];
         memcpy(lines + at, self->lines + row->first_line, row->lines_count * sizeof *lines);
         memcpy(keys + at * HISTORY_KINDS, self->keys + row->first_line * HISTORY_KINDS,
-               row->lines_count * HISTORY_KINDS * sizeof *keys);
+               (size_t)row->lines_count * HISTORY_KINDS * sizeof *keys);
         row->first_line = at;
         at += row->lines_count;
     }
@@ -292,7 +292,7 @@ void train_rows_features(const struct train_rows *self, uint64_t row, float out[
         subject.keys = self->keys + (given->first_line + line) * HISTORY_KINDS;
         line_features(&self->history, &self->norms, &subject, features);
         for (uint32_t kind = 1; kind < HISTORY_KINDS && given->lines_count > 1; kind++) {
-            loudness += log((double)features[2 * (kind - 1)]);
+            loudness += log((double)features[2 * ((size_t)kind - 1)]);
         }
         if (line == 0 || loudness > loudest) {
             loudest = loudness;

@@ -41,6 +41,7 @@ off_t __wrap_lseek(int fd, off_t offset, int from);
 int __wrap_fsync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_sync_file_range(int fd, off_t offset, off_t bytes_count, unsigned flags);
+int __wrap_ftruncate(int fd, off_t bytes_count);
 int __wrap_fstat(int fd, struct stat *out);
 int __wrap_stat(const char *path, struct stat *out);
 int __wrap_access(const char *path, int mode);
@@ -358,6 +359,16 @@ int __wrap_sync_file_range(int fd, off_t offset, off_t bytes_count, unsigned fla
     (void)flags;
     int fails = sim_machine_step(SIM_LOOK, fd_of(fd, "sync_file_range")->file, false);
     return fails != 0 ? sim_fail(fails) : 0;
+}
+
+/* Only archive files have their length set, and they can be made again: the log may not come here.
+ */
+int __wrap_ftruncate(int fd, off_t bytes_count)
+{
+    (void)fd;
+    (void)bytes_count;
+    sim_violated("the length of a file of the log is never set");
+    return sim_fail(EIO);
 }
 
 /* ---- looking ---- */

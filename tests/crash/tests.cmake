@@ -2,7 +2,7 @@
 # The crash simulator of the oversight log: the product's libraries as they are, every call of theirs
 # that reaches files, threads, time or chance replaced by the linker.
 set(crash_wrapped
-  open openat __open_2 __openat_2 close pread __pread_chk pwrite write lseek fsync fdatasync sync_file_range
+  open openat __open_2 __openat_2 close pread __pread_chk pwrite write lseek fsync fdatasync ftruncate sync_file_range
   rename unlink mkdir rmdir chmod fstat stat access faccessat flock
   opendir readdir rewinddir closedir
   pthread_create pthread_join pthread_setname_np pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock

@@ -73,6 +73,11 @@ static void image_tells_its_scans_and_sealed_files(void **unused)
     memset(digest, 50, HASH_BYTES);
     assert_false(err_is(state_image(log.state, digest, &image)));
     assert_int_equal(image.entries_count, STATE_IMAGE_ENTRIES_MAX);
+    log_received(&log, &(struct log_record){RECORD_SCAN, MODE_MAIL, "north", "LAST", "LAST", 7});
+    memset(digest, 7, HASH_BYTES); /* later than what any seal covers */
+    assert_false(err_is(state_image(log.state, digest, &image)));
+    assert_int_equal(image.entries_count, 1);
+    assert_int_equal(image.seals_count, 0);
     state_close(&log.state);
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", directory);

@@ -391,6 +391,59 @@ static void sealed_file_of_other_entries_is_a_problem(void **state)
     folder_remove(other_directory);
 }
 
+/* Two sealed files of a short log; the second continues the tree of the first, or made-up leaves.
+ */
+static uint64_t problems_of_two_files(bool true_tree)
+{
+    static const uint8_t pseudonym_key[HASH_BYTES] = {7};
+    static struct range other;
+    static struct log_maker other_maker;
+    static struct archive_tree tree;
+    char other_directory[64] = "/tmp/triage-verify-XXXXXX";
+    char path[128];
+    struct blob_store *blobs = NULL;
+    struct archive_result result;
+    assert_non_null(mkdtemp(other_directory));
+    (void)snprintf(path, sizeof path, "%s/blobs", other_directory);
+    assert_good(blob_store_open(path, 0, &blobs));
+    (void)snprintf(path, sizeof path, "%s/archive", other_directory);
+    const struct archive_conf conf = {.directory = path,
+                                      .origin = ORIGIN,
+                                      .threads = 1,
+                                      .pseudonym_key = pseudonym_key,
+                                      .tree = &tree};
+    range_tree_before(0, 0, &tree);
+    range_init(&other, 0);
+    range_add_log_open(&other, ORIGIN);
+    range_add_draw_commit(&other);
+    assert_good(archive_build(&conf, blobs, range_next, &other, &result));
+    range_add_seal(&other, &result);
+    range_add_refusal(&other);
+    tree = result.tree;
+    if (!true_tree) {
+        range_tree_before(0, 2, &tree);
+    }
+    assert_good(archive_build(&conf, blobs, range_next, &other, &result));
+    range_add_seal(&other, &result);
+    (void)snprintf(path, sizeof path, "%s/log/x", other_directory);
+    log_maker_init(&other_maker, path, ORIGIN, 1);
+    log_maker_publish(&other_maker, &other, other.count);
+    uint64_t count = problems(other_directory, NULL);
+    blob_store_close(&blobs);
+    range_fini(&other);
+    folder_remove(other_directory);
+    return count;
+}
+
+static void tree_root_of_a_sealed_file_is_held_against_the_log(void **state)
+{
+    (void)state;
+    assert_int_equal(problems_of_two_files(true), 0);
+    assert_int_equal(report.shards[0].archive_files, 2);
+    assert_int_equal(problems_of_two_files(false), 1);
+    assert_non_null(strstr(report.problems.lines[0].text, "tree_root is not the root of the log"));
+}
+
 static void key_given_by_the_caller_is_held_against_the_log(void **state)
 {
     struct note_vkey vkey;
@@ -457,6 +510,7 @@ int main(void)
         cmocka_unit_test(second_root_signed_for_a_size_is_a_problem),
         cmocka_unit_test(newest_checkpoint_with_another_root_is_a_problem),
         cmocka_unit_test(sealed_file_of_other_entries_is_a_problem),
+        cmocka_unit_test(tree_root_of_a_sealed_file_is_held_against_the_log),
         cmocka_unit_test(key_given_by_the_caller_is_held_against_the_log),
         cmocka_unit_test(program_exits_with_the_documented_status),
     };
