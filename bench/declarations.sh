@@ -47,9 +47,11 @@ venv=${TRIAGED_PEER_VENV:-build/bench/venv}
 python=$venv/bin/python
 if [ ! -x "$python" ]; then
   echo "declarations.sh: making $venv" >&2
-  python3 -m venv "$venv" >"$room/venv.log" 2>&1 &&
-    "$python" -m pip install --quiet numpy lightgbm xgboost catboost scikit-learn matplotlib >>"$room/venv.log" 2>&1 ||
-    { echo "declarations.sh: no peers; see $room/venv.log" >&2; [ -x "$python" ] || python=python3; }
+  if ! { python3 -m venv "$venv" &&
+    "$python" -m pip install --quiet numpy lightgbm xgboost catboost scikit-learn matplotlib; } >"$room/venv.log" 2>&1; then
+    echo "declarations.sh: no peers; see $room/venv.log" >&2
+    if [ ! -x "$python" ]; then python=python3; fi
+  fi
 fi
 
 # A peer that is missing says so itself and leaves with 77; that is not a failure.
