@@ -13,6 +13,9 @@
 
 static bool append_room(struct archive_table *self, uint64_t rows_count)
 {
+    if (rows_count == 0) {
+        return true;
+    }
     uint64_t columns_count = self->spec->columns_count;
     void *cells = self->cells;
     uint64_t before = self->rows_count * columns_count;
@@ -24,6 +27,12 @@ static bool append_room(struct archive_table *self, uint64_t rows_count)
     }
     self->cells = cells;
     self->rows_capacity = capacity;
+    void *text = self->text;
+    if (!archive_grow(&text, &self->text_capacity, 1, 1)) {
+        return false;
+    }
+    self->text = text;
+    self->text[0] = '\0'; /* what a cell without a text is */
     memset(self->cells + before, 0, (size_t)(after - before) * sizeof *self->cells);
     return true;
 }

@@ -269,7 +269,7 @@ struct err archive_file_image(struct archive_file *self, const uint8_t digest[HA
 struct err archive_file_image_shape(struct archive_file *self, const uint8_t digest[HASH_BYTES],
                                     struct image *out)
 {
-    char path[2 * HASH_BYTES + sizeof "/pixels"];
+    char path[HASH_HEX_BYTES + sizeof "/pixels"];
     struct h5_array array;
     int64_t dataset = 0;
     hex_encode(digest, HASH_BYTES, path);

@@ -147,20 +147,17 @@ struct err metric_set_load(const char *directory, struct metric_set *out)
 {
     char names[METRICS_MAX][METRIC_NAME_BYTES];
     uint32_t count = list_files(directory, names);
-    struct metric_set set = {.bytes = NULL};
     struct err err = err_none;
+    memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < count && !err_is(err); i++) {
-        err = set_add(&set, directory, names[i]);
+        err = set_add(out, directory, names[i]);
     }
     if (err_is(err)) {
-        metric_set_fini(&set);
-        return err;
+        metric_set_fini(out);
+    } else if (out->bytes != NULL) {
+        sha256_of(out->bytes, out->bytes_count, out->sha256);
     }
-    if (set.bytes != NULL) {
-        sha256_of(set.bytes, set.bytes_count, set.sha256);
-    }
-    *out = set;
-    return err_none;
+    return err;
 }
 
 static bool set_path(const char *directory, const uint8_t sha256[HASH_BYTES],

@@ -36,7 +36,8 @@ struct metric {
     size_t text_bytes;
 };
 
-/* All *.sql of a directory. TABLE_UNREADABLE when one has no header, IO, MEMORY. */
+/* All *.sql of a directory. TABLE_UNREADABLE when one has no header, IO, MEMORY;
+ * *out is then empty. */
 MUST_USE struct err metric_set_load(const char *directory, struct metric_set *out);
 /* A kept set, whose bytes must have this digest: ARCHIVE_DIFFERS. */
 MUST_USE struct err metric_set_read(const char *store_metrics, const uint8_t sha256[HASH_BYTES],

@@ -154,11 +154,10 @@ static int replay(struct job *job, const char *what)
     if (files == 0) {
         return ctl_refuse("no archive file below %s is of '%s'", job->archive, what);
     }
-    if (job->run.counts.scores == 0) {
-        return ctl_refuse("%s '%s' in %ld archive files: an item that is not sealed yet has none "
-                          "(triagectl archive seal)",
-                          job->run.item != NULL ? "no score of the item" : "no score in", what,
-                          files);
+    if (job->run.counts.scores == 0 && job->run.item != NULL) {
+        return ctl_refuse("no score of the item '%s' in %ld archive files: one that is not sealed "
+                          "yet is in none (triagectl archive seal)",
+                          what, files);
     }
     return replay_teller_finish(job->teller, &job->run);
 }

@@ -314,7 +314,6 @@ int replay_teller_finish(struct replay_teller *self, const struct replay_run *ru
     const struct replay_counts *counts = &run->counts;
     clear_progress(self);
     int printed = self->as_json ? print_json(self, run) : print_words(self, run);
-    bool proven =
-        counts->scores > 0 && counts->identical == counts->scores && counts->tables_differing == 0;
+    bool proven = counts->identical == counts->scores && counts->tables_differing == 0;
     return printed != CTL_GOOD ? printed : proven ? CTL_GOOD : CTL_REFUSED;
 }

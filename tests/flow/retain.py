@@ -218,6 +218,21 @@ def again(port):
     wait_for(lambda: len(blobs(port)) == 2, lambda: f"{kept(port)} {port.health()}")
     times = {digest: discarded(port).count(digest) for digest in discarded(port)}
     must(max(times.values()) >= 2, f"discarded {times}")
+    # the same pixels pour in while they are sealed and discarded, each time in another record
+    many = port.directory / "pictures-many"
+    many.mkdir()
+    for number in range(30):
+        shutil.copy(picture, many / f"pour-{number:02}.png")
+    feeding = port.feed_start("images", many, "--mode", "mail", "--rate", "12", "--quiet", stream="pour")
+    while feeding.poll() is None:
+        port.ctl("archive", "seal", check=False)
+        release_all(port)
+    must(feeding.returncode == 0, f"{feeding.communicate()}")
+    port.await_judged()
+    release_all(port)
+    seal(port)
+    wait_for(lambda: len(blobs(port)) == 2, lambda: f"{kept(port)} {port.health()}")
+    check_whole(port, "after it poured in")
     # the newest discard is of this payload; received again since, it stays when the next start looks after that discard
     last = port.entries("blob.discard")[-1]["blobs"]
     one = port.directory / "pictures-last"
