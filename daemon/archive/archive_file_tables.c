@@ -7,7 +7,8 @@
 #include "archive/archive_rows.h"
 
 /* The tables are a second telling of the entries. Who reads only them must be able to rely on it,
- * so they are made again from the entries of the file and compared cell by cell. */
+ * so they are made again from the entries of the file and compared cell by cell: all but those with
+ * columns out of private records (declarations, scan_images, calibration). */
 
 static struct err tables_collect(struct archive_file *self, struct archive_rows *rows)
 {
@@ -26,11 +27,19 @@ static struct err tables_collect(struct archive_file *self, struct archive_rows 
 
 struct err archive_file_check_tables(struct archive_file *self, const char **bad_table)
 {
-    static const enum archive_table_name tables[] = {
-        TABLE_ENTRIES,   TABLE_ITEMS,         TABLE_SCANS,           TABLE_SCAN_IMAGES,
-        TABLE_SCORES,    TABLE_CONTRIBUTIONS, TABLE_SCORE_INPUTS,    TABLE_REGIONS,
-        TABLE_DECISIONS, TABLE_OUTCOMES,      TABLE_REFERRAL_EVENTS, TABLE_DECISION_REASONS,
-        TABLE_REFUSALS,  TABLE_MODELS};
+    static const enum archive_table_name tables[] = {TABLE_ENTRIES,
+                                                     TABLE_ITEMS,
+                                                     TABLE_SCANS,
+                                                     TABLE_SCORES,
+                                                     TABLE_CONTRIBUTIONS,
+                                                     TABLE_SCORE_INPUTS,
+                                                     TABLE_REGIONS,
+                                                     TABLE_DECISIONS,
+                                                     TABLE_OUTCOMES,
+                                                     TABLE_REFERRAL_EVENTS,
+                                                     TABLE_DECISION_REASONS,
+                                                     TABLE_REFUSALS,
+                                                     TABLE_MODELS};
     struct archive_rows *rows = malloc(sizeof *rows);
     if (rows == NULL) {
         return err_make(ERR_MEMORY, "archive_file_check_tables");
