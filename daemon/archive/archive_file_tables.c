@@ -7,7 +7,8 @@
 #include "archive/archive_rows.h"
 
 /* The tables are a second telling of the entries. Who reads only them must be able to rely on it,
- * so they are made again from the entries of the file and compared cell by cell. */
+ * so they are made again from the entries of the file and compared cell by cell: all but those with
+ * columns out of private records (declarations, scan_images, calibration). */
 
 static struct err tables_collect(struct archive_file *self, struct archive_rows *rows)
 {
