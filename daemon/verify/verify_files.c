@@ -97,12 +97,17 @@ static bool files_is_cosigned(const char *name)
     return files_is_size(digits);
 }
 
-static bool files_is_known(const char *below)
+static bool files_is_being_written(const char *below)
 {
     size_t below_bytes = strlen(below);
-    bool being_written = below_bytes > 4 && strcmp(below + below_bytes - 4, ".tmp") == 0;
-    return being_written || strcmp(below, "vkey") == 0 || strcmp(below, "checkpoint") == 0 ||
-           strcmp(below, TILE_MINIMUM_NAME) == 0 || strcmp(below, "checkpoint.cosigned") == 0 ||
+    return below_bytes > 4 && strcmp(below + below_bytes - 4, ".tmp") == 0;
+}
+
+static bool files_is_known(const char *below)
+{
+    return files_is_being_written(below) || strcmp(below, "vkey") == 0 ||
+           strcmp(below, "checkpoint") == 0 || strcmp(below, TILE_MINIMUM_NAME) == 0 ||
+           strcmp(below, "checkpoint.cosigned") == 0 ||
            (strncmp(below, "checkpoints/", 12) == 0 &&
             (files_is_size(below + 12) || files_is_cosigned(below + 12))) ||
            (strncmp(below, "vkeys/", 6) == 0 && files_is_size(below + 6)) ||
@@ -132,7 +137,11 @@ static void files_look(struct verify_report *report, struct verify_shard *shard,
     case FTS_DNR:
     case FTS_ERR:
     case FTS_NS:
-        verify_problem(report, "%s: unreadable: %s", found->fts_path, strerror(found->fts_errno));
+        /* The log of a daemon that runs: the file got its name between listing and looking. */
+        if (found->fts_errno != ENOENT || !files_is_being_written(below)) {
+            verify_problem(report, "%s: unreadable: %s", found->fts_path,
+                           strerror(found->fts_errno));
+        }
         break;
     default:
         break; /* directories */
