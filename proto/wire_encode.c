@@ -201,6 +201,46 @@ static bool reveal_fill(const struct wire_command *command, union order_slots *s
     return true;
 }
 
+/* Orders about the log and what is kept. */
+static bool keeping_fill(const struct wire_command *command, union order_slots *slots,
+                         Triage__V1__Command *message)
+{
+    switch (command->order) {
+    case ORDER_CLOSE:
+        triage__v1__close_command__init(&slots->close);
+        slots->close.reason = schema_text(command->close_reason);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_CLOSE;
+        message->close = &slots->close;
+        return true;
+    case ORDER_COSIGN:
+        triage__v1__cosign_command__init(&slots->cosign);
+        slots->cosign.size = command->cosigned_size;
+        slots->cosign.lines = schema_text(command->cosignatures);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_COSIGN;
+        message->cosign = &slots->cosign;
+        return true;
+    case ORDER_PRUNE:
+        triage__v1__prune_command__init(&slots->prune);
+        slots->prune.below = command->prune_below;
+        slots->prune.reason = schema_text(command->sentence);
+        slots->prune.dry_run = command->dry_run;
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_PRUNE;
+        message->prune = &slots->prune;
+        return true;
+    case ORDER_HOLD:
+        triage__v1__hold_command__init(&slots->hold);
+        slots->hold.item.data = schema_bytes(command->item);
+        slots->hold.item.len = command->hold_all ? 0 : ITEM_ID_BYTES;
+        slots->hold.reason = schema_text(command->sentence);
+        slots->hold.placed = command->hold_placed;
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_HOLD;
+        message->hold = &slots->hold;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool order_fill(const struct wire_command *command, union order_slots *slots,
                        Triage__V1__Command *message)
 {
@@ -246,39 +286,14 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
         message->order_case = TRIAGE__V1__COMMAND__ORDER_ARCHIVE;
         message->archive = &slots->archive;
         return true;
-    case ORDER_CLOSE:
-        triage__v1__close_command__init(&slots->close);
-        slots->close.reason = schema_text(command->close_reason);
-        message->order_case = TRIAGE__V1__COMMAND__ORDER_CLOSE;
-        message->close = &slots->close;
-        return true;
     case ORDER_REVEAL:
     case ORDER_REDACT:
         return reveal_fill(command, slots, message);
+    case ORDER_CLOSE:
     case ORDER_COSIGN:
-        triage__v1__cosign_command__init(&slots->cosign);
-        slots->cosign.size = command->cosigned_size;
-        slots->cosign.lines = schema_text(command->cosignatures);
-        message->order_case = TRIAGE__V1__COMMAND__ORDER_COSIGN;
-        message->cosign = &slots->cosign;
-        return true;
     case ORDER_PRUNE:
-        triage__v1__prune_command__init(&slots->prune);
-        slots->prune.below = command->prune_below;
-        slots->prune.reason = schema_text(command->sentence);
-        slots->prune.dry_run = command->dry_run;
-        message->order_case = TRIAGE__V1__COMMAND__ORDER_PRUNE;
-        message->prune = &slots->prune;
-        return true;
     case ORDER_HOLD:
-        triage__v1__hold_command__init(&slots->hold);
-        slots->hold.item.data = schema_bytes(command->item);
-        slots->hold.item.len = command->hold_all ? 0 : ITEM_ID_BYTES;
-        slots->hold.reason = schema_text(command->sentence);
-        slots->hold.placed = command->hold_placed;
-        message->order_case = TRIAGE__V1__COMMAND__ORDER_HOLD;
-        message->hold = &slots->hold;
-        return true;
+        return keeping_fill(command, slots, message);
     case ORDER_NONE:
         break;
     }
