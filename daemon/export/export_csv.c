@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,10 +29,15 @@ static void csv_put_text(FILE *to, const char *text)
     }
 }
 
-/* The shortest of 15, 16 and 17 digits that reads back to the same number. */
+/* The shortest of 15, 16 and 17 digits that reads back to the same number; what is none as CSV on
+ * the Web (XML Schema) spells it, not as C does. */
 static void csv_put_real(FILE *to, double real)
 {
     char text[40];
+    if (isnan(real) || isinf(real)) {
+        (void)fputs(isnan(real) ? "NaN" : real > 0 ? "INF" : "-INF", to);
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, real);
         if (strtod(text, NULL) == real) {

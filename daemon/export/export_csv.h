@@ -3,9 +3,9 @@
 #define EXPORT_CSV_H
 
 /* Export csv: tables as text. RFC 4180: a header of column names, lines end in CR LF, cells with a
- * comma, a quote or a line end are quoted; UTF-8. Numbers read back to the same double. Beside them
- * lie csv-metadata.json (W3C CSV on the Web: types, units and meanings of every column), README.txt
- * with the same for people, and SHA256SUMS. Blocks on the disk. */
+ * comma, a quote or a line end are quoted; UTF-8. Numbers read back to the same double; NaN, INF,
+ * -INF. Beside them lie csv-metadata.json (W3C CSV on the Web: types, units and meanings of every
+ * column), README.txt with the same for people, and SHA256SUMS. Blocks on the disk. */
 
 #include "archive/archive_table.h"
 

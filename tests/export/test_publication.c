@@ -333,10 +333,18 @@ static void csv_quotes_what_rfc_4180_says(void **state)
         archive_put_signed(&table, -i);
         archive_row_end(&table);
     }
+    static const double none[] = {NAN, -NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 4; i++) {
+        archive_put_text(&table, "none");
+        archive_put_real(&table, none[i]);
+        archive_put_signed(&table, 0);
+        archive_row_end(&table);
+    }
     assert_false(err_is(export_csv_text(&table, &text, &bytes)));
     assert_string_equal(text, "words,real,signed_ns\r\nplain,0.1,0\r\n\"a,b\",0.3333333333333333,-1"
                               "\r\n\"say \"\"no\"\"\",0.3333333333333333,-2\r\n"
-                              "\"two\nlines\",0.3333333333333333,-3\r\n,0.3333333333333333,-4\r\n");
+                              "\"two\nlines\",0.3333333333333333,-3\r\n,0.3333333333333333,-4\r\n"
+                              "none,NaN,0\r\nnone,NaN,0\r\nnone,INF,0\r\nnone,-INF,0\r\n");
     assert_int_equal(bytes, strlen(text));
     free(text);
     archive_table_fini(&table);
