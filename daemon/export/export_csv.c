@@ -12,7 +12,7 @@
 
 /* ---- a table as text ---- */
 
-static void csv_put_text(FILE *to, const char *text)
+void export_csv_put_text(FILE *to, const char *text)
 {
     bool quoted = strpbrk(text, ",\"\r\n") != NULL;
     if (quoted) {
@@ -52,7 +52,7 @@ static void csv_put_cell(FILE *to, const struct archive_table *table, uint64_t r
     const union archive_cell *cell = &table->cells[row * table->spec->columns_count + column];
     switch (table->spec->columns[column].type) {
     case H5_TEXT:
-        csv_put_text(to, cell->text_offset == 0 ? "" : table->text + cell->text_offset);
+        export_csv_put_text(to, cell->text_offset == 0 ? "" : table->text + cell->text_offset);
         break;
     case H5_I64:
         (void)fprintf(to, "%" PRId64, cell->signed_number);
@@ -166,7 +166,9 @@ static struct err page_readme(const struct export_page *page, char **out)
     (void)fprintf(to, "%s\n\n%s\n\n", page->title, page->words);
     (void)fputs(
         "Files: CSV as RFC 4180 has it, UTF-8. csv-metadata.json says the same as this page "
-        "to programs (CSV on the Web).\n`sha256sum -c SHA256SUMS` tells whether all of them "
+        "to programs (CSV on the Web).\nOpening them in a spreadsheet, import all columns "
+        "as text: cells are as they were written by others, and one that begins\nwith = + - @ or a "
+        "tab would be computed as a formula.\n`sha256sum -c SHA256SUMS` tells whether all of them "
         "are as they were written.\n",
         to);
     for (uint32_t i = 0; i < page->tables_count; i++) {

@@ -149,8 +149,9 @@ struct err publish_goods(struct publish *self)
             order[i],
             {archive_table_text(publish_source(self, TABLE_DECISIONS), order[i]->decision, "mode"),
              order[i]->rate},
-            {order[i]->chapter, archive_table_text(publish_source(self, TABLE_DECLARATIONS),
-                                                   order[i]->declaration, "origin_country")}};
+            {publish_text(order[i]->chapter),
+             publish_text(archive_table_text(publish_source(self, TABLE_DECLARATIONS),
+                                             order[i]->declaration, "origin_country"))}};
     }
     good = good && pool_modes(rows, count, self->order->k, cells, &small);
     for (uint64_t i = 0; good && i < count; i++) {

@@ -52,6 +52,9 @@ int publish_compare(const void *a, const void *b); /* of two struct published *,
 /* Of its newest outcome; "" without. */
 const char *publish_outcome(const struct publish *self, const struct published *one,
                             const char *column);
+/* What publishers, parties and officers wrote, as it may stand in a cell: EXPORT_POOLED for what a
+ * spreadsheet would take for a formula. */
+const char *publish_text(const char *text);
 /* Of its decision, where the arm says it already or its rate was not pooled; else NaN. */
 double publish_propensity(const struct publish *self, const struct published *one,
                           const char *rate);

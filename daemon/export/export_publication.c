@@ -30,6 +30,11 @@ struct published *publish_find(const struct publish *self, const struct archive_
     return found ? &self->items[place] : NULL;
 }
 
+const char *publish_text(const char *text)
+{
+    return text[0] != '\0' && strchr("=+-@\t\r\n", text[0]) != NULL ? EXPORT_POOLED : text;
+}
+
 static struct err publish_decided(struct publish *self)
 {
     const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
@@ -71,7 +76,7 @@ static void publish_gather(struct publish *self)
         struct published *one = publish_find(self, outcomes, row);
         if (one != NULL) {
             one->outcome = row;
-            one->seizure_class = archive_table_text(outcomes, row, "seizure_class");
+            one->seizure_class = publish_text(archive_table_text(outcomes, row, "seizure_class"));
         }
     }
     const struct archive_table *declarations = publish_source(self, TABLE_DECLARATIONS);
@@ -90,7 +95,7 @@ static void publish_gather(struct publish *self)
             continue;
         }
         one->state = archive_table_text(items, row, "state");
-        one->code = archive_table_text(items, row, "code");
+        one->code = publish_text(archive_table_text(items, row, "code"));
         one->closed_ns = archive_table_signed(items, row, "closed_ns");
     }
 }
@@ -220,7 +225,7 @@ static struct err publish_items(struct publish *self)
         row[0] = archive_table_text(decisions, rows[i]->decision, "mode");
         row[1] = rows[i]->day;
         row[2] = rows[i]->rate;
-        row[3] = archive_table_text(decisions, rows[i]->decision, "site");
+        row[3] = publish_text(archive_table_text(decisions, rows[i]->decision, "site"));
     }
     const struct export_pool pool = {cells, count, ITEM_CELLS, self->order->k};
     good =

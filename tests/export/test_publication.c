@@ -316,6 +316,52 @@ static void nothing_of_the_source_points_at_anybody(void **state)
     export_published_fini(&out);
 }
 
+/* What publishers and parties wrote is never taken for a formula by who opens the copy. */
+static void cells_that_begin_as_formulas_are_pooled(void **state)
+{
+    static const char *const starts[] = {"=", "+", "-", "@", "\t", "\r", "\n"};
+    struct export_published out;
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        char text[40];
+        (void)snprintf(text, sizeof text, "%scmd|' /C calc'!A0", starts[i]);
+        add_some(*state, 12,
+                 (struct item_maker){.mode = "sea", .site = text, .hs_code = text, .origin = text});
+        add_some(*state, 12,
+                 (struct item_maker){
+                     .mode = "sea", .site = "north", .hs_code = "0803.90", .origin = "NL"});
+    }
+    struct archive_tables *tables = *state;
+    for (uint64_t row = 40; row < tables->tables[TABLE_DECISIONS].rows_count; row++) {
+        const char *item = archive_table_text(&tables->tables[TABLE_DECISIONS], row, "item");
+        uint64_t at = add_row(&tables->tables[TABLE_ITEMS]);
+        archive_table_set_text(&tables->tables[TABLE_ITEMS], at, "item", item);
+        archive_table_set_text(&tables->tables[TABLE_ITEMS], at, "state", "released");
+        archive_table_set_text(&tables->tables[TABLE_ITEMS], at, "code", "=1+1");
+        at = add_row(&tables->tables[TABLE_OUTCOMES]);
+        archive_table_set_text(&tables->tables[TABLE_OUTCOMES], at, "item", item);
+        archive_table_set_text(&tables->tables[TABLE_OUTCOMES], at, "seizure_class", "@SUM(1)");
+    }
+    publish(*state, 5, &out);
+    const struct archive_table *items = &out.tables[PUBLISHED_ITEMS];
+    assert_int_equal(count_text(items, "mode", "sea"), 168);
+    assert_int_equal(count_text(items, "code", "*"), 168);
+    assert_int_equal(count_text(items, "seizure_class", "*"), 169); /* and the one find */
+    assert_true(count_text(items, "site", "north") >= 84);
+    assert_true(count_text(&out.tables[PUBLISHED_GOODS], "hs_chapter", "08") >= 84);
+    for (int t = 0; t < 2; t++) {
+        const struct archive_table *table = &out.tables[t == 0 ? PUBLISHED_ITEMS : PUBLISHED_GOODS];
+        for (uint64_t row = 0; row < table->rows_count; row++) {
+            for (uint32_t c = 0; c < table->spec->columns_count; c++) {
+                bool text = table->spec->columns[c].type == H5_TEXT;
+                const char *name = table->spec->columns[c].name;
+                char first = text ? archive_table_text(table, row, name)[0] : '\0';
+                assert_true(first == '\0' || strchr("=+-@\t\r\n", first) == NULL);
+            }
+        }
+    }
+    export_published_fini(&out);
+}
+
 static void csv_quotes_what_rfc_4180_says(void **state)
 {
     static const struct archive_column columns[] = {
@@ -362,6 +408,7 @@ int main(void)
         WITH_ITEMS(certainty_of_a_draw_is_a_rate),
         WITH_ITEMS(copy_without_k_rows_has_none),
         WITH_ITEMS(nothing_of_the_source_points_at_anybody),
+        WITH_ITEMS(cells_that_begin_as_formulas_are_pooled),
         cmocka_unit_test(csv_quotes_what_rfc_4180_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

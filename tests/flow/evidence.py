@@ -119,6 +119,7 @@ def same_as_sheets(folder):
             head = next(csv.reader(text))
         must(head == [column["name"] for column in one["tableSchema"]["columns"]], f"{one['url']}: {head}")
         must(all(column["dc:description"] and column["datatype"] for column in one["tableSchema"]["columns"]), one["url"])
+    must("as text" in (folder / "README.txt").read_text(), "README.txt does not say how to import")
     sums = (folder / "SHA256SUMS").read_text().splitlines()
     for line in sums:
         digest, name = line.split("  ")
