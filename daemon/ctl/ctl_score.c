@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/declaration_batch.h"
+#include "export/export_csv.h"
 #include "kernels/logistic.h"
 #include "score/declaration_words.h"
 
@@ -69,23 +70,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
 }
 
-/* RFC 4180. */
-static void print_field(FILE *to, const char *text)
-{
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        (void)fputs(text, to);
-        return;
-    }
-    (void)fputc('"', to);
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '"') {
-            (void)fputc('"', to);
-        }
-        (void)fputc(*at, to);
-    }
-    (void)fputc('"', to);
-}
-
 static void print_head(FILE *to, const struct options *options)
 {
     (void)fputs("declaration_id,score", to);
@@ -123,7 +107,7 @@ static void print_reasons(FILE *to, const struct declaration_said *said,
             declaration_group_words(said, best, words);
             (void)snprintf(reason, sizeof reason, "%+.2f %s",
                            (double)parts->parts[best] * OBLIVIOUS_LOGIT, words);
-            print_field(to, reason);
+            export_csv_put_text(to, reason);
         }
     }
 }
@@ -147,7 +131,7 @@ static void print_faults(FILE *to, const struct declaration_said *said, const ch
     (void)snprintf(both, sizeof both, "%s%s%s", problem,
                    problem[0] != '\0' && faults[0] != '\0' ? "; " : "", faults);
     (void)fputc(',', to);
-    print_field(to, both);
+    export_csv_put_text(to, both);
 }
 
 static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
@@ -160,15 +144,14 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
         const struct batch_row *row = &batch->rows[i];
         const struct declaration_risk *risk = &batch->risks[i];
         struct declaration_said said = {.history = &batch->history,
-                                              .norms = &batch->model.norms,
-                                              .declaration = &row->declaration,
-                                              .line_index = risk->line_index};
+                                        .norms = &batch->model.norms,
+                                        .declaration = &row->declaration,
+                                        .line_index = risk->line_index};
         if (options->details || options->reasons_count > 0) {
             declaration_said_fill(&said);
         }
-        print_field(to, row->declaration.declaration_id);
-        (void)fprintf(to, ",%.12g",
-                      logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
+        export_csv_put_text(to, row->declaration.declaration_id);
+        (void)fprintf(to, ",%.12g", logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
         if (options->details) {
             print_details(to, batch, risk);
         }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 /* ---- a table as text ---- */
 
-static void csv_put_text(FILE *to, const char *text)
+void export_csv_put_text(FILE *to, const char *text)
 {
     bool quoted = strpbrk(text, ",\"\r\n") != NULL;
     if (quoted) {
@@ -28,10 +29,15 @@ static void csv_put_text(FILE *to, const char *text)
     }
 }
 
-/* The shortest of 15, 16 and 17 digits that reads back to the same number. */
+/* The shortest of 15, 16 and 17 digits that reads back to the same number; what is none as CSV on
+ * the Web (XML Schema) spells it, not as C does. */
 static void csv_put_real(FILE *to, double real)
 {
     char text[40];
+    if (isnan(real) || isinf(real)) {
+        (void)fputs(isnan(real) ? "NaN" : real > 0 ? "INF" : "-INF", to);
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof text, "%.*g", digits, real);
         if (strtod(text, NULL) == real) {
@@ -46,7 +52,7 @@ static void csv_put_cell(FILE *to, const struct archive_table *table, uint64_t r
     const union archive_cell *cell = &table->cells[row * table->spec->columns_count + column];
     switch (table->spec->columns[column].type) {
     case H5_TEXT:
-        csv_put_text(to, cell->text_offset == 0 ? "" : table->text + cell->text_offset);
+        export_csv_put_text(to, cell->text_offset == 0 ? "" : table->text + cell->text_offset);
         break;
     case H5_I64:
         (void)fprintf(to, "%" PRId64, cell->signed_number);
@@ -160,7 +166,9 @@ static struct err page_readme(const struct export_page *page, char **out)
     (void)fprintf(to, "%s\n\n%s\n\n", page->title, page->words);
     (void)fputs(
         "Files: CSV as RFC 4180 has it, UTF-8. csv-metadata.json says the same as this page "
-        "to programs (CSV on the Web).\n`sha256sum -c SHA256SUMS` tells whether all of them "
+        "to programs (CSV on the Web).\nOpening them in a spreadsheet, import all columns "
+        "as text: cells are as they were written by others, and one that begins\nwith = + - @ or a "
+        "tab would be computed as a formula.\n`sha256sum -c SHA256SUMS` tells whether all of them "
         "are as they were written.\n",
         to);
     for (uint32_t i = 0; i < page->tables_count; i++) {

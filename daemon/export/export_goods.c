@@ -14,33 +14,40 @@ static bool result_is_find(const char *result)
     return strcmp(result, "found") == 0 || strcmp(result, "partial") == 0;
 }
 
-static void publish_good(struct publish *self, const struct published *one, const char *mode,
-                         const char *const cells[2])
+struct goods {
+    struct published *one;
+    const char *mode_rate[2];
+    const char *cells[2]; /* chapter, origin */
+};
+
+static void publish_good(struct publish *self, const struct goods *row)
 {
     const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
     struct archive_table *to = &self->out->tables[PUBLISHED_GOODS];
+    const struct published *one = row->one;
     const char *result = publish_outcome(self, one, "result");
     archive_put_text(to, one->pseudonym);
-    archive_put_text(to, mode);
-    archive_put_text(to, cells[0]);
-    archive_put_text(to, cells[1]);
+    archive_put_text(to, row->mode_rate[0]);
+    archive_put_text(to, row->cells[0]);
+    archive_put_text(to, row->cells[1]);
     archive_put_number(
         to, strcmp(archive_table_text(decisions, one->decision, "decision"), "refer") == 0);
     archive_put_text(to, archive_table_text(decisions, one->decision, "arm"));
-    archive_put_real(to, archive_table_real(decisions, one->decision, "propensity"));
+    archive_put_real(to, publish_propensity(self, one, row->mode_rate[1]));
     archive_put_number(to, result_is_find(result) || strcmp(result, "nothing_found") == 0);
     archive_put_number(to, result_is_find(result));
     archive_row_end(to);
 }
 
-/* Everything that a row of goods shares with one of items. */
-static void good_class(struct publish *self, struct published *one)
+/* Everything that a row of goods shares with one of items, as it is told there. */
+static void good_class(struct publish *self, const struct goods *row)
 {
+    struct published *one = row->one;
     const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
     (void)snprintf(one->class, sizeof one->class, "%.11s %.11s %.17g %.24s",
                    archive_table_text(decisions, one->decision, "decision"),
                    archive_table_text(decisions, one->decision, "arm"),
-                   archive_table_real(decisions, one->decision, "propensity"),
+                   publish_propensity(self, one, row->mode_rate[1]),
                    publish_outcome(self, one, "result"));
 }
 
@@ -73,17 +80,11 @@ static bool pool_class(const char **cells, uint64_t count, uint64_t k)
     return true;
 }
 
-struct goods {
-    struct published *one;
-    const char *mode;
-    const char *cells[2];
-};
-
 static int compare_classes(const void *a, const void *b)
 {
     const struct goods *left = a;
     const struct goods *right = b;
-    int difference = strcmp(left->mode, right->mode);
+    int difference = strcmp(left->mode_rate[0], right->mode_rate[0]);
     difference = difference != 0 ? difference : strcmp(left->one->class, right->one->class);
     return difference != 0 ? difference : strcmp(left->one->pseudonym, right->one->pseudonym);
 }
@@ -101,7 +102,7 @@ static bool pool_classes(struct goods *rows, uint64_t count, uint64_t k, const c
     qsort(rows, (size_t)count, sizeof *rows, compare_classes);
     uint64_t from = 0;
     for (uint64_t i = 1; i <= count; i++) {
-        if (i < count && strcmp(rows[i].mode, rows[from].mode) == 0 &&
+        if (i < count && strcmp(rows[i].mode_rate[0], rows[from].mode_rate[0]) == 0 &&
             strcmp(rows[i].one->class, rows[from].one->class) == 0) {
             continue;
         }
@@ -120,16 +121,17 @@ static bool pool_classes(struct goods *rows, uint64_t count, uint64_t k, const c
     return true;
 }
 
+/* Modes, and with them the rates that tell them; cells has room for two texts a row. */
 static bool pool_modes(struct goods *rows, uint64_t count, uint64_t k, const char **cells,
                        bool *small)
 {
-    const struct export_pool pool = {cells, count, 1, k};
+    const struct export_pool pool = {cells, count, 2, k};
     for (uint64_t i = 0; i < count; i++) {
-        cells[i] = rows[i].mode;
+        memcpy(&cells[2 * i], rows[i].mode_rate, sizeof rows[i].mode_rate);
     }
     bool good = export_pool(&pool, small);
     for (uint64_t i = 0; i < count; i++) {
-        rows[i].mode = cells[i];
+        memcpy(rows[i].mode_rate, &cells[2 * i], sizeof rows[i].mode_rate);
     }
     return good;
 }
@@ -143,18 +145,22 @@ struct err publish_goods(struct publish *self)
     const char **cells = calloc((size_t)count * 2 + 1, sizeof(const char *));
     bool good = order != NULL && rows != NULL && cells != NULL;
     for (uint64_t i = 0; good && i < count; i++) {
-        good_class(self, order[i]);
         rows[i] = (struct goods){
             order[i],
-            archive_table_text(publish_source(self, TABLE_DECISIONS), order[i]->decision, "mode"),
-            {order[i]->chapter, archive_table_text(publish_source(self, TABLE_DECLARATIONS),
-                                                   order[i]->declaration, "origin_country")}};
+            {archive_table_text(publish_source(self, TABLE_DECISIONS), order[i]->decision, "mode"),
+             order[i]->rate},
+            {publish_text(order[i]->chapter),
+             publish_text(archive_table_text(publish_source(self, TABLE_DECLARATIONS),
+                                             order[i]->declaration, "origin_country"))}};
     }
-    good = good && pool_modes(rows, count, self->order->k, cells, &small) &&
-           pool_classes(rows, count, self->order->k, cells);
+    good = good && pool_modes(rows, count, self->order->k, cells, &small);
+    for (uint64_t i = 0; good && i < count; i++) {
+        good_class(self, &rows[i]);
+    }
+    good = good && pool_classes(rows, count, self->order->k, cells);
     self->out->declared_count = count;
     for (uint64_t i = 0; good && !small && i < count; i++) {
-        publish_good(self, rows[i].one, rows[i].mode, rows[i].cells);
+        publish_good(self, &rows[i]);
     }
     free(cells);
     free(rows);

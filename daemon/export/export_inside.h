@@ -12,6 +12,7 @@
 #define PUBLISH_DAY_BYTES 11u
 #define PUBLISH_CHAPTER_BYTES 3u
 #define PUBLISH_CLASS_BYTES 80u
+#define PUBLISH_RATE_BYTES 32u
 
 struct published {
     const char *item;  /* hexadecimal; borrowed from the source, as all texts */
@@ -23,6 +24,8 @@ struct published {
     const char *seizure_class;
     int64_t closed_ns;
     char day[PUBLISH_DAY_BYTES];
+    char rate[PUBLISH_RATE_BYTES]; /* of the random arm: pooled like mode and day, as it tells them
+                                    */
     char chapter[PUBLISH_CHAPTER_BYTES];
     char class[PUBLISH_CLASS_BYTES]; /* of goods: what can be seen of it in items, too */
     char pseudonym[PSEUDONYM_BYTES];
@@ -49,6 +52,12 @@ int publish_compare(const void *a, const void *b); /* of two struct published *,
 /* Of its newest outcome; "" without. */
 const char *publish_outcome(const struct publish *self, const struct published *one,
                             const char *column);
+/* What publishers, parties and officers wrote, as it may stand in a cell: EXPORT_POOLED for what a
+ * spreadsheet would take for a formula. */
+const char *publish_text(const char *text);
+/* Of its decision, where the arm says it already or its rate was not pooled; else NaN. */
+double publish_propensity(const struct publish *self, const struct published *one,
+                          const char *rate);
 
 /* Fill one table of the copy each. MEMORY. */
 MUST_USE struct err publish_goods(struct publish *self);

@@ -9,6 +9,7 @@
 #include "export/export_inside.h"
 
 #define NS_PER_HOUR INT64_C(3600000000000)
+#define ITEM_CELLS 4u /* mode, day, rate of the random arm, site */
 
 /* ---- items out of the source ---- */
 
@@ -27,6 +28,11 @@ struct published *publish_find(const struct publish *self, const struct archive_
     bool found = strlen(text) == 2 * sizeof item && hex_decode(text, item, sizeof item) &&
                  id_map_find(&self->places, item, &place);
     return found ? &self->items[place] : NULL;
+}
+
+const char *publish_text(const char *text)
+{
+    return text[0] != '\0' && strchr("=+-@\t\r\n", text[0]) != NULL ? EXPORT_POOLED : text;
 }
 
 static struct err publish_decided(struct publish *self)
@@ -55,6 +61,8 @@ static struct err publish_decided(struct publish *self)
             one->decision = row;
             (void)snprintf(one->day, sizeof one->day, "%.10s",
                            archive_table_text(decisions, row, "t_utc"));
+            (void)snprintf(one->rate, sizeof one->rate, "%.17g",
+                           archive_table_real(decisions, row, "random_rate"));
         }
     }
     return err;
@@ -68,7 +76,7 @@ static void publish_gather(struct publish *self)
         struct published *one = publish_find(self, outcomes, row);
         if (one != NULL) {
             one->outcome = row;
-            one->seizure_class = archive_table_text(outcomes, row, "seizure_class");
+            one->seizure_class = publish_text(archive_table_text(outcomes, row, "seizure_class"));
         }
     }
     const struct archive_table *declarations = publish_source(self, TABLE_DECLARATIONS);
@@ -87,7 +95,7 @@ static void publish_gather(struct publish *self)
             continue;
         }
         one->state = archive_table_text(items, row, "state");
-        one->code = archive_table_text(items, row, "code");
+        one->code = publish_text(archive_table_text(items, row, "code"));
         one->closed_ns = archive_table_signed(items, row, "closed_ns");
     }
 }
@@ -156,6 +164,21 @@ const char *publish_outcome(const struct publish *self, const struct published *
                : archive_table_text(publish_source(self, TABLE_OUTCOMES), one->outcome, column);
 }
 
+static bool rate_is_told(const char *rate)
+{
+    return strcmp(rate, EXPORT_POOLED) != 0;
+}
+
+double publish_propensity(const struct publish *self, const struct published *one, const char *rate)
+{
+    const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
+    double propensity = archive_table_real(decisions, one->decision, "propensity");
+    const char *arm = archive_table_text(decisions, one->decision, "arm");
+    /* Target and cautious referrals are certain. In the random arm certainty is a rate of 1. */
+    bool certain = propensity >= 1 && strcmp(arm, "random") != 0;
+    return certain || rate_is_told(rate) ? propensity : (double)NAN;
+}
+
 static double waited_h(const struct publish *self, const struct published *one)
 {
     int64_t decided_ns =
@@ -164,18 +187,20 @@ static double waited_h(const struct publish *self, const struct published *one)
 }
 
 static void publish_item(struct publish *self, const struct published *one,
-                         const char *const cells[3])
+                         const char *const cells[ITEM_CELLS])
 {
     const struct archive_table *decisions = publish_source(self, TABLE_DECISIONS);
     struct archive_table *to = &self->out->tables[PUBLISHED_ITEMS];
     archive_put_text(to, one->pseudonym);
     archive_put_text(to, cells[0]);
     archive_put_text(to, cells[1]);
-    archive_put_text(to, cells[2]);
+    archive_put_text(to, cells[3]);
     archive_put_text(to, archive_table_text(decisions, one->decision, "decision"));
     archive_put_text(to, archive_table_text(decisions, one->decision, "arm"));
-    archive_put_real(to, archive_table_real(decisions, one->decision, "propensity"));
-    archive_put_real(to, archive_table_real(decisions, one->decision, "random_rate"));
+    archive_put_real(to, publish_propensity(self, one, cells[2]));
+    archive_put_real(to, rate_is_told(cells[2])
+                             ? archive_table_real(decisions, one->decision, "random_rate")
+                             : (double)NAN);
     archive_put_real(to, round(archive_table_real(decisions, one->decision, "probability") * 100) /
                              100);
     archive_put_text(to, one->state);
@@ -193,21 +218,23 @@ static struct err publish_items(struct publish *self)
     uint64_t count = 0;
     bool small = false;
     struct published **rows = publish_order(self, "item", false, &count);
-    const char **cells = calloc((size_t)count * 3 + 1, sizeof(const char *));
+    const char **cells = calloc((size_t)count * ITEM_CELLS + 1, sizeof(const char *));
     bool good = rows != NULL && cells != NULL;
     for (uint64_t i = 0; good && i < count; i++) {
-        cells[3 * i] = archive_table_text(decisions, rows[i]->decision, "mode");
-        cells[3 * i + 1] = rows[i]->day;
-        cells[3 * i + 2] = archive_table_text(decisions, rows[i]->decision, "site");
+        const char **row = &cells[ITEM_CELLS * i];
+        row[0] = archive_table_text(decisions, rows[i]->decision, "mode");
+        row[1] = rows[i]->day;
+        row[2] = rows[i]->rate;
+        row[3] = publish_text(archive_table_text(decisions, rows[i]->decision, "site"));
     }
-    const struct export_pool pool = {cells, count, 3, self->order->k};
+    const struct export_pool pool = {cells, count, ITEM_CELLS, self->order->k};
     good =
         good && export_pool(&pool, &small) &&
         publish_pool_text(rows, count, self->order->k, offsetof(struct published, code)) &&
         publish_pool_text(rows, count, self->order->k, offsetof(struct published, seizure_class));
     self->out->decided_count = count;
     for (uint64_t i = 0; good && !small && i < count; i++) {
-        publish_item(self, rows[i], &cells[3 * i]);
+        publish_item(self, rows[i], &cells[ITEM_CELLS * i]);
     }
     free(cells);
     free(rows);

@@ -6,9 +6,15 @@ const char export_rules[] =
     "the decision, waiting to whole hours, probabilities to two decimals, goods codes to the "
     "chapter (two digits). Replaced: identities of items, by keyed pseudonyms of this copy alone, "
     "different ones in items and in goods. Pooled as \"*\": in items, days, sites and modes of "
-    "which fewer than k rows agree; coded reasons and seizure classes of fewer than k rows; in "
-    "goods, modes, and then chapters and origins of fewer than k rows among those that agree in "
-    "mode, arm, propensity and result, and those that all of these rows have in common. With every "
+    "which fewer than k rows agree, and with modes and days the rate of the random arm, which "
+    "tells "
+    "them (NaN; so is the propensity unless the arm says that it is 1); coded reasons and seizure "
+    "classes of fewer than k rows; in "
+    "goods, modes with rates, and then chapters and origins of fewer than k rows among those that "
+    "agree in "
+    "mode, arm, propensity and result, and those that all of these rows have in common; anywhere, "
+    "sites, reasons, classes, chapters and "
+    "origins that begin as a formula does (= + - @, tab, line end). With every "
     "small cell so many of its smallest neighbours are pooled that the pool has k rows: nothing "
     "follows from totals. Left out: labels, lanes, free text, names and pseudonyms of persons, "
     "officers, publishers and scanners, numbers of records, masses, values, quantities, draws, "
@@ -29,8 +35,9 @@ static const struct archive_column items_columns[] = {
     {"site", H5_TEXT, "", "site; * when pooled"},
     {"decision", H5_TEXT, "", "refer, release"},
     {"arm", H5_TEXT, "", "target, random, both, none, cautious"},
-    {"propensity", H5_F64, "", "probability with which this item was referred by any arm"},
-    {"random_rate", H5_F64, "", "nominal rate of the random arm"},
+    {"propensity", H5_F64, "",
+     "probability with which this item was referred by any arm; NaN when pooled"},
+    {"random_rate", H5_F64, "", "nominal rate of the random arm; NaN when pooled"},
     {"probability", H5_F64, "", "of the score, two decimals"},
     {"state", H5_TEXT, "", "not_referred; queued, presented, in_exam; or how the referral ended"},
     {"code", H5_TEXT, "", "coded reason of an end without exam; * when pooled"},
@@ -47,7 +54,8 @@ static const struct archive_column goods_columns[] = {
     {"origin_country", H5_TEXT, "", "ISO 3166-1 alpha-2; * when pooled"},
     {"referred", H5_U8, "", "1: decided to refer"},
     {"arm", H5_TEXT, "", "target, random, both, none, cautious"},
-    {"propensity", H5_F64, "", "probability with which it was referred by any arm"},
+    {"propensity", H5_F64, "",
+     "probability with which it was referred by any arm; NaN when pooled"},
     {"examined", H5_U8, "", "1: an exam concluded (nothing_found, found, partial)"},
     {"found", H5_U8, "", "1: it found something (found, partial)"},
 };

@@ -4,6 +4,7 @@ exports tables and a copy for publication. A digit that is changed anywhere must
 import csv
 import hashlib
 import json
+import math
 import pathlib
 import shutil
 import subprocess
@@ -118,6 +119,7 @@ def same_as_sheets(folder):
             head = next(csv.reader(text))
         must(head == [column["name"] for column in one["tableSchema"]["columns"]], f"{one['url']}: {head}")
         must(all(column["dc:description"] and column["datatype"] for column in one["tableSchema"]["columns"]), one["url"])
+    must("as text" in (folder / "README.txt").read_text(), "README.txt does not say how to import")
     sums = (folder / "SHA256SUMS").read_text().splitlines()
     for line in sums:
         digest, name = line.split("  ")
@@ -165,6 +167,14 @@ def publish(port, everything):
     items, goods = table(folders[1], "items"), table(folders[1], "goods")
     must(len(items) == len({row["item"] for row in table(everything, "decisions")}), f"{len(items)} items")
     must(min(cells(items, "mode", "day", "site").values()) >= 5, f"{cells(items, 'mode', 'day', 'site')}")
+    must(min(cells(items, "mode", "day", "random_rate", "site").values()) >= 5, f"rates: {cells(items, 'mode', 'random_rate')}")
+    sure = ("target", "both", "cautious")
+    for row in items:
+        untold = math.isnan(float(row["random_rate"]))
+        must(untold if "*" in (row["mode"], row["day"]) else not untold or row["site"] == "*", f"rate of a pooled row: {row}")
+        must(math.isnan(float(row["propensity"])) == (untold and row["arm"] not in sure), f"propensity of a pooled row: {row}")
+    for row in goods:
+        must(row["mode"] != "*" or row["arm"] in sure or math.isnan(float(row["propensity"])), f"propensity of a pooled row: {row}")
     shared = ("mode", "referred", "arm", "propensity", "examined", "found")
     told = [row for row in goods if row["hs_chapter"] != "*"]
     must(told and min(cells(told, *shared, "hs_chapter").values()) >= 5, f"small cells of goods: {cells(told, *shared, 'hs_chapter')}")
