@@ -61,7 +61,8 @@ struct replay_run {
     struct replay_counts counts;
     struct replay_machine machines[REPLAY_MACHINES_MAX];
     uint32_t machines_count;
-    uint32_t machine;      /* in force */
+    uint32_t machine;       /* in force */
+    uint64_t machine_until; /* the index of the entry before which it is; 0: not known */
     const char *bad_table; /* of the file looked at last, "" */
 };
 

@@ -7,6 +7,7 @@ usage: replay.py MAKE_REPLAY TRIAGECTL    exit 77: the processor has none of the
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,11 @@ ENVIRONMENT = {name: value for name, value in os.environ.items()
                if name not in ("OPENBLAS_CORETYPE", "TRIAGED_BLAS_CORE_WAS")}
 
 
-def replay(store, *arguments, core=None, expect=0):
+def replay(store, *arguments, core=None, descriptors=None, expect=0):
     environment = dict(ENVIRONMENT, **({"OPENBLAS_CORETYPE": core} if core else {}))
+    limit = None if descriptors is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors,) * 2)
     done = subprocess.run([CTL, "--dir", str(store), "--json", "replay", *map(str, arguments)], env=environment,
-                          capture_output=True, text=True, timeout=300)
+                          capture_output=True, text=True, timeout=300, preexec_fn=limit)
     assert done.returncode == expect, (arguments, done.returncode, done.stdout[-2000:], done.stderr)
     return (json.loads(done.stdout) if done.stdout else None), done.stderr
 
@@ -81,6 +83,29 @@ def a_copy_elsewhere_is_enough(store, told, folder):
     shutil.copy(told["file"][0], copy / "before.h5")
     found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models", "--archive", copy, "--items", 20)
     assert found["identical"] == found["scores"], found
+
+
+def is_the_machine_here(found):
+    [machine] = found["scored_on"]
+    return {key: machine[key] for key in found["replayed_on"]} == found["replayed_on"]
+
+
+def what_computed_lies_far_back(store, told, folder):
+    """The config.change is the first entry, dozens of files before the score: no file of them stays open."""
+    chain = told["chain_file"]
+    for path in reversed(chain):
+        found, _ = replay(store, path, "--archive", store / "chain", descriptors=28)
+        if found["scores"] > 0:
+            break
+    assert found["identical"] == 1 and chain.index(path) > 34 and is_the_machine_here(found), (path, found)
+    gone = folder / "gone"  # an unreadable file far back: what computed is not told, and the scores are replayed
+    shutil.copytree(store / "chain", gone)
+    [first] = gone.glob("**/" + pathlib.Path(chain[0]).name)
+    first.chmod(0o600)
+    first.write_text("no archive file")
+    [last] = gone.glob("**/" + pathlib.Path(path).name)
+    found, _ = replay(store, last, "--archive", gone)
+    assert found["identical"] == 1 and found["scored_on"][0]["build"] == "", found
 
 
 def a_changed_score_is_found(store, told):
@@ -194,6 +219,7 @@ def main():
         told = make(store)
         everything_is_identical(store, told)
         a_copy_elsewhere_is_enough(store, told, folder)
+        what_computed_lies_far_back(store, told, folder)
         a_changed_score_is_found(store, told)
         a_changed_table_is_found(told, store, folder)
         a_model_that_is_missing_or_another_is_named(store, folder)
