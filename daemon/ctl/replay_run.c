@@ -230,8 +230,9 @@ static void count_finding(struct replay_run *self, const struct replay_finding *
     }
     const struct replay_differences *differences = finding->differences;
     if (differences->count == 0) {
-        counts->identical++;
-        counts->inputs_alone += finding->depth == REPLAY_INPUTS;
+        bool whole = finding->depth == REPLAY_WHOLE;
+        counts->identical += whole;
+        counts->inputs_alone += !whole;
         return;
     }
     counts->differing++;

@@ -42,7 +42,7 @@ struct replay_machine {
 struct replay_counts {
     uint64_t scores;
     uint64_t identical;
-    uint64_t inputs_alone; /* of the identical ones */
+    uint64_t inputs_alone; /* no difference, but what images gave was not compared */
     uint64_t differing;
     uint64_t not_replayed;
     uint64_t tables_differing; /* files whose tables do not say what their entries say */

@@ -78,11 +78,17 @@ def a_copy_elsewhere_is_enough(store, told, folder):
     copy = folder / "copy"
     copy.mkdir()
     shutil.copy(told["file"][1], copy / "one.h5")
-    found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models")
-    assert found["identical"] == found["scores"] and found["inputs_alone"] == 1, found
-    shutil.copy(told["file"][0], copy / "before.h5")
+    alone = (folder / "nothing", copy / "one.h5", "--models", store / "models")
+    found, _ = replay(*alone, expect=1)  # nobody compared what its images gave
+    assert found["identical"] == found["scores"] - 1 and found["inputs_alone"] == 1, found
+    found, _ = replay(*alone, "--inputs-suffice")
+    assert found["identical"] == found["scores"] - 1 and found["differing"] == found["not_replayed"] == 0, found
+    assert "1 from their inputs alone" in words(*alone, expect=1)
+    found, _ = replay(store, copy / "one.h5", "--items", 5)  # beside its original: the file before is found
+    assert found["identical"] == found["scores"] == 5 and is_the_machine_here(found), found
+    shutil.copy(told["file"][0], copy)  # its name tells where it belongs
     found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models", "--archive", copy, "--items", 20)
-    assert found["identical"] == found["scores"], found
+    assert found["identical"] == found["scores"] == 20 and is_the_machine_here(found), found
 
 
 def is_the_machine_here(found):
