@@ -254,8 +254,8 @@ static struct err replay_score(struct replay_run *self, uint32_t at, struct work
         finding->why = "a score of before inputs were kept";
         return err_none;
     }
-    if (!replay_models_fit(self->models, logged, &err)) {
-        finding->why = "a model that it names is not at hand";
+    err = replay_models_fit(self->models, logged, &finding->why);
+    if (err_is(err) || finding->why != NULL) {
         return err;
     }
     const char *missing = NULL;

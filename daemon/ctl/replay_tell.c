@@ -219,9 +219,10 @@ static int print_json(struct replay_teller *self, const struct replay_run *run)
     json_t *missing = json_array();
     for (uint32_t i = 0; i < run->models->missing_count; i++) {
         const struct replay_missing *one = &run->models->missing[i];
-        json_array_append_new(missing,
-                              json_pack("{s:o, s:s, s:I}", "name", json_text(one->name), "sha256",
-                                        one->sha256, "scores", (json_int_t)one->scores_count));
+        json_array_append_new(missing, json_pack("{s:o, s:s, s:I, s:o}", "name",
+                                                 json_text(one->name), "sha256", one->sha256,
+                                                 "scores", (json_int_t)one->scores_count, "why",
+                                                 json_text(one->why)));
     }
     json_object_set_new(out, "scored_on", machines);
     json_object_set_new(out, "replayed_on", computing_json(&here));
@@ -275,8 +276,8 @@ static void print_missing(const struct replay_models *models)
     for (uint32_t i = 0; i < models->missing_count; i++) {
         const struct replay_missing *one = &models->missing[i];
         bool builtin = strncmp(one->name, "builtin/", 8) == 0;
-        (void)printf("Missing model %s, SHA-256 %s, of %" PRIu64 " scores: %s\n", one->name,
-                     one->sha256, one->scores_count,
+        (void)printf("Missing model %s, SHA-256 %s, of %" PRIu64 " scores: %s%s%s\n", one->name,
+                     one->sha256, one->scores_count, one->why, one->why[0] != '\0' ? "; " : "",
                      builtin
                          ? "constants of another version of this program."
                          : "get the file called by that hash and name its folder with --models.");

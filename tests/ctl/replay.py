@@ -163,8 +163,15 @@ def a_model_that_is_missing_or_another_is_named(store, folder):
                 if missing["name"].startswith("appearance/")]
     two.chmod(0o600)
     shutil.copyfile(one, two)
+    found, _ = replay(folder / "nothing", DAYS[1], "--archive", store / "archive", "--models", others, expect=1)
+    assert 0 < found["not_replayed"] < found["scores"] == found["not_replayed"] + found["identical"], found
+    [missing] = found["missing_models"]
+    assert missing["sha256"] == two.stem and str(two) in missing["why"], missing
+    assert all(finding["why"] == missing["why"] for finding in found["findings"]), found["findings"]
     text = words(folder / "nothing", DAYS[1], "--archive", store / "archive", "--models", others, expect=1)
-    assert "model" in text, text
+    assert two.stem in text and str(two) in text, text
+    found, _ = replay(store, DAYS[1], "--models", others)  # the store's own, looked at next, is good
+    assert found["identical"] == found["scores"] and found["missing_models"] == [], found
 
 
 def other_kernels_give_the_same_bits(store):
