@@ -27,7 +27,7 @@ _triagectl_options() {
         'log cosign') echo '--size' ;;
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
-        replay) echo '--archive --models --items --rows' ;;
+        replay) echo '--archive --models --items --rows --inputs-suffice' ;;
         'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;

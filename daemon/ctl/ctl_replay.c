@@ -14,7 +14,7 @@
 
 enum { ROWS_SHOWN = 40 };
 
-enum { OPTION_MODELS = 0x300, OPTION_ARCHIVE, OPTION_ITEMS, OPTION_ROWS };
+enum { OPTION_MODELS = 0x300, OPTION_ARCHIVE, OPTION_ITEMS, OPTION_ROWS, OPTION_INPUTS };
 
 struct replay_options {
     const char *what;
@@ -23,6 +23,7 @@ struct replay_options {
     uint32_t models_count;
     uint64_t items;
     uint64_t rows;
+    bool inputs_suffice;
 };
 
 static error_t parse_replay(int key, char *text, struct argp_state *state)
@@ -43,6 +44,9 @@ static error_t parse_replay(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_ROWS:
         options->rows = ctl_number(state, "rows", text, UINT32_MAX);
+        return 0;
+    case OPTION_INPUTS:
+        options->inputs_suffice = true;
         return 0;
     case ARGP_KEY_ARG:
         if (options->what != NULL) {
@@ -65,6 +69,8 @@ static const struct argp_option option_list[] = {
     {"archive", OPTION_ARCHIVE, "DIR", 0, "archive files are below DIR (default: the store's)", 1},
     {"items", OPTION_ITEMS, "N", 0, "stop after N scores", 1},
     {"rows", OPTION_ROWS, "N", 0, "show at most N lines of differences (default: 40)", 1},
+    {"inputs-suffice", OPTION_INPUTS, NULL, 0,
+     "exit 0 also when images and regions of some scores could not be compared", 1},
     {0}};
 
 /* What a replay works with. */
@@ -181,7 +187,7 @@ static bool job_prepare(struct ctl *ctl, const struct replay_options *options, s
         (void)ctl_fail(job->archive, err);
         return false;
     }
-    job->teller = replay_teller_open(ctl->json, options->rows);
+    job->teller = replay_teller_open(ctl->json, options->inputs_suffice, options->rows);
     if (job->teller == NULL) {
         (void)ctl_fail("replay", err_make(ERR_MEMORY, "replay_teller_open"));
         return false;
@@ -208,7 +214,7 @@ int ctl_replay(struct ctl *ctl, int argc, char **argv)
         "of an archive FILE, or of the files of a DAY (2026-09-21). Neither log nor keys are "
         "needed: copies of archive files and models do. Another BLAS core, library, build or "
         "processor than that of scoring is told, with the largest difference. Exit 0: all "
-        "bit-identical; 1: not; 2: usage.",
+        "that were replayed are bit-identical, images and regions too; 1: not; 2: usage.",
         NULL,
         NULL,
         NULL};

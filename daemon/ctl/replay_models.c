@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/durable.h"
 #include "score/score.h"
 
 /* Scores of a file follow one another with the same models, so what is installed is looked at
  * first. */
 
 static const char builtin_prefix[] = "builtin/";
+static const char not_at_hand[] = "a model that it names is not at hand";
 
 enum { HISTORY_SLOTS = 1024, HEIGHT_MIN = 32 };
 
@@ -27,43 +27,54 @@ static bool is_installed(const struct score *scorer, const struct entry_model *n
     return false;
 }
 
-static void remember_missing(struct replay_models *self, const struct entry_model *named)
+static struct replay_missing *find_missing(struct replay_models *self,
+                                           const struct entry_model *named)
 {
     char hex[HASH_HEX_BYTES];
     hex_encode(named->sha256, HASH_BYTES, hex);
-    uint32_t at = 0;
-    while (at < self->missing_count && (strcmp(self->missing[at].sha256, hex) != 0 ||
-                                        strcmp(self->missing[at].name, named->name) != 0)) {
-        at++;
+    for (uint32_t i = 0; i < self->missing_count; i++) {
+        if (strcmp(self->missing[i].sha256, hex) == 0 &&
+            strcmp(self->missing[i].name, named->name) == 0) {
+            return &self->missing[i];
+        }
     }
-    if (at == REPLAY_MISSING_MAX) {
-        return;
-    }
-    if (at == self->missing_count) {
-        self->missing[at] = (struct replay_missing){.scores_count = 0};
-        (void)snprintf(self->missing[at].name, sizeof self->missing[at].name, "%s", named->name);
-        memcpy(self->missing[at].sha256, hex, sizeof hex);
-        self->missing_count++;
-    }
-    self->missing[at].scores_count++;
+    return NULL;
 }
 
-static struct err install(struct replay_models *self, const struct entry_model *named)
+/* The words are the finding's. */
+static const char *remember_missing(struct replay_models *self, const struct replay_missing *one)
 {
-    char hex[HASH_HEX_BYTES];
-    hex_encode(named->sha256, HASH_BYTES, hex);
+    if (self->missing_count == REPLAY_MISSING_MAX) {
+        return not_at_hand;
+    }
+    struct replay_missing *kept = &self->missing[self->missing_count++];
+    *kept = *one;
+    return kept->why[0] != '\0' ? kept->why : not_at_hand;
+}
+
+/* The first good file counts: a copy may be damaged in one folder and whole in the next. */
+static void install(struct replay_models *self, const struct entry_model *named,
+                    struct replay_missing *missing)
+{
     for (uint32_t i = 0; i < self->folders_count; i++) {
         char path[DURABLE_PATH_BYTES];
+        char text[ERR_TEXT_BYTES];
         bool exists = false;
-        if (snprintf(path, sizeof path, "%s/%s.h5", self->folders[i], hex) >= (int)sizeof path) {
-            return err_make(ERR_ARGUMENT, "path of a model");
+        bool fits = snprintf(path, sizeof path, "%s/%s.h5", self->folders[i], missing->sha256) <
+                    (int)sizeof path;
+        struct err err =
+            fits ? durable_exists(path, &exists) : err_make(ERR_ARGUMENT, "path of a model");
+        if (!err_is(err) && exists) {
+            err = score_install(self->scorer, path, named->sha256, NULL);
+            if (!err_is(err)) {
+                return;
+            }
         }
-        struct err err = durable_exists(path, &exists);
-        if (err_is(err) || exists) {
-            return err_is(err) ? err : score_install(self->scorer, path, named->sha256, NULL);
+        if (err_is(err)) {
+            (void)snprintf(missing->why, sizeof missing->why, "model %s: %s", path,
+                           err_text(err, text));
         }
     }
-    return err_none;
 }
 
 static struct err reopen(struct replay_models *self, uint32_t height)
@@ -75,34 +86,46 @@ static struct err reopen(struct replay_models *self, uint32_t height)
     return score_open(&conf, &self->scorer);
 }
 
-bool replay_models_fit(struct replay_models *self, const struct entry_score *logged,
-                       struct err *err)
+/* NULL: it is installed. */
+static const char *fit_model(struct replay_models *self, const struct entry_model *named)
+{
+    size_t prefix = sizeof builtin_prefix - 1;
+    const char *place = named->name + prefix;
+    struct replay_missing *known = find_missing(self, named);
+    if (known != NULL) {
+        known->scores_count++;
+        return known->why[0] != '\0' ? known->why : not_at_hand;
+    }
+    struct replay_missing missing = {.scores_count = 1};
+    (void)snprintf(missing.name, sizeof missing.name, "%s", named->name);
+    hex_encode(named->sha256, HASH_BYTES, missing.sha256);
+    if (strncmp(named->name, builtin_prefix, prefix) != 0) {
+        install(self, named, &missing);
+    } else if (strcmp(place, "history") == 0 || strcmp(place, "fusion") == 0) {
+        score_install_builtin(self->scorer, place);
+    }
+    return is_installed(self->scorer, named) ? NULL : remember_missing(self, &missing);
+}
+
+struct err replay_models_fit(struct replay_models *self, const struct entry_score *logged,
+                             const char **why)
 {
     uint32_t height = score_replay_height(logged);
     height = height < HEIGHT_MIN ? HEIGHT_MIN : height;
-    bool whole = true;
-    *err = err_none;
+    *why = NULL;
     if (self->scorer == NULL || height > self->height) {
-        *err = reopen(self, height);
-    }
-    for (uint32_t i = 0; i < logged->models_count && !err_is(*err); i++) {
-        const struct entry_model *named = &logged->models[i];
-        if (is_installed(self->scorer, named)) {
-            continue;
-        }
-        size_t prefix = sizeof builtin_prefix - 1;
-        const char *place = named->name + prefix;
-        if (strncmp(named->name, builtin_prefix, prefix) != 0) {
-            *err = install(self, named);
-        } else if (strcmp(place, "history") == 0 || strcmp(place, "fusion") == 0) {
-            score_install_builtin(self->scorer, place);
-        }
-        if (!err_is(*err) && !is_installed(self->scorer, named)) {
-            remember_missing(self, named);
-            whole = false;
+        struct err err = reopen(self, height);
+        if (err_is(err)) {
+            return err;
         }
     }
-    return whole && !err_is(*err);
+    for (uint32_t i = 0; i < logged->models_count; i++) {
+        if (!is_installed(self->scorer, &logged->models[i])) {
+            const char *missing = fit_model(self, &logged->models[i]);
+            *why = missing != NULL ? missing : *why;
+        }
+    }
+    return err_none;
 }
 
 void replay_models_fini(struct replay_models *self)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/durable.h"
 #include "base/err.h"
 #include "proto/entry.h"
 
@@ -21,6 +22,7 @@ struct replay_missing {
     char name[96];
     char sha256[HASH_HEX_BYTES];
     uint64_t scores_count;
+    char why[DURABLE_PATH_BYTES + ERR_TEXT_BYTES]; /* its file and what is wrong with it; "": none */
 };
 
 struct replay_models {
@@ -32,10 +34,11 @@ struct replay_models {
     uint32_t missing_count;
 };
 
-/* Makes self->scorer fit this score. False when a model is not at hand, which is remembered in
- * `missing`; *err is of what went wrong beyond that. */
-bool replay_models_fit(struct replay_models *self, const struct entry_score *logged,
-                       struct err *err);
+/* Makes self->scorer fit this score; *why is NULL then. Otherwise a model is not at hand, in no
+ * folder or in none where it can be read: words (valid as long as self) say which, and it is
+ * remembered in `missing` and not looked for again. An error is one of memory. */
+MUST_USE struct err replay_models_fit(struct replay_models *self, const struct entry_score *logged,
+                                      const char **why);
 void replay_models_fini(struct replay_models *self);
 
 #endif

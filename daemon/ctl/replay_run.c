@@ -51,51 +51,75 @@ static struct err read_entry(const struct replay_file *file, uint64_t index, uin
 
 /* ---- what computed the scores ---- */
 
-static void set_machine(struct replay_run *self, const struct entry_config_change *change)
+static struct score_computing computing_of(const struct entry_config_change *change)
 {
-    struct score_computing told = {{0}, {0}, {0}, {0}};
-    if (change != NULL) {
-        (void)snprintf(told.build, sizeof told.build, "%s", change->build);
-        (void)snprintf(told.blas, sizeof told.blas, "%s", change->blas);
-        (void)snprintf(told.libm, sizeof told.libm, "%s", change->libm);
-        (void)snprintf(told.processor, sizeof told.processor, "%s", change->processor);
-    }
+    struct score_computing told = {{0}, {0}, {0}, {0}}; /* compared as bytes */
+    (void)snprintf(told.build, sizeof told.build, "%s", change->build);
+    (void)snprintf(told.blas, sizeof told.blas, "%s", change->blas);
+    (void)snprintf(told.libm, sizeof told.libm, "%s", change->libm);
+    (void)snprintf(told.processor, sizeof told.processor, "%s", change->processor);
+    return told;
+}
+
+static void set_machine(struct replay_run *self, const struct score_computing *told)
+{
     uint32_t at = 0;
     while (at < self->machines_count &&
-           memcmp(&self->machines[at].computing, &told, sizeof told) != 0) {
+           memcmp(&self->machines[at].computing, told, sizeof *told) != 0) {
         at++;
     }
     if (at == self->machines_count && at < REPLAY_MACHINES_MAX) {
-        self->machines[at] = (struct replay_machine){.computing = told};
+        self->machines[at] = (struct replay_machine){.computing = *told};
         self->machines_count++;
     }
     self->machine = at < REPLAY_MACHINES_MAX ? at : REPLAY_MACHINES_MAX - 1;
 }
 
-/* The config.change that is in force where the file begins lies in it or in one of the files right
- * before it; the log may have begun long ago, so not finding it is no fault. */
-static struct err find_machine(struct replay_run *self, uint32_t at, struct work *work)
+/* The newest config.change of a file, which is opened for this look only: the walk back may be over
+ * thousands of them. Forwards, since an archive file reads ahead. */
+static struct err look_for_change(const char *path, struct work *work,
+                                  struct score_computing *told, bool *found)
 {
-    struct err err = err_none;
-    for (uint32_t i = at; i-- > 0 && !err_is(err);) {
-        struct replay_file *file = &self->shelf->files[i];
-        if (file->last_index + 1 != self->shelf->files[i + 1].first_index) {
-            break;
-        }
-        err = replay_shelf_load(self->shelf, i);
-        for (uint64_t n = file->last_index + 1; n-- > file->first_index && !err_is(err);) {
-            const uint8_t *bytes = NULL;
-            uint32_t bytes_count = 0;
-            err = archive_file_entry(file->file, n, &bytes, &bytes_count);
-            if (!err_is(err) && entry_type_peek(bytes, bytes_count) == ENTRY_CONFIG_CHANGE &&
-                decode(bytes, bytes_count, work->arena_memory, &work->score)) {
-                set_machine(self, &work->score.body.config_change);
-                return err_none;
-            }
+    struct archive_file *file = NULL;
+    struct archive_summary summary = {0};
+    *found = false;
+    struct err err = archive_file_open(path, &file);
+    if (err_is(err)) {
+        return err;
+    }
+    err = archive_file_summary(file, &summary);
+    for (uint64_t n = summary.first_index; !err_is(err) && n <= summary.last_index; n++) {
+        const uint8_t *bytes = NULL;
+        uint32_t bytes_count = 0;
+        err = archive_file_entry(file, n, &bytes, &bytes_count);
+        if (!err_is(err) && entry_type_peek(bytes, bytes_count) == ENTRY_CONFIG_CHANGE &&
+            decode(bytes, bytes_count, work->arena_memory, &work->score)) {
+            *told = computing_of(&work->score.body.config_change);
+            *found = true;
         }
     }
-    set_machine(self, NULL);
+    archive_file_close(&file);
     return err;
+}
+
+/* The config.change that is in force where the file begins is the newest before it. The log may
+ * have begun before the files at hand, and one of them may be unreadable: not finding it is no
+ * fault. After the file replayed last it is known already. */
+static void find_machine(struct replay_run *self, uint32_t at, struct work *work)
+{
+    struct score_computing told = {{0}, {0}, {0}, {0}};
+    bool found = false;
+    if (self->machines_count > 0 && self->machine_until == self->shelf->files[at].first_index) {
+        return;
+    }
+    for (uint32_t i = replay_shelf_before(self->shelf, at);
+         i < self->shelf->files_count && !found; i = replay_shelf_before(self->shelf, i)) {
+        if (err_is(look_for_change(self->shelf->files[i].path, work, &told, &found))) {
+            memset(&told, 0, sizeof told); /* a newer one may lie in what cannot be read */
+            break;
+        }
+    }
+    set_machine(self, &told);
 }
 
 /* ---- images ---- */
@@ -206,8 +230,9 @@ static void count_finding(struct replay_run *self, const struct replay_finding *
     }
     const struct replay_differences *differences = finding->differences;
     if (differences->count == 0) {
-        counts->identical++;
-        counts->inputs_alone += finding->depth == REPLAY_INPUTS;
+        bool whole = finding->depth == REPLAY_WHOLE;
+        counts->identical += whole;
+        counts->inputs_alone += !whole;
         return;
     }
     counts->differing++;
@@ -229,8 +254,8 @@ static struct err replay_score(struct replay_run *self, uint32_t at, struct work
         finding->why = "a score of before inputs were kept";
         return err_none;
     }
-    if (!replay_models_fit(self->models, logged, &err)) {
-        finding->why = "a model that it names is not at hand";
+    err = replay_models_fit(self->models, logged, &finding->why);
+    if (err_is(err) || finding->why != NULL) {
         return err;
     }
     const char *missing = NULL;
@@ -318,7 +343,8 @@ static struct err replay_entries(struct replay_run *self, uint32_t at, const str
             return err_make(ERR_ARCHIVE_DIFFERS, "an entry cannot be read");
         }
         if (type == ENTRY_CONFIG_CHANGE) {
-            set_machine(self, &work->score.body.config_change);
+            struct score_computing told = computing_of(&work->score.body.config_change);
+            set_machine(self, &told);
         } else if (self->item == NULL || id_map_find(items, work->score.item, &place)) {
             err = replay_entry(self, at, work);
             self->progress(self->teller, n - file->first_index + 1,
@@ -347,8 +373,9 @@ struct err replay_run_file(struct replay_run *self, uint32_t at)
         self->counts.tables_differing += !err_is(err) && self->bad_table[0] != '\0';
     }
     if (!err_is(err) && (self->item == NULL || items.count > 0)) {
-        err = find_machine(self, at, work);
-        err = err_is(err) ? err : replay_entries(self, at, &items, work);
+        find_machine(self, at, work);
+        err = replay_entries(self, at, &items, work);
+        self->machine_until = err_is(err) ? 0 : file->last_index + 1;
     }
     id_map_fini(&items);
     free(work);

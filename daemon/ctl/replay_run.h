@@ -42,7 +42,7 @@ struct replay_machine {
 struct replay_counts {
     uint64_t scores;
     uint64_t identical;
-    uint64_t inputs_alone; /* of the identical ones */
+    uint64_t inputs_alone; /* no difference, but what images gave was not compared */
     uint64_t differing;
     uint64_t not_replayed;
     uint64_t tables_differing; /* files whose tables do not say what their entries say */
@@ -61,7 +61,8 @@ struct replay_run {
     struct replay_counts counts;
     struct replay_machine machines[REPLAY_MACHINES_MAX];
     uint32_t machines_count;
-    uint32_t machine;      /* in force */
+    uint32_t machine;       /* in force */
+    uint64_t machine_until; /* the index of the entry before which it is; 0: not known */
     const char *bad_table; /* of the file looked at last, "" */
 };
 

@@ -166,6 +166,18 @@ struct err replay_shelf_add(struct replay_shelf *self, const char *path)
     return err;
 }
 
+uint32_t replay_shelf_before(const struct replay_shelf *self, uint32_t at)
+{
+    must(at < self->files_count);
+    uint64_t first_index = self->files[at].first_index;
+    uint32_t i = at;
+    while (i > 0 && self->files[i - 1].first_index == first_index) {
+        i--; /* a copy of the same range under another name */
+    }
+    bool adjoins = i > 0 && self->files[i - 1].last_index + 1 == first_index;
+    return adjoins ? i - 1 : self->files_count;
+}
+
 static struct err file_learn(struct replay_shelf *self, struct replay_file *file)
 {
     struct err err = err_none;
@@ -224,12 +236,10 @@ struct err replay_shelf_received(struct replay_shelf *self, uint32_t at,
                                  uint64_t *entry_index)
 {
     *found = NULL;
-    for (uint32_t back = 0; back <= LOOK_BACK && back <= at; back++) {
-        struct replay_file *file = &self->files[at - back];
-        if (back > 0 && file->last_index + 1 != self->files[at - back + 1].first_index) {
-            break; /* a gap, or a copy of the same range under another name */
-        }
-        struct err err = replay_shelf_load(self, at - back);
+    uint32_t place = at;
+    for (uint32_t back = 0; back <= LOOK_BACK && place < self->files_count; back++) {
+        struct replay_file *file = &self->files[place];
+        struct err err = replay_shelf_load(self, place);
         if (err_is(err)) {
             return err;
         }
@@ -237,6 +247,7 @@ struct err replay_shelf_received(struct replay_shelf *self, uint32_t at,
             *found = file;
             break;
         }
+        place = replay_shelf_before(self, place);
     }
     return err_none;
 }

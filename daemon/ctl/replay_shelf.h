@@ -40,6 +40,10 @@ MUST_USE struct err replay_shelf_add(struct replay_shelf *self, const char *path
 /* The place of this path (the same file under any spelling); files_count when it is not there. */
 uint32_t replay_shelf_find(const struct replay_shelf *self, const char *path);
 
+/* The place of a file that ends right before file `at` begins, whatever copies of either there are;
+ * files_count when there is none. */
+uint32_t replay_shelf_before(const struct replay_shelf *self, uint32_t at);
+
 /* Opens the file and learns what it received. Files far before it are closed again. */
 MUST_USE struct err replay_shelf_load(struct replay_shelf *self, uint32_t at);
 /* The entry with this id, a received one, in file `at` or in one of the few right before it (which

@@ -17,6 +17,7 @@ enum { ITEM_DIGITS = 12, PROGRESS_CELLS = 30 };
 
 struct replay_teller {
     bool as_json;
+    bool inputs_suffice;
     uint64_t rows_max;
     uint64_t rows_left_off;
     struct table *table;
@@ -31,13 +32,14 @@ static const struct table_column columns[] = {
     {"BY", TABLE_RIGHT, 0},
 };
 
-struct replay_teller *replay_teller_open(bool as_json, uint64_t rows_max)
+struct replay_teller *replay_teller_open(bool as_json, bool inputs_suffice, uint64_t rows_max)
 {
     struct replay_teller *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return NULL;
     }
     self->as_json = as_json;
+    self->inputs_suffice = inputs_suffice;
     self->rows_max = rows_max;
     self->table = table_open(columns, sizeof columns / sizeof columns[0]);
     self->findings = json_array();
@@ -217,9 +219,10 @@ static int print_json(struct replay_teller *self, const struct replay_run *run)
     json_t *missing = json_array();
     for (uint32_t i = 0; i < run->models->missing_count; i++) {
         const struct replay_missing *one = &run->models->missing[i];
-        json_array_append_new(missing,
-                              json_pack("{s:o, s:s, s:I}", "name", json_text(one->name), "sha256",
-                                        one->sha256, "scores", (json_int_t)one->scores_count));
+        json_array_append_new(missing, json_pack("{s:o, s:s, s:I, s:o}", "name",
+                                                 json_text(one->name), "sha256", one->sha256,
+                                                 "scores", (json_int_t)one->scores_count, "why",
+                                                 json_text(one->why)));
     }
     json_object_set_new(out, "scored_on", machines);
     json_object_set_new(out, "replayed_on", computing_json(&here));
@@ -273,8 +276,8 @@ static void print_missing(const struct replay_models *models)
     for (uint32_t i = 0; i < models->missing_count; i++) {
         const struct replay_missing *one = &models->missing[i];
         bool builtin = strncmp(one->name, "builtin/", 8) == 0;
-        (void)printf("Missing model %s, SHA-256 %s, of %" PRIu64 " scores: %s\n", one->name,
-                     one->sha256, one->scores_count,
+        (void)printf("Missing model %s, SHA-256 %s, of %" PRIu64 " scores: %s%s%s\n", one->name,
+                     one->sha256, one->scores_count, one->why, one->why[0] != '\0' ? "; " : "",
                      builtin
                          ? "constants of another version of this program."
                          : "get the file called by that hash and name its folder with --models.");
@@ -298,9 +301,9 @@ static int print_words(struct replay_teller *self, const struct replay_run *run)
                  counts->scores, counts->identical, counts->differing, counts->not_replayed);
     if (counts->inputs_alone > 0) {
         (void)printf("%" PRIu64
-                     " of the identical ones from their inputs alone: a record of the item "
-                     "is in no archive file at hand.\n",
-                     counts->inputs_alone);
+                     " from their inputs alone, without a difference: images and regions not "
+                     "compared, since a record of the item is in no archive file at hand%s.\n",
+                     counts->inputs_alone, self->inputs_suffice ? "" : " (--inputs-suffice)");
     }
     for (uint32_t i = 0; i < run->machines_count; i++) {
         print_machine(&run->machines[i], &here);
@@ -314,6 +317,7 @@ int replay_teller_finish(struct replay_teller *self, const struct replay_run *ru
     const struct replay_counts *counts = &run->counts;
     clear_progress(self);
     int printed = self->as_json ? print_json(self, run) : print_words(self, run);
-    bool proven = counts->identical == counts->scores && counts->tables_differing == 0;
+    uint64_t good = counts->identical + (self->inputs_suffice ? counts->inputs_alone : 0);
+    bool proven = good == counts->scores && counts->tables_differing == 0;
     return printed != CTL_GOOD ? printed : proven ? CTL_GOOD : CTL_REFUSED;
 }

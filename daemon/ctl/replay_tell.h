@@ -8,8 +8,9 @@
 
 struct replay_teller;
 
-/* rows_max: lines of the table that are shown; the summary counts all. NULL: no memory. */
-struct replay_teller *replay_teller_open(bool json, uint64_t rows_max);
+/* inputs_suffice: scores replayed from their inputs alone are good enough for exit code 0.
+ * rows_max: lines of the table that are shown; the summary counts all. NULL: no memory. */
+struct replay_teller *replay_teller_open(bool json, bool inputs_suffice, uint64_t rows_max);
 void replay_teller_close(struct replay_teller **self);
 /* For struct replay_run: teller is a struct replay_teller. */
 void replay_teller_finding(void *teller, const struct replay_finding *finding);

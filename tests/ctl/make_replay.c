@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What replay.py replays: make_replay DIR ITEMS makes DIR/models (history, fusion, three appearance
  * models of two scanner types), DIR/archive (three sealed files of two days, with items that begin
- * in one file and are scored in the next) and DIR/tampered (the same files, but for three scores).
+ * in one file and are scored in the next), DIR/chain (the first entries again, a file for each) and
+ * DIR/tampered (the same files as DIR/archive, but for three scores).
  * Prints the paths and the tampered entries. Aborts on any failure. */
 #include <math.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ enum {
     WORKING_HEIGHT = 120,
     FIRST_INDEX = 100,
     PART_BYTES = 512,
-    FILES = 3
+    FILES = 3,
+    CHAIN_FILES = 44
 };
 
 #define DAY_NS INT64_C(1789948800000000000) /* 2026-09-21 */
@@ -408,21 +410,27 @@ static void fill_log(struct port *self, uint32_t items_count)
     self->cuts[3] = self->log.count;
 }
 
-static void seal(struct port *self, const char *directory, struct blob_store *blobs,
-                 const char *word)
+static void seal_file(struct log *log, uint32_t from, uint32_t to, const char *directory,
+                      struct blob_store *blobs, const char *word)
 {
     const struct archive_conf conf = {.directory = directory,
                                       .origin = ORIGIN,
                                       .deflate_level = 1,
                                       .threads = 2,
                                       .pseudonym_key = pseudonym_key};
+    struct archive_result result;
+    must(from < to);
+    log->next = from;
+    log->end = to;
+    good(archive_build(&conf, blobs, log_next, log, &result));
+    (void)printf("%s %s/%s\n", word, directory, result.path);
+}
+
+static void seal(struct port *self, const char *directory, struct blob_store *blobs,
+                 const char *word)
+{
     for (uint32_t i = 0; i < FILES; i++) {
-        struct archive_result result;
-        self->log.next = self->cuts[i];
-        self->log.end = self->cuts[i + 1];
-        must(self->log.next < self->log.end);
-        good(archive_build(&conf, blobs, log_next, &self->log, &result));
-        (void)printf("%s %s/%s\n", word, directory, result.path);
+        seal_file(&self->log, self->cuts[i], self->cuts[i + 1], directory, blobs, word);
     }
 }
 
@@ -478,6 +486,7 @@ int main(int argc, char **argv)
     static struct port port;
     char models[PART_BYTES];
     char archive[PART_BYTES];
+    char chain[PART_BYTES];
     char tampered[PART_BYTES];
     char blob_directory[PART_BYTES];
     struct blob_store *blobs = NULL;
@@ -490,6 +499,7 @@ int main(int argc, char **argv)
     must(items_count >= 60 && items_count < 1000000);
     path_of(models, argv[1], "models");
     path_of(archive, argv[1], "archive");
+    path_of(chain, argv[1], "chain");
     path_of(tampered, argv[1], "tampered");
     path_of(blob_directory, argv[1], "blobs");
     good(durable_directory(models, 0755));
@@ -510,6 +520,9 @@ int main(int argc, char **argv)
     train_all(&port, models);
     fill_log(&port, items_count);
     seal(&port, archive, blobs, "file");
+    for (uint32_t i = 0; i < CHAIN_FILES; i++) {
+        seal_file(&port.log, i, i + 1, chain, blobs, "chain_file");
+    }
     for (uint32_t i = 0; i < 3; i++) {
         tamper(&port, i);
     }

@@ -7,6 +7,7 @@ usage: replay.py MAKE_REPLAY TRIAGECTL    exit 77: the processor has none of the
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,10 +20,11 @@ ENVIRONMENT = {name: value for name, value in os.environ.items()
                if name not in ("OPENBLAS_CORETYPE", "TRIAGED_BLAS_CORE_WAS")}
 
 
-def replay(store, *arguments, core=None, expect=0):
+def replay(store, *arguments, core=None, descriptors=None, expect=0):
     environment = dict(ENVIRONMENT, **({"OPENBLAS_CORETYPE": core} if core else {}))
+    limit = None if descriptors is None else lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors,) * 2)
     done = subprocess.run([CTL, "--dir", str(store), "--json", "replay", *map(str, arguments)], env=environment,
-                          capture_output=True, text=True, timeout=300)
+                          capture_output=True, text=True, timeout=300, preexec_fn=limit)
     assert done.returncode == expect, (arguments, done.returncode, done.stdout[-2000:], done.stderr)
     return (json.loads(done.stdout) if done.stdout else None), done.stderr
 
@@ -76,11 +78,40 @@ def a_copy_elsewhere_is_enough(store, told, folder):
     copy = folder / "copy"
     copy.mkdir()
     shutil.copy(told["file"][1], copy / "one.h5")
-    found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models")
-    assert found["identical"] == found["scores"] and found["inputs_alone"] == 1, found
-    shutil.copy(told["file"][0], copy / "before.h5")
+    alone = (folder / "nothing", copy / "one.h5", "--models", store / "models")
+    found, _ = replay(*alone, expect=1)  # nobody compared what its images gave
+    assert found["identical"] == found["scores"] - 1 and found["inputs_alone"] == 1, found
+    found, _ = replay(*alone, "--inputs-suffice")
+    assert found["identical"] == found["scores"] - 1 and found["differing"] == found["not_replayed"] == 0, found
+    assert "1 from their inputs alone" in words(*alone, expect=1)
+    found, _ = replay(store, copy / "one.h5", "--items", 5)  # beside its original: the file before is found
+    assert found["identical"] == found["scores"] == 5 and is_the_machine_here(found), found
+    shutil.copy(told["file"][0], copy)  # its name tells where it belongs
     found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models", "--archive", copy, "--items", 20)
-    assert found["identical"] == found["scores"], found
+    assert found["identical"] == found["scores"] == 20 and is_the_machine_here(found), found
+
+
+def is_the_machine_here(found):
+    [machine] = found["scored_on"]
+    return {key: machine[key] for key in found["replayed_on"]} == found["replayed_on"]
+
+
+def what_computed_lies_far_back(store, told, folder):
+    """The config.change is the first entry, dozens of files before the score: no file of them stays open."""
+    chain = told["chain_file"]
+    for path in reversed(chain):
+        found, _ = replay(store, path, "--archive", store / "chain", descriptors=28)
+        if found["scores"] > 0:
+            break
+    assert found["identical"] == 1 and chain.index(path) > 34 and is_the_machine_here(found), (path, found)
+    gone = folder / "gone"  # an unreadable file far back: what computed is not told, and the scores are replayed
+    shutil.copytree(store / "chain", gone)
+    [first] = gone.glob("**/" + pathlib.Path(chain[0]).name)
+    first.chmod(0o600)
+    first.write_text("no archive file")
+    [last] = gone.glob("**/" + pathlib.Path(path).name)
+    found, _ = replay(store, last, "--archive", gone)
+    assert found["identical"] == 1 and found["scored_on"][0]["build"] == "", found
 
 
 def a_changed_score_is_found(store, told):
@@ -132,8 +163,15 @@ def a_model_that_is_missing_or_another_is_named(store, folder):
                 if missing["name"].startswith("appearance/")]
     two.chmod(0o600)
     shutil.copyfile(one, two)
+    found, _ = replay(folder / "nothing", DAYS[1], "--archive", store / "archive", "--models", others, expect=1)
+    assert 0 < found["not_replayed"] < found["scores"] == found["not_replayed"] + found["identical"], found
+    [missing] = found["missing_models"]
+    assert missing["sha256"] == two.stem and str(two) in missing["why"], missing
+    assert all(finding["why"] == missing["why"] for finding in found["findings"]), found["findings"]
     text = words(folder / "nothing", DAYS[1], "--archive", store / "archive", "--models", others, expect=1)
-    assert "model" in text, text
+    assert two.stem in text and str(two) in text, text
+    found, _ = replay(store, DAYS[1], "--models", others)  # the store's own, looked at next, is good
+    assert found["identical"] == found["scores"] and found["missing_models"] == [], found
 
 
 def other_kernels_give_the_same_bits(store):
@@ -194,6 +232,7 @@ def main():
         told = make(store)
         everything_is_identical(store, told)
         a_copy_elsewhere_is_enough(store, told, folder)
+        what_computed_lies_far_back(store, told, folder)
         a_changed_score_is_found(store, told)
         a_changed_table_is_found(told, store, folder)
         a_model_that_is_missing_or_another_is_named(store, folder)
