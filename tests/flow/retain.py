@@ -152,6 +152,7 @@ def life():
         must(done.returncode == 1 and "no such hold" in done.stderr, f"lifted twice: {done}")
         wait_for(lambda: not blobs(port) & images_of(port, held), lambda: f"{kept(port)}")
         check_whole(port, "after the hold")
+        hold_comes_later(port)
         # the read model made again from the log says the same
         before = [port.state(f"SELECT * FROM {table}") for table in ("blobs", "discards", "copies", "holds")]
         port.stop()
@@ -246,6 +247,31 @@ def again(port):
     port.start()
     must({digest.removeprefix("sha256:") for digest in last} <= blobs(port), "the start removed what was received again")
     check_whole(port, "after it came again")
+
+
+def hold_comes_later(port):
+    """A hold on an item whose payload went before it: the same pixels of another item stay as long as it is in force."""
+    release_all(port)
+    seal(port)
+    wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
+    item = port.state("SELECT lower(hex(records.item)) FROM images JOIN records ON records.entry = images.entry"
+                      " WHERE records.mode = 'mail' ORDER BY records.entry")[0][0]
+    discarded_before = len(discarded(port))
+    port.ctl("hold", "add", item, "--reason", "court order 13/2026", "--actor", "registrar")
+    one = port.directory / "pictures-held"
+    one.mkdir()
+    shutil.copy(port.directory / "pictures-last" / "view-last.png", one / "view-held.png")
+    port.feed("images", one, "--mode", "mail", "--quiet", stream="again-held")
+    port.await_judged()
+    release_all(port)
+    seal(port)
+    wait_for(lambda: kept(port) == {"a legal hold": 1} or len(discarded(port)) > discarded_before,
+             lambda: f"{kept(port)} {port.health()}")
+    must(blobs(port) == images_of(port, item) and len(discarded(port)) == discarded_before, "the hold did not keep it")
+    must(port.verify()["good"] is True, "the log of a hold that came later")
+    port.ctl("hold", "remove", item, "--reason", "order lifted", "--actor", "registrar")
+    wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
+    check_whole(port, "after the hold that came later")
 
 
 # ---- trouble
