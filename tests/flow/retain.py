@@ -144,6 +144,7 @@ def life():
         must(metrics["triaged_blobs_discarded_total"] == 6 and metrics["triaged_waiting_copies"] == 0, "metrics")
         must(set(discarded(port)) == first - images_of(port, held), "entries and files differ")
         check_whole(port, "after the discard")
+        sent_twice(port)
         show_without_blob(port, other, second)
         rebuild_without_blobs(port, second)
         again(port)
@@ -163,6 +164,17 @@ def life():
         after = [port.state(f"SELECT * FROM {table}") for table in ("blobs", "discards", "copies", "holds")]
         must(sorted(before[0]) == sorted(after[0]) and before[1:] == after[1:], "the read model made again differs")
         port.stop()
+
+
+def sent_twice(port):
+    """What is refused as a duplicate leaves no payload that the log would never name."""
+    there = blobs(port)
+    refused = len(port.entries("record.refused"))
+    port.feed("sim", "--first", 0, "--count", 4, "--scale", "0.1", "--modes", "truck", "--scans-only", "--quiet",
+              stream="twice", check=False)
+    wait_for(lambda: len(port.entries("record.refused")) == refused + 4, lambda: f"{port.entries('record.refused')}")
+    must({entry["name"] for entry in port.entries("record.refused")[refused:]} == {"duplicate"}, "another refusal")
+    must(blobs(port) == there, f"duplicates brought back {len(blobs(port) - there)} payloads")
 
 
 def show_without_blob(port, item, second):
