@@ -492,10 +492,34 @@ def finished_quietly(port):
 
 # ---- restore drill
 
-def drill_run(port, out, *words):
-    environment = dict(os.environ, TRIAGED_BIN=str(BIN), TRIAGED_POLICY=str(port.directory / "policy.conf"))
+def drill_run(port, out, *words, shims=None):
+    """`shims` stands in front of the tools that the drill calls."""
+    tools = str(BIN) if shims is None else f"{shims}:{BIN}"
+    environment = dict(os.environ, TRIAGED_BIN=tools, TRIAGED_POLICY=str(port.directory / "policy.conf"))
     return run("sh", SOURCE / "config" / "restore_drill.sh", "--log", port.store / "log", "--archive",
                port.directory / "second", *words, port.directory / out, check=False, env=environment)
+
+
+def shim(folder, name, text):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def drill_troubles(port, private):
+    """A disk that is not mounted, one with a copy that cannot be read, a daemon that never answers."""
+    done = drill_run(port, "unmounted", "--archive", port.directory / "no such disk")
+    must(done.returncode == 2 and "no such disk is no directory" in done.stderr, f"a missing directory: {done}")
+    third, shims = port.directory / "third disk", port.directory / "shims"
+    shutil.copytree(port.directory / "second", third)
+    shim(shims, "cp", 'case $1 in */second/*) echo "cp: $1: Input/output error" >&2; exit 1 ;; esac\nexec /bin/cp "$@"')
+    done = drill_run(port, "unreadable disk", "--archive", third, *private, shims=shims)
+    must(done.returncode == 1 and "cannot be read" in done.stdout and "triage-verify: good" in done.stdout and
+         "rebuilt, identical" in done.stdout, f"an unreadable copy: {done.stdout}{done.stderr}")
+    shim(shims, "triagectl", "exit 1")
+    shim(shims, "sleep", "exit 0")
+    done = drill_run(port, "silent", *private, shims=shims)
+    must(done.returncode == 1 and "does not answer" in done.stdout, f"a daemon that is silent: {done.stdout}{done.stderr}")
 
 
 def drill():
@@ -527,6 +551,7 @@ def drill():
         print(done.stdout)
         done = drill_run(port, "whole")
         must(done.returncode == 2 and "is not empty" in done.stderr, f"into a directory that is not empty: {done}")
+        drill_troubles(port, private)
         (port.directory / "second" / listed[0]["path"]).unlink()
         done = drill_run(port, "lacking", *private)
         name = pathlib.Path(listed[0]["path"]).name
