@@ -10,12 +10,13 @@
 #       against the log, and the N oldest of them (default 1) are made again from log, packs and pixels
 #
 # The drill's daemon goes on in its copy of the log and signs with the port's key: what lies below OUT must never be published.
-# Delete it afterwards. Exit: 0 everything is there, 1 something is not, 2 usage. RETENTION.md tells more.
+# Delete it afterwards. The operator's policy is /etc/triaged/policy.conf, or the file that TRIAGED_POLICY names.
+# Exit: 0 everything is there, 1 something is not, 2 usage. RETENTION.md tells more.
 set -eu
 
 log= wal= packs= keys= draw= models= blobs= out= archives= rebuild=1 missing=0
 usage() {
-  sed -n '3,13s/^# \{0,1\}//p' "$0" >&2
+  sed -n '3,14s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 while [ $# -gt 0 ]; do
@@ -44,6 +45,13 @@ private="$wal$packs$keys$draw"
 if [ -n "$private" ] && { [ -z "$wal" ] || [ -z "$packs" ] || [ -z "$keys" ] || [ -z "$draw" ]; }; then
   usage
 fi
+# A disk that is not mounted must not pass for one without files.
+printf '%s' "$archives" | while IFS= read -r one; do
+  if [ ! -d "$one" ]; then
+    echo "restore_drill: $one is no directory" >&2
+    exit 2
+  fi
+done || exit 2
 if [ -e "$out" ] && [ -n "$(ls -A "$out")" ]; then
   echo "restore_drill: $out is not empty" >&2
   exit 2
@@ -71,15 +79,27 @@ lacks() {
 # ---- put together
 cp -R "$log" "$store/log"
 step "log copied: $(find "$store/log" -type f | wc -l) files"
-# Of several copies of a file the first that is there is taken; triage-verify tells whether it is the sealed one.
+# Of several copies of a file the first that can be read is taken; triage-verify tells whether it is the sealed one. A copy
+# that cannot be read is noted, though another one stands in for it: a disk goes bad.
+: >"$out/unreadable.txt"
 printf '%s' "$archives" | while IFS= read -r one; do
-  (cd "$one" && find . -name '*.h5' -type f) | while IFS= read -r file; do
-    if [ ! -e "$store/archive/$file" ]; then
-      mkdir -p "$store/archive/$(dirname "$file")"
-      cp "$one/$file" "$store/archive/$file"
+  (cd "$one" && find . -name '*.h5' -type f) >"$out/found.txt" || echo "$one" >>"$out/unreadable.txt"
+  while IFS= read -r file; do
+    [ ! -e "$store/archive/$file" ] || continue
+    mkdir -p "$store/archive/$(dirname "$file")"
+    if cp "$one/$file" "$out/copy.part" 2>>"$out/errors.txt"; then
+      mv "$out/copy.part" "$store/archive/$file"
+    else
+      rm -f "$out/copy.part"
+      echo "$one/$file" >>"$out/unreadable.txt"
     fi
-  done
+  done <"$out/found.txt"
 done
+rm -f "$out/found.txt"
+if [ -s "$out/unreadable.txt" ]; then
+  lacks "copies that cannot be read ($out/errors.txt):"
+  head -20 "$out/unreadable.txt" | sed 's/^/  /'
+fi
 step "sealed files copied: $(find "$store/archive" -name '*.h5' | wc -l)"
 
 # ---- as an outsider
@@ -114,8 +134,18 @@ CONF
   cp "$policy" "$out/policy.conf"
   triaged --config "$out/triaged.conf" >"$out/daemon.log" 2>&1 &
   daemon=$!
-  until triagectl --config "$out/triaged.conf" health >/dev/null 2>&1; do
+  ctl() {
+    triagectl --config "$out/triaged.conf" "$@"
+  }
+  tries=0
+  until ctl health >/dev/null 2>&1; do
     if ! kill -0 "$daemon" 2>/dev/null; then
+      break
+    fi
+    tries=$((tries + 1))
+    if [ "$tries" -ge 300 ]; then
+      lacks "the daemon does not answer after $tries tries ($out/daemon.log)"
+      kill -KILL "$daemon"
       break
     fi
     sleep 0.2
@@ -126,16 +156,15 @@ CONF
     lacks "the daemon does not start on the copies:"
     tail -3 "$out/daemon.log"
   fi
-  ctl="triagectl --config $out/triaged.conf"
-  if $ctl archive verify >"$out/archive.txt" 2>&1; then
+  if ctl archive verify >"$out/archive.txt" 2>&1; then
     step "archive verify: $(tail -1 "$out/archive.txt")"
   else
     lacks "sealed files ($out/archive.txt):"
     grep -v ': good$' "$out/archive.txt" | head -20 | sed 's/^/  /'
   fi
-  $ctl archive list --json 2>/dev/null | sed -n 's/^ *"path": "\(.*\)",*$/\1/p' | head -n "$rebuild" >"$out/rebuild.txt" || :
+  ctl archive list --json 2>/dev/null | sed -n 's/^ *"path": "\(.*\)",*$/\1/p' | head -n "$rebuild" >"$out/rebuild.txt" || :
   while IFS= read -r file; do
-    if $ctl archive rebuild --out "$out/rebuilt" "$(basename "$file")" >"$out/rebuilt.txt" 2>&1; then
+    if ctl archive rebuild --out "$out/rebuilt" "$(basename "$file")" >"$out/rebuilt.txt" 2>&1; then
       step "rebuilt, identical: $file"
     else
       lacks "cannot be made again: $file: $(tail -1 "$out/rebuilt.txt")"

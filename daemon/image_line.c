@@ -214,7 +214,13 @@ static void image_make(void *arg, uint32_t thread, const struct console_ask *ask
     }
     image_query_etag(&query, ask->sha256, etag);
     if (!err_is(err) && strstr(ask->known_etag, etag) != NULL) {
-        out->status = 304; /* what they have is what it is: nothing is shown */
+        /* What they have is what it is, and is looked at again. */
+        err = access_tell(self, ask, &image);
+        if (err_is(err)) {
+            image_tell_err(ask, err, out);
+            return;
+        }
+        out->status = 304;
         memcpy(out->etag, etag, sizeof etag);
         return;
     }

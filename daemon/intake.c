@@ -79,7 +79,8 @@ union intake_record {
     struct declaration declaration;
 };
 
-static struct err intake_scan(struct pipeline *self, struct arrival *arrival, struct scan *scan)
+static struct err intake_scan(struct pipeline *self, struct arrival *arrival,
+                              const uint8_t record_key[HASH_BYTES], struct scan *scan)
 {
     const char *where = NULL;
     enum refusal refusal =
@@ -89,6 +90,11 @@ static struct err intake_scan(struct pipeline *self, struct arrival *arrival, st
         return err_none;
     }
     if (intake_match_images(arrival, scan) != REFUSAL_NONE) {
+        return err_none;
+    }
+    /* Before its payloads lie in blobs/: the log would never name them there, and nothing remove. */
+    if (recent_has(self->recent, record_key)) {
+        (void)intake_refuse(arrival, REFUSAL_DUPLICATE, "record");
         return err_none;
     }
     return intake_put_images(self, arrival, scan);
@@ -284,7 +290,7 @@ struct err intake_take(struct pipeline *self, struct arrival *arrival)
     } else if (arrival->kind == RECORD_DECLARATION) {
         intake_declaration(self, arrival, &record.declaration);
     } else if (arrival->kind == RECORD_SCAN) {
-        err = intake_scan(self, arrival, &record.scan);
+        err = intake_scan(self, arrival, record_key, &record.scan);
     } else {
         (void)intake_refuse(arrival, REFUSAL_UNKNOWN_KIND, "kind");
     }

@@ -55,6 +55,7 @@ void keys_wipe(struct keys *self);
 struct recent;
 MUST_USE struct err recent_open(uint32_t capacity, struct recent **out);
 void recent_close(struct recent **self);
+bool recent_has(const struct recent *self, const uint8_t digest[HASH_BYTES]);
 /* True when it was not there yet; it is now. */
 bool recent_add(struct recent *self, const uint8_t digest[HASH_BYTES]);
 

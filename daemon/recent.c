@@ -66,16 +66,25 @@ static void recent_forget(struct recent *self, uint32_t place)
     *link = self->next_in_bucket[place];
 }
 
-bool recent_add(struct recent *self, const uint8_t digest[HASH_BYTES])
+bool recent_has(const struct recent *self, const uint8_t digest[HASH_BYTES])
 {
     uint64_t short_digest;
     memcpy(&short_digest, digest, sizeof short_digest);
-    int32_t *bucket = &self->buckets[short_digest & self->mask];
-    for (int32_t at = *bucket; at != RECENT_NONE; at = self->next_in_bucket[at]) {
-        if (self->ring[at] == short_digest) {
-            return false;
-        }
+    int32_t at = self->buckets[short_digest & self->mask];
+    while (at != RECENT_NONE && self->ring[at] != short_digest) {
+        at = self->next_in_bucket[at];
     }
+    return at != RECENT_NONE;
+}
+
+bool recent_add(struct recent *self, const uint8_t digest[HASH_BYTES])
+{
+    uint64_t short_digest;
+    if (recent_has(self, digest)) {
+        return false;
+    }
+    memcpy(&short_digest, digest, sizeof short_digest);
+    int32_t *bucket = &self->buckets[short_digest & self->mask];
     uint32_t place = self->next;
     if (self->full) {
         recent_forget(self, place);

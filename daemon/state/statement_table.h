@@ -160,14 +160,17 @@ STATEMENT(BLOBS_OF_SEAL,
           " AND (entry > ?3 OR (entry = ?3 AND sha256 > ?4))"
           " AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.sha256 = one.sha256"
           " AND blobs.entry > one.entry) ORDER BY entry, sha256 LIMIT ?5")
-/* Every use of the payload: what keeps it. */
+/* Every use of the payload: what keeps it. A hold keeps it as well when the item's own use of it went
+ * before the hold: no discard of a payload of the item stands behind it in the log. */
 STATEMENT(
     BLOB_USES,
     "SELECT count(*),"
     " max(records.item IS NULL OR items.decision_entry IS NULL),"
     " max(EXISTS (SELECT 1 FROM referrals WHERE referrals.item = records.item AND closed_ns IS"
     " NULL)),"
-    " max(EXISTS (SELECT 1 FROM holds WHERE holds.item = records.item OR holds.item = x'')),"
+    " EXISTS (SELECT 1 FROM holds WHERE item = x'') OR EXISTS (SELECT 1 FROM images INDEXED BY"
+    " images_sha256 JOIN records AS h ON h.entry = images.entry JOIN holds ON holds.item = h.item"
+    " WHERE images.sha256 = ?1),"
     " max(max(records.t_ns, coalesce((SELECT closed_ns FROM referrals WHERE referrals.item ="
     " records.item), 0)) + CASE WHEN EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item ="
     " records.item AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"

@@ -155,6 +155,15 @@ def tags_and_heads(officer, image):
     must(head["ETag"] == headers["ETag"], "HEAD has another tag")
 
 
+def kept_by_the_browser(port, officer, clerk, image):
+    """A picture that the browser kept (of another person's session) is looked at again: an access like another, once."""
+    path = f"/images/{image[0]}?width=8"
+    tag = officer.good(path)[0]["ETag"]
+    for _ in range(2):
+        must(clerk.ask(path, If_None_Match=tag)[0] == 304, "the picture is sent again")
+        accesses(port, image, 2)
+
+
 def hostile(officer, image):
     sha, width, height, _ = image
     for query, word in (("x=-1", "'x'"), ("x=1e3", "'x'"), ("x=%31%00", "'x'"), ("x=", "'x'"), ("x", "'x'"), ("w=0", "'w'"),
@@ -248,6 +257,7 @@ def main():
     with Port(console__images=True, console__images_max=4) as port:
         officer = viewer(port, "officer.meyer", "triage at the queue")
         other = viewer(port, "screen-2", "second look")
+        clerk = viewer(port, "clerk", "triage at the queue")
         must(port.ctl("keys", "viewer", "screen-2", "--purpose", "x", check=False).returncode == 1, "a token is written over")
         port.start()
         port.feed("sim", "--count", "6", "--seed", "4", "--modes", "truck", "--scale", "0.3")
@@ -259,8 +269,9 @@ def main():
         tags_and_heads(officer, image)
         hostile(officer, image)
         accesses(port, image, 1)
+        kept_by_the_browser(port, officer, clerk, image)
         other.good(f"/images/{image[0]}?width=8")
-        accesses(port, image, 2)
+        accesses(port, image, 3)
         item = port.state(f"SELECT lower(hex(item)) FROM records WHERE entry = {large[4]}")[0][0]
         picture = (item, port.directory / "first.png")
         port.ctl("show", item, "--png", picture[1])

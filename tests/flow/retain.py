@@ -144,6 +144,7 @@ def life():
         must(metrics["triaged_blobs_discarded_total"] == 6 and metrics["triaged_waiting_copies"] == 0, "metrics")
         must(set(discarded(port)) == first - images_of(port, held), "entries and files differ")
         check_whole(port, "after the discard")
+        sent_twice(port)
         show_without_blob(port, other, second)
         rebuild_without_blobs(port, second)
         again(port)
@@ -152,6 +153,7 @@ def life():
         must(done.returncode == 1 and "no such hold" in done.stderr, f"lifted twice: {done}")
         wait_for(lambda: not blobs(port) & images_of(port, held), lambda: f"{kept(port)}")
         check_whole(port, "after the hold")
+        hold_comes_later(port)
         # the read model made again from the log says the same
         before = [port.state(f"SELECT * FROM {table}") for table in ("blobs", "discards", "copies", "holds")]
         port.stop()
@@ -162,6 +164,17 @@ def life():
         after = [port.state(f"SELECT * FROM {table}") for table in ("blobs", "discards", "copies", "holds")]
         must(sorted(before[0]) == sorted(after[0]) and before[1:] == after[1:], "the read model made again differs")
         port.stop()
+
+
+def sent_twice(port):
+    """What is refused as a duplicate leaves no payload that the log would never name."""
+    there = blobs(port)
+    refused = len(port.entries("record.refused"))
+    port.feed("sim", "--first", 0, "--count", 4, "--scale", "0.1", "--modes", "truck", "--scans-only", "--quiet",
+              stream="twice", check=False)
+    wait_for(lambda: len(port.entries("record.refused")) == refused + 4, lambda: f"{port.entries('record.refused')}")
+    must({entry["name"] for entry in port.entries("record.refused")[refused:]} == {"duplicate"}, "another refusal")
+    must(blobs(port) == there, f"duplicates brought back {len(blobs(port) - there)} payloads")
 
 
 def show_without_blob(port, item, second):
@@ -246,6 +259,31 @@ def again(port):
     port.start()
     must({digest.removeprefix("sha256:") for digest in last} <= blobs(port), "the start removed what was received again")
     check_whole(port, "after it came again")
+
+
+def hold_comes_later(port):
+    """A hold on an item whose payload went before it: the same pixels of another item stay as long as it is in force."""
+    release_all(port)
+    seal(port)
+    wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
+    item = port.state("SELECT lower(hex(records.item)) FROM images JOIN records ON records.entry = images.entry"
+                      " WHERE records.mode = 'mail' ORDER BY records.entry")[0][0]
+    discarded_before = len(discarded(port))
+    port.ctl("hold", "add", item, "--reason", "court order 13/2026", "--actor", "registrar")
+    one = port.directory / "pictures-held"
+    one.mkdir()
+    shutil.copy(port.directory / "pictures-last" / "view-last.png", one / "view-held.png")
+    port.feed("images", one, "--mode", "mail", "--quiet", stream="again-held")
+    port.await_judged()
+    release_all(port)
+    seal(port)
+    wait_for(lambda: kept(port) == {"a legal hold": 1} or len(discarded(port)) > discarded_before,
+             lambda: f"{kept(port)} {port.health()}")
+    must(blobs(port) == images_of(port, item) and len(discarded(port)) == discarded_before, "the hold did not keep it")
+    must(port.verify()["good"] is True, "the log of a hold that came later")
+    port.ctl("hold", "remove", item, "--reason", "order lifted", "--actor", "registrar")
+    wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
+    check_whole(port, "after the hold that came later")
 
 
 # ---- trouble
@@ -454,10 +492,34 @@ def finished_quietly(port):
 
 # ---- restore drill
 
-def drill_run(port, out, *words):
-    environment = dict(os.environ, TRIAGED_BIN=str(BIN), TRIAGED_POLICY=str(port.directory / "policy.conf"))
+def drill_run(port, out, *words, shims=None):
+    """`shims` stands in front of the tools that the drill calls."""
+    tools = str(BIN) if shims is None else f"{shims}:{BIN}"
+    environment = dict(os.environ, TRIAGED_BIN=tools, TRIAGED_POLICY=str(port.directory / "policy.conf"))
     return run("sh", SOURCE / "config" / "restore_drill.sh", "--log", port.store / "log", "--archive",
                port.directory / "second", *words, port.directory / out, check=False, env=environment)
+
+
+def shim(folder, name, text):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def drill_troubles(port, private):
+    """A disk that is not mounted, one with a copy that cannot be read, a daemon that never answers."""
+    done = drill_run(port, "unmounted", "--archive", port.directory / "no such disk")
+    must(done.returncode == 2 and "no such disk is no directory" in done.stderr, f"a missing directory: {done}")
+    third, shims = port.directory / "third disk", port.directory / "shims"
+    shutil.copytree(port.directory / "second", third)
+    shim(shims, "cp", 'case $1 in */second/*) echo "cp: $1: Input/output error" >&2; exit 1 ;; esac\nexec /bin/cp "$@"')
+    done = drill_run(port, "unreadable disk", "--archive", third, *private, shims=shims)
+    must(done.returncode == 1 and "cannot be read" in done.stdout and "triage-verify: good" in done.stdout and
+         "rebuilt, identical" in done.stdout, f"an unreadable copy: {done.stdout}{done.stderr}")
+    shim(shims, "triagectl", "exit 1")
+    shim(shims, "sleep", "exit 0")
+    done = drill_run(port, "silent", *private, shims=shims)
+    must(done.returncode == 1 and "does not answer" in done.stdout, f"a daemon that is silent: {done.stdout}{done.stderr}")
 
 
 def drill():
@@ -489,6 +551,7 @@ def drill():
         print(done.stdout)
         done = drill_run(port, "whole")
         must(done.returncode == 2 and "is not empty" in done.stderr, f"into a directory that is not empty: {done}")
+        drill_troubles(port, private)
         (port.directory / "second" / listed[0]["path"]).unlink()
         done = drill_run(port, "lacking", *private)
         name = pathlib.Path(listed[0]["path"]).name
