@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/team.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
@@ -98,9 +99,32 @@ static error_t parse(int key, char *text, struct argp_state *state)
 struct counts {
     uint64_t used;
     uint64_t skipped;
+    uint64_t future;
+    uint64_t future_line; /* of the first of them */
 };
 
-/* A bad or unlabelled row is counted, not guessed at. */
+/* One mistyped year would make all that is older look forgotten, and close the model to outcomes
+ * of the years between. A day is left for clocks and time zones. */
+static bool is_of_the_future(const struct declaration_row *row)
+{
+    return row->declaration.declared_ns > clock_utc_ns() + INT64_C(86400) * NS_PER_S;
+}
+
+static bool is_to_be_learnt(const struct declaration_row *row, struct counts *counts)
+{
+    if (row->problem != NULL || !row->labelled) {
+        counts->skipped++;
+        return false;
+    }
+    if (is_of_the_future(row)) {
+        counts->future_line = counts->future == 0 ? row->line : counts->future_line;
+        counts->future++;
+        return false;
+    }
+    return true;
+}
+
+/* A bad or unlabelled row is counted, not guessed at; so is one of the future. */
 static int add_rows(struct train_declarations *train, const char *path, bool validation,
                     struct declaration_csv *table, struct counts *counts)
 {
@@ -111,11 +135,7 @@ static int add_rows(struct train_declarations *train, const char *path, bool val
         if (err_is(err)) {
             return ctl_refuse("%s: %s", path, error);
         }
-        if (step != CSV_ROW) {
-            continue;
-        }
-        if (row.problem != NULL || !row.labelled) {
-            counts->skipped++;
+        if (step != CSV_ROW || !is_to_be_learnt(&row, counts)) {
             continue;
         }
         const struct train_outcome outcome = {.found = row.found,
@@ -145,9 +165,21 @@ static int add_table(struct train_declarations *train, const struct options *opt
     if (err_is(err)) {
         return ctl_refuse("%s: %s", path, error);
     }
-    struct counts counts = {0, 0};
-    int result = add_rows(train, path, validation, table, &counts);
+    struct counts counts = {.used = 0};
+    int result =
+        declaration_csv_is_dated(table)
+            ? add_rows(train, path, validation, table, &counts)
+            : ctl_refuse(
+                  "%s: the mapping names no column for \"declared\": rows without dates cannot"
+                  " be learnt from",
+                  path);
     declaration_csv_close(&table);
+    if (counts.future > 0) {
+        (void)fprintf(stderr,
+                      "%s:%" PRIu64 ": labelled, but dated in the future; %" PRIu64
+                      " such rows are not learnt\n",
+                      path, counts.future_line, counts.future);
+    }
     (void)fprintf(stderr,
                   "%s: %" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n",
                   path, counts.used, counts.skipped);

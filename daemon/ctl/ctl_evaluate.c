@@ -42,6 +42,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_MODE:
         options->table.mode = mode_parse(text);
+        if (options->table.mode == MODE_UNKNOWN) {
+            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
+                       text);
+        }
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);

@@ -50,6 +50,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_MODE:
         options->table.mode = mode_parse(text);
+        if (options->table.mode == MODE_UNKNOWN) {
+            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
+                       text);
+        }
         return 0;
     case OPTION_REASONS:
         options->reasons_count = (uint32_t)ctl_number(state, "reasons", text, LINE_GROUPS);

@@ -233,7 +233,7 @@ static bool read_label(const struct declaration_csv *self, const struct mapping_
     const char *text = cell(self, label->column_index);
     char *end = NULL;
     double number = strtod(text, &end);
-    *known = end != text && *end == '\0';
+    *known = end != text && *end == '\0' && isfinite(number);
     return *known && number >= label->at_least;
 }
 
@@ -331,6 +331,11 @@ void declaration_csv_close(struct declaration_csv **self)
 struct err declaration_csv_seek(struct declaration_csv *self, uint64_t offset, uint64_t line)
 {
     return csv_table_seek(self->table, offset, line);
+}
+
+bool declaration_csv_is_dated(const struct declaration_csv *self)
+{
+    return self->mapping->fields[MAPPING_DECLARED].column_index >= 0;
 }
 
 uint64_t declaration_csv_bytes(const struct declaration_csv *self)

@@ -46,6 +46,8 @@ MUST_USE struct err declaration_csv_next(struct declaration_csv *self, struct de
                                          enum csv_step *step, char *error);
 MUST_USE struct err declaration_csv_seek(struct declaration_csv *self, uint64_t offset,
                                          uint64_t line);
+/* Rows of a table without a column of dates are declared now: nothing to train with. */
+bool declaration_csv_is_dated(const struct declaration_csv *self);
 uint64_t declaration_csv_bytes(const struct declaration_csv *self);
 
 #endif

@@ -194,8 +194,12 @@ MUST_USE struct err declaration_trees_write(const struct oblivious_model *trees,
     free(numbers);
     char name[MODEL_NAME_BYTES];
     (void)snprintf(name, sizeof name, "%sborders", prefix);
+    /* Trees that ask nothing have no borders; an array has one element at least: a spare one. */
+    static const float spare = 0;
     uint64_t borders = trees->border_first[LINE_FEATURES];
-    return err_is(err) ? err : model_file_add(file, name, MODEL_F32, &borders, 1, trees->borders);
+    const float *values = borders > 0 ? trees->borders : &spare;
+    borders = borders > 0 ? borders : 1;
+    return err_is(err) ? err : model_file_add(file, name, MODEL_F32, &borders, 1, values);
 }
 
 /* One row a bin: highest logit, rows, finds. */

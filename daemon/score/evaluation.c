@@ -95,9 +95,15 @@ static void resample(const struct ranked *sorted, uint64_t count, uint32_t *draw
 
 static struct evaluation_rate rate_of(double value, double *resampled, uint32_t rounds)
 {
-    statistics_sort(resampled, rounds);
-    return (struct evaluation_rate){value, statistics_quantile(resampled, rounds, 0.025),
-                                    statistics_quantile(resampled, rounds, 0.975)};
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < rounds; i++) {
+        if (isfinite(resampled[i])) { /* a resample of one outcome has no area */
+            resampled[kept++] = resampled[i];
+        }
+    }
+    statistics_sort(resampled, kept);
+    return (struct evaluation_rate){value, statistics_quantile(resampled, kept, 0.025),
+                                    statistics_quantile(resampled, kept, 0.975)};
 }
 
 static void calibrate(const struct evaluation_rows *rows, struct evaluation *out)

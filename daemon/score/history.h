@@ -95,7 +95,7 @@ void history_read(const struct history *self, const struct declaration *declarat
                   struct history_reading *out);
 
 /* What the trees ask of the histories of one line. Square roots and divisions only: the same bits
- * on every machine. */
+ * on every machine, given the same counts and fades; those come from exp2. */
 struct history_odds {
     float ratios[HISTORY_KINDS]; /* odds of the entity over those it is judged against; 1 for one
                                     that nobody has examined or that is absent */

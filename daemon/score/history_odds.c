@@ -5,7 +5,8 @@
 
 /* Odds instead of logits: the trees only compare, and ratios of odds compare as differences of
  * logits do. The mean of two parents' logits is the root of the product of their odds. So a line
- * costs no logarithm, and no bit of it depends on a libm. */
+ * costs no logarithm, and no bit of it depends on a libm, given the same counts and fades; those
+ * come from exp2. */
 
 static const double day_ns = 86400e9;
 /* A rate is held within 1 in 10,000 of certainty: what a history says has to stay comparable. */

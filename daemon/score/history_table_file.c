@@ -14,11 +14,15 @@ static const void *column_of(const struct model_file *file, const char *name, en
     return fits ? array->values : NULL;
 }
 
+/* 1970 to 2099, as in the tables that are learnt from: a later time would make all else old. */
+static const int64_t last_ns_max = INT64_C(4102444800) * 1000000000;
+
 static bool is_sound(const struct history_entry *entry)
 {
     return entry->key != 0 && isfinite(entry->exams) && isfinite(entry->finds) &&
            entry->finds >= 0 && entry->exams >= entry->finds &&
-           entry->exams_count >= entry->finds_count;
+           entry->exams_count >= entry->finds_count && entry->last_ns >= 0 &&
+           entry->last_ns <= last_ns_max;
 }
 
 struct columns {

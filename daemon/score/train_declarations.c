@@ -18,11 +18,11 @@
  * may be learnt, because the newest outcomes are worth most for what comes next; it takes over the
  * calibration of the first. */
 
-static const int64_t block_ns = TRAIN_BLOCK_DAYS * INT64_C(86400) * 1000000000;
 static const int64_t day_ns = INT64_C(86400) * 1000000000;
 
-/* Fewer grave finds than this teach nothing. */
-enum { CRITICAL_MIN = 50 };
+/* Fewer grave finds than this teach nothing; and trees that have seen fewer rows of either outcome
+ * tell nothing about the scale of others. */
+enum { CRITICAL_MIN = 50, OUTCOMES_MIN = 50 };
 
 struct train_declarations {
     struct train_declarations_conf conf;
@@ -33,6 +33,7 @@ struct train_declarations {
     float *features;         /* [rows x LINE_FEATURES] */
     float *found;            /* [rows] */
     float *critical;         /* [rows] */
+    uint8_t *known;          /* [rows]: its importer had been examined before */
 };
 
 MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
@@ -63,6 +64,7 @@ void train_declarations_close(struct train_declarations **self)
     free((*self)->features);
     free((*self)->found);
     free((*self)->critical);
+    free((*self)->known);
     free(*self);
     *self = NULL;
 }
@@ -76,19 +78,19 @@ MUST_USE struct err train_declarations_add(struct train_declarations *self,
 
 /* Blocks are counted back from the time at which scoring would begin: the first validation row, or
  * the day after the last row. */
-static int64_t scoring_begins(const struct train_declarations *self)
+static int64_t scoring_begins_day(const struct train_declarations *self)
 {
     const struct train_rows *rows = &self->rows;
     if (self->training_count < rows->rows_count) {
-        return rows->rows[self->training_count].outcome.t_ns;
+        return rows->rows[self->training_count].outcome.t_ns / day_ns;
     }
-    return rows->rows[rows->rows_count - 1].outcome.t_ns / day_ns * day_ns + day_ns;
+    return rows->rows[rows->rows_count - 1].outcome.t_ns / day_ns + 1;
 }
 
-static uint64_t first_row_from(const struct train_declarations *self, int64_t t_ns)
+static uint64_t first_row_from(const struct train_declarations *self, int64_t day)
 {
     uint64_t at = 0;
-    while (at < self->training_count && self->rows.rows[at].outcome.t_ns < t_ns) {
+    while (at < self->training_count && self->rows.rows[at].outcome.t_ns < day * day_ns) {
         at++;
     }
     return at;
@@ -107,10 +109,13 @@ static void leave_out(const struct train_declarations *self, float features[LINE
 /* Features of rows from..to as things are known before `from`, which is then learnt up to. */
 static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
 {
+    enum { IMPORTER_EXAMS = 1 };
     struct err err = train_rows_norms(&self->rows, from);
     for (uint64_t i = from; i < to && !err_is(err); i++) {
-        train_rows_features(&self->rows, i, self->features + i * LINE_FEATURES);
-        leave_out(self, self->features + i * LINE_FEATURES);
+        float *features = self->features + i * LINE_FEATURES;
+        train_rows_features(&self->rows, i, features);
+        self->known[i] = features[IMPORTER_EXAMS] > 0;
+        leave_out(self, features);
     }
     return err;
 }
@@ -118,15 +123,16 @@ static struct err read_block(struct train_declarations *self, uint64_t from, uin
 static struct err read_features(struct train_declarations *self)
 {
     struct train_rows *rows = &self->rows;
-    int64_t end_ns = scoring_begins(self);
-    int64_t first_ns = rows->rows[0].outcome.t_ns;
-    /* A table of few days is cut into quarters of its own. */
-    int64_t block = (end_ns - first_ns) / 4 < block_ns ? (end_ns - first_ns) / 4 + 1 : block_ns;
-    uint64_t blocks = (uint64_t)((end_ns - first_ns) / block);
+    int64_t end = scoring_begins_day(self);
+    int64_t days = end - rows->rows[0].outcome.t_ns / day_ns;
+    /* A table of few days is cut into quarters of its own, of a day at least. */
+    int64_t quarter = days > 4 ? (days + 3) / 4 : 1;
+    int64_t block = quarter < TRAIN_BLOCK_DAYS ? quarter : TRAIN_BLOCK_DAYS;
+    uint64_t blocks = (uint64_t)(days / block);
     uint64_t from = 0;
     struct err err = err_none;
     for (uint64_t left = blocks + 1; left > 0 && !err_is(err); left--) {
-        uint64_t to = first_row_from(self, end_ns - (int64_t)(left - 1) * block);
+        uint64_t to = first_row_from(self, end - (int64_t)(left - 1) * block);
         to = left == 1 ? self->training_count : to;
         if (to > from) {
             self->seen_count = from;
@@ -146,13 +152,18 @@ static struct err prepare(struct train_declarations *self)
 {
     uint64_t count = self->rows.rows_count;
     struct err err = train_rows_sort(&self->rows, &self->training_count);
+    if (!err_is(err) && self->conf.keep_validation_out && self->training_count == 0) {
+        err = err_make(ERR_ARGUMENT, "no training rows, and the validation rows are kept out");
+    }
     if (err_is(err)) {
         return err;
     }
     self->features = calloc(count, LINE_FEATURES * sizeof *self->features);
     self->found = calloc(count, sizeof *self->found);
     self->critical = calloc(count, sizeof *self->critical);
-    if (self->features == NULL || self->found == NULL || self->critical == NULL) {
+    self->known = calloc(count, sizeof *self->known);
+    if (self->features == NULL || self->found == NULL || self->critical == NULL ||
+        self->known == NULL) {
         return err_make(ERR_MEMORY, "train_declarations_write");
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -212,8 +223,13 @@ static struct err open_later(const struct train_declarations *self, const float 
                              struct train_later *out)
 {
     uint64_t from = self->seen_count;
-    return train_later_init(self->rows.rows + from, self->features + from * LINE_FEATURES,
-                            labels + from, self->rows.rows_count - from, out);
+    struct err err = train_later_init(self->rows.rows + from, self->known + from, labels + from,
+                                      self->rows.rows_count - from, out);
+    if (!err_is(err)) {
+        uint64_t positive = count_of(labels, from);
+        out->has_scale = positive >= OUTCOMES_MIN && from - positive >= OUTCOMES_MIN;
+    }
+    return err;
 }
 
 static struct err fit_found(struct train_declarations *self, struct declaration_model *model,
@@ -227,7 +243,7 @@ static struct err fit_found(struct train_declarations *self, struct declaration_
     err = fit_target(self, self->found, &trees_of_finds, &later, &model->found);
     err = err_is(err) ? err : train_later_judge(&later, &model->bins, report);
     if (!err_is(err)) {
-        trees_calibrate(&model->found, later.scale, later.offset);
+        err = trees_calibrate(&model->found, later.scale, later.offset);
         report->trees = model->found.tree_count;
     }
     train_later_fini(&later);
@@ -247,10 +263,10 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
     }
     err = fit_target(self, self->critical, &trees_of_critical, &later, &model->critical);
     if (!err_is(err)) {
-        fit_calibration(later.logits, later.labels, later.count, &later.scale, &later.offset);
-        trees_calibrate(&model->critical, later.scale, later.offset);
+        train_later_calibrate(&later);
         const struct evaluation_rows rows = {later.logits, later.labels, later.count};
-        err = evaluation_make(&rows, &report->critical);
+        err = trees_calibrate(&model->critical, later.scale, later.offset);
+        err = err_is(err) ? err : evaluation_make(&rows, &report->critical);
     }
     train_later_fini(&later);
     return err;

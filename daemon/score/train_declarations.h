@@ -5,7 +5,9 @@
 /* Train declarations: trees over histories and goods (declaration_model.h), learnt as they will be
  * used. Rows are cut into blocks of TRAIN_BLOCK_DAYS; the features of a block's rows are read from
  * histories and norms of the rows before the block only. So no row knows its own outcome, or one of
- * its days, and the fit sees newcomers and histories as stale as scoring does.
+ * its days, and the fit sees newcomers and histories as stale as scoring does. Blocks are of whole
+ * days; validation rows alone, should the first of them share a day with the last training row,
+ * know outcomes of that day.
  *
  * Offline; allocates: 1.1 KB a goods line, the newest lines_max lines at most; older ones are in
  * the histories only. The same rows, options and build give the same file, on however many threads.
@@ -54,12 +56,13 @@ struct train_declarations_report {
 /* ARGUMENT when lines_max is too small. */
 MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
                                             struct train_declarations **out);
-/* In any order of time while they fit lines_max lines, in its order beyond (ARGUMENT);
+/* In any order of time while they fit lines_max lines, in its order beyond (ARGUMENT,
+ * as are more lines of one day than fit);
  * validation rows that are not later than all others are ARGUMENT when the model is written. */
 MUST_USE struct err train_declarations_add(struct train_declarations *self,
                                            const struct declaration *declaration,
                                            const struct train_outcome *outcome);
-/* ARGUMENT without rows. */
+/* ARGUMENT without rows, or when the only ones are validation rows that are kept out. */
 MUST_USE struct err train_declarations_write(struct train_declarations *self, const char *directory,
                                              struct train_declarations_report *report);
 void train_declarations_close(struct train_declarations **self);

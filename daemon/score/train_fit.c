@@ -210,7 +210,8 @@ void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_
         struct logistic_report report;
         double fitted[2] = {0, 0};
         logistic_fit(&problem, ITERATIONS_MAX, workspace, fitted, &report);
-        if (report.converged && fitted[0] > 0) {
+        /* Beyond these it is the logits that are worthless, and so is any scaling of them. */
+        if (report.converged && fitted[0] >= 0.1 && fitted[0] <= 5) {
             *scale = fitted[0];
             *offset = fitted[1];
         }

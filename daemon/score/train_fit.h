@@ -38,7 +38,7 @@ MUST_USE struct err fit_evaluate(const double *logits, const uint8_t *labels, ui
                                  struct fit_figures *out);
 
 /* Platt's scaling: outcome ~ sigmoid(scale * logit + offset). Left at 1 and 0 when there are too
- * few rows to tell. */
+ * few rows to tell, or when the scale is not within 0.1..5. */
 void fit_calibration(const double *logits, const uint8_t *labels, uint64_t rows_count,
                      double *scale, double *offset);
 

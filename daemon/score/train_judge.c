@@ -16,11 +16,11 @@ void train_later_fini(struct train_later *self)
     free(self->chosen_labels);
 }
 
-MUST_USE struct err train_later_init(const struct train_row *rows, const float *features,
+MUST_USE struct err train_later_init(const struct train_row *rows, const uint8_t *known,
                                      const float *labels, uint64_t count, struct train_later *out)
 {
     *out = (struct train_later){.rows = rows,
-                                .features = features,
+                                .known = known,
                                 .logits = calloc(count + 1, sizeof(double)),
                                 .labels = calloc(count + 1, 1),
                                 .chosen = calloc(count + 1, sizeof(double)),
@@ -43,28 +43,39 @@ static bool day_is_odd(const struct train_later *later, uint64_t index)
     return later->rows[index].outcome.t_ns / day_ns % 2 != 0;
 }
 
+void train_later_calibrate(struct train_later *later)
+{
+    later->scale = 1;
+    later->offset = 0;
+    if (later->has_scale) {
+        fit_calibration(later->logits, later->labels, later->count, &later->scale, &later->offset);
+    }
+}
+
 /* Fits Platt's scaling to all later rows, and tells of each row what the scaling of the days of the
  * other parity says: that is what is judged. */
 static void calibrate_later(struct train_later *later, double *judged)
 {
     for (int odd = 0; odd < 2; odd++) {
         uint64_t chosen = 0;
-        double scale;
-        double offset;
+        double scale = 1;
+        double offset = 0;
         for (uint64_t i = 0; i < later->count; i++) {
             if (day_is_odd(later, i) != odd) {
                 later->chosen[chosen] = later->logits[i];
                 later->chosen_labels[chosen++] = later->labels[i];
             }
         }
-        fit_calibration(later->chosen, later->chosen_labels, chosen, &scale, &offset);
+        if (later->has_scale) {
+            fit_calibration(later->chosen, later->chosen_labels, chosen, &scale, &offset);
+        }
         for (uint64_t i = 0; i < later->count; i++) {
             if (day_is_odd(later, i) == odd) {
                 judged[i] = scale * later->logits[i] + offset;
             }
         }
     }
-    fit_calibration(later->logits, later->labels, later->count, &later->scale, &later->offset);
+    train_later_calibrate(later);
 }
 
 /* Ranking is judged by the logits as they are, since one scaling of all rows does not change it;
@@ -88,15 +99,13 @@ static struct err judge_rows(const double *logits, const double *judged, const u
 static struct err judge_known(const struct train_later *later, const double *judged, bool known,
                               struct evaluation *out)
 {
-    enum { IMPORTER_EXAMS = 1 };
     uint64_t chosen = 0;
     double *chosen_judged = calloc(later->count + 1, sizeof *chosen_judged);
     if (chosen_judged == NULL) {
         return err_make(ERR_MEMORY, "train_declarations_write");
     }
     for (uint64_t i = 0; i < later->count; i++) {
-        const float *row = later->features + i * LINE_FEATURES;
-        if ((row[IMPORTER_EXAMS] > 0) == known) {
+        if ((later->known[i] != 0) == known) {
             later->chosen[chosen] = later->logits[i];
             chosen_judged[chosen] = judged[i];
             later->chosen_labels[chosen++] = later->labels[i];

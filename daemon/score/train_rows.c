@@ -8,6 +8,7 @@
 #define TRAIN_SLOTS UINT64_C(65536)
 
 static const double ns_per_day = 86400e9;
+static const int64_t day_ns = INT64_C(86400) * 1000000000;
 
 MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max)
 {
@@ -23,7 +24,7 @@ MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max)
     self->history.weights.shrinkage = 0.5;
     self->history.kinds_count = HISTORY_KINDS;
     self->lines_max = lines_max > 0 ? lines_max : TRAIN_LINES_MAX;
-    self->newest_retired_ns = INT64_MIN;
+    self->retired_until_ns = INT64_MIN;
     self->training_set = sha256_open();
     return err_none;
 }
@@ -80,14 +81,15 @@ static void digest_row(struct train_rows *self, const struct train_row *row)
         (uint8_t)(row->outcome.found | row->outcome.critical << 1 | row->outcome.validation << 2);
     sha256_add(self->training_set, head, sizeof head);
     for (uint32_t line = 0; line < row->lines_count; line++) {
-        uint8_t bytes[HISTORY_KINDS * 8 + GOODS_QUANTITIES * 4];
+        uint8_t bytes[HISTORY_KINDS * 8 + (GOODS_QUANTITIES + 1) * 4];
         uint64_t at = row->first_line + line;
         for (uint32_t i = 0; i < HISTORY_KINDS * 8; i++) {
             bytes[i] = (uint8_t)(self->keys[at * HISTORY_KINDS + i / 8] >> (8 * (i % 8)));
         }
-        for (uint32_t i = 0; i < GOODS_QUANTITIES * 4; i++) {
+        for (uint32_t i = 0; i < (GOODS_QUANTITIES + 1) * 4; i++) {
             uint32_t bits;
-            float value = self->lines[at].goods.logs[i / 4];
+            float value = i / 4 < GOODS_QUANTITIES ? self->lines[at].goods.logs[i / 4]
+                                                   : self->lines[at].tax_rate;
             value = isnan(value) ? NAN : value;
             memcpy(&bits, &value, sizeof bits);
             bytes[HISTORY_KINDS * 8 + i] = (uint8_t)(bits >> (8 * (i % 4)));
@@ -96,16 +98,43 @@ static void digest_row(struct train_rows *self, const struct train_row *row)
     }
 }
 
-/* The older half of the rows goes into the histories for good. */
-static struct err retire_half(struct train_rows *self)
+static int64_t day_of(const struct train_rows *self, uint64_t row)
 {
-    uint64_t gone = self->rows_count / 2;
+    return self->rows[row].outcome.t_ns / day_ns;
+}
+
+/* How many rows, about half, can go without cutting a day in two: a row must not know its day. 0:
+ * they are all of one day. */
+static uint64_t rows_to_retire(const struct train_rows *self, uint64_t training_count)
+{
+    uint64_t half = self->rows_count / 2;
+    uint64_t gone = half;
+    while (gone > 0 && day_of(self, gone - 1) == day_of(self, gone)) {
+        gone--;
+    }
+    if (gone > 0) {
+        return gone;
+    }
+    gone = half;
+    while (gone < training_count && day_of(self, gone) == day_of(self, 0)) {
+        gone++;
+    }
+    return gone < training_count ? gone : 0;
+}
+
+/* The older half of the rows goes into the histories for good. */
+static struct err retire_half(struct train_rows *self, uint64_t training_count)
+{
+    uint64_t gone = rows_to_retire(self, training_count);
+    if (gone == 0) {
+        return err_make(ERR_ARGUMENT, "too many rows of one day");
+    }
     uint64_t lines_gone = self->rows[gone].first_line;
     struct err err = train_rows_learn(self, 0, gone);
     if (err_is(err)) {
         return err;
     }
-    self->newest_retired_ns = self->rows[gone - 1].outcome.t_ns;
+    self->retired_until_ns = (day_of(self, gone - 1) + 1) * day_ns;
     self->rows_count -= gone;
     self->lines_count -= lines_gone;
     memmove(self->rows, self->rows + gone, self->rows_count * sizeof *self->rows);
@@ -128,7 +157,7 @@ static struct err make_room(struct train_rows *self)
     if (!err_is(err) && training_count < self->rows_count / 2) {
         err = err_make(ERR_ARGUMENT, "too many rows for validation");
     }
-    return err_is(err) ? err : retire_half(self);
+    return err_is(err) ? err : retire_half(self, training_count);
 }
 
 MUST_USE struct err train_rows_add(struct train_rows *self, const struct declaration *declaration,
@@ -139,7 +168,7 @@ MUST_USE struct err train_rows_add(struct train_rows *self, const struct declara
     uint32_t lines = given > 0 ? given : 1;
     struct err err = make_room(self);
     err = err_is(err) ? err : reserve(self, lines);
-    if (!err_is(err) && outcome->t_ns < self->newest_retired_ns) {
+    if (!err_is(err) && outcome->t_ns < self->retired_until_ns) {
         err = err_make(ERR_ARGUMENT, "not in the order of time");
     }
     if (err_is(err)) {

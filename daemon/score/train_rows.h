@@ -27,7 +27,7 @@ struct train_rows {
     struct history history; /* its live table holds what was learnt */
     struct goods_norms norms;
     uint64_t lines_max;
-    int64_t newest_retired_ns; /* INT64_MIN: nothing had to go yet */
+    int64_t retired_until_ns; /* days before have gone; INT64_MIN: nothing had to go yet */
     uint64_t rows_given;
     struct sha256 *training_set;
 };

@@ -96,13 +96,21 @@ MUST_USE struct err trees_logits(const struct oblivious_model *trees, const stru
     return err_none;
 }
 
-void trees_calibrate(struct oblivious_model *trees, double scale, double offset)
+/* Saturates: oblivious_validate refuses what does. */
+static int32_t units_of(double value)
+{
+    return (int32_t)lround(fmin(fmax(value, -INT32_MAX), INT32_MAX));
+}
+
+MUST_USE struct err trees_calibrate(struct oblivious_model *trees, double scale, double offset)
 {
     size_t nodes = oblivious_node_count(trees);
     for (size_t i = 0; i < nodes; i++) {
-        trees->nodes[i] = (int32_t)lround((double)trees->nodes[i] * scale);
+        trees->nodes[i] = units_of((double)trees->nodes[i] * scale);
     }
-    trees->bias = (int32_t)lround((double)trees->bias * scale + offset / OBLIVIOUS_LOGIT);
+    trees->bias = units_of((double)trees->bias * scale + offset / OBLIVIOUS_LOGIT);
+    bool sound = oblivious_validate(trees, trees->border_first[LINE_FEATURES]) == OBLIVIOUS_SOUND;
+    return sound ? err_none : err_make(ERR_ARGUMENT, "calibrated scores are beyond all bounds");
 }
 
 struct binned {

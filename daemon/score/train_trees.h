@@ -29,8 +29,9 @@ MUST_USE struct err trees_fit(const struct trees_rows *rows,
 /* Logits of rows; out [count]. ERR_MEMORY. */
 MUST_USE struct err trees_logits(const struct oblivious_model *trees, const struct trees_rows *rows,
                                  double *out);
-/* Every logit becomes scale * logit + offset, to within a unit a tree. */
-void trees_calibrate(struct oblivious_model *trees, double scale, double offset);
+/* Every logit becomes scale * logit + offset, to within a unit a tree. ARGUMENT when no model may
+ * hold them. */
+MUST_USE struct err trees_calibrate(struct oblivious_model *trees, double scale, double offset);
 /* Bins of equal numbers of rows, DECLARATION_BINS_USED of them when there are enough rows. */
 MUST_USE struct err trees_bins(const double *logits, const uint8_t *labels, uint64_t count,
                                struct declaration_bins *out);

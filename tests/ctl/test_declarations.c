@@ -253,6 +253,13 @@ static void wrong_use_and_wrong_files_are_told(void **unused)
     assert_int_equal(run("model train declarations --declarations past.csv --out m "
                          "--leave-out history.nobody"),
                      2);
+    static const char *const verbs[] = {"score --out x", "evaluate", "train declarations --out x"};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(run("model %s %s%s --declarations past.csv --mode bogus", verbs[i],
+                             i < 2 ? "--model " : "", i < 2 ? model : ""),
+                         2);
+        assert_non_null(strstr(output, "mail, not bogus"));
+    }
     assert_int_equal(run("model score --model past.csv --declarations past.csv --out x"), 1);
     assert_int_equal(run("model score --model %s --declarations nowhere.csv --out x", model), 1);
     FILE *file = create("short.csv");
@@ -264,6 +271,55 @@ static void wrong_use_and_wrong_files_are_told(void **unused)
                          "--out m"),
                      1);
     assert_non_null(strstr(output, "not later"));
+}
+
+static void labelled_rows_of_the_future_are_left_out_and_told(void **unused)
+{
+    (void)unused;
+    char names[2][160];
+    char *past = read_file("past.csv");
+    FILE *file = create("mistyped.csv");
+    fprintf(file, "%sz1,2091-03-01," GOOD ",1,2\nz2,2092-03-01," GOOD ",0,0\n", past);
+    fclose(file);
+    free(past);
+    static const char *const tables[2] = {"past.csv", "mistyped.csv"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            run("model train declarations --declarations %s --out f --json", tables[i]), 0);
+        json_t *json = parse_output();
+        snprintf(names[i], sizeof names[i], "%s",
+                 json_string_value(json_object_get(json, "sha256")));
+        json_decref(json);
+    }
+    assert_non_null(strstr(output, "mistyped.csv:2242: labelled, but dated in the future; "
+                                   "2 such rows are not learnt"));
+    assert_string_equal(names[0], names[1]);
+}
+
+static void table_without_dates_teaches_nothing(void **unused)
+{
+    (void)unused;
+    FILE *file = create("undated.json");
+    fputs("{\"format\":\"t\",\"fields\":{\"declaration_id\":\"Declaration ID\",\"mode\":"
+          "{\"constant\":\"sea\"},\"hs_code\":\"HS6 Code\"},\"labels\":{\"found\":\"Fraud\"}}",
+          file);
+    fclose(file);
+    assert_int_equal(run("model train declarations --declarations past.csv --mapping undated.json "
+                         "--out u"),
+                     1);
+    assert_non_null(strstr(output, "past.csv: the mapping names no column for \"declared\""));
+}
+
+static void validation_alone_cannot_be_kept_out(void **unused)
+{
+    (void)unused;
+    FILE *file = create("empty.csv");
+    fputs(HEADER, file);
+    fclose(file);
+    assert_int_equal(run("model train declarations --declarations empty.csv --validate later.csv "
+                         "--keep-validate-out --out e"),
+                     1);
+    assert_non_null(strstr(output, "no training rows, and the validation rows are kept out"));
 }
 
 static void validation_is_judged_by_a_model_that_has_not_seen_it(void **unused)
@@ -293,6 +349,9 @@ int main(void)
         cmocka_unit_test(every_row_has_a_score_whatever_is_in_it),
         cmocka_unit_test(evaluation_ranks_calibrates_and_draws),
         cmocka_unit_test(wrong_use_and_wrong_files_are_told),
+        cmocka_unit_test(labelled_rows_of_the_future_are_left_out_and_told),
+        cmocka_unit_test(table_without_dates_teaches_nothing),
+        cmocka_unit_test(validation_alone_cannot_be_kept_out),
         cmocka_unit_test(validation_is_judged_by_a_model_that_has_not_seen_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

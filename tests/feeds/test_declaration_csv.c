@@ -292,6 +292,23 @@ static void default_mapping_is_the_installed_one_and_blind_reading_sees_no_label
     record_json_free(&lines[1]);
 }
 
+static void label_that_is_no_number_is_none(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"nan", "NaN", "-nan", "inf", "-INF", "1e999", "", "yes"};
+    struct declaration_row row;
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, HEADER "A1,10,2026-01-05,X9,2500,tea,hi,%s,%s\n",
+                       labels[i], labels[i]);
+        struct declaration_csv *table = open_table(text, false);
+        assert_true(declaration_csv_is_dated(table));
+        assert_int_equal(next(table, &row), CSV_ROW);
+        assert_false(row.labelled || row.found || row.critical);
+        declaration_csv_close(&table);
+    }
+}
+
 static void real_declarations_read_without_a_label_in_any_record(void **state)
 {
     (void)state;
@@ -341,6 +358,7 @@ int main(void)
         cmocka_unit_test(bad_mappings_refuse_by_reason),
         cmocka_unit_test(missing_column_refuses_and_missing_label_does_not),
         cmocka_unit_test(default_mapping_is_the_installed_one_and_blind_reading_sees_no_label),
+        cmocka_unit_test(label_that_is_no_number_is_none),
         cmocka_unit_test(real_declarations_read_without_a_label_in_any_record),
     };
     return cmocka_run_group_tests(tests, test_folder_open, test_folder_close);
