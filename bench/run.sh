@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds the release, runs every bench in turn on an otherwise idle machine, and writes bench/RESULTS.md with the machine, the
-# compiler and the commit. usage: sh bench/run.sh [--quick] [--dir DIRECTORY]
+# compiler and the commit. usage: sh bench/run.sh [--quick] [--dir DIRECTORY] [--only SECTION[,SECTION...]]
 # --quick: fewer rounds, into build/bench/RESULTS-quick.md: for a look, not for a claim. --dir: a directory on the disk to
-# measure (default: beside the build).
+# measure (default: beside the build). --only: these sections are measured again, the others stay as they are with the commit that they
+# were measured at.
 set -eu
 
 cd "$(dirname "$0")/.."
 root=$(pwd)
 quick=
+only=
 directory=$root/build/bench
 while [ $# -gt 0 ]; do
   case $1 in
@@ -18,8 +20,13 @@ while [ $# -gt 0 ]; do
     directory=$2
     shift
     ;;
+  --only)
+    [ $# -ge 2 ] || { echo "run.sh: --only needs names of sections" >&2; exit 2; }
+    only=,$2,
+    shift
+    ;;
   *)
-    echo "usage: sh bench/run.sh [--quick] [--dir DIRECTORY]" >&2
+    echo "usage: sh bench/run.sh [--quick] [--dir DIRECTORY] [--only SECTION[,SECTION...]]" >&2
     exit 2
     ;;
   esac
@@ -72,14 +79,12 @@ clean
 out=bench/RESULTS.md
 if [ -n "$quick" ]; then out=build/bench/RESULTS-quick.md; fi
 fresh=$out.fresh
-load=$(cut -d' ' -f1-3 /proc/loadavg)
 
 machine() {
   model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
   memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
   system=$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)
   disk=$(df --output=fstype,source "$directory" | tail -1 | tr -s ' ')
-  state=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
   cat <<END
 | what | value |
 |---|---|
@@ -89,21 +94,30 @@ machine() {
 | disk | $disk |
 | compiler | $(cc --version | head -1), preset release |
 | libraries | OpenBLAS core ${core:-its own choice}, one thread; libzmq $(pkg-config --modversion libzmq) |
-| commit | $state |
-| date | $(date -u +%Y-%m-%d) |
-| load before | $load (other work on the machine makes every figure worse) |
 END
 }
 
-# A program's figures as the table that people read.
+state=$(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+
+# A program's figures as the table that people read; of a section that is not wanted, what stands in the last results.
 measure() {
   title=$1
   words=$2
   shift 2
+  case $only in
+  '' | *",$title,"*) ;;
+  *)
+    awk -v head="## $title" '/^## / { ours = ($0 == head); if (ours) gap = 1 }
+      ours && !/^$/ { if (gap) print ""; gap = 0; print }
+      ours && /^$/ { gap = 1 }' "$out"
+    return
+    ;;
+  esac
   echo "run.sh: $title" >&2
+  before=$(cut -d' ' -f1-3 /proc/loadavg)
   printf '\n## %s\n\n%s\n\n```\n' "$title" "$words"
   "$@" || fail "$title failed"
-  printf '```\n'
+  printf '```\n\n<sub>commit %s, %s, load before %s</sub>\n' "$state" "$(date -u +%Y-%m-%d)" "$before"
 }
 
 archive_rounds=5
@@ -114,7 +128,8 @@ if [ -n "$quick" ]; then archive_rounds=2; fi
 # Results
 
 Written by \`sh bench/run.sh\`$(if [ -n "$quick" ]; then echo " --quick"; fi); not to be edited. Peers are measured in the same run, in turns with ours;
-figures are medians of the rounds, with their spread. A ratio is our figure over the peer's.
+figures are medians of the rounds, with their spread. A ratio is our figure over the peer's. Below each section stands what it was measured
+at; other work on the machine makes every figure worse.
 
 END
   machine
