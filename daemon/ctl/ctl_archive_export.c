@@ -241,7 +241,9 @@ struct publication {
     char words[4096];
 };
 
-static struct err write_hdf5(struct publication *self, const struct ctl *ctl)
+/* Before the page, whose sums name it. */
+static struct err write_hdf5(struct publication *self, const struct ctl *ctl,
+                             struct export_page *page)
 {
     char path[DURABLE_PATH_BYTES];
     char k[24];
@@ -277,11 +279,15 @@ static struct err write_hdf5(struct publication *self, const struct ctl *ctl)
                                          .deflate_level = (uint32_t)ctl->conf.archive_deflate_level,
                                          .threads = (uint32_t)ctl->conf.archive_threads};
     if (!err_is(err) &&
-        snprintf(path, sizeof path, "%s/publication.h5", self->options->out) >= (int)sizeof path) {
+        snprintf(path, sizeof path, "%s/%s", self->options->out, page->other) >= (int)sizeof path) {
         err = err_make(ERR_ARGUMENT, "path of the export");
     }
     if (!err_is(err)) {
         err = archive_extract_write(&copy, path);
+    }
+    if (!err_is(err)) {
+        uint64_t file_bytes = 0;
+        err = archive_hash_file(path, page->other_sha256, &file_bytes);
     }
     for (uint32_t i = 0; files != NULL && i < files_count; i++) {
         archive_file_close(&files[i]);
@@ -339,13 +345,18 @@ static struct err write_publication(struct publication *self, const struct ctl *
                    "order, which follow from a key%s.",
                    self->options->k, export_rules,
                    self->options->key_file == NULL ? " that nobody kept" : "");
-    const struct export_page page = {.directory = self->options->out,
-                                     .title = "triaged: de-identified copy",
-                                     .words = self->words,
-                                     .tables = list,
-                                     .tables_count = PUBLISHED_COUNT};
-    struct err err = export_csv_write(&page);
-    return err_is(err) || !self->options->hdf5 ? err : write_hdf5(self, ctl);
+    struct export_page page = {.directory = self->options->out,
+                               .title = "triaged: de-identified copy",
+                               .words = self->words,
+                               .tables = list,
+                               .tables_count = PUBLISHED_COUNT};
+    struct err err = err_none;
+    if (self->options->hdf5) {
+        page.other = "publication.h5";
+        page.other_words = "all of these tables, and images that were asked for, as HDF5";
+        err = write_hdf5(self, ctl, &page);
+    }
+    return err_is(err) ? err : export_csv_write(&page);
 }
 
 static int export_deidentified(const struct ctl *ctl, struct publication *self,

@@ -124,7 +124,7 @@ def same_as_sheets(folder):
     for line in sums:
         digest, name = line.split("  ")
         must(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name)
-    files = {path.name for path in folder.iterdir() if path.suffix != ".h5"}
+    files = {path.name for path in folder.iterdir()}
     must({line.split("  ")[1] for line in sums} == files - {"SHA256SUMS"}, f"{files}")
 
 
@@ -161,6 +161,8 @@ def publish(port, everything):
     for folder, more in zip(folders, words):
         port.ctl("archive", "export", "--deidentified", "--hdf5", "--out", folder, *more)
         same_as_sheets(folder)
+        must("publication.h5" in (folder / "SHA256SUMS").read_text(), "publication.h5 is in no sum")
+        must("\npublication.h5: " in (folder / "README.txt").read_text(), "README.txt does not name publication.h5")
     must(table(folders[0], "items")[0]["item"] != table(folders[1], "items")[0]["item"], "a fresh key gave the same names")
     for path in folders[1].iterdir():
         must(path.read_bytes() == (folders[2] / path.name).read_bytes(), f"{path.name}: not the same bytes under one key")
