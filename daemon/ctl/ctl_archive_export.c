@@ -32,6 +32,7 @@ struct export_options {
     const char *out;
     const char *key_file;
     uint64_t k;
+    bool threshold; /* k was given */
     bool deidentified;
     bool images;
     bool hdf5;
@@ -49,6 +50,7 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_THRESHOLD:
         options->k = ctl_number(state, "threshold", text, EXPORT_K_MAX);
+        options->threshold = true;
         return 0;
     case OPTION_KEY:
         options->key_file = text;
@@ -70,9 +72,9 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
             argp_error(state, "where to: --out DIR");
         } else if (options->k < EXPORT_K_MIN) {
             argp_error(state, "a threshold below %u hides nothing", EXPORT_K_MIN);
-        } else if (!options->deidentified &&
-                   (options->hdf5 || options->images || options->key_file != NULL)) {
-            argp_error(state, "--hdf5, --images and --key are for --deidentified");
+        } else if (!options->deidentified && (options->hdf5 || options->images ||
+                                              options->threshold || options->key_file != NULL)) {
+            argp_error(state, "--threshold, --hdf5, --images and --key are for --deidentified");
         } else if (options->images && !options->hdf5) {
             argp_error(state, "--images needs --hdf5 to put them into");
         }

@@ -199,3 +199,5 @@ def publish(port, everything):
     must(few["items"] == 0 and few["items_withheld"] == len(items), f"{few}")
     must(port.ctl("archive", "export", "--deidentified", "--threshold", "2", "--out", port.directory / "two",
                   check=False).returncode == 2, "a threshold that hides nothing")
+    plain = port.ctl("archive", "export", "--threshold", "5", "--out", port.directory / "plain", check=False)
+    must(plain.returncode != 0 and not (port.directory / "plain").exists(), f"a threshold of a plain export: {plain}")
