@@ -320,6 +320,10 @@ static int tell_publication(const struct publication *self, const struct ctl *ct
         (void)printf("Withheld, because there are too few: %" PRIu64 " items, %" PRIu64 " goods\n",
                      published->decided_count - items, published->declared_count - goods);
     }
+    if (published->images_count == 0 && published->imaged_count > 0) {
+        (void)printf("Withheld, because only %" PRIu64 " items have any: images\n",
+                     published->imaged_count);
+    }
     (void)puts(self->options->key_file == NULL
                    ? "The key of its pseudonyms is gone: nobody can join this copy with another."
                    : "Who has the key can tell the items, and join copies made with it.");
@@ -329,13 +333,17 @@ static int tell_publication(const struct publication *self, const struct ctl *ct
 static struct err write_publication(struct publication *self, const struct ctl *ctl)
 {
     const struct archive_table *list[PUBLISHED_COUNT];
+    struct err err = err_none;
     size_t index;
     json_t *seal;
     json_array_foreach(self->seals, index, seal)
     {
-        export_published_source(
+        err = export_published_source(
             &self->published, (uint64_t)member_integer(seal, "entry"), member_text(seal, "path"),
             (uint64_t)member_integer(seal, "file_bytes"), member_text(seal, "sha256"));
+        if (err_is(err)) {
+            return err;
+        }
     }
     for (uint32_t i = 0; i < PUBLISHED_COUNT; i++) {
         list[i] = &self->published.tables[i];
@@ -352,7 +360,6 @@ static struct err write_publication(struct publication *self, const struct ctl *
                                .words = self->words,
                                .tables = list,
                                .tables_count = PUBLISHED_COUNT};
-    struct err err = err_none;
     if (self->options->hdf5) {
         page.other = "publication.h5";
         page.other_words = "all of these tables, and images that were asked for, as HDF5";
