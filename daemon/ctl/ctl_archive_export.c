@@ -32,6 +32,7 @@ struct export_options {
     const char *out;
     const char *key_file;
     uint64_t k;
+    bool threshold; /* k was given */
     bool deidentified;
     bool images;
     bool hdf5;
@@ -49,6 +50,7 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_THRESHOLD:
         options->k = ctl_number(state, "threshold", text, EXPORT_K_MAX);
+        options->threshold = true;
         return 0;
     case OPTION_KEY:
         options->key_file = text;
@@ -70,9 +72,9 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
             argp_error(state, "where to: --out DIR");
         } else if (options->k < EXPORT_K_MIN) {
             argp_error(state, "a threshold below %u hides nothing", EXPORT_K_MIN);
-        } else if (!options->deidentified &&
-                   (options->hdf5 || options->images || options->key_file != NULL)) {
-            argp_error(state, "--hdf5, --images and --key are for --deidentified");
+        } else if (!options->deidentified && (options->hdf5 || options->images ||
+                                              options->threshold || options->key_file != NULL)) {
+            argp_error(state, "--threshold, --hdf5, --images and --key are for --deidentified");
         } else if (options->images && !options->hdf5) {
             argp_error(state, "--images needs --hdf5 to put them into");
         }
@@ -241,7 +243,9 @@ struct publication {
     char words[4096];
 };
 
-static struct err write_hdf5(struct publication *self, const struct ctl *ctl)
+/* Before the page, whose sums name it. */
+static struct err write_hdf5(struct publication *self, const struct ctl *ctl,
+                             struct export_page *page)
 {
     char path[DURABLE_PATH_BYTES];
     char k[24];
@@ -277,11 +281,15 @@ static struct err write_hdf5(struct publication *self, const struct ctl *ctl)
                                          .deflate_level = (uint32_t)ctl->conf.archive_deflate_level,
                                          .threads = (uint32_t)ctl->conf.archive_threads};
     if (!err_is(err) &&
-        snprintf(path, sizeof path, "%s/publication.h5", self->options->out) >= (int)sizeof path) {
+        snprintf(path, sizeof path, "%s/%s", self->options->out, page->other) >= (int)sizeof path) {
         err = err_make(ERR_ARGUMENT, "path of the export");
     }
     if (!err_is(err)) {
         err = archive_extract_write(&copy, path);
+    }
+    if (!err_is(err)) {
+        uint64_t file_bytes = 0;
+        err = archive_hash_file(path, page->other_sha256, &file_bytes);
     }
     for (uint32_t i = 0; files != NULL && i < files_count; i++) {
         archive_file_close(&files[i]);
@@ -312,6 +320,10 @@ static int tell_publication(const struct publication *self, const struct ctl *ct
         (void)printf("Withheld, because there are too few: %" PRIu64 " items, %" PRIu64 " goods\n",
                      published->decided_count - items, published->declared_count - goods);
     }
+    if (published->images_count == 0 && published->imaged_count > 0) {
+        (void)printf("Withheld, because only %" PRIu64 " items have any: images\n",
+                     published->imaged_count);
+    }
     (void)puts(self->options->key_file == NULL
                    ? "The key of its pseudonyms is gone: nobody can join this copy with another."
                    : "Who has the key can tell the items, and join copies made with it.");
@@ -321,13 +333,17 @@ static int tell_publication(const struct publication *self, const struct ctl *ct
 static struct err write_publication(struct publication *self, const struct ctl *ctl)
 {
     const struct archive_table *list[PUBLISHED_COUNT];
+    struct err err = err_none;
     size_t index;
     json_t *seal;
     json_array_foreach(self->seals, index, seal)
     {
-        export_published_source(
+        err = export_published_source(
             &self->published, (uint64_t)member_integer(seal, "entry"), member_text(seal, "path"),
             (uint64_t)member_integer(seal, "file_bytes"), member_text(seal, "sha256"));
+        if (err_is(err)) {
+            return err;
+        }
     }
     for (uint32_t i = 0; i < PUBLISHED_COUNT; i++) {
         list[i] = &self->published.tables[i];
@@ -339,13 +355,17 @@ static struct err write_publication(struct publication *self, const struct ctl *
                    "order, which follow from a key%s.",
                    self->options->k, export_rules,
                    self->options->key_file == NULL ? " that nobody kept" : "");
-    const struct export_page page = {.directory = self->options->out,
-                                     .title = "triaged: de-identified copy",
-                                     .words = self->words,
-                                     .tables = list,
-                                     .tables_count = PUBLISHED_COUNT};
-    struct err err = export_csv_write(&page);
-    return err_is(err) || !self->options->hdf5 ? err : write_hdf5(self, ctl);
+    struct export_page page = {.directory = self->options->out,
+                               .title = "triaged: de-identified copy",
+                               .words = self->words,
+                               .tables = list,
+                               .tables_count = PUBLISHED_COUNT};
+    if (self->options->hdf5) {
+        page.other = "publication.h5";
+        page.other_words = "all of these tables, and images that were asked for, as HDF5";
+        err = write_hdf5(self, ctl, &page);
+    }
+    return err_is(err) ? err : export_csv_write(&page);
 }
 
 static int export_deidentified(const struct ctl *ctl, struct publication *self,

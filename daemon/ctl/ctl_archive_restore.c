@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "archive/archive.h"
 #include "archive/archive_copy.h"
 #include "ctl/archive_seals.h"
 #include "ctl/json_text.h"
@@ -50,6 +51,21 @@ static struct err restore_from(const char *from, const char *archive, const json
     return archive_copy_make(from, archive, &sealed, NULL, made);
 }
 
+/* A good file needs no copy, and none that can be reached. */
+static bool is_good(const char *archive, const json_t *seal)
+{
+    char path[DURABLE_PATH_BYTES];
+    char hex[HASH_HEX_BYTES];
+    uint8_t sha256[HASH_BYTES];
+    uint64_t file_bytes = 0;
+    if (strcmp(archive_seal_state(archive, seal, path), "present") != 0 ||
+        err_is(archive_hash_file(path, sha256, &file_bytes))) {
+        return false;
+    }
+    hex_encode(sha256, HASH_BYTES, hex);
+    return strcmp(hex, member_text(seal, "sha256")) == 0;
+}
+
 /* "good", "restored from ...", or why not; *good tells which. */
 static void restore_one(struct ctl *ctl, const char *from, const char *archive, json_t *seal,
                         bool *good)
@@ -60,7 +76,8 @@ static void restore_one(struct ctl *ctl, const char *from, const char *archive, 
     const char *at = NULL;
     bool made = false;
     bool more = true;
-    *good = false;
+    *good = is_good(archive, seal);
+    (void)snprintf(words, sizeof words, "%s", *good ? "good" : "");
     (void)archive_place_next(ctl, &at, directory); /* the archive itself */
     while (!*good && more) {
         if (from != NULL) {

@@ -171,6 +171,9 @@ static struct err page_readme(const struct export_page *page, char **out)
         "tab would be computed as a formula.\n`sha256sum -c SHA256SUMS` tells whether all of them "
         "are as they were written.\n",
         to);
+    if (page->other != NULL) {
+        (void)fprintf(to, "\n%s: %s\n", page->other, page->other_words);
+    }
     for (uint32_t i = 0; i < page->tables_count; i++) {
         const struct archive_table_spec *spec = page->tables[i]->spec;
         (void)fprintf(to, "\n%s.csv: %s; %" PRIu64 " rows\n", spec->name, spec->words,
@@ -186,11 +189,17 @@ static struct err page_readme(const struct export_page *page, char **out)
 
 /* ---- files ---- */
 
+static void sums_put(FILE *sums, const char *name, const uint8_t sha256[HASH_BYTES])
+{
+    char hex[HASH_HEX_BYTES];
+    hex_encode(sha256, HASH_BYTES, hex);
+    (void)fprintf(sums, "%s  %s\n", hex, name);
+}
+
 static struct err page_put(const struct export_page *page, const char *name, const char *text,
                            FILE *sums)
 {
     char path[DURABLE_PATH_BYTES];
-    char hex[HASH_HEX_BYTES];
     uint8_t sha256[HASH_BYTES];
     bool differs = false;
     size_t bytes = strlen(text);
@@ -203,8 +212,7 @@ static struct err page_put(const struct export_page *page, const char *name, con
     }
     if (!err_is(err) && sums != NULL) {
         sha256_of(text, bytes, sha256);
-        hex_encode(sha256, HASH_BYTES, hex);
-        (void)fprintf(sums, "%s  %s\n", hex, name);
+        sums_put(sums, name, sha256);
     }
     return err;
 }
@@ -253,6 +261,9 @@ struct err export_csv_write(const struct export_page *page)
     }
     if (!err_is(err)) {
         err = page_put_made(page, "README.txt", page_readme, sums);
+    }
+    if (!err_is(err) && page->other != NULL) {
+        sums_put(sums, page->other, page->other_sha256);
     }
     bool whole = fclose(sums) == 0;
     if (!err_is(err) && !whole) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "archive/archive_table.h"
+#include "proto/hash.h"
 
 struct export_page {
     const char *directory; /* exists */
@@ -17,6 +18,9 @@ struct export_page {
     const char *words; /* what this is, paragraphs for README.txt */
     const struct archive_table *const *tables;
     uint32_t tables_count;
+    const char *other; /* a file that is there already, for README.txt and the sums; NULL: none */
+    const char *other_words;
+    uint8_t other_sha256[HASH_BYTES];
 };
 
 /* One file a table, and the three beside them. No file of these names may be there with other

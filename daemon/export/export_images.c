@@ -51,6 +51,22 @@ static int compare_scans(const void *a, const void *b)
     return (left[0] > right[0]) - (left[0] < right[0]);
 }
 
+/* Items with images among the scans, which stand by items. */
+static uint64_t count_imaged(const struct archive_table *scans, uint64_t (*ranked)[2],
+                             uint64_t ranked_count)
+{
+    uint64_t count = 0;
+    uint64_t last = UINT64_MAX;
+    for (uint64_t i = 0; i < ranked_count; i++) {
+        uint64_t place = ranked[i][0] / scans->rows_count;
+        if (place != last && archive_table_number(scans, ranked[i][1], "images_count") > 0) {
+            count++;
+            last = place;
+        }
+    }
+    return count;
+}
+
 /* Scans in the order of the items' names; those of one item in that of the log. */
 struct err publish_images(struct publish *self)
 {
@@ -75,7 +91,9 @@ struct err publish_images(struct publish *self)
         }
     }
     qsort(ranked, (size_t)used, sizeof *ranked, compare_scans);
-    for (uint64_t i = 0; i < used; i++) {
+    self->out->imaged_count = count_imaged(scans, ranked, used);
+    bool small = self->out->imaged_count < self->order->k;
+    for (uint64_t i = 0; i < used && !small; i++) {
         uint64_t scan = ranked[i][1];
         uint64_t first = archive_table_number(scans, scan, "first_image");
         uint64_t images_count = archive_table_number(scans, scan, "images_count");

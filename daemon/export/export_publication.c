@@ -311,8 +311,8 @@ void export_published_fini(struct export_published *self)
     memset(self, 0, sizeof *self);
 }
 
-void export_published_source(struct export_published *self, uint64_t seal_entry, const char *path,
-                             uint64_t file_bytes, const char *sha256)
+struct err export_published_source(struct export_published *self, uint64_t seal_entry,
+                                   const char *path, uint64_t file_bytes, const char *sha256)
 {
     struct archive_table *to = &self->tables[PUBLISHED_SOURCES];
     archive_put_number(to, seal_entry);
@@ -320,4 +320,5 @@ void export_published_source(struct export_published *self, uint64_t seal_entry,
     archive_put_number(to, file_bytes);
     archive_put_text(to, sha256);
     archive_row_end(to);
+    return archive_table_err(to);
 }

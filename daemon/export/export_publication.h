@@ -40,19 +40,22 @@ struct export_published {
     uint64_t images_count;
     uint64_t decided_count; /* items with a decision in the source */
     uint64_t declared_count;
+    uint64_t imaged_count; /* with images, if those were asked for */
 };
 
 extern const struct archive_table_spec export_published_tables[PUBLISHED_COUNT];
 /* What is done to the source; a text for the copies themselves. */
 extern const char export_rules[];
 
-/* MEMORY. On success the caller ends it with export_published_fini. Tables that would have fewer
- * than k rows have none. */
+/* MEMORY. On success the caller ends it with export_published_fini. Items and goods of
+ * fewer than k rows have none, and images of fewer than k items; the other tables have any number.
+ */
 MUST_USE struct err export_publish(const struct export_publication *self,
                                    struct export_published *out);
 void export_published_fini(struct export_published *self);
-/* A sealed file that the tables came from, as its seal states it. */
-void export_published_source(struct export_published *self, uint64_t seal_entry, const char *path,
-                             uint64_t file_bytes, const char *sha256);
+/* A sealed file that the tables came from, as its seal states it. MEMORY. */
+MUST_USE struct err export_published_source(struct export_published *self, uint64_t seal_entry,
+                                            const char *path, uint64_t file_bytes,
+                                            const char *sha256);
 
 #endif

@@ -19,7 +19,9 @@ const char export_rules[] =
     "follows from totals. Left out: labels, lanes, free text, names and pseudonyms of persons, "
     "officers, publishers and scanners, numbers of records, masses, values, quantities, draws, "
     "ranks, contributions, the entries of the log with their leaves and positions; images unless "
-    "they were asked for. Tables of fewer than k rows are empty. Not prevented: that somebody with "
+    "they were asked for. Items and goods of fewer than k rows are empty, and images of fewer than "
+    "k items."
+    " Not prevented: that somebody with "
     "the public log recognises a row of items, which says nothing that the log does not; and that "
     "copies of overlapping sources are compared";
 

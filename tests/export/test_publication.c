@@ -280,6 +280,38 @@ static void certainty_of_a_draw_is_a_rate(void **state)
     export_published_fini(&out);
 }
 
+/* Two images of each: the items that have some are counted, not the rows. */
+static void images_of_few_items_are_withheld(void **state)
+{
+    struct archive_tables *tables = *state;
+    for (uint64_t items_count = 4; items_count <= 5; items_count++) {
+        struct export_published out;
+        while (tables->tables[TABLE_SCANS].rows_count < items_count) {
+            uint64_t scan = add_row(&tables->tables[TABLE_SCANS]);
+            char item[40];
+            (void)snprintf(item, sizeof item, "%032x", (unsigned)scan + 1);
+            archive_table_set_text(&tables->tables[TABLE_SCANS], scan, "item", item);
+            archive_table_set_number(&tables->tables[TABLE_SCANS], scan, "first_image", 2 * scan);
+            archive_table_set_number(&tables->tables[TABLE_SCANS], scan, "images_count", 2);
+            for (unsigned i = 0; i < 2; i++) {
+                char sha256[HASH_HEX_BYTES];
+                uint64_t image = add_row(&tables->tables[TABLE_SCAN_IMAGES]);
+                (void)snprintf(sha256, sizeof sha256, "%08x%056d", (unsigned)image + 1, 0);
+                archive_table_set_text(&tables->tables[TABLE_SCAN_IMAGES], image, "sha256", sha256);
+            }
+        }
+        const struct export_publication order = {
+            .from = tables, .key = key, .k = 5, .images = true};
+        assert_false(err_is(export_publish(&order, &out)));
+        uint64_t images_count = items_count < 5 ? 0 : 10;
+        assert_int_equal(out.tables[PUBLISHED_IMAGES].rows_count, images_count);
+        assert_int_equal(out.images_count, images_count);
+        assert_int_equal(out.imaged_count, items_count);
+        assert_int_equal(out.tables[PUBLISHED_ITEMS].rows_count, 40);
+        export_published_fini(&out);
+    }
+}
+
 static void copy_without_k_rows_has_none(void **state)
 {
     struct export_published out;
@@ -406,6 +438,7 @@ int main(void)
         WITH_ITEMS(rates_do_not_tell_a_pooled_mode),
         WITH_ITEMS(rates_do_not_tell_a_pooled_day),
         WITH_ITEMS(certainty_of_a_draw_is_a_rate),
+        WITH_ITEMS(images_of_few_items_are_withheld),
         WITH_ITEMS(copy_without_k_rows_has_none),
         WITH_ITEMS(nothing_of_the_source_points_at_anybody),
         WITH_ITEMS(cells_that_begin_as_formulas_are_pooled),

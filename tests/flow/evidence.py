@@ -124,7 +124,7 @@ def same_as_sheets(folder):
     for line in sums:
         digest, name = line.split("  ")
         must(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name)
-    files = {path.name for path in folder.iterdir() if path.suffix != ".h5"}
+    files = {path.name for path in folder.iterdir()}
     must({line.split("  ")[1] for line in sums} == files - {"SHA256SUMS"}, f"{files}")
 
 
@@ -143,6 +143,7 @@ def export(port):
         must(float(row["propensity"]) == float(entry["propensity"]) and row["arm"] == entry["arm"], f"{row} {entry}")
         must(row["t_utc"] == entry["t"], f"{row['t_utc']} {entry['t']}")
     publish(port, everything)
+    restore_without_copies(port)
 
 
 def cells(rows, *names):
@@ -153,6 +154,17 @@ def cells(rows, *names):
     return counts
 
 
+def restore_without_copies(port):
+    """There is no archive.copy here: good files are told as good, and only a lost one is a failure."""
+    done = port.ctl("archive", "restore", "--json", check=False)
+    must(done.returncode == 0 and all(row["good"] and row["restore"] == "good" for row in json.loads(done.stdout)), f"{done}")
+    lost = port.store / "archive" / port.ctl_json("archive", "list")[0]["path"]
+    lost.rename(port.directory / "aside.h5")
+    done = port.ctl("archive", "restore", lost.name, check=False)
+    must(done.returncode == 1 and "archive.copy is empty" in done.stdout, f"{done}")
+    (port.directory / "aside.h5").rename(lost)
+
+
 def publish(port, everything):
     keys = port.directory / "export.key"
     keys.write_text("5c" * 32 + "\n")
@@ -161,6 +173,8 @@ def publish(port, everything):
     for folder, more in zip(folders, words):
         port.ctl("archive", "export", "--deidentified", "--hdf5", "--out", folder, *more)
         same_as_sheets(folder)
+        must("publication.h5" in (folder / "SHA256SUMS").read_text(), "publication.h5 is in no sum")
+        must("\npublication.h5: " in (folder / "README.txt").read_text(), "README.txt does not name publication.h5")
     must(table(folders[0], "items")[0]["item"] != table(folders[1], "items")[0]["item"], "a fresh key gave the same names")
     for path in folders[1].iterdir():
         must(path.read_bytes() == (folders[2] / path.name).read_bytes(), f"{path.name}: not the same bytes under one key")
@@ -197,3 +211,5 @@ def publish(port, everything):
     must(few["items"] == 0 and few["items_withheld"] == len(items), f"{few}")
     must(port.ctl("archive", "export", "--deidentified", "--threshold", "2", "--out", port.directory / "two",
                   check=False).returncode == 2, "a threshold that hides nothing")
+    plain = port.ctl("archive", "export", "--threshold", "5", "--out", port.directory / "plain", check=False)
+    must(plain.returncode != 0 and not (port.directory / "plain").exists(), f"a threshold of a plain export: {plain}")
