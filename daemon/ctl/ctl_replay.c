@@ -115,17 +115,25 @@ static bool find_file(struct job *job, const char *text, uint32_t *at)
     return true;
 }
 
-static bool run_one(struct job *job, uint32_t at)
+/* A file that cannot be read takes nothing from what is found in the others. */
+static void run_one(struct job *job, uint32_t at)
 {
     struct err err = replay_run_file(&job->run, at);
     if (err_is(err)) {
-        (void)ctl_fail(job->shelf.files[at].path, err);
-        return false;
+        job->run.counts.files_unread++;
+        replay_teller_unread(job->teller, job->shelf.files[at].path, err);
     }
     if (job->run.bad_table[0] != '\0') {
         replay_teller_table(job->teller, job->shelf.files[at].path, job->run.bad_table);
     }
-    return true;
+}
+
+static void find_label(struct job *job)
+{
+    for (uint32_t i = 0; i < job->shelf.files_count; i++) {
+        struct err err = replay_run_find_label(&job->run, i);
+        (void)err; /* run_one opens the same file and tells */
+    }
 }
 
 /* All files that are meant; how many, or -1 when told. */
@@ -140,11 +148,14 @@ static long run_files(struct job *job, const char *what)
     }
     bool is_file = !is_day && one < job->shelf.files_count;
     job->run.item = is_day || is_file ? NULL : what;
+    if (job->run.item != NULL) {
+        find_label(job);
+    }
     for (uint32_t i = 0; i < job->shelf.files_count && !replay_run_is_done(&job->run); i++) {
         bool meant =
             is_day ? strstr(job->shelf.files[i].path, folder) != NULL : !is_file || i == one;
-        if (meant && !run_one(job, i)) {
-            return -1;
+        if (meant) {
+            run_one(job, i);
         }
         files += meant;
     }
@@ -160,7 +171,7 @@ static int replay(struct job *job, const char *what)
     if (files == 0) {
         return ctl_refuse("no archive file below %s is of '%s'", job->archive, what);
     }
-    if (job->run.counts.scores == 0 && job->run.item != NULL) {
+    if (job->run.counts.scores == 0 && job->run.item != NULL && job->run.counts.files_unread == 0) {
         return ctl_refuse("no score of the item '%s' in %ld archive files: one that is not sealed "
                           "yet is in none (triagectl archive seal)",
                           what, files);
@@ -199,6 +210,7 @@ static bool job_prepare(struct ctl *ctl, const struct replay_options *options, s
                                    .progress = replay_teller_progress,
                                    .teller = job->teller,
                                    .bad_table = ""};
+    id_map_init(&job->run.labelled);
     return true;
 }
 
@@ -228,6 +240,7 @@ int ctl_replay(struct ctl *ctl, int argc, char **argv)
     replay_teller_close(&job->teller);
     replay_models_fini(&job->models);
     replay_shelf_close(&job->shelf);
+    id_map_fini(&job->run.labelled);
     free(job);
     return result;
 }

@@ -22,7 +22,8 @@ struct replay_missing {
     char name[96];
     char sha256[HASH_HEX_BYTES];
     uint64_t scores_count;
-    char why[DURABLE_PATH_BYTES + ERR_TEXT_BYTES]; /* its file and what is wrong with it; "": none */
+    char
+        why[DURABLE_PATH_BYTES + ERR_TEXT_BYTES]; /* its file and what is wrong with it; "": none */
 };
 
 struct replay_models {

@@ -77,8 +77,8 @@ static void set_machine(struct replay_run *self, const struct score_computing *t
 
 /* The newest config.change of a file, which is opened for this look only: the walk back may be over
  * thousands of them. Forwards, since an archive file reads ahead. */
-static struct err look_for_change(const char *path, struct work *work,
-                                  struct score_computing *told, bool *found)
+static struct err look_for_change(const char *path, struct work *work, struct score_computing *told,
+                                  bool *found)
 {
     struct archive_file *file = NULL;
     struct archive_summary summary = {0};
@@ -112,8 +112,8 @@ static void find_machine(struct replay_run *self, uint32_t at, struct work *work
     if (self->machines_count > 0 && self->machine_until == self->shelf->files[at].first_index) {
         return;
     }
-    for (uint32_t i = replay_shelf_before(self->shelf, at);
-         i < self->shelf->files_count && !found; i = replay_shelf_before(self->shelf, i)) {
+    for (uint32_t i = replay_shelf_before(self->shelf, at); i < self->shelf->files_count && !found;
+         i = replay_shelf_before(self->shelf, i)) {
         if (err_is(look_for_change(self->shelf->files[i].path, work, &told, &found))) {
             memset(&told, 0, sizeof told); /* a newer one may lie in what cannot be read */
             break;
@@ -297,35 +297,44 @@ static struct err replay_entry(struct replay_run *self, uint32_t at, struct work
 
 enum { ITEM_DIGITS_MIN = 6 };
 
-/* The items that are asked for by label, which only their decisions carry, or by id. */
-static struct err find_items(const struct replay_run *self, const struct replay_file *file,
-                             struct work *work, struct id_map *out)
+struct err replay_run_find_label(struct replay_run *self, uint32_t at)
 {
-    struct err err = err_none;
-    for (uint64_t n = file->first_index; n <= file->last_index && !err_is(err); n++) {
+    struct archive_file *file = NULL;
+    struct archive_summary summary = {0};
+    struct work *work = calloc(1, sizeof *work);
+    struct err err = work == NULL ? err_make(ERR_MEMORY, "replay")
+                                  : archive_file_open(self->shelf->files[at].path, &file);
+    err = err_is(err) ? err : archive_file_summary(file, &summary);
+    for (uint64_t n = summary.first_index; !err_is(err) && n <= summary.last_index; n++) {
         const uint8_t *bytes = NULL;
         uint32_t bytes_count = 0;
-        err = archive_file_entry(file->file, n, &bytes, &bytes_count);
-        enum entry_type type = err_is(err) ? ENTRY_UNKNOWN : entry_type_peek(bytes, bytes_count);
-        if ((type != ENTRY_REFERRAL_DECISION && type != ENTRY_SCORE) ||
-            !decode(bytes, bytes_count, work->arena_memory, &work->score) ||
-            !work->score.has_item) {
-            continue;
-        }
-        char hex[2 * ITEM_ID_BYTES + 1];
         bool added = false;
-        hex_encode(work->score.item, ITEM_ID_BYTES, hex);
-        bool meant = (strlen(self->item) >= ITEM_DIGITS_MIN &&
-                      strncmp(hex, self->item, strlen(self->item)) == 0) ||
-                     (type == ENTRY_REFERRAL_DECISION &&
-                      strcmp(work->score.body.decision.label, self->item) == 0);
-        err = meant ? id_map_add(out, work->score.item, n, &added) : err_none;
+        err = archive_file_entry(file, n, &bytes, &bytes_count);
+        if (!err_is(err) && entry_type_peek(bytes, bytes_count) == ENTRY_REFERRAL_DECISION &&
+            decode(bytes, bytes_count, work->arena_memory, &work->score) && work->score.has_item &&
+            strcmp(work->score.body.decision.label, self->item) == 0) {
+            err = id_map_add(&self->labelled, work->score.item, n, &added);
+        }
     }
+    archive_file_close(&file);
+    free(work);
     return err;
 }
 
-static struct err replay_entries(struct replay_run *self, uint32_t at, const struct id_map *items,
-                                 struct work *work)
+static bool is_meant(const struct replay_run *self, const struct entry *score)
+{
+    char hex[2 * ITEM_ID_BYTES + 1];
+    uint64_t place = 0;
+    if (self->item == NULL) {
+        return true;
+    }
+    hex_encode(score->item, ITEM_ID_BYTES, hex);
+    return (strlen(self->item) >= ITEM_DIGITS_MIN &&
+            strncmp(hex, self->item, strlen(self->item)) == 0) ||
+           id_map_find(&self->labelled, score->item, &place);
+}
+
+static struct err replay_entries(struct replay_run *self, uint32_t at, struct work *work)
 {
     const struct replay_file *file = &self->shelf->files[at];
     struct err err = err_none;
@@ -333,7 +342,6 @@ static struct err replay_entries(struct replay_run *self, uint32_t at, const str
          n <= file->last_index && !err_is(err) && !replay_run_is_done(self); n++) {
         const uint8_t *bytes = NULL;
         uint32_t bytes_count = 0;
-        uint64_t place = 0;
         err = archive_file_entry(file->file, n, &bytes, &bytes_count);
         enum entry_type type = err_is(err) ? ENTRY_UNKNOWN : entry_type_peek(bytes, bytes_count);
         if (type != ENTRY_SCORE && type != ENTRY_CONFIG_CHANGE) {
@@ -345,7 +353,7 @@ static struct err replay_entries(struct replay_run *self, uint32_t at, const str
         if (type == ENTRY_CONFIG_CHANGE) {
             struct score_computing told = computing_of(&work->score.body.config_change);
             set_machine(self, &told);
-        } else if (self->item == NULL || id_map_find(items, work->score.item, &place)) {
+        } else if (is_meant(self, &work->score)) {
             err = replay_entry(self, at, work);
             self->progress(self->teller, n - file->first_index + 1,
                            file->last_index - file->first_index + 1);
@@ -356,28 +364,22 @@ static struct err replay_entries(struct replay_run *self, uint32_t at, const str
 
 struct err replay_run_file(struct replay_run *self, uint32_t at)
 {
-    struct id_map items;
     struct work *work = calloc(1, sizeof *work);
+    self->bad_table = "";
     if (work == NULL) {
         return err_make(ERR_MEMORY, "replay");
     }
-    id_map_init(&items);
     struct err err = replay_shelf_load(self->shelf, at);
     const struct replay_file *file = &self->shelf->files[at];
-    if (!err_is(err) && self->item != NULL) {
-        err = find_items(self, file, work, &items);
-    }
-    self->bad_table = "";
     if (!err_is(err) && self->item == NULL) {
         err = archive_file_check_tables(file->file, &self->bad_table);
         self->counts.tables_differing += !err_is(err) && self->bad_table[0] != '\0';
     }
-    if (!err_is(err) && (self->item == NULL || items.count > 0)) {
+    if (!err_is(err)) {
         find_machine(self, at, work);
-        err = replay_entries(self, at, &items, work);
+        err = replay_entries(self, at, work);
         self->machine_until = err_is(err) ? 0 : file->last_index + 1;
     }
-    id_map_fini(&items);
     free(work);
     return err;
 }

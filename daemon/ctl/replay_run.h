@@ -46,6 +46,7 @@ struct replay_counts {
     uint64_t differing;
     uint64_t not_replayed;
     uint64_t tables_differing; /* files whose tables do not say what their entries say */
+    uint64_t files_unread;     /* files that could not be read to their end */
 };
 
 struct replay_run {
@@ -53,7 +54,8 @@ struct replay_run {
     struct replay_models *models;
     const char *item; /* only scores of items whose id begins with these digits, or whose decision
                          has this label; NULL: all */
-    uint64_t scores_max; /* stop after so many; 0: never */
+    struct id_map labelled; /* items with this label: replay_run_find_label */
+    uint64_t scores_max;    /* stop after so many; 0: never */
     void (*tell)(void *teller, const struct replay_finding *finding);
     void (*progress)(void *teller, uint64_t done, uint64_t total); /* entries */
     void *teller;
@@ -63,11 +65,15 @@ struct replay_run {
     uint32_t machines_count;
     uint32_t machine;       /* in force */
     uint64_t machine_until; /* the index of the entry before which it is; 0: not known */
-    const char *bad_table; /* of the file looked at last, "" */
+    const char *bad_table;  /* of the file looked at last, "" */
 };
 
+/* Learns which items have the label `item`, which only their decisions carry: in the file at this
+ * place. A decision may lie in a later file than the score, so all files come before the first
+ * replay_run_file. */
+MUST_USE struct err replay_run_find_label(struct replay_run *self, uint32_t at);
 /* Replays what is asked for of the file at this place. An error is one of reading the file or of
- * memory; a score that cannot be replayed is a finding. */
+ * memory; what was found before it counts. A score that cannot be replayed is a finding. */
 MUST_USE struct err replay_run_file(struct replay_run *self, uint32_t at);
 bool replay_run_is_done(const struct replay_run *self);
 

@@ -240,8 +240,8 @@ struct err replay_shelf_received(struct replay_shelf *self, uint32_t at,
     for (uint32_t back = 0; back <= LOOK_BACK && place < self->files_count; back++) {
         struct replay_file *file = &self->files[place];
         struct err err = replay_shelf_load(self, place);
-        if (err_is(err)) {
-            return err;
+        if (err_is(err)) { /* an unreadable one before is as good as none */
+            return back > 0 && err.code != ERR_MEMORY ? err_none : err;
         }
         if (id_map_find(&file->received, id, entry_index)) {
             *found = file;

@@ -22,7 +22,9 @@ struct replay_teller {
     uint64_t rows_left_off;
     struct table *table;
     json_t *findings;
-    bool shows; /* a bar is on the terminal */
+    json_t *tables; /* that do not say what the entries say */
+    json_t *unread; /* files */
+    bool shows;     /* a bar is on the terminal */
     int64_t shown_ns;
 };
 
@@ -43,7 +45,10 @@ struct replay_teller *replay_teller_open(bool as_json, bool inputs_suffice, uint
     self->rows_max = rows_max;
     self->table = table_open(columns, sizeof columns / sizeof columns[0]);
     self->findings = json_array();
-    if (self->table == NULL || self->findings == NULL) {
+    self->tables = json_array();
+    self->unread = json_array();
+    if (self->table == NULL || self->findings == NULL || self->tables == NULL ||
+        self->unread == NULL) {
         replay_teller_close(&self);
     }
     return self;
@@ -56,6 +61,8 @@ void replay_teller_close(struct replay_teller **self)
     }
     table_close(&(*self)->table);
     json_decref((*self)->findings);
+    json_decref((*self)->tables);
+    json_decref((*self)->unread);
     free(*self);
     *self = NULL;
 }
@@ -179,6 +186,17 @@ void replay_teller_table(struct replay_teller *self, const char *path, const cha
     (void)fprintf(stderr,
                   "triagectl: %s: table /%s does not say what the entries of the file say\n", path,
                   table);
+    json_array_append_new(self->tables,
+                          json_pack("{s:o, s:s}", "file", json_text(path), "table", table));
+}
+
+void replay_teller_unread(struct replay_teller *self, const char *path, struct err err)
+{
+    char text[ERR_TEXT_BYTES];
+    clear_progress(self);
+    (void)ctl_fail(path, err);
+    json_array_append_new(self->unread, json_pack("{s:o, s:o}", "file", json_text(path), "why",
+                                                  json_text(err_text(err, text))));
 }
 
 /* ---- the end ---- */
@@ -219,14 +237,17 @@ static int print_json(struct replay_teller *self, const struct replay_run *run)
     json_t *missing = json_array();
     for (uint32_t i = 0; i < run->models->missing_count; i++) {
         const struct replay_missing *one = &run->models->missing[i];
-        json_array_append_new(missing, json_pack("{s:o, s:s, s:I, s:o}", "name",
-                                                 json_text(one->name), "sha256", one->sha256,
-                                                 "scores", (json_int_t)one->scores_count, "why",
-                                                 json_text(one->why)));
+        json_array_append_new(missing,
+                              json_pack("{s:o, s:s, s:I, s:o}", "name", json_text(one->name),
+                                        "sha256", one->sha256, "scores",
+                                        (json_int_t)one->scores_count, "why", json_text(one->why)));
     }
     json_object_set_new(out, "scored_on", machines);
     json_object_set_new(out, "replayed_on", computing_json(&here));
     json_object_set_new(out, "missing_models", missing);
+    json_object_set(out, "differing_tables", self->tables);
+    json_object_set(out, "files_unread", self->unread);
+    json_object_set_new(out, "stopped", json_boolean(replay_run_is_done(run)));
     json_object_set(out, "findings", self->findings);
     json_object_set_new(out, "left_off", json_integer((json_int_t)self->rows_left_off));
     return json_print(out, true);
@@ -305,6 +326,14 @@ static int print_words(struct replay_teller *self, const struct replay_run *run)
                      "compared, since a record of the item is in no archive file at hand%s.\n",
                      counts->inputs_alone, self->inputs_suffice ? "" : " (--inputs-suffice)");
     }
+    if (replay_run_is_done(run)) {
+        (void)printf("Stopped after %" PRIu64 " scores (--items): there may be more.\n",
+                     counts->scores);
+    }
+    if (counts->files_unread > 0) {
+        (void)printf("%" PRIu64 " files could not be read: scores in them are not counted.\n",
+                     counts->files_unread);
+    }
     for (uint32_t i = 0; i < run->machines_count; i++) {
         print_machine(&run->machines[i], &here);
     }
@@ -318,6 +347,7 @@ int replay_teller_finish(struct replay_teller *self, const struct replay_run *ru
     clear_progress(self);
     int printed = self->as_json ? print_json(self, run) : print_words(self, run);
     uint64_t good = counts->identical + (self->inputs_suffice ? counts->inputs_alone : 0);
-    bool proven = good == counts->scores && counts->tables_differing == 0;
+    bool proven =
+        good == counts->scores && counts->tables_differing == 0 && counts->files_unread == 0;
     return printed != CTL_GOOD ? printed : proven ? CTL_GOOD : CTL_REFUSED;
 }

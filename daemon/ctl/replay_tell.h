@@ -17,6 +17,8 @@ void replay_teller_finding(void *teller, const struct replay_finding *finding);
 void replay_teller_progress(void *teller, uint64_t done, uint64_t total);
 /* The tables of this file do not say what its entries say. */
 void replay_teller_table(struct replay_teller *self, const char *path, const char *table);
+/* This file could not be read, or not to its end. */
+void replay_teller_unread(struct replay_teller *self, const char *path, struct err err);
 /* Everything is done: prints. Returns the exit code. */
 int replay_teller_finish(struct replay_teller *self, const struct replay_run *run);
 

@@ -114,6 +114,26 @@ def what_computed_lies_far_back(store, told, folder):
     assert found["identical"] == 1 and found["scored_on"][0]["build"] == "", found
 
 
+def an_unreadable_file_takes_nothing_from_the_others(store, told, folder):
+    """A day of many files, one of them cut short; and a label whose decision lies in the file after the score's."""
+    chain = folder / "chain"
+    shutil.copytree(store / "chain", chain)
+    whole, _ = replay(store, DAYS[0], "--archive", chain)
+    assert whole["identical"] == whole["scores"] > 10 and whole["files_unread"] == [], whole
+    for name in ("TRUCK-1", "000000000000"):
+        found, _ = replay(store, name, "--archive", chain)
+        assert found["identical"] == found["scores"] == 1, found
+    [cut] = chain.glob("**/" + pathlib.Path(told["chain_file"][20]).name)
+    cut.chmod(0o600)
+    os.truncate(cut, 3000)
+    found, why = replay(store, DAYS[0], "--archive", chain, expect=1)
+    assert [unread["file"] for unread in found["files_unread"]] == [str(cut)] and str(cut) in why, (found, why)
+    assert whole["scores"] - 1 <= found["scores"] == found["identical"] + found["inputs_alone"], found
+    text = words(store, DAYS[0], "--archive", chain, "--items", 30, expect=1)
+    assert "1 files could not be read" in text and "Stopped" not in text, text
+    assert "Stopped after 3 scores" in words(store, DAYS[0], "--archive", chain, "--items", 3)
+
+
 def a_changed_score_is_found(store, told):
     """Three scores in files that are whole in themselves."""
     found, _ = replay(store, told["tampered_file"][1], "--archive", store / "tampered", expect=1)
@@ -146,6 +166,7 @@ def a_changed_table_is_found(told, store, folder):
         found, told_why = replay(store, path, "--items", 5, expect=1)
         assert found["differing"] == 0 and found["tables_differing"] == 1, found
         assert "table /%s does not say" % table in told_why, told_why
+        assert found["differing_tables"] == [{"file": str(path), "table": table}], found
 
 
 def a_model_that_is_missing_or_another_is_named(store, folder):
@@ -183,14 +204,15 @@ def other_kernels_give_the_same_bits(store):
         return False
     seen = set()
     for core in cores:
-        found, _ = replay(store, DAYS[1], "--items", 100, core=core)
-        here = found["replayed_on"]["blas"]
-        seen.add(here)
-        [machine] = found["scored_on"]
-        print("scored on %s, replayed on %s: %d of %d differ, largest difference of a probability %g, of a logit %g"
-              % (machine["blas"], here, found["differing"], found["scores"], machine["largest_probability"],
-                 machine["largest_logit"]))
-        assert found["identical"] == found["scores"], found
+        for day in DAYS:
+            found, _ = replay(store, day, core=core)
+            here = found["replayed_on"]["blas"]
+            seen.add(here)
+            [machine] = found["scored_on"]
+            print("scored on %s, replayed on %s: %d of %d differ, largest difference of a probability %g, of a logit %g"
+                  % (machine["blas"], here, found["differing"], found["scores"], machine["largest_probability"],
+                     machine["largest_logit"]))
+            assert found["identical"] == found["scores"], found
         text = subprocess.run([CTL, "--dir", str(store), "replay", "TRUCK-%d" % (ITEMS - 1)], capture_output=True,
                               text=True, env=dict(ENVIRONMENT, OPENBLAS_CORETYPE=core), timeout=300).stdout
         assert (here == machine["blas"]) == ("the same as here" in text), text
@@ -233,6 +255,7 @@ def main():
         everything_is_identical(store, told)
         a_copy_elsewhere_is_enough(store, told, folder)
         what_computed_lies_far_back(store, told, folder)
+        an_unreadable_file_takes_nothing_from_the_others(store, told, folder)
         a_changed_score_is_found(store, told)
         a_changed_table_is_found(told, store, folder)
         a_model_that_is_missing_or_another_is_named(store, folder)
