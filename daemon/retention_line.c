@@ -261,9 +261,27 @@ static struct err place_add(struct retention *self, const char *text, size_t tex
                        "archive.copy names more than %u directories", RETENTION_PLACES_MAX);
         return err_make(ERR_CONF_INVALID, "archive.copy");
     }
-    struct retention_place *place = &self->places[self->places_count++];
+    struct retention_place *place = &self->places[self->places_count];
     (void)snprintf(place->configured, sizeof place->configured, "%.*s", (int)text_bytes, text);
-    return conf_path(&pipeline->conf, place->configured, place->directory, sizeof place->directory);
+    struct err err =
+        conf_path(&pipeline->conf, place->configured, place->directory, sizeof place->directory);
+    for (uint32_t i = 0; i < self->places_count && !err_is(err); i++) {
+        if (archive_place_same(self->places[i].directory, place->directory)) {
+            (void)snprintf(pipeline->why, sizeof pipeline->why,
+                           "archive.copy names one directory twice (%.120s)", place->configured);
+            err = err_make(ERR_CONF_INVALID, "archive.copy");
+        }
+    }
+    self->places_count += err_is(err) ? 0 : 1;
+    return err;
+}
+
+static struct err refuse_discard(struct pipeline *pipeline)
+{
+    (void)snprintf(pipeline->why, sizeof pipeline->why,
+                   "retention.discard needs archive.copy: nothing is discarded that has no second "
+                   "copy");
+    return err_make(ERR_CONF_INVALID, "retention.discard");
 }
 
 static struct err places_add(struct retention *self)
@@ -276,6 +294,9 @@ static struct err places_add(struct retention *self)
             err = place_add(self, at, bytes);
         }
         at += bytes + (at[bytes] == ':' ? 1 : 0);
+    }
+    if (!err_is(err) && self->places_count == 0 && self->pipeline->conf.retention_discard) {
+        err = refuse_discard(self->pipeline);
     }
     return err;
 }
@@ -302,13 +323,7 @@ struct err retention_open(struct pipeline *pipeline)
 {
     struct err err = retention_finish(pipeline);
     if (err_is(err) || pipeline->conf.archive_copy[0] == '\0') {
-        if (!err_is(err) && pipeline->conf.retention_discard) {
-            (void)snprintf(pipeline->why, sizeof pipeline->why,
-                           "retention.discard needs archive.copy: nothing is discarded that has no "
-                           "second copy");
-            err = err_make(ERR_CONF_INVALID, "retention.discard");
-        }
-        return err;
+        return !err_is(err) && pipeline->conf.retention_discard ? refuse_discard(pipeline) : err;
     }
     struct retention *self = calloc(1, sizeof *self);
     if (self == NULL) {

@@ -57,6 +57,26 @@ struct err archive_place_check(const char *archive, const char *place, bool know
     return durable_create(mark, words, sizeof words - 1, 0444, &differs);
 }
 
+static size_t bytes_of(const char *path)
+{
+    size_t bytes = strlen(path);
+    while (bytes > 1 && path[bytes - 1] == '/') {
+        bytes--;
+    }
+    return bytes;
+}
+
+bool archive_place_same(const char *one, const char *other)
+{
+    struct stat first;
+    struct stat second;
+    size_t bytes = bytes_of(one);
+    if (stat(one, &first) == 0 && stat(other, &second) == 0) {
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+    }
+    return bytes == bytes_of(other) && memcmp(one, other, bytes) == 0;
+}
+
 static bool is_stopped(const _Atomic bool *stop)
 {
     return stop != NULL && atomic_load(stop);

@@ -34,6 +34,10 @@ struct archive_sealed {
 MUST_USE struct err archive_place_check(const char *archive, const char *place, bool known,
                                         bool *same_device);
 
+/* Two names of one directory, as far as it is there; else names that differ in their last slashes.
+ */
+bool archive_place_same(const char *one, const char *other);
+
 /* The file is there with the length and digest of its seal, read from the disk and not from the
  * cache as far as the system allows it. NOT_FOUND when it is not there, ARCHIVE_DIFFERS when it is
  * another one, IO; CLOSED when *stop (may be NULL) became true. */

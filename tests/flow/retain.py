@@ -352,7 +352,27 @@ def troubles():
         must(len([e for e in port.entries("archive.copied") if e["path"] == sealed]) == 2, "the second copy has no entry")
         check_whole(port, "after all troubles")
         port.stop()
+    bad_places()
     full()
+
+
+def bad_places():
+    """A list of places that names none, or one of them twice, is refused by name; and where nothing is copied, nothing is due."""
+    for place, words in ((":", "retention.discard needs archive.copy"), ("../second:../second/", "one directory twice"),
+                         ("../second:../other/../second", "one directory twice")):
+        with retaining(place=place) as port:
+            (port.directory / "second").mkdir()
+            (port.directory / "other").mkdir()
+            port.start(wait=False)
+            wait_for(lambda: port.daemon.poll() is not None, f"a daemon runs with archive.copy = {place}")
+            must(port.daemon.returncode != 0 and words in port.daemon_log(), f"{place}: {port.daemon_log()[-1000:]}")
+    with retaining(discard=False, place=":") as port:
+        port.start()
+        feed(port, count=1)
+        release_all(port)
+        seal(port)
+        must(kept(port) == {"no copy in every place yet": 2}, f"{kept(port)}")
+        port.stop()
 
 
 def damage(path):
