@@ -100,13 +100,31 @@ static struct err copy_append(struct retention *self, const struct retention_pla
     return err_is(err) ? err : retention_await(self, entry_index);
 }
 
+/* A disk can go in the middle of a turn, and leave its mount point to be filled. */
+static struct err place_again(const struct retention *self, const struct retention_place *place)
+{
+    const struct archive_place_rule rule = {.known = true, .may_share = true};
+    bool same_device = false;
+    struct err err = archive_place_check(self->archive, place->directory, rule, &same_device);
+    if (!err_is(err) && same_device != place->same_device) {
+        err = err_make(ERR_NOT_FOUND, "directory of copies changed its device");
+    }
+    return err;
+}
+
 struct err retention_copy(struct retention *self, struct retention_place *place,
                           const struct state_seal *seal, bool told)
 {
     bool made = false;
     const struct archive_sealed sealed = retention_sealed(seal);
-    struct err err = archive_copy_make(self->archive, place->directory, &sealed,
-                                       &self->pipeline->stop_retention, &made);
+    struct err err = place_again(self, place);
+    if (!err_is(err)) {
+        err = archive_copy_make(self->archive, place->directory, &sealed,
+                                &self->pipeline->stop_retention, &made);
+    }
+    if (!err_is(err)) {
+        err = place_again(self, place);
+    }
     if (err_is(err) || (told && !made)) {
         return err;
     }
@@ -121,13 +139,10 @@ struct err retention_copy(struct retention *self, struct retention_place *place,
 
 static struct err place_look(struct retention *self, struct retention_place *place)
 {
-    bool known = false;
-    struct err err = state_place_known(self->state, place->configured, &known);
+    struct archive_place_rule rule = {.may_share = self->pipeline->conf.archive_copy_same_device};
+    struct err err = state_place_known(self->state, place->configured, &rule.known);
     if (!err_is(err)) {
-        err = archive_place_check(self->archive, place->directory, known, &place->same_device);
-    }
-    if (!err_is(err) && place->same_device && !self->pipeline->conf.archive_copy_same_device) {
-        err = err_make(ERR_ARGUMENT, "on the device of the archive (archive.copy_same_device)");
+        err = archive_place_check(self->archive, place->directory, rule, &place->same_device);
     }
     if (!err_is(err) && !place->swept) { /* part files of a copy that was cut off */
         err = archive_sweep(place->directory);
@@ -137,16 +152,42 @@ static struct err place_look(struct retention *self, struct retention_place *pla
     return err;
 }
 
-/* All that this place still lacks, oldest first; trouble ends it for this turn. */
+struct source_trouble {
+    struct err err; /* of the first; err_none: there was none */
+    char path[sizeof((struct state_seal *)NULL)->path];
+};
+
+/* A sealed file that is damaged itself is not the place's trouble: the others go on. */
+static struct err place_copy(struct retention *self, struct retention_place *place,
+                             const struct state_seal *seal, struct source_trouble *source)
+{
+    const struct archive_sealed sealed = retention_sealed(seal);
+    struct err err = retention_copy(self, place, seal, false);
+    if (!retention_is_trouble(err)) {
+        return err;
+    }
+    struct err here = archive_copy_check(self->archive, &sealed, &self->pipeline->stop_retention);
+    if (!retention_is_trouble(here)) {
+        return err_is(here) ? here : err;
+    }
+    if (!err_is(source->err)) {
+        source->err = here;
+        memcpy(source->path, seal->path, sizeof source->path);
+    }
+    return err_none;
+}
+
+/* All that this place still lacks, oldest first; trouble of the place ends it for this turn. */
 static struct err place_fill(struct retention *self, struct retention_place *place)
 {
     struct state_seal seal = {.entry_index = UINT64_MAX};
     struct err err = place_look(self, place);
     struct err end = err_none;
+    struct source_trouble source = {.err = err_none};
     while (!err_is(err) && !err_is(end)) {
         end = state_seal_next(self->state, seal.entry_index, place->configured, &seal);
         if (!err_is(end)) {
-            err = retention_copy(self, place, &seal, false);
+            err = place_copy(self, place, &seal, &source);
             err = err_is(err) ? err : retention_going(self);
         }
     }
@@ -157,7 +198,9 @@ static struct err place_fill(struct retention *self, struct retention_place *pla
         return end.code == ERR_NOT_FOUND ? err_none : end;
     }
     if (!err_is(err)) {
-        retention_tell(self, place->trouble, place->configured, err_none);
+        bool good = !err_is(source.err);
+        counter_add(COUNTER_archive_copies_failed, good ? 0 : 1);
+        retention_tell(self, place->trouble, good ? place->configured : source.path, source.err);
         err = end.code == ERR_NOT_FOUND ? err_none : end;
     }
     return err;

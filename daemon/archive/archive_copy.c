@@ -25,8 +25,8 @@ static bool path_of(const char *directory, const char *below, const char *end,
            strstr(below, "..") == NULL;
 }
 
-struct err archive_place_check(const char *archive, const char *place, bool known,
-                               bool *same_device)
+struct err archive_place_check(const char *archive, const char *place,
+                               struct archive_place_rule rule, bool *same_device)
 {
     struct stat first;
     struct stat second;
@@ -46,11 +46,14 @@ struct err archive_place_check(const char *archive, const char *place, bool know
         return err_make(ERR_ARGUMENT, "path length");
     }
     *same_device = first.st_dev == second.st_dev;
+    if (*same_device && !rule.may_share) {
+        return err_make(ERR_ARGUMENT, "on the device of the archive (archive.copy_same_device)");
+    }
     struct err err = durable_exists(mark, &marked);
     if (err_is(err) || marked) {
         return err;
     }
-    if (known) {
+    if (rule.known) {
         return err_make(ERR_NOT_FOUND, "mark in the directory of copies (is its disk mounted?)");
     }
     static const char words[] = "Copies of sealed archive files of triaged are kept here.\n";
