@@ -257,9 +257,7 @@ static void retention_wait(struct retention *self, uint64_t sealed_before)
     while (!err_is(retention_going(self)) && clock_monotonic_ns() < until_ns &&
            atomic_load(&self->pipeline->sealed) == sealed_before) {
         void *ask;
-        if (queue_take(self->pipeline->retention_asks, &ask, 1, 200 * NS_PER_MS) > 0) {
-            return;
-        }
+        (void)queue_take(self->pipeline->retention_asks, &ask, 1, 200 * NS_PER_MS);
     }
 }
 

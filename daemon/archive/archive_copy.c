@@ -104,6 +104,7 @@ static struct err copy_bytes(int from_fd, int to_fd, uint64_t file_bytes, const 
         }
         if (!err_is(err) && to_fd >= 0) {
             err = durable_write_at(to_fd, piece, count, at);
+            durable_hurry(to_fd, at, count);
         }
     }
     sha256_finish(hash, sha256);
