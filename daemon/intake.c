@@ -92,7 +92,8 @@ static struct err intake_scan(struct pipeline *self, struct arrival *arrival,
     if (intake_match_images(arrival, scan) != REFUSAL_NONE) {
         return err_none;
     }
-    /* Before its payloads lie in blobs/: the log would never name them there, and nothing remove. */
+    /* Before its payloads lie in blobs/: the log would never name them there, and nothing remove.
+     */
     if (recent_has(self->recent, record_key)) {
         (void)intake_refuse(arrival, REFUSAL_DUPLICATE, "record");
         return err_none;

@@ -128,7 +128,7 @@ struct pipeline {
     struct queue *judge_done;     /* drafts, log -> judge */
     struct queue *archive_asks;   /* wakes the archiver */
     struct queue *keeper_asks;    /* wakes the keeper */
-    struct queue *retention_asks; /* wakes the retention line */
+    struct queue *retention_asks; /* nothing is put: its end ends a wait there */
 
     struct arena intake_arena;
     struct sha256 *intake_sha256;

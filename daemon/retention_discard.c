@@ -15,8 +15,9 @@
  * 2 the sealed file is read whole from its own disk and from every place of copies, and the pixels
  *   are read out of it once more, all against the log;
  * 3 it is marked, and what intake had begun before the mark is in the log;
- * 4 step 1 is looked at again, and blob.discard is durable: under the lock that holds wait for;
- * 5 the read model has the entry and names the payload nowhere else: the file goes. */
+ * 4 step 1 is looked at again (the seal has the pixels, whoever brought them anew), and
+ * blob.discard is durable: under the lock that holds wait for; 5 the read model has the entry and
+ * names the payload nowhere else: the file goes. */
 
 #define NS_PER_DAY (86400 * (double)NS_PER_S)
 

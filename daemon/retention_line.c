@@ -100,13 +100,31 @@ static struct err copy_append(struct retention *self, const struct retention_pla
     return err_is(err) ? err : retention_await(self, entry_index);
 }
 
+/* A disk can go in the middle of a turn, and leave its mount point to be filled. */
+static struct err place_again(const struct retention *self, const struct retention_place *place)
+{
+    const struct archive_place_rule rule = {.known = true, .may_share = true};
+    bool same_device = false;
+    struct err err = archive_place_check(self->archive, place->directory, rule, &same_device);
+    if (!err_is(err) && same_device != place->same_device) {
+        err = err_make(ERR_NOT_FOUND, "directory of copies changed its device");
+    }
+    return err;
+}
+
 struct err retention_copy(struct retention *self, struct retention_place *place,
                           const struct state_seal *seal, bool told)
 {
     bool made = false;
     const struct archive_sealed sealed = retention_sealed(seal);
-    struct err err = archive_copy_make(self->archive, place->directory, &sealed,
-                                       &self->pipeline->stop_retention, &made);
+    struct err err = place_again(self, place);
+    if (!err_is(err)) {
+        err = archive_copy_make(self->archive, place->directory, &sealed,
+                                &self->pipeline->stop_retention, &made);
+    }
+    if (!err_is(err)) {
+        err = place_again(self, place);
+    }
     if (err_is(err) || (told && !made)) {
         return err;
     }
@@ -121,13 +139,10 @@ struct err retention_copy(struct retention *self, struct retention_place *place,
 
 static struct err place_look(struct retention *self, struct retention_place *place)
 {
-    bool known = false;
-    struct err err = state_place_known(self->state, place->configured, &known);
+    struct archive_place_rule rule = {.may_share = self->pipeline->conf.archive_copy_same_device};
+    struct err err = state_place_known(self->state, place->configured, &rule.known);
     if (!err_is(err)) {
-        err = archive_place_check(self->archive, place->directory, known, &place->same_device);
-    }
-    if (!err_is(err) && place->same_device && !self->pipeline->conf.archive_copy_same_device) {
-        err = err_make(ERR_ARGUMENT, "on the device of the archive (archive.copy_same_device)");
+        err = archive_place_check(self->archive, place->directory, rule, &place->same_device);
     }
     if (!err_is(err) && !place->swept) { /* part files of a copy that was cut off */
         err = archive_sweep(place->directory);
@@ -137,16 +152,42 @@ static struct err place_look(struct retention *self, struct retention_place *pla
     return err;
 }
 
-/* All that this place still lacks, oldest first; trouble ends it for this turn. */
+struct source_trouble {
+    struct err err; /* of the first; err_none: there was none */
+    char path[sizeof((struct state_seal *)NULL)->path];
+};
+
+/* A sealed file that is damaged itself is not the place's trouble: the others go on. */
+static struct err place_copy(struct retention *self, struct retention_place *place,
+                             const struct state_seal *seal, struct source_trouble *source)
+{
+    const struct archive_sealed sealed = retention_sealed(seal);
+    struct err err = retention_copy(self, place, seal, false);
+    if (!retention_is_trouble(err)) {
+        return err;
+    }
+    struct err here = archive_copy_check(self->archive, &sealed, &self->pipeline->stop_retention);
+    if (!retention_is_trouble(here)) {
+        return err_is(here) ? here : err;
+    }
+    if (!err_is(source->err)) {
+        source->err = here;
+        memcpy(source->path, seal->path, sizeof source->path);
+    }
+    return err_none;
+}
+
+/* All that this place still lacks, oldest first; trouble of the place ends it for this turn. */
 static struct err place_fill(struct retention *self, struct retention_place *place)
 {
     struct state_seal seal = {.entry_index = UINT64_MAX};
     struct err err = place_look(self, place);
     struct err end = err_none;
+    struct source_trouble source = {.err = err_none};
     while (!err_is(err) && !err_is(end)) {
         end = state_seal_next(self->state, seal.entry_index, place->configured, &seal);
         if (!err_is(end)) {
-            err = retention_copy(self, place, &seal, false);
+            err = place_copy(self, place, &seal, &source);
             err = err_is(err) ? err : retention_going(self);
         }
     }
@@ -157,7 +198,9 @@ static struct err place_fill(struct retention *self, struct retention_place *pla
         return end.code == ERR_NOT_FOUND ? err_none : end;
     }
     if (!err_is(err)) {
-        retention_tell(self, place->trouble, place->configured, err_none);
+        bool good = !err_is(source.err);
+        counter_add(COUNTER_archive_copies_failed, good ? 0 : 1);
+        retention_tell(self, place->trouble, good ? place->configured : source.path, source.err);
         err = end.code == ERR_NOT_FOUND ? err_none : end;
     }
     return err;
@@ -214,9 +257,7 @@ static void retention_wait(struct retention *self, uint64_t sealed_before)
     while (!err_is(retention_going(self)) && clock_monotonic_ns() < until_ns &&
            atomic_load(&self->pipeline->sealed) == sealed_before) {
         void *ask;
-        if (queue_take(self->pipeline->retention_asks, &ask, 1, 200 * NS_PER_MS) > 0) {
-            return;
-        }
+        (void)queue_take(self->pipeline->retention_asks, &ask, 1, 200 * NS_PER_MS);
     }
 }
 
@@ -261,9 +302,27 @@ static struct err place_add(struct retention *self, const char *text, size_t tex
                        "archive.copy names more than %u directories", RETENTION_PLACES_MAX);
         return err_make(ERR_CONF_INVALID, "archive.copy");
     }
-    struct retention_place *place = &self->places[self->places_count++];
+    struct retention_place *place = &self->places[self->places_count];
     (void)snprintf(place->configured, sizeof place->configured, "%.*s", (int)text_bytes, text);
-    return conf_path(&pipeline->conf, place->configured, place->directory, sizeof place->directory);
+    struct err err =
+        conf_path(&pipeline->conf, place->configured, place->directory, sizeof place->directory);
+    for (uint32_t i = 0; i < self->places_count && !err_is(err); i++) {
+        if (archive_place_same(self->places[i].directory, place->directory)) {
+            (void)snprintf(pipeline->why, sizeof pipeline->why,
+                           "archive.copy names one directory twice (%.120s)", place->configured);
+            err = err_make(ERR_CONF_INVALID, "archive.copy");
+        }
+    }
+    self->places_count += err_is(err) ? 0 : 1;
+    return err;
+}
+
+static struct err refuse_discard(struct pipeline *pipeline)
+{
+    (void)snprintf(pipeline->why, sizeof pipeline->why,
+                   "retention.discard needs archive.copy: nothing is discarded that has no second "
+                   "copy");
+    return err_make(ERR_CONF_INVALID, "retention.discard");
 }
 
 static struct err places_add(struct retention *self)
@@ -276,6 +335,9 @@ static struct err places_add(struct retention *self)
             err = place_add(self, at, bytes);
         }
         at += bytes + (at[bytes] == ':' ? 1 : 0);
+    }
+    if (!err_is(err) && self->places_count == 0 && self->pipeline->conf.retention_discard) {
+        err = refuse_discard(self->pipeline);
     }
     return err;
 }
@@ -302,13 +364,7 @@ struct err retention_open(struct pipeline *pipeline)
 {
     struct err err = retention_finish(pipeline);
     if (err_is(err) || pipeline->conf.archive_copy[0] == '\0') {
-        if (!err_is(err) && pipeline->conf.retention_discard) {
-            (void)snprintf(pipeline->why, sizeof pipeline->why,
-                           "retention.discard needs archive.copy: nothing is discarded that has no "
-                           "second copy");
-            err = err_make(ERR_CONF_INVALID, "retention.discard");
-        }
-        return err;
+        return !err_is(err) && pipeline->conf.retention_discard ? refuse_discard(pipeline) : err;
     }
     struct retention *self = calloc(1, sizeof *self);
     if (self == NULL) {

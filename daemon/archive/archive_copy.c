@@ -25,8 +25,8 @@ static bool path_of(const char *directory, const char *below, const char *end,
            strstr(below, "..") == NULL;
 }
 
-struct err archive_place_check(const char *archive, const char *place, bool known,
-                               bool *same_device)
+struct err archive_place_check(const char *archive, const char *place,
+                               struct archive_place_rule rule, bool *same_device)
 {
     struct stat first;
     struct stat second;
@@ -46,15 +46,38 @@ struct err archive_place_check(const char *archive, const char *place, bool know
         return err_make(ERR_ARGUMENT, "path length");
     }
     *same_device = first.st_dev == second.st_dev;
+    if (*same_device && !rule.may_share) {
+        return err_make(ERR_ARGUMENT, "on the device of the archive (archive.copy_same_device)");
+    }
     struct err err = durable_exists(mark, &marked);
     if (err_is(err) || marked) {
         return err;
     }
-    if (known) {
+    if (rule.known) {
         return err_make(ERR_NOT_FOUND, "mark in the directory of copies (is its disk mounted?)");
     }
     static const char words[] = "Copies of sealed archive files of triaged are kept here.\n";
     return durable_create(mark, words, sizeof words - 1, 0444, &differs);
+}
+
+static size_t bytes_of(const char *path)
+{
+    size_t bytes = strlen(path);
+    while (bytes > 1 && path[bytes - 1] == '/') {
+        bytes--;
+    }
+    return bytes;
+}
+
+bool archive_place_same(const char *one, const char *other)
+{
+    struct stat first;
+    struct stat second;
+    size_t bytes = bytes_of(one);
+    if (stat(one, &first) == 0 && stat(other, &second) == 0) {
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+    }
+    return bytes == bytes_of(other) && memcmp(one, other, bytes) == 0;
 }
 
 static bool is_stopped(const _Atomic bool *stop)
@@ -81,6 +104,7 @@ static struct err copy_bytes(int from_fd, int to_fd, uint64_t file_bytes, const 
         }
         if (!err_is(err) && to_fd >= 0) {
             err = durable_write_at(to_fd, piece, count, at);
+            durable_hurry(to_fd, at, count);
         }
     }
     sha256_finish(hash, sha256);

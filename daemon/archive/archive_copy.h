@@ -27,12 +27,21 @@ struct archive_sealed {
  * the empty mount point of a disk that is missing. */
 #define ARCHIVE_PLACE_MARK "triaged-copies"
 
-/* May copies be put there? The directory must exist, must not be the archive itself, and have the
- * mark when `known` (the log tells of copies in it); without `known` the mark is made.
+struct archive_place_rule {
+    bool known; /* it must have the mark: the log tells of copies in it, or it had it just now */
+    bool may_share; /* the device of the archive */
+};
+
+/* May copies be put there? The directory must exist, must not be the archive itself, nor on its
+ * device unless the rule allows it, and have the mark when known; else the mark is made.
  * *same_device: as the archive. Errors: NOT_FOUND (no such directory, or no mark), ARGUMENT (the
- * archive), IO. */
-MUST_USE struct err archive_place_check(const char *archive, const char *place, bool known,
-                                        bool *same_device);
+ * archive, or its device), IO. */
+MUST_USE struct err archive_place_check(const char *archive, const char *place,
+                                        struct archive_place_rule rule, bool *same_device);
+
+/* Two names of one directory, as far as it is there; else names that differ in their last slashes.
+ */
+bool archive_place_same(const char *one, const char *other);
 
 /* The file is there with the length and digest of its seal, read from the disk and not from the
  * cache as far as the system allows it. NOT_FOUND when it is not there, ARCHIVE_DIFFERS when it is

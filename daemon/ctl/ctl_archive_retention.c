@@ -113,7 +113,9 @@ static struct err seal_copied(struct retention *self, const struct state_seal *s
     char place[CONF_TEXT_BYTES];
     const char *at = self->ctl->conf.archive_copy;
     uint64_t before = seal->entry_index == 0 ? UINT64_MAX : seal->entry_index - 1;
-    *copied = at[0] != '\0';
+    bool all = true;
+    uint32_t places_count = 0;
+    *copied = false;
     while (*at != '\0') {
         size_t bytes = strcspn(at, ":");
         struct state_seal gap;
@@ -124,8 +126,10 @@ static struct err seal_copied(struct retention *self, const struct state_seal *s
         if (err_is(err) && err.code != ERR_NOT_FOUND) {
             return err;
         }
-        *copied = *copied && (err_is(err) || gap.entry_index != seal->entry_index);
+        all = all && (err_is(err) || gap.entry_index != seal->entry_index);
+        places_count += bytes > 0 ? 1 : 0;
     }
+    *copied = all && places_count > 0;
     return err_none;
 }
 

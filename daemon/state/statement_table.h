@@ -160,8 +160,8 @@ STATEMENT(BLOBS_OF_SEAL,
           " AND (entry > ?3 OR (entry = ?3 AND sha256 > ?4))"
           " AND NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.sha256 = one.sha256"
           " AND blobs.entry > one.entry) ORDER BY entry, sha256 LIMIT ?5")
-/* Every use of the payload: what keeps it. A hold keeps it as well when the item's own use of it went
- * before the hold: no discard of a payload of the item stands behind it in the log. */
+/* Every use of the payload: what keeps it. A hold keeps it as well when the item's own use of it
+ * went before the hold: no discard of a payload of the item stands behind it in the log. */
 STATEMENT(
     BLOB_USES,
     "SELECT count(*),"

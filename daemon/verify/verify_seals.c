@@ -77,17 +77,20 @@ static void seals_check_entries(struct verify_report *report, struct verify_shar
 
 /* The root that the file states, against that of the log's tree at this size: then the subtrees
  * before the file are the log's, too. A file of before has none. */
-static void seals_check_root(struct verify_report *report, const struct verify_shard *shard,
-                             const struct verify_seal *seal, struct archive_file *file)
+static struct err seals_check_root(struct verify_report *report, const struct verify_shard *shard,
+                                   const struct verify_seal *seal, struct archive_file *file)
 {
     struct archive_tree_end end;
     uint8_t root[HASH_BYTES];
     struct err err = archive_file_tree(file, &end);
     if (err.code == ERR_NOT_FOUND) {
-        return;
+        return err_none;
     }
     struct tile_files *tiles = calloc(1, sizeof *tiles); /* 64 KB */
-    bool good = !err_is(err) && tiles != NULL && end.first_n == shard->first_n &&
+    if (tiles == NULL) {
+        return err_make(ERR_MEMORY, "verify_seals"); /* says nothing of the file */
+    }
+    bool good = !err_is(err) && end.first_n == shard->first_n &&
                 end.size == seal->last_index + 1 - shard->first_n && end.size <= shard->size &&
                 tile_files_init(tiles, shard->path, shard->size) &&
                 merkle_root(tile_files_hash, tiles, end.size, root) && hash_equal(root, end.root);
@@ -96,10 +99,11 @@ static void seals_check_root(struct verify_report *report, const struct verify_s
         verify_problem(report, "archive/%s: tree_root is not the root of the log's tree there",
                        seal->path);
     }
+    return err_none;
 }
 
-static void seals_check_inside(struct verify_report *report, struct verify_shard *shard,
-                               const struct verify_seal *seal, struct archive_file *file)
+static struct err seals_check_inside(struct verify_report *report, struct verify_shard *shard,
+                                     const struct verify_seal *seal, struct archive_file *file)
 {
     struct archive_summary summary;
     uint64_t images_checked = 0;
@@ -113,7 +117,7 @@ static void seals_check_inside(struct verify_report *report, struct verify_shard
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
         verify_problem(report, "archive/%s: %s", seal->path, err_text(err, text));
-        return;
+        return err_none;
     }
     if (bad_path[0] != '\0') {
         verify_problem(report, "archive/%s: %s is not what its digest says", seal->path, bad_path);
@@ -125,14 +129,14 @@ static void seals_check_inside(struct verify_report *report, struct verify_shard
                        " of %s, the seal says %" PRIu64 "..%" PRIu64,
                        seal->path, summary.first_index, summary.last_index, summary.origin,
                        seal->first_index, seal->last_index);
-        return;
+        return err_none;
     }
     seals_check_entries(report, shard, seal, file);
-    seals_check_root(report, shard, seal, file);
+    return seals_check_root(report, shard, seal, file);
 }
 
-static void seals_check_file(struct verify_report *report, struct verify_shard *shard,
-                             const struct verify_seal *seal, const char *archive_directory)
+static struct err seals_check_file(struct verify_report *report, struct verify_shard *shard,
+                                   const struct verify_seal *seal, const char *archive_directory)
 {
     char path[DURABLE_PATH_BYTES + sizeof seal->path];
     uint8_t sha256[HASH_BYTES];
@@ -141,29 +145,30 @@ static void seals_check_file(struct verify_report *report, struct verify_shard *
     if (!seals_path_is_plain(seal->path)) {
         verify_problem(report, "entry %" PRIu64 ": seal of the path '%s'", seal->entry_index,
                        seal->path);
-        return;
+        return err_none;
     }
     (void)snprintf(path, sizeof path, "%s/%s", archive_directory, seal->path);
     if (!seals_hash_file(path, &file_bytes, sha256)) {
         verify_problem(report, "archive/%s: missing or unreadable (sealed by entry %" PRIu64 ")",
                        seal->path, seal->entry_index);
-        return;
+        return err_none;
     }
     if (file_bytes != seal->file_bytes || !hash_equal(sha256, seal->sha256)) {
         verify_problem(report, "archive/%s: %s is not that of its seal in entry %" PRIu64,
                        seal->path, file_bytes != seal->file_bytes ? "length" : "SHA-256",
                        seal->entry_index);
-        return;
+        return err_none;
     }
     struct err err = archive_file_open(path, &file);
     if (err_is(err)) {
         char text[ERR_TEXT_BYTES];
         verify_problem(report, "archive/%s: %s", seal->path, err_text(err, text));
-        return;
+        return err_none;
     }
     shard->archive_files++;
-    seals_check_inside(report, shard, seal, file);
+    err = seals_check_inside(report, shard, seal, file);
     archive_file_close(&file);
+    return err;
 }
 
 /* The shard of the sealed entries: a seal may lie in the one after it. */
@@ -186,6 +191,7 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *last,
 {
     uint64_t count = 0;
     struct verify_progress bar;
+    struct err err = err_none;
     const struct verify_seal *seals = verify_story_seals(story, &count);
     (void)verify_report_step(report, STEP_archive);
     if (archive_directory == NULL) {
@@ -198,7 +204,7 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *last,
         return err_none;
     }
     verify_progress_init(&bar, progress, last->origin, "archive files", count);
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count && !err_is(err); i++) {
         struct verify_shard *shard = seals_shard_of(report, &seals[i]);
         if (shard == NULL) {
             verify_warning(report,
@@ -206,12 +212,12 @@ struct err verify_seals(struct verify_report *report, struct verify_shard *last,
                            " is not here",
                            seals[i].path, seals[i].first_index, seals[i].last_index);
         } else {
-            seals_check_file(report, shard, &seals[i], archive_directory);
+            err = seals_check_file(report, shard, &seals[i], archive_directory);
         }
         verify_progress_show(&bar, i + 1);
     }
     verify_progress_end(&bar);
-    return err_none;
+    return err;
 }
 
 static bool seals_names(const char (*sealed)[160], uint64_t sealed_count, const char *below)

@@ -140,18 +140,23 @@ static void a_place_must_exist_be_elsewhere_and_be_the_one_of_before(void **stat
     struct fixture *fixture = *state;
     char missing[128];
     bool same = false;
+    const struct archive_place_rule fresh = {.known = false, .may_share = true};
+    const struct archive_place_rule known = {.known = true, .may_share = true};
+    const struct archive_place_rule alone = {.known = false, .may_share = false};
     (void)snprintf(missing, sizeof missing, "%s/missing", fixture->directory);
-    assert_int_equal(archive_place_check(fixture->archive, missing, false, &same).code,
+    assert_int_equal(archive_place_check(fixture->archive, missing, fresh, &same).code,
                      ERR_NOT_FOUND);
     assert_int_equal(access(missing, F_OK), -1);
-    assert_int_equal(archive_place_check(fixture->archive, fixture->archive, false, &same).code,
+    assert_int_equal(archive_place_check(fixture->archive, fixture->archive, fresh, &same).code,
                      ERR_ARGUMENT);
-    assert_int_equal(archive_place_check(fixture->archive, fixture->place, true, &same).code,
+    assert_int_equal(archive_place_check(fixture->archive, fixture->place, known, &same).code,
                      ERR_NOT_FOUND);
+    assert_int_equal(archive_place_check(fixture->archive, fixture->place, alone, &same).code,
+                     ERR_ARGUMENT);
     assert_false(is_there(fixture, ARCHIVE_PLACE_MARK));
-    assert_good(archive_place_check(fixture->archive, fixture->place, false, &same));
+    assert_good(archive_place_check(fixture->archive, fixture->place, fresh, &same));
     assert_true(same && is_there(fixture, ARCHIVE_PLACE_MARK));
-    assert_good(archive_place_check(fixture->archive, fixture->place, true, &same));
+    assert_good(archive_place_check(fixture->archive, fixture->place, known, &same));
 }
 
 int main(void)

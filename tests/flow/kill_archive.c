@@ -3,7 +3,7 @@
  * to a part file (copies of sealed files begin as such, too), to the name of the finished file, or,
  * from then on, to the write-ahead log (where seal, copy and discard go); or that anybody does to
  * remove a payload. TRIAGED_KILL_AT is n, 0 never; what was done goes to TRIAGED_KILL_NOTES, a word
- * a line. */
+ * a line. TRIAGED_STOP_BEFORE is a word: the first such thing is preceded by a SIGSTOP. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -23,6 +23,7 @@ static atomic_bool watched[FDS];   /* of the part file */
 static atomic_bool of_log[FDS];
 static atomic_bool of_blobs[FDS]; /* directories of payloads, once one was removed */
 static atomic_bool removed;
+static atomic_bool stopped;
 
 static void *next_of(const char *name)
 {
@@ -52,6 +53,10 @@ static void happen(const char *word)
     }
     if (at != NULL && atoi(at) == number) {
         (void)raise(SIGKILL);
+    }
+    const char *stop = getenv("TRIAGED_STOP_BEFORE");
+    if (stop != NULL && strcmp(stop, word) == 0 && !atomic_exchange(&stopped, true)) {
+        (void)kill(getpid(), SIGSTOP);
     }
 }
 
