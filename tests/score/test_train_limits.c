@@ -3,6 +3,10 @@
 
 #include <math.h>
 
+#include <unistd.h>
+
+#include "base/counter.h"
+#include "score/score.h"
 #include "score/train_fit.h"
 #include "score/train_rows.h"
 
@@ -95,6 +99,46 @@ static void trees_that_ask_nothing_can_be_written(void **state)
     assert_int_equal(oblivious_validate(&trees, 0), OBLIVIOUS_SOUND);
     assert_good(declaration_trees_write(&trees, "trees_", &file));
     model_file_fini(&file);
+}
+
+static uint64_t warnings_in(FILE *diag)
+{
+    char line[512];
+    uint64_t count = 0;
+    rewind(diag);
+    while (fgets(line, sizeof line, diag) != NULL) {
+        count += strstr(line, "event=history full=1") != NULL;
+    }
+    return count;
+}
+
+static void full_history_is_counted_and_told_once(void **state)
+{
+    (void)state;
+    struct score *scorer = NULL;
+    const struct score_conf conf = {
+        .image_bytes_max = 1 << 20, .history_slots = 1, .working_height = 64};
+    struct row row;
+    FILE *diag = tmpfile();
+    int stderr_before = dup(STDERR_FILENO);
+    assert_non_null(diag);
+    assert_good(score_open(&conf, &scorer));
+    make_row(&row, 1, 1, 5);
+    score_history_learn(scorer, &row.declaration, true, day_ns);
+    assert_int_equal(counter_value(COUNTER_history_dropped), 0);
+    assert_true(dup2(fileno(diag), STDERR_FILENO) >= 0);
+    for (unsigned i = 0; i < 500; i++) {
+        make_row(&row, i, i, i);
+        score_history_learn(scorer, &row.declaration, true, i * day_ns);
+    }
+    assert_true(dup2(stderr_before, STDERR_FILENO) >= 0);
+    close(stderr_before);
+    assert_true(counter_value(COUNTER_history_dropped) > 100);
+    assert_int_equal(warnings_in(diag), 1);
+    score_history_reset(scorer);
+    assert_int_equal(counter_value(COUNTER_history_dropped), 0);
+    score_close(&scorer);
+    fclose(diag);
 }
 
 static void scale_beyond_belief_is_not_taken(void **state)
@@ -229,6 +273,7 @@ int main(void)
         cmocka_unit_test(one_outcome_before_validation_leaves_scores_sane),
         cmocka_unit_test(resamples_of_one_outcome_do_not_move_an_interval),
         cmocka_unit_test(trees_that_ask_nothing_can_be_written),
+        cmocka_unit_test(full_history_is_counted_and_told_once),
         cmocka_unit_test(scale_beyond_belief_is_not_taken),
         cmocka_unit_test(no_block_ends_in_the_middle_of_a_day),
         cmocka_unit_test(days_leave_memory_whole),
