@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/counter.h"
+#include "base/diag.h"
 #include "kernels/blas.h"
 #include "score/score_parts.h"
 
@@ -284,12 +286,21 @@ void score_items(struct score *self, const struct score_input *inputs, struct sc
 void score_history_learn(struct score *self, const struct declaration *declaration, bool found,
                          int64_t t_ns)
 {
+    uint64_t before = self->history.live.dropped;
     history_learn(&self->history, declaration, found, t_ns, self->keys);
+    counter_set(COUNTER_history_dropped, self->history.live.dropped);
+    if (before == 0 && self->history.live.dropped > 0) {
+        diag_warn(history,
+                  "full=1 slots=%llu: what is new in outcomes is not learnt; raise "
+                  "judge.history_slots or train a newer model",
+                  (unsigned long long)self->history.live.slots);
+    }
 }
 
 void score_history_reset(struct score *self)
 {
     history_table_reset(&self->history.live);
+    counter_set(COUNTER_history_dropped, 0);
 }
 
 MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,

@@ -104,7 +104,8 @@ void score_install_builtin(struct score *self, const char *name);
 
 /* Learning from exams: the outcome of an item with these declarations. found is a confirmed
  * violation. The live history is this on top of the installed history model, in the order of the
- * log. Forgetting needs the time. */
+ * log. Forgetting needs the time. When the live table is full new entities are not learnt: the
+ * counter history_dropped grows, and the first is warned of. */
 void score_history_learn(struct score *self, const struct declaration *declaration, bool found,
                          int64_t t_ns);
 /* Forget what was learnt live (before the log is replayed). */
