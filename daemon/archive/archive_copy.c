@@ -205,7 +205,8 @@ struct err archive_copy_make(const char *from, const char *to, const struct arch
         return err_make(ERR_ARGUMENT, "archive path");
     }
     struct err err = check_path(full, sealed, stop);
-    if (err.code != ERR_NOT_FOUND && err.code != ERR_ARCHIVE_DIFFERS) {
+    bool unreadable = err.code == ERR_IO && err.os_errno == EIO; /* a sector of it: damage too */
+    if (err.code != ERR_NOT_FOUND && err.code != ERR_ARCHIVE_DIFFERS && !unreadable) {
         return err_is(err) ? err : sync_found(full);
     }
     folder_of(full, folder);
