@@ -25,6 +25,29 @@ static bool path_of(const char *directory, const char *below, const char *end,
            strstr(below, "..") == NULL;
 }
 
+/* Is this the other, or above it? */
+static bool path_holds(const char *path, const char *other)
+{
+    size_t bytes = strcmp(path, "/") == 0 ? 0 : strlen(path);
+    return strncmp(path, other, bytes) == 0 && (other[bytes] == '/' || other[bytes] == '\0');
+}
+
+/* Whoever sweeps the one must not meet the part files of the other. */
+static struct err check_apart(const char *archive, const char *place)
+{
+    char *first = realpath(archive, NULL);
+    char *second = realpath(place, NULL);
+    struct err err = err_none;
+    if (first == NULL || second == NULL) {
+        err = err_os(ERR_IO, "path of the directory of copies");
+    } else if (path_holds(first, second) || path_holds(second, first)) {
+        err = err_make(ERR_ARGUMENT, "directory of copies lies above or inside the archive");
+    }
+    free(first);
+    free(second);
+    return err;
+}
+
 struct err archive_place_check(const char *archive, const char *place, bool known,
                                bool *same_device)
 {
@@ -45,8 +68,12 @@ struct err archive_place_check(const char *archive, const char *place, bool know
     if (!path_of(place, ARCHIVE_PLACE_MARK, "", mark)) {
         return err_make(ERR_ARGUMENT, "path length");
     }
+    struct err err = check_apart(archive, place);
+    if (err_is(err)) {
+        return err;
+    }
     *same_device = first.st_dev == second.st_dev;
-    struct err err = durable_exists(mark, &marked);
+    err = durable_exists(mark, &marked);
     if (err_is(err) || marked) {
         return err;
     }

@@ -27,10 +27,10 @@ struct archive_sealed {
  * the empty mount point of a disk that is missing. */
 #define ARCHIVE_PLACE_MARK "triaged-copies"
 
-/* May copies be put there? The directory must exist, must not be the archive itself, and have the
- * mark when `known` (the log tells of copies in it); without `known` the mark is made.
- * *same_device: as the archive. Errors: NOT_FOUND (no such directory, or no mark), ARGUMENT (the
- * archive), IO. */
+/* May copies be put there? The directory must exist, must lie neither in the archive nor
+ * above it (links followed), and have the mark when `known` (the log tells of copies in it);
+ * without `known` the mark is made. *same_device: as the archive. Errors: NOT_FOUND (no such
+ * directory, or no mark), ARGUMENT (the archive, above or inside it), IO. */
 MUST_USE struct err archive_place_check(const char *archive, const char *place, bool known,
                                         bool *same_device);
 

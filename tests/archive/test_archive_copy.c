@@ -177,6 +177,15 @@ static void a_place_must_exist_be_elsewhere_and_be_the_one_of_before(void **stat
     assert_int_equal(access(missing, F_OK), -1);
     assert_int_equal(archive_place_check(fixture->archive, fixture->archive, false, &same).code,
                      ERR_ARGUMENT);
+    /* Above it, inside it; a name that only starts alike is elsewhere. */
+    assert_int_equal(archive_place_check(fixture->archive, fixture->directory, false, &same).code,
+                     ERR_ARGUMENT);
+    (void)snprintf(missing, sizeof missing, "%s/2026/../2026", fixture->archive);
+    assert_int_equal(archive_place_check(fixture->archive, missing, false, &same).code,
+                     ERR_ARGUMENT);
+    (void)snprintf(missing, sizeof missing, "%s2", fixture->archive);
+    assert_int_equal(mkdir(missing, 0755), 0);
+    assert_good(archive_place_check(fixture->archive, missing, false, &same));
     assert_int_equal(archive_place_check(fixture->archive, fixture->place, true, &same).code,
                      ERR_NOT_FOUND);
     assert_false(is_there(fixture, ARCHIVE_PLACE_MARK));
