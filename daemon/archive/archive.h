@@ -151,10 +151,10 @@ MUST_USE struct err archive_file_tree(struct archive_file *self, struct archive_
 MUST_USE struct err archive_file_check(struct archive_file *self, uint64_t *images_checked,
                                        uint64_t *entries_checked, char *bad_path);
 
-/* Whether the tables that follow from the entries alone (all but /declarations, /metrics and
- * /scan_images, whose calibration is in the private record) say what the entries of the same file
- * say: *bad_table names the first that does not, "" when all do (static). ARCHIVE_DIFFERS when an
- * entry cannot be read. */
+/* Whether the tables that follow from the entries alone (all but /declarations, /metrics,
+ * /calibration and /scan_images, whose calibration is in the private record) say what the entries
+ * of the same file say: *bad_table names the first that does not, "" when all do (static).
+ * ARCHIVE_DIFFERS when an entry cannot be read. */
 MUST_USE struct err archive_file_check_tables(struct archive_file *self, const char **bad_table);
 
 /* What the entry of a scan leaves out of its images and scoring needs. */

@@ -25,6 +25,29 @@ static bool path_of(const char *directory, const char *below, const char *end,
            strstr(below, "..") == NULL;
 }
 
+/* Is this the other, or above it? */
+static bool path_holds(const char *path, const char *other)
+{
+    size_t bytes = strcmp(path, "/") == 0 ? 0 : strlen(path);
+    return strncmp(path, other, bytes) == 0 && (other[bytes] == '/' || other[bytes] == '\0');
+}
+
+/* Whoever sweeps the one must not meet the part files of the other. */
+static struct err check_apart(const char *archive, const char *place)
+{
+    char *first = realpath(archive, NULL);
+    char *second = realpath(place, NULL);
+    struct err err = err_none;
+    if (first == NULL || second == NULL) {
+        err = err_os(ERR_IO, "path of the directory of copies");
+    } else if (path_holds(first, second) || path_holds(second, first)) {
+        err = err_make(ERR_ARGUMENT, "directory of copies lies above or inside the archive");
+    }
+    free(first);
+    free(second);
+    return err;
+}
+
 struct err archive_place_check(const char *archive, const char *place,
                                struct archive_place_rule rule, bool *same_device)
 {
@@ -45,11 +68,15 @@ struct err archive_place_check(const char *archive, const char *place,
     if (!path_of(place, ARCHIVE_PLACE_MARK, "", mark)) {
         return err_make(ERR_ARGUMENT, "path length");
     }
+    struct err err = check_apart(archive, place);
+    if (err_is(err)) {
+        return err;
+    }
     *same_device = first.st_dev == second.st_dev;
     if (*same_device && !rule.may_share) {
         return err_make(ERR_ARGUMENT, "on the device of the archive (archive.copy_same_device)");
     }
-    struct err err = durable_exists(mark, &marked);
+    err = durable_exists(mark, &marked);
     if (err_is(err) || marked) {
         return err;
     }
@@ -229,7 +256,8 @@ struct err archive_copy_make(const char *from, const char *to, const struct arch
         return err_make(ERR_ARGUMENT, "archive path");
     }
     struct err err = check_path(full, sealed, stop);
-    if (err.code != ERR_NOT_FOUND && err.code != ERR_ARCHIVE_DIFFERS) {
+    bool unreadable = err.code == ERR_IO && err.os_errno == EIO; /* a sector of it: damage too */
+    if (err.code != ERR_NOT_FOUND && err.code != ERR_ARCHIVE_DIFFERS && !unreadable) {
         return err_is(err) ? err : sync_found(full);
     }
     folder_of(full, folder);

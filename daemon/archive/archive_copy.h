@@ -32,10 +32,10 @@ struct archive_place_rule {
     bool may_share; /* the device of the archive */
 };
 
-/* May copies be put there? The directory must exist, must not be the archive itself, nor on its
- * device unless the rule allows it, and have the mark when known; else the mark is made.
- * *same_device: as the archive. Errors: NOT_FOUND (no such directory, or no mark), ARGUMENT (the
- * archive, or its device), IO. */
+/* May copies be put there? The directory must exist, must lie neither in the archive nor
+ * above it (links followed), nor on its device unless the rule allows it, and have the mark when
+ * known; else the mark is made. *same_device: as the archive. Errors: NOT_FOUND (no such directory,
+ * or no mark), ARGUMENT (the archive, above or inside it, or its device), IO. */
 MUST_USE struct err archive_place_check(const char *archive, const char *place,
                                         struct archive_place_rule rule, bool *same_device);
 

@@ -158,6 +158,16 @@ bool image_reader_is_sealed(const struct image_reader *self)
     return self->sealed.chunks != NULL;
 }
 
+/* Nothing of this name is not the same as what could not be looked at. */
+static struct err reader_open_file(struct image_reader *self, const char *path, const char *where)
+{
+    self->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (self->fd >= 0) {
+        return err_none;
+    }
+    return err_os(errno == ENOENT || errno == ENOTDIR ? ERR_NOT_FOUND : ERR_IO, where);
+}
+
 struct err image_reader_start_blob(struct image_reader *self, const struct image_wanted *wanted)
 {
     char below[128];
@@ -169,14 +179,14 @@ struct err image_reader_start_blob(struct image_reader *self, const struct image
     }
     blob_path(wanted->sha256, below);
     (void)snprintf(path, sizeof path, "%s/%s", self->blobs, below);
-    self->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (self->fd < 0) {
-        return err_os(ERR_NOT_FOUND, "open blob");
+    err = reader_open_file(self, path, "open blob");
+    if (err_is(err)) {
+        return err;
     }
     if (fstat(self->fd, &status) != 0 || !S_ISREG(status.st_mode) ||
         (uint64_t)status.st_size != row_bytes(self) * (uint64_t)wanted->image_height) {
         image_reader_stop(self);
-        return err_make(ERR_NOT_FOUND, "blob has another length");
+        return err_make(ERR_BLOB_MISSING, "blob has another length");
     }
     (void)posix_fadvise(self->fd, (off_t)(row_bytes(self) * wanted->y),
                         (off_t)(row_bytes(self) * wanted->height), POSIX_FADV_WILLNEED);
@@ -191,8 +201,7 @@ static struct err reader_open_sealed(struct image_reader *self, uint32_t place, 
         snprintf(full, sizeof full, "%s/%s", self->places[place], path) >= (int)sizeof full) {
         return err_make(ERR_NOT_FOUND, "path of a sealed file");
     }
-    self->fd = open(full, O_RDONLY | O_CLOEXEC);
-    return self->fd < 0 ? err_os(ERR_NOT_FOUND, "open sealed file") : err_none;
+    return reader_open_file(self, full, "open sealed file");
 }
 
 static struct err reader_prepare_chunks(struct image_reader *self)

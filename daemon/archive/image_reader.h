@@ -53,12 +53,13 @@ struct image_wanted {
     uint32_t height;
 };
 
-/* Begin to read from the blob. NOT_FOUND when there is none of this length. */
+/* Begin to read from the blob. NOT_FOUND when there is none, BLOB_MISSING when it has another
+ * length, IO when it cannot be opened. */
 MUST_USE struct err image_reader_start_blob(struct image_reader *self,
                                             const struct image_wanted *wanted);
 /* Begin to read from a sealed file in one of the places; path is below it, as a seal states it.
- * NOT_FOUND when the file or the image in it is not there, ARCHIVE_DIFFERS when it is not as it was
- * sealed. */
+ * NOT_FOUND when the file or the image in it is not there, IO when it cannot be opened,
+ * ARCHIVE_DIFFERS when it is not as it was sealed. */
 MUST_USE struct err image_reader_start_sealed(struct image_reader *self,
                                               const struct image_wanted *wanted, uint32_t place,
                                               const char *path);

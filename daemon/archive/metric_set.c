@@ -15,11 +15,14 @@
 
 /* ---- one definition ---- */
 
-bool metric_header(const char *text, const char *key, char *out, size_t out_capacity)
+/* A header of another file behind text_bytes is not looked at. */
+static bool header_within(const char *text, size_t text_bytes, const char *key, char *out,
+                          size_t out_capacity)
 {
     char start[64];
+    const char *end = text + text_bytes;
     (void)snprintf(start, sizeof start, "-- %s: ", key);
-    const char *at = strstr(text, start);
+    const char *at = memmem(text, text_bytes, start, strlen(start));
     if (at == NULL || (at != text && at[-1] != '\n')) {
         return false;
     }
@@ -27,7 +30,8 @@ bool metric_header(const char *text, const char *key, char *out, size_t out_capa
     size_t used = 0;
     bool more = true;
     while (more) {
-        size_t line_bytes = strcspn(at, "\n");
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t line_bytes = (size_t)((stop != NULL ? stop : end) - at);
         if (used + line_bytes + 2 > out_capacity) {
             return false;
         }
@@ -36,28 +40,32 @@ bool metric_header(const char *text, const char *key, char *out, size_t out_capa
         }
         memcpy(out + used, at, line_bytes);
         used += line_bytes;
-        at += line_bytes + (at[line_bytes] == '\n');
-        more = strncmp(at, "--   ", 5) == 0; /* continuation lines are indented */
-        at += more ? 2 + strspn(at + 2, " ") : 0;
+        at += line_bytes + (stop != NULL);
+        more = end - at >= 5 && memcmp(at, "--   ", 5) == 0; /* continuation lines are indented */
+        at += more ? 2 : 0;
+        while (more && at < end && *at == ' ') {
+            at++;
+        }
     }
     out[used] = '\0';
     return used > 0;
 }
 
-static bool metric_parse(const char *text, size_t text_bytes, struct metric *out)
+bool metric_header(const char *text, const char *key, char *out, size_t out_capacity)
 {
-    char *copy = strndup(text, text_bytes); /* a header must not be found in the file behind */
-    must(copy != NULL);                     /* 64 KiB, once a start */
+    return header_within(text, strlen(text), key, out, out_capacity);
+}
+
+static bool metric_parse(const char *text, size_t bytes, struct metric *out)
+{
     out->text = text;
-    out->text_bytes = text_bytes;
-    bool whole = strlen(copy) == text_bytes &&
-                 metric_header(copy, "name", out->name, sizeof out->name) &&
-                 metric_header(copy, "version", out->version, sizeof out->version) &&
-                 metric_header(copy, "definition", out->definition, sizeof out->definition) &&
-                 metric_header(copy, "numerator", out->numerator, sizeof out->numerator) &&
-                 metric_header(copy, "denominator", out->denominator, sizeof out->denominator);
-    free(copy);
-    return whole;
+    out->text_bytes = bytes;
+    return memchr(text, '\0', bytes) == NULL &&
+           header_within(text, bytes, "name", out->name, sizeof out->name) &&
+           header_within(text, bytes, "version", out->version, sizeof out->version) &&
+           header_within(text, bytes, "definition", out->definition, sizeof out->definition) &&
+           header_within(text, bytes, "numerator", out->numerator, sizeof out->numerator) &&
+           header_within(text, bytes, "denominator", out->denominator, sizeof out->denominator);
 }
 
 bool metric_set_next(const struct metric_set *self, size_t *at, struct metric *out)
@@ -86,25 +94,36 @@ static int compare_names(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static uint32_t list_files(const char *directory, char (*names)[METRIC_NAME_BYTES])
+static bool is_metric_file(const char *name)
+{
+    size_t bytes = strlen(name);
+    return bytes > 4 && bytes < METRIC_NAME_BYTES && name[0] != '.' &&
+           strpbrk(name, " \t\r\n") == NULL && strcmp(name + bytes - 4, ".sql") == 0;
+}
+
+static struct err list_files(const char *directory, char (*names)[METRIC_NAME_BYTES],
+                             uint32_t *out_count)
 {
     DIR *folder = opendir(directory);
     uint32_t count = 0;
+    struct err err = err_none;
     for (struct dirent *found;
-         folder != NULL && (found = readdir(folder)) != NULL && count < METRICS_MAX;) {
-        size_t bytes = strlen(found->d_name);
-        if (bytes > 4 && bytes < METRIC_NAME_BYTES && found->d_name[0] != '.' &&
-            strpbrk(found->d_name, " \t\r\n") == NULL &&
-            strcmp(found->d_name + bytes - 4, ".sql") == 0) {
-            memcpy(names[count], found->d_name, bytes + 1);
-            count++;
+         folder != NULL && !err_is(err) && (found = readdir(folder)) != NULL;) {
+        if (!is_metric_file(found->d_name)) {
+            continue;
+        }
+        if (count == METRICS_MAX) {
+            err = err_make(ERR_TABLE_UNREADABLE, "more than 64 metrics");
+        } else {
+            memcpy(names[count++], found->d_name, strlen(found->d_name) + 1);
         }
     }
     if (folder != NULL) {
         closedir(folder);
     }
     qsort(names, count, METRIC_NAME_BYTES, compare_names);
-    return count;
+    *out_count = count;
+    return err;
 }
 
 /* The file behind what is there already. */
@@ -146,8 +165,8 @@ static struct err set_add(struct metric_set *self, const char *directory, const 
 struct err metric_set_load(const char *directory, struct metric_set *out)
 {
     char names[METRICS_MAX][METRIC_NAME_BYTES];
-    uint32_t count = list_files(directory, names);
-    struct err err = err_none;
+    uint32_t count = 0;
+    struct err err = list_files(directory, names, &count);
     memset(out, 0, sizeof *out);
     for (uint32_t i = 0; i < count && !err_is(err); i++) {
         err = set_add(out, directory, names[i]);
@@ -192,7 +211,7 @@ struct err metric_set_read(const char *store_metrics, const uint8_t sha256[HASH_
 struct err metric_set_keep(const struct metric_set *self, const char *store_metrics)
 {
     char path[DURABLE_PATH_BYTES];
-    bool exists = false;
+    bool differs = false;
     if (self->bytes == NULL) {
         return err_none;
     }
@@ -201,10 +220,10 @@ struct err metric_set_keep(const struct metric_set *self, const char *store_metr
         err = err_make(ERR_ARGUMENT, "path of the metrics");
     }
     if (!err_is(err)) {
-        err = durable_exists(path, &exists);
+        err = durable_create(path, self->bytes, self->bytes_count, 0644, &differs);
     }
-    return err_is(err) || exists ? err
-                                 : durable_replace(path, self->bytes, self->bytes_count, 0644);
+    /* The name is the digest of what belongs there. */
+    return differs ? durable_replace(path, self->bytes, self->bytes_count, 0644) : err;
 }
 
 void metric_set_fini(struct metric_set *self)

@@ -36,13 +36,15 @@ struct metric {
     size_t text_bytes;
 };
 
-/* All *.sql of a directory. TABLE_UNREADABLE when one has no header, IO, MEMORY;
+/* All *.sql of a directory. TABLE_UNREADABLE when one has no header or there are more than 64, IO,
+ * MEMORY;
  * *out is then empty. */
 MUST_USE struct err metric_set_load(const char *directory, struct metric_set *out);
 /* A kept set, whose bytes must have this digest: ARCHIVE_DIFFERS. */
 MUST_USE struct err metric_set_read(const char *store_metrics, const uint8_t sha256[HASH_BYTES],
                                     struct metric_set *out);
-/* Keep it below this directory, which is made; nothing when it is kept already. */
+/* Keep it below this directory, which is made; nothing but a sync of its name when it is
+ * kept already. A damaged one is replaced. */
 MUST_USE struct err metric_set_keep(const struct metric_set *self, const char *store_metrics);
 void metric_set_fini(struct metric_set *self);
 /* The next definition from *at (0 at first); false at the end. */

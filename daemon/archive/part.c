@@ -82,7 +82,9 @@ static void *part_work(void *arg)
             err = part_write_buffer(self, number);
         }
         must(pthread_mutex_lock(&self->lock) == 0);
-        self->err = err;
+        if (!err_is(self->err)) { /* the caller may have failed meanwhile: the first one stays */
+            self->err = err;
+        }
         self->written++;
         must(pthread_cond_signal(&self->done) == 0);
     }

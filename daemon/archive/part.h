@@ -39,8 +39,9 @@ MUST_USE struct err part_write(struct part *self, uint64_t offset, const void *b
 MUST_USE struct err part_read(struct part *self, uint64_t offset, void *out, size_t bytes_count);
 /* The file ends here, whatever was written behind. Without it, it ends where writing did. */
 void part_set_end(struct part *self, uint64_t file_bytes);
-/* All of it is on the disk, read-only, and out of the cache; kept blocks were read back from there
- * and compared: ARCHIVE_DIFFERS. Nothing more may be written. */
+/* All of it is on the disk and out of the cache, and the file read-only (that a power cut may
+ * undo); kept blocks were read back from there and compared: ARCHIVE_DIFFERS. Nothing more may be
+ * written. */
 MUST_USE struct err part_finish(struct part *self);
 /* The error that stays, for whoever wrote through a library that tells less. */
 struct err part_error(struct part *self);

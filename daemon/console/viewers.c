@@ -48,6 +48,10 @@ static bool viewer_parse(char *text, struct viewer *out)
     }
     *end = '\0';
     char *purpose = end + 1;
+    end = strchr(purpose, '\n');
+    if (end != NULL && end[1] != '\0') {
+        return false;
+    }
     purpose[strcspn(purpose, "\n")] = '\0';
     if (!hex_decode(text, out->token_sha256, HASH_BYTES) || !purpose_is_sound(purpose)) {
         return false;

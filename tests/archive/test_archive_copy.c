@@ -13,6 +13,7 @@
 
 #include "archive/archive_copy.h"
 #include "base/durable.h"
+#include "faulty.h"
 #include "folder.h"
 
 #define BELOW "2026/01/02/x.h5"
@@ -108,6 +109,36 @@ static void a_damaged_copy_is_found_and_made_again(void **state)
     assert_good(archive_copy_check(fixture->place, &fixture->sealed, NULL));
 }
 
+/* The copy's own name ends with .part here: that is the file of which the disk loses a sector. */
+static void a_copy_with_an_unreadable_sector_is_made_again(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct faulty lost = {.call = FAULTY_READ, .way = FAULTY_FAILS, .at = 2};
+    static const char name[] = "2026/01/02/x.part";
+    char from[256];
+    char to[256];
+    bool made = false;
+    (void)snprintf(from, sizeof from, "%s/" BELOW, fixture->archive);
+    (void)snprintf(to, sizeof to, "%s/%s", fixture->archive, name);
+    assert_int_equal(rename(from, to), 0);
+    fixture->sealed.path = name;
+    assert_good(archive_copy_make(fixture->archive, fixture->place, &fixture->sealed, NULL, &made));
+    faulty_arm(&lost);
+    assert_good(archive_copy_make(fixture->archive, fixture->place, &fixture->sealed, NULL, &made));
+    assert_true(faulty_disarm());
+    assert_true(made && !is_there(fixture, "2026/01/02/x.part.part"));
+    assert_good(archive_copy_check(fixture->place, &fixture->sealed, NULL));
+    /* What cannot be read back (the source has three pieces) does not get the name. */
+    (void)snprintf(to, sizeof to, "%s/%s", fixture->place, name);
+    assert_int_equal(unlink(to), 0);
+    faulty_arm(&(struct faulty){.call = FAULTY_READ, .way = FAULTY_FAILS, .at = 5});
+    assert_int_equal(
+        archive_copy_make(fixture->archive, fixture->place, &fixture->sealed, NULL, &made).code,
+        ERR_IO);
+    assert_true(faulty_disarm());
+    assert_false(made || is_there(fixture, name));
+}
+
 static void what_is_not_the_sealed_file_is_not_copied(void **state)
 {
     struct fixture *fixture = *state;
@@ -149,6 +180,15 @@ static void a_place_must_exist_be_elsewhere_and_be_the_one_of_before(void **stat
     assert_int_equal(access(missing, F_OK), -1);
     assert_int_equal(archive_place_check(fixture->archive, fixture->archive, fresh, &same).code,
                      ERR_ARGUMENT);
+    /* Above it, inside it; a name that only starts alike is elsewhere. */
+    assert_int_equal(archive_place_check(fixture->archive, fixture->directory, fresh, &same).code,
+                     ERR_ARGUMENT);
+    (void)snprintf(missing, sizeof missing, "%s/2026/../2026", fixture->archive);
+    assert_int_equal(archive_place_check(fixture->archive, missing, fresh, &same).code,
+                     ERR_ARGUMENT);
+    (void)snprintf(missing, sizeof missing, "%s2", fixture->archive);
+    assert_int_equal(mkdir(missing, 0755), 0);
+    assert_good(archive_place_check(fixture->archive, missing, fresh, &same));
     assert_int_equal(archive_place_check(fixture->archive, fixture->place, known, &same).code,
                      ERR_NOT_FOUND);
     assert_int_equal(archive_place_check(fixture->archive, fixture->place, alone, &same).code,
@@ -164,6 +204,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_copy_is_made_once_and_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_copy_is_found_and_made_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_copy_with_an_unreadable_sector_is_made_again, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_not_the_sealed_file_is_not_copied, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stop_leaves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_place_must_exist_be_elsewhere_and_be_the_one_of_before,

@@ -13,6 +13,7 @@
 #include "proto/record.h"
 #include "faulty.h"
 #include "folder.h"
+#include "perturb.h"
 
 /* Images of more than one chunk, and more chunks than the pool has room for: heights that leave the
  * last chunk padded, a single row, a single column, 8 and 16 bits. */
@@ -178,7 +179,7 @@ static void images_of_many_chunks_read_back_and_rebuild(void **state)
             char path[320];
             struct archive_result result;
             /* padding is zeros, not what memory held */
-            assert_int_equal(setenv("MALLOC_PERTURB_", threads == 1 ? "85" : "170", 1), 0);
+            perturb(threads == 1 ? 85 : 170);
             assert_good(build(fixture, level, threads, &result));
             assert_true(result.write_ns > 0 && result.seal_ns > result.write_ns);
             (void)snprintf(path, sizeof path, "%s/%s", fixture->archive, result.path);

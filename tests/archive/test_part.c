@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -61,6 +64,16 @@ static int teardown(void **state)
     free(self->found);
     free(self);
     return 0;
+}
+
+static atomic_bool memory_is_out;
+
+void *aligned_alloc(size_t alignment, size_t bytes_count)
+{
+    void *bytes = NULL;
+    return !atomic_load(&memory_is_out) && posix_memalign(&bytes, alignment, bytes_count) == 0
+               ? bytes
+               : NULL;
 }
 
 static uint32_t dice(struct fixture *self, uint32_t below)
@@ -144,6 +157,36 @@ static void writes_in_any_order_hold_the_last(void **state)
         part_close(&part);
         assert_file_is_wanted(self, end);
     }
+}
+
+/* The caller fails while the writer is at a buffer, which goes well: the error stays. */
+static void error_stays_when_a_write_ends_after_it(void **state)
+{
+    struct fixture *self = *state;
+    const struct faulty stall = {.call = FAULTY_WRITE, .way = FAULTY_STALLS, .at = 1, .offset = 1};
+    struct part *part = NULL;
+    struct stat status = {.st_size = 0};
+    const time_t until = time(NULL) + 10;
+    assert_good(part_create(self->path, &part));
+    faulty_arm(&stall);
+    assert_good(put(self, part, 0, PART_BUFFER_BYTES, false));
+    while (faulty_count(FAULTY_WRITE) == 0 && time(NULL) < until) {
+        (void)sched_yield();
+    }
+    atomic_store(&memory_is_out, true);
+    assert_int_equal(put(self, part, PART_BUFFER_BYTES, PART_BUFFER_BYTES, true).code, ERR_MEMORY);
+    atomic_store(&memory_is_out, false);
+    faulty_advance();
+    while (status.st_size == 0 && time(NULL) < until) {
+        assert_int_equal(stat(self->path, &status), 0);
+    }
+    assert_true(faulty_disarm() && status.st_size > 0);
+    for (int i = 0; i < 20000; i++) { /* the writer tells how it went a moment later */
+        (void)sched_yield();
+        assert_int_equal(part_error(part).code, ERR_MEMORY);
+    }
+    assert_int_equal(part_finish(part).code, ERR_MEMORY);
+    part_close(&part);
 }
 
 static void file_that_is_there_refuses(void **state)
@@ -354,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FILE(writes_in_any_order_hold_the_last),
+        WITH_FILE(error_stays_when_a_write_ends_after_it),
         WITH_FILE(file_that_is_there_refuses),
         WITH_FILE(empty_part_is_an_empty_file),
         WITH_FILE(finished_part_is_not_in_the_cache),

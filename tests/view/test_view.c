@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <cmocka.h>
 
@@ -364,7 +366,7 @@ static void requests_out_of_bounds_are_refused(void **state)
     struct view view;
     struct view_request other = good; /* another shape than the blob has */
     other.wanted.image_height = 6;
-    assert_int_equal(view_read(reader, &other, &view).code, ERR_NOT_FOUND);
+    assert_int_equal(view_read(reader, &other, &view).code, ERR_BLOB_MISSING);
     other = good;
     other.wanted.sha256[0] ^= 1;
     other.sealed[0] = "../../etc/passwd";
@@ -378,6 +380,28 @@ static void requests_out_of_bounds_are_refused(void **state)
     _Atomic bool stop = true;
     other.stop = &stop;
     assert_int_equal(view_read(reader, &other, &view).code, ERR_CLOSED);
+    close_store();
+}
+
+/* Without a descriptor left nobody can tell whether the image is there. */
+static void what_cannot_be_opened_is_not_absent(void **state)
+{
+    (void)state;
+    open_store();
+    store_seal(&store, 2, store.sealed);
+    const struct view_request request = request_of(7, whole_7, small);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct err blob = image_reader_start_blob(reader, &request.wanted);
+    struct err sealed = image_reader_start_sealed(reader, &request.wanted, 0, store.sealed);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(blob.code, ERR_IO);
+    assert_int_equal(sealed.code, ERR_IO);
+    assert_int_equal(blob.os_errno, EMFILE);
+    assert_int_equal(image_reader_start_sealed(reader, &request.wanted, 0, "2026/no.h5").code,
+                     ERR_NOT_FOUND);
     close_store();
 }
 
@@ -440,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_damaged_chunk_is_not_shown),
         cmocka_unit_test(copies_stand_in_for_the_archive),
         cmocka_unit_test(requests_out_of_bounds_are_refused),
+        cmocka_unit_test(what_cannot_be_opened_is_not_absent),
         cmocka_unit_test(views_do_not_wait_for_the_archiver),
         cmocka_unit_test(sealing_does_not_wait_for_a_reader),
     };
