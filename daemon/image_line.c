@@ -9,7 +9,11 @@
 #include "base/diag.h"
 #include "picture/picture.h"
 #include "pipeline_parts.h"
+#include "retention_parts.h"
 #include "view/view.h"
+
+_Static_assert(RETENTION_PLACES_MAX + 1 == IMAGE_READER_PLACES_MAX,
+               "images are looked for in the archive and in every place that copies are put");
 
 /* An image for somebody with a token, on a thread of the console. The picture is made first, then
  * the access entry becomes durable, then the first byte goes out: a machine that stops in between
