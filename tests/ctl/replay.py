@@ -84,7 +84,8 @@ def a_copy_elsewhere_is_enough(store, told, folder):
     found, _ = replay(*alone, "--inputs-suffice")
     assert found["identical"] == found["scores"] - 1 and found["differing"] == found["not_replayed"] == 0, found
     assert "1 from their inputs alone" in words(*alone, expect=1)
-    found, _ = replay(store, copy / "one.h5", "--items", 5)  # beside its original: the file before is found
+    behind = shutil.copy(told["file"][1], folder / "z.h5")  # sorts behind its original: the file before is found
+    found, _ = replay(store, behind, "--items", 5)
     assert found["identical"] == found["scores"] == 5 and is_the_machine_here(found), found
     shutil.copy(told["file"][0], copy)  # its name tells where it belongs
     found, _ = replay(folder / "nothing", copy / "one.h5", "--models", store / "models", "--archive", copy, "--items", 20)
