@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/durable.h"
+#include "proto/member.h"
 
 /* Tokens are random and long, so that their plain digest tells nothing of them, and comparing
  * digests nothing of how near a guess came. */
@@ -36,7 +37,9 @@ static bool purpose_is_sound(const char *purpose)
             return false;
         }
     }
-    return bytes >= 1 && bytes < VIEWER_PURPOSE_BYTES;
+    /* It goes into an entry, whose texts every reader of protobuf must be able to read. */
+    return bytes >= 1 && bytes < VIEWER_PURPOSE_BYTES &&
+           text_valid((const uint8_t *)purpose, bytes);
 }
 
 /* Two lines; nothing behind them. */

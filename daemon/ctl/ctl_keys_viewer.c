@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "proto/hash.h"
+#include "proto/member.h"
 #include "proto/wire.h"
 
 /* viewers/NAME.token holds the digest of a token and a purpose (daemon/console/viewers.h). The
@@ -60,7 +61,7 @@ static bool is_line(const char *text)
             return false;
         }
     }
-    return bytes >= 1 && bytes <= PURPOSE_BYTES_MAX;
+    return bytes >= 1 && bytes <= PURPOSE_BYTES_MAX && text_valid((const uint8_t *)text, bytes);
 }
 
 /* The digest goes to the file before the token goes to anybody. */
@@ -109,7 +110,8 @@ int ctl_keys_viewer(struct ctl *ctl, int argc, char **argv)
     char path[2 * DURABLE_PATH_BYTES];
     ctl_parse(ctl, &own, &options, argc, argv);
     if (!is_plain(options.name) || !is_line(options.purpose)) {
-        ctl_refuse("a name has 1 to %u of a-z 0-9 . - _, a purpose is one line of 1 to %u bytes",
+        ctl_refuse("a name has 1 to %u of a-z 0-9 . - _, a purpose is one line of 1 to %u bytes of "
+                   "UTF-8",
                    WIRE_PUBLISHER_BYTES_MAX, PURPOSE_BYTES_MAX);
         return CTL_USAGE;
     }

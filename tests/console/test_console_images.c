@@ -246,8 +246,9 @@ static void without_images_there_is_no_such_page(void **state)
 static void lists_of_viewers_are_read_whole_or_not(void **state)
 {
     static const char digits[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    static const char *const bad[] = {"",          "short\npurpose\n", "@\n",      "@",
-                                      "@\n\x01\n", "@ \npurpose\n",    "@b\nto\n", "@\nto\nmore\n"};
+    static const char *const bad[] = {"",         "short\npurpose\n", "@\n",
+                                      "@",        "@\n\x01\n",        "@ \npurpose\n",
+                                      "@b\nto\n", "@\nto\nmore\n",    "@\ncaf\xe9\n"};
     char why[VIEWER_WHY_BYTES];
     struct viewers *found = NULL;
     (void)state;
