@@ -27,6 +27,7 @@
 #define FLOW_REFUSED_NS_MAX (30 * NS_PER_S)
 #define FLOW_MESSAGES_PER_STEP 256
 #define FLOW_FAILURES_TOLD 3
+#define FLOW_FAILURES_NS (10 * NS_PER_S)
 
 struct err flow_open(const struct flow_conf *conf, struct spool *spool, struct link *link,
                      struct flow **out)
@@ -117,9 +118,13 @@ static void take_event(struct flow *self, enum link_event event, int64_t now_ns)
         self->state = FLOW_DOWN;
         self->reconnect_due_ns = retry_due_ns(self, now_ns);
         break;
-    case LINK_FAILED: /* once is a daemon that just stops; a wrong key shows by nothing else */
-        self->failures_count++;
-        if (self->failures_count >= FLOW_FAILURES_TOLD) {
+    case LINK_FAILED: /* a few are a daemon that stops or is killed while it starts, again and
+                         again; a wrong key shows by nothing else than that it goes on */
+        if (self->failures_count++ == 0) {
+            self->failing_since_ns = now_ns;
+        }
+        if (self->failures_count >= FLOW_FAILURES_TOLD &&
+            now_ns - self->failing_since_ns >= FLOW_FAILURES_NS) {
             refusal_set(
                 self,
                 "connections end before they are encrypted: is this the public key of the daemon?");

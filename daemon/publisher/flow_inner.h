@@ -47,9 +47,10 @@ struct flow {
     int64_t reconnect_due_ns;
     int64_t answer_due_ns; /* silence until then asks again by hello */
     int64_t silence_ns;
-    int64_t refused_ns;      /* how long to stay away after the next BYE */
-    uint32_t doubts_count;   /* positions in a row that cannot be */
-    uint32_t failures_count; /* handshakes that broke off in a row */
+    int64_t refused_ns;       /* how long to stay away after the next BYE */
+    uint32_t doubts_count;    /* positions in a row that cannot be */
+    uint32_t failures_count;  /* handshakes that broke off in a row */
+    int64_t failing_since_ns; /* the first of them */
     uint32_t credit_records;
     uint64_t credit_bytes;
     uint32_t batch_records_max;
