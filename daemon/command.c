@@ -4,6 +4,7 @@
 
 #include "base/counter.h"
 #include "base/diag.h"
+#include "base/random.h"
 #include "pipeline_parts.h"
 #include "score/blas_core.h"
 

@@ -44,7 +44,7 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
                        or_dash(entry->actor), or_dash(action->to_state), action->version);
     } else {
         const struct entry_outcome *outcome = &entry->body.outcome;
-        char why[64] = "";
+        char why[96] = "";
         if (outcome->corrects != 0) {
             (void)snprintf(why, sizeof why, "correction (%.32s) of entry %" PRIu64 ": ",
                            or_dash(outcome->code), outcome->corrects);
