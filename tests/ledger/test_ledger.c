@@ -499,6 +499,24 @@ static void rows_digest(struct state *state, uint8_t out[HASH_BYTES])
     sha256_close(&hash);
 }
 
+static void take_number(void *arg, uint32_t count, const char *const *names,
+                        const char *const *values)
+{
+    (void)names;
+    assert_int_equal(count, 1);
+    *(uint64_t *)arg = strtoull(values[0], NULL, 10);
+}
+
+static void check_one_stands(struct world *self)
+{
+    uint64_t wrong = 1;
+    good(state_metric(self->state,
+                      "SELECT count(*) FROM (SELECT item FROM outcomes GROUP BY item"
+                      " HAVING sum(standing) <> 1)",
+                      take_number, &wrong));
+    assert_int_equal(wrong, 0);
+}
+
 static void check_replay(struct world *self)
 {
     char path[96];
@@ -531,6 +549,7 @@ static void random_stories_lose_and_double_nothing(void **arg)
         world_live(world);
         check_orders(world);
         check_items(world);
+        check_one_stands(world);
         check_replay(world);
         orders += world->orders_count;
         entries += world->log_count - WORLD_ITEMS;
