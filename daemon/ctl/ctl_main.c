@@ -56,7 +56,7 @@ static const struct command commands[] = {
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
     {"model train declarations", ctl_model_train_declarations, true,
      "learn trees over histories and goods from labelled declarations"},
-    {"model score", ctl_model_score, false, "score a table of declarations, with reasons"},
+    {"model score", ctl_model_score, true, "score a table of declarations, with reasons"},
     {"model evaluate", ctl_model_evaluate, false, "how good a model is on labelled declarations"},
     {"model list", ctl_model_list, false, "models in force and model files at hand"},
     {"model install", ctl_model_install, false, "put a model file into the store and in force"},
