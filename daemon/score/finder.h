@@ -21,8 +21,8 @@
 enum {
     FINDER_CHANNELS = 4,
     FINDER_CELL = 4,          /* working pixels of a cell's side: the strides of the network */
-    FINDER_OUTPUTS = 3,       /* of a cell: heat, log(width / FINDER_BOX), log(height / ..) */
-    FINDER_BOX = 12,          /* working pixels */
+    FINDER_OUTPUTS = 5,       /* of a cell: heat, log(width / box), log(height / box), and how far
+                                 its centre lies right of and below the cell's, in boxes */
     FINDER_LOCAL_RADIUS = 16, /* the local mean is over 33 x 33 working pixels */
 };
 
@@ -58,14 +58,16 @@ void finder_planes(const struct finder_input *input, const struct working *worki
 struct finder_model {
     struct convnet net; /* its arrays and `packed` lie in `storage` */
     struct finder_input input;
-    double slope; /* calibrated logit = slope * heat + offset; slope > 0 */
+    double box;      /* working pixels: a usual side of the objects it was trained on */
+    uint32_t height; /* working height it was trained at: larger images are reduced to it */
+    double slope;    /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
     void *packed;
 };
 
 /* Room for a network with the layers of `shape`, of which only the counts are read; all numbers are
- * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 3 out,
+ * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 5 out,
  * strides that make FINDER_CELL. On success the caller finis. */
 MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape);
 /* Once everything is filled in: checks all numbers and packs the network for finder_run().
