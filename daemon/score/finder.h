@@ -66,6 +66,13 @@ struct finder_model {
     void *packed;
 };
 
+/* A box's side is 1/20 to 55 usual ones: what an output beyond that means. */
+static inline double finder_log_side(float output)
+{
+    double held = (double)output > -3 ? (double)output : -3; /* NaN: -3 */
+    return held < 4 ? held : 4;
+}
+
 /* Room for a network with the layers of `shape`, of which only the counts are read; all numbers are
  * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 5 out,
  * strides that make FINDER_CELL. On success the caller finis. */
