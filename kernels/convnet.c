@@ -353,11 +353,28 @@ static void start(struct run *run, const void *packed, void *workspace)
 
 enum convnet_path convnet_path_best(void)
 {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vnni")) {
+        return CONVNET_VNNI;
+    }
+    if (__builtin_cpu_supports("avx2")) {
+        return CONVNET_AVX2;
+    }
+#endif
     return CONVNET_PORTABLE;
 }
 
 static convnet_row_make *make_of(enum convnet_path path)
 {
+#if defined(__x86_64__)
+    if (path == CONVNET_VNNI) {
+        return convnet_row_vnni;
+    }
+    if (path == CONVNET_AVX2) {
+        return convnet_row_avx2;
+    }
+#endif
     (void)path;
     return convnet_row_portable;
 }
