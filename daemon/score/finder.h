@@ -20,9 +20,10 @@
 
 enum {
     FINDER_CHANNELS = 4,
-    FINDER_CELL = 4,          /* working pixels of a cell's side: the strides of the network */
-    FINDER_OUTPUTS = 5,       /* of a cell: heat, log(width / box), log(height / box), and how far
-                                 its centre lies right of and below the cell's, in boxes */
+    FINDER_CELL = 4,    /* working pixels of a cell's side: the strides of the network */
+    FINDER_OUTPUTS = 5, /* of a cell: heat, log(width / box), log(height / box), and how far
+                           its centre lies right of and below the cell's, in boxes */
+    FINDER_REDUCTION_MAX = 64,
     FINDER_LOCAL_RADIUS = 16, /* the local mean is over 33 x 33 working pixels */
 };
 
@@ -58,13 +59,21 @@ void finder_planes(const struct finder_input *input, const struct working *worki
 struct finder_model {
     struct convnet net; /* its arrays and `packed` lie in `storage` */
     struct finder_input input;
-    double box;      /* working pixels: a usual side of the objects it was trained on */
-    uint32_t height; /* working height it was trained at: larger images are reduced to it */
-    double slope;    /* calibrated logit = slope * heat + offset; slope > 0 */
+    double box; /* working pixels: a usual side of the objects it was trained on */
+    uint32_t
+        reduction; /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
+    double slope;  /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
     void *packed;
 };
+
+/* What to give working_make() so that an image this high is reduced as the finder wants it. A
+ * space for less than that reduces more, and the finder then looks for objects of another size. */
+static inline uint32_t finder_working_height(uint32_t reduction, uint32_t image_height)
+{
+    return (image_height + reduction - 1) / reduction;
+}
 
 /* A box's side is 1/20 to 55 usual ones: what an output beyond that means. */
 static inline double finder_log_side(float output)

@@ -18,9 +18,9 @@ static const double box_usual = 12.0; /* without any box */
 static const double zoom_share = 0.5;
 static const double zoom_max = 0.2231435513142098; /* log 1.25 */
 
-void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t height)
+void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t reduction)
 {
-    *self = (struct finder_set){.input = finder_input_default(meaning), .height = height};
+    *self = (struct finder_set){.input = finder_input_default(meaning), .reduction = reduction};
 }
 
 void finder_set_fini(struct finder_set *self)

@@ -37,12 +37,12 @@ struct finder_set {
     struct finder_set_image *images;
     uint32_t image_count;
     uint32_t image_room;
-    uint32_t height; /* working height of all images */
+    uint32_t reduction; /* of all images */
     uint64_t pixels;
     uint32_t side_max; /* of any image */
 };
 
-void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t height);
+void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t reduction);
 void finder_set_fini(struct finder_set *self);
 
 struct finder_set_add {

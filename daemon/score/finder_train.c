@@ -240,7 +240,7 @@ static struct err export(struct training *self, double box, struct finder_model 
     convnet_train_export(&self->train, &model.net);
     model.input = self->conf->set->input;
     model.box = box;
-    model.height = self->conf->set->height;
+    model.reduction = self->conf->set->reduction;
     model.slope = 1;
     model.offset = 0;
     err = finder_model_settle(&model);
