@@ -245,9 +245,6 @@ static struct convnet_row describe_row(const struct run *run, uint32_t at, uint3
     const struct ring *in = &run->rings[at];
     const uint8_t *packed = run->packed[at];
     struct convnet_row row = {
-        .tap_count = (size_t)layer->side * layer->side,
-        .group_count = layer->in / CONVNET_QUAD,
-        .group_bytes = in->group_bytes,
         .stride = layer->stride,
         .width = strided(in->width, layer->stride),
         .quad_count = quads_of(layer->out),
@@ -256,14 +253,17 @@ static struct convnet_row describe_row(const struct run *run, uint32_t at, uint3
         .scale = (const void *)(packed + packed_weights_bytes(layer) + packed_numbers_bytes(layer)),
         .out_count = layer->out,
     };
-    for (uint32_t tap = 0; tap < row.tap_count; tap++) {
+    for (uint32_t tap = 0; tap < layer->side * layer->side; tap++) {
         int64_t i = (int64_t)(tap / layer->side) - layer->side / 2;
         int64_t j = (int64_t)(tap % layer->side) - layer->side / 2;
         int64_t from = (int64_t)y * layer->stride + i * layer->dilation;
         size_t place =
             from < 0 || from >= in->height ? in->row_count : (size_t)from % in->row_count;
         size_t left = (size_t)((int64_t)in->pad + j * layer->dilation);
-        row.taps[tap] = in->rows + place * in->row_bytes + left * CONVNET_QUAD;
+        const uint8_t *pixels = in->rows + place * in->row_bytes + left * CONVNET_QUAD;
+        for (size_t group = 0; group < layer->in / CONVNET_QUAD; group++) {
+            row.words[row.word_count++] = pixels + group * in->group_bytes;
+        }
     }
     return row;
 }

@@ -22,19 +22,15 @@ static void add_word(const struct convnet_row *row, const uint8_t *pixels, const
 static void sum_strip(const struct convnet_row *row, size_t output, size_t first, size_t count,
                       int32_t *sums)
 {
-    size_t quad_words = row->tap_count * row->group_count;
     const int8_t *weights = row->weights +
-                            output / CONVNET_QUAD * quad_words * CONVNET_QUAD * CONVNET_QUAD +
+                            output / CONVNET_QUAD * row->word_count * CONVNET_QUAD * CONVNET_QUAD +
                             output % CONVNET_QUAD * CONVNET_QUAD;
     for (size_t x = 0; x < count; x++) {
         sums[x] = row->bias[output];
     }
-    for (size_t tap = 0; tap < row->tap_count; tap++) {
-        const uint8_t *pixels = row->taps[tap] + first * row->stride * CONVNET_QUAD;
-        for (size_t group = 0; group < row->group_count; group++) {
-            add_word(row, pixels + group * row->group_bytes, weights, count, sums);
-            weights += CONVNET_QUAD * CONVNET_QUAD;
-        }
+    for (size_t word = 0; word < row->word_count; word++) {
+        add_word(row, row->words[word] + first * row->stride * CONVNET_QUAD,
+                 weights + word * CONVNET_QUAD * CONVNET_QUAD, count, sums);
     }
 }
 

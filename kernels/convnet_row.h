@@ -14,20 +14,19 @@
 #include <stdint.h>
 
 enum {
-    CONVNET_QUAD = 4,       /* channels of a word */
-    CONVNET_TAPS_MAX = 9,   /* of a layer */
-    CONVNET_ROW_SLACK = 32, /* pixels */
+    CONVNET_QUAD = 4,        /* channels of a word */
+    CONVNET_WORDS_MAX = 144, /* of an output: 9 taps of 16 groups */
+    CONVNET_ROW_SLACK = 32,  /* pixels */
 };
 
 struct convnet_row {
-    const uint8_t *taps[CONVNET_TAPS_MAX]; /* where each tap of result 0 lies, in group 0 */
-    size_t tap_count;
-    size_t group_count;
-    size_t group_bytes; /* from a group of the input row to the next */
-    size_t stride;      /* 1 or 2 input pixels from a result to the next */
-    size_t width;       /* results */
+    /* For each tap, for each group: where the 4 channels lie that result 0 sees. */
+    const uint8_t *words[CONVNET_WORDS_MAX];
+    size_t word_count;
+    size_t stride; /* 1 or 2 input pixels from a result to the next */
+    size_t width;  /* results */
     size_t quad_count;
-    const int8_t *weights; /* [quad][tap][group][4 outputs][4 inputs] */
+    const int8_t *weights; /* [quad][word][4 outputs][4 inputs] */
     const int32_t *bias;   /* [quad][4] */
     const float *scale;
     /* One of the two: */

@@ -68,21 +68,21 @@ VNNI_INLINE __m512i load_512(const uint8_t *pixels, size_t stride)
 }
 
 /* Four outputs of 16 pixels become 16 words of 4 bytes: negative sums fall to 0 in the packing. */
-VNNI_INLINE void put_512(const struct convnet_row *row, size_t quad, size_t x, const __m512i *sums,
+VNNI static void put_512(const struct convnet_row *row, size_t quad, size_t x, const __m512i *sums,
                          size_t step)
 {
     const float *scale = row->scale + quad * QUAD;
-    float results[QUAD][LANES_512];
+    float results[QUAD * LANES_512];
     __m512i levels[QUAD];
     for (size_t o = 0; o < QUAD; o++) {
         __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[o * step]), _mm512_set1_ps(scale[o]));
         if (row->floats != NULL) {
-            _mm512_storeu_ps(results[o], value);
+            _mm512_storeu_ps(results + o * LANES_512, value);
         }
         levels[o] = _mm512_cvtps_epi32(_mm512_min_ps(value, _mm512_set1_ps(255)));
     }
     if (row->floats != NULL) {
-        put_floats(row, quad, x, LANES_512, results[0]);
+        put_floats(row, quad, x, LANES_512, results);
         return;
     }
     const __m512i by_pixel =
@@ -93,90 +93,141 @@ VNNI_INLINE void put_512(const struct convnet_row *row, size_t quad, size_t x, c
                         _mm512_shuffle_epi8(packed, by_pixel));
 }
 
-VNNI_INLINE void add_word_512(const struct convnet_row *row, const uint8_t *pixels,
-                              const int8_t *weights, struct tile tile, size_t stride, __m512i *sums)
+/* A tile's pixels, or an output's sums. Members with names and functions of their own for each
+ * tile: gcc 12 keeps arrays of registers in memory, and runs out of registers in larger functions.
+ */
+struct lanes_512 {
+    __m512i first;
+    __m512i second;
+    __m512i third;
+};
+
+VNNI_INLINE struct lanes_512 start_512(int32_t bias)
 {
-    size_t quad_bytes = row->tap_count * row->group_count * QUAD * WORD_BYTES;
-    __m512i in[TILE_VECTORS_MAX];
-    for (size_t v = 0; v < tile.vectors; v++) {
-        in[v] = load_512(pixels + v * LANES_512 * stride * QUAD, stride);
+    __m512i sums = _mm512_set1_epi32(bias);
+    return (struct lanes_512){sums, sums, sums};
+}
+
+VNNI_INLINE void add_512(struct lanes_512 *sums, const struct lanes_512 *in, const int8_t *word,
+                         size_t vectors)
+{
+    __m512i weight = _mm512_set1_epi32(word_at(word));
+    sums->first = _mm512_dpbusd_epi32(sums->first, in->first, weight);
+    if (vectors > 1) {
+        sums->second = _mm512_dpbusd_epi32(sums->second, in->second, weight);
     }
-    for (size_t o = 0; o < tile.quads * QUAD; o++) {
-        const int8_t *word = weights + o / QUAD * quad_bytes + o % QUAD * WORD_BYTES;
-        __m512i weight = _mm512_set1_epi32(word_at(word));
-        for (size_t v = 0; v < tile.vectors; v++) {
-            sums[o * tile.vectors + v] =
-                _mm512_dpbusd_epi32(sums[o * tile.vectors + v], in[v], weight);
-        }
+    if (vectors > 2) {
+        sums->third = _mm512_dpbusd_epi32(sums->third, in->third, weight);
     }
 }
 
-VNNI_INLINE void make_tile_512(const struct convnet_row *row, struct tile tile, size_t stride)
+VNNI_INLINE void keep_512(const struct lanes_512 *sums, size_t vectors, __m512i *to)
+{
+    _mm512_store_si512(to, sums->first);
+    if (vectors > 1) {
+        _mm512_store_si512(to + 1, sums->second);
+    }
+    if (vectors > 2) {
+        _mm512_store_si512(to + 2, sums->third);
+    }
+}
+
+VNNI_INLINE struct lanes_512 load_lanes_512(const uint8_t *pixels, size_t vectors, size_t stride)
+{
+    size_t step = LANES_512 * stride * QUAD;
+    struct lanes_512 in;
+    in.first = load_512(pixels, stride);
+    in.second = vectors > 1 ? load_512(pixels + step, stride) : in.first;
+    in.third = vectors > 2 ? load_512(pixels + 2 * step, stride) : in.first;
+    return in;
+}
+
+/* sums[quads * QUAD][vectors] */
+VNNI_INLINE void sum_tile_512(const struct convnet_row *row, struct tile tile, size_t stride,
+                              __m512i *sums)
+{
+    const size_t quad_bytes = row->word_count * QUAD * WORD_BYTES;
+    const size_t offset = tile.x * stride * QUAD;
+    const int8_t *words = row->weights + tile.quad * quad_bytes;
+    const int32_t *bias = row->bias + tile.quad * QUAD;
+    const int two = tile.quads > 1;
+    struct lanes_512 o0 = start_512(bias[0]), o1 = start_512(bias[1]);
+    struct lanes_512 o2 = start_512(bias[2]), o3 = start_512(bias[3]);
+    struct lanes_512 o4 = two ? start_512(bias[4]) : o0, o5 = two ? start_512(bias[5]) : o0;
+    struct lanes_512 o6 = two ? start_512(bias[6]) : o0, o7 = two ? start_512(bias[7]) : o0;
+    for (size_t i = 0; i < row->word_count; i++, words += QUAD * WORD_BYTES) {
+        struct lanes_512 in = load_lanes_512(row->words[i] + offset, tile.vectors, stride);
+        add_512(&o0, &in, words, tile.vectors);
+        add_512(&o1, &in, words + WORD_BYTES, tile.vectors);
+        add_512(&o2, &in, words + 2 * WORD_BYTES, tile.vectors);
+        add_512(&o3, &in, words + 3 * WORD_BYTES, tile.vectors);
+        if (two) {
+            add_512(&o4, &in, words + quad_bytes, tile.vectors);
+            add_512(&o5, &in, words + quad_bytes + WORD_BYTES, tile.vectors);
+            add_512(&o6, &in, words + quad_bytes + 2 * WORD_BYTES, tile.vectors);
+            add_512(&o7, &in, words + quad_bytes + 3 * WORD_BYTES, tile.vectors);
+        }
+    }
+    keep_512(&o0, tile.vectors, sums);
+    keep_512(&o1, tile.vectors, sums + tile.vectors);
+    keep_512(&o2, tile.vectors, sums + 2 * tile.vectors);
+    keep_512(&o3, tile.vectors, sums + 3 * tile.vectors);
+    if (two) {
+        keep_512(&o4, tile.vectors, sums + 4 * tile.vectors);
+        keep_512(&o5, tile.vectors, sums + 5 * tile.vectors);
+        keep_512(&o6, tile.vectors, sums + 6 * tile.vectors);
+        keep_512(&o7, tile.vectors, sums + 7 * tile.vectors);
+    }
+}
+
+typedef void sum_512(const struct convnet_row *row, size_t quad, size_t x, __m512i *sums);
+#define SUM_512(name, quads, vectors, stride)                                                   \
+    VNNI __attribute__((noinline)) static void name(const struct convnet_row *row, size_t quad, \
+                                                    size_t x, __m512i *sums)                    \
+    {                                                                                           \
+        sum_tile_512(row, (struct tile){quad, x, quads, vectors}, stride, sums);                \
+    }
+SUM_512(sum_111, 1, 1, 1)
+SUM_512(sum_121, 1, 2, 1)
+SUM_512(sum_131, 1, 3, 1)
+SUM_512(sum_211, 2, 1, 1)
+SUM_512(sum_221, 2, 2, 1)
+SUM_512(sum_231, 2, 3, 1)
+SUM_512(sum_112, 1, 1, 2)
+SUM_512(sum_122, 1, 2, 2)
+SUM_512(sum_132, 1, 3, 2)
+SUM_512(sum_212, 2, 1, 2)
+SUM_512(sum_222, 2, 2, 2)
+SUM_512(sum_232, 2, 3, 2)
+
+static sum_512 *const sums_512[2][TILE_QUADS_MAX][TILE_VECTORS_MAX] = {
+    {{sum_111, sum_121, sum_131}, {sum_211, sum_221, sum_231}},
+    {{sum_112, sum_122, sum_132}, {sum_212, sum_222, sum_232}},
+};
+
+VNNI static void make_vectors_512(const struct convnet_row *row, size_t x, size_t vectors)
 {
     __m512i sums[TILE_QUADS_MAX * QUAD * TILE_VECTORS_MAX];
-    const int8_t *weights =
-        row->weights + tile.quad * row->tap_count * row->group_count * QUAD * WORD_BYTES;
-    for (size_t o = 0; o < tile.quads * QUAD; o++) {
-        __m512i bias = _mm512_set1_epi32(row->bias[tile.quad * QUAD + o]);
-        for (size_t v = 0; v < tile.vectors; v++) {
-            sums[o * tile.vectors + v] = bias;
+    for (size_t quad = 0; quad < row->quad_count;) {
+        size_t quads = row->quad_count - quad > 1 ? 2 : 1;
+        sums_512[row->stride - 1][quads - 1][vectors - 1](row, quad, x, sums);
+        for (size_t i = 0; i < quads * vectors; i++) {
+            put_512(row, quad + i / vectors, x + i % vectors * LANES_512,
+                    sums + i / vectors * QUAD * vectors + i % vectors, vectors);
         }
-    }
-    for (size_t tap = 0; tap < row->tap_count; tap++) {
-        const uint8_t *pixels = row->taps[tap] + tile.x * stride * QUAD;
-        for (size_t group = 0; group < row->group_count; group++) {
-            add_word_512(row, pixels, weights, tile, stride, sums);
-            pixels += row->group_bytes;
-            weights += QUAD * WORD_BYTES;
-        }
-    }
-    for (size_t q = 0; q < tile.quads; q++) {
-        for (size_t v = 0; v < tile.vectors; v++) {
-            put_512(row, tile.quad + q, tile.x + v * LANES_512, sums + q * QUAD * tile.vectors + v,
-                    tile.vectors);
-        }
+        quad += quads;
     }
 }
 
-/* Tiles of constant size, so that their sums are registers. */
-VNNI static void make_wide_512(const struct convnet_row *row, size_t quad, size_t x)
-{
-    if (row->stride == 1 && quad + 1 < row->quad_count) {
-        make_tile_512(row, (struct tile){quad, x, 2, 3}, 1);
-    } else if (row->stride == 1) {
-        make_tile_512(row, (struct tile){quad, x, 1, 3}, 1);
-    } else if (quad + 1 < row->quad_count) {
-        make_tile_512(row, (struct tile){quad, x, 2, 3}, 2);
-    } else {
-        make_tile_512(row, (struct tile){quad, x, 1, 3}, 2);
-    }
-}
-
-VNNI static void make_narrow_512(const struct convnet_row *row, size_t quad, size_t x)
-{
-    if (row->stride == 1 && quad + 1 < row->quad_count) {
-        make_tile_512(row, (struct tile){quad, x, 2, 1}, 1);
-    } else if (row->stride == 1) {
-        make_tile_512(row, (struct tile){quad, x, 1, 1}, 1);
-    } else if (quad + 1 < row->quad_count) {
-        make_tile_512(row, (struct tile){quad, x, 2, 1}, 2);
-    } else {
-        make_tile_512(row, (struct tile){quad, x, 1, 1}, 2);
-    }
-}
-
+/* Threes, and in the end two twos rather than a three and a one, which waits for its own sums. */
 VNNI void convnet_row_vnni(const struct convnet_row *row)
 {
-    size_t x = 0;
-    for (; x + 2 * LANES_512 < row->width; x += 3 * LANES_512) {
-        for (size_t quad = 0; quad < row->quad_count; quad += 2) {
-            make_wide_512(row, quad, x);
-        }
-    }
-    for (; x < row->width; x += LANES_512) {
-        for (size_t quad = 0; quad < row->quad_count; quad += 2) {
-            make_narrow_512(row, quad, x);
-        }
+    size_t left = (row->width + LANES_512 - 1) / LANES_512;
+    for (size_t x = 0; left > 0;) {
+        size_t vectors = left == 4 ? 2 : left < TILE_VECTORS_MAX ? left : TILE_VECTORS_MAX;
+        make_vectors_512(row, x, vectors);
+        x += vectors * LANES_512;
+        left -= vectors;
     }
 }
 
@@ -239,20 +290,16 @@ AVX2_INLINE void add_word_256(const uint8_t *pixels, const int8_t *weights, size
 AVX2_INLINE void make_tile_256(const struct convnet_row *row, struct tile tile, size_t stride)
 {
     __m256i sums[QUAD * TILE_VECTORS_256];
-    const int8_t *weights =
-        row->weights + tile.quad * row->tap_count * row->group_count * QUAD * WORD_BYTES;
+    const int8_t *weights = row->weights + tile.quad * row->word_count * QUAD * WORD_BYTES;
+    const size_t offset = tile.x * stride * QUAD;
     for (size_t o = 0; o < QUAD; o++) {
         for (size_t v = 0; v < tile.vectors; v++) {
             sums[o * tile.vectors + v] = _mm256_set1_epi32(row->bias[tile.quad * QUAD + o]);
         }
     }
-    for (size_t tap = 0; tap < row->tap_count; tap++) {
-        const uint8_t *pixels = row->taps[tap] + tile.x * stride * QUAD;
-        for (size_t group = 0; group < row->group_count; group++) {
-            add_word_256(pixels, weights, tile.vectors, stride, sums);
-            pixels += row->group_bytes;
-            weights += QUAD * WORD_BYTES;
-        }
+    for (size_t word = 0; word < row->word_count; word++) {
+        add_word_256(row->words[word] + offset, weights, tile.vectors, stride, sums);
+        weights += QUAD * WORD_BYTES;
     }
     for (size_t v = 0; v < tile.vectors; v++) {
         put_256(row, tile.quad, tile.x + v * LANES_256, sums + v, tile.vectors);
