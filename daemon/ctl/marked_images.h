@@ -51,9 +51,18 @@ struct marked_choice {
     const uint8_t *chosen;
     uint8_t value;
 };
+/* How often a cell of 4 x 4 working pixels had which heat: [1] those whose centre lies in an
+ * object's box, [0] the others. The area under the ROC curve of cells comes from it. */
+enum { MARKED_HEATS = 2048 };
+struct marked_cells {
+    uint64_t counts[2][MARKED_HEATS];
+};
+double marked_cells_auc(const struct marked_cells *self);
+
+/* cells: added to; or NULL. */
 bool marked_images_find(const struct marked_images *self, const struct finder_model *finder,
-                        const struct marked_choice *choice, struct froc_mark **marks,
-                        uint32_t *mark_count);
+                        const struct marked_choice *choice, struct marked_cells *cells,
+                        struct froc_mark **marks, uint32_t *mark_count);
 
 /* All objects, boxes in original pixels; the caller frees. NULL without memory. */
 struct froc_object *marked_images_objects(const struct marked_images *self);
