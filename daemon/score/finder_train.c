@@ -15,7 +15,7 @@
 
 enum { BATCH = 4, CALIBRATION_BATCHES = 6, STEPS_MIN = 1200, STEPS_MAX = 6000, WHOLE_SHARE = 8 };
 
-static const double epochs_usual = 25;
+static const double epochs_usual = 30;
 static const double peak_rate = 4e-3;
 static const double whole_rate = 5e-4;
 static const double decay = 1e-3;
