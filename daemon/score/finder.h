@@ -25,6 +25,7 @@ enum {
                            its centre lies right of and below the cell's, in boxes */
     FINDER_REDUCTION_MAX = 64,
     FINDER_LOCAL_RADIUS = 16, /* the local mean is over 33 x 33 working pixels */
+    FINDER_BOXES_MAX = 20,    /* of an image */
 };
 
 /* What becomes of an attenuation A; all of it is in the model file.
@@ -113,5 +114,43 @@ MUST_USE struct err finder_read(const struct model_file *file, bool *found,
                                 struct finder_model *out);
 /* Adds a settled one to a file that is being made. */
 MUST_USE struct err finder_add(const struct finder_model *self, struct model_file *file);
+
+/* What a run needs; all zero to start. One thread a space. */
+struct finder_space {
+    size_t width_max;
+    size_t height_max;
+    size_t net_bytes;
+    uint8_t *planes;
+    void *rows;
+    void *net;
+    float *cells; /* of the last run: [ceil(height / 4)][ceil(width / 4)][FINDER_OUTPUTS] */
+};
+
+/* Makes it large enough for this model and working images of that size; keeps it when it is. The
+ * only function here that allocates on the way to a score: called when a model is installed. */
+MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
+                                     size_t width_max, size_t height_max);
+void finder_space_fini(struct finder_space *self);
+
+struct finder_box {
+    uint32_t x; /* in pixels of the original image, inside it */
+    uint32_t y;
+    uint32_t width; /* >= 1 */
+    uint32_t height;
+    double heat;  /* as the network gives it */
+    double logit; /* calibrated: of the odds that an officer would have marked it */
+};
+
+/* 1 / (1 + e^-logit) to 1e-13, with the same bits everywhere, unlike libm's: regions of a score are
+ * replayed bit by bit. */
+double finder_probability(double logit);
+
+/* Objects of the image, best first; returns how many. A peak is a cell that is the highest of 5 x 5
+ * and not without any valid pixel; its box stands around the middle of the cell; of boxes that
+ * share more than half of their union only the better one is there. 0 only when nothing is valid.
+ * The model is settled, the space was fitted to it and to images of this size. */
+uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
+                    const struct working *working, const float *low_pixels,
+                    const struct image *image, struct finder_box out[FINDER_BOXES_MAX]);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "kernels/rng.h"
 #include "score/finder.h"
+#include "tests/score/finder_fixture.h"
 
 /* ---- planes ---- */
 
@@ -108,43 +109,11 @@ static void planes_of_any_size_follow_their_definition(void **state)
 
 /* ---- model file ---- */
 
-static struct convnet small_shape(void)
-{
-    return (struct convnet){.layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
-                                       {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
-                                       {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = 3}},
-                            .layer_count = 3};
-}
-
-static struct finder_model make_model(uint64_t seed)
-{
-    struct convnet shape = small_shape();
-    struct finder_model model;
-    struct rng rng;
-    rng_init(&rng, seed, 0);
-    assert_good(finder_model_init(&model, &shape));
-    for (uint32_t l = 0; l < shape.layer_count; l++) {
-        struct convnet_layer *layer = &model.net.layers[l];
-        for (size_t i = 0; i < convnet_weight_count(layer); i++) {
-            layer->weights[i] = (int8_t)((int)rng_below(&rng, 127) - 63);
-        }
-        for (size_t i = 0; i < layer->out; i++) {
-            layer->bias[i] = (int32_t)rng_below(&rng, 2000) - 1000;
-            layer->scale[i] = 0.001f + (float)rng_uniform(&rng) * 0.004f;
-        }
-    }
-    model.input = finder_input_default(IMAGE_DISPLAY);
-    model.slope = 0.5;
-    model.offset = -1.25;
-    assert_good(finder_model_settle(&model));
-    return model;
-}
-
 static void model_written_and_read_is_the_same(void **state)
 {
     (void)state;
     struct model_file file;
-    struct finder_model model = make_model(1), again;
+    struct finder_model model = finder_fixture(1), again;
     bool found = true;
     model_file_init(&file);
     assert_good(finder_read(&file, &found, &again));
@@ -242,7 +211,7 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_input", 6, 0, "calibration"},
         {"finder_input", 7, INFINITY, "calibration"},
     };
-    struct finder_model model = make_model(2);
+    struct finder_model model = finder_fixture(2);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         struct model_file file;
         model_file_init(&file);
@@ -260,7 +229,7 @@ static void model_with_a_broken_array_is_refused(void **state)
     (void)state;
     const char *const names[] = {"finder_layers", "finder_weights", "finder_bias", "finder_scale",
                                  "finder_input"};
-    struct finder_model model = make_model(3);
+    struct finder_model model = finder_fixture(3);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct model_file file;
         model_file_init(&file);
@@ -284,6 +253,163 @@ static void model_with_a_broken_array_is_refused(void **state)
     finder_model_fini(&model);
 }
 
+/* ---- boxes ---- */
+
+/* heat = plane 0 of the first pixel of a cell, in levels; width and height as asked for, in
+ * thousandths of a logarithm. */
+static struct finder_model plain_finder(int32_t log_width, int32_t log_height)
+{
+    struct convnet shape = {.layers = {{.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = 4},
+                                       {.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = 3}},
+                            .layer_count = 2};
+    struct finder_model model;
+    assert_good(finder_model_init(&model, &shape));
+    model.net.layers[0].weights[0] = 1;
+    model.net.layers[0].scale[0] = 1;
+    model.net.layers[1].weights[0] = 1;
+    for (size_t o = 0; o < FINDER_OUTPUTS; o++) {
+        model.net.layers[1].scale[o] = o == 0 ? 1 : 0.001f;
+    }
+    model.net.layers[1].bias[1] = log_width;
+    model.net.layers[1].bias[2] = log_height;
+    model.input = finder_input_default(IMAGE_DISPLAY);
+    model.slope = 0.25;
+    model.offset = -30;
+    assert_good(finder_model_settle(&model));
+    return model;
+}
+
+struct mark {
+    double heat, left, top, right, bottom; /* in pixels of the original */
+};
+
+/* By the definition in finder.h: all peaks, sorted, and what overlaps a better one left out. */
+static uint32_t expect_marks(const struct working *working, const struct image *image, double width,
+                             double height, struct mark out[FINDER_BOXES_MAX])
+{
+    uint32_t count = 0;
+    size_t columns = (working->width + 3) / 4, rows = (working->height + 3) / 4;
+    static int heat[ROOM];
+    static bool taken[ROOM];
+    for (size_t i = 0; i < columns * rows; i++) {
+        heat[i] = planes[(i / columns * 4 * working->width + i % columns * 4) * FINDER_CHANNELS];
+        bool any = false;
+        for (size_t p = 0; p < 16; p++) {
+            size_t x = i % columns * 4 + p % 4, y = i / columns * 4 + p / 4;
+            any = any || (x < working->width && y < working->height &&
+                          working->valid[y * working->width + x] != 0);
+        }
+        taken[i] = !any;
+    }
+    for (size_t i = 0; i < columns * rows; i++) {
+        for (size_t k = 0; k < columns * rows; k++) {
+            bool near = llabs((long long)(i % columns) - (long long)(k % columns)) <= 2 &&
+                        llabs((long long)(i / columns) - (long long)(k / columns)) <= 2;
+            taken[i] = taken[i] || (near && (heat[k] > heat[i] || (heat[k] == heat[i] && k < i)));
+        }
+    }
+    for (int tries = 0; tries < 64 && count < FINDER_BOXES_MAX; tries++) {
+        size_t best = columns * rows;
+        for (size_t i = 0; i < columns * rows; i++) {
+            best = !taken[i] && (best == columns * rows || heat[i] > heat[best]) ? i : best;
+        }
+        if (best == columns * rows) {
+            break;
+        }
+        taken[best] = true;
+        double factor = (double)working->factor;
+        double x = fmin((double)(best % columns) * 4 + 2, (double)working->width - 0.5);
+        double y = fmin((double)(best / columns) * 4 + 2, (double)working->height - 0.5);
+        double right = fmin(x + width / 2, (double)working->width) * factor;
+        double bottom = fmin(y + height / 2, (double)working->height) * factor;
+        struct mark mark = {.heat = heat[best],
+                            .left = floor(fmax(x - width / 2, 0) * factor),
+                            .top = floor(fmax(y - height / 2, 0) * factor),
+                            .right = fmin(ceil(right), image->width),
+                            .bottom = fmin(ceil(bottom), image->height)};
+        bool apart = true;
+        for (uint32_t k = 0; k < count; k++) {
+            double w = fmin(mark.right, out[k].right) - fmax(mark.left, out[k].left);
+            double h = fmin(mark.bottom, out[k].bottom) - fmax(mark.top, out[k].top);
+            double both = w > 0 && h > 0 ? w * h : 0;
+            double either = (mark.right - mark.left) * (mark.bottom - mark.top) +
+                            (out[k].right - out[k].left) * (out[k].bottom - out[k].top) - both;
+            apart = apart && both <= 0.5 * either;
+        }
+        if (apart) {
+            out[count++] = mark;
+        }
+    }
+    return count;
+}
+
+/* Property: boxes are the peaks of the heat by their definition, whatever the size of the image,
+ * with many equal heats among them. */
+static void boxes_are_the_peaks_of_the_heat(void **state)
+{
+    (void)state;
+    struct finder_space space = {0};
+    const size_t sizes[][2] = {{1, 1}, {3, 50}, {130, 7}, {128, 90}, {61, 33}, {90, 90}};
+    for (uint32_t round = 0; round < 18; round++) {
+        size_t width = sizes[round % 6][0], height = sizes[round % 6][1];
+        struct working working = draw_working(round, width, height);
+        for (size_t i = 0; i < width * height; i++) { /* few levels: many ties */
+            float step = floorf(high_pixels[i] * 12) / 12;
+            high_pixels[i] = round % 2 == 0 ? step : high_pixels[i];
+        }
+        if (round % 3 == 2) {
+            memset(valid, 0, width * height / 3);
+        }
+        working.factor = 1 + round % 4;
+        struct image image = {
+            .width = (uint32_t)(width * working.factor - round % 2 * (working.factor - 1)),
+            .height = (uint32_t)(height * working.factor)};
+        int32_t log_width = (int32_t)round * 60 - 500, log_height = 900 - (int32_t)round * 70;
+        struct finder_model model = plain_finder(log_width, log_height);
+        assert_good(finder_space_fit(&space, &model, width, height));
+        struct finder_box boxes[FINDER_BOXES_MAX];
+        struct mark marks[FINDER_BOXES_MAX];
+        uint32_t count = finder_run(&space, &model, &working, NULL, &image, boxes);
+        finder_planes(&model.input, &working, NULL, space.rows, planes);
+        assert_int_equal(count, expect_marks(&working, &image, 12 * exp(log_width / 1000.0),
+                                             12 * exp(log_height / 1000.0), marks));
+        for (uint32_t i = 0; i < count; i++) {
+            assert_true(boxes[i].heat == marks[i].heat);
+            assert_true(boxes[i].logit == 0.25 * boxes[i].heat - 30);
+            assert_true(boxes[i].x == marks[i].left && boxes[i].y == marks[i].top);
+            assert_true(boxes[i].x + boxes[i].width == marks[i].right);
+            assert_true(boxes[i].y + boxes[i].height == marks[i].bottom);
+        }
+        finder_model_fini(&model);
+    }
+    finder_space_fini(&space);
+}
+
+static void image_without_a_valid_pixel_has_no_boxes(void **state)
+{
+    (void)state;
+    struct finder_space space = {0};
+    struct working working = draw_working(1, 30, 20);
+    struct image image = {.width = 30, .height = 20};
+    struct finder_model model = plain_finder(0, 0);
+    struct finder_box boxes[FINDER_BOXES_MAX];
+    memset(valid, 0, sizeof valid);
+    assert_good(finder_space_fit(&space, &model, 30, 20));
+    assert_int_equal(finder_run(&space, &model, &working, NULL, &image, boxes), 0);
+    finder_model_fini(&model);
+    finder_space_fini(&space);
+}
+
+static void probability_is_that_of_libm(void **state)
+{
+    (void)state;
+    for (double logit = -39; logit < 39; logit += 0.37) {
+        double wanted = 1 / (1 + exp(-logit));
+        assert_true(fabs(finder_probability(logit) - wanted) <= 1e-13 * wanted);
+    }
+    assert_true(finder_probability(-1e300) > 0 && finder_probability(1e300) <= 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +417,9 @@ int main(void)
         cmocka_unit_test(model_written_and_read_is_the_same),
         cmocka_unit_test(model_with_a_broken_number_is_refused_by_name),
         cmocka_unit_test(model_with_a_broken_array_is_refused),
+        cmocka_unit_test(boxes_are_the_peaks_of_the_heat),
+        cmocka_unit_test(image_without_a_valid_pixel_has_no_boxes),
+        cmocka_unit_test(probability_is_that_of_libm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
