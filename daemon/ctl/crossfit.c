@@ -71,7 +71,7 @@ bool crossfit_make(const struct marked_images *images, const struct crossfit_con
         return false;
     }
     struct crossfit made = {.marks =
-                                calloc((size_t)count * FINDER_MARKS_MAX + 1, sizeof *made.marks),
+                                calloc((size_t)count * FINDER_BOXES_MAX + 1, sizeof *made.marks),
                             .covered = calloc((size_t)count + 1, 1)};
     uint8_t *fold_of = calloc((size_t)images->group_count + 1, 1);
     bool good = made.marks != NULL && made.covered != NULL && fold_of != NULL;

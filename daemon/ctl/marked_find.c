@@ -11,40 +11,25 @@
 struct looking {
     struct working working; /* room for the largest image */
     float *low_pixels;
-    uint8_t *planes;
-    void *planes_space;
-    void *net_space;
-    float *outputs;
+    struct finder_space space;
 };
-
-static void *aligned_room(size_t bytes)
-{
-    return aligned_alloc(CONVNET_ALIGNMENT,
-                         (bytes + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT);
-}
 
 static bool looking_open(const struct marked_images *self, const struct finder_model *finder,
                          struct looking *out)
 {
-    size_t pixels = 0;
-    uint32_t width = 0;
+    uint32_t width = 1;
+    uint32_t height = 1;
     for (uint32_t i = 0; i < self->set.image_count; i++) {
         const struct finder_set_image *image = &self->set.images[i];
-        size_t own = (size_t)(image->width + FINDER_CELL) * (image->height + FINDER_CELL);
-        pixels = own > pixels ? own : pixels;
         width = image->width > width ? image->width : width;
+        height = image->height > height ? image->height : height;
     }
+    size_t pixels = (size_t)width * height;
     *out = (struct looking){
         .working = {.pixels = malloc(pixels * sizeof(float)), .valid = malloc(pixels)},
-        .low_pixels = malloc(pixels * sizeof(float)),
-        .planes = malloc(pixels * FINDER_CHANNELS),
-        .planes_space = malloc(finder_planes_workspace_bytes(width)),
-        .net_space = aligned_room(convnet_workspace_bytes(&finder->net, width)),
-        .outputs = malloc(pixels / (FINDER_CELL * FINDER_CELL) * FINDER_OUTPUTS * sizeof(float)),
-    };
+        .low_pixels = malloc(pixels * sizeof(float))};
     return out->working.pixels != NULL && out->working.valid != NULL && out->low_pixels != NULL &&
-           out->planes != NULL && out->planes_space != NULL && out->net_space != NULL &&
-           out->outputs != NULL;
+           !err_is(finder_space_fit(&out->space, finder, width, height));
 }
 
 static void looking_close(struct looking *self)
@@ -52,10 +37,7 @@ static void looking_close(struct looking *self)
     free(self->working.pixels);
     free(self->working.valid);
     free(self->low_pixels);
-    free(self->planes);
-    free(self->planes_space);
-    free(self->net_space);
-    free(self->outputs);
+    finder_space_fini(&self->space);
 }
 
 /* Heats from -16 to 16 in steps of a 64th. */
@@ -98,32 +80,25 @@ double marked_cells_auc(const struct marked_cells *self)
 }
 
 static uint32_t look(const struct marked_images *self, const struct finder_model *finder,
-                     uint32_t index, struct looking *space, struct marked_cells *cells,
+                     uint32_t index, struct looking *looking, struct marked_cells *cells,
                      struct froc_mark *out)
 {
-    struct finder_mark marks[FINDER_MARKS_MAX];
-    uint32_t height, width;
-    bool has_low = finder_set_restore(&self->set, index, &space->working, space->low_pixels);
-    finder_planes(&finder->input, &space->working, has_low ? space->low_pixels : NULL,
-                  space->planes_space, space->planes);
-    const struct convnet_image image = {space->planes, (uint32_t)space->working.height,
-                                        (uint32_t)space->working.width};
-    convnet_run(&finder->net, finder->packed, &image, space->net_space, space->outputs);
-    convnet_output_size(&finder->net, image.height, image.width, &height, &width);
+    struct finder_box boxes[FINDER_BOXES_MAX];
+    const struct marked_size *size = &self->sizes[index];
+    const struct finder_set_image *kept = &self->set.images[index];
+    const struct image image = {.width = size->width, .height = size->height};
+    bool has_low = finder_set_restore(&self->set, index, &looking->working, looking->low_pixels);
+    looking->working.factor = size->factor;
+    uint32_t count = finder_run(&looking->space, finder, &looking->working,
+                                has_low ? looking->low_pixels : NULL, &image, boxes);
     if (cells != NULL) {
-        tally(&self->set.images[index], space->outputs, height, width, cells);
+        tally(kept, looking->space.cells, (kept->height + FINDER_CELL - 1) / FINDER_CELL,
+              (kept->width + FINDER_CELL - 1) / FINDER_CELL, cells);
     }
-    uint32_t count = finder_peaks(finder, space->outputs, height, width, marks);
-    double factor = self->factors[index];
     for (uint32_t i = 0; i < count; i++) {
-        const struct finder_mark *mark = &marks[i];
-        double left = fmax(mark->left, 0) * factor;
-        double top = fmax(mark->top, 0) * factor;
-        double right = fmin(mark->left + mark->width, image.width) * factor;
-        double bottom = fmin(mark->top + mark->height, image.height) * factor;
-        out[i] = (struct froc_mark){.box = {left, top, right - left, bottom - top},
-                                    .score = finder->slope * mark->heat + finder->offset,
-                                    .image = index};
+        const struct finder_box *box = &boxes[i];
+        out[i] = (struct froc_mark){
+            .box = {box->x, box->y, box->width, box->height}, .score = box->logit, .image = index};
     }
     return count;
 }
@@ -132,18 +107,18 @@ bool marked_images_find(const struct marked_images *self, const struct finder_mo
                         const struct marked_choice *choice, struct marked_cells *cells,
                         struct froc_mark **marks, uint32_t *mark_count)
 {
-    struct looking space;
+    struct looking looking;
     uint32_t count = 0;
-    bool whole = looking_open(self, finder, &space);
+    bool whole = looking_open(self, finder, &looking);
     struct froc_mark *found =
-        calloc((size_t)self->set.image_count * FINDER_MARKS_MAX + 1, sizeof *found);
+        calloc((size_t)self->set.image_count * FINDER_BOXES_MAX + 1, sizeof *found);
     whole = whole && found != NULL;
     for (uint32_t i = 0; whole && i < self->set.image_count; i++) {
         if (choice->chosen == NULL || choice->chosen[i] == choice->value) {
-            count += look(self, finder, i, &space, cells, found + count);
+            count += look(self, finder, i, &looking, cells, found + count);
         }
     }
-    looking_close(&space);
+    looking_close(&looking);
     if (!whole) {
         free(found);
         ctl_refuse("no memory");

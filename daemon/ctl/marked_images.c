@@ -159,7 +159,7 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
     if (err_is(err)) {
         return err.where;
     }
-    out->factors[at] = factor;
+    out->sizes[at] = (struct marked_size){image->width, image->height, (uint32_t)working.factor};
     out->names[at] = strdup(name);
     out->object_count += box_count;
     return out->names[at] == NULL ? "no memory" : NULL;
@@ -192,12 +192,12 @@ static void read_images(struct reading *self)
 static bool reserve(struct reading *self)
 {
     uint32_t count = image_folder_count(self->conf->folder);
-    self->out->factors = calloc((size_t)count + 1, sizeof(double));
+    self->out->sizes = calloc((size_t)count + 1, sizeof(struct marked_size));
     self->out->names = calloc((size_t)count + 1, sizeof(char *));
     self->out->groups = calloc((size_t)count + 1, sizeof(uint32_t));
     self->boxes = calloc(MARKS_BOXES_MAX, sizeof *self->boxes);
     self->truths = calloc(MARKS_BOXES_MAX, sizeof *self->truths);
-    return self->out->factors != NULL && self->out->names != NULL && self->out->groups != NULL &&
+    return self->out->sizes != NULL && self->out->names != NULL && self->out->groups != NULL &&
            self->boxes != NULL && self->truths != NULL &&
            !err_is(working_init(&self->space, WORKING_HEIGHT_MAX));
 }
@@ -257,7 +257,7 @@ void marked_images_close(struct marked_images *self)
         free(self->names[i]);
     }
     free(self->names);
-    free(self->factors);
+    free(self->sizes);
     free(self->groups);
     finder_set_fini(&self->set);
     memset(self, 0, sizeof *self);
@@ -269,7 +269,7 @@ struct froc_object *marked_images_objects(const struct marked_images *self)
     uint32_t count = 0;
     for (uint32_t i = 0; objects != NULL && i < self->set.image_count; i++) {
         const struct finder_set_image *image = &self->set.images[i];
-        double factor = self->factors[i];
+        double factor = self->sizes[i].factor;
         for (uint32_t k = 0; k < image->truth_count; k++) {
             const struct finder_truth *truth = &image->truths[k];
             objects[count++] = (struct froc_object){

@@ -22,10 +22,16 @@ struct marked_images_conf {
     void *argument;
 };
 
+struct marked_size {
+    uint32_t width; /* of the original */
+    uint32_t height;
+    uint32_t factor; /* original pixels of a working pixel */
+};
+
 struct marked_images {
     struct finder_set set; /* image i of it is image i of the arrays below */
     uint32_t *groups;      /* 0..group_count - 1 */
-    double *factors;       /* original pixels of a working pixel */
+    struct marked_size *sizes;
     char **names;
     uint32_t group_count;
     uint32_t object_count;

@@ -92,22 +92,6 @@ MUST_USE struct err finder_model_init(struct finder_model *self, const struct co
 MUST_USE struct err finder_model_settle(struct finder_model *self);
 void finder_model_fini(struct finder_model *self);
 
-struct finder_mark { /* working pixels; may hang over the edge */
-    double left;
-    double top;
-    double width;
-    double height;
-    double heat; /* logit of the cell, not yet calibrated */
-};
-
-enum { FINDER_MARKS_MAX = 20 };
-
-/* outputs [height][width][FINDER_OUTPUTS]: the cells that are hottest among 5 x 5, best first; a
- * mark that lies on a better one (overlap above 0.3, or most of the smaller within the other) is
- * left out. Returns how many. Allocates nothing. */
-uint32_t finder_peaks(const struct finder_model *self, const float *outputs, uint32_t height,
-                      uint32_t width, struct finder_mark marks[FINDER_MARKS_MAX]);
-
 /* The finder in a model file; *found is false, and nothing to fini, when it has none.
  * MODEL_UNREADABLE when a part is missing, of the wrong shape or out of range. */
 MUST_USE struct err finder_read(const struct model_file *file, bool *found,
@@ -146,9 +130,9 @@ struct finder_box {
 double finder_probability(double logit);
 
 /* Objects of the image, best first; returns how many. A peak is a cell that is the highest of 5 x 5
- * and not without any valid pixel; its box stands around the middle of the cell; of boxes that
- * share more than half of their union only the better one is there. 0 only when nothing is valid.
- * The model is settled, the space was fitted to it and to images of this size. */
+ * and not without any valid pixel; its box stands where the cell says; of boxes that share more
+ * than 0.3 of their union, or 0.6 of the smaller, only the better one is there. 0 only when nothing
+ * is valid. The model is settled, the space was fitted to it and to images of this size. */
 uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
                     const struct working *working, const float *low_pixels,
                     const struct image *image, struct finder_box out[FINDER_BOXES_MAX]);
