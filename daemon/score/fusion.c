@@ -26,7 +26,8 @@ const struct fusion_weights fusion_weights_builtin = {
 const char fusion_inputs_text[] =
     "declared overall_logit declaration_quality declared_empty declared_mass_kg working_height "
     "scans images images_used image_quality image_z image_index judged_by measured_by "
-    "cargo_window filled_share mass_index pitch_known energy_ratio";
+    "cargo_window filled_share mass_index pitch_known energy_ratio emptied_by loaded_logit "
+    "dense_share";
 
 void fusion_to_array(const struct fusion_weights *weights, double out[FUSION_WEIGHTS])
 {

@@ -50,6 +50,9 @@ enum fusion_input {
     FUSION_MASS_INDEX,
     FUSION_PITCH_KNOWN,
     FUSION_ENERGY_RATIO,
+    FUSION_EMPTIED_BY,
+    FUSION_LOADED_LOGIT,
+    FUSION_DENSE_SHARE,
     FUSION_INPUTS
 };
 /* Their names, separated by spaces. */
