@@ -104,6 +104,7 @@ void score_close(struct score **self)
     }
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
+    finder_space_fini(&(*self)->finder);
     cargo_space_fini(&(*self)->cargo);
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
@@ -146,6 +147,14 @@ static struct err install_appearance(struct score *self, const struct model_file
         appearance_model_fini(&model);
         return err_make(ERR_MODEL_UNREADABLE,
                         "appearance model: trained at a greater working height than is set");
+    }
+    if (model.has_finder) {
+        err = finder_space_fit(&self->finder, &model.finder,
+                               (size_t)model.working_height * WORKING_ASPECT, model.working_height);
+        if (err_is(err)) {
+            appearance_model_fini(&model);
+            return err;
+        }
     }
     uint32_t at = 0;
     while (at < self->appearances_count && strcmp(self->appearances[at].name, model.name) != 0) {
@@ -289,7 +298,8 @@ static void score_item(struct score *self, const struct score_input *input,
 {
     must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
     struct score_case *subject = &self->subject;
-    *subject = (struct score_case){.worded = true, .working_height = self->working_height};
+    *subject = (struct score_case){
+        .worded = true, .fusion_count = FUSION_INPUTS, .working_height = self->working_height};
     score_gather_declarations(self, input, subject);
     score_gather_images(self, input, subject);
     score_weigh(self, subject, result);

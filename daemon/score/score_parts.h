@@ -20,6 +20,10 @@
 _Static_assert(SCORE_PARTS_MAX + 3u <= ENTRY_MODELS_MAX,
                "a score can name the models of all its scans");
 #define SCORE_MODEL_NAME_BYTES 96u
+/* Regions that a score tells of one kind: so many that stand out, so many that look like what
+ * officers marked. */
+#define SCORE_REGIONS_SHOWN 4u
+_Static_assert(2 * SCORE_REGIONS_SHOWN <= ENTRY_REGIONS_MAX, "a score can tell both kinds");
 
 struct score_model {
     char name[SCORE_MODEL_NAME_BYTES];
@@ -42,8 +46,13 @@ struct score_sight {
     bool emptiness_asked;                                 /* the model of emptiness */
     const struct appearance_model *used[SCORE_PARTS_MAX]; /* all that were asked, in order */
     uint32_t used_count;
-    struct appearance_region regions[APPEARANCE_REGIONS_MAX];
+    struct appearance_region regions[SCORE_REGIONS_SHOWN];
     uint32_t regions_count;
+    double finder_logit;        /* the highest of all images; NaN: no finder looked at any, or found
+                                   nothing to look at */
+    uint32_t found_image_index; /* of that one */
+    struct finder_box found[SCORE_REGIONS_SHOWN];
+    uint32_t found_count;
 };
 
 /* An item before anything is weighed. Numbers were rounded to floats, so that the inputs that the
@@ -55,6 +64,8 @@ struct score_case {
     double overall_logit;       /* of the rate of finds; the base rate when nothing is declared */
     float history[ENTRY_INPUT_VALUES_MAX]; /* what the history model is given */
     uint32_t history_count;
+    uint32_t fusion_count;   /* inputs of the fusion: a replayed score has as many as it was logged
+                                with */
     uint32_t working_height; /* of images that no appearance model fits */
     struct score_sight sight;
 
@@ -75,6 +86,7 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
+    struct finder_space finder; /* fits every finder that is installed */
     struct cargo_space cargo;
     struct history history;
     struct score_model history_model;

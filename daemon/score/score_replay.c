@@ -96,7 +96,7 @@ bool score_replay(struct score *self, const struct entry_score *logged,
 uint32_t score_replay_height(const struct entry_score *logged)
 {
     if (logged->inputs_count == 0 || logged->inputs[0].model != 0 ||
-        logged->inputs[0].values_count != FUSION_INPUTS) {
+        fusion_inputs_names(logged->inputs[0].values_count) == NULL) {
         return 0;
     }
     float height = logged->inputs[0].values[FUSION_WORKING_HEIGHT];
@@ -109,8 +109,8 @@ const char *score_input_names(const struct score *self, const struct entry_score
 {
     const struct entry_inputs *inputs = &score->inputs[inputs_index];
     const char *name = score->models[inputs->model].name;
-    if (strcmp(name, self->fusion_model.name) == 0 && inputs->values_count == FUSION_INPUTS) {
-        return fusion_inputs_text;
+    if (strcmp(name, self->fusion_model.name) == 0) {
+        return fusion_inputs_names(inputs->values_count);
     }
     if (strcmp(name, self->history_model.name) == 0 &&
         inputs->values_count == score_history_inputs(self)) {

@@ -84,6 +84,7 @@ void score_case_to_inputs(const struct score_case *of, const struct entry_score 
         [FUSION_MASS_INDEX] = seen ? measure->mass_index : (double)NAN,
         [FUSION_PITCH_KNOWN] = measure->pitch_known,
         [FUSION_ENERGY_RATIO] = measure->has_ratio ? measure->ratio : (double)NAN,
+        [FUSION_FINDER_LOGIT] = sight->finder_logit,
         [FUSION_EMPTIED_BY] = sight->emptiness_asked
                                   ? (double)score_model_position(score, EMPTINESS_NAME)
                                   : (double)NAN,
@@ -136,6 +137,7 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
         .quality = (double)in[FUSION_IMAGE_QUALITY],
         .z = (double)in[FUSION_IMAGE_Z],
         .cargo_window = in[FUSION_CARGO_WINDOW] != 0,
+        .finder_logit = (double)in[FUSION_FINDER_LOGIT],
         .measure = {.filled_share = (double)in[FUSION_FILLED_SHARE],
                     .mass_index = (double)in[FUSION_MASS_INDEX],
                     .pitch_known = in[FUSION_PITCH_KNOWN] != 0,
@@ -159,7 +161,7 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
     good = good && (isnan(out->measure.loaded_logit) ||
                     (out->emptiness_asked && !isnan(out->measure.dense_share)));
     good = good && (out->scans_count > 0 || out->images_count == 0) &&
-           (out->judged_by == NULL || out->usable_count > 0);
+           ((out->judged_by == NULL && isnan(out->finder_logit)) || out->usable_count > 0);
     return good && !isnan(out->quality);
 }
 
@@ -181,16 +183,20 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
     if (logged->inputs_count == 0) {
         return "a score of before inputs were kept";
     }
-    if (fusion == NULL || fusion->values_count != FUSION_INPUTS) {
+    if (fusion == NULL || fusion_inputs_names(fusion->values_count) == NULL) {
         return "inputs of the fusion are missing or others than this program's";
     }
-    const float *in = fusion->values;
+    float in[FUSION_INPUTS];
+    for (uint32_t i = 0; i < FUSION_INPUTS; i++) {
+        in[i] = i < fusion->values_count ? fusion->values[i] : NAN;
+    }
     *out = (struct score_case){
         .declared = {.known = in[FUSION_DECLARED] != 0,
                      .empty = in[FUSION_DECLARED_EMPTY] != 0,
                      .mass_kg = (double)in[FUSION_DECLARED_MASS_KG]},
         .declaration_quality = (double)in[FUSION_DECLARATION_QUALITY],
         .overall_logit = (double)in[FUSION_OVERALL_LOGIT],
+        .fusion_count = fusion->values_count,
     };
     if (isnan(out->overall_logit) || isnan(out->declaration_quality) ||
         !count_from(in[FUSION_WORKING_HEIGHT], WORKING_HEIGHT_MAX, &out->working_height) ||
@@ -230,7 +236,7 @@ static void name_models(const struct score *self, const struct score_case *of,
         score_name_model(result, EMPTINESS_NAME, self->emptiness.sha256);
     }
     score_case_to_inputs(of, &result->score, inputs);
-    score_put_inputs(result, 0, inputs, FUSION_INPUTS);
+    score_put_inputs(result, 0, inputs, of->fusion_count);
     if (of->declared.known) {
         score_put_inputs(result, 1, of->history, of->history_count);
     }
@@ -276,7 +282,7 @@ void score_weigh(const struct score *self, const struct score_case *of, struct s
     score_weigh_images(self, of, result);
     add_quality(of, result);
     fusion_finish(result);
-    if (!of->declared.known && of->sight.judged_by == NULL) {
+    if (!of->declared.known && of->sight.judged_by == NULL && isnan(of->sight.finder_logit)) {
         declare_unscorable(&of->sight, result);
     }
 }
