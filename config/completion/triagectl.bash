@@ -46,7 +46,8 @@ _triagectl_options() {
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
             echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
-        'model score') echo '--model --declarations --out --reasons --details --mapping --mode' ;;
+        'model score')
+            echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
         'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;

@@ -68,6 +68,7 @@ OWNS = {
     "libqrencode": (r"qrencode", {"ctl"}),
     "libcsv": (r"csv\.h", {"feeds"}),
     "xraylib": (r"xraylib", {"feeds"}),
+    "expat": (r"expat\.h", {"feeds"}),
 }
 FORBIDDEN_IN = {"kernels": r"<(stdio|unistd|fcntl|pthread|time|sys/.*)\.h>"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
