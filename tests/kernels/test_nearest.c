@@ -17,17 +17,29 @@ static struct nearest_bank make_bank(uint64_t seed, size_t rows, size_t dimensio
     float *matrix = draw_matrix(seed, rows, dimensions, stride);
     float *norms = draw_room(rows, sizeof *norms);
     nearest_squared_norms(matrix, rows, dimensions, stride, norms);
-    return (struct nearest_bank){.rows = matrix,
-                                 .row_count = rows,
-                                 .dimension_count = dimensions,
-                                 .stride = stride,
-                                 .squared_norms = norms};
+    struct nearest_bank bank = {.rows = matrix,
+                                .row_count = rows,
+                                .dimension_count = dimensions,
+                                .stride = stride,
+                                .squared_norms = norms};
+    bank.packed =
+        nearest_pack(&bank, aligned_alloc(64, nearest_pack_bytes(rows, dimensions)));
+    return bank;
+}
+
+/* After a change of its rows. */
+static void renew(struct nearest_bank *bank)
+{
+    nearest_squared_norms(bank->rows, bank->row_count, bank->dimension_count, bank->stride,
+                          (float *)(uintptr_t)bank->squared_norms);
+    bank->packed = nearest_pack(bank, (void *)(uintptr_t)bank->packed);
 }
 
 static void free_bank(struct nearest_bank *bank)
 {
     free((void *)(uintptr_t)bank->rows);
     free((void *)(uintptr_t)bank->squared_norms);
+    free((void *)(uintptr_t)bank->packed);
 }
 
 static struct found search(enum nearest_path path, const struct nearest_bank *bank,
@@ -36,7 +48,8 @@ static struct found search(enum nearest_path path, const struct nearest_bank *ba
     struct found found = {draw_room(count, sizeof(uint32_t)), draw_room(count, sizeof(float))};
     float *workspace = draw_room(nearest_workspace_floats(), sizeof(float));
     struct nearest_queries rows = {queries, count, stride};
-    nearest_search_by(path, bank, &rows, workspace, found.index, found.distance);
+    struct nearest_request request = {path, 1};
+    nearest_search_by(&request, bank, &rows, workspace, found.index, found.distance);
     free(workspace);
     return found;
 }
@@ -111,8 +124,7 @@ static void nearest_batch_split_gives_same_bits(void **state)
             rows[i * DIMENSIONS + j] = nextafterf(rows[(i - 1) * DIMENSIONS + j], 10.0f);
         }
     }
-    nearest_squared_norms(rows, BANK, DIMENSIONS, DIMENSIONS,
-                          (float *)(uintptr_t)bank.squared_norms);
+    renew(&bank);
     float *queries = draw_matrix(12, COUNT, DIMENSIONS, DIMENSIONS);
     memcpy(queries, rows + 40 * DIMENSIONS, 200 * DIMENSIONS * sizeof *queries);
     struct found whole = search(nearest_path_best(), &bank, queries, COUNT, DIMENSIONS);
@@ -146,7 +158,7 @@ static void nearest_equal_rows_lowest_index_wins(void **state)
     float *query = draw_room(16, sizeof *query);
     memcpy(query, rows, 16 * sizeof *query);
     rows[0] = 1e10f; /* row 0 itself moves away: 9 is now the first of its copies */
-    nearest_squared_norms(rows, 1200, 16, 16, (float *)(uintptr_t)bank.squared_norms);
+    renew(&bank);
     for (int path = 0; path <= (int)nearest_path_best(); path++) {
         struct found found = search((enum nearest_path)path, &bank, query, 1, 16);
         assert_int_equal(found.index[0], 9);
@@ -164,7 +176,7 @@ static void nearest_small_distance_far_from_origin_keeps_digits(void **state)
     float bank_rows[4] = {1000.0f, 1000.0f, 1000.0f, 500.0f};
     float norms[1];
     nearest_squared_norms(bank_rows, 1, 4, 4, norms);
-    struct nearest_bank bank = {bank_rows, 1, 4, 4, norms};
+    struct nearest_bank bank = {bank_rows, 1, 4, 4, norms, NULL};
     float query[4] = {1000.0009765625f, 1000.0f, 1000.0f, 500.0f};
     struct found found = search(nearest_path_best(), &bank, query, 1, 4);
     assert_true(found.distance[0] == 0x1p-20f);
@@ -192,7 +204,7 @@ static void nearest_nan_and_infinity_stay_in_their_row(void **state)
         }
     }
     rows[loser * 12 + 1] = NAN;
-    nearest_squared_norms(rows, 70, 12, 12, (float *)(uintptr_t)bank.squared_norms);
+    renew(&bank);
     struct found without = search(nearest_path_best(), &bank, queries, 20, 12);
     for (size_t i = 0; i < 20; i++) {
         assert_int_not_equal(without.index[i], loser);
