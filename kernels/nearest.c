@@ -53,7 +53,7 @@ enum nearest_path nearest_path_best(void)
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-        return NEAREST_AVX512_VNNI;
+        return nearest_amx_ready() ? NEAREST_AMX : NEAREST_AVX512_VNNI;
     }
     if (__builtin_cpu_supports("avx512f")) {
         return NEAREST_AVX512;
@@ -306,6 +306,9 @@ static void search_by_product(const struct nearest_request *request,
 static const struct nearest_loops *loops_of(enum nearest_path path)
 {
 #if defined(__x86_64__)
+    if (path == NEAREST_AMX) {
+        return &nearest_loops_amx;
+    }
     if (path == NEAREST_AVX512_VNNI) {
         return &nearest_loops_avx512_vnni;
     }

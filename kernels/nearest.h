@@ -39,7 +39,13 @@ struct nearest_queries {
 
 /* Which instructions make the shortlist. All give the same bits. The first three go through SGEMM
  * and differ in how a tile is reduced; the others multiply bytes, if the bank is packed. */
-enum nearest_path { NEAREST_PORTABLE, NEAREST_AVX2, NEAREST_AVX512, NEAREST_AVX512_VNNI };
+enum nearest_path {
+    NEAREST_PORTABLE,
+    NEAREST_AVX2,
+    NEAREST_AVX512,
+    NEAREST_AVX512_VNNI,
+    NEAREST_AMX
+};
 
 /* The fastest path this processor can run. */
 enum nearest_path nearest_path_best(void);

@@ -110,6 +110,20 @@ struct nearest_loops {
 
 #if defined(__x86_64__)
 extern const struct nearest_loops nearest_loops_avx512_vnni;
+extern const struct nearest_loops nearest_loops_amx;
+
+/* Whether the processor has tiles, the system lets this process use them, and they multiply right.
+ * Asks once; any thread. */
+int nearest_amx_ready(void);
+
+/* What the loops with AVX-512 share. */
+double nearest_measure_avx512(const float *query, const float *row, size_t dimension_count);
+void nearest_quantise_avx512(struct nearest_tile *tile, size_t query);
+/* What a group means for every query of the tile: coefficients, margins, thresholds. */
+void nearest_prepare_avx512(const struct nearest_tile *tile, const struct nearest_group *group);
+/* All of one query's brackets in a group: takes the least first, so that few are left to note. */
+void nearest_note_avx512(struct nearest_tile *tile, size_t query, const float *brackets,
+                         size_t group);
 #endif
 
 /* The wanted nearest rows of the tile's queries, in tile->found. False when too many rows had to be

@@ -14,7 +14,7 @@
 
 enum { QUERIES = 6, BLOCKS = NEAREST_GROUP / NEAREST_BLOCK };
 
-VNNI static double measure_avx512(const float *query, const float *row, size_t dimension_count)
+VNNI double nearest_measure_avx512(const float *query, const float *row, size_t dimension_count)
 {
     return nearest_measure_body(query, row, dimension_count);
 }
@@ -33,7 +33,7 @@ VNNI_INLINE __m512d half_of(__m512 columns, int upper)
                                  : _mm512_castps512_ps256(columns));
 }
 
-VNNI static void quantise_avx512(struct nearest_tile *tile, size_t query)
+VNNI void nearest_quantise_avx512(struct nearest_tile *tile, size_t query)
 {
     size_t dimensions = tile->bank->dimension_count;
     size_t depth = tile->bank->packed->depth;
@@ -69,7 +69,7 @@ VNNI static void quantise_avx512(struct nearest_tile *tile, size_t query)
     nearest_query_say(tile, query, _mm512_reduce_add_epi32(sum), scale.step, square, error);
 }
 
-VNNI static void prepare_avx512(const struct nearest_tile *tile, const struct nearest_group *group)
+VNNI void nearest_prepare_avx512(const struct nearest_tile *tile, const struct nearest_group *group)
 {
     nearest_prepare_body(tile, group);
 }
@@ -105,8 +105,8 @@ VNNI_INLINE uint64_t hits_of(const float *brackets, float threshold)
     return hits;
 }
 
-/* Takes the least bracket first, so that few of the others are left to note. */
-VNNI static void note(struct nearest_tile *tile, size_t query, const float *brackets, size_t group)
+VNNI void nearest_note_avx512(struct nearest_tile *tile, size_t query, const float *brackets,
+                              size_t group)
 {
     float margin = tile->margins[query];
     float threshold = tile->thresholds[query];
@@ -198,14 +198,14 @@ VNNI static void scan_six(struct nearest_tile *tile, size_t group, size_t first)
     WEIGH(5);
     for (; __builtin_expect(near != 0, 0); near &= near - 1) {
         size_t q = (size_t)__builtin_ctz(near);
-        note(tile, first + q, brackets[q], group);
+        nearest_note_avx512(tile, first + q, brackets[q], group);
     }
 }
 
 VNNI static void scan_avx512(struct nearest_tile *tile, size_t group)
 {
     const __mmask16 six = (1U << QUERIES) - 1;
-    prepare_avx512(tile, tile->bank->packed->groups + group);
+    nearest_prepare_avx512(tile, tile->bank->packed->groups + group);
     for (size_t first = 0; first < tile->padded_count; first += QUERIES) {
         __mmask16 near = _mm512_cmp_ps_mask(_mm512_maskz_loadu_ps(six, tile->thresholds + first),
                                             _mm512_set1_ps(-INFINITY), _CMP_GT_OQ) &
@@ -217,5 +217,5 @@ VNNI static void scan_avx512(struct nearest_tile *tile, size_t group)
 }
 
 const struct nearest_loops nearest_loops_avx512_vnni = {
-    .quantise = quantise_avx512, .scan = scan_avx512, .measure = measure_avx512};
+    .quantise = nearest_quantise_avx512, .scan = scan_avx512, .measure = nearest_measure_avx512};
 #endif
