@@ -91,6 +91,8 @@ MUST_USE struct err finder_model_init(struct finder_model *self, const struct co
  * MODEL_UNREADABLE names what is wrong. */
 MUST_USE struct err finder_model_settle(struct finder_model *self);
 void finder_model_fini(struct finder_model *self);
+/* Of a settled one. */
+MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out);
 
 /* The finder in a model file; *found is false, and nothing to fini, when it has none.
  * MODEL_UNREADABLE when a part is missing, of the wrong shape or out of range. */

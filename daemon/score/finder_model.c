@@ -92,6 +92,32 @@ void finder_model_fini(struct finder_model *self)
     memset(self, 0, sizeof *self);
 }
 
+MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out)
+{
+    struct finder_model copy;
+    struct err err = finder_model_init(&copy, &self->net);
+    if (err_is(err)) {
+        return err;
+    }
+    struct totals totals = totals_of(&self->net);
+    const struct convnet_layer *from = &self->net.layers[0]; /* where the arrays of all begin */
+    memcpy(copy.net.layers[0].weights, from->weights, totals.weights);
+    memcpy(copy.net.layers[0].bias, from->bias, totals.outputs * sizeof *from->bias);
+    memcpy(copy.net.layers[0].scale, from->scale, totals.outputs * sizeof *from->scale);
+    copy.input = self->input;
+    copy.box = self->box;
+    copy.reduction = self->reduction;
+    copy.slope = self->slope;
+    copy.offset = self->offset;
+    err = finder_model_settle(&copy);
+    if (err_is(err)) {
+        finder_model_fini(&copy);
+        return err;
+    }
+    *out = copy;
+    return err_none;
+}
+
 static bool within(double value, double low, double high)
 {
     return value >= low && value <= high; /* NaN is not */

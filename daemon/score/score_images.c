@@ -137,6 +137,11 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
     if (sight->usable_count == 0) {
         consistency_measure(working, working->low_pixels, image->pixel_pitch_mm, &sight->measure);
         sight->measured_by = score_appearance_of(self, scan->scan->scanner_type);
+        const struct emptiness_model *emptiness = score_emptiness(self);
+        if (emptiness != NULL && sight->cargo_window) {
+            sight->emptiness_asked = true;
+            consistency_measure_emptiness(emptiness, &self->cargo, working, &sight->measure);
+        }
     }
     sight->usable_count++;
 }
@@ -193,12 +198,13 @@ void score_gather_images(struct score *self, const struct score_input *input,
                          struct score_case *out)
 {
     struct score_sight *sight = &out->sight;
-    *sight = (struct score_sight){.scans_count = input->scans_count,
-                                  .quality = 1,
-                                  .z = NAN,
-                                  .finder_logit = NAN,
-                                  .cargo_window = consistency_has_cargo_window(mode_of(input)),
-                                  .measure = {.filled_share = NAN}};
+    *sight = (struct score_sight){
+        .scans_count = input->scans_count,
+        .quality = 1,
+        .z = NAN,
+        .finder_logit = NAN,
+        .cargo_window = consistency_has_cargo_window(mode_of(input)),
+        .measure = {.filled_share = NAN, .loaded_logit = NAN, .dense_share = NAN}};
     uint32_t item_image_index = 0;
     for (uint32_t s = 0; s < input->scans_count; s++) {
         gather_scan(self, &input->scans[s], &item_image_index, out);
@@ -210,6 +216,8 @@ void score_gather_images(struct score *self, const struct score_input *input,
     sight->measure.filled_share = score_rounded(sight->measure.filled_share);
     sight->measure.mass_index = score_rounded(sight->measure.mass_index);
     sight->measure.ratio = score_rounded(sight->measure.ratio);
+    sight->measure.loaded_logit = score_rounded(sight->measure.loaded_logit);
+    sight->measure.dense_share = score_rounded(sight->measure.dense_share);
 }
 
 static void add_region(struct score_result *result, struct entry_region region)

@@ -13,10 +13,11 @@
 
 static inline struct convnet finder_fixture_shape(void)
 {
-    return (struct convnet){.layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
-                                       {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
-                                       {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = 5}},
-                            .layer_count = 3};
+    return (struct convnet){
+        .layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
+                   {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
+                   {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = FINDER_OUTPUTS}},
+        .layer_count = 3};
 }
 
 /* Random weights, settled; the caller finis. */
