@@ -310,13 +310,15 @@ static void describe(const struct train_declarations *self,
     group_text("newcomers", &report->newcomers, newcomers);
     rate_text("grave finds: AUC", &report->critical.auc, critical);
     (void)snprintf(out, out_bytes,
-                   "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
+                   "%s%srows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
                    " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
                    "error %.4f%s%s; %scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
-                   self->rows.rows_given, self->rows.history.live.used,
-                   validated ? "validation rows" : "last block", later->rows, later->finds, at_5,
-                   at_10, auc, later->loss, later->calibration_error, known, newcomers, critical,
-                   report->scale, report->offset, report->trees,
+                   self->conf.note != NULL ? self->conf.note : "",
+                   self->conf.note != NULL ? "; " : "", self->rows.rows_given,
+                   self->rows.history.live.used, validated ? "validation rows" : "last block",
+                   later->rows, later->finds, at_5, at_10, auc, later->loss,
+                   later->calibration_error, known, newcomers, critical, report->scale,
+                   report->offset, report->trees,
                    self->conf.keep_validation_out && validated ? "they have not been learnt"
                                                                : "then all rows were learnt");
 }
@@ -347,7 +349,7 @@ static struct err write_model(struct train_declarations *self,
                               const struct declaration_model *model, const char *directory,
                               struct train_declarations_report *report)
 {
-    char evaluation[1024];
+    char evaluation[2048];
     describe(self, report, evaluation, sizeof evaluation);
     struct train_model head = {.name = "history",
                                .kind = DECLARATION_MODEL_KIND,

@@ -32,6 +32,7 @@ struct train_declarations_conf {
     uint32_t threads;           /* 1.. */
     uint64_t lines_max;         /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
     bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
+    const char *note; /* stands before the figures in the file's evaluation; NULL: nothing */
 };
 
 struct train_outcome {
