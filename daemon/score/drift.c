@@ -261,12 +261,17 @@ static uint32_t bin_of(const struct cut *cut, double value)
     return cut->count;
 }
 
+/* What lies below the least and above the most of then has bins of its own: a number that was
+ * always the same may be another one now. */
 static void cut_numbers(const double *sorted, uint64_t count, struct cut *out)
 {
-    for (int tenth = 1; tenth < TENTHS && count > 0; tenth++) {
+    if (count == 0) {
+        return;
+    }
+    out->borders[out->count++] = nextafter(sorted[0], -INFINITY);
+    for (int tenth = 1; tenth <= TENTHS; tenth++) {
         double border = sorted[(count - 1) * (uint64_t)tenth / TENTHS];
-        if (border < sorted[count - 1] &&
-            (out->count == 0 || border > out->borders[out->count - 1])) {
+        if (border > out->borders[out->count - 1]) {
             out->borders[out->count++] = border;
         }
     }
