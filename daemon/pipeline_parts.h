@@ -24,6 +24,7 @@
 #include "decide/decide.h"
 #include "ingest/ingest.h"
 #include "join/join.h"
+#include "ledger/ledger.h"
 #include "oversight/oversight.h"
 #include "score/score.h"
 #include "state/state.h"
@@ -245,6 +246,10 @@ MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *co
 MUST_USE struct err command_answer(struct pipeline *self, struct command_job *job);
 MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);
+/* Was this asked before? *answered: the job is answered then, as it was, or with CONFLICT when the
+ * request id belongs to something else than `what` (state_request). */
+MUST_USE struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
+                                   bool *answered);
 /* Append, bring the read model up to it, answer. */
 MUST_USE struct err command_append(struct pipeline *self, struct command_job *job,
                                    const struct entry *entry);

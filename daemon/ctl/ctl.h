@@ -80,6 +80,7 @@ int ctl_show(struct ctl *ctl, int argc, char **argv);
 int ctl_claim(struct ctl *ctl, int argc, char **argv);
 int ctl_release(struct ctl *ctl, int argc, char **argv);
 int ctl_outcome(struct ctl *ctl, int argc, char **argv);
+int ctl_correct(struct ctl *ctl, int argc, char **argv);
 int ctl_report(struct ctl *ctl, int argc, char **argv);
 int ctl_health(struct ctl *ctl, int argc, char **argv);
 int ctl_watch(struct ctl *ctl, int argc, char **argv);

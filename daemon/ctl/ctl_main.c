@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"claim", ctl_claim, false, "take an item into an exam"},
     {"release", ctl_release, false, "end a referral without an exam, by a coded reason"},
     {"outcome", ctl_outcome, false, "record what an exam found"},
+    {"correct", ctl_correct, false, "correct the outcome of an item; the wrong one stays on record"},
     {"report", ctl_report, false, "funnel, hit rates and the other published metrics"},
     {"health", ctl_health, false, "ask the daemon how it is"},
     {"watch", ctl_watch, false, "print decisions as the daemon makes them"},

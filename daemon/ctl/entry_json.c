@@ -200,6 +200,12 @@ static void add_outcome(json_t *out, const struct entry_outcome *outcome)
     }
     set_text(out, "request_id", outcome->request_id);
     set_count(out, "version", outcome->version);
+    if (outcome->again != NULL && outcome->again[0] != '\0') {
+        set_text(out, "again", outcome->again);
+        set_text(out, "code", outcome->code);
+        set_count(out, "corrects", outcome->corrects);
+        json_object_set_new(out, "aside", json_boolean(outcome->aside));
+    }
 }
 
 static void add_action(json_t *out, const struct entry_officer_action *action)

@@ -65,11 +65,14 @@ STATEMENT(
 STATEMENT(REFERRAL_CLOSE, "UPDATE referrals SET state = ?2, version = ?3, actor = CASE WHEN actor "
                           "= '' THEN ?4 ELSE actor END,"
                           " closed_ns = ?5, code = ?6 WHERE item = ?1")
+/* A later outcome leaves the referral ended as it was. */
+STATEMENT(REFERRAL_AGAIN, "UPDATE referrals SET version = ?2 WHERE item = ?1")
 STATEMENT(OUTCOME_PUT, "INSERT INTO outcomes VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                       "?12, ?13, ?14, ?15, ?16, ?17, ?18)")
-STATEMENT(
-    REQUEST_PUT,
-    "INSERT INTO requests(request_id, entry) VALUES(?1, ?2) ON CONFLICT(request_id) DO NOTHING")
+                       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)")
+STATEMENT(OUTCOME_STEP_DOWN, "UPDATE outcomes SET standing = 0 WHERE item = ?1 AND standing = 1")
+STATEMENT(STANDING, "SELECT entry, result FROM outcomes WHERE item = ?1 AND standing = 1")
+STATEMENT(REQUEST_PUT, "INSERT INTO requests(request_id, entry, what, item, actor)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(request_id) DO NOTHING")
 STATEMENT(REDACTION_PUT, "INSERT INTO redactions VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")
 STATEMENT(REDACTED_DIGEST_PUT,
           "INSERT INTO redacted_digests VALUES(?1, ?2) ON CONFLICT(digest) DO NOTHING")
@@ -111,8 +114,9 @@ STATEMENT(
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
+/* At most one label for each item: the outcome that stands. */
 STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
-                    " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
+                    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
                              "AND entry < ?2 ORDER BY entry LIMIT ?3")
 STATEMENT(
@@ -173,8 +177,9 @@ STATEMENT(
     " WHERE images.sha256 = ?1),"
     " max(max(records.t_ns, coalesce((SELECT closed_ns FROM referrals WHERE referrals.item ="
     " records.item), 0)) + CASE WHEN EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item ="
-    " records.item AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
-    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND result IN"
+    " records.item AND standing = 1 AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
+    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND standing = 1"
+    " AND result IN"
     " ('found', 'partial')))"
     " FROM blobs INDEXED BY blobs_sha256 JOIN records ON records.entry = blobs.entry"
     " LEFT JOIN items ON items.item = records.item WHERE blobs.sha256 = ?1")
@@ -189,7 +194,7 @@ STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referral
                     " decisions.id, items.mode, items.site FROM items JOIN decisions ON "
                     "decisions.entry = items.decision_entry"
                     " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
-STATEMENT(REQUEST, "SELECT entry FROM requests WHERE request_id = ?1")
+STATEMENT(REQUEST, "SELECT entry, what, item, actor FROM requests WHERE request_id = ?1")
 STATEMENT(QUEUE_OPEN,
           "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
           "referrals.state,"
