@@ -20,9 +20,7 @@ static const char labelled_sql[] =
     " JOIN decisions ON decisions.entry = items.decision_entry"
     " JOIN records ON records.item = outcomes.item AND records.kind = 'declaration'"
     " AND records.entry < outcomes.entry"
-    " WHERE outcomes.entry = (SELECT max(entry) FROM outcomes AS newer WHERE newer.item ="
-    " outcomes.item)"
-    " AND outcomes.result IN ('nothing_found', 'found', 'partial')"
+    " WHERE outcomes.standing = 1 AND outcomes.result IN ('nothing_found', 'found', 'partial')"
     " AND records.entry NOT IN (SELECT entry FROM redactions)"
     " ORDER BY decisions.t_ns, records.entry";
 

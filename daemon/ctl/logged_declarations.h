@@ -5,11 +5,12 @@
 /* Logged declarations: what a port's log has of declarations: whole, as only the port itself can
  * read them, from the private records beside the log; and what exams found.
  *
- * A label is the newest outcome of an item, when it is a real exam that came to an end
- * (exam_result_is_label). Releases without exam, waivers, overrides and exams that were broken off
- * are no labels. It stands for each declaration of its item that was there when it was entered, as
- * in the daemon's live learning. What was redacted is passed over, also when it still lies on the
- * disk; what is only pruned or lost is counted. Nobody is shown anything of it.
+ * A label is the outcome of an item that stands (corrections and second exams are in it), when it
+ * is a real exam that came to an end (exam_result_is_label). Releases without exam, waivers,
+ * overrides and exams that were broken off are no labels. It stands for each declaration of its
+ * item that was there when it was entered, as in the daemon's live learning. What was redacted is
+ * passed over, also when it still lies on the disk; what is only pruned or lost is counted. Nobody
+ * is shown anything of it.
  *
  * One thread; blocks on the disk; allocates 64 bytes a declaration, LOGGED_MAX at most. */
 

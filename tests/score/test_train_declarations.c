@@ -316,6 +316,7 @@ static void scorer_uses_trees_in_the_place_of_history(void **state)
     assert_good(score_open(&conf, &scorer));
     assert_good(score_install(scorer, report.model.path, report.model.sha256, NULL));
     make_row(&row, 7, 2, 120);
+    row.declaration.gross_mass_kg = 130;
     row.line.net_mass_kg = 0; /* NaN among the inputs */
     const struct score_input input = {.declarations = {&row.declaration}, .declarations_count = 1};
     score_items(scorer, &input, &result, 1);
@@ -367,6 +368,7 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     write_model(self, directory, &report);
     open_model(&report.model, &model, &history);
     make_row(&row, 7, 2, 120);
+    row.declaration.gross_mass_kg = 130;
     row.declaration.declared_ns = 200 * day_ns;
     struct declaration_said said = {
         .history = &history, .norms = &model.norms, .declaration = &row.declaration};
