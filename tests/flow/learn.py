@@ -5,6 +5,7 @@ usage: learn.py CASE ; exit 77 is SKIP with the reason."""
 import concurrent.futures
 import csv
 import json
+import os
 import re
 import sys
 
@@ -23,7 +24,7 @@ def everything_is_drawn(port, **keys):
 def feed(port, seed, count, **more):
     labels = port.directory / f"labels-{seed}.csv"
     words = ["sim", "--seed", seed, "--count", count, "--modes", "mail", "--declarations-only", "--labels", labels,
-             "--misdeclare-rate", "0.3", *more.get("words", ())]
+             "--misdeclare-rate", more.get("bad", "0.3"), *more.get("words", ())]
     summary = port.feed(*words, stream=f"feed-{seed}")
     must(summary["refused"] == 0 and summary["waiting"] == 0, f"{summary}")
     port.await_judged()
@@ -116,10 +117,71 @@ def case_retrain():
         print(f"{exams} exams taught, {later[0]} later ones judged: {done['words']}")
 
 
+def rate_today(port):
+    """Of mail, as report tells it: rate, floor, reason."""
+    row = next(row for row in port.ctl_json("report")["coin"] if row["stratum"] == "mail")
+    return row["rate"], row.get("floor"), row.get("reason", "")
+
+
+def start_on(port, day):
+    os.environ["TRIAGED_TEST_DAYS"] = str(day)
+    port.start(program=BIN.parent / "tests" / "triaged_shifted")
+
+
+def adapt(port):
+    start_on(port, 0)
+    rate, floor, _ = rate_today(port)
+    must(rate == floor == 0.2, f"the first day begins at the floor: {rate}, {floor}")
+    exams, finds = examine(port, feed(port, 3, 160, bad="0.7"))
+    must(exams > 20 and finds >= 10, f"{exams} exams, {finds} finds")
+    port.await_judged()
+    must(rate_today(port)[0] == 0.2, "the share moved within a day")
+    port.stop()
+
+    start_on(port, 1)
+    rate, floor, reason = rate_today(port)
+    must(floor == 0.2 and 0.2 < rate <= 0.2 + 0.3 * 0.4 and reason.startswith("surprise: "), f"{rate}, {floor}, {reason}")
+    must(f"the coin {finds} of" in reason and "floor 0.2, ceiling 0.6" in reason, reason)
+    told = port.ctl("queue").stdout
+    must("surprise" in told and f"{100 * rate:.4g}%" in told and "20%" in told, told)
+    port.stop()
+    start_on(port, 1)
+    must(rate_today(port)[0] == rate, "a restart chose anew")
+    before = port.state("SELECT max(entry) FROM decisions")[0][0]
+    feed(port, 4, 40, words=("--start", "2026-03-01T06:00:00Z"))
+    rates = {row[0] for row in port.state(f"SELECT random_rate FROM decisions WHERE entry > {before}")}
+    must(rates == {rate}, f"drawn with {rates}, not {rate}")
+    commits = {entry["day"]: entry for entry in port.entries("draw.commit")}
+    newest = max(day for day, entry in commits.items() if float(str(entry["rates"]["mail"])) == rate)
+    must(commits[newest]["adapting"]["mail"]["reason"] == reason and set(commits[newest]["adapting"]) == {"mail"}, f"{commits}")
+    port.stop()
+
+    # Oversight raises the floor above the share: nothing is drawn by less, from then on.
+    policy = port.directory / "policy.conf"
+    head, mail = policy.read_text().split("  mail:", 1)
+    policy.write_text(head + "  mail:" + mail.replace("random_rate = 0.2;", "random_rate = 0.5;", 1))
+    start_on(port, 1)
+    must(rate_today(port)[:2] == (0.5, 0.5), f"{rate_today(port)}")
+    port.stop()
+    verdict = port.verify()
+    must(verdict["good"] is True, f"{verdict}")
+    print(f"{exams} exams, {finds} finds: 20% became {100 * rate:.4g}%: {reason}")
+
+
+def case_adapt():
+    """The coin's share rises at a day's opening when it found what no score promised; never below the floor."""
+    with Port() as port:
+        everything_is_drawn(port, random_rate="0.2;\n    random_rate_max = 0.6", capacity_per_hour=0)
+        try:
+            adapt(port)
+        finally:
+            os.environ.pop("TRIAGED_TEST_DAYS", None)
+
+
 if __name__ == "__main__":
     if not (BIN / "triaged").exists():
         raise SystemExit("build first")
     try:
-        sys.exit({"retrain": case_retrain}[sys.argv[1]]())
+        sys.exit({"retrain": case_retrain, "adapt": case_adapt}[sys.argv[1]]())
     except Failure as failure:
         raise SystemExit(f"FAILED: {failure}") from failure
