@@ -16,9 +16,9 @@ const struct strategy strategies[] = {
     {"exploit 90 + random 10", 0.1, EXPLORE_RANDOM, ADAPT_NOT},
     {"exploit 90 + bATE 10", 0.1, EXPLORE_BATE, ADAPT_NOT},
     {"exploit 90 + gATE 10", 0.1, EXPLORE_GATE, ADAPT_NOT},
-    {"exploit + random, daemon's share", SELECTIVE_FLOOR, EXPLORE_RANDOM, ADAPT_PRODUCT},
-    {"exploit + random, ADAPT", SELECTIVE_FLOOR, EXPLORE_RANDOM, ADAPT_BANDIT},
-    {"exploit + gATE, ADAPT", SELECTIVE_FLOOR, EXPLORE_GATE, ADAPT_BANDIT},
+    {"exploit + random by daemon", SELECTIVE_FLOOR, EXPLORE_RANDOM, ADAPT_PRODUCT},
+    {"exploit + random by ADAPT", SELECTIVE_FLOOR, EXPLORE_RANDOM, ADAPT_BANDIT},
+    {"exploit + gATE by ADAPT", SELECTIVE_FLOOR, EXPLORE_GATE, ADAPT_BANDIT},
 };
 const size_t strategies_count = sizeof strategies / sizeof *strategies;
 
