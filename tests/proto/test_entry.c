@@ -254,6 +254,10 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(out.body.draw_commit.rates[1].stratum, "*");
     assert_true(out.body.draw_commit.rates[0].rate == 0.02 &&
                 out.body.draw_commit.rates[1].rate == 0.005);
+    assert_true(out.body.draw_commit.rates[0].adapts &&
+                out.body.draw_commit.rates[0].floor == 0.01 &&
+                !out.body.draw_commit.rates[1].adapts);
+    assert_string_equal(out.body.draw_commit.rates[0].reason, "drift");
     assert_memory_equal(out.body.draw_commit.commitment, in.body.draw_commit.commitment,
                         HASH_BYTES);
     sample_reads_back(ENTRY_MODEL_CHANGE, &in, &out);
