@@ -32,7 +32,7 @@ struct work {
     const char *model_path;
     struct model_file file;
     struct declaration_set set;
-    uint32_t *order; /* [SCORED] of the set */
+    uint32_t *order; /* [SCORED] of the set, which has more than BATCH */
     struct history history;
     struct declaration_model models[THREADS];
     bool in_words;
@@ -176,8 +176,12 @@ static void know(struct work *work, uint64_t entities)
     bench_check(!err_is(err), "no memory for the index");
     struct rng rng;
     rng_init(&rng, entities, 0);
+    /* Records of one batch came one after the other, as they do from a decoder or a table; batches
+     * are from anywhere. */
+    uint64_t first = 0;
     for (size_t i = 0; i < SCORED; i++) {
-        work->order[i] = (uint32_t)rng_below(&rng, work->set.count);
+        first = i % BATCH == 0 ? rng_below(&rng, work->set.count - BATCH) : first + 1;
+        work->order[i] = (uint32_t)first;
     }
 }
 

@@ -1,36 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/lookup.h"
 
+#include <math.h>
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
-enum { DAY_BITS = 16, DAY_MASK = 0xffff };
+enum { STEP = 16 };
 
 static uint32_t place_of(const struct lookup_table *self, uint64_t key)
 {
     return (uint32_t)(((key >> 32) * self->bucket_count) >> 32);
 }
 
-static uint64_t tag_of(uint64_t key)
+int lookup_put(struct lookup_table *self, uint64_t key, const float counts[2])
 {
-    return (key << 10) & ~(uint64_t)DAY_MASK;
-}
-
-int lookup_put(struct lookup_table *self, uint64_t key, uint32_t day, const float counts[2])
-{
-    uint32_t held = day < 1 ? 1 : day > DAY_MASK ? DAY_MASK : day;
     uint32_t place = self->bucket_count > 0 ? place_of(self, key) : 0;
     for (uint32_t step = 0; step < self->bucket_count; step++) {
         struct lookup_bucket *bucket = &self->buckets[place];
         for (size_t slot = 0; slot < LOOKUP_SLOTS; slot++) {
-            if (bucket->tags[slot] == 0) {
-                bucket->tags[slot] = tag_of(key) | held;
-                bucket->counts[slot][0] = counts[0];
-                bucket->counts[slot][1] = counts[1];
+            if (bucket->keys[slot] == 0) {
+                bucket->keys[slot] = key;
+                bucket->counts[slot][0] = fabsf(counts[0]);
+                bucket->counts[slot][1] = fabsf(counts[1]);
                 return 1;
             }
         }
+        bucket->counts[0][1] = -fabsf(bucket->counts[0][1]);
         place = place + 1 < self->bucket_count ? place + 1 : 0;
     }
     return 0;
@@ -47,87 +45,85 @@ void lookup_ask(const struct lookup_table *self, const uint64_t *keys, size_t co
     }
 }
 
-static float fade_of(const struct lookup_fading *fading, uint64_t tag)
-{
-    int64_t days = (int64_t)fading->now_day - (int64_t)(tag & DAY_MASK);
-    days = days < 0 ? 0 : days;
-    days = days > LOOKUP_DAYS ? LOOKUP_DAYS : days;
-    return fading->fades[days];
-}
+static const float nothing[2];
 
-static const struct lookup_bucket none = {{0}, {{0, 0}}};
-
-/* The bucket and slot of a tag, from `place` on; none's first slot when it is not there. */
-static const struct lookup_bucket *walk(const struct lookup_table *self, uint32_t place,
-                                        uint64_t tag, size_t *slot_of)
+/* From the bucket at `place` on. */
+static const float *walk(const struct lookup_table *self, uint32_t place, uint64_t key)
 {
-    *slot_of = 0;
     for (uint32_t step = 0; step < self->bucket_count; step++) {
         const struct lookup_bucket *bucket = &self->buckets[place];
         for (size_t slot = 0; slot < LOOKUP_SLOTS; slot++) {
-            if (bucket->tags[slot] == 0) {
-                return &none;
+            if (bucket->keys[slot] == key) {
+                return bucket->counts[slot];
             }
-            if ((bucket->tags[slot] ^ tag) >> DAY_BITS == 0) {
-                *slot_of = slot;
-                return bucket;
-            }
+        }
+        if (!signbit(bucket->counts[0][1])) {
+            return nothing;
         }
         place = place + 1 < self->bucket_count ? place + 1 : 0;
     }
-    return &none;
+    return nothing;
 }
 
-static void answer_portable(const struct lookup_table *self, const struct lookup_fading *fading,
-                            const uint64_t *keys, size_t count, const uint32_t *places,
-                            float *first, float *second)
+static void answer_portable(const struct lookup_table *self, float scale, const uint64_t *keys,
+                            size_t count, const uint32_t *places, float *first, float *second)
 {
     for (size_t i = 0; i < count; i++) {
-        size_t slot = 0;
-        const struct lookup_bucket *bucket =
-            keys[i] != 0 ? walk(self, places[i], tag_of(keys[i]), &slot) : &none;
-        float left = fade_of(fading, bucket->tags[slot]);
-        first[i] = bucket->counts[slot][0] * left;
-        second[i] = bucket->counts[slot][1] * left;
+        const float *counts = keys[i] != 0 ? walk(self, places[i], keys[i]) : nothing;
+        first[i] = counts[0] * scale;
+        second[i] = fabsf(counts[1]) * scale;
     }
 }
 
 #if defined(__x86_64__)
-#define AVX2 __attribute__((target("avx2,bmi")))
+#define WIDE __attribute__((target("avx512f,avx512vl,avx512dq,bmi")))
 
-__attribute__((noinline)) static uint64_t walk_on(const struct lookup_table *self, uint32_t place,
-                                                  uint64_t tag, const float **counts)
+/* Free slots have counts of 0, so that key 0 is told the right thing. Whether a key is known is
+ * anybody's guess, so nothing branches on it; that it went on to another bucket is rare. */
+WIDE static uint64_t find_pair(const struct lookup_table *self, uint64_t key, uint32_t place)
 {
-    size_t slot;
-    const struct lookup_bucket *bucket = walk(self, place, tag, &slot);
-    *counts = bucket->counts[slot];
-    return bucket->tags[slot];
+    const struct lookup_bucket *bucket = &self->buckets[place];
+    __m256i keys = _mm256_load_si256((const __m256i *)(const void *)bucket->keys);
+    unsigned hits = _mm256_cmpeq_epi64_mask(keys, _mm256_set1_epi64x((int64_t)key));
+    uint64_t pair;
+    uint32_t mark;
+    memcpy(&pair, bucket->counts[_tzcnt_u32(hits) & (LOOKUP_SLOTS - 1)], sizeof pair);
+    memcpy(&mark, &bucket->counts[0][1], sizeof mark);
+    unsigned unknown = hits == 0;
+    if (__builtin_expect(unknown & mark >> 31, 0)) {
+        memcpy(&pair, walk(self, place, key), sizeof pair);
+        return pair;
+    }
+    return pair & ((uint64_t)unknown - 1);
 }
 
-/* A free slot is all zeros: who meets it by a tag of zeros is told 0, as is right. */
-AVX2 static void answer_avx2(const struct lookup_table *self, const struct lookup_fading *fading,
-                             const uint64_t *keys, size_t count, const uint32_t *places,
-                             float *first, float *second)
+WIDE static void part(const uint64_t pairs[STEP], float scale, float *first, float *second)
 {
+    const __m512i even =
+        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    __m512 low = _mm512_loadu_ps(pairs);
+    __m512 high = _mm512_loadu_ps(pairs + STEP / 2);
+    __m512 factor = _mm512_set1_ps(scale);
+    __m512 seconds = _mm512_abs_ps(_mm512_permutex2var_ps(low, odd, high));
+    _mm512_storeu_ps(first, _mm512_mul_ps(_mm512_permutex2var_ps(low, even, high), factor));
+    _mm512_storeu_ps(second, _mm512_mul_ps(seconds, factor));
+}
+
+/* All pairs first: what was just stored eight bytes at a time cannot yet be loaded by sixty-four.
+ */
+WIDE static void answer_avx512(const struct lookup_table *self, float scale, const uint64_t *keys,
+                               size_t count, const uint32_t *places, float *first, float *second)
+{
+    uint64_t pairs[LOOKUP_LANES];
     for (size_t i = 0; i < count; i++) {
-        const struct lookup_bucket *bucket = &self->buckets[places[i]];
-        uint64_t tag = tag_of(keys[i]);
-        __m256i tags = _mm256_load_si256((const __m256i *)(const void *)bucket->tags);
-        __m256i apart = _mm256_xor_si256(tags, _mm256_set1_epi64x((int64_t)tag));
-        __m256i same =
-            _mm256_cmpeq_epi64(_mm256_srli_epi64(apart, DAY_BITS), _mm256_setzero_si256());
-        uint32_t hits = (uint32_t)_mm256_movemask_pd(_mm256_castsi256_pd(same));
-        const struct lookup_bucket *found = hits != 0 ? bucket : &none;
-        size_t slot = _tzcnt_u32(hits) & (LOOKUP_SLOTS - 1);
-        const float *counts = found->counts[slot];
-        uint64_t held = found->tags[slot];
-        if (__builtin_expect(hits == 0 && bucket->tags[LOOKUP_SLOTS - 1] != 0, 0)) {
-            held = walk_on(self, places[i], tag, &counts);
-        }
-        float left = fade_of(fading, held);
-        float there = keys[i] != 0 ? left : 0;
-        first[i] = counts[0] * there;
-        second[i] = counts[1] * there;
+        pairs[i] = find_pair(self, keys[i], places[i]);
+    }
+    for (size_t i = count; i % STEP != 0; i++) {
+        pairs[i] = 0;
+    }
+    for (size_t i = 0; i < count; i += STEP) {
+        part(pairs + i, scale, first + i, second + i);
     }
 }
 #endif
@@ -135,38 +131,35 @@ AVX2 static void answer_avx2(const struct lookup_table *self, const struct looku
 enum lookup_path lookup_path_best(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")) {
-        return LOOKUP_AVX2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi")) {
+        return LOOKUP_AVX512;
     }
 #endif
     return LOOKUP_PORTABLE;
 }
 
-void lookup_answer_by(enum lookup_path path, const struct lookup_table *self,
-                      const struct lookup_fading *fading, const uint64_t *keys, size_t count,
-                      const uint32_t *restrict places, float *restrict first,
-                      float *restrict second)
+void lookup_answer_by(enum lookup_path path, const struct lookup_table *self, float scale,
+                      const uint64_t *keys, size_t count, const uint32_t *restrict places,
+                      float *restrict first, float *restrict second)
 {
-    if (self->bucket_count == 0) {
-        for (size_t i = 0; i < count; i++) {
-            first[i] = 0;
-            second[i] = 0;
-        }
-        return;
+    size_t asked = self->bucket_count > 0 ? count : 0;
+    for (size_t i = asked; i % STEP != 0 || i < count; i++) {
+        first[i] = 0;
+        second[i] = 0;
     }
 #if defined(__x86_64__)
-    if (path == LOOKUP_AVX2) {
-        answer_avx2(self, fading, keys, count, places, first, second);
+    if (path == LOOKUP_AVX512) {
+        answer_avx512(self, scale, keys, asked, places, first, second);
         return;
     }
 #endif
     (void)path;
-    answer_portable(self, fading, keys, count, places, first, second);
+    answer_portable(self, scale, keys, asked, places, first, second);
 }
 
-void lookup_answer(const struct lookup_table *self, const struct lookup_fading *fading,
-                   const uint64_t *keys, size_t count, const uint32_t *restrict places,
-                   float *restrict first, float *restrict second)
+void lookup_answer(const struct lookup_table *self, float scale, const uint64_t *keys, size_t count,
+                   const uint32_t *restrict places, float *restrict first, float *restrict second)
 {
-    lookup_answer_by(lookup_path_best(), self, fading, keys, count, places, first, second);
+    lookup_answer_by(lookup_path_best(), self, scale, keys, count, places, first, second);
 }

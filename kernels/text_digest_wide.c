@@ -68,23 +68,44 @@ WIDE void text_digest_many_avx512(const struct text_digest_key *key, const char 
     }
 }
 
-WIDE void text_digest_join_avx512(const uint64_t *const *columns, size_t columns_count,
-                                  size_t count, uint32_t kind, uint64_t *out)
+/* columns_count is a constant wherever this is inlined. */
+WIDE __attribute__((always_inline)) static inline void join(const uint64_t *const *columns,
+                                                            size_t columns_count, size_t count,
+                                                            uint32_t kind, uint64_t *out)
 {
     const __m512i low_bits = _mm512_set1_epi64(TEXT_DIGEST_KINDS - 1);
+    const __m512i kinds = _mm512_set1_epi64(kind);
     for (size_t i = 0; i < count; i += 8) {
         __m512i digests = _mm512_setzero_si512();
         __mmask8 there = 0xff;
         for (size_t column = 0; column < columns_count; column++) {
             __m512i digest = _mm512_loadu_si512(columns[column] + i);
             digests = _mm512_xor_si512(digests, digest);
-            there = (__mmask8)(there & _mm512_test_epi64_mask(digest, digest));
+            there = _mm512_mask_test_epi64_mask(there, digest, digest);
         }
         __m512i above = _mm512_andnot_si512(low_bits, digests);
         __mmask8 empty = _mm512_testn_epi64_mask(above, above);
         above = _mm512_mask_mov_epi64(above, empty, _mm512_set1_epi64(TEXT_DIGEST_KINDS));
-        above = _mm512_or_si512(above, _mm512_set1_epi64(kind));
-        _mm512_storeu_si512(out + i, _mm512_maskz_mov_epi64(there, above));
+        _mm512_storeu_si512(out + i, _mm512_maskz_or_epi64(there, above, kinds));
+    }
+}
+
+WIDE void text_digest_join_avx512(const uint64_t *const *columns, size_t columns_count,
+                                  size_t count, uint32_t kind, uint64_t *out)
+{
+    switch (columns_count) {
+    case 1:
+        join(columns, 1, count, kind, out);
+        break;
+    case 2:
+        join(columns, 2, count, kind, out);
+        break;
+    case 3:
+        join(columns, 3, count, kind, out);
+        break;
+    default:
+        join(columns, columns_count, count, kind, out);
+        break;
     }
 }
 

@@ -44,12 +44,12 @@ static void add_known(const struct history_table *table, uint64_t key, int64_t n
     }
 }
 
-static void fill_fades(struct history *self)
+static void fill_fades(double half_life_days, float fades[HISTORY_FADES])
 {
-    for (uint32_t day = 0; day < LOOKUP_DAYS; day++) {
-        self->fades[day] = (float)exp2(-(double)day / self->weights.half_life_days);
+    for (uint32_t day = 0; day + 1 < HISTORY_FADES; day++) {
+        fades[day] = (float)exp2(-(double)day / half_life_days);
     }
-    self->fades[LOOKUP_DAYS] = 0;
+    fades[HISTORY_FADES - 1] = 0;
 }
 
 MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
@@ -66,7 +66,7 @@ MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
         .live = live,
         .kinds_count = HISTORY_LINEAR_KINDS,
     };
-    fill_fades(self);
+    fill_fades(self->weights.half_life_days, self->fades);
     return err_none;
 }
 
@@ -137,7 +137,7 @@ static void take_over(struct history *self, const struct history_weights *weight
     self->key = *key;
     self->learnt_until_ns = base->newest_ns;
     memset(base, 0, sizeof *base);
-    fill_fades(self);
+    fill_fades(self->weights.half_life_days, self->fades);
 }
 
 MUST_USE struct err history_install(struct history *self, const struct model_file *file)
@@ -162,7 +162,9 @@ MUST_USE struct err history_install_counts(struct history *self,
                                            const struct part_key *key, struct history_table *base)
 {
     struct history_index index;
-    struct err err = history_index_make(base, key->keyed, &index);
+    float fades[HISTORY_FADES];
+    fill_fades(weights->half_life_days, fades);
+    struct err err = history_index_make(base, key->keyed, fades, &index);
     if (err_is(err)) {
         return err;
     }

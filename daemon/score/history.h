@@ -18,7 +18,6 @@
 
 #include "archive/model_file.h"
 #include "base/err.h"
-#include "kernels/lookup.h"
 #include "score/history_index.h"
 #include "score/history_kind.h"
 #include "score/history_table.h"
@@ -42,8 +41,8 @@ struct history {
     struct history_index index; /* the same for history_odds; only for a model of trees */
     int64_t learnt_until_ns;    /* outcomes up to here are in the model */
     struct history_table live;
-    uint32_t kinds_count;         /* that are learnt and kept: HISTORY_LINEAR_KINDS or all */
-    float fades[LOOKUP_DAYS + 1]; /* what is left after whole days, for history_odds */
+    uint32_t kinds_count;       /* that are learnt and kept: HISTORY_LINEAR_KINDS or all */
+    float fades[HISTORY_FADES]; /* what is left after whole days, for history_odds */
 };
 
 struct history_known {

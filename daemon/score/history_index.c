@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static const int64_t day_ns = INT64_C(86400) * 1000000000;
 static const size_t huge_page_bytes = (size_t)2 << 20;
 
 /* Two and two fifths keys a bucket of four: 6 in 100 keys have to go to a second bucket. With three
@@ -37,26 +36,34 @@ static uint32_t table_of(uint64_t key, bool by_kind)
     return by_kind ? (uint32_t)(key & (HISTORY_INDEX_TABLES - 1)) : 0;
 }
 
-static uint32_t day_of(int64_t t_ns)
-{
-    int64_t day = t_ns / day_ns;
-    return day < 0 ? 0 : day > UINT16_MAX ? UINT16_MAX : (uint32_t)day;
-}
-
-static void put_all(const struct history_table *table, bool by_kind, struct history_index *self)
+static void put_all(const struct history_table *table, bool by_kind, const float *fades,
+                    struct history_index *self)
 {
     for (uint64_t i = 0; i < table->slots; i++) {
         const struct history_entry *entry = &table->entries[i];
         if (entry->key != 0) {
-            const float counts[2] = {entry->exams, entry->finds};
-            must(lookup_put(&self->tables[table_of(entry->key, by_kind)], entry->key,
-                            day_of(entry->last_ns), counts));
+            float left = history_left(fades, history_day(entry->last_ns), self->day);
+            const float counts[2] = {entry->exams * left, entry->finds * left};
+            must(lookup_put(&self->tables[table_of(entry->key, by_kind)], entry->key, counts));
         }
     }
 }
 
+uint32_t history_day(int64_t t_ns)
+{
+    static const int64_t day_ns = INT64_C(86400) * 1000000000;
+    int64_t day = t_ns / day_ns;
+    return day < 0 ? 0 : day > UINT16_MAX ? UINT16_MAX : (uint32_t)day;
+}
+
+float history_left(const float fades[HISTORY_FADES], uint32_t from_day, uint32_t to_day)
+{
+    uint32_t days = to_day > from_day ? to_day - from_day : 0;
+    return fades[days < HISTORY_FADES ? days : HISTORY_FADES - 1];
+}
+
 MUST_USE struct err history_index_make(const struct history_table *table, bool by_kind,
-                                       struct history_index *out)
+                                       const float fades[HISTORY_FADES], struct history_index *out)
 {
     uint64_t counts[HISTORY_INDEX_TABLES] = {0};
     for (uint64_t i = 0; i < table->slots; i++) {
@@ -69,6 +76,7 @@ MUST_USE struct err history_index_make(const struct history_table *table, bool b
         buckets += counts[i] > 0 ? buckets_for(counts[i]) : 0;
     }
     memset(out, 0, sizeof *out);
+    out->day = history_day(table->newest_ns);
     if (buckets == 0) {
         return err_none;
     }
@@ -85,7 +93,7 @@ MUST_USE struct err history_index_make(const struct history_table *table, bool b
             at += buckets_for(counts[i]);
         }
     }
-    put_all(table, by_kind, out);
+    put_all(table, by_kind, fades, out);
     for (uint32_t i = 1; i < HISTORY_INDEX_TABLES && !by_kind; i++) {
         out->tables[i] = out->tables[0];
     }

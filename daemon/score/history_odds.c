@@ -18,35 +18,24 @@ _Static_assert(RING > AHEAD, "what has been asked for is not overwritten");
 _Static_assert(HISTORY_LANES == ODDS_LANES && HISTORY_LANES == LOOKUP_LANES, "one block");
 _Static_assert(HISTORY_KINDS <= ODDS_KINDS_MAX && HISTORY_KINDS <= HISTORY_INDEX_TABLES, "kinds");
 
-static const int64_t day_ns = INT64_C(86400) * 1000000000;
-
-static int64_t day_of(int64_t t_ns)
-{
-    int64_t day = t_ns / day_ns;
-    return day < 0 ? 0 : day > UINT16_MAX ? UINT16_MAX : day;
-}
-
 /* The day of the newest outcome. */
 static uint32_t today(const struct history *self)
 {
-    int64_t now_ns =
-        self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns : self->live.newest_ns;
-    return (uint32_t)day_of(now_ns);
+    return history_day(self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns
+                                                                   : self->live.newest_ns);
 }
 
-static void add_live(const struct history *self, const uint64_t *keys, size_t count,
-                     int64_t now_day, float *exams, float *finds)
+static void add_live(const struct history *self, const uint64_t *keys, size_t count, uint32_t day,
+                     float *exams, float *finds)
 {
     for (size_t i = 0; i < count; i++) {
         const struct history_entry *entry =
             keys[i] != 0 ? history_table_find(&self->live, keys[i]) : NULL;
-        if (entry == NULL) {
-            continue;
+        if (entry != NULL) {
+            float left = history_left(self->fades, history_day(entry->last_ns), day);
+            exams[i] += entry->exams * left;
+            finds[i] += entry->finds * left;
         }
-        int64_t days = now_day - day_of(entry->last_ns);
-        float left = self->fades[days < 0 ? 0 : days > LOOKUP_DAYS ? LOOKUP_DAYS : days];
-        exams[i] += entry->exams * left;
-        finds[i] += entry->finds * left;
     }
 }
 
@@ -78,24 +67,20 @@ static void ask(const struct history *self, struct history_block *block, uint32_
 }
 
 static void answer(const struct history *self, struct history_block *block, uint32_t kind,
-                   const struct lookup_fading *fading, float *exams)
+                   uint32_t day, float *exams)
 {
     const uint64_t *keys = block->keys[kind % RING];
-    float *finds = block->finds[kind];
-    lookup_answer(&self->index.tables[kind], fading, keys, block->count, block->places[kind % RING],
-                  exams, finds);
+    float left = history_left(self->fades, self->index.day, day);
+    lookup_answer(&self->index.tables[kind], left, keys, block->count, block->places[kind % RING],
+                  exams, block->finds[kind]);
     if (self->live.used > 0) {
-        add_live(self, keys, block->count, fading->now_day, exams, finds);
-    }
-    for (uint32_t i = block->count; i % STEP != 0; i++) {
-        exams[i] = 0;
-        finds[i] = 0;
+        add_live(self, keys, block->count, day, exams, block->finds[kind]);
     }
 }
 
 void history_odds_block(const struct history *self, struct history_block *block, float *columns)
 {
-    const struct lookup_fading fading = {self->fades, today(self)};
+    uint32_t day = today(self);
     must(block->count > 0 && block->count <= HISTORY_LANES);
     for (uint32_t kind = 0; kind < HISTORY_KINDS + AHEAD; kind++) {
         if (kind < HISTORY_KINDS) {
@@ -105,7 +90,7 @@ void history_odds_block(const struct history *self, struct history_block *block,
             uint32_t ready = kind - AHEAD;
             float *exams =
                 ready == 0 ? block->all_exams : columns + (2 * (size_t)ready - 1) * HISTORY_LANES;
-            answer(self, block, ready, &fading, exams);
+            answer(self, block, ready, day, exams);
         }
     }
     struct odds_kind kinds[HISTORY_KINDS];
@@ -124,7 +109,8 @@ void history_odds_block(const struct history *self, struct history_block *block,
 void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS],
                   float out[HISTORY_ODDS_COLUMNS])
 {
-    const struct lookup_fading fading = {self->fades, today(self)};
+    uint32_t day = today(self);
+    float base_left = history_left(self->fades, self->index.day, day);
     uint32_t places[HISTORY_KINDS];
     float exams[HISTORY_KINDS][STEP] = {{0}};
     float finds[HISTORY_KINDS][ODDS_LANES] = {{0}};
@@ -137,9 +123,9 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
         }
     }
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        lookup_answer(&self->index.tables[kind], &fading, &keys[kind], 1, &places[kind],
+        lookup_answer(&self->index.tables[kind], base_left, &keys[kind], 1, &places[kind],
                       exams[kind], finds[kind]);
-        add_live(self, &keys[kind], 1, fading.now_day, exams[kind], finds[kind]);
+        add_live(self, &keys[kind], 1, day, exams[kind], finds[kind]);
     }
     struct odds_kind kinds[HISTORY_KINDS];
     const struct odds_prior prior = prior_of(self);
