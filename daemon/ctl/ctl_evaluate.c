@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
 #include "ctl/evaluate_images.h"
@@ -244,6 +245,9 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_emptiness_asked(argc, argv)) {
+        return ctl_emptiness_evaluate(ctl, argc, argv);
+    }
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0, "made by `model train`", 1},
         {"png", OPTION_PNG, "FILE", 0, "draw predicted probability against share of finds", 1},

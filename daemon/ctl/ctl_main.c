@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/ctl_emptiness.h"
 #include "proto/sign.h"
 #include "score/blas_core.h"
 
@@ -51,9 +52,15 @@ static const struct command commands[] = {
     {"hold add", ctl_hold_add, false, "legal hold: nothing of an item is discarded"},
     {"hold remove", ctl_hold_remove, false, "lift a legal hold"},
     {"hold list", ctl_hold_list, false, "legal holds in force"},
+    {"operation register", ctl_operation_register, false,
+     "register a targeted operation before it starts"},
+    {"operation close", ctl_operation_close, false, "close one, with its figures"},
+    {"operation list", ctl_operation_list, false, "operations and what they have come to"},
     {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
+    {"model train emptiness", ctl_model_train_emptiness, true,
+     "learn to tell empty containers from loaded ones"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
     {"model train declarations", ctl_model_train_declarations, true,
      "learn trees over histories and goods from labelled declarations"},

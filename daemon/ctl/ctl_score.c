@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
 #include "ctl/score_images.h"
@@ -235,6 +236,9 @@ static int run(struct declaration_batch *batch, const struct options *options)
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_emptiness_asked(argc, argv)) {
+        return ctl_emptiness_score(ctl, argc, argv);
+    }
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0,
          "made by `model train declarations` or `model train appearance` (required)", 1},

@@ -30,14 +30,17 @@ const struct fusion_weights fusion_weights_builtin = {
     "scans images images_used image_quality image_z image_index judged_by measured_by "          \
     "cargo_window filled_share mass_index pitch_known energy_ratio"
 #define INPUTS_20 INPUTS_19 " finder_logit"
+#define INPUTS_23 INPUTS_20 " emptied_by loaded_logit dense_share"
 
-const char fusion_inputs_text[] = INPUTS_20;
+const char fusion_inputs_text[] = INPUTS_23;
 
 const char *fusion_inputs_names(uint32_t count)
 {
     switch (count) {
     case 19:
         return INPUTS_19;
+    case 20:
+        return INPUTS_20;
     case FUSION_INPUTS:
         return fusion_inputs_text;
     default:

@@ -51,6 +51,9 @@ enum fusion_input {
     FUSION_PITCH_KNOWN,
     FUSION_ENERGY_RATIO,
     FUSION_FINDER_LOGIT, /* from here on: not in every logged score, see fusion_inputs_names */
+    FUSION_EMPTIED_BY,
+    FUSION_LOADED_LOGIT,
+    FUSION_DENSE_SHARE,
     FUSION_INPUTS
 };
 /* Their names, separated by spaces. */

@@ -61,27 +61,33 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
     return working_refusal(&scan->scan->images[image_index], self->image_bytes_max);
 }
 
-/* The low-energy pixels that belong to the working image, or NULL. */
-static const float *low_pixels_of(struct score *self, const struct score_scan *scan,
-                                  uint32_t image_index, const struct working *working)
+/* The low-energy image that belongs to this one and can be used, or NULL. */
+static const struct image *low_of(const struct score *self, const struct score_scan *scan,
+                                  uint32_t image_index, const uint8_t **low_pixels)
 {
     uint32_t low_index = 0;
     const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
-    bool there = low != NULL && refusal_of(self, scan, low_index) == NULL;
-    return there ? working_make_low(&self->working, low, scan->pixels[low_index], working) : NULL;
+    if (low == NULL || refusal_of(self, scan, low_index) != NULL) {
+        return NULL;
+    }
+    *low_pixels = scan->pixels[low_index];
+    return low;
 }
 
 /* What looks like what officers marked. */
 static void find(struct score *self, const struct appearance_model *model,
-                 const struct image *image, uint32_t item_image_index,
+                 const struct score_scan *scan, uint32_t image_index, uint32_t item_image_index,
                  const struct working *working, struct score_sight *sight)
 {
     struct finder_box boxes[FINDER_BOXES_MAX];
     if (!model->has_finder) {
         return;
     }
-    uint32_t count =
-        finder_run(&self->finder, &model->finder, working, working->low_pixels, image, boxes);
+    struct finder_view view = {.image = &scan->scan->images[image_index],
+                               .pixels = scan->pixels[image_index],
+                               .made = working};
+    view.low_image = low_of(self, scan, image_index, &view.low_pixels);
+    uint32_t count = finder_line_run(&self->finder, &model->finder, &view, boxes);
     if (count == 0 || boxes[0].logit <= sight->finder_logit) {
         return;
     }
@@ -103,7 +109,7 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     if (model == NULL || model->meaning != working->calibration.meaning) {
         return;
     }
-    find(self, model, &scan->scan->images[image_index], item_image_index, working, sight);
+    find(self, model, scan, image_index, item_image_index, working, sight);
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
     if (isnan(finding.image_score) || (sight->judged_by != NULL && finding.z <= sight->z)) {
@@ -131,6 +137,11 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
     if (sight->usable_count == 0) {
         consistency_measure(working, working->low_pixels, image->pixel_pitch_mm, &sight->measure);
         sight->measured_by = score_appearance_of(self, scan->scan->scanner_type);
+        const struct emptiness_model *emptiness = score_emptiness(self);
+        if (emptiness != NULL && sight->cargo_window) {
+            sight->emptiness_asked = true;
+            consistency_measure_emptiness(emptiness, &self->cargo, working, &sight->measure);
+        }
     }
     sight->usable_count++;
 }
@@ -173,8 +184,10 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
         struct working working;
         working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
                      model != NULL ? model->working_height : out->working_height, &working);
-        if (out->sight.usable_count == 0 || (model != NULL && model->has_finder)) {
-            working.low_pixels = low_pixels_of(self, scan, i, &working);
+        const uint8_t *low_pixels = NULL;
+        const struct image *low = low_of(self, scan, i, &low_pixels);
+        if (low != NULL && (out->sight.usable_count == 0 || (model != NULL && model->has_finder))) {
+            working.low_pixels = working_make_low(&self->working, low, low_pixels, &working);
         }
         see_image(self, scan, i, &working, out);
         look(self, scan, i, *item_image_index, &working, &out->sight);
@@ -185,12 +198,13 @@ void score_gather_images(struct score *self, const struct score_input *input,
                          struct score_case *out)
 {
     struct score_sight *sight = &out->sight;
-    *sight = (struct score_sight){.scans_count = input->scans_count,
-                                  .quality = 1,
-                                  .z = NAN,
-                                  .finder_logit = NAN,
-                                  .cargo_window = consistency_has_cargo_window(mode_of(input)),
-                                  .measure = {.filled_share = NAN}};
+    *sight = (struct score_sight){
+        .scans_count = input->scans_count,
+        .quality = 1,
+        .z = NAN,
+        .finder_logit = NAN,
+        .cargo_window = consistency_has_cargo_window(mode_of(input)),
+        .measure = {.filled_share = NAN, .loaded_logit = NAN, .dense_share = NAN}};
     uint32_t item_image_index = 0;
     for (uint32_t s = 0; s < input->scans_count; s++) {
         gather_scan(self, &input->scans[s], &item_image_index, out);
@@ -202,6 +216,8 @@ void score_gather_images(struct score *self, const struct score_input *input,
     sight->measure.filled_share = score_rounded(sight->measure.filled_share);
     sight->measure.mass_index = score_rounded(sight->measure.mass_index);
     sight->measure.ratio = score_rounded(sight->measure.ratio);
+    sight->measure.loaded_logit = score_rounded(sight->measure.loaded_logit);
+    sight->measure.dense_share = score_rounded(sight->measure.dense_share);
 }
 
 static void add_region(struct score_result *result, struct entry_region region)

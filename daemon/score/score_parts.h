@@ -8,15 +8,17 @@
 #include "score/appearance.h"
 #include "score/consistency.h"
 #include "score/declaration_model.h"
+#include "score/finder_image.h"
 #include "score/fusion.h"
 #include "score/history.h"
 #include "score/quality.h"
 #include "score/score.h"
 #include "score/working.h"
 
-/* Scanner types of one port. A score names history, fusion and the types of its own scans only. */
-#define SCORE_APPEARANCES_MAX (SCORE_MODELS_MAX - 2u)
-_Static_assert(SCORE_PARTS_MAX + 2u <= ENTRY_MODELS_MAX,
+/* Scanner types of one port. A score names history, fusion, emptiness and the types of its own
+ * scans only. */
+#define SCORE_APPEARANCES_MAX (SCORE_MODELS_MAX - 3u)
+_Static_assert(SCORE_PARTS_MAX + 3u <= ENTRY_MODELS_MAX,
                "a score can name the models of all its scans");
 #define SCORE_MODEL_NAME_BYTES 96u
 /* Regions that a score tells of one kind: so many that stand out, so many that look like what
@@ -42,6 +44,7 @@ struct score_sight {
     struct consistency_measure measure;
     const struct appearance_model *judged_by;             /* of z */
     const struct appearance_model *measured_by;           /* places mass and ratio */
+    bool emptiness_asked;                                 /* the model of emptiness */
     const struct appearance_model *used[SCORE_PARTS_MAX]; /* all that were asked, in order */
     uint32_t used_count;
     struct appearance_region regions[SCORE_REGIONS_SHOWN];
@@ -84,7 +87,8 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
-    struct finder_space finder; /* fits every finder that is installed */
+    struct finder_line finder; /* fits every finder that is installed */
+    struct cargo_space cargo;
     struct history history;
     struct score_model history_model;
     bool has_trees; /* the model in the place "history" is one of trees */
@@ -93,6 +97,8 @@ struct score {
     struct score_model fusion_model;
     struct appearance_model appearances[SCORE_APPEARANCES_MAX];
     uint32_t appearances_count;
+    bool has_emptiness;
+    struct emptiness_model emptiness;
     char history_inputs[HISTORY_NAMES_BYTES]; /* names, separated by spaces */
     uint64_t keys[HISTORY_KEYS_MAX];
     struct score_case subject; /* the item that is being scored */
@@ -104,6 +110,9 @@ struct score {
  * score names none. */
 const struct appearance_model *score_appearance_of(const struct score *self,
                                                    const char *scanner_type);
+
+/* NULL when none is installed, or, while a score is replayed, when that score names none. */
+const struct emptiness_model *score_emptiness(const struct score *self);
 
 /* First pass: what is there. */
 void score_gather_declarations(struct score *self, const struct score_input *input,

@@ -21,12 +21,19 @@ static bool appearance_is_installed(const struct score *self, const struct entry
     return false;
 }
 
+static bool emptiness_is_installed(const struct score *self, const struct entry_model *named)
+{
+    return self->has_emptiness && strcmp(named->name, EMPTINESS_NAME) == 0 &&
+           hash_equal(self->emptiness.sha256, named->sha256);
+}
+
 static const char *check_models(const struct score *self, const struct entry_score *logged)
 {
     for (uint32_t i = 0; i < logged->models_count; i++) {
         const struct entry_model *named = &logged->models[i];
         if (!is_installed(&self->fusion_model, named) &&
-            !is_installed(&self->history_model, named) && !appearance_is_installed(self, named)) {
+            !is_installed(&self->history_model, named) && !appearance_is_installed(self, named) &&
+            !emptiness_is_installed(self, named)) {
             return "a model that it names is not installed";
         }
     }

@@ -85,6 +85,11 @@ void score_case_to_inputs(const struct score_case *of, const struct entry_score 
         [FUSION_PITCH_KNOWN] = measure->pitch_known,
         [FUSION_ENERGY_RATIO] = measure->has_ratio ? measure->ratio : (double)NAN,
         [FUSION_FINDER_LOGIT] = sight->finder_logit,
+        [FUSION_EMPTIED_BY] = sight->emptiness_asked
+                                  ? (double)score_model_position(score, EMPTINESS_NAME)
+                                  : (double)NAN,
+        [FUSION_LOADED_LOGIT] = measure->loaded_logit,
+        [FUSION_DENSE_SHARE] = measure->dense_share,
     };
     for (uint32_t i = 0; i < FUSION_INPUTS; i++) {
         out[i] = (float)values[i];
@@ -116,6 +121,15 @@ static bool model_from(const struct score *self, const struct entry_score *logge
     return *out != NULL;
 }
 
+/* The score names the model of emptiness, which is installed, at this position. */
+static bool names_emptiness(const struct score *self, const struct entry_score *logged,
+                            float position)
+{
+    uint32_t at = 0;
+    return count_from(position, ENTRY_MODELS_MAX, &at) && at < logged->models_count &&
+           strcmp(logged->models[at].name, EMPTINESS_NAME) == 0 && score_emptiness(self) != NULL;
+}
+
 static bool sight_from(const struct score *self, const struct entry_score *logged, const float *in,
                        struct score_sight *out)
 {
@@ -128,7 +142,9 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
                     .mass_index = (double)in[FUSION_MASS_INDEX],
                     .pitch_known = in[FUSION_PITCH_KNOWN] != 0,
                     .has_ratio = !isnan(in[FUSION_ENERGY_RATIO]),
-                    .ratio = (double)in[FUSION_ENERGY_RATIO]},
+                    .ratio = (double)in[FUSION_ENERGY_RATIO],
+                    .loaded_logit = (double)in[FUSION_LOADED_LOGIT],
+                    .dense_share = (double)in[FUSION_DENSE_SHARE]},
     };
     const uint32_t images_max = SCORE_PARTS_MAX * RECORD_IMAGES_MAX;
     bool good = count_from(in[FUSION_SCANS], SCORE_PARTS_MAX, &out->scans_count) &&
@@ -140,6 +156,10 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
         good = good && !isnan(out->z) &&
                count_from(in[FUSION_IMAGE_INDEX], images_max, &out->image_index);
     }
+    out->emptiness_asked = !isnan(in[FUSION_EMPTIED_BY]);
+    good = good && (!out->emptiness_asked || names_emptiness(self, logged, in[FUSION_EMPTIED_BY]));
+    good = good && (isnan(out->measure.loaded_logit) ||
+                    (out->emptiness_asked && !isnan(out->measure.dense_share)));
     good = good && (out->scans_count > 0 || out->images_count == 0) &&
            ((out->judged_by == NULL && isnan(out->finder_logit)) || out->usable_count > 0);
     return good && !isnan(out->quality);
@@ -211,6 +231,9 @@ static void name_models(const struct score *self, const struct score_case *of,
     }
     for (uint32_t i = 0; i < of->sight.used_count; i++) {
         score_name_model(result, of->sight.used[i]->name, of->sight.used[i]->sha256);
+    }
+    if (of->sight.emptiness_asked) {
+        score_name_model(result, EMPTINESS_NAME, self->emptiness.sha256);
     }
     score_case_to_inputs(of, &result->score, inputs);
     score_put_inputs(result, 0, inputs, of->fusion_count);

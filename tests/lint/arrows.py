@@ -30,7 +30,7 @@ KNOWS = {
     "feeds": {"base", "proto", "kernels", "publisher", "picture"},
     "export": {"base", "proto", "archive"},
     "verify": {"base", "proto", "archive"},
-    "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "publisher", "picture",
+    "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "ledger", "publisher", "picture",
             "feeds", "decide", "view", "export"},
     # daemon/*.c: all stages by name, no outside library
     "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state", "ledger",

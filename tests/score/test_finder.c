@@ -216,6 +216,7 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_input", 9, 0, "size"},
         {"finder_input", 9, 65, "size"},
         {"finder_input", 9, NAN, "size"},
+        {"finder_input", 9, -1e300, "size"},
     };
     struct finder_model model = finder_fixture(2);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

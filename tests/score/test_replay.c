@@ -26,7 +26,8 @@ static int make_model(void **state)
     struct finder_model finder = finder_fixture(5);
     finder.input = finder_input_default(IMAGE_TRANSMISSION);
     finder.slope = 2;
-    finder.offset = 0.125;
+    finder.reduction = 2; /* the bank looks at the whole image */
+    finder.offset = 2.5;
     assert_good(finder_model_settle(&finder));
     finder_fixture_add(model.path, &finder, directory, marks_model.path, marks_model.sha256);
     finder_model_fini(&finder);
