@@ -214,8 +214,13 @@ static void the_bare_command_trains_a_bank_alone(void **state)
     char path[128];
     assert_runs(run("model train appearance --images in --out out"), 0);
     model_path(path);
-    assert_runs(run("model evaluate --model %s --images in --marks voc", path), 1);
-    assert_says("trained without marks");
+    assert_runs(run("model evaluate --model %s --images in --marks voc", path), 0);
+    assert_says("10 objects in 12 images (2 without any) of 6 scans");
+    FILE *list = create("list.txt");
+    fputs("scan0_jpg.rf.1.png\nscan1_jpg.rf.2.png\n", list);
+    fclose(list);
+    assert_runs(run("model evaluate --model %s --images in --marks voc --list list.txt", path), 0);
+    assert_says("2 objects in 2 images (0 without any) of 2 scans");
     assert_runs(run("model evaluate --images in --marks voc"), 2);
     assert_runs(run("model evaluate --images in --folds 3"), 2);
     assert_runs(run("model evaluate --marks voc"), 2);
