@@ -109,8 +109,8 @@ struct reading {
     struct finder_truth *truths;
 };
 
-static const char *add_image(struct reading *self, const struct folder_scan *scan, const char *name,
-                             char *why)
+static const char *add_image(struct reading *self, const struct folder_scan *scan,
+                             uint32_t folder_index, char *why)
 {
     uint32_t low_index;
     uint32_t box_count = 0;
