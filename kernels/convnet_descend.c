@@ -171,7 +171,7 @@ void convnet_train_calibrate(struct convnet_train *self,
         uint64_t histogram[HISTOGRAM_CELLS] = {0};
         float highest = 0;
         for (uint32_t batch = 0; batch < 2 * batches; batch++) {
-            next(argument, self, batch % batches);
+            next(argument, self, batch < batches ? batch : batch - batches);
             convnet_train_forward(self);
             if (batch < batches) {
                 float now = highest_sum(self, index);
