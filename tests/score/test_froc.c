@@ -114,6 +114,45 @@ static void intervals_are_drawn_over_groups(void **state)
     assert_true(wide->lower < wide->value - 0.02 && wide->upper > wide->value + 0.02);
 }
 
+/* Every image twice, both in one group: the same figures and intervals as once. */
+static void a_second_version_of_every_scan_changes_nothing(void **state)
+{
+    (void)state;
+    enum { SCANS = 25 };
+    struct froc_mark once[2 * SCANS], twice[4 * SCANS];
+    struct froc_object found[SCANS], found_twice[2 * SCANS];
+    uint32_t scans[SCANS], scans_twice[2 * SCANS];
+    struct rng rng;
+    rng_init(&rng, 2, 0);
+    for (uint32_t i = 0; i < SCANS; i++) {
+        double left = rng_below(&rng, 3) == 0 ? 50 : 0;
+        once[2 * i] = (struct froc_mark){box(left, 0, 10, 10), rng_uniform(&rng), i};
+        once[2 * i + 1] = (struct froc_mark){box(90, 90, 10, 10), rng_uniform(&rng), i};
+        found[i] = (struct froc_object){box(0, 0, 10, 10), i};
+        scans[i] = i;
+        for (uint32_t k = 0; k < 2; k++) {
+            uint32_t image = 2 * i + k;
+            found_twice[image] = (struct froc_object){box(0, 0, 10, 10), image};
+            scans_twice[image] = i;
+            twice[2 * image] = once[2 * i];
+            twice[2 * image + 1] = once[2 * i + 1];
+            twice[2 * image].image = twice[2 * image + 1].image = image;
+        }
+    }
+    struct froc one, two;
+    const struct froc_sample as_once = {once, found, scans, 2 * SCANS, SCANS, SCANS};
+    const struct froc_sample as_twice = {twice,     found_twice, scans_twice,
+                                         4 * SCANS, 2 * SCANS,   2 * SCANS};
+    assert_good(froc_make(&as_once, &one));
+    assert_good(froc_make(&as_twice, &two));
+    for (int i = 0; i < FROC_RATES; i++) {
+        const struct froc_recall *a = &one.recalls[FROC_CENTRE][i];
+        const struct froc_recall *b = &two.recalls[FROC_CENTRE][i];
+        assert_true(a->value == b->value && a->lower == b->lower && a->upper == b->upper);
+    }
+    assert_true(one.recalls[FROC_CENTRE][1].lower < one.recalls[FROC_CENTRE][1].upper);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +160,7 @@ int main(void)
         cmocka_unit_test(recall_is_counted_down_to_the_false_marks_allowed),
         cmocka_unit_test(the_ends_are_nothing_and_all),
         cmocka_unit_test(intervals_are_drawn_over_groups),
+        cmocka_unit_test(a_second_version_of_every_scan_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
