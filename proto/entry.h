@@ -304,6 +304,9 @@ struct entry_time_tick {
 struct entry_rate {
     const char *stratum;
     double rate;
+    bool adapts; /* the other two are there */
+    double floor;
+    const char *reason;
 };
 
 struct entry_draw_commit {

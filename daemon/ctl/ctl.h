@@ -115,6 +115,8 @@ int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv);
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv);
 int ctl_model_score(struct ctl *ctl, int argc, char **argv);
+int ctl_model_retrain(struct ctl *ctl, int argc, char **argv);
+int ctl_model_drift(struct ctl *ctl, int argc, char **argv);
 int ctl_model_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_install(struct ctl *ctl, int argc, char **argv);
 int ctl_model_show(struct ctl *ctl, int argc, char **argv);

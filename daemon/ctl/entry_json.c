@@ -265,6 +265,21 @@ static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
                    commit->rates[i].rate);
     }
     json_object_set_new(out, "rates", rates);
+    json_t *adapting = json_object();
+    for (uint32_t i = 0; i < commit->rates_count; i++) {
+        const struct entry_rate *rate = &commit->rates[i];
+        if (rate->adapts) {
+            json_t *one = json_object();
+            set_number(one, "floor", rate->floor);
+            set_text(one, "reason", rate->reason);
+            json_object_set_new(adapting, rate->stratum == NULL ? "" : rate->stratum, one);
+        }
+    }
+    if (json_object_size(adapting) > 0) {
+        json_object_set_new(out, "adapting", adapting);
+    } else {
+        json_decref(adapting);
+    }
 }
 
 static json_t *indices_json(const uint64_t *indices, uint32_t count)

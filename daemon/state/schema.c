@@ -19,7 +19,8 @@ const char *const state_schema_sql[] = {
     " evaluation TEXT) STRICT;",
     "CREATE TABLE draws(day TEXT PRIMARY KEY, scheme TEXT, commitment BLOB, commit_entry INTEGER,"
     " reveal_entry INTEGER, key BLOB) STRICT, WITHOUT ROWID;",
-    "CREATE TABLE draw_rates(day TEXT, stratum TEXT, rate REAL, PRIMARY KEY(day, stratum)) STRICT, "
+    "CREATE TABLE draw_rates(day TEXT, stratum TEXT, rate REAL, floor REAL, reason TEXT, PRIMARY "
+    "KEY(day, stratum)) STRICT, "
     "WITHOUT ROWID;",
 
     "CREATE TABLE records(entry INTEGER PRIMARY KEY, id BLOB NOT NULL, t_ns INTEGER, kind TEXT, "

@@ -15,8 +15,11 @@ STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
-STATEMENT(DRAW_RATE_PUT, "INSERT INTO draw_rates(day, stratum, rate) VALUES(?1, ?2, ?3) ON "
-                         "CONFLICT(day, stratum) DO NOTHING")
+STATEMENT(
+    DRAW_RATE_PUT,
+    "INSERT INTO draw_rates(day, stratum, rate, floor, reason) VALUES(?1, ?2, ?3, ?4, ?5) ON "
+    "CONFLICT(day, stratum) DO UPDATE SET rate = excluded.rate, floor = excluded.floor, reason "
+    "= excluded.reason")
 STATEMENT(DRAW_REVEAL,
           "UPDATE draws SET reveal_entry = ?2, key = ?3 WHERE day = ?1 AND reveal_entry IS NULL")
 STATEMENT(RECORD_PUT, "INSERT INTO records VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
@@ -122,7 +125,8 @@ STATEMENT(
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
 /* At most one label for each item: the outcome that stands. */
 STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
-                    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
+                    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found')"
+                    " ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
                              "AND entry < ?2 ORDER BY entry LIMIT ?3")
 STATEMENT(

@@ -114,7 +114,7 @@ EXPECTED = {
         "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4}),
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
-        "rates": [{"stratum": "truck", "rate": number(0.02)}, {"stratum": "*", "rate": number(0.005)}]}),
+        "rates": [{"stratum": "truck", "rate": number(0.02), "floor": number(0.01), "reason": "drift"}, {"stratum": "*", "rate": number(0.005)}]}),
     "archive.copied": (23, "archive_copied", {
         "path": "2026/01/01/a.h5", "file_bytes": 123456789, "sha256": digest(0x73), "place": "/mnt/second/archive",
         "same_device": True}),

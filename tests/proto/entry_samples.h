@@ -221,8 +221,8 @@ static inline void sample_machine_fill(struct entry *out)
         out->body.draw_commit = (struct entry_draw_commit){
             .day = "2026-01-02", .scheme = "hmac-sha256/1", .rates_count = 2};
         sample_digest(0x67, out->body.draw_commit.commitment);
-        out->body.draw_commit.rates[0] = (struct entry_rate){"truck", 0.02};
-        out->body.draw_commit.rates[1] = (struct entry_rate){"*", 0.005};
+        out->body.draw_commit.rates[0] = (struct entry_rate){"truck", 0.02, true, 0.01, "drift"};
+        out->body.draw_commit.rates[1] = (struct entry_rate){.stratum = "*", .rate = 0.005};
         break;
     case ENTRY_DRAW_REVEAL:
         out->body.draw_reveal.day = "2026-01-01";

@@ -254,6 +254,10 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(out.body.draw_commit.rates[1].stratum, "*");
     assert_true(out.body.draw_commit.rates[0].rate == 0.02 &&
                 out.body.draw_commit.rates[1].rate == 0.005);
+    assert_true(out.body.draw_commit.rates[0].adapts &&
+                out.body.draw_commit.rates[0].floor == 0.01 &&
+                !out.body.draw_commit.rates[1].adapts);
+    assert_string_equal(out.body.draw_commit.rates[0].reason, "drift");
     assert_memory_equal(out.body.draw_commit.commitment, in.body.draw_commit.commitment,
                         HASH_BYTES);
     sample_reads_back(ENTRY_MODEL_CHANGE, &in, &out);
@@ -496,8 +500,8 @@ static void decode_later_type_keeps_the_header(void **state)
 {
     (void)state;
     struct entry out = {.v = 99};
-    /* Type 99, not given out yet, with a body in field 42 (d2 02) and an item. */
-    size_t bytes = entry_by_hand(1, 16, 99, "d2020208053210abababababababababababababababab");
+    /* Type 99, not given out yet, with a body in field 63 (fa 03) and an item. */
+    size_t bytes = entry_by_hand(1, 16, 99, "fa030208053210abababababababababababababababab");
     assert_int_equal(bytes_try(encoded, bytes, &out), ENTRY_UNKNOWN_TYPE);
     assert_int_equal(out.v, 1);
     assert_int_equal(out.type, 99);
