@@ -7,7 +7,7 @@ _triagectl_words() {
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
-        model) echo 'train score evaluate list install show' ;;
+        model) echo 'train score evaluate retrain drift list install show' ;;
         'model train') echo 'appearance declarations history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
@@ -42,9 +42,11 @@ _triagectl_options() {
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
-            echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+            echo '--declarations --archive --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
         'model score') echo '--model --declarations --out --reasons --details --mapping --mode' ;;
         'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
+        'model retrain') echo '--dry-run --install --days --out --seed' ;;
+        'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
@@ -83,7 +85,7 @@ _triagectl() {
         --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --reference)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;
