@@ -26,6 +26,7 @@
 #include "ingest/ingest.h"
 #include "join/join.h"
 #include "ledger/ledger.h"
+#include "ledger/operation.h"
 #include "oversight/oversight.h"
 #include "score/score.h"
 #include "state/state.h"

@@ -88,6 +88,14 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE requests(request_id TEXT PRIMARY KEY, entry INTEGER NOT NULL, what TEXT, item "
     "BLOB, actor TEXT) STRICT, WITHOUT ROWID;",
 
+    "CREATE TABLE operations(name TEXT PRIMARY KEY, entry INTEGER, t_ns INTEGER, actor TEXT, mode "
+    "TEXT,"
+    " site TEXT, lane TEXT, from_ns INTEGER, to_ns INTEGER, hypothesis TEXT, metric TEXT, "
+    "comparator TEXT,"
+    " stop_rule TEXT, close_entry INTEGER, closed_ns INTEGER, reason TEXT, numerator INTEGER,"
+    " denominator INTEGER, comparator_numerator INTEGER, comparator_denominator INTEGER) STRICT,"
+    " WITHOUT ROWID;",
+
     "CREATE TABLE refusals(entry INTEGER PRIMARY KEY, t_ns INTEGER, publisher TEXT, stream TEXT, "
     "sequence INTEGER,"
     " code INTEGER, name TEXT, reason TEXT, sha256 BLOB, bytes INTEGER, quarantined INTEGER) "
