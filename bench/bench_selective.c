@@ -99,7 +99,8 @@ static void open_state(struct state *self, struct run *run)
 {
     size_t count = run->set->count;
     *self = (struct state){.run = run, .share = strategies[run->strategy].explore_share};
-    struct err err = train_rows_init(&self->rows, TRAIN_LINES_MAX);
+    static const uint8_t secret[PART_SECRET_BYTES] = {1};
+    struct err err = train_rows_init(&self->rows, TRAIN_LINES_MAX, secret);
     err = err_is(err) ? err : team_open(1, &self->alone);
     bench_check(!err_is(err), "no memory");
     for (size_t i = 0; i < count; i++) {

@@ -14,6 +14,7 @@
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
 #include "ctl/logged_declarations.h"
+#include "ctl/table_secret.h"
 #include "feeds/declaration_csv.h"
 #include "score/train_declarations.h"
 
@@ -293,6 +294,7 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         return ctl_fail(options.out, err);
     }
     struct train_declarations *train = NULL;
+    table_secret(options.training, options.train.secret);
     err = train_declarations_open(&options.train, &train);
     int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, train);
     train_declarations_close(&train);

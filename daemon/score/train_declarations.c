@@ -44,7 +44,7 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows, conf->lines_max);
+    struct err err = train_rows_init(&self->rows, conf->lines_max, conf->secret);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
@@ -340,6 +340,9 @@ static struct err fill_file(struct train_declarations *self, const struct declar
     err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
     err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    char secret[2 * PART_SECRET_BYTES + 1];
+    hex_encode(self->conf.secret, PART_SECRET_BYTES, secret);
+    err = err_is(err) ? err : model_file_add_text(file, "digest_secret", secret);
     char inputs[LINE_NAMES_BYTES];
     line_feature_names(inputs);
     return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
@@ -370,7 +373,7 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
     if (self->rows.rows_count == 0) {
         return err_make(ERR_ARGUMENT, "train_declarations_write: no rows");
     }
-    struct declaration_model model = {.workspace = NULL};
+    struct declaration_model model = {.space = NULL};
     struct train_declarations_report made = {.trees = 0};
     made.critical.auc.value = NAN; /* until there is one */
     struct err err = prepare(self);

@@ -33,6 +33,10 @@ struct train_declarations_conf {
     uint64_t lines_max;         /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
     bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
     const char *note; /* stands before the figures in the file's evaluation; NULL: nothing */
+    /* Of the digests in the model (part_key.h): who knows it can steer a name into somebody else's
+     * history. Not to be guessed from outside, and the same for the same rows: a digest of the
+     * table itself does. */
+    uint8_t secret[PART_SECRET_BYTES];
 };
 
 struct train_outcome {

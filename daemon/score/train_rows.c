@@ -10,7 +10,8 @@
 static const double ns_per_day = 86400e9;
 static const int64_t day_ns = INT64_C(86400) * 1000000000;
 
-MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max)
+MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max,
+                                    const uint8_t secret[PART_SECRET_BYTES])
 {
     memset(self, 0, sizeof *self);
     if (lines_max != 0 && lines_max < UINT64_C(2) * RECORD_LINES_MAX) {
@@ -23,6 +24,7 @@ MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max)
     /* Half an exam: larger ones rank worse on later quarters (MODELS.md). */
     self->history.weights.shrinkage = 0.5;
     self->history.kinds_count = HISTORY_KINDS;
+    part_key_init(&self->history.key, secret);
     self->lines_max = lines_max > 0 ? lines_max : TRAIN_LINES_MAX;
     self->retired_until_ns = INT64_MIN;
     self->training_set = sha256_open();
@@ -175,7 +177,7 @@ MUST_USE struct err train_rows_add(struct train_rows *self, const struct declara
         return err;
     }
     struct history_parts parts;
-    history_parts_of_declaration(declaration, &parts);
+    history_parts_of_declaration(&self->history.key, declaration, &parts);
     struct train_row *row = &self->rows[self->rows_count++];
     *row = (struct train_row){.outcome = *outcome,
                               .first_line = self->lines_count,
@@ -187,7 +189,7 @@ MUST_USE struct err train_rows_add(struct train_rows *self, const struct declara
     for (uint32_t line = 0; line < lines; line++) {
         uint64_t *keys = self->keys + self->lines_count * HISTORY_KINDS;
         if (given > 0) {
-            history_parts_add_line(&declaration->lines[line], &parts);
+            history_parts_add_line(&self->history.key, &declaration->lines[line], &parts);
         }
         for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
             keys[kind] = history_key(kind, &parts);

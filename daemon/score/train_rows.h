@@ -33,7 +33,8 @@ struct train_rows {
     struct sha256 *training_set;
 };
 
-MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max);
+MUST_USE struct err train_rows_init(struct train_rows *self, uint64_t lines_max,
+                                    const uint8_t secret[PART_SECRET_BYTES]);
 void train_rows_fini(struct train_rows *self);
 MUST_USE struct err train_rows_add(struct train_rows *self, const struct declaration *declaration,
                                    const struct train_outcome *outcome);

@@ -203,7 +203,7 @@ static void old_rows_stay_in_the_histories(void **state)
     assert_int_equal(train_declarations_add(self, &row.declaration, &late).code, ERR_ARGUMENT);
     write_model(self, directory, &report);
     open_model(&report.model, &model, &history);
-    struct history_parts parts = {{0}};
+    struct history_parts parts = {.keyed = true};
     history_know(&history, history_key(HISTORY_ALL, &parts), &known);
     assert_int_equal(known.exams_count, PORT_ROWS);
     assert_true(report.later.precision_5.value > 0.5);
@@ -225,7 +225,7 @@ static void validation_is_judged_and_then_learnt_unless_kept_out(void **state)
         struct declaration_model model;
         struct history history;
         struct history_known known;
-        struct history_parts parts = {{0}};
+        struct history_parts parts = {.keyed = true};
         struct rng rng;
         assert_good(train_declarations_open(&conf, &self));
         train_port(self, 5);
