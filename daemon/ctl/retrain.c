@@ -136,10 +136,11 @@ static struct err teach(struct logged_declarations *logged, struct train_declara
 static struct err fit(const struct retrain_conf *conf, struct logged_declarations *logged,
                       int64_t until_ns, const char *note, struct train_declarations_report *report)
 {
-    const struct train_declarations_conf given = {
+    struct train_declarations_conf given = {
         .seed = conf->seed, .threads = conf->threads, .note = note};
     struct train_declarations *train = NULL;
     struct err err = durable_directory(conf->directory, 0750);
+    err = err_is(err) ? err : logged_declarations_secret(logged, given.secret);
     err = err_is(err) ? err : train_declarations_open(&given, &train);
     err = err_is(err) ? err : teach(logged, train, until_ns);
     err = err_is(err) ? err : train_declarations_write(train, conf->directory, report);
