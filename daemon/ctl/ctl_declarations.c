@@ -228,9 +228,8 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
     return CTL_GOOD;
 }
 
-/* logged NULL: from the table. */
-static int learn(const struct ctl *ctl, const struct options *options,
-                 struct logged_declarations *logged, struct train_declarations *train)
+static int learn(struct ctl *ctl, const struct options *options, struct logged_declarations *logged,
+                 struct train_declarations *train)
 {
     int result = logged != NULL ? add_logged(train, logged)
                                 : add_table(train, options, options->table.path, false);
@@ -284,14 +283,14 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
     }
     struct train_declarations *train = NULL;
     struct logged_declarations *logged = NULL;
-    if (options.store == NULL) {
-        table_secret(options.table.path, options.train.secret);
-    } else {
+    if (options.store != NULL) {
         ctl->directory = options.store;
         if (!logged_declarations_open(ctl, &logged)) {
             return CTL_REFUSED;
         }
-        err = logged_declarations_secret(logged, options.train.secret);
+        err = logged_secret(logged, options.train.secret);
+    } else {
+        table_secret(options.table.path, options.train.secret);
     }
     err = err_is(err) ? err : train_declarations_open(&options.train, &train);
     int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, logged, train);

@@ -264,32 +264,6 @@ MUST_USE struct err logged_declarations_read(struct logged_declarations *self, u
     return err_none;
 }
 
-MUST_USE struct err logged_declarations_secret(struct logged_declarations *self,
-                                               uint8_t out[PART_SECRET_BYTES])
-{
-    static const char purpose[] = "secret of the digests in a model file, of a log\n";
-    enum { RECORDS_MAX = 64 };
-    uint8_t digest[HASH_BYTES];
-    struct err err = err_none;
-    _Static_assert(PART_SECRET_BYTES <= HASH_BYTES, "one digest is enough");
-    struct sha256 *hash = sha256_open();
-    sha256_add(hash, purpose, sizeof purpose - 1);
-    for (uint64_t i = 0; i < self->rows_count && i < RECORDS_MAX && !err_is(err); i++) {
-        struct log_bytes bytes;
-        bool got = false;
-        err = log_source_seek(self->source, self->rows[i].entry_index);
-        err = err_is(err) ? err : log_source_next(self->source, &bytes, &got);
-        if (!err_is(err) && got && bytes.private_bytes != NULL) {
-            sha256_add(hash, bytes.private_bytes, bytes.private_count);
-        }
-        err = err.code == ERR_PRUNED ? err_none : err;
-    }
-    sha256_finish(hash, digest);
-    sha256_close(&hash);
-    memcpy(out, digest, PART_SECRET_BYTES);
-    return err;
-}
-
 bool logged_is_random(const struct logged_declaration *declaration)
 {
     return strcmp(declaration->arm, "random") == 0 || strcmp(declaration->arm, "both") == 0;

@@ -19,7 +19,6 @@
 
 #include "ctl/ctl.h"
 #include "proto/record.h"
-#include "score/part_key.h"
 
 #define LOGGED_MAX (UINT64_C(1) << 22)
 #define LOGGED_ARM_BYTES 12u
@@ -52,11 +51,6 @@ uint64_t logged_declarations_all(const struct logged_declarations *self);
 /* The declaration itself; lives until the next call. NULL: it is not there any more. */
 MUST_USE struct err logged_declarations_read(struct logged_declarations *self, uint64_t index,
                                              const struct declaration **out);
-/* What keeps the digests of a model that is taught from these from being guessed
- * (score/part_key.h): a digest of private records, which have random salts. Same log, same secret.
- */
-MUST_USE struct err logged_declarations_secret(struct logged_declarations *self,
-                                               uint8_t out[PART_SECRET_BYTES]);
 /* Drawn by the coin (arms random and both): a sample that no score chose. */
 bool logged_is_random(const struct logged_declaration *declaration);
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "ctl/logged_declarations.h"
 #include "ctl/model_store.h"
+#include "ctl/table_secret.h"
 #include "kernels/logistic.h"
 #include "kernels/oblivious.h"
 #include "score/declaration_model.h"
@@ -139,8 +140,8 @@ static struct err fit(const struct retrain_conf *conf, struct logged_declaration
     struct train_declarations_conf given = {
         .seed = conf->seed, .threads = conf->threads, .note = note};
     struct train_declarations *train = NULL;
-    struct err err = durable_directory(conf->directory, 0750);
-    err = err_is(err) ? err : logged_declarations_secret(logged, given.secret);
+    struct err err = logged_secret(logged, given.secret);
+    err = err_is(err) ? err : durable_directory(conf->directory, 0750);
     err = err_is(err) ? err : train_declarations_open(&given, &train);
     err = err_is(err) ? err : teach(logged, train, until_ns);
     err = err_is(err) ? err : train_declarations_write(train, conf->directory, report);

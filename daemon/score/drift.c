@@ -159,9 +159,8 @@ static size_t plain(const char *text, size_t wanted, char kept[256])
     size_t used = 0;
     size_t room = wanted < 256 ? wanted : 256;
     for (const char *at = text; *at != '\0' && used < room; at++) {
-        if (!isspace((unsigned char)*at)) {
-            kept[used++] = (char)toupper((unsigned char)*at);
-        }
+        kept[used] = (char)toupper((unsigned char)*at);
+        used += isspace((unsigned char)*at) == 0;
     }
     return used;
 }
