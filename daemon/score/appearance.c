@@ -175,7 +175,8 @@ size_t appearance_next(struct appearance_space *self, const struct appearance_mo
                                 .row_count = model->bank_count,
                                 .dimension_count = model->dimensions,
                                 .stride = model->dimensions,
-                                .squared_norms = model->bank_norms};
+                                .squared_norms = model->bank_norms,
+                                .packed = model->bank_packed};
     struct nearest_queries queries = {
         .rows = self->embedded, .row_count = rows, .stride = model->dimensions};
     nearest_search(&bank, &queries, self->nearest_workspace, self->index, self->distance);

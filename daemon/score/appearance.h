@@ -55,6 +55,8 @@ struct appearance_model {
     float *bias;
     float *bank; /* [bank_count x dimensions] */
     float *bank_norms;
+    void *bank_memory; /* of bank_packed; NULL where this processor has no use for it */
+    const struct nearest_packed *bank_packed;
     double level_median[APPEARANCE_LEVELS];
     double level_spread[APPEARANCE_LEVELS];
     double image_median;
@@ -70,6 +72,8 @@ struct appearance_model {
  * finis. */
 MUST_USE struct err appearance_read(const struct model_file *file, struct appearance_model *out);
 void appearance_model_fini(struct appearance_model *self);
+/* Norms and packing of the bank, after bank, bank_count and dimensions. MEMORY. */
+MUST_USE struct err appearance_bank_prepare(struct appearance_model *self);
 /* The rule that all models share. */
 struct patch_rule appearance_rule(enum image_meaning meaning);
 

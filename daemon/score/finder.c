@@ -13,11 +13,11 @@ enum {
     CANDIDATES_MAX = 64, /* peaks that are kept before boxes that overlap go */
 };
 
-/* Two boxes that share more than this of their union are the same object. */
-static const double overlap_max = 0.5;
-/* A side is held within FINDER_BOX e^-3..e^5: half a pixel to 1800. */
-static const double log_side_min = -3;
-static const double log_side_max = 5;
+/* Long objects warm several cells: the ends of a screw are peaks of their own, and their boxes lie
+ * within the box of the whole. Two boxes are the same object when they share more than this of
+ * their union, or of the smaller. */
+static const double overlap_max = 0.3;
+static const double within_max = 0.6;
 
 static size_t rounded_up(size_t bytes)
 {
@@ -160,24 +160,20 @@ double finder_probability(double logit)
     return 1 / (1 + power_of_e(held < 40 ? -held : -40));
 }
 
-static double side_of(double log_side)
-{
-    double held = log_side > log_side_min ? log_side : log_side_min;
-    return FINDER_BOX * power_of_e(held < log_side_max ? held : log_side_max);
-}
-
 /* Pixels of the working image from..until, within 0..count. */
 struct stretch {
     double from;
     double until;
 };
 
-static struct stretch stretch_of(size_t cell, double log_side, size_t count)
+/* log_side and shift as the network gives them, in boxes of `box` pixels. */
+static struct stretch stretch_of(uint32_t cell, const float output[2], double box, size_t count)
 {
-    double middle = ((double)cell + 0.5) * FINDER_CELL;
-    double half = side_of(log_side) / 2;
-    /* The middle of a last cell that is cut off may lie beyond the image. */
-    middle = middle < (double)count ? middle : (double)count - 0.5;
+    double middle = ((double)cell + 0.5) * FINDER_CELL + finder_log_side(output[1]) * box;
+    double half = box * power_of_e(finder_log_side(output[0])) / 2;
+    /* The middle may lie beyond the image. */
+    middle = middle < (double)count - 0.5 ? middle : (double)count - 0.5;
+    middle = middle > 0.5 ? middle : 0.5;
     return (struct stretch){middle - half > 0 ? middle - half : 0,
                             middle + half < (double)count ? middle + half : (double)count};
 }
@@ -206,8 +202,10 @@ static double shared(uint32_t a, uint32_t a_extent, uint32_t b, uint32_t b_exten
 static bool overlaps(const struct finder_box *a, const struct finder_box *b)
 {
     double both = shared(a->x, a->width, b->x, b->width) * shared(a->y, a->height, b->y, b->height);
-    double areas = (double)a->width * a->height + (double)b->width * b->height;
-    return both > overlap_max * (areas - both);
+    double first = (double)a->width * a->height;
+    double second = (double)b->width * b->height;
+    double smaller = first < second ? first : second;
+    return both > overlap_max * (first + second - both) || both > within_max * smaller;
 }
 
 static struct finder_box box_of(const struct finder_model *model, const struct map *map,
@@ -217,9 +215,11 @@ static struct finder_box box_of(const struct finder_model *model, const struct m
     const float *cell = map->cells + ((size_t)peak->y * map->width + peak->x) * FINDER_OUTPUTS;
     struct finder_box box = {.heat = (double)cell[0],
                              .logit = model->slope * (double)cell[0] + model->offset};
-    to_original(stretch_of(peak->x, (double)cell[1], working->width), working->factor, image->width,
-                &box.x, &box.width);
-    to_original(stretch_of(peak->y, (double)cell[2], working->height), working->factor,
+    const float across[2] = {cell[1], cell[3]};
+    const float down[2] = {cell[2], cell[4]};
+    to_original(stretch_of(peak->x, across, model->box, working->width), working->factor,
+                image->width, &box.x, &box.width);
+    to_original(stretch_of(peak->y, down, model->box, working->height), working->factor,
                 image->height, &box.y, &box.height);
     return box;
 }

@@ -20,9 +20,10 @@
 
 enum {
     FINDER_CHANNELS = 4,
-    FINDER_CELL = 4,          /* working pixels of a cell's side: the strides of the network */
-    FINDER_OUTPUTS = 3,       /* of a cell: heat, log(width / FINDER_BOX), log(height / ..) */
-    FINDER_BOX = 12,          /* working pixels */
+    FINDER_CELL = 4,    /* working pixels of a cell's side: the strides of the network */
+    FINDER_OUTPUTS = 5, /* of a cell: heat, log(width / box), log(height / box), and how far
+                           its centre lies right of and below the cell's, in boxes */
+    FINDER_REDUCTION_MAX = 64,
     FINDER_LOCAL_RADIUS = 16, /* the local mean is over 33 x 33 working pixels */
     FINDER_BOXES_MAX = 20,    /* of an image */
 };
@@ -59,20 +60,39 @@ void finder_planes(const struct finder_input *input, const struct working *worki
 struct finder_model {
     struct convnet net; /* its arrays and `packed` lie in `storage` */
     struct finder_input input;
-    double slope; /* calibrated logit = slope * heat + offset; slope > 0 */
+    double box; /* working pixels: a usual side of the objects it was trained on */
+    uint32_t
+        reduction; /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
+    double slope;  /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
     void *packed;
 };
 
+/* What to give working_make() so that an image this high is reduced as the finder wants it. A
+ * space for less than that reduces more, and the finder then looks for objects of another size. */
+static inline uint32_t finder_working_height(uint32_t reduction, uint32_t image_height)
+{
+    return (image_height + reduction - 1) / reduction;
+}
+
+/* A box's side is 1/20 to 55 usual ones: what an output beyond that means. */
+static inline double finder_log_side(float output)
+{
+    double held = (double)output > -3 ? (double)output : -3; /* NaN: -3 */
+    return held < 4 ? held : 4;
+}
+
 /* Room for a network with the layers of `shape`, of which only the counts are read; all numbers are
- * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 3 out,
+ * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 5 out,
  * strides that make FINDER_CELL. On success the caller finis. */
 MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape);
 /* Once everything is filled in: checks all numbers and packs the network for finder_run().
  * MODEL_UNREADABLE names what is wrong. */
 MUST_USE struct err finder_model_settle(struct finder_model *self);
 void finder_model_fini(struct finder_model *self);
+/* Of a settled one. */
+MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out);
 
 /* The finder in a model file; *found is false, and nothing to fini, when it has none.
  * MODEL_UNREADABLE when a part is missing, of the wrong shape or out of range. */
@@ -112,9 +132,9 @@ struct finder_box {
 double finder_probability(double logit);
 
 /* Objects of the image, best first; returns how many. A peak is a cell that is the highest of 5 x 5
- * and not without any valid pixel; its box stands around the middle of the cell; of boxes that
- * share more than half of their union only the better one is there. 0 only when nothing is valid.
- * The model is settled, the space was fitted to it and to images of this size. */
+ * and not without any valid pixel; its box stands where the cell says; of boxes that share more
+ * than 0.3 of their union, or 0.6 of the smaller, only the better one is there. 0 only when nothing
+ * is valid. The model is settled, the space was fitted to it and to images of this size. */
 uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
                     const struct working *working, const float *low_pixels,
                     const struct image *image, struct finder_box out[FINDER_BOXES_MAX]);

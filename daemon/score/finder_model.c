@@ -7,10 +7,10 @@
 
 /* "finder_layers": side, stride, dilation, in, out of each layer. "finder_weights", "finder_bias",
  * "finder_scale": those of all layers, one after another. "finder_input": the version of the
- * planes, struct finder_input, slope, offset. Whole numbers that may be negative lie in
- * arrays of bytes and of u64 as two's complement, as there is no signed type. */
+ * planes, struct finder_input, slope, offset, box, reduction. Whole numbers that may be negative
+ * lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
 
-enum { PLANES_VERSION = 1, LAYER_NUMBERS = 5, INPUT_NUMBERS = 8 };
+enum { PLANES_VERSION = 1, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
 
 /* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
 static const double number_max = 1e6;
@@ -92,6 +92,32 @@ void finder_model_fini(struct finder_model *self)
     memset(self, 0, sizeof *self);
 }
 
+MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out)
+{
+    struct finder_model copy;
+    struct err err = finder_model_init(&copy, &self->net);
+    if (err_is(err)) {
+        return err;
+    }
+    struct totals totals = totals_of(&self->net);
+    const struct convnet_layer *from = &self->net.layers[0]; /* where the arrays of all begin */
+    memcpy(copy.net.layers[0].weights, from->weights, totals.weights);
+    memcpy(copy.net.layers[0].bias, from->bias, totals.outputs * sizeof *from->bias);
+    memcpy(copy.net.layers[0].scale, from->scale, totals.outputs * sizeof *from->scale);
+    copy.input = self->input;
+    copy.box = self->box;
+    copy.reduction = self->reduction;
+    copy.slope = self->slope;
+    copy.offset = self->offset;
+    err = finder_model_settle(&copy);
+    if (err_is(err)) {
+        finder_model_fini(&copy);
+        return err;
+    }
+    *out = copy;
+    return err_none;
+}
+
 static bool within(double value, double low, double high)
 {
     return value >= low && value <= high; /* NaN is not */
@@ -128,6 +154,10 @@ MUST_USE struct err finder_model_settle(struct finder_model *self)
     }
     if (!within(self->slope, 1e-6, number_max) || !within(self->offset, -number_max, number_max)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: calibration out of range");
+    }
+    if (!within(self->box, 1, WORKING_HEIGHT_MAX) ||
+        !within(self->reduction, 1, FINDER_REDUCTION_MAX)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: size of objects or reduction");
     }
     convnet_pack(&self->net, self->packed);
     return err_none;
@@ -204,6 +234,8 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     out->input = (struct finder_input){numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
     out->slope = numbers[6];
     out->offset = numbers[7];
+    out->box = numbers[8];
+    out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
     return finder_model_settle(out);
 }
 
@@ -257,9 +289,9 @@ MUST_USE struct err finder_add(const struct finder_model *self, struct model_fil
         bias[i] = (uint64_t)(int64_t)first->bias[i];
     }
     const struct finder_input *in = &self->input;
-    const double input[INPUT_NUMBERS] = {PLANES_VERSION, in->a_max,      in->contrast,
-                                         in->ratio_low,  in->ratio_high, in->ratio_least,
-                                         self->slope,    self->offset};
+    const double input[INPUT_NUMBERS] = {
+        PLANES_VERSION,  in->a_max,   in->contrast, in->ratio_low, in->ratio_high,
+        in->ratio_least, self->slope, self->offset, self->box,     self->reduction};
     const uint64_t weights_shape[1] = {totals.weights};
     const uint64_t outputs_shape[1] = {totals.outputs};
     const uint64_t input_shape[1] = {INPUT_NUMBERS};

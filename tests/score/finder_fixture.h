@@ -13,10 +13,11 @@
 
 static inline struct convnet finder_fixture_shape(void)
 {
-    return (struct convnet){.layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
-                                       {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
-                                       {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = 3}},
-                            .layer_count = 3};
+    return (struct convnet){
+        .layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
+                   {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
+                   {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = FINDER_OUTPUTS}},
+        .layer_count = 3};
 }
 
 /* Random weights, settled; the caller finis. */
@@ -38,6 +39,8 @@ static inline struct finder_model finder_fixture(uint64_t seed)
         }
     }
     model.input = finder_input_default(IMAGE_DISPLAY);
+    model.box = 12;
+    model.reduction = 1;
     model.slope = 0.5;
     model.offset = -1.25;
     assert_good(finder_model_settle(&model));

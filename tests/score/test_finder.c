@@ -123,6 +123,7 @@ static void model_written_and_read_is_the_same(void **state)
     assert_true(found);
     assert_memory_equal(&model.input, &again.input, sizeof model.input);
     assert_true(again.slope == 0.5 && again.offset == -1.25);
+    assert_true(again.box == 12 && again.reduction == 1);
     assert_int_equal(convnet_packed_bytes(&model.net), convnet_packed_bytes(&again.net));
     assert_memory_equal(model.packed, again.packed, convnet_packed_bytes(&model.net));
     finder_model_fini(&again);
@@ -195,13 +196,13 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_weights", 863, -64, "weight"},
         {"finder_weights", 5, -128, "weight"},
         {"finder_bias", 3, 4194305, "bias"},
-        {"finder_bias", 18, -4194305, "bias"},
+        {"finder_bias", 20, -4194305, "bias"},
         {"finder_bias", 3, 4294967296.0, "bias"},
         {"finder_bias", 3, -2147483648.0, "bias"},
         {"finder_scale", 0, -0.1, "scale"},
         {"finder_scale", 7, NAN, "scale"},
         {"finder_scale", 16, INFINITY, "scale"},
-        {"finder_scale", 18, 1e30, "scale of the last"},
+        {"finder_scale", 20, 1e30, "scale of the last"},
         {"finder_input", 0, 2, "other planes"},
         {"finder_input", 1, 0, "planes"},
         {"finder_input", 1, NAN, "planes"},
@@ -210,6 +211,11 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_input", 5, 0, "planes"},
         {"finder_input", 6, 0, "calibration"},
         {"finder_input", 7, INFINITY, "calibration"},
+        {"finder_input", 8, 0.5, "size"},
+        {"finder_input", 8, NAN, "size"},
+        {"finder_input", 9, 0, "size"},
+        {"finder_input", 9, 65, "size"},
+        {"finder_input", 9, NAN, "size"},
     };
     struct finder_model model = finder_fixture(2);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -255,13 +261,21 @@ static void model_with_a_broken_array_is_refused(void **state)
 
 /* ---- boxes ---- */
 
-/* heat = plane 0 of the first pixel of a cell, in levels; width and height as asked for, in
- * thousandths of a logarithm. */
-static struct finder_model plain_finder(int32_t log_width, int32_t log_height)
+/* In thousandths: logarithms of the sides, and how far centres lie from their cells', in boxes. */
+struct plain {
+    int32_t log_width;
+    int32_t log_height;
+    int32_t right;
+    int32_t down;
+};
+
+/* heat = plane 0 of the first pixel of a cell, in levels; boxes as asked for. */
+static struct finder_model plain_finder(struct plain plain)
 {
-    struct convnet shape = {.layers = {{.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = 4},
-                                       {.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = 3}},
-                            .layer_count = 2};
+    struct convnet shape = {
+        .layers = {{.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = 4},
+                   {.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = FINDER_OUTPUTS}},
+        .layer_count = 2};
     struct finder_model model;
     assert_good(finder_model_init(&model, &shape));
     model.net.layers[0].weights[0] = 1;
@@ -270,8 +284,12 @@ static struct finder_model plain_finder(int32_t log_width, int32_t log_height)
     for (size_t o = 0; o < FINDER_OUTPUTS; o++) {
         model.net.layers[1].scale[o] = o == 0 ? 1 : 0.001f;
     }
-    model.net.layers[1].bias[1] = log_width;
-    model.net.layers[1].bias[2] = log_height;
+    model.net.layers[1].bias[1] = plain.log_width;
+    model.net.layers[1].bias[2] = plain.log_height;
+    model.net.layers[1].bias[3] = plain.right;
+    model.net.layers[1].bias[4] = plain.down;
+    model.box = 12;
+    model.reduction = 1;
     model.input = finder_input_default(IMAGE_DISPLAY);
     model.slope = 0.25;
     model.offset = -30;
@@ -284,9 +302,11 @@ struct mark {
 };
 
 /* By the definition in finder.h: all peaks, sorted, and what overlaps a better one left out. */
-static uint32_t expect_marks(const struct working *working, const struct image *image, double width,
-                             double height, struct mark out[FINDER_BOXES_MAX])
+static uint32_t expect_marks(const struct working *working, const struct image *image,
+                             struct plain plain, struct mark out[FINDER_BOXES_MAX])
 {
+    double width = 12 * exp(plain.log_width / 1000.0);
+    double height = 12 * exp(plain.log_height / 1000.0);
     uint32_t count = 0;
     size_t columns = (working->width + 3) / 4, rows = (working->height + 3) / 4;
     static int heat[ROOM];
@@ -318,8 +338,10 @@ static uint32_t expect_marks(const struct working *working, const struct image *
         }
         taken[best] = true;
         double factor = (double)working->factor;
-        double x = fmin((double)(best % columns) * 4 + 2, (double)working->width - 0.5);
-        double y = fmin((double)(best / columns) * 4 + 2, (double)working->height - 0.5);
+        double x = (double)(best % columns) * 4 + 2 + 12 * (double)(0.001f * (float)plain.right);
+        double y = (double)(best / columns) * 4 + 2 + 12 * (double)(0.001f * (float)plain.down);
+        x = fmax(fmin(x, (double)working->width - 0.5), 0.5);
+        y = fmax(fmin(y, (double)working->height - 0.5), 0.5);
         double right = fmin(x + width / 2, (double)working->width) * factor;
         double bottom = fmin(y + height / 2, (double)working->height) * factor;
         struct mark mark = {.heat = heat[best],
@@ -332,9 +354,9 @@ static uint32_t expect_marks(const struct working *working, const struct image *
             double w = fmin(mark.right, out[k].right) - fmax(mark.left, out[k].left);
             double h = fmin(mark.bottom, out[k].bottom) - fmax(mark.top, out[k].top);
             double both = w > 0 && h > 0 ? w * h : 0;
-            double either = (mark.right - mark.left) * (mark.bottom - mark.top) +
-                            (out[k].right - out[k].left) * (out[k].bottom - out[k].top) - both;
-            apart = apart && both <= 0.5 * either;
+            double own = (mark.right - mark.left) * (mark.bottom - mark.top);
+            double other = (out[k].right - out[k].left) * (out[k].bottom - out[k].top);
+            apart = apart && both <= 0.3 * (own + other - both) && both <= 0.6 * fmin(own, other);
         }
         if (apart) {
             out[count++] = mark;
@@ -364,15 +386,15 @@ static void boxes_are_the_peaks_of_the_heat(void **state)
         struct image image = {
             .width = (uint32_t)(width * working.factor - round % 2 * (working.factor - 1)),
             .height = (uint32_t)(height * working.factor)};
-        int32_t log_width = (int32_t)round * 60 - 500, log_height = 900 - (int32_t)round * 70;
-        struct finder_model model = plain_finder(log_width, log_height);
+        const struct plain plain = {(int32_t)round * 60 - 500, 900 - (int32_t)round * 70,
+                                    (int32_t)round * 37 - 301, 201 - (int32_t)round * 29};
+        struct finder_model model = plain_finder(plain);
         assert_good(finder_space_fit(&space, &model, width, height));
         struct finder_box boxes[FINDER_BOXES_MAX];
         struct mark marks[FINDER_BOXES_MAX];
         uint32_t count = finder_run(&space, &model, &working, NULL, &image, boxes);
         finder_planes(&model.input, &working, NULL, space.rows, planes);
-        assert_int_equal(count, expect_marks(&working, &image, 12 * exp(log_width / 1000.0),
-                                             12 * exp(log_height / 1000.0), marks));
+        assert_int_equal(count, expect_marks(&working, &image, plain, marks));
         for (uint32_t i = 0; i < count; i++) {
             assert_true(boxes[i].heat == marks[i].heat);
             assert_true(boxes[i].logit == 0.25 * boxes[i].heat - 30);
@@ -391,7 +413,7 @@ static void image_without_a_valid_pixel_has_no_boxes(void **state)
     struct finder_space space = {0};
     struct working working = draw_working(1, 30, 20);
     struct image image = {.width = 30, .height = 20};
-    struct finder_model model = plain_finder(0, 0);
+    struct finder_model model = plain_finder((struct plain){0});
     struct finder_box boxes[FINDER_BOXES_MAX];
     memset(valid, 0, sizeof valid);
     assert_good(finder_space_fit(&space, &model, 30, 20));
