@@ -9,7 +9,7 @@ _triagectl_words() {
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
         model) echo 'train score evaluate list install show' ;;
-        'model train') echo 'appearance declarations history' ;;
+        'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -43,12 +43,13 @@ _triagectl_options() {
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
             echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
+        'model train emptiness') echo '--images --labels --out --seed --png' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
             echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
         'model score')
             echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
-        'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
+        'model evaluate') echo '--model --declarations --png --mapping --mode --images --labels' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
