@@ -9,7 +9,7 @@ _triagectl_words() {
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
         model) echo 'train score evaluate retrain drift list install show' ;;
-        'model train') echo 'appearance declarations history' ;;
+        'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -43,13 +43,14 @@ _triagectl_options() {
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
             echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
+        'model train emptiness') echo '--images --labels --out --seed --png' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
             echo '--declarations --archive --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
         'model score')
             echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
         'model evaluate')
-            echo '--model --declarations --png --mapping --mode --images --marks --folds --groups --list --picture --epochs --seed --threads' ;;
+            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads' ;;
         'model retrain') echo '--dry-run --install --days --out --seed' ;;
         'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;

@@ -132,6 +132,8 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
     quality_of_image(working, &quality);
     if (sight->usable_count == 0 || quality.value < sight->quality) {
         sight->quality = quality.value;
+        sight->has_measured = true;
+        image_quality_measure(&self->quality, image, scan->pixels[image_index], &sight->measured);
         memcpy(out->image_words, quality.words, sizeof out->image_words);
     }
     if (sight->usable_count == 0) {
@@ -213,6 +215,9 @@ void score_gather_images(struct score *self, const struct score_input *input,
     sight->quality = score_rounded(sight->quality);
     sight->z = score_rounded(sight->z);
     sight->finder_logit = score_rounded(sight->finder_logit);
+    sight->measured.sharpness = score_rounded(sight->measured.sharpness);
+    sight->measured.contrast_to_noise = score_rounded(sight->measured.contrast_to_noise);
+    sight->measured.saturated_share = score_rounded(sight->measured.saturated_share);
     sight->measure.filled_share = score_rounded(sight->measure.filled_share);
     sight->measure.mass_index = score_rounded(sight->measure.mass_index);
     sight->measure.ratio = score_rounded(sight->measure.ratio);
@@ -275,6 +280,17 @@ static void add_found(const struct score_sight *sight, struct score_result *resu
     }
 }
 
+/* What the scanner delivered. It weighs nothing; scores of before it was measured have none. */
+static void add_image_quality(const struct score_sight *sight, struct score_result *result)
+{
+    const struct image_quality *measured = &sight->measured;
+    fusion_add(result, "quality.image", 0,
+               "image: sharpness %.2f, contrast %.0f times the noise, %.0f%% of it black, %" PRIu32
+               " dead rows, %" PRIu32 " dead columns",
+               measured->sharpness, measured->contrast_to_noise, 100 * measured->saturated_share,
+               measured->dead_rows, measured->dead_columns);
+}
+
 static void add_missing(const struct score *self, const struct score_case *of,
                         struct score_result *result)
 {
@@ -311,6 +327,9 @@ void score_weigh_images(const struct score *self, const struct score_case *of,
     if (sight->usable_count > 0) {
         consistency_judge(&sight->measure, &of->declared, sight->cargo_window, sight->measured_by,
                           &self->fusion, result);
+    }
+    if (sight->has_measured && of->fusion_count > FUSION_DEAD_COLUMNS) {
+        add_image_quality(sight, result);
     }
     add_missing(self, of, result);
 }
