@@ -27,6 +27,9 @@ enum {
     OPTION_CONTRABAND,
     OPTION_MISDECLARE,
     OPTION_ODDITY,
+    OPTION_MIXED,
+    OPTION_CARGO_DENSITY,
+    OPTION_BRICKS,
     OPTION_CLEAN,
     OPTION_PER_SCAN,
     OPTION_SCALE,
@@ -70,6 +73,12 @@ static const struct argp_option option_table[] = {
      "share with a wrong mass, ware or value, or loaded as empty (0.05)", 0},
     {"oddity-rate", OPTION_ODDITY, "R", 0, "share with something innocent that looks odd (0.15)",
      0},
+    {"mixed-rate", OPTION_MIXED, "R", 0,
+     "share of loaded trucks, containers and rail cars with mixed cargo (0)", 0},
+    {"cargo-density", OPTION_CARGO_DENSITY, "FROM:TO", 0,
+     "of mixed cargo as packed, g/cm3 (0.1:0.6)", 0},
+    {"bricks-kg", OPTION_BRICKS, "FROM:TO", 0,
+     "contraband is bricks of organic powder among the goods, of such a mass (any contraband)", 0},
     {"clean", OPTION_CLEAN, NULL, 0, "no contraband and nothing misdeclared: for training", 0},
     {"declarations-per-scan", OPTION_PER_SCAN, "N", 0,
      "of N parcels one is scanned (10); others always are", 0},
@@ -117,6 +126,23 @@ static void parse_modes(struct argp_state *state, const char *text, double weigh
     }
 }
 
+/* "FROM:TO", or one number for both. */
+static void parse_range(struct argp_state *state, const char *name, const char *text,
+                        const double limits[2], double range[2])
+{
+    char words[64];
+    (void)snprintf(words, sizeof words, "%s", text);
+    char *colon = strchr(words, ':');
+    if (colon != NULL) {
+        *colon = '\0';
+    }
+    range[0] = feed_number(state, name, words, limits);
+    range[1] = colon == NULL ? range[0] : feed_number(state, name, colon + 1, limits);
+    if (range[0] > range[1]) {
+        argp_error(state, "--%s %s: the first number must not be the greater", name, text);
+    }
+}
+
 static void parse_start(struct argp_state *state, const char *text, int64_t *start_ns)
 {
     if (strcmp(text, "now") == 0) {
@@ -154,6 +180,7 @@ static bool parse_number(int key, char *text, struct argp_state *state, struct a
         {OPTION_CONTRABAND, "contraband-rate", {0, 1}, &arguments->sim.contraband_rate, NULL},
         {OPTION_MISDECLARE, "misdeclare-rate", {0, 1}, &arguments->sim.misdeclare_rate, NULL},
         {OPTION_ODDITY, "oddity-rate", {0, 1}, &arguments->sim.oddity_rate, NULL},
+        {OPTION_MIXED, "mixed-rate", {0, 1}, &arguments->sim.mixed_rate, NULL},
         {OPTION_HISTORY_FACTOR, "history-factor", {0, 100}, &arguments->sim.history_factor, NULL},
         {OPTION_PER_SCAN,
          "declarations-per-scan",
@@ -192,6 +219,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_MODES:
         parse_modes(state, text, arguments->sim.mode_weights);
+        return 0;
+    case OPTION_CARGO_DENSITY:
+        parse_range(state, "cargo-density", text, (double[]){0.05, 1.5},
+                    arguments->sim.cargo_density);
+        return 0;
+    case OPTION_BRICKS:
+        parse_range(state, "bricks-kg", text, (double[]){1, 500}, arguments->sim.bricks_kg);
         return 0;
     case OPTION_CLEAN:
         arguments->sim.contraband_rate = 0;
@@ -385,6 +419,7 @@ int feed_sim(int argc, char **argv)
                                            .misdeclare_rate = 0.05,
                                            .history_factor = 4,
                                            .oddity_rate = 0.15,
+                                           .cargo_density = {0.1, 0.6},
                                            .mail_declarations_per_scan = 10,
                                            .scale = 0.4,
                                            .mail_scale = 1,

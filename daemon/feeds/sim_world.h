@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "feeds/sim_hide.h"
+#include "feeds/sim_mixed.h"
 #include "feeds/sim_party.h"
 #include "proto/record.h"
 
@@ -28,6 +28,10 @@ struct sim_conf {
     double misdeclare_rate;
     double history_factor; /* items examined in the past break the rules that many times as often */
     double oddity_rate;
+    double mixed_rate;       /* of loaded trucks, containers and rail cars: mixed cargo */
+    double cargo_density[2]; /* of mixed cargo as packed, g/cm3: drawn evenly from this range */
+    double bricks_kg[2]; /* contraband is then bricks of organic powder in the goods, of a mass from
+                            this range, drawn evenly in its logarithm; 0: any contraband */
     double mail_declarations_per_scan; /* >= 1: of that many parcels one is scanned */
     enum sim_scans scans;
     double scale; /* of vehicles: 1 is the scanner's full resolution */
@@ -52,6 +56,7 @@ struct sim_truth {
                              contraband */
     int32_t oddity_px[4];
     double propensity;
+    double cargo_density; /* of mixed cargo; 0: the goods are of one kind */
 };
 
 struct sim_item {
