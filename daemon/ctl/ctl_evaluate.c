@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_project.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
@@ -230,6 +231,9 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_project_is_asked(argc, argv)) {
+        return ctl_project(ctl, argc, argv);
+    }
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
         {"declarations", OPTION_DECLARATIONS, "FILE", 0,

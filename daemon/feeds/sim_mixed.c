@@ -9,11 +9,11 @@
  * looked for. */
 
 #define PALLET_LENGTH_CM 120.0
-#define LOOSE_SHARE 0.2
 #define CARTON_KG_MAX 32.0  /* what one person lifts; heavier cartons are packed half empty */
 #define DENSITY_SPREAD 0.35 /* of the logarithm, from pallet to pallet */
 #define DENSITY_MIN 0.04
 #define DENSITY_MAX 1.6
+#define ORGANIC_DENSITY_MAX 0.9 /* liquids, paper, sugar, frozen food, as packed in cartons */
 #define LOAD_TRIES 64
 
 struct mixing {
@@ -37,6 +37,19 @@ static double held(double value, double least, double most)
     return value < least ? least : value > most ? most : value;
 }
 
+static bool is_organic(enum sim_material material)
+{
+    static const enum sim_material organic[] = {SIM_WATER,  SIM_CELLULOSE, SIM_POLYETHYLENE,
+                                                SIM_PVC,    SIM_FOOD,      SIM_GRAIN,
+                                                SIM_RUBBER, SIM_FUEL};
+    for (size_t i = 0; i < sizeof organic / sizeof organic[0]; i++) {
+        if (organic[i] == material) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct sim_stuff draw_stuff(struct mixing *self, double spread)
 {
     /* Steel coils, bulk and profiles are no mixed cargo. */
@@ -45,8 +58,8 @@ static struct sim_stuff draw_stuff(struct mixing *self, double spread)
         if (goods->packing != SIM_COILS && goods->packing != SIM_BULK &&
             goods->packing != SIM_BUNDLES) {
             double density = self->density * exp(spread * rng_normal(self->rng));
-            return (struct sim_stuff){goods->stuff.material,
-                                      held(density, DENSITY_MIN, DENSITY_MAX)};
+            double most = is_organic(goods->stuff.material) ? ORGANIC_DENSITY_MAX : DENSITY_MAX;
+            return (struct sim_stuff){goods->stuff.material, held(density, DENSITY_MIN, most)};
         }
     }
     return (struct sim_stuff){SIM_CELLULOSE, self->density};
@@ -89,9 +102,16 @@ static bool put_cartons(struct mixing *self, const struct pile *pile)
     return true;
 }
 
-/* A machine or its parts in a frame, or drums: shapes that are not cartons. */
+/* A machine or its parts in a frame: metal, circuits, and covers of plastic. */
 static bool put_parts(struct mixing *self, const struct pile *pile)
 {
+    static const struct {
+        struct sim_stuff stuff; /* the densest part of that kind */
+    } kinds[5] = {{{SIM_STEEL, 4.0}},
+                  {{SIM_STEEL, 2.0}},
+                  {{SIM_ALUMINIUM, 1.8}},
+                  {{SIM_ELECTRONICS, 1.4}},
+                  {{SIM_POLYETHYLENE, 0.5}}};
     double room[3];
     for (int i = 0; i < 3; i++) {
         room[i] = pile->to[i] - pile->from[i];
@@ -100,13 +120,13 @@ static bool put_parts(struct mixing *self, const struct pile *pile)
     for (uint64_t n = 0; n < parts; n++) {
         struct sim_shape part = {.form = (enum sim_form)rng_below(self->rng, 5),
                                  .role = SIM_ROLE_GOODS,
-                                 .stuff = pile->stuff};
+                                 .stuff = kinds[rng_below(self->rng, 5)].stuff};
         for (int i = 0; i < 3; i++) {
             part.half[i] = room[i] * sim_between(self->rng, 0.1, 0.35);
             part.centre[i] =
                 pile->from[i] + sim_between(self->rng, part.half[i], room[i] - part.half[i]);
         }
-        part.stuff.density = held(part.stuff.density * sim_between(self->rng, 1.0, 3.0), 0, 7.8);
+        part.stuff.density *= sim_between(self->rng, 0.2, 1.0);
         double mass_kg = sim_shape_volume_cm3(&part) * part.stuff.density / 1000;
         if (mass_kg > self->left_kg) {
             return false;
@@ -159,7 +179,7 @@ static bool put_pile(struct mixing *self, struct pile *pile)
     return wood != NULL && (crate ? put_parts(self, pile) : put_cartons(self, pile));
 }
 
-void sim_mixed_stow(enum mode mode, const struct sim_hold *hold, double density, struct rng *rng,
+void sim_mixed_stow(const struct sim_mixture *mixture, const struct sim_hold *hold, struct rng *rng,
                     struct sim_scene *scene)
 {
     double inner[3];
@@ -167,17 +187,17 @@ void sim_mixed_stow(enum mode mode, const struct sim_hold *hold, double density,
         inner[i] = hold->to[i] - hold->from[i];
     }
     /* The height at which a full floor weighs the payload, or nearly the roof. */
-    double level = hold->payload_kg * 1000 / (density * inner[0] * inner[2]);
-    struct mixing mixing = {.mode = mode,
+    double level = hold->payload_kg * 1000 / (mixture->density * inner[0] * inner[2]);
+    struct mixing mixing = {.mode = mixture->mode,
                             .hold = hold,
                             .rng = rng,
                             .scene = scene,
-                            .density = density,
+                            .density = mixture->density,
                             .height = held(level, 45, 0.92 * inner[1]),
                             .left_kg = hold->payload_kg};
     for (double x = hold->from[0]; x + PALLET_LENGTH_CM <= hold->to[0];
          x += PALLET_LENGTH_CM + sim_between(rng, 1, 6)) {
-        bool loose = rng_uniform(rng) < LOOSE_SHARE;
+        bool loose = rng_uniform(rng) < mixture->parcels_share;
         for (int abreast = 0; abreast < (loose ? 1 : 2); abreast++) {
             double width = loose ? inner[2] : inner[2] / 2;
             double z = hold->from[2] + abreast * width;

@@ -160,7 +160,8 @@ static void stow(struct sim_world *self, const struct plan *plan, struct rng *rn
     const struct sim_conf *conf = &self->conf;
     if (can_be_mixed(plan->mode) && conf->mixed_rate > 0 && rng_uniform(rng) < conf->mixed_rate) {
         truth->cargo_density = sim_between(rng, conf->cargo_density[0], conf->cargo_density[1]);
-        sim_mixed_stow(plan->mode, &self->vehicle.hold, truth->cargo_density, rng, &self->scene);
+        const struct sim_mixture mixture = {plan->mode, truth->cargo_density, conf->parcels_share};
+        sim_mixed_stow(&mixture, &self->vehicle.hold, rng, &self->scene);
     } else if (plan->mode == MODE_MAIL || plan->mode == MODE_PASSENGER) {
         sim_goods_scatter(plan->goods, &self->vehicle.hold, rng, &self->scene);
     } else {
@@ -414,6 +415,16 @@ struct err sim_world_item(struct sim_world *self, uint64_t index, struct sim_ite
     build_scene(self, &plan, out);
     declare(self, &plan, out);
     return plan.scanned ? scan_item(self, &plan, out) : err_none;
+}
+
+struct err sim_world_threat(struct sim_world *self, uint64_t index, double mass_kg,
+                            struct sim_item *out)
+{
+    must(self != NULL && out != NULL && index < PAST_STREAMS / STREAM_COUNT && mass_kg > 0);
+    *out = (struct sim_item){.index = index, .truth = {.mode = MODE_TRUCK}};
+    struct rng rng = stream_of(self, index, STREAM_HIDE);
+    sim_mixed_threat(mass_kg, &rng, &self->scene, &out->truth.hidden);
+    return scan_item(self, &(struct plan){.mode = MODE_TRUCK}, out);
 }
 
 void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count,

@@ -51,30 +51,67 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
     return working_refusal(&scan->scan->images[image_index], self->image_bytes_max);
 }
 
-static void look(struct score *self, const struct score_scan *scan, uint32_t image_index,
-                 uint32_t item_image_index, const struct working *working,
-                 struct score_sight *sight)
+/* An image on its way through the models. */
+struct sighted {
+    const struct image *image;
+    uint32_t item_image_index;
+    const struct working *working;
+    const float *low; /* of the other energy, or NULL */
+};
+
+/* A lump in the load speaks for the item when it stands out more than the patches do. */
+static void look_for_lumps(struct score *self, const struct appearance_model *model,
+                           const struct sighted *sighted, struct score_sight *sight)
 {
-    const struct appearance_model *model = score_appearance_of(self, scan->scan->scanner_type);
+    struct cargo_finding finding;
+    cargo_run(&self->cargo, &model->cargo, sighted->working, sighted->low,
+              sighted->image->pixel_pitch_mm, &finding);
+    if (isnan(finding.z) || (sight->judged_by != NULL && finding.z <= sight->z)) {
+        return;
+    }
+    sight->z = finding.z;
+    sight->image_index = sighted->item_image_index;
+    sight->judged_by = model;
+    sight->lump_kg = finding.excess_kg > 0 ? finding.excess_kg : 0;
+    sight->regions_count =
+        cargo_regions(&self->cargo, model, sighted->working, sighted->image, sight->regions);
+}
+
+static void look(struct score *self, const struct appearance_model *model,
+                 const struct sighted *sighted, struct score_sight *sight)
+{
+    const struct working *working = sighted->working;
     if (model == NULL || model->meaning != working->calibration.meaning) {
         return;
     }
+    look_for_lumps(self, model, sighted, sight);
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
     if (isnan(finding.image_score) || (sight->judged_by != NULL && finding.z <= sight->z)) {
         return;
     }
     sight->z = finding.z;
-    sight->image_index = item_image_index;
+    sight->image_index = sighted->item_image_index;
     sight->judged_by = model;
-    sight->regions_count = appearance_regions(&self->space, model, working, &finding,
-                                              &scan->scan->images[image_index], sight->regions);
+    sight->lump_kg = 0;
+    sight->regions_count =
+        appearance_regions(&self->space, model, working, &finding, sighted->image, sight->regions);
 }
 
-static void see_image(struct score *self, const struct score_scan *scan, uint32_t image_index,
-                      const struct working *working, struct score_case *out)
+/* The other energy, reduced in the same way; NULL when there is none that can be used. */
+static const float *low_of(struct score *self, const struct score_scan *scan, uint32_t image_index,
+                           const struct working *working)
 {
-    const struct image *image = &scan->scan->images[image_index];
+    uint32_t low_index = 0;
+    const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
+    bool usable = low != NULL && refusal_of(self, scan, low_index) == NULL;
+    return usable ? working_make_low(&self->working, low, scan->pixels[low_index], working) : NULL;
+}
+
+static void see_image(struct score *self, const char *scanner_type, const struct sighted *sighted,
+                      struct score_case *out)
+{
+    const struct working *working = sighted->working;
     struct score_sight *sight = &out->sight;
     struct quality quality;
     quality_of_image(working, &quality);
@@ -83,14 +120,8 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
         memcpy(out->image_words, quality.words, sizeof out->image_words);
     }
     if (sight->usable_count == 0) {
-        uint32_t low_index = 0;
-        const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
-        const float *low_pixels = NULL;
-        if (low != NULL && refusal_of(self, scan, low_index) == NULL) {
-            low_pixels = working_make_low(&self->working, low, scan->pixels[low_index], working);
-        }
-        consistency_measure(working, low_pixels, image->pixel_pitch_mm, &sight->measure);
-        sight->measured_by = score_appearance_of(self, scan->scan->scanner_type);
+        consistency_measure(working, sighted->low, sighted->image->pixel_pitch_mm, &sight->measure);
+        sight->measured_by = score_appearance_of(self, scanner_type);
     }
     sight->usable_count++;
 }
@@ -133,8 +164,12 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
         struct working working;
         working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
                      model != NULL ? model->working_height : out->working_height, &working);
-        see_image(self, scan, i, &working, out);
-        look(self, scan, i, *item_image_index, &working, &out->sight);
+        const struct sighted sighted = {.image = &scan->scan->images[i],
+                                        .item_image_index = *item_image_index,
+                                        .working = &working,
+                                        .low = low_of(self, scan, i, &working)};
+        see_image(self, scan->scan->scanner_type, &sighted, out);
+        look(self, model, &sighted, &out->sight);
     }
 }
 
@@ -165,11 +200,19 @@ static void add_appearance(const struct score *self, const struct score_sight *s
     double held = sight->z < self->fusion.appearance_low    ? self->fusion.appearance_low
                   : sight->z > self->fusion.appearance_high ? self->fusion.appearance_high
                                                             : sight->z;
-    fusion_add(result, "appearance", self->fusion.appearance * held,
-               "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
-               " regions marked",
-               sight->image_index + 1, fabs(sight->z), sight->z >= 0 ? "stranger" : "plainer",
-               sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    if (sight->lump_kg > 0) {
+        fusion_add(result, "appearance", self->fusion.appearance * held,
+                   "image %" PRIu32 " shows a lump of about %.0f kg that the load around it does "
+                   "not (%.1f spreads from normal for %.30s); %" PRIu32 " marked",
+                   sight->image_index + 1, sight->lump_kg, sight->z,
+                   sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    } else {
+        fusion_add(result, "appearance", self->fusion.appearance * held,
+                   "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
+                   " regions marked",
+                   sight->image_index + 1, fabs(sight->z), sight->z >= 0 ? "stranger" : "plainer",
+                   sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    }
     for (uint32_t i = 0; i < sight->regions_count; i++) {
         const struct appearance_region *region = &sight->regions[i];
         result->score.regions[i] = (struct entry_region){.image_index = sight->image_index,

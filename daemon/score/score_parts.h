@@ -42,6 +42,7 @@ struct score_sight {
     uint32_t used_count;
     struct appearance_region regions[APPEARANCE_REGIONS_MAX];
     uint32_t regions_count;
+    double lump_kg; /* for words: above 0 when z is of a lump in the load */
 };
 
 /* An item before anything is weighed. Numbers were rounded to floats, so that the inputs that the
@@ -73,6 +74,7 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
+    struct cargo_space cargo;
     struct history history;
     struct score_model history_model;
     bool has_trees; /* the model in the place "history" is one of trees */

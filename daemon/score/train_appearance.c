@@ -11,6 +11,7 @@
 #include "kernels/statistics.h"
 #include "score/appearance.h"
 #include "score/consistency.h"
+#include "score/train_cargo.h"
 #include "score/train_model.h"
 #include "score/train_sample.h"
 
@@ -45,6 +46,8 @@ struct train_appearance {
     struct working_space working;
     struct appearance_space space;
     struct train_sample sample;
+    struct train_cargo *cargo; /* NULL without threats */
+    char cargo_figures[256];
     struct sha256 *training_set;
     struct held_out held_out[HELD_OUT_MAX];
     uint32_t held_out_count;
@@ -115,6 +118,7 @@ void train_appearance_close(struct train_appearance **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     train_sample_fini(&(*self)->sample);
+    train_cargo_close(&(*self)->cargo);
     sha256_close(&(*self)->training_set);
     free((*self)->log_index);
     free((*self)->log_mass);
@@ -143,17 +147,18 @@ static struct err hold_out(struct train_appearance *self, const struct working *
     return err_none;
 }
 
+static bool has_low(const struct train_image *image)
+{
+    const struct image *low = image->low_image;
+    return low != NULL && image->low_pixels != NULL && working_refusal(low, UINT64_MAX) == NULL &&
+           low->width == image->image->width && low->height == image->image->height &&
+           low->meaning == image->image->meaning;
+}
+
 /* What the mass and the ratio are learnt from. */
 static void keep_measures(struct train_appearance *self, const struct train_image *image,
-                          const struct working *working)
+                          const struct working *working, const float *low)
 {
-    const float *low = NULL;
-    const struct image *low_image = image->low_image;
-    if (low_image != NULL && image->low_pixels != NULL &&
-        working_refusal(low_image, UINT64_MAX) == NULL && low_image->width == image->image->width &&
-        low_image->height == image->image->height && low_image->meaning == image->image->meaning) {
-        low = working_make_low(&self->working, low_image, image->low_pixels, working);
-    }
     struct consistency_measure measure;
     consistency_measure(working, low, image->image->pixel_pitch_mm, &measure);
     if (image->declared_mass_kg > 0 && isfinite(image->declared_mass_kg) &&
@@ -176,6 +181,49 @@ static void digest_image(struct train_appearance *self, const struct train_image
     uint8_t digest[HASH_BYTES];
     sha256_of(image->pixels, pixels_bytes, digest);
     sha256_add(self->training_set, digest, HASH_BYTES);
+}
+
+/* Attenuations of a whole image; the caller frees. NULL: no memory. */
+static float *attenuations_of(const struct image *image, const uint8_t *pixels)
+{
+    size_t count = (size_t)image->width * image->height;
+    float *out = malloc(count * sizeof *out);
+    uint16_t *aligned = malloc(count * sizeof *aligned);
+    struct image_calibration calibration = working_calibration(image);
+    if (out != NULL && aligned != NULL && image->bits == 16) {
+        memcpy(aligned, pixels, count * sizeof *aligned);
+        image_calibrate_u16(&calibration, aligned, count, out);
+    } else if (out != NULL && image->bits == 8) {
+        image_calibrate_u8(&calibration, pixels, count, out);
+    }
+    free(aligned);
+    return out;
+}
+
+MUST_USE struct err train_appearance_threat(struct train_appearance *self,
+                                            const struct train_image *threat)
+{
+    const struct image *image = threat->image;
+    if (threat->pixels == NULL || working_refusal(image, UINT64_MAX) != NULL || !has_low(threat) ||
+        image->meaning != PIXEL_TRANSMISSION || self->images_count > 0 ||
+        (uint64_t)image->width * image->height > TRAIN_CARGO_THREAT_PIXELS_MAX) {
+        return err_make(ERR_ARGUMENT, "train_appearance_threat");
+    }
+    struct err err =
+        self->cargo == NULL ? train_cargo_open(self->conf.seed, &self->cargo) : err_none;
+    if (err_is(err)) {
+        return err;
+    }
+    float *high = attenuations_of(image, threat->pixels);
+    float *low = attenuations_of(threat->low_image, threat->low_pixels);
+    err = high == NULL || low == NULL ? err_make(ERR_MEMORY, "train_appearance_threat") : err_none;
+    const struct cargo_threat given = {image->width, image->height, image->pixel_pitch_mm, high,
+                                       low};
+    err = err_is(err) ? err : train_cargo_threat(self->cargo, &given);
+    free(high);
+    free(low);
+    digest_image(self, threat);
+    return err;
 }
 
 MUST_USE struct err train_appearance_add(struct train_appearance *self,
@@ -206,9 +254,14 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self,
     self->has_meaning = true;
     self->meaning = working.calibration.meaning;
     self->images_count++;
-    keep_measures(self, image, &working);
+    const float *low = has_low(image) ? working_make_low(&self->working, image->low_image,
+                                                         image->low_pixels, &working)
+                                      : NULL;
+    keep_measures(self, image, &working, low);
     digest_image(self, image);
-    return err_none;
+    return self->cargo == NULL
+               ? err_none
+               : train_cargo_add(self->cargo, &working, low, image->image->pixel_pitch_mm);
 }
 
 /* Sorts values. The spread is at least a share of the median: images that are all alike would make
@@ -389,6 +442,7 @@ static struct err add_arrays(const struct train_appearance *self,
     err = err_is(err) ? err : model_file_add(file, "bias", MODEL_F32, bias_shape, 1, model->bias);
     err = err_is(err) ? err : model_file_add(file, "bank", MODEL_F32, bank_shape, 2, model->bank);
     err = err_is(err) ? err : model_file_add_text(file, "meaning", meaning_text(model->meaning));
+    err = err_is(err) || !model->cargo.present ? err : cargo_write(&model->cargo, file);
     return err_is(err) ? err : model_file_add_text(file, "scanner_type", self->scanner_type);
 }
 
@@ -399,16 +453,16 @@ static struct err write_model(struct train_appearance *self, const struct appear
     char name[APPEARANCE_NAME_BYTES];
     char evaluation[1024];
     (void)snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
-    (void)snprintf(evaluation, sizeof evaluation,
-                   "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
-                   ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
-                   "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
-                   ", error of log mass %.3f; dual-energy ratios %" PRIu32
-                   ", median %.3f, spread %.3f",
-                   self->images_count, self->held_out_count, self->sample.rows_seen,
-                   self->sample.rows_count, trimmed_count, model->bank_count, model->dimensions,
-                   model->image_median, model->image_spread, self->masses_count, model->mass.spread,
-                   self->ratios_count, model->ratio_median, model->ratio_spread);
+    (void)snprintf(
+        evaluation, sizeof evaluation,
+        "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
+        ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
+        "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
+        ", error of log mass %.3f; dual-energy ratios %" PRIu32 ", median %.3f, spread %.3f%s",
+        self->images_count, self->held_out_count, self->sample.rows_seen, self->sample.rows_count,
+        trimmed_count, model->bank_count, model->dimensions, model->image_median,
+        model->image_spread, self->masses_count, model->mass.spread, self->ratios_count,
+        model->ratio_median, model->ratio_spread, self->cargo_figures);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);
@@ -434,6 +488,9 @@ MUST_USE struct err train_appearance_write(struct train_appearance *self, const 
                            self->conf.seed, &model, &trimmed_count);
     err = err_is(err) ? err : place_levels(self, &model);
     err = err_is(err) ? err : place_images(self, &model);
+    if (self->cargo != NULL && !err_is(err)) {
+        err = train_cargo_finish(self->cargo, &model.cargo, self->cargo_figures);
+    }
     if (!err_is(err)) {
         fit_mass(self, &model.mass);
         fit_ratio(self, &model);
