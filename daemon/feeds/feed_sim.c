@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feeds/feed_commands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ enum {
     OPTION_SCANS_ONLY,
     OPTION_DECLARATIONS_ONLY,
     OPTION_WRITE,
+    OPTION_THREATS,
     OPTION_FIRST
 };
 
@@ -59,6 +61,7 @@ struct arguments {
     const char *truth_path;
     const char *history_path;
     const char *write_directory;
+    const char *threats_directory;
 };
 
 static const struct argp_option option_table[] = {
@@ -104,6 +107,12 @@ static const struct argp_option option_table[] = {
     {"write", OPTION_WRITE, "DIR", 0,
      "instead of sending anything write the scans as 16-bit PNG with sidecars, into "
      "DIR/SCANNER-TYPE/",
+     0},
+    {"threats", OPTION_THREATS, "DIR", 0,
+     "instead of sending anything write COUNT scans of bricks of organic powder alone in the air, "
+     "of "
+     "--bricks-kg (5:60), for `triagectl model train` and `model evaluate --project`, into "
+     "DIR/vehicle-portal/",
      0},
     {0}};
 
@@ -161,6 +170,7 @@ static bool parse_path(int key, char *text, struct arguments *arguments)
                          : key == OPTION_TRUTH   ? &arguments->truth_path
                          : key == OPTION_HISTORY ? &arguments->history_path
                          : key == OPTION_WRITE   ? &arguments->write_directory
+                         : key == OPTION_THREATS ? &arguments->threats_directory
                                                  : NULL;
     if (place != NULL) {
         *place = text;
@@ -302,6 +312,28 @@ static struct err write_scan(const struct sim_item *item, const char *directory)
     return err_is(err) ? err : image_sidecar_write(paths[2], &item->scan);
 }
 
+/* Masses rise evenly in their logarithm from the first to the last threat. */
+static struct err write_threats(struct sim_world *world, const struct arguments *arguments)
+{
+    const double any[2] = {5, 60};
+    const double *range = arguments->sim.bricks_kg[1] > 0 ? arguments->sim.bricks_kg : any;
+    struct err err = err_none;
+    for (uint64_t i = 0; i < arguments->count && !err_is(err); i++) {
+        double share = arguments->count > 1 ? (double)i / (double)(arguments->count - 1) : 0;
+        struct sim_item item;
+        err = sim_world_threat(world, arguments->first + i,
+                               range[0] * pow(range[1] / range[0], share), &item);
+        char mass[32];
+        (void)snprintf(mass, sizeof mass, "%.3f", item.truth.hidden.mass_kg);
+        const struct field other[2] = {{"mass_kg", mass}, {"material", item.truth.hidden.what}};
+        item.scan.other = other;
+        item.scan.other_count = 2;
+        item.scan.keys_count = 0;
+        err = err_is(err) ? err : write_scan(&item, arguments->threats_directory);
+    }
+    return err;
+}
+
 struct run {
     struct feed feed;
     struct sim_world *world;
@@ -384,6 +416,10 @@ static int run(struct run *self, struct arguments *arguments)
     if (arguments->history_path != NULL) {
         err = write_history(self->world, arguments);
         return err_is(err) ? complain(arguments->history_path, err) : FEED_EXIT_GOOD;
+    }
+    if (arguments->threats_directory != NULL) {
+        err = write_threats(self->world, arguments);
+        return err_is(err) ? complain(arguments->threats_directory, err) : FEED_EXIT_GOOD;
     }
     if (arguments->write_directory != NULL) {
         arguments->common.dry_run = true; /* nothing goes to a daemon */
