@@ -149,23 +149,22 @@ bool projection_place(const struct image *image, const uint8_t *pixels, struct r
     return false;
 }
 
-/* Mean of the threat's attenuation over the part of it that one pixel of the scan covers. */
+/* Mean of the threat's attenuation over one pixel of the scan; beyond the threat it is air. */
 static double threat_at(const struct projection_image *threat, double step, uint32_t x, uint32_t y)
 {
     uint32_t left = (uint32_t)(x * step), top = (uint32_t)(y * step);
     uint32_t right = (uint32_t)ceil((x + 1) * step), below = (uint32_t)ceil((y + 1) * step);
     right = right < threat->image.width ? right : threat->image.width;
     below = below < threat->image.height ? below : threat->image.height;
-    double sum = 0, weights = 0;
+    double sum = 0;
     for (uint32_t row = top; row < below; row++) {
         double tall = fmin(row + 1, (y + 1) * step) - fmax(row, y * step);
         for (uint32_t column = left; column < right; column++) {
             double weight = tall * (fmin(column + 1, (x + 1) * step) - fmax(column, x * step));
             sum += weight * (double)threat->attenuation[(size_t)row * threat->image.width + column];
-            weights += weight;
         }
     }
-    return weights > 0 ? sum / weights : 0;
+    return sum / (step * step);
 }
 
 void projection_apply(const struct projection_threat *threat, uint32_t which,

@@ -17,10 +17,10 @@
 enum {
     LOADS_MIN = 20,
     HELD_OUT_EVERY = 5,
-    PROJECTIONS = 6, /* a load */
+    PROJECTIONS = 4, /* a load */
     POSITIVES = 5,   /* windows a projection */
     NEGATIVES = 500, /* windows a load, drawn */
-    HARD = 150,      /* windows a load and round, the worst */
+    HARD = 120,      /* windows a load and round, the worst */
     ROUNDS = 3,
     ROWS_MAX = 1 << 20,
     PLACE_TRIES = 400,
@@ -31,10 +31,10 @@ static const double attenuation_min = 0.3; /* of the place that a threat is put 
 static const double mad_to_sd = 1.4826;
 
 static const struct oblivious_options options_of_windows = {
-    .tree_count = 500,
-    .depth = 7,
+    .tree_count = 300,
+    .depth = 6,
     .border_max = 96,
-    .learning_rate = 0.07,
+    .learning_rate = 0.1,
     .l2 = 5,
     .hessian_min = 1,
     .row_share = 0.7,

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "score/cargo.h"
 
-#define TRAIN_CARGO_IMAGES_MAX 600u
+#define TRAIN_CARGO_IMAGES_MAX 320u
 #define TRAIN_CARGO_THREATS_MAX 256u
 #define TRAIN_CARGO_THREAT_PIXELS_MAX (1u << 22)
 
