@@ -183,23 +183,6 @@ static void digest_image(struct train_appearance *self, const struct train_image
     sha256_add(self->training_set, digest, HASH_BYTES);
 }
 
-/* Attenuations of a whole image; the caller frees. NULL: no memory. */
-static float *attenuations_of(const struct image *image, const uint8_t *pixels)
-{
-    size_t count = (size_t)image->width * image->height;
-    float *out = malloc(count * sizeof *out);
-    uint16_t *aligned = malloc(count * sizeof *aligned);
-    struct image_calibration calibration = working_calibration(image);
-    if (out != NULL && aligned != NULL && image->bits == 16) {
-        memcpy(aligned, pixels, count * sizeof *aligned);
-        image_calibrate_u16(&calibration, aligned, count, out);
-    } else if (out != NULL && image->bits == 8) {
-        image_calibrate_u8(&calibration, pixels, count, out);
-    }
-    free(aligned);
-    return out;
-}
-
 MUST_USE struct err train_appearance_threat(struct train_appearance *self,
                                             const struct train_image *threat)
 {
@@ -214,8 +197,8 @@ MUST_USE struct err train_appearance_threat(struct train_appearance *self,
     if (err_is(err)) {
         return err;
     }
-    float *high = attenuations_of(image, threat->pixels);
-    float *low = attenuations_of(threat->low_image, threat->low_pixels);
+    float *high = working_attenuations(image, threat->pixels);
+    float *low = working_attenuations(threat->low_image, threat->low_pixels);
     err = high == NULL || low == NULL ? err_make(ERR_MEMORY, "train_appearance_threat") : err_none;
     const struct cargo_threat given = {image->width, image->height, image->pixel_pitch_mm, high,
                                        low};

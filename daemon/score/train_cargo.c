@@ -152,28 +152,6 @@ MUST_USE struct err train_cargo_add(struct train_cargo *self, const struct worki
     return err_none;
 }
 
-struct cargo_window cargo_project(struct cargo_image *image, const struct cargo_threat *threat,
-                                  const double at[2], double share)
-{
-    double pixel = threat->pixel_pitch_mm / 10 / image->cell_cm; /* in cells */
-    float area = (float)(pixel * pixel * share);
-    for (uint32_t y = 0; y < threat->height; y++) {
-        long row = (long)floor(at[1] + (y + 0.5) * pixel);
-        for (uint32_t x = 0; x < threat->width && row >= 0 && row < (long)image->height; x++) {
-            long column = (long)floor(at[0] + (x + 0.5) * pixel);
-            if (column >= 0 && column < (long)image->width) {
-                size_t cell = (size_t)row * image->width + (size_t)column;
-                size_t from = (size_t)y * threat->width + x;
-                image->high[cell] += area * threat->high[from];
-                image->low[cell] += area * threat->low[from];
-            }
-        }
-    }
-    return (struct cargo_window){(uint32_t)at[0], (uint32_t)at[1],
-                                 (uint32_t)ceil(threat->width * pixel),
-                                 (uint32_t)ceil(threat->height * pixel)};
-}
-
 static void show(struct train_cargo *self, const struct load *load)
 {
     struct cargo_image *image = &self->space.image;
@@ -186,24 +164,6 @@ static void show(struct train_cargo *self, const struct load *load)
     memcpy(low, load->image.low, cells * sizeof *low);
 }
 
-/* The threat's part that attenuates; the air around it is not counted into its window. */
-static struct cargo_window core_of(const struct cargo_threat *threat)
-{
-    uint32_t left = threat->width, top = threat->height, right = 0, bottom = 0;
-    for (uint32_t y = 0; y < threat->height; y++) {
-        for (uint32_t x = 0; x < threat->width; x++) {
-            if (threat->high[(size_t)y * threat->width + x] > 0.1f) {
-                left = x < left ? x : left;
-                right = x + 1 > right ? x + 1 : right;
-                top = y < top ? y : top;
-                bottom = y + 1 > bottom ? y + 1 : bottom;
-            }
-        }
-    }
-    return (struct cargo_window){left, top, right > left ? right - left : 0,
-                                 bottom > top ? bottom - top : 0};
-}
-
 /* Puts a threat into the shown load; false when no place was found. *window: where its core is. */
 static bool project_somewhere(struct train_cargo *self, double window[4])
 {
@@ -212,7 +172,7 @@ static bool project_somewhere(struct train_cargo *self, double window[4])
     double share = share_min + (1 - share_min) * rng_uniform(&self->rng);
     double pixel = threat->pixel_pitch_mm / 10 / image->cell_cm;
     double width = threat->width * pixel, height = threat->height * pixel;
-    struct cargo_window core = core_of(threat);
+    struct cargo_window core = cargo_threat_core(threat);
     for (int attempt = 0; attempt < PLACE_TRIES; attempt++) {
         double at[2] = {rng_uniform(&self->rng) * ((double)image->width - width),
                         rng_uniform(&self->rng) * ((double)image->height - height)};

@@ -43,10 +43,13 @@ MUST_USE struct err train_cargo_add(struct train_cargo *self, const struct worki
 MUST_USE struct err train_cargo_finish(struct train_cargo *self, struct cargo_model *out,
                                        char figures[256]);
 
-/* Adds the threat's attenuation to an image of cells, with its lower left corner at (x, y) in
+/* Adds the threat's attenuation to an image of cells, with its upper left corner at (x, y) in
  * cells, times `share`; what lies beyond the image is left out. Returns the window that it fills.
  */
 struct cargo_window cargo_project(struct cargo_image *image, const struct cargo_threat *threat,
                                   const double at[2], double share);
+
+/* The part of a threat that attenuates, in its pixels; 0 x 0 when there is none. */
+struct cargo_window cargo_threat_core(const struct cargo_threat *threat);
 
 #endif
