@@ -302,14 +302,14 @@ static uint32_t smaller_of(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-uint32_t cargo_regions(const struct cargo_space *space, const struct appearance_model *model,
-                       const struct working *working, const struct image *image,
-                       struct appearance_region out[APPEARANCE_REGIONS_MAX])
+uint32_t lump_regions(const struct lump_space *space, const struct appearance_model *model,
+                      const struct working *working, const struct image *image,
+                      struct appearance_region out[APPEARANCE_REGIONS_MAX])
 {
     uint32_t cell = (uint32_t)(space->image.factor * working->factor);
     uint32_t count = 0;
     for (uint32_t i = 0; i < space->best_count && i < APPEARANCE_REGIONS_MAX; i++) {
-        double z = ((double)space->best_logits[i] - model->cargo.median) / model->cargo.spread;
+        double z = ((double)space->best_logits[i] - model->lump.median) / model->lump.spread;
         if (i > 0 && z <= 0) {
             break;
         }

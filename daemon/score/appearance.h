@@ -21,7 +21,7 @@
 #include "kernels/nearest.h"
 #include "kernels/patch.h"
 #include "kernels/region.h"
-#include "score/cargo.h"
+#include "score/lump.h"
 #include "score/working.h"
 
 #define APPEARANCE_LEVELS 3u /* the working image, half and a quarter of it */
@@ -62,7 +62,7 @@ struct appearance_model {
     struct appearance_mass mass;
     double ratio_median; /* of the dual-energy ratio of whole images; ratio_spread 0: not learnt */
     double ratio_spread;
-    struct cargo_model cargo; /* the part that looks for hidden lumps; may be absent */
+    struct lump_model lump; /* the part that looks for hidden lumps; may be absent */
 };
 
 /* MODEL_UNREADABLE when a part is missing, of the wrong shape or not finite. On success the caller
@@ -130,10 +130,10 @@ struct appearance_region {
     double score;
 };
 
-/* The windows that cargo_run() found beyond what normal loads show (one at least), best first. */
-uint32_t cargo_regions(const struct cargo_space *space, const struct appearance_model *model,
-                       const struct working *working, const struct image *image,
-                       struct appearance_region out[APPEARANCE_REGIONS_MAX]);
+/* The windows that lump_run() found beyond what normal loads show (one at least), best first. */
+uint32_t lump_regions(const struct lump_space *space, const struct appearance_model *model,
+                      const struct working *working, const struct image *image,
+                      struct appearance_region out[APPEARANCE_REGIONS_MAX]);
 
 /* Up to APPEARANCE_REGIONS_MAX regions that stand out more than the highest cells of a normal image
  * do; best first. */

@@ -144,7 +144,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
     memcpy(read.sha256, file->sha256, HASH_BYTES);
     struct err err = read_numbers(file, &read);
     err = err_is(err) ? err : read_bank(file, &read);
-    err = err_is(err) ? err : cargo_read(file, &read.cargo);
+    err = err_is(err) ? err : lump_read(file, &read.lump);
     if (err_is(err)) {
         appearance_model_fini(&read);
         return err;
@@ -159,6 +159,6 @@ void appearance_model_fini(struct appearance_model *self)
     free(self->bias);
     free(self->bank);
     free(self->bank_norms);
-    cargo_model_fini(&self->cargo);
+    lump_model_fini(&self->lump);
     memset(self, 0, sizeof *self);
 }

@@ -63,9 +63,9 @@ struct sighted {
 static void look_for_lumps(struct score *self, const struct appearance_model *model,
                            const struct sighted *sighted, struct score_sight *sight)
 {
-    struct cargo_finding finding;
-    cargo_run(&self->cargo, &model->cargo, sighted->working, sighted->low,
-              sighted->image->pixel_pitch_mm, &finding);
+    struct lump_finding finding;
+    lump_run(&self->lump, &model->lump, sighted->working, sighted->low,
+             sighted->image->pixel_pitch_mm, &finding);
     if (isnan(finding.z) || (sight->judged_by != NULL && finding.z <= sight->z)) {
         return;
     }
@@ -74,7 +74,7 @@ static void look_for_lumps(struct score *self, const struct appearance_model *mo
     sight->judged_by = model;
     sight->lump_kg = finding.excess_kg > 0 ? finding.excess_kg : 0;
     sight->regions_count =
-        cargo_regions(&self->cargo, model, sighted->working, sighted->image, sight->regions);
+        lump_regions(&self->lump, model, sighted->working, sighted->image, sight->regions);
 }
 
 static void look(struct score *self, const struct appearance_model *model,

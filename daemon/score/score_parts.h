@@ -74,7 +74,7 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
-    struct cargo_space cargo;
+    struct lump_space lump;
     struct history history;
     struct score_model history_model;
     bool has_trees; /* the model in the place "history" is one of trees */

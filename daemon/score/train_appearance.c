@@ -11,7 +11,7 @@
 #include "kernels/statistics.h"
 #include "score/appearance.h"
 #include "score/consistency.h"
-#include "score/train_cargo.h"
+#include "score/train_lump.h"
 #include "score/train_model.h"
 #include "score/train_sample.h"
 
@@ -46,8 +46,8 @@ struct train_appearance {
     struct working_space working;
     struct appearance_space space;
     struct train_sample sample;
-    struct train_cargo *cargo; /* NULL without threats */
-    char cargo_figures[256];
+    struct train_lump *lump; /* NULL without threats */
+    char lump_figures[256];
     struct sha256 *training_set;
     struct held_out held_out[HELD_OUT_MAX];
     uint32_t held_out_count;
@@ -118,7 +118,7 @@ void train_appearance_close(struct train_appearance **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     train_sample_fini(&(*self)->sample);
-    train_cargo_close(&(*self)->cargo);
+    train_lump_close(&(*self)->lump);
     sha256_close(&(*self)->training_set);
     free((*self)->log_index);
     free((*self)->log_mass);
@@ -189,20 +189,19 @@ MUST_USE struct err train_appearance_threat(struct train_appearance *self,
     const struct image *image = threat->image;
     if (threat->pixels == NULL || working_refusal(image, UINT64_MAX) != NULL || !has_low(threat) ||
         image->meaning != PIXEL_TRANSMISSION || self->images_count > 0 ||
-        (uint64_t)image->width * image->height > TRAIN_CARGO_THREAT_PIXELS_MAX) {
+        (uint64_t)image->width * image->height > TRAIN_LUMP_THREAT_PIXELS_MAX) {
         return err_make(ERR_ARGUMENT, "train_appearance_threat");
     }
-    struct err err =
-        self->cargo == NULL ? train_cargo_open(self->conf.seed, &self->cargo) : err_none;
+    struct err err = self->lump == NULL ? train_lump_open(self->conf.seed, &self->lump) : err_none;
     if (err_is(err)) {
         return err;
     }
     float *high = working_attenuations(image, threat->pixels);
     float *low = working_attenuations(threat->low_image, threat->low_pixels);
     err = high == NULL || low == NULL ? err_make(ERR_MEMORY, "train_appearance_threat") : err_none;
-    const struct cargo_threat given = {image->width, image->height, image->pixel_pitch_mm, high,
-                                       low};
-    err = err_is(err) ? err : train_cargo_threat(self->cargo, &given);
+    const struct lump_threat given = {image->width, image->height, image->pixel_pitch_mm, high,
+                                      low};
+    err = err_is(err) ? err : train_lump_threat(self->lump, &given);
     free(high);
     free(low);
     digest_image(self, threat);
@@ -242,9 +241,9 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self,
                                       : NULL;
     keep_measures(self, image, &working, low);
     digest_image(self, image);
-    return self->cargo == NULL
+    return self->lump == NULL
                ? err_none
-               : train_cargo_add(self->cargo, &working, low, image->image->pixel_pitch_mm);
+               : train_lump_add(self->lump, &working, low, image->image->pixel_pitch_mm);
 }
 
 /* Sorts values. The spread is at least a share of the median: images that are all alike would make
@@ -425,7 +424,7 @@ static struct err add_arrays(const struct train_appearance *self,
     err = err_is(err) ? err : model_file_add(file, "bias", MODEL_F32, bias_shape, 1, model->bias);
     err = err_is(err) ? err : model_file_add(file, "bank", MODEL_F32, bank_shape, 2, model->bank);
     err = err_is(err) ? err : model_file_add_text(file, "meaning", meaning_text(model->meaning));
-    err = err_is(err) || !model->cargo.present ? err : cargo_write(&model->cargo, file);
+    err = err_is(err) || !model->lump.present ? err : lump_write(&model->lump, file);
     return err_is(err) ? err : model_file_add_text(file, "scanner_type", self->scanner_type);
 }
 
@@ -445,7 +444,7 @@ static struct err write_model(struct train_appearance *self, const struct appear
         self->images_count, self->held_out_count, self->sample.rows_seen, self->sample.rows_count,
         trimmed_count, model->bank_count, model->dimensions, model->image_median,
         model->image_spread, self->masses_count, model->mass.spread, self->ratios_count,
-        model->ratio_median, model->ratio_spread, self->cargo_figures);
+        model->ratio_median, model->ratio_spread, self->lump_figures);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);
@@ -471,8 +470,8 @@ MUST_USE struct err train_appearance_write(struct train_appearance *self, const 
                            self->conf.seed, &model, &trimmed_count);
     err = err_is(err) ? err : place_levels(self, &model);
     err = err_is(err) ? err : place_images(self, &model);
-    if (self->cargo != NULL && !err_is(err)) {
-        err = train_cargo_finish(self->cargo, &model.cargo, self->cargo_figures);
+    if (self->lump != NULL && !err_is(err)) {
+        err = train_lump_finish(self->lump, &model.lump, self->lump_figures);
     }
     if (!err_is(err)) {
         fit_mass(self, &model.mass);

@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as name:
              "--dimensions", "16", "--json"]
     plain = json.loads(run(*train, "--out", root / "models").stdout)[0]
     taught = json.loads(run(*train, "--out", root / "models", "--project", root / "threats" / kind).stdout)[0]
-    assert "cargo:" in taught["evaluation"] and "cargo:" not in plain["evaluation"], taught["evaluation"]
+    assert "lumps:" in taught["evaluation"] and "lumps:" not in plain["evaluation"], taught["evaluation"]
 
     judge = ["model", "evaluate", "--images", root / "judge" / kind, "--project", root / "threats" / kind, "--times", "3"]
     figures = {}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "score/cargo.h"
+#include "score/lump.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -24,32 +24,32 @@ static const float air_max = 0.05f;
 /* Mass attenuation of light elements behind a 9 MeV filtered beam, cm2/g: for words only. */
 static const double organic_mu_rho = 0.032;
 
-MUST_USE struct err cargo_space_init(struct cargo_space *self)
+MUST_USE struct err lump_space_init(struct lump_space *self)
 {
-    const struct oblivious_model widest = {.feature_count = CARGO_FEATURES};
+    const struct oblivious_model widest = {.feature_count = LUMP_FEATURES};
     size_t workspace = (oblivious_workspace_bytes(&widest) + 127) / 64 * 64;
-    size_t corners = CARGO_CELLS_MAX + 2 * (size_t)CARGO_CELLS_MAX / 16 + 65536;
-    struct cargo_space made = {
-        .image = {.high = calloc(CARGO_CELLS_MAX, sizeof(float)),
-                  .low = calloc(CARGO_CELLS_MAX, sizeof(float))},
-        .sums = aligned_alloc(64, (corners * sizeof(struct cargo_sums) + 63) / 64 * 64),
-        .rises = calloc(CARGO_CELLS_MAX, sizeof(float)),
-        .features = calloc((size_t)CARGO_BATCH * CARGO_FEATURES, sizeof(float)),
-        .windows = calloc(CARGO_BATCH, sizeof(struct cargo_window)),
-        .scores = calloc(CARGO_BATCH, sizeof(int32_t)),
+    size_t corners = LUMP_CELLS_MAX + 2 * (size_t)LUMP_CELLS_MAX / 16 + 65536;
+    struct lump_space made = {
+        .image = {.high = calloc(LUMP_CELLS_MAX, sizeof(float)),
+                  .low = calloc(LUMP_CELLS_MAX, sizeof(float))},
+        .sums = aligned_alloc(64, (corners * sizeof(struct lump_sums) + 63) / 64 * 64),
+        .rises = calloc(LUMP_CELLS_MAX, sizeof(float)),
+        .features = calloc((size_t)LUMP_BATCH * LUMP_FEATURES, sizeof(float)),
+        .windows = calloc(LUMP_BATCH, sizeof(struct lump_window)),
+        .scores = calloc(LUMP_BATCH, sizeof(int32_t)),
         .trees_workspace = aligned_alloc(64, workspace),
     };
     if (made.image.high == NULL || made.image.low == NULL || made.sums == NULL ||
         made.rises == NULL || made.features == NULL || made.windows == NULL ||
         made.scores == NULL || made.trees_workspace == NULL) {
-        cargo_space_fini(&made);
-        return err_make(ERR_MEMORY, "cargo workspace");
+        lump_space_fini(&made);
+        return err_make(ERR_MEMORY, "lump workspace");
     }
     *self = made;
     return err_none;
 }
 
-void cargo_space_fini(struct cargo_space *self)
+void lump_space_fini(struct lump_space *self)
 {
     free(self->image.high);
     free(self->image.low);
@@ -64,7 +64,7 @@ void cargo_space_fini(struct cargo_space *self)
 
 /* The mean of each cell; what the mask took out counts as air. */
 static void average(const struct working *working, const float *pixels,
-                    const struct cargo_image *image, float *out)
+                    const struct lump_image *image, float *out)
 {
     float share = 1.0f / (float)(image->factor * image->factor);
     for (size_t y = 0; y < image->height; y++) {
@@ -82,7 +82,7 @@ static void average(const struct working *working, const float *pixels,
 }
 
 /* Each column is a pulse with a dose of its own: what its air shows is taken from all of it. */
-static void level_columns(const struct cargo_image *image, float *cells)
+static void level_columns(const struct lump_image *image, float *cells)
 {
     size_t rows = (size_t)((double)image->height * air_rows_share);
     for (size_t x = 0; x < image->width && rows > 0; x++) {
@@ -100,25 +100,25 @@ static void level_columns(const struct cargo_image *image, float *cells)
     }
 }
 
-bool cargo_cells(struct cargo_space *self, const struct working *working, const float *low_pixels,
-                 double pixel_pitch_mm)
+bool lump_cells(struct lump_space *self, const struct working *working, const float *low_pixels,
+                double pixel_pitch_mm)
 {
-    struct cargo_image *image = &self->image;
+    struct lump_image *image = &self->image;
     double pixel_cm = pixel_pitch_mm / 10 * (double)working->factor;
     if (low_pixels == NULL || working->calibration.meaning != IMAGE_TRANSMISSION ||
-        !(pixel_cm > 0.01) || !(pixel_cm <= CARGO_CELL_CM_MAX)) {
+        !(pixel_cm > 0.01) || !(pixel_cm <= LUMP_CELL_CM_MAX)) {
         return false;
     }
-    size_t factor = (size_t)floor(CARGO_CELL_CM / pixel_cm + 0.5);
+    size_t factor = (size_t)floor(LUMP_CELL_CM / pixel_cm + 0.5);
     factor = factor < 1 ? 1 : factor;
-    while ((working->width / factor) * (working->height / factor) > CARGO_CELLS_MAX) {
+    while ((working->width / factor) * (working->height / factor) > LUMP_CELLS_MAX) {
         factor++;
     }
     image->factor = factor;
     image->cell_cm = pixel_cm * (double)factor;
     image->width = working->width / factor;
     image->height = working->height / factor;
-    if (image->cell_cm > CARGO_CELL_CM_MAX || image->width < 64 || image->height < 64) {
+    if (image->cell_cm > LUMP_CELL_CM_MAX || image->width < 64 || image->height < 64) {
         return false;
     }
     average(working, working->pixels, image, image->high);
@@ -130,30 +130,30 @@ bool cargo_cells(struct cargo_space *self, const struct working *working, const 
 
 static float curve_at(const float *curve, float high)
 {
-    float place = high / CARGO_CURVE_STEP;
+    float place = high / LUMP_CURVE_STEP;
     place = place > 0 ? place : 0; /* also of NaN */
-    place = place < (float)(CARGO_CURVE - 1) - 0.001f ? place : (float)(CARGO_CURVE - 1) - 0.001f;
+    place = place < (float)(LUMP_CURVE - 1) - 0.001f ? place : (float)(LUMP_CURVE - 1) - 0.001f;
     size_t cell = (size_t)place;
     float share = place - (float)cell;
     return curve[cell] + share * (curve[cell + 1] - curve[cell]);
 }
 
-static void integrate(struct cargo_space *self, const float *curve)
+static void integrate(struct lump_space *self, const float *curve)
 {
-    const struct cargo_image *image = &self->image;
+    const struct lump_image *image = &self->image;
     size_t corners = image->width + 1;
     memset(self->sums, 0, corners * sizeof *self->sums);
     for (size_t y = 0; y < image->height; y++) {
-        struct cargo_sums row = {{0}, {0}};
-        struct cargo_sums *below = self->sums + (y + 1) * corners;
-        const struct cargo_sums *above = self->sums + y * corners;
+        struct lump_sums row = {{0}, {0}};
+        struct lump_sums *below = self->sums + (y + 1) * corners;
+        const struct lump_sums *above = self->sums + y * corners;
         below[0] = row;
         for (size_t x = 0; x < image->width; x++) {
             double a = (double)image->high[y * image->width + x];
             double m = (double)(image->low[y * image->width + x] - curve_at(curve, (float)a));
-            row.a += (cargo_pair){a, a * a};
-            row.m += (cargo_pair){m, m * m};
-            below[x + 1] = (struct cargo_sums){above[x + 1].a + row.a, above[x + 1].m + row.m};
+            row.a += (lump_pair){a, a * a};
+            row.m += (lump_pair){m, m * m};
+            below[x + 1] = (struct lump_sums){above[x + 1].a + row.a, above[x + 1].m + row.m};
         }
     }
 }
@@ -179,22 +179,22 @@ static long held(long value, long most)
     return value < 0 ? 0 : value > most ? most : value;
 }
 
-__attribute__((always_inline)) static inline struct cargo_sums
-sum_of(const struct cargo_space *self, struct block block, double *count)
+__attribute__((always_inline)) static inline struct lump_sums
+sum_of(const struct lump_space *self, struct block block, double *count)
 {
-    const struct cargo_image *image = &self->image;
+    const struct lump_image *image = &self->image;
     long left = held(block.left, (long)image->width), right = held(block.right, (long)image->width);
     long top = held(block.top, (long)image->height),
          bottom = held(block.bottom, (long)image->height);
     size_t corners = image->width + 1;
-    const struct cargo_sums *high = self->sums + (size_t)top * corners;
-    const struct cargo_sums *deep = self->sums + (size_t)bottom * corners;
+    const struct lump_sums *high = self->sums + (size_t)top * corners;
+    const struct lump_sums *deep = self->sums + (size_t)bottom * corners;
     *count = (double)((right - left) * (bottom - top));
-    return (struct cargo_sums){(deep[right].a - deep[left].a) - (high[right].a - high[left].a),
-                               (deep[right].m - deep[left].m) - (high[right].m - high[left].m)};
+    return (struct lump_sums){(deep[right].a - deep[left].a) - (high[right].a - high[left].a),
+                              (deep[right].m - deep[left].m) - (high[right].m - high[left].m)};
 }
 
-static struct mean mean_of(struct cargo_sums sums, double count)
+static struct mean mean_of(struct lump_sums sums, double count)
 {
     double share = 1 / (count > 0 ? count : 1);
     double a = sums.a[0] * share, m = sums.m[0] * share;
@@ -214,7 +214,7 @@ struct geometry {
     size_t rows;
 };
 
-static struct geometry geometry_of(const struct cargo_image *image, uint32_t shape)
+static struct geometry geometry_of(const struct lump_image *image, uint32_t shape)
 {
     struct geometry of = {.height = lround(shapes[shape][0] / image->cell_cm),
                           .width = lround(shapes[shape][1] / image->cell_cm),
@@ -242,17 +242,17 @@ static struct block grown(struct block block, long by)
 }
 
 /* The ring: one cell away from the window, so that a blurred edge belongs to neither. */
-static struct mean ring_of(const struct cargo_space *self, struct block window, long ring)
+static struct mean ring_of(const struct lump_space *self, struct block window, long ring)
 {
     double outer_count, inner_count;
-    struct cargo_sums outer = sum_of(self, grown(window, ring + 1), &outer_count);
-    struct cargo_sums inner = sum_of(self, grown(window, 1), &inner_count);
-    return mean_of((struct cargo_sums){outer.a - inner.a, outer.m - inner.m},
+    struct lump_sums outer = sum_of(self, grown(window, ring + 1), &outer_count);
+    struct lump_sums inner = sum_of(self, grown(window, 1), &inner_count);
+    return mean_of((struct lump_sums){outer.a - inner.a, outer.m - inner.m},
                    outer_count - inner_count);
 }
 
 /* Ring contrast of every place of a shape, -1 where there is no load; and its quantiles. */
-static void look_first(struct cargo_space *self, uint32_t shape, float quantiles[2])
+static void look_first(struct lump_space *self, uint32_t shape, float quantiles[2])
 {
     struct geometry of = geometry_of(&self->image, shape);
     uint32_t bins[RISE_BINS] = {0};
@@ -260,15 +260,15 @@ static void look_first(struct cargo_space *self, uint32_t shape, float quantiles
     for (size_t place = 0; place < of.columns * of.rows; place++) {
         struct block window = place_of(&of, place);
         double count;
-        struct cargo_sums sums = sum_of(self, window, &count);
+        struct lump_sums sums = sum_of(self, window, &count);
         double a = sums.a[0] / count;
         self->rises[place] = -1;
         if (!(a > load_min && a < load_max)) {
             continue;
         }
         double outer_count, inner_count;
-        struct cargo_sums outer = sum_of(self, grown(window, of.ring + 1), &outer_count);
-        struct cargo_sums inner = sum_of(self, grown(window, 1), &inner_count);
+        struct lump_sums outer = sum_of(self, grown(window, of.ring + 1), &outer_count);
+        struct lump_sums inner = sum_of(self, grown(window, 1), &inner_count);
         double rise = a - (outer.a[0] - inner.a[0]) / (outer_count - inner_count);
         self->rises[place] = (float)rise;
         long bin = lround(rise / rise_range * RISE_BINS);
@@ -297,7 +297,7 @@ static void sort_four(double values[4])
 }
 
 /* What rises across each of the four sides, from a strip outside to one inside. */
-static void sides_of(const struct cargo_space *self, struct block w, const struct geometry *of,
+static void sides_of(const struct lump_space *self, struct block w, const struct geometry *of,
                      double rises_a[4], double rises_m[4])
 {
     long deep = of->height / 4 > 2 ? of->height / 4 : 2,
@@ -313,8 +313,8 @@ static void sides_of(const struct cargo_space *self, struct block w, const struc
                                 {w.right - wide, w.top, w.right, w.bottom}};
     for (int i = 0; i < 4; i++) {
         double count_in, count_out;
-        struct cargo_sums inner = sum_of(self, in[i], &count_in);
-        struct cargo_sums outer = sum_of(self, out[i], &count_out);
+        struct lump_sums inner = sum_of(self, in[i], &count_in);
+        struct lump_sums outer = sum_of(self, out[i], &count_out);
         double share_in = 1 / (count_in > 0 ? count_in : 1);
         double share_out = 1 / (count_out > 0 ? count_out : 1);
         rises_a[i] = inner.a[0] * share_in - outer.a[0] * share_out;
@@ -322,15 +322,15 @@ static void sides_of(const struct cargo_space *self, struct block w, const struc
     }
 }
 
-static void fill_row(const struct cargo_space *self, const struct geometry *of, struct block w,
+static void fill_row(const struct lump_space *self, const struct geometry *of, struct block w,
                      const float quantiles[2], float *row)
 {
-    const struct cargo_image *image = &self->image;
+    const struct lump_image *image = &self->image;
     double count;
-    struct cargo_sums sums = sum_of(self, w, &count);
+    struct lump_sums sums = sum_of(self, w, &count);
     struct mean in = mean_of(sums, count);
     struct mean ring = ring_of(self, w, of->ring);
-    struct cargo_sums half =
+    struct lump_sums half =
         sum_of(self,
                (struct block){w.left + of->width / 4, w.top + of->height / 4,
                               w.right - of->width / 4, w.bottom - of->height / 4},
@@ -344,64 +344,64 @@ static void fill_row(const struct cargo_space *self, const struct geometry *of, 
     double rise = in.a - ring.a, organic = in.m - ring.m;
     double area = (double)(of->width * of->height) * image->cell_cm * image->cell_cm;
     double above_floor = ((double)image->height - (double)(w.top + w.bottom) / 2) * image->cell_cm;
-    const double values[CARGO_FEATURES] = {in.a,
-                                           in.a_spread,
-                                           in.m,
-                                           in.m_spread,
-                                           ring.a,
-                                           ring.a_spread,
-                                           ring.m,
-                                           ring.m_spread,
-                                           rise,
-                                           organic,
-                                           rise / (ring.a_spread + 0.02),
-                                           organic / (ring.m_spread + 0.003),
-                                           organic / (fabs(rise) + 0.05),
-                                           a[0],
-                                           a[1],
-                                           a[2],
-                                           a[3],
-                                           m[0],
-                                           m[1],
-                                           m[2],
-                                           m[3],
-                                           top,
-                                           bottom,
-                                           least_side,
-                                           rise - (double)quantiles[1],
-                                           (double)quantiles[1],
-                                           (double)quantiles[0],
-                                           above_floor,
-                                           (double)of->height * image->cell_cm,
-                                           (double)of->width * image->cell_cm,
-                                           rise * area,
-                                           core.a - in.a};
-    for (size_t i = 0; i < CARGO_FEATURES; i++) {
+    const double values[LUMP_FEATURES] = {in.a,
+                                          in.a_spread,
+                                          in.m,
+                                          in.m_spread,
+                                          ring.a,
+                                          ring.a_spread,
+                                          ring.m,
+                                          ring.m_spread,
+                                          rise,
+                                          organic,
+                                          rise / (ring.a_spread + 0.02),
+                                          organic / (ring.m_spread + 0.003),
+                                          organic / (fabs(rise) + 0.05),
+                                          a[0],
+                                          a[1],
+                                          a[2],
+                                          a[3],
+                                          m[0],
+                                          m[1],
+                                          m[2],
+                                          m[3],
+                                          top,
+                                          bottom,
+                                          least_side,
+                                          rise - (double)quantiles[1],
+                                          (double)quantiles[1],
+                                          (double)quantiles[0],
+                                          above_floor,
+                                          (double)of->height * image->cell_cm,
+                                          (double)of->width * image->cell_cm,
+                                          rise * area,
+                                          core.a - in.a};
+    for (size_t i = 0; i < LUMP_FEATURES; i++) {
         row[i] = (float)values[i];
     }
 }
 
-void cargo_windows_begin(struct cargo_space *self, const float *curve, struct cargo_cursor *cursor)
+void lump_windows_begin(struct lump_space *self, const float *curve, struct lump_cursor *cursor)
 {
     integrate(self, curve);
-    *cursor = (struct cargo_cursor){0};
+    *cursor = (struct lump_cursor){0};
     look_first(self, 0, cursor->quantiles);
 }
 
-size_t cargo_windows_next(struct cargo_space *self, struct cargo_cursor *cursor)
+size_t lump_windows_next(struct lump_space *self, struct lump_cursor *cursor)
 {
     size_t rows = 0;
-    while (cursor->shape < SHAPES && rows < CARGO_BATCH) {
+    while (cursor->shape < SHAPES && rows < LUMP_BATCH) {
         struct geometry of = geometry_of(&self->image, cursor->shape);
         size_t places = of.columns * of.rows;
-        for (; cursor->place < places && rows < CARGO_BATCH; cursor->place++) {
+        for (; cursor->place < places && rows < LUMP_BATCH; cursor->place++) {
             if (self->rises[cursor->place] < rise_min) {
                 continue;
             }
             struct block w = place_of(&of, cursor->place);
-            fill_row(self, &of, w, cursor->quantiles, self->features + rows * CARGO_FEATURES);
-            self->windows[rows++] = (struct cargo_window){(uint32_t)w.left, (uint32_t)w.top,
-                                                          (uint32_t)of.width, (uint32_t)of.height};
+            fill_row(self, &of, w, cursor->quantiles, self->features + rows * LUMP_FEATURES);
+            self->windows[rows++] = (struct lump_window){(uint32_t)w.left, (uint32_t)w.top,
+                                                         (uint32_t)of.width, (uint32_t)of.height};
         }
         if (cursor->place == places) {
             cursor->place = 0;
@@ -414,14 +414,14 @@ size_t cargo_windows_next(struct cargo_space *self, struct cargo_cursor *cursor)
     return rows;
 }
 
-static bool overlap(const struct cargo_window *a, const struct cargo_window *b)
+static bool overlap(const struct lump_window *a, const struct lump_window *b)
 {
     return a->x < b->x + b->width && b->x < a->x + a->width && a->y < b->y + b->height &&
            b->y < a->y + a->height;
 }
 
 /* The best windows of which no two overlap, best first; of equal ones the earlier. */
-static void keep_best(struct cargo_space *self, const struct cargo_window *window, float logit)
+static void keep_best(struct lump_space *self, const struct lump_window *window, float logit)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < self->best_count; i++) {
@@ -441,10 +441,10 @@ static void keep_best(struct cargo_space *self, const struct cargo_window *windo
     while (at > 0 && self->best_logits[at - 1] < logit) {
         at--;
     }
-    if (at >= CARGO_FINDINGS_MAX) {
+    if (at >= LUMP_FINDINGS_MAX) {
         return;
     }
-    uint32_t last = kept < CARGO_FINDINGS_MAX ? kept : CARGO_FINDINGS_MAX - 1;
+    uint32_t last = kept < LUMP_FINDINGS_MAX ? kept : LUMP_FINDINGS_MAX - 1;
     for (uint32_t i = last; i > at; i--) {
         self->best[i] = self->best[i - 1];
         self->best_logits[i] = self->best_logits[i - 1];
@@ -454,17 +454,17 @@ static void keep_best(struct cargo_space *self, const struct cargo_window *windo
     self->best_count = last + 1;
 }
 
-double cargo_judge(struct cargo_space *self, const struct cargo_model *model)
+double lump_judge(struct lump_space *self, const struct lump_model *model)
 {
-    struct cargo_cursor cursor;
+    struct lump_cursor cursor;
     self->best_count = 0;
-    cargo_windows_begin(self, model->curve, &cursor);
+    lump_windows_begin(self, model->curve, &cursor);
     for (;;) {
-        size_t rows = cargo_windows_next(self, &cursor);
+        size_t rows = lump_windows_next(self, &cursor);
         if (rows == 0) {
             break;
         }
-        const struct oblivious_rows given = {self->features, rows, CARGO_FEATURES};
+        const struct oblivious_rows given = {self->features, rows, LUMP_FEATURES};
         oblivious_score(&model->trees, &given, self->trees_workspace, self->scores);
         for (size_t i = 0; i < rows; i++) {
             keep_best(self, &self->windows[i], (float)((double)self->scores[i] * OBLIVIOUS_LOGIT));
@@ -473,24 +473,24 @@ double cargo_judge(struct cargo_space *self, const struct cargo_model *model)
     return self->best_count > 0 ? (double)self->best_logits[0] : (double)NAN;
 }
 
-void cargo_run(struct cargo_space *self, const struct cargo_model *model,
-               const struct working *working, const float *low_pixels, double pixel_pitch_mm,
-               struct cargo_finding *out)
+void lump_run(struct lump_space *self, const struct lump_model *model,
+              const struct working *working, const float *low_pixels, double pixel_pitch_mm,
+              struct lump_finding *out)
 {
-    *out = (struct cargo_finding){.logit = NAN, .z = NAN};
-    if (!model->present || !cargo_cells(self, working, low_pixels, pixel_pitch_mm)) {
+    *out = (struct lump_finding){.logit = NAN, .z = NAN};
+    if (!model->present || !lump_cells(self, working, low_pixels, pixel_pitch_mm)) {
         return;
     }
-    out->logit = cargo_judge(self, model);
+    out->logit = lump_judge(self, model);
     if (isnan(out->logit)) {
         return;
     }
     out->z = (out->logit - model->median) / model->spread;
-    const struct cargo_window *best = &self->best[0];
+    const struct lump_window *best = &self->best[0];
     struct block window = {best->x, best->y, (long)best->x + best->width,
                            (long)best->y + best->height};
     double count;
-    struct cargo_sums sums = sum_of(self, window, &count);
+    struct lump_sums sums = sum_of(self, window, &count);
     out->rise = sums.a[0] / count - ring_of(self, window, lround(ring_cm / self->image.cell_cm)).a;
     out->excess_kg =
         out->rise / organic_mu_rho * count * self->image.cell_cm * self->image.cell_cm / 1000;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "score/train_cargo.h"
+#include "score/train_lump.h"
 
 /* Attenuations add where transmissions multiply, and the mean of a cell's attenuations is linear in
  * them: so a threat goes into cells as it would have gone into pixels. */
 
-struct cargo_window cargo_project(struct cargo_image *image, const struct cargo_threat *threat,
-                                  const double at[2], double share)
+struct lump_window lump_project(struct lump_image *image, const struct lump_threat *threat,
+                                const double at[2], double share)
 {
     double pixel = threat->pixel_pitch_mm / 10 / image->cell_cm; /* in cells */
     float area = (float)(pixel * pixel * share);
@@ -23,12 +23,12 @@ struct cargo_window cargo_project(struct cargo_image *image, const struct cargo_
             }
         }
     }
-    return (struct cargo_window){(uint32_t)at[0], (uint32_t)at[1],
-                                 (uint32_t)ceil(threat->width * pixel),
-                                 (uint32_t)ceil(threat->height * pixel)};
+    return (struct lump_window){(uint32_t)at[0], (uint32_t)at[1],
+                                (uint32_t)ceil(threat->width * pixel),
+                                (uint32_t)ceil(threat->height * pixel)};
 }
 
-struct cargo_window cargo_threat_core(const struct cargo_threat *threat)
+struct lump_window lump_threat_core(const struct lump_threat *threat)
 {
     uint32_t left = threat->width, top = threat->height, right = 0, bottom = 0;
     for (uint32_t y = 0; y < threat->height; y++) {
@@ -41,6 +41,6 @@ struct cargo_window cargo_threat_core(const struct cargo_threat *threat)
             }
         }
     }
-    return (struct cargo_window){left, top, right > left ? right - left : 0,
-                                 bottom > top ? bottom - top : 0};
+    return (struct lump_window){left, top, right > left ? right - left : 0,
+                                bottom > top ? bottom - top : 0};
 }

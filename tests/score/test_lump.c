@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "kernels/rng.h"
-#include "score/train_cargo.h"
+#include "score/train_lump.h"
 
 /* Loads of boxes of two materials behind one another, seen at two energies whose ratio of
  * attenuations is 1.19 for light and 1.08 for heavy matter. A threat is light and compact. */
@@ -65,39 +65,39 @@ static void draw_load(struct picture_pair *pair, uint64_t seed)
 
 struct fixture {
     struct picture_pair pair;
-    struct cargo_model model;
-    struct cargo_space space;
+    struct lump_model model;
+    struct lump_space space;
     char figures[256];
 };
 
-static void give_threat(struct train_cargo *train, uint32_t side)
+static void give_threat(struct train_lump *train, uint32_t side)
 {
     float high[32 * 32], low[32 * 32];
     for (uint32_t i = 0; i < side * side; i++) {
         high[i] = 0.9f;
         low[i] = 0.9f * 1.19f;
     }
-    const struct cargo_threat threat = {side, side, 20, high, low};
-    assert_false(err_is(train_cargo_threat(train, &threat)));
+    const struct lump_threat threat = {side, side, 20, high, low};
+    assert_false(err_is(train_lump_threat(train, &threat)));
 }
 
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    struct train_cargo *train = NULL;
+    struct train_lump *train = NULL;
     assert_non_null(fixture);
-    assert_false(err_is(train_cargo_open(1, &train)));
+    assert_false(err_is(train_lump_open(1, &train)));
     for (uint32_t i = 0; i < THREATS; i++) {
         give_threat(train, 9 + i);
     }
     for (uint64_t i = 0; i < LOADS; i++) {
         draw_load(&fixture->pair, i);
-        assert_false(err_is(train_cargo_add(train, &fixture->pair.working, fixture->pair.low, 20)));
+        assert_false(err_is(train_lump_add(train, &fixture->pair.working, fixture->pair.low, 20)));
     }
-    assert_false(err_is(train_cargo_finish(train, &fixture->model, fixture->figures)));
-    train_cargo_close(&train);
+    assert_false(err_is(train_lump_finish(train, &fixture->model, fixture->figures)));
+    train_lump_close(&train);
     assert_true(fixture->model.present);
-    assert_false(err_is(cargo_space_init(&fixture->space)));
+    assert_false(err_is(lump_space_init(&fixture->space)));
     *state = fixture;
     return 0;
 }
@@ -105,8 +105,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    cargo_space_fini(&fixture->space);
-    cargo_model_fini(&fixture->model);
+    lump_space_fini(&fixture->space);
+    lump_model_fini(&fixture->model);
     free(fixture);
     return 0;
 }
@@ -118,13 +118,13 @@ static void run_finds_lumps_in_loads_it_has_not_seen(void **state)
     struct fixture *f = *state;
     uint32_t higher = 0, placed = 0;
     for (uint64_t i = 0; i < TRIALS; i++) {
-        struct cargo_finding clean, hidden;
+        struct lump_finding clean, hidden;
         draw_load(&f->pair, 1000 + i);
-        cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &clean);
+        lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &clean);
         double x = 40 + 8 * (double)i, y = 60 + (double)(i % 5) * 4;
         add_box(&f->pair, (double[]){x, y, x + 13, y + 13}, 0.7, true);
-        cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &hidden);
-        const struct cargo_window *best = &f->space.best[0];
+        lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &hidden);
+        const struct lump_window *best = &f->space.best[0];
         double middle_x = best->x + best->width / 2.0, middle_y = best->y + best->height / 2.0;
         higher += hidden.z > clean.z;
         placed += fabs(middle_x - x - 6.5) < 8 && fabs(middle_y - y - 6.5) < 8;
@@ -136,32 +136,32 @@ static void run_finds_lumps_in_loads_it_has_not_seen(void **state)
 static void run_twice_gives_the_same_bits(void **state)
 {
     struct fixture *f = *state;
-    struct cargo_finding first, second;
+    struct lump_finding first, second;
     draw_load(&f->pair, 5);
-    cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &first);
+    lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &first);
     draw_load(&f->pair, 6);
-    cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &second);
+    lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &second);
     draw_load(&f->pair, 5);
-    cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &second);
+    lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &second);
     assert_memory_equal(&first, &second, sizeof first);
 }
 
 static void run_without_pitch_or_energy_is_not_judged(void **state)
 {
     struct fixture *f = *state;
-    struct cargo_finding finding;
+    struct lump_finding finding;
     draw_load(&f->pair, 7);
     static const double pitches[] = {0, -3, NAN, 0.05, 60, 1e9, INFINITY};
     for (size_t i = 0; i < sizeof pitches / sizeof pitches[0]; i++) {
-        cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, pitches[i], &finding);
+        lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, pitches[i], &finding);
         assert_true(isnan(finding.z));
     }
-    cargo_run(&f->space, &f->model, &f->pair.working, NULL, 20, &finding);
+    lump_run(&f->space, &f->model, &f->pair.working, NULL, 20, &finding);
     assert_true(isnan(finding.z));
     for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++) {
         f->pair.high[i] = f->pair.low[i] = i % 3 == 0 ? NAN : 8.5f; /* saturated, broken */
     }
-    cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &finding);
+    lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &finding);
     assert_true(isnan(finding.z));
 }
 
@@ -169,18 +169,18 @@ static void model_survives_its_file(void **state)
 {
     struct fixture *f = *state;
     struct model_file file;
-    struct cargo_model read;
+    struct lump_model read;
     model_file_init(&file);
-    assert_false(err_is(cargo_read(&file, &read)));
+    assert_false(err_is(lump_read(&file, &read)));
     assert_false(read.present);
-    assert_false(err_is(cargo_write(&f->model, &file)));
-    assert_false(err_is(cargo_read(&file, &read)));
-    struct cargo_finding before, after;
+    assert_false(err_is(lump_write(&f->model, &file)));
+    assert_false(err_is(lump_read(&file, &read)));
+    struct lump_finding before, after;
     draw_load(&f->pair, 8);
-    cargo_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &before);
-    cargo_run(&f->space, &read, &f->pair.working, f->pair.low, 20, &after);
+    lump_run(&f->space, &f->model, &f->pair.working, f->pair.low, 20, &before);
+    lump_run(&f->space, &read, &f->pair.working, f->pair.low, 20, &after);
     assert_memory_equal(&before, &after, sizeof before);
-    cargo_model_fini(&read);
+    lump_model_fini(&read);
     model_file_fini(&file);
 }
 
@@ -201,29 +201,29 @@ static void model_that_is_hostile_is_refused(void **state)
         const char *array;
         size_t at;
         uint64_t value;
-    } breaks[] = {{"cargo_shape", 0, 31},
-                  {"cargo_shape", 1, 0},
-                  {"cargo_shape", 1, UINT64_C(1) << 40},
-                  {"cargo_shape", 2, 9},
-                  {"cargo_shape", 2, 5},
-                  {"cargo_shape", 3, UINT64_C(1) << 33},
-                  {"cargo_border_first", 4, UINT64_C(1) << 31},
-                  {"cargo_border_first", 32, 1},
-                  {"cargo_split_features", 3, 32},
-                  {"cargo_split_features", 3, UINT64_MAX},
-                  {"cargo_split_bins", 3, 255},
-                  {"cargo_nodes", 0, 7},
-                  {"cargo_nodes", 3, UINT64_C(1) << 31},
-                  {"cargo_placing", 1, 0},                      /* a spread of 0 */
-                  {"cargo_placing", 0, UINT64_C(0x7ff0) << 48}, /* an infinite median */
-                  {"cargo_curve", 2, UINT64_C(0x7fc000007fc00000)}};
+    } breaks[] = {{"lump_shape", 0, 31},
+                  {"lump_shape", 1, 0},
+                  {"lump_shape", 1, UINT64_C(1) << 40},
+                  {"lump_shape", 2, 9},
+                  {"lump_shape", 2, 5},
+                  {"lump_shape", 3, UINT64_C(1) << 33},
+                  {"lump_border_first", 4, UINT64_C(1) << 31},
+                  {"lump_border_first", 32, 1},
+                  {"lump_split_features", 3, 32},
+                  {"lump_split_features", 3, UINT64_MAX},
+                  {"lump_split_bins", 3, 255},
+                  {"lump_nodes", 0, 7},
+                  {"lump_nodes", 3, UINT64_C(1) << 31},
+                  {"lump_placing", 1, 0},                      /* a spread of 0 */
+                  {"lump_placing", 0, UINT64_C(0x7ff0) << 48}, /* an infinite median */
+                  {"lump_curve", 2, UINT64_C(0x7fc000007fc00000)}};
     for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
         struct model_file file;
-        struct cargo_model read;
+        struct lump_model read;
         model_file_init(&file);
-        assert_false(err_is(cargo_write(&f->model, &file)));
+        assert_false(err_is(lump_write(&f->model, &file)));
         set_whole(&file, breaks[i].array, breaks[i].at, breaks[i].value);
-        struct err err = cargo_read(&file, &read);
+        struct err err = lump_read(&file, &read);
         if (err.code != ERR_MODEL_UNREADABLE) {
             fail_msg("break %zu of %s was taken", i, breaks[i].array);
         }

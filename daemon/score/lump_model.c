@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "score/cargo.h"
+#include "score/lump.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The part of an appearance model: arrays cargo_*. Trees are whole numbers in u64 arrays, negative
+/* The part of an appearance model: arrays lump_*. Trees are whole numbers in u64 arrays, negative
  * ones in two's complement, as in the model of declarations. */
 
-static const struct err unreadable = {.code = ERR_MODEL_UNREADABLE, .where = "model: cargo"};
+static const struct err unreadable = {.code = ERR_MODEL_UNREADABLE, .where = "model: lump"};
 
-/* "cargo_shape": features, trees, depth, bias. "cargo_placing": median, spread. */
+/* "lump_shape": features, trees, depth, bias. "lump_placing": median, spread. */
 enum { SHAPE_COUNT = 4, PLACING_COUNT = 2 };
 
 struct arrays {
@@ -45,23 +45,22 @@ static bool find_arrays(const struct model_file *file, const struct oblivious_mo
                         struct arrays *out)
 {
     size_t splits = oblivious_split_count(trees), nodes = oblivious_node_count(trees);
-    out->first = find(file, "cargo_border_first", MODEL_U64, CARGO_FEATURES + 1);
-    out->borders = model_file_find(file, "cargo_borders", MODEL_F32);
-    out->features = find(file, "cargo_split_features", MODEL_U64, splits);
-    out->bins = find(file, "cargo_split_bins", MODEL_U64, splits);
-    out->nodes = find(file, "cargo_nodes", MODEL_U64, nodes);
+    out->first = find(file, "lump_border_first", MODEL_U64, LUMP_FEATURES + 1);
+    out->borders = model_file_find(file, "lump_borders", MODEL_F32);
+    out->features = find(file, "lump_split_features", MODEL_U64, splits);
+    out->bins = find(file, "lump_split_bins", MODEL_U64, splits);
+    out->nodes = find(file, "lump_nodes", MODEL_U64, nodes);
     return out->first != NULL && out->borders != NULL && out->borders->dimensions_count == 1 &&
            out->features != NULL && out->bins != NULL && out->nodes != NULL &&
-           are_within(out->first, 0, (int64_t)CARGO_FEATURES * OBLIVIOUS_BORDERS_MAX) &&
-           are_within(out->features, 0, CARGO_FEATURES - 1) &&
-           are_within(out->bins, 0, UINT8_MAX) &&
+           are_within(out->first, 0, (int64_t)LUMP_FEATURES * OBLIVIOUS_BORDERS_MAX) &&
+           are_within(out->features, 0, LUMP_FEATURES - 1) && are_within(out->bins, 0, UINT8_MAX) &&
            are_within(out->nodes, -OBLIVIOUS_SCORE_MAX, OBLIVIOUS_SCORE_MAX);
 }
 
 static bool copy_trees(const struct arrays *a, struct oblivious_model *trees)
 {
     size_t splits = a->features->dimensions[0], nodes = a->nodes->dimensions[0];
-    trees->border_first = calloc(CARGO_FEATURES + 1, sizeof *trees->border_first);
+    trees->border_first = calloc(LUMP_FEATURES + 1, sizeof *trees->border_first);
     trees->borders = calloc(a->borders->dimensions[0], sizeof *trees->borders);
     trees->split_features = calloc(splits, sizeof *trees->split_features);
     trees->split_bins = calloc(splits, sizeof *trees->split_bins);
@@ -70,7 +69,7 @@ static bool copy_trees(const struct arrays *a, struct oblivious_model *trees)
         trees->split_bins == NULL || trees->nodes == NULL) {
         return false;
     }
-    for (size_t i = 0; i < CARGO_FEATURES + 1; i++) {
+    for (size_t i = 0; i < LUMP_FEATURES + 1; i++) {
         trees->border_first[i] = (uint32_t)((const uint64_t *)a->first->values)[i];
     }
     memcpy(trees->borders, a->borders->values, a->borders->dimensions[0] * sizeof(float));
@@ -84,11 +83,11 @@ static bool copy_trees(const struct arrays *a, struct oblivious_model *trees)
     return true;
 }
 
-static bool read_numbers(const struct model_file *file, struct cargo_model *out)
+static bool read_numbers(const struct model_file *file, struct lump_model *out)
 {
-    const struct model_array *curve = find(file, "cargo_curve", MODEL_F32, CARGO_CURVE);
-    const struct model_array *placing = find(file, "cargo_placing", MODEL_F64, PLACING_COUNT);
-    const struct model_array *shape = find(file, "cargo_shape", MODEL_U64, SHAPE_COUNT);
+    const struct model_array *curve = find(file, "lump_curve", MODEL_F32, LUMP_CURVE);
+    const struct model_array *placing = find(file, "lump_placing", MODEL_F64, PLACING_COUNT);
+    const struct model_array *shape = find(file, "lump_shape", MODEL_U64, SHAPE_COUNT);
     if (curve == NULL || placing == NULL || shape == NULL) {
         return false;
     }
@@ -96,15 +95,15 @@ static bool read_numbers(const struct model_file *file, struct cargo_model *out)
     out->median = ((const double *)placing->values)[0];
     out->spread = ((const double *)placing->values)[1];
     const uint64_t *s = shape->values;
-    bool sound = s[0] == CARGO_FEATURES && s[1] >= 1 && s[1] <= CARGO_TREES_MAX && s[2] >= 1 &&
+    bool sound = s[0] == LUMP_FEATURES && s[1] >= 1 && s[1] <= LUMP_TREES_MAX && s[2] >= 1 &&
                  s[2] <= OBLIVIOUS_DEPTH_MAX && (int64_t)s[3] >= -OBLIVIOUS_SCORE_MAX &&
                  (int64_t)s[3] <= OBLIVIOUS_SCORE_MAX && isfinite(out->median) &&
                  isfinite(out->spread) && out->spread > 0;
-    for (size_t i = 0; i < CARGO_CURVE && sound; i++) {
+    for (size_t i = 0; i < LUMP_CURVE && sound; i++) {
         sound = isfinite(out->curve[i]) && fabsf(out->curve[i]) < 100;
     }
     if (sound) {
-        out->trees = (struct oblivious_model){.feature_count = CARGO_FEATURES,
+        out->trees = (struct oblivious_model){.feature_count = LUMP_FEATURES,
                                               .tree_count = (uint32_t)s[1],
                                               .depth = (uint32_t)s[2],
                                               .bias = (int32_t)(int64_t)s[3]};
@@ -112,30 +111,30 @@ static bool read_numbers(const struct model_file *file, struct cargo_model *out)
     return sound;
 }
 
-MUST_USE struct err cargo_read(const struct model_file *file, struct cargo_model *out)
+MUST_USE struct err lump_read(const struct model_file *file, struct lump_model *out)
 {
-    struct cargo_model read = {.present = true};
+    struct lump_model read = {.present = true};
     struct arrays arrays;
-    if (model_file_find(file, "cargo_shape", MODEL_U64) == NULL) {
-        *out = (struct cargo_model){.present = false};
+    if (model_file_find(file, "lump_shape", MODEL_U64) == NULL) {
+        *out = (struct lump_model){.present = false};
         return err_none;
     }
     if (!read_numbers(file, &read) || !find_arrays(file, &read.trees, &arrays)) {
         return unreadable;
     }
     if (!copy_trees(&arrays, &read.trees)) {
-        cargo_model_fini(&read);
-        return err_make(ERR_MEMORY, "cargo model");
+        lump_model_fini(&read);
+        return err_make(ERR_MEMORY, "lump model");
     }
     if (oblivious_validate(&read.trees, arrays.borders->dimensions[0]) != OBLIVIOUS_SOUND) {
-        cargo_model_fini(&read);
+        lump_model_fini(&read);
         return unreadable;
     }
     *out = read;
     return err_none;
 }
 
-void cargo_model_fini(struct cargo_model *self)
+void lump_model_fini(struct lump_model *self)
 {
     free(self->trees.border_first);
     free(self->trees.borders);
@@ -152,46 +151,45 @@ static struct err add_whole(struct model_file *file, const char *name, const uin
     return model_file_add(file, name, MODEL_U64, &count, 1, wide);
 }
 
-MUST_USE struct err cargo_write(const struct cargo_model *model, struct model_file *file)
+MUST_USE struct err lump_write(const struct lump_model *model, struct model_file *file)
 {
     const struct oblivious_model *trees = &model->trees;
     size_t splits = oblivious_split_count(trees), nodes = oblivious_node_count(trees);
-    const uint64_t shape[SHAPE_COUNT] = {CARGO_FEATURES, trees->tree_count, trees->depth,
+    const uint64_t shape[SHAPE_COUNT] = {LUMP_FEATURES, trees->tree_count, trees->depth,
                                          (uint64_t)(int64_t)trees->bias};
     const double placing[PLACING_COUNT] = {model->median, model->spread};
-    const uint64_t curve_count = CARGO_CURVE, placing_count = PLACING_COUNT;
-    const uint64_t borders_count = trees->border_first[CARGO_FEATURES];
-    size_t widest = (splits > nodes ? splits : nodes) + CARGO_FEATURES + 1;
+    const uint64_t curve_count = LUMP_CURVE, placing_count = PLACING_COUNT;
+    const uint64_t borders_count = trees->border_first[LUMP_FEATURES];
+    size_t widest = (splits > nodes ? splits : nodes) + LUMP_FEATURES + 1;
     uint64_t *wide = calloc(widest, sizeof *wide);
     if (wide == NULL) {
-        return err_make(ERR_MEMORY, "cargo model");
+        return err_make(ERR_MEMORY, "lump model");
     }
-    struct err err = add_whole(file, "cargo_shape", shape, SHAPE_COUNT);
+    struct err err = add_whole(file, "lump_shape", shape, SHAPE_COUNT);
+    err = err_is(err) ? err
+                      : model_file_add(file, "lump_placing", MODEL_F64, &placing_count, 1, placing);
     err = err_is(err)
               ? err
-              : model_file_add(file, "cargo_placing", MODEL_F64, &placing_count, 1, placing);
+              : model_file_add(file, "lump_curve", MODEL_F32, &curve_count, 1, model->curve);
     err = err_is(err)
               ? err
-              : model_file_add(file, "cargo_curve", MODEL_F32, &curve_count, 1, model->curve);
-    err = err_is(err)
-              ? err
-              : model_file_add(file, "cargo_borders", MODEL_F32, &borders_count, 1, trees->borders);
-    for (size_t i = 0; i < CARGO_FEATURES + 1; i++) {
+              : model_file_add(file, "lump_borders", MODEL_F32, &borders_count, 1, trees->borders);
+    for (size_t i = 0; i < LUMP_FEATURES + 1; i++) {
         wide[i] = trees->border_first[i];
     }
-    err = err_is(err) ? err : add_whole(file, "cargo_border_first", wide, CARGO_FEATURES + 1);
+    err = err_is(err) ? err : add_whole(file, "lump_border_first", wide, LUMP_FEATURES + 1);
     for (size_t i = 0; i < splits; i++) {
         wide[i] = trees->split_features[i];
     }
-    err = err_is(err) ? err : add_whole(file, "cargo_split_features", wide, splits);
+    err = err_is(err) ? err : add_whole(file, "lump_split_features", wide, splits);
     for (size_t i = 0; i < splits; i++) {
         wide[i] = trees->split_bins[i];
     }
-    err = err_is(err) ? err : add_whole(file, "cargo_split_bins", wide, splits);
+    err = err_is(err) ? err : add_whole(file, "lump_split_bins", wide, splits);
     for (size_t i = 0; i < nodes; i++) {
         wide[i] = (uint64_t)(int64_t)trees->nodes[i];
     }
-    err = err_is(err) ? err : add_whole(file, "cargo_nodes", wide, nodes);
+    err = err_is(err) ? err : add_whole(file, "lump_nodes", wide, nodes);
     free(wide);
     return err;
 }
