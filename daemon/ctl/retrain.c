@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "ctl/logged_declarations.h"
 #include "ctl/model_store.h"
+#include "ctl/table_secret.h"
 #include "kernels/logistic.h"
 #include "kernels/oblivious.h"
 #include "score/declaration_model.h"
@@ -136,10 +137,11 @@ static struct err teach(struct logged_declarations *logged, struct train_declara
 static struct err fit(const struct retrain_conf *conf, struct logged_declarations *logged,
                       int64_t until_ns, const char *note, struct train_declarations_report *report)
 {
-    const struct train_declarations_conf given = {
+    struct train_declarations_conf given = {
         .seed = conf->seed, .threads = conf->threads, .note = note};
     struct train_declarations *train = NULL;
-    struct err err = durable_directory(conf->directory, 0750);
+    struct err err = logged_secret(logged, given.secret);
+    err = err_is(err) ? err : durable_directory(conf->directory, 0750);
     err = err_is(err) ? err : train_declarations_open(&given, &train);
     err = err_is(err) ? err : teach(logged, train, until_ns);
     err = err_is(err) ? err : train_declarations_write(train, conf->directory, report);

@@ -7,9 +7,15 @@
 
 #include <stdint.h>
 
+#include "ctl/logged_declarations.h"
 #include "score/part_key.h"
 
 /* Of the whole file; of a pipe or a file that cannot be read: random. */
 void table_secret(const char *path, uint8_t out[PART_SECRET_BYTES]);
+
+/* The same of what a port's log knows: of its first SECRET_ROWS labelled declarations. */
+#define SECRET_ROWS 4096u
+MUST_USE struct err logged_secret(struct logged_declarations *logged,
+                                  uint8_t out[PART_SECRET_BYTES]);
 
 #endif
