@@ -210,6 +210,7 @@ static void model_that_is_hostile_is_refused(void **state)
                   {"lump_border_first", 4, UINT64_C(1) << 31},
                   {"lump_border_first", 32, 1},
                   {"lump_split_features", 3, 32},
+                  {"lump_split_features", 3, 65536}, /* the first feature, were it cut to 16 bits */
                   {"lump_split_features", 3, UINT64_MAX},
                   {"lump_split_bins", 3, 255},
                   {"lump_nodes", 0, 7},
