@@ -275,6 +275,26 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     }
 }
 
+static int train_images(struct ctl *ctl, const struct train_options *options)
+{
+    char why[FOLDER_WHY_BYTES] = "";
+    struct image_folder *folder = NULL;
+    struct err err = image_folder_open(&options->folder, &folder, why);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", options->folder.directory, why);
+    }
+    struct train_appearance *train = NULL;
+    err = train_appearance_open(&options->appearance, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : CTL_GOOD;
+    if (result == CTL_GOOD && options->threats != NULL) {
+        result = learn_threats(train, &options->folder, options->threats);
+    }
+    result = result == CTL_GOOD ? learn_images(ctl, train, folder, options) : result;
+    train_appearance_close(&train);
+    image_folder_close(&folder);
+    return result;
+}
+
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
@@ -336,22 +356,7 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
     if (options.appearance.working_height == 0) {
         options.appearance.working_height = (uint32_t)ctl->conf.judge_working_height;
     }
-    char why[FOLDER_WHY_BYTES] = "";
-    struct image_folder *folder = NULL;
-    struct err err = image_folder_open(&options.folder, &folder, why);
-    if (err_is(err)) {
-        return ctl_refuse("%s: %s", options.folder.directory, why);
-    }
-    struct train_appearance *train = NULL;
-    err = train_appearance_open(&options.appearance, &train);
-    int result = err_is(err) ? ctl_fail("train", err) : CTL_GOOD;
-    if (result == CTL_GOOD && options.threats != NULL) {
-        result = learn_threats(train, &options.folder, options.threats);
-    }
-    result = result == CTL_GOOD ? learn_images(ctl, train, folder, &options) : result;
-    train_appearance_close(&train);
-    image_folder_close(&folder);
-    return result;
+    return train_images(ctl, &options);
 }
 
 static error_t parse_history(int key, char *text, struct argp_state *state)

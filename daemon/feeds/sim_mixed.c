@@ -88,8 +88,9 @@ static bool put_cartons(struct mixing *self, const struct pile *pile)
                       (pile->to[2] - pile->from[2]) / grid[1]};
     for (double y = pile->from[1]; y + layer <= pile->to[1]; y += layer) {
         for (uint32_t cell = 0; cell < (uint32_t)(grid[0] * grid[1]); cell++) {
+            uint32_t row = cell / (uint32_t)grid[0];
             double x = pile->from[0] + side[0] * (cell % (uint32_t)grid[0]);
-            double z = pile->from[2] + side[1] * (cell / (uint32_t)grid[0]);
+            double z = pile->from[2] + side[1] * row;
             struct sim_stuff stuff = pile->stuff;
             stuff.density *= held(1 + spread * rng_normal(self->rng), 0.6, 1.4);
             if (!put_box(self, (double[]){x, y, z},
@@ -111,7 +112,7 @@ static bool put_parts(struct mixing *self, const struct pile *pile)
                   {{SIM_STEEL, 2.0}},
                   {{SIM_ALUMINIUM, 1.8}},
                   {{SIM_ELECTRONICS, 1.4}},
-                  {{SIM_POLYETHYLENE, 0.5}}};
+                  {{SIM_POLYETHYLENE, 0.12}}};
     double room[3];
     for (int i = 0; i < 3; i++) {
         room[i] = pile->to[i] - pile->from[i];
