@@ -317,6 +317,13 @@ static const struct nearest_loops *loops_of(enum nearest_path path)
     return NULL;
 }
 
+#if !defined(__x86_64__)
+int nearest_amx_allow(void)
+{
+    return 0;
+}
+#endif
+
 int nearest_path_packs(enum nearest_path path)
 {
     return loops_of(path) != NULL;

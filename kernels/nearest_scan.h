@@ -112,8 +112,7 @@ struct nearest_loops {
 extern const struct nearest_loops nearest_loops_avx512_vnni;
 extern const struct nearest_loops nearest_loops_amx;
 
-/* Whether the processor has tiles, the system lets this process use them, and they multiply right.
- * Asks once; any thread. */
+/* What nearest_amx_allow() found; any thread. */
 int nearest_amx_ready(void);
 
 /* What the loops with AVX-512 share. */
