@@ -379,7 +379,7 @@ static size_t middle_group(const struct nearest_tile *tile)
     size_t count = 0;
     for (size_t i = 0; i < tile->queries.row_count; i++) {
         sum += (double)tile->norms[i];
-        count += isfinite(tile->square_norms[i]);
+        count += isfinite(tile->square_norms[i]) ? 1 : 0;
     }
     size_t group = 0;
     while (group + 1 < packed->group_count &&
