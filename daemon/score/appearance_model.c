@@ -161,6 +161,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
     memcpy(read.sha256, file->sha256, HASH_BYTES);
     struct err err = read_numbers(file, &read);
     err = err_is(err) ? err : read_bank(file, &read);
+    err = err_is(err) ? err : finder_read(file, &read.has_finder, &read.finder);
     if (err_is(err)) {
         appearance_model_fini(&read);
         return err;
@@ -175,6 +176,9 @@ void appearance_model_fini(struct appearance_model *self)
     free(self->bias);
     free(self->bank);
     free(self->bank_norms);
+    if (self->has_finder) {
+        finder_model_fini(&self->finder);
+    }
     free(self->bank_memory);
     memset(self, 0, sizeof *self);
 }
