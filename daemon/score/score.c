@@ -106,7 +106,7 @@ void score_close(struct score **self)
     }
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
-    finder_space_fini(&(*self)->finder);
+    finder_line_fini(&(*self)->finder);
     cargo_space_fini(&(*self)->cargo);
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
@@ -151,8 +151,7 @@ static struct err install_appearance(struct score *self, const struct model_file
                         "appearance model: trained at a greater working height than is set");
     }
     if (model.has_finder) {
-        err = finder_space_fit(&self->finder, &model.finder,
-                               (size_t)model.working_height * WORKING_ASPECT, model.working_height);
+        err = finder_line_fit(&self->finder, &model.finder);
         if (err_is(err)) {
             appearance_model_fini(&model);
             return err;

@@ -61,27 +61,33 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
     return working_refusal(&scan->scan->images[image_index], self->image_bytes_max);
 }
 
-/* The low-energy pixels that belong to the working image, or NULL. */
-static const float *low_pixels_of(struct score *self, const struct score_scan *scan,
-                                  uint32_t image_index, const struct working *working)
+/* The low-energy image that belongs to this one and can be used, or NULL. */
+static const struct image *low_of(const struct score *self, const struct score_scan *scan,
+                                  uint32_t image_index, const uint8_t **low_pixels)
 {
     uint32_t low_index = 0;
     const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
-    bool there = low != NULL && refusal_of(self, scan, low_index) == NULL;
-    return there ? working_make_low(&self->working, low, scan->pixels[low_index], working) : NULL;
+    if (low == NULL || refusal_of(self, scan, low_index) != NULL) {
+        return NULL;
+    }
+    *low_pixels = scan->pixels[low_index];
+    return low;
 }
 
 /* What looks like what officers marked. */
 static void find(struct score *self, const struct appearance_model *model,
-                 const struct image *image, uint32_t item_image_index,
+                 const struct score_scan *scan, uint32_t image_index, uint32_t item_image_index,
                  const struct working *working, struct score_sight *sight)
 {
     struct finder_box boxes[FINDER_BOXES_MAX];
     if (!model->has_finder) {
         return;
     }
-    uint32_t count =
-        finder_run(&self->finder, &model->finder, working, working->low_pixels, image, boxes);
+    struct finder_view view = {.image = &scan->scan->images[image_index],
+                               .pixels = scan->pixels[image_index],
+                               .made = working};
+    view.low_image = low_of(self, scan, image_index, &view.low_pixels);
+    uint32_t count = finder_line_run(&self->finder, &model->finder, &view, boxes);
     if (count == 0 || boxes[0].logit <= sight->finder_logit) {
         return;
     }
@@ -103,7 +109,7 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     if (model == NULL || model->meaning != working->calibration.meaning) {
         return;
     }
-    find(self, model, &scan->scan->images[image_index], item_image_index, working, sight);
+    find(self, model, scan, image_index, item_image_index, working, sight);
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
     if (isnan(finding.image_score) || (sight->judged_by != NULL && finding.z <= sight->z)) {
@@ -178,8 +184,10 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
         struct working working;
         working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
                      model != NULL ? model->working_height : out->working_height, &working);
-        if (out->sight.usable_count == 0 || (model != NULL && model->has_finder)) {
-            working.low_pixels = low_pixels_of(self, scan, i, &working);
+        const uint8_t *low_pixels = NULL;
+        const struct image *low = low_of(self, scan, i, &low_pixels);
+        if (low != NULL && (out->sight.usable_count == 0 || (model != NULL && model->has_finder))) {
+            working.low_pixels = working_make_low(&self->working, low, low_pixels, &working);
         }
         see_image(self, scan, i, &working, out);
         look(self, scan, i, *item_image_index, &working, &out->sight);

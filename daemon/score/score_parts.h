@@ -8,6 +8,7 @@
 #include "score/appearance.h"
 #include "score/consistency.h"
 #include "score/declaration_model.h"
+#include "score/finder_image.h"
 #include "score/fusion.h"
 #include "score/history.h"
 #include "score/quality.h"
@@ -86,7 +87,7 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
-    struct finder_space finder; /* fits every finder that is installed */
+    struct finder_line finder; /* fits every finder that is installed */
     struct cargo_space cargo;
     struct history history;
     struct score_model history_model;
