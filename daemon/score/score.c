@@ -80,7 +80,9 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
               ? err
               : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
                                       conf->working_height);
+    err = err_is(err) ? err : lump_space_init(&self->lump);
     err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
+    err = err_is(err) ? err : image_quality_init(&self->quality);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
         score_close(&self);
@@ -105,7 +107,9 @@ void score_close(struct score **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     finder_line_fini(&(*self)->finder);
+    lump_space_fini(&(*self)->lump);
     cargo_space_fini(&(*self)->cargo);
+    image_quality_fini(&(*self)->quality);
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
