@@ -223,6 +223,7 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
     bool scorable = result->score.unscorable == NULL || result->score.unscorable[0] == '\0';
     struct decide_input question = {.mode = item->mode,
                                     .site = item->site,
+                                    .lane = item->lane,
                                     .scorable = scorable,
                                     .probability = result->score.probability,
                                     .t_ns = clock_utc_ns(),
@@ -241,7 +242,7 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
     judge_fill_decision(self, item, &verdict, &entry.body.decision);
     entry.body.decision.probability = result->score.probability;
     entry.body.decision.label = label;
-    entry.body.decision.draw_stratum = mode_text(item->mode);
+    entry.body.decision.draw_stratum = verdict.stratum;
     judge_reasons(&result->score, &entry.body.decision);
     pipeline_draft(&entry, &job->decision);
 

@@ -189,8 +189,8 @@ static struct err judge_turn(struct pipeline *self)
     if (!err_is(err)) {
         err = judge_catch_up(self, JUDGE_ENTRIES, &applied); /* 5 join and 9 read model, feed */
     }
-    if (!err_is(err) && self->conf.judge_enabled) {
-        err = draw_day_turn(self, clock_utc_ns());
+    if (!err_is(err)) {
+        err = draw_day_turn(self, clock_utc_ns(), self->conf.judge_enabled);
     }
     if (!err_is(err) && self->conf.judge_enabled) {
         err = judge_items(self, &decided); /* 6 score, 7 decide, 8 append */

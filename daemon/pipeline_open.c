@@ -459,8 +459,8 @@ static struct err open_judge(struct pipeline *self)
     if (!err_is(err)) {
         err = open_config_entry(self);
     }
-    if (!err_is(err) && self->conf.judge_enabled) {
-        err = draw_day_turn(self, clock_utc_ns());
+    if (!err_is(err)) {
+        err = draw_day_turn(self, clock_utc_ns(), self->conf.judge_enabled);
     }
     if (!err_is(err)) {
         self->live = true;
@@ -568,6 +568,7 @@ void pipeline_close(struct pipeline **pointer)
     queue_free(&self->retention_asks);
     retention_free(self);
     close_memory(self);
+    draw_day_close(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
     must(pthread_mutex_destroy(&self->hold_lock) == 0);

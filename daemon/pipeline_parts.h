@@ -61,8 +61,11 @@ bool recent_add(struct recent *self, const uint8_t digest[HASH_BYTES]);
 
 /* The coin of the day. Owned by the judge line. */
 struct draw_day {
-    char day[CLOCK_DAY_BYTES];
+    char day[CLOCK_DAY_BYTES]; /* "": none yet */
     uint8_t key[HASH_BYTES];
+    char next_day[CLOCK_DAY_BYTES]; /* its key is committed a day before it opens */
+    uint8_t next_key[HASH_BYTES];
+    _Atomic int64_t ends_ns; /* of `day`, UTC; 0: none. For those who watch from other threads */
     char directory[PIPELINE_PATH_BYTES];
 };
 
@@ -234,10 +237,16 @@ MUST_USE struct err judge_collect(struct pipeline *self, int64_t timeout_ns);
 
 /* draw_day.c: the key of this moment's day, committed in the log before it is used. */
 MUST_USE struct err draw_day_open(struct pipeline *self);
+void draw_day_close(struct pipeline *self);
+/* Whether the open day is over for longer than a turn of the judge line may take, and its key not
+ * revealed: an alarm. Any thread. */
+bool draw_day_overdue(const struct pipeline *self, int64_t utc_ns);
 /* The policy changed within the day: the same key is committed again, with the rates in force from
  * now. */
 MUST_USE struct err draw_day_renew(struct pipeline *self);
-MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
+/* Opens the day that utc_ns lies in and commits the key of the next one; reveals what is over.
+ * commits false: nothing is drawn here, only what is over is revealed. */
+MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns, bool commits);
 
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);

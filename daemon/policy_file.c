@@ -172,11 +172,51 @@ static struct err policy_take_site(const struct policy_reader *reader, int index
     return err_none;
 }
 
+static struct err policy_take_rate(const struct policy_reader *reader, int index,
+                                   struct rate_policy *out)
+{
+    static const char *const known[] = {"stratum", "rate"};
+    char path[POLICY_PATH_BYTES];
+    int line = 0;
+    (void)snprintf(path, sizeof path, "random_rates.[%d]", index);
+    struct err err = policy_check_names(reader, path, known, 2);
+    if (err_is(err)) {
+        return err;
+    }
+    (void)snprintf(path, sizeof path, "random_rates.[%d].stratum", index);
+    const char *stratum = conf_tree_text(reader->tree, path, &line);
+    if (stratum == NULL || strlen(stratum) >= sizeof out->stratum) {
+        return policy_refuse(reader, line, "%s must be a name of at most %zu bytes", path,
+                             sizeof out->stratum - 1);
+    }
+    strcpy(out->stratum, stratum);
+    (void)snprintf(path, sizeof path, "random_rates.[%d].rate", index);
+    if (!conf_tree_real(reader->tree, path, &out->rate, &line)) {
+        return policy_refuse(reader, line, "%s must be a number", path);
+    }
+    return err_none;
+}
+
+/* Only strata that have a rate of their own stand there: without any, each has that of its mode. */
+static struct err policy_take_rates(const struct policy_reader *reader, struct policy *out)
+{
+    struct err err = err_none;
+    int rates = conf_tree_count(reader->tree, "random_rates");
+    if (rates > (int)POLICY_RATES_MAX) {
+        return policy_refuse(reader, 0, "more than %u random_rates", POLICY_RATES_MAX);
+    }
+    for (int i = 0; !err_is(err) && i < rates; i++) {
+        err = policy_take_rate(reader, i, &out->rates[i]);
+        out->rates_count++;
+    }
+    return err;
+}
+
 static struct err policy_take_head(const struct policy_reader *reader, struct policy *out)
 {
     static const char *const known[] = {"version", "window_count", "warmup_count", "modes",
-                                        "sites"};
-    struct err err = policy_check_names(reader, "", known, 5);
+                                        "sites", "random_rates"};
+    struct err err = policy_check_names(reader, "", known, sizeof known / sizeof known[0]);
     if (err_is(err)) {
         return err;
     }
@@ -217,6 +257,9 @@ static struct err policy_take(const struct policy_reader *reader, struct policy 
     for (int i = 0; !err_is(err) && i < sites; i++) {
         err = policy_take_site(reader, i, &out->sites[i]);
         out->sites_count++;
+    }
+    if (!err_is(err)) {
+        err = policy_take_rates(reader, out);
     }
     const char *fault = err_is(err) ? NULL : policy_check(out);
     return fault == NULL ? err : policy_refuse(reader, 0, "%s", fault);

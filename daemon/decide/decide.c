@@ -222,7 +222,7 @@ static void decide_set_arm(const struct decide_input *input, const struct mode_p
     }
     /* Target and cautious referrals follow from what is known of the item: they happen with
      * certainty. */
-    out->propensity = by_target || cautious ? 1 : mode->random_rate;
+    out->propensity = by_target || cautious ? 1 : out->random_rate;
     double weight = input->scorable ? input->probability : 1;
     /* An item of the random arm alone must not be told by its place at the end of the queue: it
      * stands where the weakest item of the target arm would. */
@@ -236,12 +236,13 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     struct stratum *stratum = decide_stratum(self, input->mode, input->site);
     memset(out, 0, sizeof *out);
 
+    policy_stratum(input->mode, input->site, input->lane, out->stratum);
+    out->random_rate = policy_random_rate(&self->policy, input->mode, out->stratum);
     draw_prf(input->draw_key, input->item, out->draw);
-    bool by_random = draw_uniform(out->draw) < mode->random_rate;
+    bool by_random = draw_uniform(out->draw) < out->random_rate;
 
     double capacity = policy_capacity(&self->policy, input->mode, input->site);
     stratum_refill(stratum, capacity, mode->horizon_h, input->t_ns);
-    out->random_rate = mode->random_rate;
     out->capacity_per_hour = capacity;
     bool by_target = false;
     double place = mode->initial_cutoff;

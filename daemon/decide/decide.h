@@ -6,8 +6,10 @@
  * state is the window of recent decisions of each site and mode, which can be rebuilt from the log.
  * Cannot fail.
  *
- * Order: (1) random arm: u = PRF(key of the day, item id) / 2^53 < random_rate of the mode,
- * independent for each item and of everything else; (2) target arm: the highest probabilities as
+ * Order: (1) random arm: u = PRF(key of the day, item id) / 2^53 < rate of the stratum,
+ * independent for each item and of everything else; the
+ * stratum (mode, site, lane) chooses the rate and nothing of the number, so that an edit of the
+ * lane rolls no dice again; (2) target arm: the highest probabilities as
  * far as capacity goes; (3) release. An item in both arms is "both". Nothing is filled up. One
  * thread a handle. */
 
@@ -34,6 +36,7 @@ struct decide_input {
     uint8_t item[ITEM_ID_BYTES];
     enum mode mode;
     const char *site;
+    const char *lane; /* NULL or "": none */
     bool scorable;
     double probability;
     int64_t t_ns;            /* UTC of the decision */
@@ -45,6 +48,7 @@ struct decide_verdict {
     enum arm arm;
     double propensity;
     double random_rate;
+    char stratum[POLICY_STRATUM_BYTES]; /* row that the rate is of */
     double cutoff;
     double priority;
     double capacity_per_hour;

@@ -2,6 +2,7 @@
 #include "decide/policy.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* One row a number keeps the bounds beside what they bound; a policy that fails here never reaches
@@ -43,6 +44,35 @@ static const char *policy_check_mode(const struct mode_policy *mode)
     return NULL;
 }
 
+static const char *policy_check_rates(const struct policy *policy)
+{
+    if (policy->rates_count > POLICY_RATES_MAX) {
+        return "too many random_rates";
+    }
+    for (uint32_t i = 0; i < policy->rates_count; i++) {
+        const struct rate_policy *row = &policy->rates[i];
+        char mode[POLICY_STRATUM_BYTES];
+        memcpy(mode, row->stratum, sizeof mode);
+        char *slash = strchr(mode, '/');
+        if (slash == NULL || slash[1] == '\0' || mode[strlen(mode) - 1] == '/') {
+            return "a row of random_rates names \"mode/site\" or \"mode/site/lane\"";
+        }
+        *slash = '\0';
+        if (mode_parse(mode) == MODE_UNKNOWN) {
+            return "a row of random_rates begins with a mode";
+        }
+        if (!(row->rate >= 0 && row->rate <= 1)) {
+            return "a rate of random_rates is out of range";
+        }
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(policy->rates[k].stratum, row->stratum) == 0) {
+                return "random_rates names a stratum twice";
+            }
+        }
+    }
+    return NULL;
+}
+
 const char *policy_check(const struct policy *policy)
 {
     if (policy->version[0] == '\0') {
@@ -68,7 +98,30 @@ const char *policy_check(const struct policy *policy)
             return "a site needs a name, a mode and a capacity";
         }
     }
-    return NULL;
+    return policy_check_rates(policy);
+}
+
+void policy_stratum(enum mode mode, const char *site, const char *lane,
+                    char out[POLICY_STRATUM_BYTES])
+{
+    const char *place = site == NULL ? "" : site;
+    const char *of_place = lane == NULL || place[0] == '\0' ? "" : lane;
+    (void)snprintf(out, POLICY_STRATUM_BYTES, "%s%s%.64s%s%.64s", mode_text(mode),
+                   place[0] == '\0' ? "" : "/", place, of_place[0] == '\0' ? "" : "/", of_place);
+}
+
+double policy_random_rate(const struct policy *policy, enum mode mode,
+                          char stratum[POLICY_STRATUM_BYTES])
+{
+    for (char *slash = strrchr(stratum, '/'); slash != NULL; slash = strrchr(stratum, '/')) {
+        for (uint32_t i = 0; i < policy->rates_count; i++) {
+            if (strcmp(policy->rates[i].stratum, stratum) == 0) {
+                return policy->rates[i].rate;
+            }
+        }
+        *slash = '\0';
+    }
+    return policy->modes[mode].random_rate;
 }
 
 double policy_capacity(const struct policy *policy, enum mode mode, const char *site)

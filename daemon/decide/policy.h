@@ -15,6 +15,8 @@
 #define POLICY_VERSION_BYTES 64u
 #define POLICY_SITES_MAX 64u
 #define POLICY_SITE_BYTES 65u
+#define POLICY_STRATUM_BYTES 144u /* "passenger/" site "/" lane, 64 bytes each */
+#define POLICY_RATES_MAX 26u      /* with a row a mode they fit one commitment */
 
 /* What happens to an item that cannot be scored: a closed list, chosen by the operator, the
  * cautious one by default. */
@@ -37,6 +39,12 @@ struct mode_policy {
     enum unscorable_policy unscorable;
 };
 
+/* A stratum whose rate is not that of its mode: "truck/north" or "truck/north/lane-3". */
+struct rate_policy {
+    char stratum[POLICY_STRATUM_BYTES];
+    double rate;
+};
+
 /* A site with a capacity of its own. */
 struct site_policy {
     char site[POLICY_SITE_BYTES];
@@ -52,10 +60,21 @@ struct policy {
     struct mode_policy modes[MODE_COUNT];
     struct site_policy sites[POLICY_SITES_MAX];
     uint32_t sites_count;
+    struct rate_policy rates[POLICY_RATES_MAX];
+    uint32_t rates_count;
 };
 
 /* NULL when good, else a static sentence naming what is out of range. */
 const char *policy_check(const struct policy *policy);
+/* "truck/north/lane-3": what the random arm calls the place of an item. Empty parts at the end are
+ * left out. */
+void policy_stratum(enum mode mode, const char *site, const char *lane,
+                    char out[POLICY_STRATUM_BYTES]);
+/* The rate of a stratum: of its own row, else of the row of the name before its last slash, else of
+ * its mode; the stratum becomes the name of that row. Whoever has the rates of a day's commitment
+ * looks them up in the same way. */
+double policy_random_rate(const struct policy *policy, enum mode mode,
+                          char stratum[POLICY_STRATUM_BYTES]);
 double policy_capacity(const struct policy *policy, enum mode mode, const char *site);
 
 #endif

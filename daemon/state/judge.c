@@ -218,6 +218,31 @@ struct err state_last_draw(struct state *self, char day[11], bool *revealed)
     return err_none;
 }
 
+struct err state_open_draws(struct state *self, char (*days)[11], uint32_t capacity,
+                            uint32_t *count)
+{
+    struct statement *statement;
+    bool row = true;
+    uint32_t found = 0;
+    struct err err = store_statement(self->store, STATEMENT_OPEN_DRAWS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, capacity);
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        column_copy_text(statement, 0, days[found++], 11);
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
 struct err state_sealed_until(struct state *self, uint64_t *next_index)
 {
     struct statement *statement;

@@ -101,6 +101,9 @@ MUST_USE struct err state_models(struct state *self, struct state_model *out, ui
 /* Last draw.commit: its day ("" when none) and whether it was revealed; last archive.seal: the
  * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);
+/* Committed days that were not revealed, the oldest first, at most capacity of them. */
+MUST_USE struct err state_open_draws(struct state *self, char (*days)[11], uint32_t capacity,
+                                     uint32_t *count);
 MUST_USE struct err state_sealed_until(struct state *self, uint64_t *next_index);
 /* What the newest config.change says: digests of configuration and policy, and what computes
  * scores, a line each of build, BLAS, libm and processor. Zeros and "" when there is none. */

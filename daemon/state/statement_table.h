@@ -16,7 +16,7 @@ STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
 STATEMENT(DRAW_RATE_PUT, "INSERT INTO draw_rates(day, stratum, rate) VALUES(?1, ?2, ?3) ON "
-                         "CONFLICT(day, stratum) DO NOTHING")
+                         "CONFLICT(day, stratum) DO UPDATE SET rate = excluded.rate")
 STATEMENT(DRAW_REVEAL,
           "UPDATE draws SET reveal_entry = ?2, key = ?3 WHERE day = ?1 AND reveal_entry IS NULL")
 STATEMENT(RECORD_PUT, "INSERT INTO records VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
@@ -120,6 +120,7 @@ STATEMENT(
     "SELECT name, sha256 FROM models WHERE entry IN (SELECT max(entry) FROM models GROUP BY name)"
     " ORDER BY name LIMIT ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
+STATEMENT(OPEN_DRAWS, "SELECT day FROM draws WHERE reveal_entry IS NULL ORDER BY day LIMIT ?1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
 STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config "
                   "ORDER BY entry DESC LIMIT 1")
