@@ -51,6 +51,8 @@ struct item {
     int64_t decided_ns;
     uint64_t version;
     enum item_state state;
+    uint64_t first_record_n;
+    bool recorded;
     bool scored;
     bool scorable;
     bool decided;
@@ -128,7 +130,7 @@ static struct err items_of(struct verify_items *self, const struct entry *entry,
 
 /* How many causes are records received before this entry; each becomes the item's. */
 static uint32_t items_take_records(struct verify_items *self, const struct entry *entry,
-                                   const struct item *item)
+                                   struct item *item)
 {
     uint32_t number = (uint32_t)(item - self->items) + 1;
     uint32_t found = 0;
@@ -139,6 +141,9 @@ static uint32_t items_take_records(struct verify_items *self, const struct entry
             continue;
         }
         found++;
+        uint64_t n = index + self->ids->first_n;
+        item->first_record_n = item->recorded && item->first_record_n < n ? item->first_record_n : n;
+        item->recorded = true;
         uint32_t *owner = &self->ids->owners[index];
         if (*owner != 0 && *owner != number) {
             verify_problem(self->report,
@@ -243,7 +248,7 @@ static bool items_named_score(struct verify_items *self, const struct entry *ent
 }
 
 static void items_check_score(struct verify_items *self, const struct entry *entry,
-                              const struct item *item)
+                              struct item *item)
 {
     const struct entry_decision *decision = &entry->body.decision;
     uint64_t score_n = 0;
@@ -446,4 +451,18 @@ bool verify_items_number(const struct verify_items *self, const uint8_t item[ITE
     bool found = id_map_find(&self->map, item, &at);
     *number = found ? (uint32_t)at + 1 : 0;
     return found;
+}
+
+bool verify_items_first_record(const struct verify_items *self, const uint8_t item[ITEM_ID_BYTES],
+                               uint64_t *n)
+{
+    uint64_t at = 0;
+    bool found = id_map_find(&self->map, item, &at) && self->items[at].recorded;
+    *n = found ? self->items[at].first_record_n : 0;
+    return found;
+}
+
+const struct verify_ids *verify_items_ids(const struct verify_items *self)
+{
+    return self->ids;
 }
