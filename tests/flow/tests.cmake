@@ -49,6 +49,11 @@ if(Python3_FOUND)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
+  foreach(case days midnight)
+    add_test(NAME flow.draw_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/draws.py ${case})
+    set_tests_properties(flow.draw_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 300
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  endforeach()
   foreach(case year close turn_kill rotate rotate_kill)
     add_test(NAME flow.shard_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/shards.py ${case})
     set_tests_properties(flow.shard_${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
