@@ -289,8 +289,13 @@ static struct err judge_remember_decisions(struct pipeline *self)
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         const struct state_decided *one = &decided[i];
         join_remember(self->join, one->mode, one->site, one->key, one->item, one->t_ns);
-        decide_replay(self->decide, one->mode, one->site, one->scorable ? one->probability : -1,
-                      one->referred, one->t_ns);
+        const struct decide_past past = {.mode = one->mode,
+                                         .site = one->site,
+                                         .probability = one->scorable ? one->probability : -1,
+                                         .cutoff = one->cutoff,
+                                         .referred = one->referred,
+                                         .t_ns = one->t_ns};
+        decide_replay(self->decide, &past);
     }
     free(decided);
     return err;

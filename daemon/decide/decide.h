@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "decide/capacity.h"
 #include "decide/policy.h"
 #include "proto/entry.h"
 
@@ -50,7 +51,10 @@ struct decide_verdict {
     double random_rate;
     char stratum[POLICY_STRATUM_BYTES]; /* row that the rate is of */
     double cutoff;
-    double priority;
+    double priority;            /* at the moment of the decision */
+    double ageing_per_hour;     /* what waiting adds to it: queue_order.h */
+    double perishable_per_hour;
+    bool would_refer;        /* by the target arm, had it been on: shadow */
     double capacity_per_hour;
     double arrivals_per_hour;
     uint64_t rank;
@@ -65,12 +69,38 @@ struct decide;
 MUST_USE struct err decide_open(const struct policy *policy, uint32_t strata_max,
                                 struct decide **out);
 void decide_close(struct decide **self);
-/* A new policy; windows are kept. */
+/* A new policy; windows are kept, and as long as they were. */
 void decide_set_policy(struct decide *self, const struct policy *policy);
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out);
-/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. A
- * negative probability stands for an item that could not be scored. */
-void decide_replay(struct decide *self, enum mode mode, const char *site, double probability,
-                   bool referred, int64_t t_ns);
+/* A referral has ended, by whatever way: its place in the queue is free. After a restart: how many
+ * are open. */
+void decide_ended(struct decide *self, enum mode mode, const char *site);
+void decide_set_queue(struct decide *self, enum mode mode, const char *site, uint32_t open_count);
+
+/* What a place could take and what its cut-off cost since the last call; at most `capacity` places
+ * that decided anything or have open referrals, those with most missed finds first. */
+struct decide_minute {
+    enum mode mode;
+    char site[POLICY_SITE_BYTES];
+    double capacity_per_hour; /* of bays that are open now */
+    double arrivals_per_hour;
+    double cutoff; /* in force; 1: nothing fits now */
+    uint32_t queue;
+    uint32_t queue_max;
+    struct capacity_minute since;
+};
+uint32_t decide_take_minutes(struct decide *self, int64_t t_ns, struct decide_minute *out,
+                             uint32_t capacity);
+
+struct decide_past {
+    enum mode mode;
+    const char *site;
+    double probability; /* negative: could not be scored */
+    double cutoff;      /* as logged */
+    bool referred;
+    int64_t t_ns;
+};
+/* The same bookkeeping for a decision that the log already holds (restart): no draw, no verdict. */
+void decide_replay(struct decide *self, const struct decide_past *past);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
+
 /* One row a number keeps the bounds beside what they bound; a policy that fails here never reaches
  * a decision. */
 
@@ -25,7 +27,7 @@ static const struct policy_bound policy_bounds[] = {
     POLICY_ROW(random_rate, 0, 1),         POLICY_ROW(capacity_per_hour, 0, 1e6),
     POLICY_ROW(horizon_h, 0.01, 168),      POLICY_ROW(initial_cutoff, 0, 1),
     POLICY_ROW(minimum_probability, 0, 1), POLICY_ROW(severity, 0, 1e6),
-    POLICY_ROW(perishable_weight, 0, 1e3),
+    POLICY_ROW(perishable_weight, 0, 1e3), POLICY_ROW(queue_max, 0, 1e6),
 };
 
 static const char *policy_check_mode(const struct mode_policy *mode)
@@ -40,6 +42,36 @@ static const char *policy_check_mode(const struct mode_policy *mode)
     }
     if (!mode->expects_scan && !mode->expects_declaration) {
         return "a mode must expect a scan, a declaration or both";
+    }
+    return NULL;
+}
+
+const char *target_policy_text(enum target_policy target)
+{
+    static const char *const names[] = {"on", "shadow", "off"};
+    must((size_t)target < sizeof names / sizeof names[0]);
+    return names[target];
+}
+
+static const char *policy_check_exams(const struct policy *policy)
+{
+    if (policy->exams_count > POLICY_EXAMS_MAX) {
+        return "too many exams";
+    }
+    for (uint32_t i = 0; i < policy->exams_count; i++) {
+        const struct exam_policy *exam = &policy->exams[i];
+        bool good = exam->site[0] != '\0' && exam->mode > MODE_UNKNOWN &&
+                    exam->mode < MODE_COUNT && exam->exam[0] != '\0' && exam->per_hour >= 0 &&
+                    exam->per_hour <= 1e6 && exam->opens_min < 1440 && exam->closes_min <= 1440;
+        if (!good) {
+            return "an exam needs a site, a mode, a level, exams an hour and hours of the day";
+        }
+    }
+    if (!(policy->hysteresis >= 0 && policy->hysteresis <= 0.9)) {
+        return "hysteresis is out of range";
+    }
+    if (!(policy->ageing_per_hour >= 0 && policy->ageing_per_hour <= 1e3)) {
+        return "ageing_per_hour is out of range";
     }
     return NULL;
 }
@@ -98,7 +130,8 @@ const char *policy_check(const struct policy *policy)
             return "a site needs a name, a mode and a capacity";
         }
     }
-    return policy_check_rates(policy);
+    const char *fault = policy_check_exams(policy);
+    return fault != NULL ? fault : policy_check_rates(policy);
 }
 
 void policy_stratum(enum mode mode, const char *site, const char *lane,

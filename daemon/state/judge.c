@@ -92,6 +92,7 @@ struct err state_recent_decisions(struct state *self, struct state_decided *out,
         decided->referred = column_integer(statement, 6) != 0;
         decided->t_ns = column_integer(statement, 7);
         decided->entry_index = column_index(statement, 8);
+        decided->cutoff = column_real(statement, 9);
     }
     if (!err_is(err)) {
         *count = found;

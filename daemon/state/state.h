@@ -68,6 +68,7 @@ struct state_decided {
     char site[65];
     char key[65];
     double probability;
+    double cutoff;
     bool scorable; /* its score entry had no `unscorable` */
     bool referred; /* by whatever arm */
     int64_t t_ns;

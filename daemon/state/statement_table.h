@@ -107,7 +107,7 @@ STATEMENT(
     RECENT_DECISIONS,
     "SELECT decisions.item, decisions.mode, decisions.site, items.join_key, decisions.probability,"
     " ifnull(scores.unscorable, '?') = '', decisions.decision = 'refer', decisions.t_ns, "
-    "decisions.entry"
+    "decisions.entry, decisions.cutoff"
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")

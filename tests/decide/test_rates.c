@@ -87,7 +87,7 @@ static bool coin_of_less(const struct decide_verdict *verdict, const struct deci
 static uint32_t items_count(void)
 {
     const char *wanted = getenv("TRIAGED_RATE_ITEMS");
-    return wanted == NULL ? 60000 : (uint32_t)strtoul(wanted, NULL, 10);
+    return wanted == NULL ? 40000 : (uint32_t)strtoul(wanted, NULL, 10);
 }
 
 static struct policy make_policy(void)
