@@ -157,6 +157,8 @@ static struct err command_referral(struct pipeline *self, struct command_job *jo
         return command_move(self, job, &referral, REFERRAL_IN_EXAM, "");
     case ORDER_RELEASE:
         return command_release(self, job, &referral);
+    case ORDER_REFER:
+        return command_refer(self, job, &referral);
     default:
         return command_outcome(self, job, &referral);
     }
@@ -340,7 +342,10 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
     case ORDER_CLAIM:
     case ORDER_RELEASE:
     case ORDER_OUTCOME:
+    case ORDER_REFER:
         return command_referral(self, job);
+    case ORDER_POLICY:
+        return command_policy(self, job);
     case ORDER_MODEL:
         return command_model(self, job);
     case ORDER_CHECKPOINT:

@@ -149,6 +149,9 @@ static void judge_fill_decision(const struct pipeline *self, const struct join_i
     out->mode = item->mode;
     out->site = item->site;
     out->lane = item->lane;
+    out->shadow = verdict->would_refer;
+    out->ageing_per_hour = verdict->ageing_per_hour;
+    out->perishable_per_hour = verdict->perishable_per_hour;
     out->hold_ended_by = item->complete ? "complete" : "deadline";
 }
 

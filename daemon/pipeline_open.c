@@ -305,16 +305,7 @@ static struct err open_config_entry(struct pipeline *self)
          strcmp(computing_text, logged.computing) == 0)) {
         return err;
     }
-    struct entry entry;
-    pipeline_entry(&entry, ENTRY_CONFIG_CHANGE);
-    memcpy(entry.body.config_change.config_sha256, config, HASH_BYTES);
-    memcpy(entry.body.config_change.policy_sha256, self->policy.sha256, HASH_BYTES);
-    entry.body.config_change.policy_version = self->policy.version;
-    entry.body.config_change.build = computing.build;
-    entry.body.config_change.blas = computing.blas;
-    entry.body.config_change.libm = computing.libm;
-    entry.body.config_change.processor = computing.processor;
-    err = pipeline_append(self, &entry, NULL);
+    err = policy_entry_append(self, "daemon", "", NULL);
     bool rates_may_differ = !hash_equal(self->policy.sha256, logged.policy);
     return err_is(err) || !rates_may_differ ? err : draw_day_renew(self);
 }

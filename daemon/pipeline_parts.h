@@ -158,6 +158,7 @@ struct pipeline {
     struct declaration *declarations; /* SCORE_PARTS_MAX an item of a batch */
     struct scan *scans;               /* the same */
     struct draw_day draw;
+    struct decide_minute minutes[ENTRY_CAPACITY_MAX]; /* of a tick */
     struct judge_trace traces[JUDGE_TRACES];
     struct command_job *command_jobs;
     uint32_t command_jobs_next;
@@ -293,6 +294,13 @@ void image_line_close(struct image_line **self);
 
 /* archive_line.c */
 void *archive_line(void *arg);
+
+/* command_policy.c: the config.change of what is in force now; actor: as in an entry. */
+MUST_USE struct err policy_entry_append(struct pipeline *self, const char *actor,
+                                        const char *reason, uint64_t *entry_index);
+MUST_USE struct err command_policy(struct pipeline *self, struct command_job *job);
+MUST_USE struct err command_refer(struct pipeline *self, struct command_job *job,
+                                  const struct state_referral *referral);
 
 /* command_hold.c */
 MUST_USE struct err command_hold(struct pipeline *self, struct command_job *job);

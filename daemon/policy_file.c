@@ -372,6 +372,17 @@ static struct err policy_take(const struct policy_reader *reader, struct policy 
     return fault == NULL ? err : policy_refuse(reader, 0, "%s", fault);
 }
 
+struct err policy_file_path(const struct conf *conf, char *out, size_t out_capacity)
+{
+    const char *slash = strrchr(conf->file, '/');
+    int directory_bytes =
+        slash == NULL || conf->policy_file[0] == '/' ? 0 : (int)(slash - conf->file) + 1;
+    int written =
+        snprintf(out, out_capacity, "%.*s%s", directory_bytes, conf->file, conf->policy_file);
+    bool fits = written > 0 && (size_t)written < out_capacity;
+    return fits ? err_none : err_make(ERR_CONF_INVALID, "policy path too long");
+}
+
 struct err policy_file_read(const char *path, struct policy *out, char *why)
 {
     struct policy policy = {0};

@@ -148,7 +148,9 @@ enum order {
     ORDER_REDACT,
     ORDER_COSIGN,
     ORDER_PRUNE,
-    ORDER_HOLD
+    ORDER_HOLD,
+    ORDER_POLICY,
+    ORDER_REFER
 };
 
 struct wire_command {
@@ -156,12 +158,12 @@ struct wire_command {
     const char *actor;
     uint64_t expected_version;
     enum order order;
-    uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome */
+    uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome, hold, refer */
     const char *code;            /* release */
     const char *file;            /* model */
     const char *close_reason;
     const char *sentence; /* purpose of a reveal, legal basis of a redaction, why it is pruned or
-                             held */
+                             held, why the policy changes or the item is referred */
     uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
     uint32_t entries_count;
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */

@@ -32,6 +32,8 @@ static const struct command commands[] = {
     {"log cosign", ctl_log_cosign, false, "bring the cosignature of such a witness home"},
     {"log publish", ctl_log_publish, false, "have a checkpoint published now"},
     {"log close", ctl_log_close, false, "close the log's shard for good; the daemon stops"},
+    {"refer", ctl_refer, false, "refer an item by hand, with a reason"},
+    {"policy load", ctl_policy_load, false, "put the policy file in force, with a reason"},
     {"verify-day", ctl_verify_day, false, "make the random draws of a day again, from public files"},
     {"reveal", ctl_reveal, false, "show personal data behind an item; recorded before it is shown"},
     {"redact", ctl_redact, false, "delete personal data behind an item, on a legal basis"},

@@ -28,6 +28,7 @@ struct decide {
     uint32_t window_capacity;
     uint32_t strata_max;
     uint32_t strata_count;
+    uint32_t minutes_from; /* the place that is told first the next time */
 };
 
 const char *arm_text(enum arm arm)
@@ -195,7 +196,7 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     out->perishable_per_hour = mode->perishable_weight;
     struct target_view target = decide_target(stratum, &rule, input, out);
     bool by_target = target.would && self->policy.target == TARGET_ON;
-    out->would_refer = target.would && !by_target;
+    out->would_refer = target.would && self->policy.target == TARGET_SHADOW;
     decide_set_arm(input, mode, by_random, by_target, target.place, out);
     if (out->refer) {
         capacity_refer(&stratum->capacity, &rule);
@@ -216,6 +217,15 @@ void decide_replay(struct decide *self, const struct decide_past *past)
     struct capacity_rule rule = stratum_rule(&self->policy, stratum, past->t_ns);
     capacity_replay(&stratum->capacity, &rule, past->probability, past->cutoff, past->referred,
                     past->t_ns);
+}
+
+void decide_manual(struct decide *self, enum mode mode, const char *site)
+{
+    must(mode > MODE_UNKNOWN && mode < MODE_COUNT);
+    struct stratum *stratum = decide_stratum(self, mode, site);
+    struct capacity_rule rule =
+        stratum_rule(&self->policy, stratum, stratum->capacity.tokens_ns);
+    capacity_refer(&stratum->capacity, &rule);
 }
 
 void decide_ended(struct decide *self, enum mode mode, const char *site)
@@ -246,10 +256,12 @@ uint32_t decide_take_minutes(struct decide *self, int64_t t_ns, struct decide_mi
                              uint32_t capacity)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < self->strata_count; i++) {
-        struct stratum *stratum = &self->strata[i];
+    uint32_t looked = 0;
+    for (; looked < self->strata_count && count < capacity; looked++) {
+        struct stratum *stratum =
+            &self->strata[(self->minutes_from + looked) % self->strata_count];
         struct capacity *state = &stratum->capacity;
-        if (count == capacity || (state->minute.items == 0 && state->queue == 0)) {
+        if (state->minute.items == 0 && state->queue == 0) {
             continue;
         }
         struct capacity_rule rule = stratum_rule(&self->policy, stratum, t_ns);
@@ -266,6 +278,8 @@ uint32_t decide_take_minutes(struct decide *self, int64_t t_ns, struct decide_mi
         minute->cutoff = full ? 1 : state->in_force < 0 ? rule.initial : state->in_force;
         state->minute = (struct capacity_minute){0};
     }
+    self->minutes_from =
+        self->strata_count > 0 ? (self->minutes_from + looked) % self->strata_count : 0;
     qsort(out, count, sizeof out[0], minute_compare);
     return count;
 }

@@ -74,11 +74,13 @@ void decide_set_policy(struct decide *self, const struct policy *policy);
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out);
 /* A referral has ended, by whatever way: its place in the queue is free. After a restart: how many
  * are open. */
+void decide_manual(struct decide *self, enum mode mode, const char *site); /* one more, by hand */
 void decide_ended(struct decide *self, enum mode mode, const char *site);
 void decide_set_queue(struct decide *self, enum mode mode, const char *site, uint32_t open_count);
 
 /* What a place could take and what its cut-off cost since the last call; at most `capacity` places
- * that decided anything or have open referrals, those with most missed finds first. */
+ * that decided anything or have open referrals, those with most missed finds first. Places that
+ * find no room are told the next time, with what has added up. */
 struct decide_minute {
     enum mode mode;
     char site[POLICY_SITE_BYTES];

@@ -113,6 +113,7 @@ struct state_config {
     uint8_t config[HASH_BYTES];
     uint8_t policy[HASH_BYTES];
     char computing[STATE_COMPUTING_BYTES];
+    bool arm_hidden; /* officers are not shown the arm before the outcome */
 };
 MUST_USE struct err state_config(struct state *self, struct state_config *out);
 /* Has this record id been received with other content? *same false then. *known false when never
@@ -221,12 +222,21 @@ struct state_referral {
 /* NOT_FOUND when the item was never decided. */
 MUST_USE struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
                                    struct state_referral *out);
+/* Open referrals of each place, at most `capacity` places. */
+struct state_open {
+    enum mode mode;
+    char site[65];
+    uint32_t count;
+};
+MUST_USE struct err state_open_referrals(struct state *self, struct state_open *out,
+                                         uint32_t capacity, uint32_t *count);
 /* The entry that a request id led to, for answering it again. NOT_FOUND when it is new. */
 MUST_USE struct err state_request(struct state *self, const char *request_id,
                                   uint64_t *entry_index);
 
 /* ---- reports: rows for triagectl and the console ---- */
 
+#define STATE_MANUAL_AGEING 0.1 /* of a manual referral: an hour adds as much as policy has by default */
 #define STATE_REASONS_MAX 8u
 struct state_queue_row {
     uint8_t item[ITEM_ID_BYTES];
@@ -251,10 +261,11 @@ struct state_queue_filter {
     const char *mode; /* NULL: any */
     const char *site; /* NULL: any */
     bool all_states;  /* terminal ones too */
+    int64_t now_ns;   /* waiting adds to the priority until then; 0: as it was when referred */
     uint32_t limit;
     uint32_t offset;
 };
-/* Ranked: priority first, then the older. */
+/* Ranked: priority with what waiting has added (decide/queue_order.h) first, then the older. */
 MUST_USE struct err state_queue(struct state *self, const struct state_queue_filter *filter,
                                 struct state_queue_row *out, uint32_t *count);
 

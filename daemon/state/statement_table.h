@@ -11,7 +11,7 @@ STATEMENT(META_SET, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(na
 STATEMENT(STREAM_PUT, "INSERT INTO streams(publisher, stream, next_sequence) VALUES(?1, ?2, ?3)"
                       " ON CONFLICT(publisher, stream) DO UPDATE SET next_sequence = "
                       "max(next_sequence, excluded.next_sequence)")
-STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
 STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
@@ -56,7 +56,7 @@ STATEMENT(ITEM_DECIDE,
           " site = excluded.site, lane = excluded.lane,"
           " label = CASE WHEN excluded.label = '' THEN label ELSE excluded.label END")
 STATEMENT(REFERRAL_PUT,
-          "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, NULL, NULL)"
+          "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, NULL, NULL, ?7, ?8, ?9)"
           " ON CONFLICT(item) DO NOTHING")
 STATEMENT(ACTION_PUT, "INSERT INTO actions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 STATEMENT(
@@ -122,7 +122,7 @@ STATEMENT(
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
 STATEMENT(OPEN_DRAWS, "SELECT day FROM draws WHERE reveal_entry IS NULL ORDER BY day LIMIT ?1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
-STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config "
+STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing, arm_hidden FROM config "
                   "ORDER BY entry DESC LIMIT 1")
 STATEMENT(
     RECORD_KNOWN,
@@ -190,9 +190,14 @@ STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referral
                     " decisions.id, items.mode, items.site FROM items JOIN decisions ON "
                     "decisions.entry = items.decision_entry"
                     " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
+STATEMENT(OPEN_REFERRALS, "SELECT mode, site, count(*) FROM referrals INDEXED BY referrals_open "
+                          "WHERE closed_ns IS NULL GROUP BY mode, site LIMIT ?1")
+STATEMENT(DECISION_OF, "SELECT decisions.entry, decisions.mode, decisions.site FROM items JOIN "
+                       "decisions ON decisions.entry = items.decision_entry WHERE items.item = ?1")
 STATEMENT(REQUEST, "SELECT entry FROM requests WHERE request_id = ?1")
-STATEMENT(QUEUE_OPEN,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
+STATEMENT(QUEUE_OPEN, /* order: decide/queue_order.h, which a test holds it against */
+          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+          "referrals.arm, "
           "referrals.state,"
           " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
           "decisions.cutoff,"
@@ -201,9 +206,12 @@ STATEMENT(QUEUE_OPEN,
           " JOIN decisions ON decisions.entry = referrals.decision_entry"
           " WHERE referrals.closed_ns IS NULL AND (?1 = '' OR referrals.mode = ?1)"
           " AND (?2 = '' OR referrals.site = ?2)"
-          " ORDER BY referrals.priority DESC, referrals.decision_entry LIMIT ?3 OFFSET ?4")
+          " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
+          " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+          " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(QUEUE_ALL,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
+          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+          "referrals.arm, "
           "referrals.state,"
           " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
           "decisions.cutoff,"
@@ -211,7 +219,9 @@ STATEMENT(QUEUE_ALL,
           " FROM referrals JOIN items ON items.item = referrals.item"
           " JOIN decisions ON decisions.entry = referrals.decision_entry"
           " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
-          " ORDER BY referrals.priority DESC, referrals.decision_entry LIMIT ?3 OFFSET ?4")
+          " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
+          " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+          " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")
 STATEMENT(COUNT_UNDECIDED_RECORDS,

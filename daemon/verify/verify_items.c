@@ -355,6 +355,24 @@ static void items_check_move(struct verify_items *self, const struct entry *entr
     self->shard->referrals_closed += to >= ITEM_OUTCOME;
 }
 
+/* By hand, of what the decision had let go, and with a reason. */
+static void items_take_manual(struct verify_items *self, const struct entry *entry,
+                              struct item *item)
+{
+    const struct entry_officer_action *action = &entry->body.officer_action;
+    items_check_cause(self, entry, item);
+    if (!text_is(action->action, "refer") || action->reason == NULL || action->reason[0] == '\0' ||
+        action->version != 1) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": a referral by hand without a reason, or not as the "
+                       "first of its versions",
+                       entry->n);
+    }
+    item->state = ITEM_QUEUED;
+    item->version = action->version;
+    self->shard->items_referred++;
+}
+
 struct err verify_items_event(struct verify_items *self, const struct entry *entry)
 {
     struct item *item = NULL;
@@ -368,6 +386,10 @@ struct err verify_items_event(struct verify_items *self, const struct entry *ent
         is_outcome ? entry->body.outcome.version : entry->body.officer_action.version;
     enum item_state to =
         is_outcome ? ITEM_OUTCOME : state_parse(entry->body.officer_action.to_state);
+    if (item->decided && item->state == ITEM_NONE && to == ITEM_QUEUED) {
+        items_take_manual(self, entry, item);
+        return err_none;
+    }
     if (!item->decided || item->state == ITEM_NONE) {
         if (!self->ids->gap) {
             verify_problem(self->report, "entry %" PRIu64 ": %s on an item that was never %s",

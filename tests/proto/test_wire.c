@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_HOLD; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_REFER; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -438,7 +438,7 @@ static void command_every_order_survives_the_round(void **state)
         }
         assert_int_equal(out.hold_placed, order == ORDER_HOLD);
         assert_false(out.hold_all);
-        bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD;
+        bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD || order == ORDER_REFER;
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "pipeline_parts.h"
+#include "policy_file.h"
+#include "score/computing.h"
+
+/* A policy is put in force by a config.change that says who and why, before anything is decided by
+ * it: capacity, rates, shadow mode, the kill switch. The rates of the random arm follow as a
+ * commitment of the same key. A file with a fault changes nothing. And the one way by which a person
+ * refers something: the manual arm. */
+
+struct err policy_entry_append(struct pipeline *self, const char *actor, const char *reason,
+                               uint64_t *entry_index)
+{
+    struct score_computing computing;
+    uint8_t config[HASH_BYTES];
+    struct entry entry;
+    score_computing(&computing);
+    struct err err = conf_digest(&self->conf, config);
+    if (err_is(err)) {
+        return err;
+    }
+    pipeline_entry(&entry, ENTRY_CONFIG_CHANGE);
+    entry.actor = actor;
+    struct entry_config_change *change = &entry.body.config_change;
+    memcpy(change->config_sha256, config, HASH_BYTES);
+    memcpy(change->policy_sha256, self->policy.sha256, HASH_BYTES);
+    change->policy_version = self->policy.version;
+    change->build = computing.build;
+    change->blas = computing.blas;
+    change->libm = computing.libm;
+    change->processor = computing.processor;
+    change->reason = reason;
+    change->target = target_policy_text(self->policy.target);
+    change->arm_hidden = self->policy.hide_arm;
+    return pipeline_append(self, &entry, entry_index);
+}
+
+/* What lives in other memories than the judge line's own policy. */
+static struct err policy_spread(struct pipeline *self)
+{
+    decide_set_policy(self->decide, &self->policy);
+    join_set_policy(self->join, &self->policy);
+    return draw_day_renew(self);
+}
+
+struct err command_policy(struct pipeline *self, struct command_job *job)
+{
+    const struct wire_command *command = &job->command->command;
+    struct policy policy;
+    char path[2 * CONF_TEXT_BYTES];
+    char why[CONF_WHY_BYTES] = "";
+    char actor[PSEUDONYM_BYTES];
+    if (command->sentence[0] == '\0' || command->actor == NULL || command->actor[0] == '\0') {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
+                              "an actor must be named, and a reason");
+    }
+    struct err err = policy_file_path(&self->conf, path, sizeof path);
+    if (!err_is(err)) {
+        err = policy_file_read(path, &policy, why);
+    }
+    if (err_is(err)) {
+        return command_refuse(self, job, err_make(ERR_CONF_INVALID, ""), why);
+    }
+    if (hash_equal(policy.sha256, self->policy.sha256)) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
+                              "this policy is in force already");
+    }
+    if (strcmp(policy.version, self->policy.version) == 0) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
+                              "another policy needs another version");
+    }
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
+    /* In the log before it decides anything; decisions that are on their way name the old one. */
+    struct policy before = self->policy;
+    self->policy = policy;
+    err = policy_entry_append(self, actor, command->sentence, &job->answer.entry_index);
+    if (err_is(err)) {
+        self->policy = before;
+        return err;
+    }
+    diag_info(config, "policy=%s target=%s", policy.version, target_policy_text(policy.target));
+    err = policy_spread(self);
+    if (err_is(err)) {
+        return err;
+    }
+    job->answer.done = true;
+    return command_answer(self, job);
+}
+
+struct err command_refer(struct pipeline *self, struct command_job *job,
+                         const struct state_referral *referral)
+{
+    const struct wire_command *command = &job->command->command;
+    struct entry entry;
+    char actor[PSEUDONYM_BYTES];
+    if (command->sentence[0] == '\0') {
+        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a reason is needed");
+    }
+    if (!referral_may_go(referral->state, REFERRAL_QUEUED)) {
+        char reason[96];
+        (void)snprintf(reason, sizeof reason, "it is referred already, and %s",
+                       referral_state_text(referral->state));
+        return command_refuse(self, job, err_make(ERR_ILLEGAL_TRANSITION, ""), reason);
+    }
+    pipeline_entry(&entry, ENTRY_OFFICER_ACTION);
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
+    entry.actor = actor;
+    entry.has_item = true;
+    memcpy(entry.item, command->item, ITEM_ID_BYTES);
+    memcpy(entry.causes[0], referral->decision_id, ENTRY_ID_BYTES);
+    entry.causes_count = 1;
+    entry.body.officer_action = (struct entry_officer_action){.action = "refer",
+                                                              .code = "",
+                                                              .request_id = command->request_id,
+                                                              .version = 1,
+                                                              .to_state = "queued",
+                                                              .reason = command->sentence};
+    return command_append(self, job, &entry);
+}
