@@ -26,21 +26,31 @@ static uint32_t window_search(const struct window *self, double probability, int
     return low;
 }
 
-static void window_drop_oldest(struct window *self)
+/* The oldest goes and the newest comes: only what lies between the two places moves. */
+static void window_replace(struct window *self, double probability)
 {
-    uint32_t at = window_search(self, self->ring[self->first].probability, 0);
-    must(at < self->count);
-    memmove(&self->sorted[at], &self->sorted[at + 1],
-            (self->count - at - 1) * sizeof self->sorted[0]);
-    self->first = (self->first + 1) % self->capacity;
-    self->count--;
+    uint32_t from = window_search(self, self->ring[self->first].probability, 0);
+    uint32_t to = window_search(self, probability, 0);
+    must(from < self->count);
+    if (to > from) {
+        to--;
+        memmove(&self->sorted[from], &self->sorted[from + 1],
+                (to - from) * sizeof self->sorted[0]);
+    } else {
+        memmove(&self->sorted[to + 1], &self->sorted[to], (from - to) * sizeof self->sorted[0]);
+    }
+    self->sorted[to] = probability;
+    self->ring[self->first].probability = probability;
 }
 
 void window_add(struct window *self, double probability, int64_t t_ns)
 {
     must(self->capacity > 0 && !isnan(probability));
     if (self->count == self->capacity) {
-        window_drop_oldest(self);
+        window_replace(self, probability);
+        self->ring[self->first].t_ns = t_ns;
+        self->first = (self->first + 1) % self->capacity;
+        return;
     }
     uint32_t at = window_search(self, probability, 0);
     memmove(&self->sorted[at + 1], &self->sorted[at], (self->count - at) * sizeof self->sorted[0]);
