@@ -46,6 +46,14 @@ double capacity_queue_room(const struct capacity *self, const struct capacity_ru
     return rule->queue_max - reserve - self->queue;
 }
 
+bool capacity_fits(const struct capacity *self, const struct capacity_rule *rule,
+                   double arrivals_per_hour)
+{
+    /* The last bits of backlog and room do not close a bay. */
+    return capacity_free(self, rule) >= 1 - 1e-9 &&
+           capacity_queue_room(self, rule, arrivals_per_hour) >= 1;
+}
+
 /* Number of the window's items that fit, from the top. */
 static uint32_t capacity_allowed(const struct capacity *self, const struct capacity_rule *rule,
                                  double arrivals_per_hour)
@@ -76,9 +84,7 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
     window_add(&self->window, probability, t_ns);
     out->rank = (uint64_t)window_above(&self->window, probability) + 1;
     out->arrivals_per_hour = window_arrivals_per_hour(&self->window, t_ns);
-    /* The last bits of backlog and room do not close a bay. */
-    out->fits =
-        capacity_free(self, rule) >= 1 - 1e-9 && capacity_queue_room(self, rule, out->arrivals_per_hour) >= 1;
+    out->fits = capacity_fits(self, rule, out->arrivals_per_hour);
     if (self->window.count < rule->warmup_count) {
         self->in_force = fmax(rule->initial, rule->minimum);
         out->edge = self->in_force;

@@ -80,6 +80,10 @@ double capacity_queue_room(const struct capacity *self, const struct capacity_ru
 void capacity_replay(struct capacity *self, const struct capacity_rule *rule, double probability,
                      double cutoff, bool referred, int64_t t_ns);
 
+/* Whether the target arm may refer one more now. */
+bool capacity_fits(const struct capacity *self, const struct capacity_rule *rule,
+                   double arrivals_per_hour);
+
 /* For the minute: one decided item. probability < 0: not scorable. */
 struct capacity_item {
     double probability;

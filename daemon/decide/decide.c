@@ -274,7 +274,9 @@ uint32_t decide_take_minutes(struct decide *self, int64_t t_ns, struct decide_mi
             .queue_max = rule.queue_max,
             .since = state->minute};
         (void)snprintf(minute->site, sizeof minute->site, "%s", stratum->site);
-        bool full = capacity_queue_room(state, &rule, minute->arrivals_per_hour) < 1;
+        struct capacity now = *state; /* looking changes nothing that a replay would not know */
+        capacity_refill(&now, &rule, t_ns);
+        bool full = !capacity_fits(&now, &rule, minute->arrivals_per_hour);
         minute->cutoff = full ? 1 : state->in_force < 0 ? rule.initial : state->in_force;
         state->minute = (struct capacity_minute){0};
     }
