@@ -242,8 +242,7 @@ static double order(const struct claims *self, enum order what, const char *item
     bench_check(hex_decode(item, command.item, ITEM_ID_BYTES), "item %s", item);
     arena_init(&arena, arena_bytes, sizeof arena_bytes);
     int64_t began_ns = clock_monotonic_ns();
-    struct err err =
-        client_ask(self->port.command_endpoint, patience, &command, &arena, &answer);
+    struct err err = client_ask(self->port.command_endpoint, patience, &command, &arena, &answer);
     double took_ms = (double)(clock_monotonic_ns() - began_ns) / 1e6;
     char text[ERR_TEXT_BYTES];
     bench_check(!err_is(err), "command: %s", err_text(err, text));
@@ -294,7 +293,8 @@ static bool watch_line(struct claims *self, int64_t end_ns)
     }
 }
 
-/* Does the newest line show this item as claimed? Lines may come in one read: the last one counts. */
+/* Does the newest line show this item as claimed? Lines may come in one read: the last one counts.
+ */
 static bool watch_shows(const struct claims *self, const char *item)
 {
     const char *line = strrchr(self->line, '\n');
@@ -342,8 +342,7 @@ static void tell_quantile(const struct options *options, const char *name, doubl
 static void bench_claims(const struct options *options)
 {
     static struct claims claims;
-    struct port_conf conf = {
-        .directory = options->directory, .publishers_count = 1, .judge = true};
+    struct port_conf conf = {.directory = options->directory, .publishers_count = 1, .judge = true};
     claims.count = options->quick ? CLAIMS_QUICK : CLAIMS;
     claims.items = calloc(claims.count, sizeof *claims.items);
     double *answered_ms = calloc(claims.count, sizeof *answered_ms);

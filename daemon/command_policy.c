@@ -9,8 +9,7 @@
 
 /* A policy is put in force by a config.change that says who and why, before anything is decided by
  * it: capacity, rates, shadow mode, the kill switch. The rates of the random arm follow as a
- * commitment of the same key. A file with a fault changes nothing. And the one way by which a person
- * refers something: the manual arm. */
+ * commitment of the same key. A file with a fault changes nothing. */
 
 struct err policy_entry_append(struct pipeline *self, const char *actor, const char *reason,
                                uint64_t *entry_index)
@@ -89,35 +88,4 @@ struct err command_policy(struct pipeline *self, struct command_job *job)
     }
     job->answer.done = true;
     return command_answer(self, job);
-}
-
-struct err command_refer(struct pipeline *self, struct command_job *job,
-                         const struct state_referral *referral)
-{
-    const struct wire_command *command = &job->command->command;
-    struct entry entry;
-    char actor[PSEUDONYM_BYTES];
-    if (command->sentence[0] == '\0') {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "a reason is needed");
-    }
-    if (!referral_may_go(referral->state, REFERRAL_QUEUED)) {
-        char reason[96];
-        (void)snprintf(reason, sizeof reason, "it is referred already, and %s",
-                       referral_state_text(referral->state));
-        return command_refuse(self, job, err_make(ERR_ILLEGAL_TRANSITION, ""), reason);
-    }
-    pipeline_entry(&entry, ENTRY_OFFICER_ACTION);
-    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
-    entry.actor = actor;
-    entry.has_item = true;
-    memcpy(entry.item, command->item, ITEM_ID_BYTES);
-    memcpy(entry.causes[0], referral->decision_id, ENTRY_ID_BYTES);
-    entry.causes_count = 1;
-    entry.body.officer_action = (struct entry_officer_action){.action = "refer",
-                                                              .code = "",
-                                                              .request_id = command->request_id,
-                                                              .version = 1,
-                                                              .to_state = "queued",
-                                                              .reason = command->sentence};
-    return command_append(self, job, &entry);
 }

@@ -25,7 +25,8 @@
 
 enum { DRAW_DAYS_OPEN_MAX = 8 };
 #define DRAW_DAY_NS (INT64_C(86400) * NS_PER_S)
-#define DRAW_OVERDUE_NS (INT64_C(600) * NS_PER_S) /* a turn of the judge line never takes as long */
+#define DRAW_OVERDUE_NS (INT64_C(600) * NS_PER_S) /* a turn of the judge line never takes as long \
+                                                   */
 
 static struct err draw_path(const struct pipeline *self, const char *day, char *out,
                             size_t out_capacity)
@@ -234,7 +235,8 @@ static struct err draw_open_late(struct pipeline *self, const char *today)
     counter_add(COUNTER_draw_days_late, 1);
     err = oversight_publish(self->oversight);
     if (err_is(err) && !err_is(oversight_failure(self->oversight))) {
-        diag_warn(draw, "day=%s checkpoint=0", today); /* told by health too, for as long as it is */
+        diag_warn(draw, "day=%s checkpoint=0",
+                  today); /* told by health too, for as long as it is */
         err = err_none;
     }
     return err;

@@ -238,10 +238,17 @@ static struct err judge_apply_outcome(struct pipeline *self, const struct entry 
 {
     const struct entry_outcome *outcome = &entry->body.outcome;
     struct err err = state_apply(self->state, entry, NULL);
-    if (!err_is(err) && self->live) {
+    bool is_first = outcome_again_parse(outcome->again) == OUTCOME_FIRST;
+    if (!err_is(err) && self->live && is_first) { /* the referral ends, later ones find it ended */
         err = judge_count_queue(self, entry, REFERRAL_OUTCOME);
     }
-    if (err_is(err) || !self->live || !exam_result_is_label(outcome->result)) {
+    if (err_is(err) || !self->live) {
+        return err;
+    }
+    if (!is_first) {
+        return judge_relearn(self); /* what stood for the item may have been learnt */
+    }
+    if (!exam_result_is_label(outcome->result)) {
         return err;
     }
     uint64_t declarations[8];

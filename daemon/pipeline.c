@@ -150,8 +150,7 @@ static struct err judge_commands(struct pipeline *self)
 static void tick_capacity(struct pipeline *self, struct entry_time_tick *tick)
 {
     struct decide_minute *minutes = self->minutes;
-    uint32_t count =
-        decide_take_minutes(self->decide, clock_utc_ns(), minutes, ENTRY_CAPACITY_MAX);
+    uint32_t count = decide_take_minutes(self->decide, clock_utc_ns(), minutes, ENTRY_CAPACITY_MAX);
     for (uint32_t i = 0; i < count; i++) {
         const struct capacity_minute *since = &minutes[i].since;
         tick->capacity[i] = (struct entry_capacity){

@@ -24,6 +24,7 @@
 #include "decide/decide.h"
 #include "ingest/ingest.h"
 #include "join/join.h"
+#include "ledger/ledger.h"
 #include "oversight/oversight.h"
 #include "score/score.h"
 #include "state/state.h"
@@ -255,6 +256,10 @@ MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *co
 MUST_USE struct err command_answer(struct pipeline *self, struct command_job *job);
 MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);
+/* Was this asked before? *answered: the job is answered then, as it was, or with CONFLICT when the
+ * request id belongs to something else than `what` (state_request). */
+MUST_USE struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
+                                   bool *answered);
 /* Append, bring the read model up to it, answer. */
 MUST_USE struct err command_append(struct pipeline *self, struct command_job *job,
                                    const struct entry *entry);
@@ -299,8 +304,6 @@ void *archive_line(void *arg);
 MUST_USE struct err policy_entry_append(struct pipeline *self, const char *actor,
                                         const char *reason, uint64_t *entry_index);
 MUST_USE struct err command_policy(struct pipeline *self, struct command_job *job);
-MUST_USE struct err command_refer(struct pipeline *self, struct command_job *job,
-                                  const struct state_referral *referral);
 
 /* command_hold.c */
 MUST_USE struct err command_hold(struct pipeline *self, struct command_job *job);

@@ -314,8 +314,8 @@ static struct err policy_take_rates(const struct policy_reader *reader, struct p
 
 static struct err policy_take_head(const struct policy_reader *reader, struct policy *out)
 {
-    static const char *const known[] = {"version", "window_count", "warmup_count", "modes",
-                                        "sites", "random_rates", "exams", "target",
+    static const char *const known[] = {"version",    "window_count",    "warmup_count", "modes",
+                                        "sites",      "random_rates",    "exams",        "target",
                                         "hysteresis", "ageing_per_hour", "hide_arm"};
     struct err err = policy_check_names(reader, "", known, sizeof known / sizeof known[0]);
     if (err_is(err)) {

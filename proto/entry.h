@@ -214,6 +214,10 @@ struct entry_outcome {
     uint32_t region_height;
     const char *request_id;
     uint64_t version;
+    const char *again; /* "" the item's first outcome; "second_exam", "correction" */
+    const char *code;  /* coded reason of a correction */
+    uint64_t corrects; /* a correction: entry index of the outcome that it replaces */
+    bool aside;        /* an older outcome goes on speaking for the item */
 };
 
 struct entry_archive_seal {

@@ -288,6 +288,10 @@ static enum entry_fault outcome_read(const Triage__Oversight__V1__Outcome *from,
     out->region_height = from->region_height;
     out->request_id = from->request_id;
     out->version = from->version;
+    out->again = from->again;
+    out->code = from->code;
+    out->corrects = from->corrects;
+    out->aside = from->aside != 0;
     return number_read(from->quantity, &out->quantity) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 

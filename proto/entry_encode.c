@@ -333,6 +333,10 @@ static void outcome_fill(const struct entry_outcome *from, struct outcome_slots 
     to->region_height = from->region_height;
     to->request_id = schema_text(from->request_id);
     to->version = from->version;
+    to->again = schema_text(from->again);
+    to->code = schema_text(from->code);
+    to->corrects = from->corrects;
+    to->aside = from->aside;
 }
 
 static void archive_seal_fill(const struct entry_archive_seal *from,

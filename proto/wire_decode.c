@@ -185,7 +185,8 @@ static bool outcome_read(const Triage__V1__OutcomeCommand *from, struct wire_com
     if (!fits(from->exam_level, RECORD_NAME_BYTES_MAX) ||
         !fits(from->result, RECORD_NAME_BYTES_MAX) ||
         !fits(from->seizure_class, RECORD_NAME_BYTES_MAX) ||
-        !fits(from->unit, RECORD_NAME_BYTES_MAX) || !isfinite(from->quantity) ||
+        !fits(from->unit, RECORD_NAME_BYTES_MAX) || !fits(from->again, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->code, RECORD_NAME_BYTES_MAX) || !isfinite(from->quantity) ||
         from->quantity < 0.0) {
         return false;
     }
@@ -195,6 +196,8 @@ static bool outcome_read(const Triage__V1__OutcomeCommand *from, struct wire_com
     outcome->seizure_class = from->seizure_class;
     outcome->quantity = from->quantity;
     outcome->unit = from->unit;
+    outcome->again = from->again;
+    outcome->code = from->code;
     outcome->has_region = from->region_width > 0 && from->region_height > 0;
     if (outcome->has_region) {
         outcome->image_index = from->image_index;
@@ -329,7 +332,12 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .close_reason = "",
         .sentence = "",
         .cosignatures = "",
-        .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
+        .outcome = {.exam_level = "",
+                    .result = "",
+                    .seizure_class = "",
+                    .unit = "",
+                    .again = "",
+                    .code = ""},
     };
     command.outcome.request_id = message->request_id;
     if (!order_read(message, &command)) {

@@ -159,6 +159,8 @@ static void outcome_fill(const struct wire_command *command, Triage__V1__Outcome
     to->seizure_class = schema_text(outcome->seizure_class);
     to->quantity = outcome->quantity;
     to->unit = schema_text(outcome->unit);
+    to->again = schema_text(outcome->again);
+    to->code = schema_text(outcome->code);
     if (outcome->has_region) {
         to->image_index = outcome->image_index;
         to->region_x = outcome->region_x;

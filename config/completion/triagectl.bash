@@ -3,7 +3,7 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold replay model keys help' ;;
+        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold replay model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
@@ -19,7 +19,8 @@ _triagectl_options() {
         show) echo '--png --region --size' ;;
         claim) echo '--version --receipt' ;;
         release) echo '--code --codes --version --receipt' ;;
-        outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
+        outcome) echo '--level --result --class --quantity --unit --region --second --version --receipt' ;;
+        correct) echo '--code --codes --level --result --class --quantity --unit --region --version --receipt' ;;
         report) echo '--from --to --metrics' ;;
         watch) echo '--key --daemon-key --topic --count' ;;
         'log checkpoint') echo '--qr' ;;
@@ -99,7 +100,7 @@ _triagectl() {
                 word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"
             else
                 case $command in
-                    show | claim | release | outcome) word=$(_triagectl_labels) ;;
+                    show | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
                     replay)
                         mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
                         return ;;

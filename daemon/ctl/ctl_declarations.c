@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/team.h"
+#include "ctl/declaration_options.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
 #include "feeds/declaration_csv.h"
@@ -22,22 +23,12 @@ enum { THREADS_MAX = 8 };
 
 struct options {
     struct declaration_csv_conf table;
-    const char *training;
     const char *validation; /* NULL: none */
     const char *out;
     struct train_declarations_conf train;
 };
 
-enum {
-    OPTION_DECLARATIONS = 0x2000,
-    OPTION_VALIDATE,
-    OPTION_OUT,
-    OPTION_MAPPING,
-    OPTION_MODE,
-    OPTION_SEED,
-    OPTION_KEEP_OUT,
-    OPTION_LEAVE_OUT
-};
+enum { OPTION_VALIDATE = 0x2000, OPTION_OUT, OPTION_SEED, OPTION_KEEP_OUT, OPTION_LEAVE_OUT };
 
 static void leave_out(struct options *options, const char *name, struct argp_state *state)
 {
@@ -55,24 +46,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->training = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_VALIDATE:
         options->validation = text;
         return 0;
     case OPTION_OUT:
         options->out = text;
-        return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
         return 0;
     case OPTION_SEED:
         options->train.seed = ctl_number(state, "seed", text, UINT32_MAX);
@@ -87,7 +68,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->training == NULL || options->out == NULL) {
+        if (options->table.path == NULL || options->out == NULL) {
             argp_error(state, "--declarations and --out are required");
         }
         return 0;
@@ -207,7 +188,7 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
 static int learn(const struct ctl *ctl, const struct options *options,
                  struct train_declarations *train)
 {
-    int result = add_table(train, options, options->training, false);
+    int result = add_table(train, options, options->table.path, false);
     if (result == CTL_GOOD && options->validation != NULL) {
         result = add_table(train, options, options->validation, true);
     }
@@ -225,8 +206,6 @@ static int learn(const struct ctl *ctl, const struct options *options,
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
-         "table of labelled declarations (required)", 1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
@@ -234,9 +213,6 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         {"leave-out", OPTION_LEAVE_OUT, "NAME", 0,
          "do without this contribution (history.hs6_value ...); may be given again", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0,
-         "which column is what, labels included (default: customs-import.json)", 1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {"seed", OPTION_SEED, "N", 0, "of the trees (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
     };
@@ -244,9 +220,10 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         options_table,
         parse,
         "",
-        "Learn trees over the histories of entities and the oddities of goods from past exams."
-        " Same rows and options: same file.",
-        NULL,
+        "Learn trees over the histories of entities and the oddities of goods from past exams"
+        " (--declarations, --out required; the mapping names the labels). Same rows and options:"
+        " same file.",
+        declaration_options_children,
         NULL,
         NULL};
     struct options options = {

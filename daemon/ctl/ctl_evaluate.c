@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "ctl/declaration_batch.h"
+#include "ctl/declaration_options.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
 #include "ctl/reliability.h"
@@ -22,30 +23,20 @@ struct options {
     const char *png;
 };
 
-enum { OPTION_DECLARATIONS = 0x2000, OPTION_MODEL, OPTION_PNG, OPTION_MAPPING, OPTION_MODE };
+enum { OPTION_MODEL = 0x2000, OPTION_PNG };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->table.path = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_MODEL:
         options->model = text;
         return 0;
     case OPTION_PNG:
         options->png = text;
-        return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
@@ -232,22 +223,18 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
-         "table of labelled declarations (required)", 1},
         {"png", OPTION_PNG, "FILE", 0, "draw predicted probability against share of finds", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0,
-         "which column is what, labels included (default: customs-import.json)", 1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
         options_table,
         parse,
         "",
-        "How well a model ranks and how well it is calibrated on labelled declarations: precision"
+        "How well a model ranks and how well it is calibrated on labelled declarations"
+        " (--declarations, required; the mapping names the labels): precision"
         " in the highest 5% and 10%, AUC, with 95% bootstrap intervals, log loss, expected"
         " calibration error.",
-        NULL,
+        declaration_options_children,
         NULL,
         NULL};
     struct options options = {.table = {.site = "evaluation", .lane = ""}};

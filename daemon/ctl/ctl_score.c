@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ctl/declaration_batch.h"
+#include "ctl/declaration_options.h"
 #include "export/export_csv.h"
 #include "kernels/logistic.h"
 #include "score/declaration_words.h"
@@ -22,38 +23,20 @@ struct options {
     bool details;
 };
 
-enum {
-    OPTION_DECLARATIONS = 0x2000,
-    OPTION_MODEL,
-    OPTION_OUT,
-    OPTION_MAPPING,
-    OPTION_MODE,
-    OPTION_REASONS,
-    OPTION_DETAILS
-};
+enum { OPTION_MODEL = 0x2000, OPTION_OUT, OPTION_REASONS, OPTION_DETAILS };
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->table.path = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_MODEL:
         options->model = text;
         return 0;
     case OPTION_OUT:
         options->out = text;
-        return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
         return 0;
     case OPTION_REASONS:
         options->reasons_count = (uint32_t)ctl_number(state, "reasons", text, LINE_GROUPS);
@@ -222,23 +205,19 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of declarations (required)", 1},
         {"out", OPTION_OUT, "FILE", 0, "where declaration_id,score goes; - for here (required)", 1},
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0,
-         "which column is what (default: customs-import.json)", 1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
         options_table,
         parse,
         "",
-        "Score a table of declarations: the probability that an exam finds something. Labels are"
-        " never read.",
-        NULL,
+        "Score a table of declarations: the probability that an exam finds something."
+        " --declarations is required; labels are never read.",
+        declaration_options_children,
         NULL,
         NULL};
     struct options options = {.table = {.site = "scoring", .lane = "", .blind = true}};

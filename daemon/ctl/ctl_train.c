@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "ctl/declaration_options.h"
 #include "ctl/json_text.h"
 #include "feeds/declaration_csv.h"
 #include "feeds/image_folder.h"
@@ -162,9 +163,6 @@ enum {
     OPTION_BANK,
     OPTION_DIMENSIONS,
     OPTION_HEIGHT,
-    OPTION_DECLARATIONS,
-    OPTION_MAPPING,
-    OPTION_MODE
 };
 
 static error_t parse_appearance(int key, char *text, struct argp_state *state)
@@ -284,24 +282,14 @@ static error_t parse_history(int key, char *text, struct argp_state *state)
 {
     struct train_options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->table.path = text;
-        return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_OUT:
         options->out = text;
         return 0;
     case OPTION_SEED:
         options->seed = ctl_number(state, "seed", text, UINT64_MAX);
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
@@ -359,11 +347,6 @@ static int learn_rows(struct ctl *ctl, struct train_history *train, struct decla
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
-         "table of labelled declarations in the order of time (required)", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what, labels included (required)",
-         1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the two model files go (required)", 1},
         {"seed", OPTION_SEED, "N", 0, "of the fit (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
@@ -372,8 +355,10 @@ int ctl_model_train_history(struct ctl *ctl, int argc, char **argv)
         options_table,
         parse_history,
         "",
-        "Learn from past exams of declarations: makes the models history and fusion.",
-        NULL,
+        "Learn from past exams of declarations, a table in the order of time: makes the models"
+        " history and fusion. --declarations, --mapping, which names the labels, and --out are"
+        " required.",
+        declaration_options_children,
         NULL,
         NULL};
     struct train_options options = {.seed = 1, .table = {.site = "training", .lane = ""}};

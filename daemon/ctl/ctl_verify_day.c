@@ -120,8 +120,8 @@ int ctl_verify_day(struct ctl *ctl, int argc, char **argv)
         verify_report_fini(report);
     }
     if (err_is(err)) {
-        result = ctl_refuse("%s: could not be checked: %s", options.log_directory,
-                            err_text(err, text));
+        result =
+            ctl_refuse("%s: could not be checked: %s", options.log_directory, err_text(err, text));
     }
     free(report);
     free(day);

@@ -203,6 +203,12 @@ static void add_outcome(json_t *out, const struct entry_outcome *outcome)
     }
     set_text(out, "request_id", outcome->request_id);
     set_count(out, "version", outcome->version);
+    if (outcome->again != NULL && outcome->again[0] != '\0') {
+        set_text(out, "again", outcome->again);
+        set_text(out, "code", outcome->code);
+        set_count(out, "corrects", outcome->corrects);
+        json_object_set_new(out, "aside", json_boolean(outcome->aside));
+    }
 }
 
 static void add_action(json_t *out, const struct entry_officer_action *action)
@@ -358,8 +364,7 @@ static void add_change(json_t *out, const struct entry *entry)
         set_text(out, "processor", entry->body.config_change.processor);
         set_text(out, "reason", entry->body.config_change.reason);
         set_text(out, "target", entry->body.config_change.target);
-        json_object_set_new(out, "arm_hidden",
-                            json_boolean(entry->body.config_change.arm_hidden));
+        json_object_set_new(out, "arm_hidden", json_boolean(entry->body.config_change.arm_hidden));
     } else if (entry->type == ENTRY_MODEL_CHANGE) {
         set_text(out, "name", entry->body.model_change.name);
         set_hash(out, "model", entry->body.model_change.sha256);

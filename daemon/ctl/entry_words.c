@@ -44,7 +44,14 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
                        or_dash(entry->actor), or_dash(action->to_state), action->version);
     } else {
         const struct entry_outcome *outcome = &entry->body.outcome;
-        (void)snprintf(out, out_bytes, "%s exam by %s: %s %s", or_dash(outcome->exam_level),
+        char why[96] = "";
+        if (outcome->corrects != 0) {
+            (void)snprintf(why, sizeof why, "correction (%.32s) of entry %" PRIu64 ": ",
+                           or_dash(outcome->code), outcome->corrects);
+        } else if (outcome->again != NULL && outcome->again[0] != '\0') {
+            (void)snprintf(why, sizeof why, "second exam: ");
+        }
+        (void)snprintf(out, out_bytes, "%s%s exam by %s: %s %s", why, or_dash(outcome->exam_level),
                        or_dash(entry->actor), or_dash(outcome->result),
                        outcome->seizure_class == NULL ? "" : outcome->seizure_class);
     }

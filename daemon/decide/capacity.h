@@ -5,11 +5,11 @@
 /* Capacity: from which probability on the target arm refers at one place (mode and site), so that
  * the queue fits what its bays can take.
  *
- * Two bounds hold at any moment: what open bays work off within the horizon (tokens, refilled by the
- * hours that exams are done in), and, when queue_max is set, the referrals that are open in fact,
- * less a reserve for the random arm: where bays stand still nothing is referred into a full queue.
- * Within them the cut-off is a quantile of recent scores: the share of traffic that will fit. It
- * stays where it is while load moves by less than `hysteresis`. Random, cautious and manual
+ * Two bounds hold at any moment: what open bays work off within the horizon (tokens, refilled by
+ * the hours that exams are done in), and, when queue_max is set, the referrals that are open in
+ * fact, less a reserve for the random arm: where bays stand still nothing is referred into a full
+ * queue. Within them the cut-off is a quantile of recent scores: the share of traffic that will
+ * fit. It stays where it is while load moves by less than `hysteresis`. Random, cautious and manual
  * referrals are never refused; they only make the place fuller. Nothing is referred to fill up:
  * the cut-off never goes below the minimum.
  *
@@ -22,9 +22,9 @@
 
 /* What policy says of the place at this moment. */
 struct capacity_rule {
-    double per_hour;    /* exams that open bays do now */
-    double ahead;       /* exams that they will do within the horizon, opening hours counted */
-    double worked_off;  /* exams since the last look */
+    double per_hour;   /* exams that open bays do now */
+    double ahead;      /* exams that they will do within the horizon, opening hours counted */
+    double worked_off; /* exams since the last look */
     double horizon_h;
     double room;        /* exams that the queue may hold: horizon times capacity when all is open */
     double random_rate; /* of the mode: what the random arm will bring */
@@ -49,10 +49,10 @@ struct capacity_minute {
 
 struct capacity {
     struct window window;
-    double tokens;      /* referrals that fit into the horizon */
-    int64_t tokens_ns;  /* when that was right; 0: never yet */
-    double in_force;    /* the cut-off; negative: none yet */
-    uint32_t queue;     /* open referrals */
+    double tokens;     /* referrals that fit into the horizon */
+    int64_t tokens_ns; /* when that was right; 0: never yet */
+    double in_force;   /* the cut-off; negative: none yet */
+    uint32_t queue;    /* open referrals */
     struct capacity_minute minute;
 };
 
@@ -72,7 +72,8 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
 /* One referral more, by whatever arm; one less, when it has ended. */
 void capacity_refer(struct capacity *self, const struct capacity_rule *rule);
 void capacity_end(struct capacity *self);
-/* Referrals that the target arm may still open here: queue_max less what is open and the reserve. */
+/* Referrals that the target arm may still open here: queue_max less what is open and the reserve.
+ */
 double capacity_queue_room(const struct capacity *self, const struct capacity_rule *rule,
                            double arrivals_per_hour);
 /* A decision that the log holds already. probability < 0: not scorable; cutoff: as logged, 1 when

@@ -49,8 +49,7 @@ struct err decide_open(const struct policy *policy, uint32_t strata_max, struct 
     self->window_capacity = policy->window_count;
     self->strata = calloc(self->strata_max, sizeof *self->strata);
     self->rings = calloc((size_t)self->strata_max * self->window_capacity, sizeof *self->rings);
-    self->sorted =
-        calloc((size_t)self->strata_max * self->window_capacity, sizeof *self->sorted);
+    self->sorted = calloc((size_t)self->strata_max * self->window_capacity, sizeof *self->sorted);
     if (self->strata == NULL || self->rings == NULL || self->sorted == NULL) {
         decide_close(&self);
         return err_make(ERR_MEMORY, "decide_open");
@@ -108,8 +107,8 @@ static struct stratum *decide_stratum(struct decide *self, enum mode mode, const
     return stratum;
 }
 
-static struct capacity_rule stratum_rule(const struct policy *policy,
-                                         const struct stratum *stratum, int64_t t_ns)
+static struct capacity_rule stratum_rule(const struct policy *policy, const struct stratum *stratum,
+                                         int64_t t_ns)
 {
     const struct mode_policy *mode = &policy->modes[stratum->mode];
     int64_t ahead_ns = (int64_t)(mode->horizon_h * 3600 * (double)NS_PER_S);
@@ -119,8 +118,7 @@ static struct capacity_rule stratum_rule(const struct policy *policy,
         .per_hour = opening_per_hour(policy, stratum->mode, stratum->site, t_ns),
         .ahead = opening_exams(policy, stratum->mode, stratum->site, t_ns, t_ns + ahead_ns),
         .worked_off =
-            since_ns == 0 ? 0
-                          : opening_exams(policy, stratum->mode, stratum->site, since_ns, t_ns),
+            since_ns == 0 ? 0 : opening_exams(policy, stratum->mode, stratum->site, since_ns, t_ns),
         .horizon_h = mode->horizon_h,
         .room = most * mode->horizon_h,
         .random_rate = mode->random_rate,
@@ -223,8 +221,7 @@ void decide_manual(struct decide *self, enum mode mode, const char *site)
 {
     must(mode > MODE_UNKNOWN && mode < MODE_COUNT);
     struct stratum *stratum = decide_stratum(self, mode, site);
-    struct capacity_rule rule =
-        stratum_rule(&self->policy, stratum, stratum->capacity.tokens_ns);
+    struct capacity_rule rule = stratum_rule(&self->policy, stratum, stratum->capacity.tokens_ns);
     capacity_refer(&stratum->capacity, &rule);
 }
 
@@ -258,21 +255,20 @@ uint32_t decide_take_minutes(struct decide *self, int64_t t_ns, struct decide_mi
     uint32_t count = 0;
     uint32_t looked = 0;
     for (; looked < self->strata_count && count < capacity; looked++) {
-        struct stratum *stratum =
-            &self->strata[(self->minutes_from + looked) % self->strata_count];
+        struct stratum *stratum = &self->strata[(self->minutes_from + looked) % self->strata_count];
         struct capacity *state = &stratum->capacity;
         if (state->minute.items == 0 && state->queue == 0) {
             continue;
         }
         struct capacity_rule rule = stratum_rule(&self->policy, stratum, t_ns);
         struct decide_minute *minute = &out[count++];
-        *minute = (struct decide_minute){
-            .mode = stratum->mode,
-            .capacity_per_hour = rule.per_hour,
-            .arrivals_per_hour = window_arrivals_per_hour(&state->window, t_ns),
-            .queue = state->queue,
-            .queue_max = rule.queue_max,
-            .since = state->minute};
+        *minute = (struct decide_minute){.mode = stratum->mode,
+                                         .capacity_per_hour = rule.per_hour,
+                                         .arrivals_per_hour =
+                                             window_arrivals_per_hour(&state->window, t_ns),
+                                         .queue = state->queue,
+                                         .queue_max = rule.queue_max,
+                                         .since = state->minute};
         (void)snprintf(minute->site, sizeof minute->site, "%s", stratum->site);
         struct capacity now = *state; /* looking changes nothing that a replay would not know */
         capacity_refill(&now, &rule, t_ns);

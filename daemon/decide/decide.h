@@ -51,10 +51,10 @@ struct decide_verdict {
     double random_rate;
     char stratum[POLICY_STRATUM_BYTES]; /* row that the rate is of */
     double cutoff;
-    double priority;            /* at the moment of the decision */
-    double ageing_per_hour;     /* what waiting adds to it: queue_order.h */
+    double priority;        /* at the moment of the decision */
+    double ageing_per_hour; /* what waiting adds to it: queue_order.h */
     double perishable_per_hour;
-    bool would_refer;        /* by the target arm, had it been on: shadow */
+    bool would_refer; /* by the target arm, had it been on: shadow */
     double capacity_per_hour;
     double arrivals_per_hour;
     uint64_t rank;

@@ -60,9 +60,9 @@ static const char *policy_check_exams(const struct policy *policy)
     }
     for (uint32_t i = 0; i < policy->exams_count; i++) {
         const struct exam_policy *exam = &policy->exams[i];
-        bool good = exam->site[0] != '\0' && exam->mode > MODE_UNKNOWN &&
-                    exam->mode < MODE_COUNT && exam->exam[0] != '\0' && exam->per_hour >= 0 &&
-                    exam->per_hour <= 1e6 && exam->opens_min < 1440 && exam->closes_min <= 1440;
+        bool good = exam->site[0] != '\0' && exam->mode > MODE_UNKNOWN && exam->mode < MODE_COUNT &&
+                    exam->exam[0] != '\0' && exam->per_hour >= 0 && exam->per_hour <= 1e6 &&
+                    exam->opens_min < 1440 && exam->closes_min <= 1440;
         if (!good) {
             return "an exam needs a site, a mode, a level, exams an hour and hours of the day";
         }

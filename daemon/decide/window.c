@@ -34,8 +34,7 @@ static void window_replace(struct window *self, double probability)
     must(from < self->count);
     if (to > from) {
         to--;
-        memmove(&self->sorted[from], &self->sorted[from + 1],
-                (to - from) * sizeof self->sorted[0]);
+        memmove(&self->sorted[from], &self->sorted[from + 1], (to - from) * sizeof self->sorted[0]);
     } else {
         memmove(&self->sorted[to + 1], &self->sorted[to], (from - to) * sizeof self->sorted[0]);
     }

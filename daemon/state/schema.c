@@ -81,10 +81,11 @@ const char *const state_schema_sql[] = {
     " result TEXT, found INTEGER, seizure_class TEXT, quantity REAL, unit TEXT, has_region INTEGER,"
     " image_index INTEGER, region_x INTEGER, region_y INTEGER, region_width INTEGER, region_height "
     "INTEGER,"
-    " version INTEGER, request_id TEXT) STRICT;",
+    " version INTEGER, request_id TEXT, again TEXT, code TEXT, corrects INTEGER,"
+    " standing INTEGER) STRICT;",
     "CREATE INDEX outcomes_item ON outcomes(item);",
-    "CREATE TABLE requests(request_id TEXT PRIMARY KEY, entry INTEGER NOT NULL) STRICT, WITHOUT "
-    "ROWID;",
+    "CREATE TABLE requests(request_id TEXT PRIMARY KEY, entry INTEGER NOT NULL, what TEXT, item "
+    "BLOB, actor TEXT) STRICT, WITHOUT ROWID;",
 
     "CREATE TABLE refusals(entry INTEGER PRIMARY KEY, t_ns INTEGER, publisher TEXT, stream TEXT, "
     "sequence INTEGER,"

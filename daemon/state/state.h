@@ -85,7 +85,8 @@ struct state_outcome {
     uint64_t declaration_entries[8]; /* of the item's declarations */
     uint32_t declarations_count;
 };
-/* Exam outcomes that are labels (exam_result_is_label) from entry index `from` on, ascending. */
+/* Exam outcomes that are labels (exam_result_is_label) and stand for their item, from entry index
+ * `from` on, ascending. */
 MUST_USE struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out,
                                    uint32_t capacity, uint32_t *count);
 /* Entry indices of an item's declarations; at most 8. */
@@ -230,13 +231,28 @@ struct state_open {
 };
 MUST_USE struct err state_open_referrals(struct state *self, struct state_open *out,
                                          uint32_t capacity, uint32_t *count);
-/* The entry that a request id led to, for answering it again. NOT_FOUND when it is new. */
+/* The entry that a request id led to, and what was asked, so that it can be answered again and told
+ * from another order under the same id. NOT_FOUND when it is new. */
+struct state_request {
+    uint64_t entry_index;
+    char what[32];               /* "claim", "release", or the type of the entry */
+    uint8_t item[ITEM_ID_BYTES]; /* zeros: about no item */
+    char actor[PSEUDONYM_BYTES];
+};
 MUST_USE struct err state_request(struct state *self, const char *request_id,
-                                  uint64_t *entry_index);
+                                  struct state_request *out);
+/* The outcome that speaks for an item. NOT_FOUND when it has none. */
+struct state_standing {
+    uint64_t entry_index;
+    char result[32];
+};
+MUST_USE struct err state_standing(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                                   struct state_standing *out);
 
 /* ---- reports: rows for triagectl and the console ---- */
 
-#define STATE_MANUAL_AGEING 0.1 /* of a manual referral: an hour adds as much as policy has by default */
+#define STATE_MANUAL_AGEING \
+    0.1 /* of a manual referral: an hour adds as much as policy has by default */
 #define STATE_REASONS_MAX 8u
 struct state_queue_row {
     uint8_t item[ITEM_ID_BYTES];

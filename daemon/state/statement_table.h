@@ -55,9 +55,9 @@ STATEMENT(ITEM_DECIDE,
           "excluded.mode,"
           " site = excluded.site, lane = excluded.lane,"
           " label = CASE WHEN excluded.label = '' THEN label ELSE excluded.label END")
-STATEMENT(REFERRAL_PUT,
-          "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, NULL, NULL, ?7, ?8, ?9)"
-          " ON CONFLICT(item) DO NOTHING")
+STATEMENT(REFERRAL_PUT, "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, "
+                        "NULL, NULL, ?7, ?8, ?9)"
+                        " ON CONFLICT(item) DO NOTHING")
 STATEMENT(ACTION_PUT, "INSERT INTO actions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 STATEMENT(
     REFERRAL_CLAIM,
@@ -65,11 +65,14 @@ STATEMENT(
 STATEMENT(REFERRAL_CLOSE, "UPDATE referrals SET state = ?2, version = ?3, actor = CASE WHEN actor "
                           "= '' THEN ?4 ELSE actor END,"
                           " closed_ns = ?5, code = ?6 WHERE item = ?1")
+/* A later outcome leaves the referral ended as it was. */
+STATEMENT(REFERRAL_AGAIN, "UPDATE referrals SET version = ?2 WHERE item = ?1")
 STATEMENT(OUTCOME_PUT, "INSERT INTO outcomes VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                       "?12, ?13, ?14, ?15, ?16, ?17, ?18)")
-STATEMENT(
-    REQUEST_PUT,
-    "INSERT INTO requests(request_id, entry) VALUES(?1, ?2) ON CONFLICT(request_id) DO NOTHING")
+                       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)")
+STATEMENT(OUTCOME_STEP_DOWN, "UPDATE outcomes SET standing = 0 WHERE item = ?1 AND standing = 1")
+STATEMENT(STANDING, "SELECT entry, result FROM outcomes WHERE item = ?1 AND standing = 1")
+STATEMENT(REQUEST_PUT, "INSERT INTO requests(request_id, entry, what, item, actor)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(request_id) DO NOTHING")
 STATEMENT(REDACTION_PUT, "INSERT INTO redactions VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")
 STATEMENT(REDACTED_DIGEST_PUT,
           "INSERT INTO redacted_digests VALUES(?1, ?2) ON CONFLICT(digest) DO NOTHING")
@@ -111,8 +114,11 @@ STATEMENT(
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
-STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
-                    " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
+/* At most one label for each item: the outcome that stands. */
+STATEMENT(
+    OUTCOMES,
+    "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
+    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
                              "AND entry < ?2 ORDER BY entry LIMIT ?3")
 STATEMENT(
@@ -174,8 +180,9 @@ STATEMENT(
     " WHERE images.sha256 = ?1),"
     " max(max(records.t_ns, coalesce((SELECT closed_ns FROM referrals WHERE referrals.item ="
     " records.item), 0)) + CASE WHEN EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item ="
-    " records.item AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
-    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND result IN"
+    " records.item AND standing = 1 AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
+    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND standing = 1"
+    " AND result IN"
     " ('found', 'partial')))"
     " FROM blobs INDEXED BY blobs_sha256 JOIN records ON records.entry = blobs.entry"
     " LEFT JOIN items ON items.item = records.item WHERE blobs.sha256 = ?1")
@@ -194,34 +201,36 @@ STATEMENT(OPEN_REFERRALS, "SELECT mode, site, count(*) FROM referrals INDEXED BY
                           "WHERE closed_ns IS NULL GROUP BY mode, site LIMIT ?1")
 STATEMENT(DECISION_OF, "SELECT decisions.entry, decisions.mode, decisions.site FROM items JOIN "
                        "decisions ON decisions.entry = items.decision_entry WHERE items.item = ?1")
-STATEMENT(REQUEST, "SELECT entry FROM requests WHERE request_id = ?1")
-STATEMENT(QUEUE_OPEN, /* order: decide/queue_order.h, which a test holds it against */
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
-          "referrals.arm, "
-          "referrals.state,"
-          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
-          "decisions.cutoff,"
-          " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
-          " FROM referrals INDEXED BY referrals_open JOIN items ON items.item = referrals.item"
-          " JOIN decisions ON decisions.entry = referrals.decision_entry"
-          " WHERE referrals.closed_ns IS NULL AND (?1 = '' OR referrals.mode = ?1)"
-          " AND (?2 = '' OR referrals.site = ?2)"
-          " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
-          " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
-          " referrals.decision_entry LIMIT ?3 OFFSET ?4")
-STATEMENT(QUEUE_ALL,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
-          "referrals.arm, "
-          "referrals.state,"
-          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
-          "decisions.cutoff,"
-          " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
-          " FROM referrals JOIN items ON items.item = referrals.item"
-          " JOIN decisions ON decisions.entry = referrals.decision_entry"
-          " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
-          " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
-          " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
-          " referrals.decision_entry LIMIT ?3 OFFSET ?4")
+STATEMENT(REQUEST, "SELECT entry, what, item, actor FROM requests WHERE request_id = ?1")
+STATEMENT(
+    QUEUE_OPEN, /* order: decide/queue_order.h, which a test holds it against */
+    "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+    "referrals.arm, "
+    "referrals.state,"
+    " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+    "decisions.cutoff,"
+    " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
+    " FROM referrals INDEXED BY referrals_open JOIN items ON items.item = referrals.item"
+    " JOIN decisions ON decisions.entry = referrals.decision_entry"
+    " WHERE referrals.closed_ns IS NULL AND (?1 = '' OR referrals.mode = ?1)"
+    " AND (?2 = '' OR referrals.site = ?2)"
+    " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
+    " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+    " referrals.decision_entry LIMIT ?3 OFFSET ?4")
+STATEMENT(
+    QUEUE_ALL,
+    "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+    "referrals.arm, "
+    "referrals.state,"
+    " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+    "decisions.cutoff,"
+    " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
+    " FROM referrals JOIN items ON items.item = referrals.item"
+    " JOIN decisions ON decisions.entry = referrals.decision_entry"
+    " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
+    " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
+    " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+    " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")
 STATEMENT(COUNT_UNDECIDED_RECORDS,

@@ -49,9 +49,9 @@ void verify_day_add(struct verify_day *self, const struct entry *entry, bool dra
     self->items++;
     self->drawn += drawn;
     self->known += known;
-    self->elsewhen += clock_day_ns(self->day, &start_ns) &&
-                      (entry->t_ns < start_ns - DAY_SLACK_NS ||
-                       entry->t_ns >= start_ns + DAY_NS + DAY_SLACK_NS);
+    self->elsewhen +=
+        clock_day_ns(self->day, &start_ns) &&
+        (entry->t_ns < start_ns - DAY_SLACK_NS || entry->t_ns >= start_ns + DAY_NS + DAY_SLACK_NS);
 }
 
 void verify_day_cover(struct verify_day *self, uint64_t end_n)
@@ -103,8 +103,7 @@ static void day_print_commit(const struct verify_day *self, FILE *out)
     clock_text(self->commit_ns, when);
     bool ahead = clock_day_ns(self->day, &start_ns) && self->commit_ns < start_ns;
     (void)fprintf(out, "commitment  entry %" PRIu64 ", %.19sZ, %s: SHA-256 of the key, and rates\n",
-                  self->commit_n, when,
-                  ahead ? "before the day began" : "AFTER the day had begun");
+                  self->commit_n, when, ahead ? "before the day began" : "AFTER the day had begun");
     if (self->covered) {
         (void)fprintf(out,
                       "            a signed checkpoint holds it (entries up to %" PRIu64
@@ -116,8 +115,8 @@ static void day_print_commit(const struct verify_day *self, FILE *out)
     }
     if (self->restated > 0) {
         (void)fprintf(out,
-                      "            the same key was committed %" PRIu64
-                      " more times; %" PRIu64 " of them changed a rate after the first draw\n",
+                      "            the same key was committed %" PRIu64 " more times; %" PRIu64
+                      " of them changed a rate after the first draw\n",
                       self->restated, self->restated_inside);
     }
 }
@@ -135,9 +134,8 @@ static void day_print_reveal(const struct verify_day *self, FILE *out)
                       self->reveal_n, when);
     } else if (self->committed && self->last_ns > start_ns + DAY_NS + DAY_SLACK_NS) {
         clock_text(self->last_ns, when);
-        (void)fprintf(out,
-                      "reveal      OVERDUE: the log goes on to %.19sZ and the key is not in it\n",
-                      when);
+        (void)fprintf(
+            out, "reveal      OVERDUE: the log goes on to %.19sZ and the key is not in it\n", when);
     } else if (self->committed) {
         (void)fprintf(out, "reveal      not yet: the day is not over in this copy of the log\n");
     }
@@ -154,7 +152,8 @@ static void day_print_draws(const struct verify_day *self, FILE *out)
                   "the committed rate%s\n",
                   self->drawn, verify_day_good(self) ? "" : " should be");
     (void)fprintf(out,
-                  "identity    %" PRIu64 " items were recorded before the key was committed: whoever "
+                  "identity    %" PRIu64
+                  " items were recorded before the key was committed: whoever "
                   "made it could know these\n",
                   self->known);
     if (self->elsewhen > 0) {
@@ -207,11 +206,11 @@ bool verify_day_print_json(const struct verify_day *self, uint64_t problems, FIL
     json_t *strata = json_array();
     for (uint32_t i = 0; i < self->strata_count; i++) {
         const struct verify_day_stratum *row = &self->strata[i];
-        json_array_append_new(
-            strata, json_pack("{s:s, s:f, s:I, s:I, s:f}", "stratum", row->stratum, "rate",
-                              row->rate, "items", (json_int_t)row->items, "drawn",
-                              (json_int_t)row->drawn, "p",
-                              verify_binomial(row->drawn, row->items, row->rate)));
+        json_array_append_new(strata,
+                              json_pack("{s:s, s:f, s:I, s:I, s:f}", "stratum", row->stratum,
+                                        "rate", row->rate, "items", (json_int_t)row->items, "drawn",
+                                        (json_int_t)row->drawn, "p",
+                                        verify_binomial(row->drawn, row->items, row->rate)));
     }
     json_t *root = json_pack(
         "{s:s, s:b, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "day",

@@ -30,8 +30,8 @@ struct verify_day {
     bool covered; /* a signed checkpoint has the commitment and none of the draws */
     uint64_t commit_n;
     int64_t commit_ns;
-    uint64_t covered_size; /* of the log, n of the first entry that it does not have */
-    uint64_t restated;     /* further commitments of the same key: rates of later hours */
+    uint64_t covered_size;    /* of the log, n of the first entry that it does not have */
+    uint64_t restated;        /* further commitments of the same key: rates of later hours */
     uint64_t restated_inside; /* of these, after the first draw, with other rates */
     uint64_t reveal_n;
     int64_t reveal_ns;

@@ -254,7 +254,8 @@ static void draws_check_rate(struct verify_draws *self, const struct entry *entr
     } else if (draws_committed_rate(day, place, &of_place) &&
                (of_place < committed || of_place > committed)) {
         verify_problem(self->report,
-                       "entry %" PRIu64 ": random rate %g of stratum '%s', but the item is of '%s', "
+                       "entry %" PRIu64
+                       ": random rate %g of stratum '%s', but the item is of '%s', "
                        "for which %g was committed on %s",
                        entry->n, committed, stratum, place, of_place, day->day);
     }
@@ -391,8 +392,8 @@ void verify_draws_finish(struct verify_draws *self)
     for (uint32_t i = 0; i < self->days_count; i++) {
         const struct draw_day *day = &self->days[i];
         int64_t start_ns = 0;
-        bool over = clock_day_ns(day->day, &start_ns) &&
-                    self->shard->last_t_ns > start_ns + DRAW_OVER_NS;
+        bool over =
+            clock_day_ns(day->day, &start_ns) && self->shard->last_t_ns > start_ns + DRAW_OVER_NS;
         if (!day->revealed && over) {
             verify_warning(self->report,
                            "draw day %s: its key was never revealed, its draws cannot be checked",

@@ -12,7 +12,8 @@
 
 struct verify_draws;
 
-/* asked: NULL, or the day that is told more of. After a gap a day may have been committed in it: then its draws are not checked. */
+/* asked: NULL, or the day that is told more of. After a gap a day may have been committed in it:
+ * then its draws are not checked. */
 MUST_USE struct err verify_draws_open(struct verify_report *report, struct verify_shard *shard,
                                       const struct verify_items *items, struct verify_day *asked,
                                       struct verify_draws **out);

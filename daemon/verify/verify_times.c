@@ -131,8 +131,8 @@ static void times_take_base(struct verify_times *self, const struct entry_time_t
             .received_scans =
                 tick->received_scans > self->scans ? tick->received_scans - self->scans : 0,
             .received_declarations = tick->received_declarations > self->declarations
-                ? tick->received_declarations - self->declarations
-                : 0,
+                                         ? tick->received_declarations - self->declarations
+                                         : 0,
             .refused = tick->refused > self->refused ? tick->refused - self->refused : 0};
     }
 }

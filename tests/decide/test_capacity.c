@@ -37,7 +37,7 @@ struct referral {
 struct day {
     struct policy policy;
     uint64_t seed;
-    bool closures; /* bays stand still 9:00-10:30 and 17:00-18:00 */
+    bool closures;      /* bays stand still 9:00-10:30 and 17:00-18:00 */
     bool burst_of_high; /* all day long high scores press in */
     /* results */
     struct referral referrals[ITEMS_MAX];
@@ -106,8 +106,8 @@ static double traffic(uint32_t minute)
 
 static bool bay_stands_still(const struct day *day, uint32_t minute)
 {
-    return day->closures && ((minute >= 9 * 60 && minute < 10 * 60 + 30) ||
-                             (minute >= 17 * 60 && minute < 18 * 60));
+    return day->closures &&
+           ((minute >= 9 * 60 && minute < 10 * 60 + 30) || (minute >= 17 * 60 && minute < 18 * 60));
 }
 
 static void arrive(struct day *day, struct decide *decide, int64_t t_ns)
@@ -140,11 +140,8 @@ static void arrive(struct day *day, struct decide *decide, int64_t t_ns)
     }
     if (verdict.refer) {
         assert_true(day->referrals_count < ITEMS_MAX);
-        day->referrals[day->referrals_count++] =
-            (struct referral){{verdict.priority, verdict.ageing_per_hour,
-                               verdict.perishable_per_hour},
-                              t_ns,
-                              false};
+        day->referrals[day->referrals_count++] = (struct referral){
+            {verdict.priority, verdict.ageing_per_hour, verdict.perishable_per_hour}, t_ns, false};
         day->queue++;
     }
     day->queue_highest = day->queue > day->queue_highest ? day->queue : day->queue_highest;
@@ -228,8 +225,7 @@ static void run_day(struct day *day)
     for (uint32_t i = 0; i < day->referrals_count; i++) {
         const struct referral *one = &day->referrals[i];
         if (!one->ended) {
-            double waited_h =
-                (double)(DAY_NS + 24 * HOUR_NS - one->opened_ns) / (double)HOUR_NS;
+            double waited_h = (double)(DAY_NS + 24 * HOUR_NS - one->opened_ns) / (double)HOUR_NS;
             day->wait_longest_h = fmax(day->wait_longest_h, waited_h);
         }
     }
@@ -270,7 +266,8 @@ static void queue_without_the_count_overflows(void **state)
 }
 
 /* Who has waited for queue_overtake_hours is overtaken by nobody; before it are then at most the
- * others of the queue, and bays work these off. Night and standing bays are added: 8 h and 2.5 h. */
+ * others of the queue, and bays work these off. Night and standing bays are added: 8 h and 2.5 h.
+ */
 static double wait_bound_h(const struct day *day, double per_hour)
 {
     const struct mode_policy *mode = &day->policy.modes[MODE_TRUCK];

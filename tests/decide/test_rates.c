@@ -13,12 +13,12 @@
 #include "decide/decide.h"
 #include "kernels/statistics.h"
 
-/* What the random arm realises, at a fixed set of keys: rates are the nominal ones (exact binomial),
- * and who is drawn depends on nothing that is known of the item: not its score, its time of the day,
- * its scanner or lane, or its place in the order (chi-square over an odd number of bins, so that the
- * tail has a closed form; Kolmogorov-Smirnov for the score itself). Each test is also shown coins
- * that are biased on purpose, which it must refuse: a test that accepts those would accept anything.
- * TRIAGED_RATE_ITEMS makes the days longer. */
+/* What the random arm realises, at a fixed set of keys: rates are the nominal ones (exact
+ * binomial), and who is drawn depends on nothing that is known of the item: not its score, its time
+ * of the day, its scanner or lane, or its place in the order (chi-square over an odd number of
+ * bins, so that the tail has a closed form; Kolmogorov-Smirnov for the score itself). Each test is
+ * also shown coins that are biased on purpose, which it must refuse: a test that accepts those
+ * would accept anything. TRIAGED_RATE_ITEMS makes the days longer. */
 
 #define KEYS 12u
 #define BIASED_KEYS 3u
@@ -146,7 +146,9 @@ static void draw_a_day(uint8_t key_number, coin toss, struct drawn_item *out, ui
         out[i] = (struct drawn_item){.score = input.probability,
                                      .time_bin = (uint32_t)((uint64_t)i * TIME_BINS / count),
                                      .scanner = scanner,
-                                     .stratum = place == 3 ? 0 : place == 2 ? 2 : 1,
+                                     .stratum = place == 3   ? 0
+                                                : place == 2 ? 2
+                                                             : 1,
                                      .drawn = toss(&verdict, &input, scanner)};
         double rate = rates[out[i].stratum];
         assert_true(verdict.random_rate >= rate && verdict.random_rate <= rate);

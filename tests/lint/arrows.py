@@ -20,6 +20,7 @@ KNOWS = {
     "referral": {"base", "proto"},
     "score": {"base", "proto", "kernels", "archive"},
     "state": {"base", "proto", "referral"},
+    "ledger": {"base", "proto", "referral", "state"},
     "publisher": {"base", "proto"},
     "ingest": {"base", "proto", "oversight", "publisher"},
     "console": {"base", "proto"},
@@ -32,7 +33,7 @@ KNOWS = {
     "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "publisher", "picture",
             "feeds", "decide", "view", "export", "verify"},
     # daemon/*.c: all stages by name, no outside library
-    "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state",
+    "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state", "ledger",
                  "console", "submission", "view", "picture"},
 }
 # narrower than the table: only these headers of a module may be included by that module

@@ -105,7 +105,8 @@ EXPECTED = {
     "outcome": (13, "outcome", {
         "exam_level": "full", "result": "found", "seizure_class": "tobacco", "quantity": number(12.5),
         "unit": "kg", "has_region": True, "image_index": 1, "region_x": 2, "region_y": 3, "region_width": 4,
-        "region_height": 5, "request_id": "r-2", "version": 4}),
+        "region_height": 5, "request_id": "r-2", "version": 4, "again": "correction", "code": "weighed", "corrects": 7,
+        "aside": True}),
     "archive.seal": (16, "archive_seal", {
         "path": "2026/01/01/000001.h5", "file_bytes": 1 << 30, "sha256": digest(0x65), "first_index": 1,
         "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32",

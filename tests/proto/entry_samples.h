@@ -191,7 +191,11 @@ static inline void sample_small_fill(struct entry *out)
                                                    .region_width = 4,
                                                    .region_height = 5,
                                                    .request_id = "r-2",
-                                                   .version = 4};
+                                                   .version = 4,
+                                                   .again = "correction",
+                                                   .code = "weighed",
+                                                   .corrects = 7,
+                                                   .aside = true};
         break;
     default:
         break;

@@ -207,6 +207,9 @@ static void bodies_of_people_read_back_field_by_field(void **state)
     assert_int_equal(outcome->region_y, 3);
     assert_int_equal(outcome->region_width, 4);
     assert_int_equal(outcome->region_height, 5);
+    assert_string_equal(outcome->again, "correction");
+    assert_string_equal(outcome->code, "weighed");
+    assert_true(outcome->corrects == 7 && outcome->aside);
     sample_reads_back(ENTRY_OFFICER_ACTION, &in, &out);
     const struct entry_officer_action *action = &out.body.officer_action;
     assert_string_equal(action->action, "release");

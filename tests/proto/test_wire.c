@@ -418,7 +418,9 @@ static void command_every_order_survives_the_round(void **state)
                                                     .region_x = 2,
                                                     .region_y = 3,
                                                     .region_width = 4,
-                                                    .region_height = 5}};
+                                                    .region_height = 5,
+                                                    .again = "correction",
+                                                    .code = "weighed"}};
         struct wire_command out;
         size_t bytes = wire_command_encode(&in, encoded, sizeof encoded);
         assert_true(wire_command_decode(encoded, bytes, fresh(), &out));
@@ -457,6 +459,8 @@ static void command_every_order_survives_the_round(void **state)
             assert_int_equal(out.outcome.region_y, 3);
             assert_int_equal(out.outcome.region_width, 4);
             assert_int_equal(out.outcome.region_height, 5);
+            assert_string_equal(out.outcome.again, "correction");
+            assert_string_equal(out.outcome.code, "weighed");
         }
     }
 }

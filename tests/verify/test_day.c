@@ -27,14 +27,14 @@
 #define SMALL 300u
 
 struct forgery {
-    int64_t item;          /* number of the item that is tampered with; -1: none */
-    bool rate;             /* its decision says another rate, and the arm that follows from it */
-    bool stratum;          /* it says a stratum whose rate is lower */
-    bool identity;         /* it was drawn under another item id */
-    bool arm;              /* drawn by the coin, and let go */
-    bool key;              /* another key is revealed */
-    bool early;            /* a decision after the reveal */
-    bool late_commitment;  /* the key is made when the items are there */
+    int64_t item;         /* number of the item that is tampered with; -1: none */
+    bool rate;            /* its decision says another rate, and the arm that follows from it */
+    bool stratum;         /* it says a stratum whose rate is lower */
+    bool identity;        /* it was drawn under another item id */
+    bool arm;             /* drawn by the coin, and let go */
+    bool key;             /* another key is revealed */
+    bool early;           /* a decision after the reveal */
+    bool late_commitment; /* the key is made when the items are there */
     bool unrevealed;
 };
 
@@ -177,8 +177,8 @@ static void add_commitment(void)
     commit->scheme = DRAW_SCHEME;
     sha256_of(writer.key, HASH_BYTES, commit->commitment);
     for (int mode = 1; mode < MODE_COUNT; mode++) {
-        commit->rates[commit->rates_count++] = (struct entry_rate){
-            mode_text((enum mode)mode), writer.policy.modes[mode].random_rate};
+        commit->rates[commit->rates_count++] =
+            (struct entry_rate){mode_text((enum mode)mode), writer.policy.modes[mode].random_rate};
     }
     for (uint32_t i = 0; i < writer.policy.rates_count; i++) {
         commit->rates[commit->rates_count++] =
