@@ -3,10 +3,11 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold replay model keys help' ;;
+        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold replay model keys verify-day refer policy help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
+        policy) echo 'load' ;;
         model) echo 'train score evaluate list install show' ;;
         'model train') echo 'appearance declarations history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
@@ -33,6 +34,8 @@ _triagectl_options() {
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
+        verify-day) echo '--log --vkey' ;;
+        refer | 'policy load') echo '--reason' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -80,7 +83,7 @@ _triagectl() {
         esac
     done
     case $previous in
-        --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
+        --dir | --log | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
@@ -100,7 +103,7 @@ _triagectl() {
                 word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"
             else
                 case $command in
-                    show | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
+                    show | refer | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
                     replay)
                         mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
                         return ;;
