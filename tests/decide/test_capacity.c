@@ -328,6 +328,27 @@ static void weak_referral_is_examined_within_its_bound(void **state)
     assert_true(queue_overtake_hours(&(struct queue_place){2, 0, 0}, 1, 0) <= 0);
 }
 
+/* From its overtake hours on a referral stands before everything that comes later, whatever that is
+ * and however long both wait. */
+static void nothing_later_overtakes_after_the_bound(void **state)
+{
+    (void)state;
+    static const double weak_perishable[] = {0, 0.1, 0.5};
+    for (int i = 0; i < 3; i++) {
+        const struct queue_place weak = {0.02, 0.25, weak_perishable[i]};
+        const struct queue_place late = {1, 0.25, 0.5};
+        double bound_h = queue_overtake_hours(&weak, 1, 0.5);
+        bool needed = false;
+        for (double waits_h = 0; waits_h < 100; waits_h += 0.25) {
+            assert_true(queue_priority(&weak, bound_h + waits_h) >=
+                        queue_priority(&late, waits_h) - 1e-12);
+            needed = needed ||
+                     queue_priority(&weak, bound_h / 2 + waits_h) < queue_priority(&late, waits_h);
+        }
+        assert_true(needed || i == 2); /* half of it would not do */
+    }
+}
+
 /* Each minute tells the cut-off and its cost, and together they are the cost of the day. */
 static void every_minute_tells_the_cutoff_and_its_cost(void **state)
 {
@@ -520,6 +541,7 @@ int main(void)
         cmocka_unit_test(queue_without_the_count_overflows),
         cmocka_unit_test(nothing_starves),
         cmocka_unit_test(weak_referral_is_examined_within_its_bound),
+        cmocka_unit_test(nothing_later_overtakes_after_the_bound),
         cmocka_unit_test(every_minute_tells_the_cutoff_and_its_cost),
         cmocka_unit_test(cutoff_follows_load),
         cmocka_unit_test(hysteresis_keeps_the_cutoff_still),

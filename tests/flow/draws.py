@@ -103,9 +103,13 @@ def case_days():
         port.start()  # the same day, the same keys
         must(keys == {file.name: file.read_text() for file in (port.store / "draw").iterdir()}, "the dice were rolled again")
         port.kill()
+        planted = port.store / "draw" / f"{port.day(2)}.key"  # as a stop leaves it between the key and its commitment
+        planted.write_text("5c" * 32 + "\n")
+        planted.chmod(0o600)
         port.seconds += DAY  # away over midnight: the day was committed before all the same
         port.start()
         second = port.day()
+        must(planted.read_text() == "5c" * 32 + "\n", "a key without its commitment was replaced")
         expect_secret(port)
         told = port.verify_day(first)
         must(told["good"] and told["covered"] and told["made_again"] == told["items"] > 0, f"{told}")
