@@ -42,7 +42,7 @@ double capacity_queue_room(const struct capacity *self, const struct capacity_ru
     /* What the coin will bring before an exam that is queued now is done, and two standard
      * deviations of it; at most half of the queue, or the target arm would never have any. */
     double drawn = arrivals_per_hour * rule->random_rate * rule->horizon_h;
-    double reserve = fmin(ceil(drawn + 2 * sqrt(drawn)), rule->queue_max / 2);
+    double reserve = fmin(ceil(drawn + 2 * sqrt(drawn)), rule->queue_max / 2.0);
     return rule->queue_max - reserve - self->queue;
 }
 

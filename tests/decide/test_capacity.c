@@ -299,7 +299,8 @@ static double weak_waits_h(double ageing, double perishable_of_others)
         strong[i] = (struct queue_place){1, ageing, perishable_of_others};
         since_h[i] = 0;
     }
-    for (double now_h = 0; now_h < 200; now_h += 0.125) {
+    for (int eighths = 0; eighths < 1600; eighths++) {
+        double now_h = eighths / 8.0;
         uint32_t best = 0;
         for (uint32_t i = 1; i < QUEUE_MAX; i++) {
             bool more = queue_priority(&strong[i], now_h - since_h[i]) >
@@ -339,7 +340,8 @@ static void nothing_later_overtakes_after_the_bound(void **state)
         const struct queue_place late = {1, 0.25, 0.5};
         double bound_h = queue_overtake_hours(&weak, 1, 0.5);
         bool needed = false;
-        for (double waits_h = 0; waits_h < 100; waits_h += 0.25) {
+        for (int quarters = 0; quarters < 400; quarters++) {
+            double waits_h = quarters / 4.0;
             assert_true(queue_priority(&weak, bound_h + waits_h) >=
                         queue_priority(&late, waits_h) - 1e-12);
             needed = needed ||
