@@ -32,13 +32,14 @@ struct work {
     const char *model_path;
     struct model_file file;
     struct declaration_set set;
-    uint32_t *order; /* [SCORED] of the set */
+    uint32_t *order; /* [SCORED] of the set, which has more than BATCH */
     struct history history;
     struct declaration_model models[THREADS];
     bool in_words;
-    bool alone;           /* the trees only: features are ready */
-    float *features;      /* [SCORED x LINE_FEATURES] */
-    int32_t *scores;      /* [SCORED] */
+    bool alone;      /* the trees only: features are ready */
+    float *features; /* [SCORED x LINE_FEATURES] */
+    int32_t *scores; /* [SCORED] */
+    void *workspaces[THREADS];
     double sums[THREADS]; /* so that nothing is left out as unused */
     double processor_s[THREADS];
 };
@@ -52,32 +53,26 @@ static double now_s(void)
 
 /* What an officer is told of one declaration. */
 static double tell(const struct work *work, const struct declaration_model *model,
-                   const struct declaration *declaration, const struct declaration_risk *risk,
-                   const struct declaration_parts *parts)
+                   const struct declaration *declaration,
+                   const struct declaration_judgement *judgement)
 {
-    double logit = risk->logit * OBLIVIOUS_LOGIT;
-    struct declaration_interval interval = declaration_model_interval(&model->bins, logit);
-    double told = logistic_probability(logit) + interval.lower + interval.upper;
-    uint32_t best[REASONS] = {0};
+    double logit = judgement->logit * OBLIVIOUS_LOGIT;
+    double probability = logistic_probability(logit);
+    struct declaration_interval interval =
+        declaration_model_interval_of(&model->bins, logit, probability);
+    double told = probability + interval.lower + interval.upper;
     struct declaration_said said = {.history = &work->history,
                                     .norms = &model->norms,
                                     .declaration = declaration,
-                                    .line_index = risk->line_index};
+                                    .line_index = judgement->line_index};
     if (work->in_words) {
         declaration_said_fill(&said);
     }
-    for (uint32_t reason = 0; reason < REASONS; reason++) {
-        int32_t most = -1;
-        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
-            bool taken = (reason > 0 && group == best[0]) || (reason > 1 && group == best[1]);
-            int32_t weight = abs(parts->parts[group]);
-            best[reason] = weight > most && !taken ? group : best[reason];
-            most = weight > most && !taken ? weight : most;
-        }
-        told += parts->parts[best[reason]];
+    for (uint32_t reason = 0; reason < judgement->reasons_count; reason++) {
+        told += judgement->reasons[reason].part;
         if (work->in_words) {
             char words[DECLARATION_WORDS_BYTES];
-            declaration_group_words(&said, best[reason], words);
+            declaration_group_words(&said, judgement->reasons[reason].group, words);
             told += words[0];
         }
     }
@@ -102,24 +97,19 @@ static void *score_share(void *argument)
     struct work *work = hand->work;
     struct declaration_model *model = &work->models[hand->number];
     const struct declaration *declarations[BATCH];
-    struct declaration_risk *risks = calloc(BATCH, sizeof *risks);
-    struct declaration_parts *parts = calloc(BATCH, sizeof *parts);
-    bench_check(risks != NULL && parts != NULL, "no memory");
+    struct declaration_judgement judgements[BATCH];
     double sum = 0;
     size_t share = SCORED / THREADS;
     for (size_t from = hand->number * share; from < (hand->number + 1) * share; from += BATCH) {
         for (size_t i = 0; i < BATCH; i++) {
             declarations[i] = &work->set.declarations[work->order[from + i]];
         }
-        declaration_model_score(model, &work->history, declarations, BATCH, risks);
-        declaration_model_explain_many(model, risks, BATCH, parts);
+        declaration_model_judge(model, &work->history, declarations, BATCH, REASONS, judgements);
         for (size_t i = 0; i < BATCH; i++) {
-            sum += tell(work, model, declarations[i], &risks[i], &parts[i]);
+            sum += tell(work, model, declarations[i], &judgements[i]);
         }
     }
     work->sums[hand->number] = sum;
-    free(risks);
-    free(parts);
     return NULL;
 }
 
@@ -131,7 +121,8 @@ static void *score_alone(void *argument)
     size_t share = SCORED / THREADS;
     const struct oblivious_rows rows = {work->features + hand->number * share * LINE_FEATURES,
                                         share, LINE_FEATURES};
-    oblivious_score(&model->found, &rows, model->workspace, work->scores + hand->number * share);
+    oblivious_score(&model->found, &rows, work->workspaces[hand->number],
+                    work->scores + hand->number * share);
     return NULL;
 }
 
@@ -178,13 +169,19 @@ static struct rates measure(struct work *work, unsigned rounds_wanted)
 static void know(struct work *work, uint64_t entities)
 {
     struct history_table table;
-    declaration_set_fill(&work->set, entities, &table);
+    struct part_key key = work->history.key;
     struct history_weights weights = work->history.weights;
-    history_install_counts(&work->history, &weights, &table);
+    declaration_set_fill(&work->set, &key, entities, &table);
+    struct err err = history_install_counts(&work->history, &weights, &key, &table);
+    bench_check(!err_is(err), "no memory for the index");
     struct rng rng;
     rng_init(&rng, entities, 0);
+    /* Records of one batch came one after the other, as they do from a decoder or a table; batches
+     * are from anywhere. */
+    uint64_t first = 0;
     for (size_t i = 0; i < SCORED; i++) {
-        work->order[i] = (uint32_t)rng_below(&rng, work->set.count);
+        first = i % BATCH == 0 ? rng_below(&rng, work->set.count - BATCH) : first + 1;
+        work->order[i] = (uint32_t)first;
     }
 }
 
@@ -195,6 +192,9 @@ static void read_model(struct work *work)
     for (unsigned i = 0; i < THREADS; i++) {
         err = declaration_model_read(&work->file, &work->models[i]);
         bench_check(!err_is(err), "%s: not a model of declarations", work->model_path);
+        size_t bytes = (oblivious_workspace_bytes(&work->models[i].found) + 63) / 64 * 64;
+        work->workspaces[i] = aligned_alloc(64, bytes);
+        bench_check(work->workspaces[i] != NULL, "no memory");
     }
     err = history_init(&work->history, 1024);
     err = err_is(err) ? err : declaration_model_counts(&work->file, &work->history);
@@ -330,8 +330,10 @@ int main(int argc, char **argv)
         words[i] = measure(work, rounds_wanted);
         work->in_words = false;
         const struct history_table *table = &work->history.base;
-        printf("%" PRIu64 " entities known: %.1f bytes each\n", table->used,
-               (double)(table->slots * HISTORY_SLOT_BYTES) / (double)table->used);
+        uint64_t bytes = table->slots * HISTORY_SLOT_BYTES + work->history.index.bytes;
+        printf("%" PRIu64 " entities known: %.1f bytes each, %.1f of them for look-ups\n",
+               table->used, (double)bytes / (double)table->used,
+               (double)work->history.index.bytes / (double)table->used);
     }
     make_features(work, given == 5 ? arguments[4] : NULL);
     work->alone = true;

@@ -93,7 +93,8 @@ int main(int argc, char **argv)
     size_t earlier = declaration_set_read(&set, argv[1]);
     size_t later = declaration_set_read(&set, argv[2]);
     struct train_rows rows;
-    struct err err = train_rows_init(&rows, TRAIN_LINES_MAX);
+    static const uint8_t secret[PART_SECRET_BYTES] = {1};
+    struct err err = train_rows_init(&rows, TRAIN_LINES_MAX, secret);
     bench_check(!err_is(err), "no memory");
     add(&rows, &set, earlier);
     float *features = calloc(set.count, LINE_FEATURES * sizeof *features);

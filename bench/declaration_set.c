@@ -138,8 +138,8 @@ void declaration_set_relate(struct declaration_set *self, size_t index, unsigned
     self->count++;
 }
 
-void declaration_set_fill(struct declaration_set *self, uint64_t entities,
-                          struct history_table *out)
+void declaration_set_fill(struct declaration_set *self, const struct part_key *key,
+                          uint64_t entities, struct history_table *out)
 {
     static const double half_life_ns = 730 * 86400e9;
     static uint64_t keys[HISTORY_KEYS_MAX];
@@ -151,7 +151,7 @@ void declaration_set_fill(struct declaration_set *self, uint64_t entities,
         if (i >= self->count) {
             declaration_set_relate(self, i % given, (unsigned)(i / given));
         }
-        uint32_t count = history_keys(&self->declarations[i], HISTORY_KINDS, keys);
+        uint32_t count = history_keys(key, &self->declarations[i], HISTORY_KINDS, keys);
         for (uint32_t k = 0; k < count && out->used < entities; k++) {
             history_table_learn(out, keys[k], self->labels[i].found, self->labels[i].t_ns,
                                 half_life_ns);

@@ -35,7 +35,7 @@ void declaration_set_free(struct declaration_set *self);
 
 /* A table in which at least `entities` are known, from the set and as many relatives as it takes,
  * which stand at the end of the set after that. */
-void declaration_set_fill(struct declaration_set *self, uint64_t entities,
-                          struct history_table *out);
+void declaration_set_fill(struct declaration_set *self, const struct part_key *key,
+                          uint64_t entities, struct history_table *out);
 
 #endif

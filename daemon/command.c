@@ -106,6 +106,30 @@ static struct err command_referral(struct pipeline *self, struct command_job *jo
     return command_append(self, job, &entry);
 }
 
+static struct err command_operation(struct pipeline *self, struct command_job *job)
+{
+    const struct wire_command *command = &job->command->command;
+    char actor[PSEUDONYM_BYTES];
+    struct entry entry;
+    struct ledger_answer verdict;
+    bool answered;
+    struct err err = command_before(self, job, "operation", &answered);
+    if (err_is(err) || answered) {
+        return err;
+    }
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor == NULL ? "" : command->actor,
+                 actor);
+    err = operation_consider(self->state, command, actor, clock_utc_ns(), &entry, &verdict);
+    if (err_is(err)) {
+        return err;
+    }
+    if (verdict.verdict == LEDGER_REFUSED) {
+        return command_refuse(self, job, verdict.fault, verdict.reason);
+    }
+    random_uuid7(entry.id);
+    return command_append(self, job, &entry);
+}
+
 /* A model file lies in models/ under its hash; it is used from the entry on, by the same scorer
  * that read it. */
 static struct err command_model(struct pipeline *self, struct command_job *job)
@@ -307,6 +331,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_prune(self, job);
     case ORDER_HOLD:
         return command_hold(self, job);
+    case ORDER_OPERATION:
+        return command_operation(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

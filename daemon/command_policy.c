@@ -41,7 +41,7 @@ struct err policy_entry_append(struct pipeline *self, const char *actor, const c
 /* What lives in other memories than the judge line's own policy. */
 static struct err policy_spread(struct pipeline *self)
 {
-    decide_set_policy(self->decide, &self->policy);
+    explore_apply(self); /* the policy, with the shares of the day within its new limits */
     join_set_policy(self->join, &self->policy);
     return draw_day_renew(self);
 }

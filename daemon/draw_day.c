@@ -25,8 +25,9 @@
 
 enum { DRAW_DAYS_OPEN_MAX = 8 };
 #define DRAW_DAY_NS (INT64_C(86400) * NS_PER_S)
-#define DRAW_OVERDUE_NS (INT64_C(600) * NS_PER_S) /* a turn of the judge line never takes as long \
-                                                   */
+#define DRAW_OVERDUE_NS                                                       \
+    (INT64_C(600) * NS_PER_S) /* a turn of the judge line never takes as long \
+                               */
 
 static struct err draw_path(const struct pipeline *self, const char *day, char *out,
                             size_t out_capacity)
@@ -80,13 +81,18 @@ static struct err draw_make_key(struct pipeline *self, const char *day, uint8_t 
     return err;
 }
 
-/* The rates of a day: those of the policy in force when it is committed. */
+/* The rates of a day: those of the policy in force when it is committed, and of a mode whose share
+ * adapts what was chosen for the day that is open; the next one is committed again when it opens. A
+ * site or lane with a rate of its own keeps it. */
 static void draw_fill_rates(const struct pipeline *self, struct entry_draw_commit *commit)
 {
     for (int mode = 1; mode < MODE_COUNT; mode++) {
         struct entry_rate *rate = &commit->rates[commit->rates_count++];
         rate->stratum = mode_text((enum mode)mode);
-        rate->rate = self->policy.modes[mode].random_rate;
+        rate->rate = explore_rate(self, (enum mode)mode);
+        rate->adapts = explore_adapts(&self->policy, (enum mode)mode);
+        rate->floor = self->policy.modes[mode].random_rate;
+        rate->reason = rate->adapts ? explore_reason(self, (enum mode)mode) : "";
     }
     for (uint32_t i = 0; i < self->policy.rates_count; i++) {
         must(commit->rates_count < ENTRY_RATES_MAX);
@@ -201,7 +207,11 @@ static struct err draw_open_next(struct pipeline *self, const char *today, bool 
 {
     struct draw_day *draw = &self->draw;
     struct err err = err_none;
-    if (commits && strcmp(draw->next_day, today) == 0) {
+    int64_t opens_ns = 0;
+    if (commits && strcmp(draw->next_day, today) == 0 && clock_day_ns(today, &opens_ns)) {
+        err = explore_day(self, opens_ns);
+    }
+    if (!err_is(err) && opens_ns != 0) {
         err = draw_commit(self, draw->next_day, draw->next_key);
     }
     if (!err_is(err)) {
@@ -223,7 +233,11 @@ static struct err draw_open_next(struct pipeline *self, const char *today, bool 
 static struct err draw_open_late(struct pipeline *self, const char *today)
 {
     struct draw_day *draw = &self->draw;
+    int64_t opens_ns = 0;
     struct err err = draw_make_key(self, today, draw->key);
+    if (!err_is(err) && clock_day_ns(today, &opens_ns)) {
+        err = explore_day(self, opens_ns);
+    }
     if (!err_is(err)) {
         err = draw_commit(self, today, draw->key);
     }

@@ -21,10 +21,12 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "console/console.h"
+#include "decide/adapt.h"
 #include "decide/decide.h"
 #include "ingest/ingest.h"
 #include "join/join.h"
 #include "ledger/ledger.h"
+#include "ledger/operation.h"
 #include "oversight/oversight.h"
 #include "score/score.h"
 #include "state/state.h"
@@ -68,6 +70,12 @@ struct draw_day {
     uint8_t next_key[HASH_BYTES];
     _Atomic int64_t ends_ns; /* of `day`, UTC; 0: none. For those who watch from other threads */
     char directory[PIPELINE_PATH_BYTES];
+};
+
+/* What share the coin has today where the share adapts, and why. Owned by the judge line. */
+struct explore {
+    double shares[MODE_COUNT]; /* 0: the floor */
+    char reasons[MODE_COUNT][ADAPT_REASON_BYTES];
 };
 
 /* One item on its way from decision to log: two drafts that come back on judge_done. */
@@ -160,6 +168,7 @@ struct pipeline {
     struct scan *scans;               /* the same */
     struct draw_day draw;
     struct decide_minute minutes[ENTRY_CAPACITY_MAX]; /* of a tick */
+    struct explore explore;
     struct judge_trace traces[JUDGE_TRACES];
     struct command_job *command_jobs;
     uint32_t command_jobs_next;
@@ -249,6 +258,17 @@ MUST_USE struct err draw_day_renew(struct pipeline *self);
 /* Opens the day that utc_ns lies in and commits the key of the next one; reveals what is over.
  * commits false: nothing is drawn here, only what is over is revealed. */
 MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns, bool commits);
+
+/* explore_line.c: the coin's share, between the policy's floor and ceiling. _open: that of the day
+ * that was open when the daemon stopped. _day: chosen anew for the day that begins at opens_ns; the
+ * commitment of the day follows, before anything is drawn. _apply: after a new policy. */
+MUST_USE struct err explore_open(struct pipeline *self);
+MUST_USE struct err explore_day(struct pipeline *self, int64_t opens_ns);
+void explore_apply(struct pipeline *self);
+bool explore_adapts(const struct policy *policy, enum mode mode);
+double explore_rate(const struct pipeline *self, enum mode mode);
+/* Lives as long as the day. */
+const char *explore_reason(const struct pipeline *self, enum mode mode);
 
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);

@@ -208,6 +208,12 @@ static const struct oblivious_lanes *lanes_of(enum oblivious_path path)
     return &lanes_portable;
 }
 
+void oblivious_add_by(enum oblivious_path path, const struct oblivious_model *model,
+                      const uint8_t *bins, int32_t *scores)
+{
+    lanes_of(path)->add(model, bins, scores);
+}
+
 void oblivious_bin_by(enum oblivious_path path, const float *restrict values, size_t count,
                       const float *borders, size_t border_count, uint8_t *restrict bins)
 {

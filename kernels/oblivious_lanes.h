@@ -24,6 +24,10 @@ extern const struct oblivious_lanes oblivious_lanes_avx2;
 extern const struct oblivious_lanes oblivious_lanes_avx512;
 #endif
 
+/* scores[i] += the leaves of all trees, by the bins of a full block; for oblivious_block.c. */
+void oblivious_add_by(enum oblivious_path path, const struct oblivious_model *model,
+                      const uint8_t *bins, int32_t *scores);
+
 /* The most that a score, or any sum of contributions on the way to it, can differ from 0 by this
  * tree: the root, and the largest change of each level. */
 int64_t oblivious_reach(const int32_t *nodes, uint32_t depth);

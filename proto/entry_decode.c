@@ -369,7 +369,10 @@ static enum entry_fault draw_commit_read(const Triage__Oversight__V1__DrawCommit
     out->scheme = from->scheme;
     for (size_t i = 0; i < from->n_rates; i++) {
         out->rates[i].stratum = from->rates[i]->stratum;
-        if (!number_read(from->rates[i]->rate, &out->rates[i].rate)) {
+        out->rates[i].adapts = from->rates[i]->floor != NULL;
+        out->rates[i].reason = from->rates[i]->reason;
+        if (!number_read(from->rates[i]->rate, &out->rates[i].rate) ||
+            !number_read(from->rates[i]->floor, &out->rates[i].floor)) {
             return ENTRY_BODY_MISMATCH;
         }
     }

@@ -55,6 +55,7 @@ struct draw_commit_slots {
     Triage__Oversight__V1__StratumRate rates[ENTRY_RATES_MAX];
     Triage__Oversight__V1__StratumRate *rate_list[ENTRY_RATES_MAX];
     struct number_slot rate_numbers[ENTRY_RATES_MAX];
+    struct number_slot floor_numbers[ENTRY_RATES_MAX];
 };
 
 struct time_tick_slots {
@@ -418,6 +419,10 @@ static bool draw_commit_fill(const struct entry_draw_commit *from, struct draw_c
         triage__oversight__v1__stratum_rate__init(&slots->rates[i]);
         slots->rates[i].stratum = schema_text(from->rates[i].stratum);
         slots->rates[i].rate = number_fill(&slots->rate_numbers[i], from->rates[i].rate);
+        if (from->rates[i].adapts) {
+            slots->rates[i].floor = number_fill(&slots->floor_numbers[i], from->rates[i].floor);
+            slots->rates[i].reason = schema_text(from->rates[i].reason);
+        }
         slots->rate_list[i] = &slots->rates[i];
     }
     to->n_rates = from->rates_count;

@@ -149,6 +149,7 @@ enum order {
     ORDER_COSIGN,
     ORDER_PRUNE,
     ORDER_HOLD,
+    ORDER_OPERATION,
     ORDER_POLICY,
     ORDER_REFER
 };
@@ -169,12 +170,13 @@ struct wire_command {
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */
     uint32_t names_count;
     struct entry_outcome outcome;
-    const char *cosignatures; /* cosign: signature lines */
-    uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
-    uint64_t prune_below;     /* prune */
-    bool dry_run;             /* prune */
-    bool hold_all;            /* hold: every item; else the one of `item` */
-    bool hold_placed;         /* hold: false lifts it */
+    const char *cosignatures;         /* cosign: signature lines */
+    uint64_t cosigned_size;           /* cosign: of the checkpoint they cover */
+    uint64_t prune_below;             /* prune */
+    bool dry_run;                     /* prune */
+    struct entry_operation operation; /* operation: but for the figures of the close */
+    bool hold_all;                    /* hold: every item; else the one of `item` */
+    bool hold_placed;                 /* hold: false lifts it */
 };
 
 struct wire_revealed {

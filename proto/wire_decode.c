@@ -239,6 +239,32 @@ static bool reveal_read(const struct reveal_fields *from, struct wire_command *o
     return true;
 }
 
+static bool operation_read(const Triage__V1__OperationCommand *from, struct entry_operation *out)
+{
+    if (from->mode >= MODE_COUNT || !fits(from->name, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->step, RECORD_NAME_BYTES_MAX) || !fits(from->site, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->lane, RECORD_NAME_BYTES_MAX) || !fits(from->metric, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->comparator, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->hypothesis, RECORD_TEXT_BYTES_MAX) ||
+        !fits(from->stop_rule, RECORD_TEXT_BYTES_MAX) ||
+        !fits(from->reason, RECORD_TEXT_BYTES_MAX)) {
+        return false;
+    }
+    *out = (struct entry_operation){.name = from->name,
+                                    .step = from->step,
+                                    .mode = (enum mode)from->mode,
+                                    .site = from->site,
+                                    .lane = from->lane,
+                                    .from_ns = from->from_ns,
+                                    .to_ns = from->to_ns,
+                                    .hypothesis = from->hypothesis,
+                                    .metric = from->metric,
+                                    .comparator = from->comparator,
+                                    .stop_rule = from->stop_rule,
+                                    .reason = from->reason};
+    return true;
+}
+
 static bool order_read(const Triage__V1__Command *from, struct wire_command *out)
 {
     switch (from->order_case) {
@@ -308,6 +334,9 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->sentence = from->refer->reason;
         return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
                item_read(from->refer->item, out->item);
+    case TRIAGE__V1__COMMAND__ORDER_OPERATION:
+        out->order = ORDER_OPERATION;
+        return operation_read(from->operation, &out->operation);
     default:
         return false;
     }

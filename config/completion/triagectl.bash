@@ -3,10 +3,11 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold replay model keys verify-day refer policy help' ;;
+        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold operation replay model keys verify-day refer policy help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
+        operation) echo 'register close list' ;;
         policy) echo 'load' ;;
         model) echo 'train score evaluate list install show' ;;
         'model train') echo 'appearance declarations history' ;;
@@ -36,6 +37,8 @@ _triagectl_options() {
         'hold add' | 'hold remove') echo '--reason --all' ;;
         verify-day) echo '--log --vkey' ;;
         refer | 'policy load') echo '--reason' ;;
+        'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
+        'operation close') echo '--reason' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -46,7 +49,8 @@ _triagectl_options() {
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
             echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
-        'model score') echo '--model --declarations --out --reasons --details --mapping --mode' ;;
+        'model score')
+            echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
         'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
@@ -93,10 +97,12 @@ _triagectl() {
         --mode) word='truck passenger rail sea air mail' ;;
         --level) word='document nii canine tailgate partial full' ;;
         --result) word='nothing_found found partial abandoned returned_to_sender' ;;
-        --code) word=$(_triagectl_ask release --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
+        --metric) word='hit_rate exam_rate find_rate' ;;
+        --comparator) word='before others random' ;;
+        --code) word=$(_triagectl_ask "${command%% *}" --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
         --type)
             word='log.open log.close key.rotate config.change model.change scan.received declaration.received record.refused score
-                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick archive.copied hold
+                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick archive.copied hold operation
                 witness.receipt draw.commit draw.reveal' ;;
         *)
             if [[ $current == -* ]]; then

@@ -13,6 +13,8 @@
 #include "ctl/declaration_options.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
+#include "ctl/logged_declarations.h"
+#include "ctl/table_secret.h"
 #include "feeds/declaration_csv.h"
 #include "score/train_declarations.h"
 
@@ -23,12 +25,20 @@ enum { THREADS_MAX = 8 };
 
 struct options {
     struct declaration_csv_conf table;
+    const char *store;      /* NULL: from a table */
     const char *validation; /* NULL: none */
     const char *out;
     struct train_declarations_conf train;
 };
 
-enum { OPTION_VALIDATE = 0x2000, OPTION_OUT, OPTION_SEED, OPTION_KEEP_OUT, OPTION_LEAVE_OUT };
+enum {
+    OPTION_VALIDATE = 0x2000,
+    OPTION_ARCHIVE,
+    OPTION_OUT,
+    OPTION_SEED,
+    OPTION_KEEP_OUT,
+    OPTION_LEAVE_OUT
+};
 
 static void leave_out(struct options *options, const char *name, struct argp_state *state)
 {
@@ -52,6 +62,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_VALIDATE:
         options->validation = text;
         return 0;
+    case OPTION_ARCHIVE:
+        options->store = text;
+        return 0;
     case OPTION_OUT:
         options->out = text;
         return 0;
@@ -68,8 +81,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->table.path == NULL || options->out == NULL) {
-            argp_error(state, "--declarations and --out are required");
+        if ((options->table.path == NULL) == (options->store == NULL) || options->out == NULL) {
+            argp_error(state, "--out and one of --declarations and --archive are required");
+        }
+        if (options->store != NULL && options->validation != NULL) {
+            argp_error(state, "--validate goes with --declarations");
         }
         return 0;
     default:
@@ -167,6 +183,33 @@ static int add_table(struct train_declarations *train, const struct options *opt
     return result;
 }
 
+static int add_logged(struct train_declarations *train, struct logged_declarations *logged)
+{
+    uint64_t random = 0;
+    uint64_t lost = 0;
+    uint64_t count = logged_declarations_count(logged);
+    for (uint64_t i = 0; i < count; i++) {
+        const struct logged_declaration *row = logged_declarations_at(logged, i);
+        const struct declaration *declaration = NULL;
+        const struct train_outcome outcome = {
+            .found = row->found, .t_ns = row->decided_ns, .known_ns = row->known_ns};
+        struct err err = logged_declarations_read(logged, i, &declaration);
+        if (!err_is(err) && declaration != NULL) {
+            err = train_declarations_add(train, declaration, &outcome);
+        }
+        if (err_is(err)) {
+            return ctl_fail("log", err);
+        }
+        lost += declaration == NULL;
+        random += declaration != NULL && logged_is_random(row);
+    }
+    (void)fprintf(stderr,
+                  "log: %" PRIu64 " declarations with the outcome of an exam, %" PRIu64
+                  " of them drawn by the coin; %" PRIu64 " more are no longer kept\n",
+                  count - lost, random, lost);
+    return CTL_GOOD;
+}
+
 static int tell(const struct ctl *ctl, const struct train_declarations_report *report)
 {
     if (ctl->json) {
@@ -185,10 +228,11 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
     return CTL_GOOD;
 }
 
-static int learn(const struct ctl *ctl, const struct options *options,
+static int learn(struct ctl *ctl, const struct options *options, struct logged_declarations *logged,
                  struct train_declarations *train)
 {
-    int result = add_table(train, options, options->table.path, false);
+    int result = logged != NULL ? add_logged(train, logged)
+                                : add_table(train, options, options->table.path, false);
     if (result == CTL_GOOD && options->validation != NULL) {
         result = add_table(train, options, options->validation, true);
     }
@@ -206,6 +250,8 @@ static int learn(const struct ctl *ctl, const struct options *options,
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
+        {"archive", OPTION_ARCHIVE, "STORE", 0,
+         "instead of a table: a port's store; labels are the outcomes of exams in its log", 1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
@@ -221,8 +267,8 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         parse,
         "",
         "Learn trees over the histories of entities and the oddities of goods from past exams"
-        " (--declarations, --out required; the mapping names the labels). Same rows and options:"
-        " same file.",
+        " in a table, whose mapping names the labels, or in a port's own log. Same rows and"
+        " options: same file.",
         declaration_options_children,
         NULL,
         NULL};
@@ -236,8 +282,19 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         return ctl_fail(options.out, err);
     }
     struct train_declarations *train = NULL;
-    err = train_declarations_open(&options.train, &train);
-    int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, train);
+    struct logged_declarations *logged = NULL;
+    if (options.store != NULL) {
+        ctl->directory = options.store;
+        if (!logged_declarations_open(ctl, &logged)) {
+            return CTL_REFUSED;
+        }
+        err = logged_secret(logged, options.train.secret);
+    } else {
+        table_secret(options.table.path, options.train.secret);
+    }
+    err = err_is(err) ? err : train_declarations_open(&options.train, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, logged, train);
     train_declarations_close(&train);
+    logged_declarations_close(&logged);
     return result;
 }

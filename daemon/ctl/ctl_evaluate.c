@@ -8,16 +8,20 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
+#include "ctl/evaluate_images.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
 #include "ctl/reliability.h"
 #include "ctl/table.h"
 
-/* `triagectl model evaluate`: scores a labelled table first, looks at the labels afterwards. */
+/* `triagectl model evaluate`: scores a labelled table first, looks at the labels afterwards. With
+ * --images it is about marks on images: evaluate_images.h. */
 
 struct options {
+    struct evaluate_images_conf images;
     struct declaration_csv_conf table;
     const char *model;
     const char *png;
@@ -25,12 +29,34 @@ struct options {
 
 enum { OPTION_MODEL = 0x2000, OPTION_PNG };
 
+static void check(struct argp_state *state, const struct options *options)
+{
+    const struct evaluate_images_conf *images = &options->images;
+    if (images->images == NULL) {
+        if (options->table.path == NULL || options->model == NULL) {
+            argp_error(state, "--model and --declarations are required, or --images and --marks");
+        }
+        if (images->marks != NULL || images->folds > 0 || images->groups != NULL ||
+            images->picture != NULL) {
+            argp_error(state, "--marks, --folds, --groups and --picture go with --images");
+        }
+        return;
+    }
+    if (images->marks == NULL || (options->model != NULL) == (images->folds > 0)) {
+        argp_error(state, "--images wants --marks, and --model or --folds");
+    }
+    if (options->table.path != NULL || options->png != NULL) {
+        argp_error(state, "--declarations and --png do not go with --images");
+    }
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &options->table;
+        state->child_inputs[1] = &options->images;
         return 0;
     case OPTION_MODEL:
         options->model = text;
@@ -42,9 +68,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->table.path == NULL || options->model == NULL) {
-            argp_error(state, "--model and --declarations are required");
-        }
+        check(state, options);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -221,24 +245,33 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_emptiness_asked(argc, argv)) {
+        return ctl_emptiness_evaluate(ctl, argc, argv);
+    }
     static const struct argp_option options_table[] = {
-        {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
+        {"model", OPTION_MODEL, "FILE", 0, "made by `model train`", 1},
         {"png", OPTION_PNG, "FILE", 0, "draw predicted probability against share of finds", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {
+    const struct argp_child children[] = {
+        declaration_options_children[0], {&evaluate_images_argp, 0, NULL, 3}, {NULL, 0, NULL, 0}};
+    const struct argp own = {
         options_table,
         parse,
         "",
         "How well a model ranks and how well it is calibrated on labelled declarations"
         " (--declarations, required; the mapping names the labels): precision"
         " in the highest 5% and 10%, AUC, with 95% bootstrap intervals, log loss, expected"
-        " calibration error.",
-        declaration_options_children,
+        " calibration error. Or how well marks hit what was drawn on images: recall at 0.1, 0.5, 1,"
+        " 2 and 5 false marks an image, with 95% bootstrap intervals over scans.",
+        children,
         NULL,
         NULL};
-    struct options options = {.table = {.site = "evaluation", .lane = ""}};
+    struct options options = {.table = {.site = "evaluation", .lane = ""}, .images = {.seed = 1}};
     ctl_parse(ctl, &own, &options, argc, argv);
+    if (options.images.images != NULL) {
+        return evaluate_images(ctl, &options.images, options.model);
+    }
     struct declaration_batch *batch = NULL;
     struct err err = declaration_batch_open(options.model, &batch);
     int result = err_is(err) ? ctl_fail(options.model, err) : run(ctl, batch, &options);

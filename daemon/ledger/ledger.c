@@ -6,7 +6,7 @@
 
 #include "referral/referral.h"
 
-static struct err refuse(struct ledger_answer *answer, enum err_code code, const char *reason)
+struct err ledger_refuse(struct ledger_answer *answer, enum err_code code, const char *reason)
 {
     answer->verdict = LEDGER_REFUSED;
     answer->fault = err_make(code, "");
@@ -35,7 +35,7 @@ static struct err consider_move(const struct wire_command *command,
         char reason[LEDGER_REASON_BYTES];
         (void)snprintf(reason, sizeof reason, "the referral is %s and cannot become %s",
                        referral_state_text(referral->state), referral_state_text(to));
-        return refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
+        return ledger_refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
     }
     entry->type = ENTRY_OFFICER_ACTION;
     entry->body.officer_action = (struct entry_officer_action){
@@ -54,7 +54,8 @@ static struct err consider_release(const struct wire_command *command,
 {
     const struct referral_code *code = referral_code_find(command->code);
     if (code == NULL) {
-        return refuse(answer, ERR_ARGUMENT, "unknown code; triagectl release --codes lists them");
+        return ledger_refuse(answer, ERR_ARGUMENT,
+                             "unknown code; triagectl release --codes lists them");
     }
     return consider_move(command, referral, code->state, code->code, entry, answer);
 }
@@ -65,13 +66,13 @@ static struct err consider_refer(const struct wire_command *command,
                                  struct ledger_answer *answer)
 {
     if (command->sentence == NULL || command->sentence[0] == '\0') {
-        return refuse(answer, ERR_ARGUMENT, "a reason is needed");
+        return ledger_refuse(answer, ERR_ARGUMENT, "a reason is needed");
     }
     if (!referral_may_go(referral->state, REFERRAL_QUEUED)) {
         char reason[LEDGER_REASON_BYTES];
         (void)snprintf(reason, sizeof reason, "it is referred already, and %s",
                        referral_state_text(referral->state));
-        return refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
+        return ledger_refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
     }
     entry->type = ENTRY_OFFICER_ACTION;
     entry->body.officer_action = (struct entry_officer_action){
@@ -117,7 +118,7 @@ static struct err consider_outcome(struct state *state, const struct wire_comman
     const char *fault = outcome_check(outcome->exam_level, outcome->result, outcome->seizure_class,
                                       outcome->quantity, outcome->unit);
     if (fault != NULL) {
-        return refuse(answer, ERR_ARGUMENT, fault);
+        return ledger_refuse(answer, ERR_ARGUMENT, fault);
     }
     enum outcome_again again = outcome_again_parse(outcome->again);
     fault = again_fault(again, referral, outcome->code);
@@ -127,7 +128,7 @@ static struct err consider_outcome(struct state *state, const struct wire_comman
                        referral_state_text(referral->state), fault);
         bool is_move = again < OUTCOME_AGAIN_COUNT &&
                        (again != OUTCOME_CORRECTION || referral->state != REFERRAL_OUTCOME);
-        return refuse(answer, is_move ? ERR_ILLEGAL_TRANSITION : ERR_ARGUMENT, reason);
+        return ledger_refuse(answer, is_move ? ERR_ILLEGAL_TRANSITION : ERR_ARGUMENT, reason);
     }
     entry->type = ENTRY_OUTCOME;
     entry->body.outcome = *outcome;
@@ -164,7 +165,7 @@ static struct err consider_before(const struct wire_command *command, const char
                                                      : strcmp(before->what, "release") == 0;
     if (!same_kind || memcmp(before->item, command->item, ITEM_ID_BYTES) != 0 ||
         strcmp(before->actor, actor) != 0) {
-        return refuse(answer, ERR_CONFLICT, "this request id belongs to another order");
+        return ledger_refuse(answer, ERR_CONFLICT, "this request id belongs to another order");
     }
     answer->verdict = LEDGER_BEFORE;
     answer->entry_index = before->entry_index;
@@ -176,7 +177,7 @@ struct err ledger_consider(struct state *state, const struct wire_command *comma
 {
     memset(answer, 0, sizeof *answer);
     if (command->actor == NULL || command->actor[0] == '\0') {
-        return refuse(answer, ERR_ARGUMENT, "an actor must be named");
+        return ledger_refuse(answer, ERR_ARGUMENT, "an actor must be named");
     }
     struct state_request before;
     struct err err = state_request(state, command->request_id, &before);
@@ -186,13 +187,13 @@ struct err ledger_consider(struct state *state, const struct wire_command *comma
     struct state_referral referral;
     err = err.code == ERR_NOT_FOUND ? state_referral(state, command->item, &referral) : err;
     if (err.code == ERR_NOT_FOUND) {
-        return refuse(answer, ERR_NOT_FOUND, "no such item");
+        return ledger_refuse(answer, ERR_NOT_FOUND, "no such item");
     }
     if (err_is(err)) {
         return err;
     }
     if (command->expected_version != 0 && command->expected_version != referral.version) {
-        return refuse(answer, ERR_CONFLICT, "the referral has moved on; look at it again");
+        return ledger_refuse(answer, ERR_CONFLICT, "the referral has moved on; look at it again");
     }
     answer->verdict = LEDGER_ENTRY;
     fill(entry, ENTRY_OFFICER_ACTION, command, &referral, actor);
@@ -206,6 +207,6 @@ struct err ledger_consider(struct state *state, const struct wire_command *comma
     case ORDER_OUTCOME:
         return consider_outcome(state, command, &referral, entry, answer);
     default:
-        return refuse(answer, ERR_ARGUMENT, "not an order about a referral");
+        return ledger_refuse(answer, ERR_ARGUMENT, "not an order about a referral");
     }
 }

@@ -32,6 +32,10 @@ struct ledger_answer {
     char reason[LEDGER_REASON_BYTES];
 };
 
+/* Fills the answer; returns err_none. For the files of this module. */
+MUST_USE struct err ledger_refuse(struct ledger_answer *answer, enum err_code code,
+                                  const char *reason);
+
 /* order is claim, release, refer or outcome; actor is the pseudonym of who orders. With
  * LEDGER_ENTRY *entry is filled but for what the committer gives it (v, n, id, t_ns); its texts are
  * the command's, static, or actor. An error is one of the read model. */

@@ -15,7 +15,7 @@
 
 #include "archive/model_file.h"
 #include "base/err.h"
-#include "kernels/oblivious.h"
+#include "kernels/oblivious_block.h"
 #include "score/line_features.h"
 
 #define DECLARATION_MODEL_KIND "declarations"
@@ -26,6 +26,8 @@ struct declaration_bin {
     double logit_max; /* rows up to here, above the bin before; of the last: infinite */
     uint64_t rows;
     uint64_t finds;
+    double lower; /* 90% interval of finds / rows (Wilson); made by declaration_model_read */
+    double upper;
 };
 
 struct declaration_bins {
@@ -38,11 +40,7 @@ struct declaration_model {
     struct oblivious_model critical; /* tree_count 0: never learnt */
     struct goods_norms norms;
     struct declaration_bins bins;
-    void *workspace; /* of the kernels, 64-byte aligned */
-    float *features; /* [OBLIVIOUS_LANES x LINE_FEATURES] */
-    int32_t *scores; /* [OBLIVIOUS_LANES] */
-    int32_t *parts;  /* [OBLIVIOUS_LANES x LINE_FEATURES] */
-    uint64_t *keys;  /* [OBLIVIOUS_LANES x HISTORY_KINDS] */
+    struct declaration_space *space; /* of one block of lines; made by declaration_model_read */
 };
 
 /* What is said of one declaration by its riskiest line (the first of equals). */
@@ -68,6 +66,24 @@ void declaration_model_score(struct declaration_model *self, const struct histor
                              const struct declaration *const *declarations, uint32_t count,
                              struct declaration_risk *out);
 
+/* The same with its heaviest reasons and without features: what most callers want of many. */
+#define DECLARATION_REASONS_MAX ((uint32_t)OBLIVIOUS_HEAVIEST_MAX)
+struct declaration_reason {
+    uint32_t group; /* of line_features.h */
+    int32_t part;   /* what it contributes, in OBLIVIOUS_LOGIT; never 0 */
+};
+struct declaration_judgement {
+    int32_t logit;
+    int32_t critical;
+    uint32_t line_index;
+    uint32_t reasons_count; /* heaviest first, equal ones in the order of groups */
+    struct declaration_reason reasons[DECLARATION_REASONS_MAX];
+};
+/* At most reasons_max reasons each, <= DECLARATION_REASONS_MAX. */
+void declaration_model_judge(struct declaration_model *self, const struct history *history,
+                             const struct declaration *const *declarations, uint32_t count,
+                             uint32_t reasons_max, struct declaration_judgement *out);
+
 /* logit = base + sum of parts over the groups of line_features.h, exactly; it is that of
  * declaration_model_score for the same features. */
 struct declaration_parts {
@@ -77,7 +93,7 @@ struct declaration_parts {
 };
 void declaration_model_explain(const struct declaration_model *self, const float *features,
                                struct declaration_parts *out);
-/* The same of many risks at a fifth of the cost. */
+/* The same of many risks. */
 void declaration_model_explain_many(const struct declaration_model *self,
                                     const struct declaration_risk *risks, uint32_t count,
                                     struct declaration_parts *out);
@@ -90,6 +106,9 @@ struct declaration_interval {
 };
 struct declaration_interval declaration_model_interval(const struct declaration_bins *bins,
                                                        double logit);
+/* The same when the probability of this logit is at hand. */
+struct declaration_interval declaration_model_interval_of(const struct declaration_bins *bins,
+                                                          double logit, double probability);
 
 /* Frees the arrays of a model and nulls it. */
 void declaration_trees_free(struct oblivious_model *model);

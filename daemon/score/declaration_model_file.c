@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/statistics.h"
+#include "proto/hash.h"
+#include "score/declaration_space.h"
+
 /* Trees are kept as whole numbers in u64 arrays (negative ones in two's complement): the four types
  * of a model file, and nothing to round. */
 
@@ -238,9 +242,34 @@ static struct err read_bins(const struct model_file *file, struct declaration_bi
             return fault;
         }
         before = row[0];
-        out->bins[i] = (struct declaration_bin){row[0], (uint64_t)row[1], (uint64_t)row[2]};
+        const struct statistics_rate rate = {(uint64_t)row[2], (uint64_t)row[1]};
+        struct statistics_interval wilson = statistics_wilson(rate, 0.90);
+        out->bins[i] = (struct declaration_bin){row[0], (uint64_t)row[1], (uint64_t)row[2],
+                                                wilson.lower, wilson.upper};
     }
     out->count = (uint32_t)array->dimensions[0];
+    return err_none;
+}
+
+static bool text_is(const struct model_file *file, const char *name, const char *wanted)
+{
+    const char *text = model_file_text(file, name);
+    return text != NULL && strcmp(text, wanted) == 0;
+}
+
+static struct err read_key(const struct model_file *file, struct part_key *out)
+{
+    if (text_is(file, "kinds_version", HISTORY_KINDS_PLAIN_VERSION)) {
+        part_key_init(out, NULL);
+        return err_none;
+    }
+    uint8_t secret[PART_SECRET_BYTES];
+    const char *text = model_file_text(file, "digest_secret");
+    if (text == NULL || strlen(text) != 2 * PART_SECRET_BYTES ||
+        !hex_decode(text, secret, PART_SECRET_BYTES)) {
+        return err_make(ERR_MODEL_UNREADABLE, "model: digest_secret");
+    }
+    part_key_init(out, secret);
     return err_none;
 }
 
@@ -256,49 +285,36 @@ MUST_USE struct err declaration_model_counts(const struct model_file *file, stru
     if (!history_weights_are_sound(&weights)) {
         return err_make(ERR_MODEL_UNREADABLE, "model: constants out of range");
     }
+    struct part_key key;
     struct history_table table;
-    struct err err = history_table_read(file, &table);
-    if (!err_is(err)) {
-        history_install_counts(history, &weights, &table);
+    struct err err = read_key(file, &key);
+    err = err_is(err) ? err : history_table_read(file, &table);
+    if (err_is(err)) {
+        return err;
+    }
+    err = history_install_counts(history, &weights, &key, &table);
+    if (err_is(err)) {
+        history_table_fini(&table);
     }
     return err;
-}
-
-static bool text_is(const struct model_file *file, const char *name, const char *wanted)
-{
-    const char *text = model_file_text(file, name);
-    return text != NULL && strcmp(text, wanted) == 0;
-}
-
-static struct err make_space(struct declaration_model *self)
-{
-    size_t found = oblivious_workspace_bytes(&self->found);
-    size_t critical = oblivious_workspace_bytes(&self->critical);
-    size_t bytes = found > critical ? found : critical;
-    self->workspace = aligned_alloc(64, (bytes + 127) / 64 * 64);
-    self->features = calloc((size_t)OBLIVIOUS_LANES * LINE_FEATURES, sizeof(float));
-    self->scores = calloc(OBLIVIOUS_LANES, sizeof(int32_t));
-    self->parts = calloc((size_t)OBLIVIOUS_LANES * LINE_FEATURES, sizeof(int32_t));
-    self->keys = calloc((size_t)OBLIVIOUS_LANES * HISTORY_KINDS, sizeof(uint64_t));
-    return self->workspace != NULL && self->features != NULL && self->scores != NULL &&
-                   self->parts != NULL && self->keys != NULL
-               ? err_none
-               : err_make(ERR_MEMORY, "space of a model");
 }
 
 MUST_USE struct err declaration_model_read(const struct model_file *file,
                                            struct declaration_model *out)
 {
-    if (!text_is(file, "kinds_version", HISTORY_KINDS_VERSION) ||
-        !text_is(file, "features_version", LINE_FEATURES_VERSION)) {
+    bool kinds = text_is(file, "kinds_version", HISTORY_KINDS_VERSION) ||
+                 text_is(file, "kinds_version", HISTORY_KINDS_PLAIN_VERSION);
+    bool features = text_is(file, "features_version", LINE_FEATURES_VERSION) ||
+                    text_is(file, "features_version", LINE_FEATURES_VERSION_1);
+    if (!kinds || !features) {
         return err_make(ERR_MODEL_UNREADABLE, "model: kinds_version or features_version");
     }
-    struct declaration_model model = {.workspace = NULL};
+    struct declaration_model model = {.space = NULL};
     struct err err = read_trees(file, "trees_", &model.found);
     err = err_is(err) ? err : read_trees(file, "critical_", &model.critical);
     err = err_is(err) ? err : goods_norms_read(file, &model.norms);
     err = err_is(err) ? err : read_bins(file, &model.bins);
-    err = err_is(err) ? err : make_space(&model);
+    err = err_is(err) ? err : declaration_space_open(&model.found, &model.critical, &model.space);
     if (err_is(err)) {
         declaration_model_fini(&model);
         return err;
@@ -312,10 +328,6 @@ void declaration_model_fini(struct declaration_model *self)
     declaration_trees_free(&self->found);
     declaration_trees_free(&self->critical);
     goods_norms_fini(&self->norms);
-    free(self->workspace);
-    free(self->features);
-    free(self->scores);
-    free(self->parts);
-    free(self->keys);
+    declaration_space_close(&self->space);
     memset(self, 0, sizeof *self);
 }

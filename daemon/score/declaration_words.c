@@ -18,9 +18,9 @@ static const struct goods_line *line_of(const struct declaration_said *said)
 
 void declaration_said_fill(struct declaration_said *said)
 {
-    history_parts_of_declaration(said->declaration, &said->parts);
+    history_parts_of_declaration(&said->history->key, said->declaration, &said->parts);
     if (line_of(said) != NULL) {
-        history_parts_add_line(line_of(said), &said->parts);
+        history_parts_add_line(&said->history->key, line_of(said), &said->parts);
     }
 }
 

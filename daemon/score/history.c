@@ -44,11 +44,12 @@ static void add_known(const struct history_table *table, uint64_t key, int64_t n
     }
 }
 
-static void fill_fades(struct history *self)
+static void fill_fades(double half_life_days, float fades[HISTORY_FADES])
 {
-    for (uint32_t day = 0; day < HISTORY_FADE_DAYS; day++) {
-        self->fades[day] = exp2(-(double)day / self->weights.half_life_days);
+    for (uint32_t day = 0; day + 1 < HISTORY_FADES; day++) {
+        fades[day] = (float)exp2(-(double)day / half_life_days);
     }
+    fades[HISTORY_FADES - 1] = 0;
 }
 
 MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
@@ -65,13 +66,14 @@ MUST_USE struct err history_init(struct history *self, uint64_t live_slots)
         .live = live,
         .kinds_count = HISTORY_LINEAR_KINDS,
     };
-    fill_fades(self);
+    fill_fades(self->weights.half_life_days, self->fades);
     return err_none;
 }
 
 void history_fini(struct history *self)
 {
     history_table_fini(&self->base);
+    history_index_fini(&self->index);
     history_table_fini(&self->live);
 }
 
@@ -121,6 +123,23 @@ static struct err read_weights(const struct model_file *file, struct history_wei
     return err_none;
 }
 
+/* Without an index. */
+static void take_over(struct history *self, const struct history_weights *weights,
+                      const struct part_key *key, struct history_table *base)
+{
+    if (self->live.used > 0 && !part_key_is(&self->key, key)) {
+        history_table_reset(&self->live);
+    }
+    history_table_fini(&self->base);
+    history_index_fini(&self->index);
+    self->base = *base;
+    self->weights = *weights;
+    self->key = *key;
+    self->learnt_until_ns = base->newest_ns;
+    memset(base, 0, sizeof *base);
+    fill_fades(self->weights.half_life_days, self->fades);
+}
+
 MUST_USE struct err history_install(struct history *self, const struct model_file *file)
 {
     struct history_weights weights;
@@ -133,31 +152,34 @@ MUST_USE struct err history_install(struct history *self, const struct model_fil
     if (err_is(err)) {
         return err;
     }
-    history_install_counts(self, &weights, &base);
+    take_over(self, &weights, &part_key_plain, &base);
     self->kinds_count = HISTORY_LINEAR_KINDS;
     return err_none;
 }
 
-void history_install_counts(struct history *self, const struct history_weights *weights,
-                            struct history_table *base)
+MUST_USE struct err history_install_counts(struct history *self,
+                                           const struct history_weights *weights,
+                                           const struct part_key *key, struct history_table *base)
 {
-    history_table_fini(&self->base);
-    self->base = *base;
-    self->weights = *weights;
-    self->learnt_until_ns = base->newest_ns;
+    struct history_index index;
+    float fades[HISTORY_FADES];
+    fill_fades(weights->half_life_days, fades);
+    struct err err = history_index_make(base, key->keyed, fades, &index);
+    if (err_is(err)) {
+        return err;
+    }
+    take_over(self, weights, key, base);
+    self->index = index;
     self->kinds_count = HISTORY_KINDS;
-    memset(base, 0, sizeof *base);
-    fill_fades(self);
+    return err_none;
 }
 
 void history_uninstall(struct history *self)
 {
-    history_table_fini(&self->base);
+    struct history_table none = {.newest_ns = INT64_MIN};
+    take_over(self, &history_weights_builtin, &part_key_plain, &none);
     self->base.newest_ns = INT64_MIN;
-    self->weights = history_weights_builtin;
-    self->learnt_until_ns = INT64_MIN;
     self->kinds_count = HISTORY_LINEAR_KINDS;
-    fill_fades(self);
 }
 
 static bool is_among(const uint64_t *keys, uint32_t keys_count, uint64_t key)
@@ -177,19 +199,19 @@ static uint32_t lines_to_read(const struct declaration *declaration)
 }
 
 /* Kind by kind, so that only keys of one kind need be compared: others never meet. */
-uint32_t history_keys(const struct declaration *declaration, uint32_t kinds_count,
-                      uint64_t keys[HISTORY_KEYS_MAX])
+uint32_t history_keys(const struct part_key *part_key, const struct declaration *declaration,
+                      uint32_t kinds_count, uint64_t keys[HISTORY_KEYS_MAX])
 {
     must(kinds_count <= HISTORY_KINDS);
     uint32_t lines_count = lines_to_read(declaration);
     uint32_t count = 0;
     struct history_parts parts[RECORD_LINES_MAX];
-    history_parts_of_declaration(declaration, &parts[0]);
+    history_parts_of_declaration(part_key, declaration, &parts[0]);
     for (uint32_t line = 1; line < lines_count; line++) {
         parts[line] = parts[0];
     }
     for (uint32_t line = 0; line < lines_count; line++) {
-        history_parts_add_line(&declaration->lines[line], &parts[line]);
+        history_parts_add_line(part_key, &declaration->lines[line], &parts[line]);
     }
     for (uint32_t kind = 0; kind < kinds_count; kind++) {
         uint32_t first = count;
@@ -209,7 +231,7 @@ void history_learn(struct history *self, const struct declaration *declaration, 
     if (t_ns <= self->learnt_until_ns) {
         return;
     }
-    uint32_t count = history_keys(declaration, self->kinds_count, keys);
+    uint32_t count = history_keys(&self->key, declaration, self->kinds_count, keys);
     for (uint32_t i = 0; i < count; i++) {
         history_table_learn(&self->live, keys[i], found, t_ns,
                             self->weights.half_life_days * ns_per_day);
@@ -239,7 +261,7 @@ static double overall_rate(const struct history_weights *weights, const struct h
 
 double history_rate(const struct history *self)
 {
-    struct history_parts parts = {{0}};
+    struct history_parts parts = {.keyed = self->key.keyed};
     struct history_known all;
     history_know(self, history_key(HISTORY_ALL, &parts), &all);
     return overall_rate(&self->weights, &all);
@@ -285,7 +307,7 @@ void history_read(const struct history *self, const struct declaration *declarat
                   struct history_reading *out)
 {
     struct history_parts parts;
-    history_parts_of_declaration(declaration, &parts);
+    history_parts_of_declaration(&self->key, declaration, &parts);
     uint32_t lines_count = lines_to_read(declaration);
     if (lines_count == 0) {
         read_line(self, &parts, out);
@@ -294,7 +316,7 @@ void history_read(const struct history *self, const struct declaration *declarat
     }
     for (uint32_t line = 0; line < lines_count; line++) {
         struct history_reading reading;
-        history_parts_add_line(&declaration->lines[line], &parts);
+        history_parts_add_line(&self->key, &declaration->lines[line], &parts);
         read_line(self, &parts, &reading);
         if (line == 0 || reading.logit > out->logit) {
             *out = reading;

@@ -18,6 +18,7 @@
 
 #include "archive/model_file.h"
 #include "base/err.h"
+#include "score/history_index.h"
 #include "score/history_kind.h"
 #include "score/history_table.h"
 
@@ -30,18 +31,18 @@ struct history_weights {
     double prior_exams; /* exams that it is worth */
 };
 
-#define HISTORY_FADE_DAYS 4096u
-
 /* Weights when no model is installed. MODELS.md says why these. */
 extern const struct history_weights history_weights_builtin;
 
 struct history {
     struct history_weights weights;
-    struct history_table base; /* of the installed model; slots 0: none */
-    int64_t learnt_until_ns;   /* outcomes up to here are in the model */
+    struct part_key key;        /* of the installed model: how names become keys */
+    struct history_table base;  /* of the installed model; slots 0: none */
+    struct history_index index; /* the same for history_odds; only for a model of trees */
+    int64_t learnt_until_ns;    /* outcomes up to here are in the model */
     struct history_table live;
-    uint32_t kinds_count;            /* that are learnt and kept: HISTORY_LINEAR_KINDS or all */
-    double fades[HISTORY_FADE_DAYS]; /* what is left after whole days, for history_odds */
+    uint32_t kinds_count;       /* that are learnt and kept: HISTORY_LINEAR_KINDS or all */
+    float fades[HISTORY_FADES]; /* what is left after whole days, for history_odds */
 };
 
 struct history_known {
@@ -68,9 +69,11 @@ void history_fini(struct history *self);
 MUST_USE struct err history_install(struct history *self, const struct model_file *file);
 
 /* Takes over weights without coefficients and counts of all kinds: what a model of trees reads.
- * Takes the table. */
-void history_install_counts(struct history *self, const struct history_weights *weights,
-                            struct history_table *base);
+ * Takes the table, whose keys are by `key`, on success; ERR_MEMORY changes nothing. What was learnt
+ * live under another key is forgotten: after installing a model, reset and replay. */
+MUST_USE struct err history_install_counts(struct history *self,
+                                           const struct history_weights *weights,
+                                           const struct part_key *key, struct history_table *base);
 /* True when the constants are within their bounds. */
 bool history_weights_are_sound(const struct history_weights *weights);
 
@@ -79,8 +82,8 @@ void history_uninstall(struct history *self);
 
 /* Distinct keys of the entities and pairs of a declaration, HISTORY_ALL first. */
 #define HISTORY_KEYS_MAX ((size_t)HISTORY_KINDS * RECORD_LINES_MAX)
-uint32_t history_keys(const struct declaration *declaration, uint32_t kinds_count,
-                      uint64_t keys[HISTORY_KEYS_MAX]);
+uint32_t history_keys(const struct part_key *part_key, const struct declaration *declaration,
+                      uint32_t kinds_count, uint64_t keys[HISTORY_KEYS_MAX]);
 
 /* One outcome into the live table; outcomes that the installed model has already learnt are passed
  * over. Each entity counts once, in however many lines it stands. keys is workspace. */
@@ -94,18 +97,28 @@ double history_rate(const struct history *self);
 void history_read(const struct history *self, const struct declaration *declaration,
                   struct history_reading *out);
 
-/* What the trees ask of the histories of one line. Square roots and divisions only: the same bits
- * on every machine, given the same counts and fades; those come from exp2. */
-struct history_odds {
-    float ratios[HISTORY_KINDS]; /* odds of the entity over those it is judged against; 1 for one
-                                    that nobody has examined or that is absent */
-    float exams[HISTORY_KINDS];  /* faded to now; 0 when absent */
+/* What the trees ask of the histories of up to HISTORY_LANES lines, as columns: the ratio of kind
+ * k's odds to those it is judged against (1 for one that nobody has examined or that is absent) at
+ * (2k - 2) * HISTORY_LANES, and its exams faded to now (0 when absent) at (2k - 1) * HISTORY_LANES,
+ * k from 1. "Now" and last exams count as the days they lie in. Sums, products, quotients and
+ * square roots of floats only: the same bits on every processor, given the same counts and fades;
+ * those come from exp2. */
+#define HISTORY_ODDS_COLUMNS (2u * (HISTORY_KINDS - 1u))
+struct history_block {
+    struct history_columns parts; /* the caller's */
+    uint32_t count;
+    /* workspace */
+    uint64_t keys[4][HISTORY_LANES];
+    uint32_t places[4][HISTORY_LANES];
+    float finds[HISTORY_KINDS][HISTORY_LANES];
+    float odds[HISTORY_KINDS][HISTORY_LANES];
+    float all_exams[HISTORY_LANES];
 };
-/* Keys of all kinds of one line, 0 where absent; their slots are sent for. */
-void history_line_keys(const struct history *self, const struct history_parts *parts,
-                       uint64_t keys[HISTORY_KINDS]);
+void history_odds_block(const struct history *self, struct history_block *block, float *columns);
+
+/* The same of one line by its keys (0: absent): ratios and exams in turn, kind 1 first. */
 void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS],
-                  struct history_odds *out);
+                  float out[HISTORY_ODDS_COLUMNS]);
 
 /* For words: what is known of one key (not 0). */
 void history_know(const struct history *self, uint64_t key, struct history_known *out);

@@ -8,7 +8,9 @@
 
 #include "base/err.h"
 #include "kernels/rng.h"
+#include "kernels/text_digest.h"
 #include "score/part_digest.h"
+#include "score/part_read.h"
 
 #define PARTS_1(a) {a}, 1
 #define PARTS_2(a, b) {a, b}, 2
@@ -163,9 +165,15 @@ static const char *office_of(const struct declaration *declaration)
     return office[0] != '\0' ? office : declaration->site;
 }
 
-void history_parts_of_declaration(const struct declaration *declaration, struct history_parts *out)
+void history_parts_of_declaration(const struct part_key *key, const struct declaration *declaration,
+                                  struct history_parts *out)
 {
     memset(out, 0, sizeof *out);
+    if (key->keyed) {
+        out->keyed = true;
+        part_read_declaration(key, declaration, out->digests);
+        return;
+    }
     out->digests[PART_IMPORTER] = digest_part(PART_IMPORTER, declaration->importer);
     out->digests[PART_SELLER] = digest_part(PART_SELLER, declaration->seller);
     out->digests[PART_DECLARANT] = digest_part(PART_DECLARANT, declaration->declarant);
@@ -217,8 +225,13 @@ static size_t amount_text(double amount, char out[24])
     return (size_t)written;
 }
 
-void history_parts_add_line(const struct goods_line *line, struct history_parts *parts)
+void history_parts_add_line(const struct part_key *key, const struct goods_line *line,
+                            struct history_parts *parts)
 {
+    if (key->keyed) {
+        part_read_line(key, line, parts->digests);
+        return;
+    }
     char digits[7];
     size_t count = hs_digits(line->hs_code, digits);
     parts->digests[PART_HS6] = count >= 6 ? part_digest_text(PART_HS6, digits, 6) : 0;
@@ -231,13 +244,13 @@ void history_parts_add_line(const struct goods_line *line, struct history_parts 
         part_digest_number(PART_TAX_RATE, line->tax_rate_percent, rate_text);
 }
 
-uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
+/* digests[part * stride]: 0 where a part is empty. */
+static uint64_t mixed_key(uint32_t kind_index, const uint64_t *digests, size_t stride)
 {
-    must(kind_index < HISTORY_KINDS);
     const struct history_kind *kind = &history_kinds[kind_index];
     uint64_t key = kind_index;
     for (uint32_t i = 0; i < kind->parts_count; i++) {
-        uint64_t digest = parts->digests[kind->parts[i]];
+        uint64_t digest = digests[kind->parts[i] * stride];
         if (digest == 0) {
             return 0;
         }
@@ -245,6 +258,41 @@ uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
         key = rng_splitmix(&state);
     }
     return key != 0 ? key : 1;
+}
+
+uint64_t history_key(uint32_t kind_index, const struct history_parts *parts)
+{
+    must(kind_index < HISTORY_KINDS);
+    if (!parts->keyed) {
+        return mixed_key(kind_index, parts->digests, 1);
+    }
+    const struct history_kind *kind = &history_kinds[kind_index];
+    uint64_t joined = 0;
+    for (uint32_t i = 0; i < kind->parts_count; i++) {
+        uint64_t digest = parts->digests[kind->parts[i]];
+        if (digest == 0) {
+            return 0;
+        }
+        joined ^= digest;
+    }
+    return text_digest_joined(joined, kind_index);
+}
+
+void history_keys_of_kind(uint32_t kind_index, const struct history_columns *parts,
+                          uint64_t keys[HISTORY_LANES])
+{
+    const struct history_kind *kind = &history_kinds[kind_index];
+    if (!parts->keyed) {
+        for (uint32_t i = 0; i < HISTORY_LANES; i++) {
+            keys[i] = mixed_key(kind_index, &parts->digests[0][i], HISTORY_LANES);
+        }
+        return;
+    }
+    const uint64_t *columns[HISTORY_KIND_PARTS_MAX];
+    for (uint32_t i = 0; i < kind->parts_count; i++) {
+        columns[i] = parts->digests[kind->parts[i]];
+    }
+    text_digest_join(columns, kind->parts_count, HISTORY_LANES, kind_index, keys);
 }
 
 static const char *part_value(enum history_part part, const struct declaration *declaration,

@@ -9,17 +9,19 @@
  * 2, ...). It is absent from a line when one of its parts is empty. The order of the table is the
  * order of the weights in a history model: the linear model weighs the first HISTORY_LINEAR_KINDS
  * (a change of them is a new HISTORY_LINEAR_VERSION), a model of trees asks all of them
- * (HISTORY_KINDS_VERSION). Pure but for SHA-256; any thread. */
+ * (HISTORY_KINDS_VERSION). Pure; any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "proto/record.h"
+#include "score/part_key.h"
 
 #define HISTORY_LINEAR_VERSION "1"
 #define HISTORY_LINEAR_KINDS 25u
-#define HISTORY_KINDS_VERSION "2"
+#define HISTORY_KINDS_VERSION "3"       /* keyed digests */
+#define HISTORY_KINDS_PLAIN_VERSION "2" /* the same kinds by SHA-256; still read */
 #define HISTORY_KINDS 60u
 #define HISTORY_ALL 0u /* the kind that everything belongs to */
 #define HISTORY_PARENTS_MAX 2u
@@ -69,15 +71,27 @@ void history_kind_names(char *out, size_t out_bytes);
 /* The parts of one line, digested: 0 is "empty". */
 struct history_parts {
     uint64_t digests[PART_COUNT];
+    bool keyed; /* by a part_key that is */
 };
 
 /* Text is trimmed and taken to upper case (ASCII) first; an HS code is its digits. Parts of the
  * declaration itself. */
-void history_parts_of_declaration(const struct declaration *declaration, struct history_parts *out);
+void history_parts_of_declaration(const struct part_key *key, const struct declaration *declaration,
+                                  struct history_parts *out);
 /* The same with the parts of one of its lines added. */
-void history_parts_add_line(const struct goods_line *line, struct history_parts *parts);
-/* Key of a kind in the table; 0 when the kind is absent from these parts. */
+void history_parts_add_line(const struct part_key *key, const struct goods_line *line,
+                            struct history_parts *parts);
+/* Key of a kind in the table; 0 when the kind is absent from these parts. Of keyed parts it is
+ * their exclusive or, the low six bits being the kind. */
 uint64_t history_key(uint32_t kind_index, const struct history_parts *parts);
+/* The same for columns of rows. */
+#define HISTORY_LANES 64u
+struct history_columns {
+    uint64_t digests[PART_COUNT][HISTORY_LANES];
+    bool keyed;
+};
+void history_keys_of_kind(uint32_t kind_index, const struct history_columns *parts,
+                          uint64_t keys[HISTORY_LANES]);
 
 /* "importer p0123456789abcdef x HS 4408.90". Names of persons and firms come out as pseudonyms
  * under pseudonym_key (32 bytes), or without any value when it is NULL: words go into public

@@ -1,103 +1,145 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "score/history.h"
 
-#include <math.h>
+#include <string.h>
+
+#include "kernels/odds.h"
 
 /* Odds instead of logits: the trees only compare, and ratios of odds compare as differences of
  * logits do. The mean of two parents' logits is the root of the product of their odds. So a line
  * costs no logarithm, and no bit of it depends on a libm, given the same counts and fades; those
- * come from exp2. */
+ * come from exp2.
+ *
+ * Kind by kind through a block of lines: the slots of one kind are sent for a few kinds before they
+ * are read, so that the table's memory answers for some two hundred keys at once. */
 
-static const double day_ns = 86400e9;
-/* A rate is held within 1 in 10,000 of certainty: what a history says has to stay comparable. */
-static const double odds_min = 1e-4;
-static const double odds_max = 1e4;
+enum { AHEAD = 3, RING = 4, STEP = 16 };
+_Static_assert(RING > AHEAD, "what has been asked for is not overwritten");
+_Static_assert(HISTORY_LANES == ODDS_LANES && HISTORY_LANES == LOOKUP_LANES, "one block");
+_Static_assert(HISTORY_KINDS <= ODDS_KINDS_MAX && HISTORY_KINDS <= HISTORY_INDEX_TABLES, "kinds");
 
-struct counts {
-    double exams;
-    double finds;
-};
-
-static double faded(const struct history *self, int64_t last_ns, int64_t now_ns)
+/* The day of the newest outcome. */
+static uint32_t today(const struct history *self)
 {
-    double days = ((double)now_ns - (double)last_ns) / day_ns;
-    if (!(days >= 1)) {
-        return 1.0;
-    }
-    return days < HISTORY_FADE_DAYS ? self->fades[(uint32_t)days] : 0.0;
+    return history_day(self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns
+                                                                   : self->live.newest_ns);
 }
 
-static void add_counts(const struct history *self, const struct history_table *table, uint64_t key,
-                       int64_t now_ns, struct counts *counts)
+static void add_live(const struct history *self, const uint64_t *keys, size_t count, uint32_t day,
+                     float *exams, float *finds)
 {
-    const struct history_entry *entry = history_table_find(table, key);
-    if (entry != NULL) {
-        double left = faded(self, entry->last_ns, now_ns);
-        counts->exams += (double)entry->exams * left;
-        counts->finds += (double)entry->finds * left;
-    }
-}
-
-static double held(double odds)
-{
-    return odds < odds_min ? odds_min : odds > odds_max ? odds_max : odds;
-}
-
-/* Odds after counts, when those before are prior_odds worth `weight` exams. */
-static double odds_after(const struct counts *counts, double prior_odds, double weight)
-{
-    double q = prior_odds / (1 + prior_odds);
-    double yes = counts->finds + weight * q;
-    double no = fmax(counts->exams - counts->finds, 0) + weight * (1 - q);
-    return held(yes / no);
-}
-
-static double parent_odds(const struct history_kind *kind, const double odds[HISTORY_KINDS])
-{
-    if (kind->parents_count == 0) {
-        return odds[HISTORY_ALL];
-    }
-    if (kind->parents_count == 1) {
-        return odds[kind->parents[0]];
-    }
-    return sqrt(odds[kind->parents[0]] * odds[kind->parents[1]]);
-}
-
-void history_line_keys(const struct history *self, const struct history_parts *parts,
-                       uint64_t keys[HISTORY_KINDS])
-{
-    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        keys[kind] = history_key(kind, parts);
-        if (keys[kind] != 0) {
-            history_table_prefetch(&self->base, keys[kind]);
-            history_table_prefetch(&self->live, keys[kind]);
+    for (size_t i = 0; i < count; i++) {
+        const struct history_entry *entry =
+            keys[i] != 0 ? history_table_find(&self->live, keys[i]) : NULL;
+        if (entry != NULL) {
+            float left = history_left(self->fades, history_day(entry->last_ns), day);
+            exams[i] += entry->exams * left;
+            finds[i] += entry->finds * left;
         }
     }
+}
+
+/* Parents as the kernel wants them. */
+static void fill_kinds(struct odds_kind kinds[HISTORY_KINDS])
+{
+    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+        const struct history_kind *about = &history_kinds[kind];
+        kinds[kind] = (struct odds_kind){(uint8_t)about->parents_count,
+                                         {(uint8_t)about->parents[0], (uint8_t)about->parents[1]}};
+    }
+}
+
+static struct odds_prior prior_of(const struct history *self)
+{
+    const struct history_weights *weights = &self->weights;
+    return (struct odds_prior){(float)(weights->prior / (1 - weights->prior)),
+                               (float)weights->prior_exams, (float)weights->shrinkage};
+}
+
+static void ask(const struct history *self, struct history_block *block, uint32_t kind)
+{
+    uint64_t *keys = block->keys[kind % RING];
+    history_keys_of_kind(kind, &block->parts, keys);
+    lookup_ask(&self->index.tables[kind], keys, block->count, block->places[kind % RING]);
+    for (uint32_t i = 0; i < block->count && self->live.used > 0; i++) {
+        history_table_prefetch(&self->live, keys[i]);
+    }
+}
+
+static void answer(const struct history *self, struct history_block *block, uint32_t kind,
+                   uint32_t day, float *exams)
+{
+    const uint64_t *keys = block->keys[kind % RING];
+    float left = history_left(self->fades, self->index.day, day);
+    lookup_answer(&self->index.tables[kind], left, keys, block->count, block->places[kind % RING],
+                  exams, block->finds[kind]);
+    if (self->live.used > 0) {
+        add_live(self, keys, block->count, day, exams, block->finds[kind]);
+    }
+}
+
+void history_odds_block(const struct history *self, struct history_block *block, float *columns)
+{
+    uint32_t day = today(self);
+    must(block->count > 0 && block->count <= HISTORY_LANES);
+    for (uint32_t kind = 0; kind < HISTORY_KINDS + AHEAD; kind++) {
+        if (kind < HISTORY_KINDS) {
+            ask(self, block, kind);
+        }
+        if (kind >= AHEAD) {
+            uint32_t ready = kind - AHEAD;
+            float *exams =
+                ready == 0 ? block->all_exams : columns + (2 * (size_t)ready - 1) * HISTORY_LANES;
+            answer(self, block, ready, day, exams);
+        }
+    }
+    struct odds_kind kinds[HISTORY_KINDS];
+    const struct odds_prior prior = prior_of(self);
+    fill_kinds(kinds);
+    const struct odds_columns odds = {.all_exams = block->all_exams,
+                                      .exams = columns + HISTORY_LANES,
+                                      .finds = block->finds[0],
+                                      .ratios = columns,
+                                      .odds = block->odds[0],
+                                      .stride = 2 * (size_t)HISTORY_LANES,
+                                      .lanes = (block->count + STEP - 1) / STEP * STEP};
+    odds_ratios(kinds, HISTORY_KINDS, &prior, &odds);
 }
 
 void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS],
-                  struct history_odds *out)
+                  float out[HISTORY_ODDS_COLUMNS])
 {
-    const struct history_weights *weights = &self->weights;
-    int64_t now_ns =
-        self->base.newest_ns > self->live.newest_ns ? self->base.newest_ns : self->live.newest_ns;
-    double odds[HISTORY_KINDS];
-    struct counts all = {0, 0};
-    add_counts(self, &self->base, keys[HISTORY_ALL], now_ns, &all);
-    add_counts(self, &self->live, keys[HISTORY_ALL], now_ns, &all);
-    odds[HISTORY_ALL] =
-        odds_after(&all, weights->prior / (1 - weights->prior), weights->prior_exams);
-    out->ratios[HISTORY_ALL] = 1;
-    out->exams[HISTORY_ALL] = (float)all.exams;
-    for (uint32_t i = HISTORY_ALL + 1; i < HISTORY_KINDS; i++) {
-        double before = parent_odds(&history_kinds[i], odds);
-        struct counts counts = {0, 0};
-        if (keys[i] != 0) {
-            add_counts(self, &self->base, keys[i], now_ns, &counts);
-            add_counts(self, &self->live, keys[i], now_ns, &counts);
+    uint32_t day = today(self);
+    float base_left = history_left(self->fades, self->index.day, day);
+    uint32_t places[HISTORY_KINDS];
+    float exams[HISTORY_KINDS][STEP] = {{0}};
+    float finds[HISTORY_KINDS][ODDS_LANES] = {{0}};
+    float ratios[HISTORY_KINDS][STEP];
+    float space[HISTORY_KINDS][ODDS_LANES];
+    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+        lookup_ask(&self->index.tables[kind], &keys[kind], 1, &places[kind]);
+        if (keys[kind] != 0) {
+            history_table_prefetch(&self->live, keys[kind]);
         }
-        odds[i] = counts.exams > 0 ? odds_after(&counts, before, weights->shrinkage) : before;
-        out->ratios[i] = (float)(odds[i] / before);
-        out->exams[i] = (float)counts.exams;
+    }
+    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+        lookup_answer(&self->index.tables[kind], base_left, &keys[kind], 1, &places[kind],
+                      exams[kind], finds[kind]);
+        add_live(self, &keys[kind], 1, day, exams[kind], finds[kind]);
+    }
+    struct odds_kind kinds[HISTORY_KINDS];
+    const struct odds_prior prior = prior_of(self);
+    fill_kinds(kinds);
+    const struct odds_columns odds = {.all_exams = exams[0],
+                                      .exams = exams[1],
+                                      .finds = finds[0],
+                                      .ratios = ratios[1],
+                                      .odds = space[0],
+                                      .stride = STEP,
+                                      .lanes = STEP};
+    odds_ratios(kinds, HISTORY_KINDS, &prior, &odds);
+    for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
+        out[2 * (kind - 1)] = ratios[kind][0];
+        out[2 * (kind - 1) + 1] = exams[kind][0];
     }
 }

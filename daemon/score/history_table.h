@@ -32,6 +32,7 @@ struct history_table {
     int64_t newest_ns; /* time of the newest outcome learnt; INT64_MIN: none */
 };
 
+#define HISTORY_KEY_KIND_BITS 6u
 #define HISTORY_SLOTS_MIN 1024u
 #define HISTORY_SLOTS_MAX (UINT64_C(1) << 28)
 #define HISTORY_SLOT_BYTES (sizeof(struct history_entry) + sizeof(uint16_t))
@@ -44,10 +45,15 @@ void history_table_reset(struct history_table *self);
 MUST_USE struct err history_table_reserve(struct history_table *self);
 void history_table_learn(struct history_table *self, uint64_t key, bool found, int64_t t_ns,
                          double half_life_ns);
+/* Where the search for a key begins. The low bits of a key may be its kind: they choose nothing. */
+static inline uint64_t history_table_home(const struct history_table *self, uint64_t key)
+{
+    return key >> HISTORY_KEY_KIND_BITS & (self->slots - 1);
+}
 /* The slot of a key (not 0), or the free one where it would go. */
 static inline uint64_t history_table_slot(const struct history_table *self, uint64_t key)
 {
-    uint64_t at = key & (self->slots - 1);
+    uint64_t at = history_table_home(self, key);
     while (self->entries[at].key != 0 && self->entries[at].key != key) {
         at = (at + 1) & (self->slots - 1);
     }
@@ -71,7 +77,7 @@ uint16_t history_table_first_day(const struct history_table *self,
 static inline void history_table_prefetch(const struct history_table *self, uint64_t key)
 {
     if (self->used > 0) {
-        __builtin_prefetch(&self->entries[key & (self->slots - 1)]);
+        __builtin_prefetch(&self->entries[history_table_home(self, key)]);
     }
 }
 

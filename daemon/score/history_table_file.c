@@ -51,10 +51,7 @@ static struct err fill(const struct columns *columns, uint64_t count, struct his
             return err_make(ERR_MODEL_UNREADABLE, "history model: a count is wrong or there twice");
         }
         key_before = entry.key;
-        uint64_t at = entry.key & (table->slots - 1);
-        while (table->entries[at].key != 0) {
-            at = (at + 1) & (table->slots - 1);
-        }
+        uint64_t at = history_table_slot(table, entry.key);
         table->entries[at] = entry;
         table->first_days[at] = (uint16_t)first_day;
         table->used++;

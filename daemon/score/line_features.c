@@ -23,26 +23,35 @@ void line_subject_of(const struct declaration *declaration, const struct goods_l
     out->no_courier = declaration->courier[0] == '\0';
 }
 
+/* From LINE_HISTORY_FEATURES on, `stride` apart. */
+static void goods_features(const struct goods_norms *norms, const struct line_subject *subject,
+                           size_t stride, float *out)
+{
+    const struct goods_norm *hs6 = goods_norm_of(norms, &subject->goods, GOODS_HS6);
+    const struct goods_norm *hs4 = goods_norm_of(norms, &subject->goods, GOODS_HS4);
+    for (int q = 0; q < GOODS_QUANTITIES; q++) {
+        enum goods_quantity quantity = (enum goods_quantity)q;
+        size_t at = (size_t)q;
+        out[(LINE_QUANTITIES + at) * stride] = subject->goods.logs[q];
+        out[(LINE_DEVIATIONS_HS4 + at) * stride] = goods_deviation(hs4, &subject->goods, quantity);
+        out[(LINE_DEVIATIONS_HS6 + at) * stride] = goods_deviation(hs6, &subject->goods, quantity);
+    }
+    out[LINE_TAX_RATE * stride] = subject->tax_rate;
+    out[LINE_NO_SELLER * stride] = subject->no_seller;
+    out[LINE_NO_COURIER * stride] = subject->no_courier;
+}
+
 void line_features(const struct history *history, const struct goods_norms *norms,
                    const struct line_subject *subject, float out[LINE_FEATURES])
 {
-    struct history_odds odds;
-    history_odds(history, subject->keys, &odds);
-    for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
-        out[2 * ((size_t)kind - 1)] = odds.ratios[kind];
-        out[2 * ((size_t)kind - 1) + 1] = odds.exams[kind];
-    }
-    const struct goods_norm *hs4 = goods_norm_of(norms, &subject->goods, GOODS_HS4);
-    const struct goods_norm *hs6 = goods_norm_of(norms, &subject->goods, GOODS_HS6);
-    for (int q = 0; q < GOODS_QUANTITIES; q++) {
-        enum goods_quantity quantity = (enum goods_quantity)q;
-        out[LINE_QUANTITIES + q] = subject->goods.logs[q];
-        out[LINE_DEVIATIONS_HS4 + q] = goods_deviation(hs4, &subject->goods, quantity);
-        out[LINE_DEVIATIONS_HS6 + q] = goods_deviation(hs6, &subject->goods, quantity);
-    }
-    out[LINE_TAX_RATE] = subject->tax_rate;
-    out[LINE_NO_SELLER] = subject->no_seller;
-    out[LINE_NO_COURIER] = subject->no_courier;
+    history_odds(history, subject->keys, out);
+    goods_features(norms, subject, 1, out);
+}
+
+void line_goods_columns(const struct goods_norms *norms, const struct line_subject *subject,
+                        uint32_t lane, float *columns)
+{
+    goods_features(norms, subject, HISTORY_LANES, columns + lane);
 }
 
 uint32_t line_group_of(uint32_t feature)

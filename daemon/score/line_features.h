@@ -13,10 +13,11 @@
 
 /* Room for line_feature_names. */
 #define LINE_NAMES_BYTES 8192u
-#define LINE_FEATURES_VERSION "1"
+#define LINE_FEATURES_VERSION "2"   /* odds in float, days as they lie */
+#define LINE_FEATURES_VERSION_1 "1" /* in double: the same but for rounding; still read */
 
 /* Of kind k (1..): feature 2 (k - 1) is its ratio of odds, 2 (k - 1) + 1 its exams. */
-#define LINE_HISTORY_FEATURES (2u * (HISTORY_KINDS - 1u))
+#define LINE_HISTORY_FEATURES HISTORY_ODDS_COLUMNS
 enum line_feature {
     LINE_TAX_RATE = LINE_HISTORY_FEATURES, /* percent; NaN when absurd */
     LINE_QUANTITIES,                       /* logarithms, three; NaN when not given */
@@ -46,9 +47,9 @@ const char *line_group_name(uint32_t group);
  * inputs. */
 void line_feature_names(char out[LINE_NAMES_BYTES]);
 
-/* What of a line the features are made of. keys are borrowed: those of history_line_keys. */
+/* What of a line the features are made of. keys are borrowed. */
 struct line_subject {
-    const uint64_t *keys;
+    const uint64_t *keys; /* of all kinds, 0 where absent; line_goods_columns does not ask */
     struct goods_values goods;
     float tax_rate;
     bool no_seller;
@@ -59,5 +60,9 @@ void line_subject_of(const struct declaration *declaration, const struct goods_l
                      const uint64_t *keys, struct line_subject *out);
 void line_features(const struct history *history, const struct goods_norms *norms,
                    const struct line_subject *subject, float out[LINE_FEATURES]);
+/* The features beyond those of the histories into one lane of columns, [LINE_FEATURES x
+ * HISTORY_LANES]; history_odds_block fills the others. */
+void line_goods_columns(const struct goods_norms *norms, const struct line_subject *subject,
+                        uint32_t lane, float *columns);
 
 #endif

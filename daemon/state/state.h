@@ -249,6 +249,27 @@ struct state_standing {
 MUST_USE struct err state_standing(struct state *self, const uint8_t item[ITEM_ID_BYTES],
                                    struct state_standing *out);
 
+/* ---- targeted operations ---- */
+
+struct state_operation {
+    uint64_t entry_index; /* of its registration */
+    bool closed;
+};
+/* NOT_FOUND when there is none of this name. */
+MUST_USE struct err state_operation(struct state *self, const char *name,
+                                    struct state_operation *out);
+/* What its metric counts over the items decided before until_ns, and what its comparator does.
+ * Zeros when there is none of this name. Looks at every decision of the read model: about a second
+ * for a million. */
+struct state_figures {
+    uint64_t numerator;
+    uint64_t denominator;
+    uint64_t comparator_numerator;
+    uint64_t comparator_denominator;
+};
+MUST_USE struct err state_operation_figures(struct state *self, const char *name, int64_t until_ns,
+                                            struct state_figures *out);
+
 /* ---- reports: rows for triagectl and the console ---- */
 
 #define STATE_MANUAL_AGEING \

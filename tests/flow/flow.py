@@ -47,6 +47,7 @@ def case_life():
         port.ctl("outcome", queue[1]["item"], "--actor", "officer two", "--level", "partial", "--result",
                  "nothing_found")
         outcomes_again(port, first, queue[1]["item"])
+        targeted_operation(port)
         nonsense = port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "no_such_code", check=False)
         must(nonsense.returncode != 0, "a release by an unknown code")
         port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "document_cleared")
@@ -90,6 +91,24 @@ def outcomes_again(port, found, nothing):
     must("laboratory" in port.ctl("correct", "--codes").stdout, "codes of corrections")
     standing = port.state("SELECT count(*), sum(found) FROM outcomes WHERE standing = 1")
     must(standing == [(2, 2)], f"finds that stand: {standing}")
+
+
+def targeted_operation(port):
+    """Registered before it starts or not at all, closed once, and in the report."""
+    words = ("--mode", "truck", "--hypothesis", "more than by chance", "--metric", "hit_rate", "--comparator", "random",
+             "--stop-rule", "200 exams")
+    begun = port.ctl("operation", "register", "begun", *words, "--from", "2020-01-01", "--to", "2020-02-01", check=False)
+    must(begun.returncode == 1 and "before it starts" in begun.stderr, f"{begun}")
+    ahead = ("--from", "2100-01-01", "--to", "2100-02-01")
+    port.ctl("operation", "register", "lanes-3-4", *words, *ahead)
+    twice = port.ctl("operation", "register", "lanes-3-4", *words, *ahead, check=False)
+    must(twice.returncode == 1, "one name for two operations")
+    port.ctl("operation", "close", "lanes-3-4", "--reason", "withdrawn", "--actor", "supervisor")
+    must(port.ctl("operation", "close", "lanes-3-4", "--reason", "again", check=False).returncode == 1, "closed twice")
+    listed = port.ctl_json("operation", "list")
+    must([(one["name"], one["denominator"], one["reason"]) for one in listed] == [("lanes-3-4", 0, "withdrawn")], f"{listed}")
+    must("lanes-3-4" in port.ctl("report", "operations").stdout, "no operation in the report")
+    must([entry["step"] for entry in port.entries("operation")] == ["register", "close"], "entries of the operation")
 
 
 def replay_bit_for_bit(port, item):

@@ -30,7 +30,7 @@ KNOWS = {
     "feeds": {"base", "proto", "kernels", "publisher", "picture"},
     "export": {"base", "proto", "archive"},
     "verify": {"base", "proto", "archive"},
-    "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "publisher", "picture",
+    "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "ledger", "publisher", "picture",
             "feeds", "decide", "view", "export", "verify"},
     # daemon/*.c: all stages by name, no outside library
     "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state", "ledger",
@@ -69,6 +69,7 @@ OWNS = {
     "libqrencode": (r"qrencode", {"ctl"}),
     "libcsv": (r"csv\.h", {"feeds"}),
     "xraylib": (r"xraylib", {"feeds"}),
+    "expat": (r"expat\.h", {"feeds"}),
 }
 FORBIDDEN_IN = {"kernels": r"<(stdio|unistd|fcntl|pthread|time|sys/.*)\.h>"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -119,11 +119,16 @@ EXPECTED = {
                       "finds_lost": 0.75, "cutoff_lowest": 0.125, "cutoff_highest": 1.0}]}),
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
-        "rates": [{"stratum": "truck", "rate": number(0.02)}, {"stratum": "*", "rate": number(0.005)}]}),
+        "rates": [{"stratum": "truck", "rate": number(0.02), "floor": number(0.01), "reason": "drift"}, {"stratum": "*", "rate": number(0.005)}]}),
     "archive.copied": (23, "archive_copied", {
         "path": "2026/01/01/a.h5", "file_bytes": 123456789, "sha256": digest(0x73), "place": "/mnt/second/archive",
         "same_device": True}),
     "hold": (24, "hold", {"placed": True, "reason": "court order 12/2026", "request_id": "r-5"}),
+    "operation": (25, "operation", {
+        "name": "lanes-3-4", "step": "register", "mode": 1, "site": "north", "lane": "3", "from_ns": 1767225600000000000,
+        "to_ns": 1769904000000000000, "hypothesis": "more than by chance", "metric": "hit_rate", "comparator": "random",
+        "stop_rule": "200 exams", "reason": "done", "numerator": 3, "denominator": 40, "comparator_numerator": 1,
+        "comparator_denominator": 50, "request_id": "r-6"}),
     "draw.reveal": (22, "draw_reveal", {"day": "2026-01-01", "key": digest(0x68)}),
 }
 

@@ -408,6 +408,18 @@ static void command_every_order_survives_the_round(void **state)
                                         .entries_count = 2,
                                         .names = {"record", "item_key"},
                                         .names_count = 2,
+                                        .operation = {.name = "lanes-3-4",
+                                                      .step = "register",
+                                                      .mode = MODE_MAIL,
+                                                      .site = "north",
+                                                      .lane = "3",
+                                                      .from_ns = 5,
+                                                      .to_ns = 6,
+                                                      .hypothesis = "more",
+                                                      .metric = "hit_rate",
+                                                      .comparator = "random",
+                                                      .stop_rule = "200 exams",
+                                                      .reason = "done"},
                                         .outcome = {.exam_level = "full",
                                                     .result = "found",
                                                     .seizure_class = "tobacco",
@@ -429,7 +441,9 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
-        assert_string_equal(out.sentence, discloses || order >= ORDER_PRUNE ? "because" : "");
+        bool has_sentence = discloses || order == ORDER_PRUNE || order == ORDER_HOLD ||
+                            order == ORDER_POLICY || order == ORDER_REFER;
+        assert_string_equal(out.sentence, has_sentence ? "because" : "");
         assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
         assert_int_equal(out.dry_run, order == ORDER_PRUNE);
         assert_int_equal(out.entries_count, discloses ? 2 : 0);
@@ -439,6 +453,20 @@ static void command_every_order_survives_the_round(void **state)
             assert_string_equal(out.names[1], "item_key");
         }
         assert_int_equal(out.hold_placed, order == ORDER_HOLD);
+        if (order == ORDER_OPERATION) {
+            const struct entry_operation *operation = &out.operation;
+            assert_string_equal(operation->name, "lanes-3-4");
+            assert_string_equal(operation->step, "register");
+            assert_int_equal(operation->mode, MODE_MAIL);
+            assert_string_equal(operation->site, "north");
+            assert_string_equal(operation->lane, "3");
+            assert_true(operation->from_ns == 5 && operation->to_ns == 6);
+            assert_string_equal(operation->hypothesis, "more");
+            assert_string_equal(operation->metric, "hit_rate");
+            assert_string_equal(operation->comparator, "random");
+            assert_string_equal(operation->stop_rule, "200 exams");
+            assert_string_equal(operation->reason, "done");
+        }
         assert_false(out.hold_all);
         bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD || order == ORDER_REFER;
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);

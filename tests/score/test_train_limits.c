@@ -15,6 +15,8 @@
 
 enum { ROWS = 300 };
 
+static const uint8_t secret[PART_SECRET_BYTES] = {7};
+
 /* The scale of a model that has seen one outcome only means nothing to the model that has seen
  * both. */
 static void one_outcome_before_validation_leaves_scores_sane(void **state)
@@ -203,11 +205,11 @@ static void days_leave_memory_whole(void **state)
 {
     (void)state;
     struct train_rows rows;
-    struct history_parts parts = {{0}};
+    struct history_parts parts = {.keyed = true};
     struct history_known known;
     struct row row;
     make_row(&row, 1, 1, 5);
-    assert_good(train_rows_init(&rows, 4 * RECORD_LINES_MAX));
+    assert_good(train_rows_init(&rows, 4 * RECORD_LINES_MAX, secret));
     for (unsigned i = 0; i < 4 * RECORD_LINES_MAX; i++) {
         const struct train_outcome outcome = {.t_ns = (int64_t)(i / 100) * day_ns + i % 100};
         assert_good(train_rows_add(&rows, &row.declaration, &outcome));
@@ -220,7 +222,7 @@ static void days_leave_memory_whole(void **state)
     assert_int_equal(train_rows_add(&rows, &row.declaration, &same_day).code, ERR_ARGUMENT);
     train_rows_fini(&rows);
     /* One day that fills the memory cannot be cut. */
-    assert_good(train_rows_init(&rows, 2 * RECORD_LINES_MAX));
+    assert_good(train_rows_init(&rows, 2 * RECORD_LINES_MAX, secret));
     const struct train_outcome one_day = {.t_ns = day_ns};
     struct err err = err_none;
     for (unsigned i = 0; i < 2 * RECORD_LINES_MAX && !err_is(err); i++) {
@@ -241,7 +243,7 @@ static void digest_of_the_rows_depends_on_the_tax_rate(void **state)
         make_row(&row, 1, 1, 0);
         /* The entities have the rate with fewer digits. */
         row.line.tax_rate_percent = 8 + 1e-5 * i;
-        assert_good(train_rows_init(&rows, 0));
+        assert_good(train_rows_init(&rows, 0, secret));
         assert_good(train_rows_add(&rows, &row.declaration, &outcome));
         sha256_finish(rows.training_set, digests[i]);
         train_rows_fini(&rows);

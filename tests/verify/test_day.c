@@ -177,12 +177,12 @@ static void add_commitment(void)
     commit->scheme = DRAW_SCHEME;
     sha256_of(writer.key, HASH_BYTES, commit->commitment);
     for (int mode = 1; mode < MODE_COUNT; mode++) {
-        commit->rates[commit->rates_count++] =
-            (struct entry_rate){mode_text((enum mode)mode), writer.policy.modes[mode].random_rate};
+        commit->rates[commit->rates_count++] = (struct entry_rate){
+            .stratum = mode_text((enum mode)mode), .rate = writer.policy.modes[mode].random_rate};
     }
     for (uint32_t i = 0; i < writer.policy.rates_count; i++) {
-        commit->rates[commit->rates_count++] =
-            (struct entry_rate){writer.policy.rates[i].stratum, writer.policy.rates[i].rate};
+        commit->rates[commit->rates_count++] = (struct entry_rate){
+            .stratum = writer.policy.rates[i].stratum, .rate = writer.policy.rates[i].rate};
     }
     id_of(1, 4, entry.id);
     add(&entry);
