@@ -9,8 +9,8 @@ _triagectl_words() {
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
         policy) echo 'load' ;;
-        model) echo 'train score evaluate list install show' ;;
-        'model train') echo 'appearance declarations history' ;;
+        model) echo 'train score evaluate retrain drift list install show' ;;
+        'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -45,13 +45,17 @@ _triagectl_options() {
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
-            echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
+            echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
+        'model train emptiness') echo '--images --labels --out --seed --png' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
-            echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+            echo '--declarations --archive --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
         'model score')
             echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
-        'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
+        'model evaluate')
+            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads' ;;
+        'model retrain') echo '--dry-run --install --days --out --seed' ;;
+        'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
@@ -90,7 +94,7 @@ _triagectl() {
         --dir | --log | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --marks | --groups | --picture | --reference)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;
