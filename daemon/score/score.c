@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "kernels/blas.h"
 #include "score/score_parts.h"
+#include "score/tile_permission.h"
 
 /* An item is scored by itself, whatever else is in its batch: the kernels give the same bits for
  * every batch, and nothing is carried from one item to the next. */
@@ -80,6 +81,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
               ? err
               : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
                                       conf->working_height);
+    err = err_is(err) ? err : lump_space_init(&self->lump);
     err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
     err = err_is(err) ? err : image_quality_init(&self->quality);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
@@ -91,6 +93,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
     install_builtin_fusion(self);
     history_kind_names(self->history_inputs, sizeof self->history_inputs);
     blas_use_one_thread();
+    tile_permission_ask();
     *out = self;
     return err_none;
 }
@@ -106,6 +109,7 @@ void score_close(struct score **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     finder_line_fini(&(*self)->finder);
+    lump_space_fini(&(*self)->lump);
     cargo_space_fini(&(*self)->cargo);
     image_quality_fini(&(*self)->quality);
     history_fini(&(*self)->history);

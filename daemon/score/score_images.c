@@ -101,6 +101,24 @@ static void find(struct score *self, const struct appearance_model *model,
     }
 }
 
+/* A lump in the load speaks for the item when it stands out more than the patches do. */
+static void look_for_lumps(struct score *self, const struct appearance_model *model,
+                           const struct image *image, uint32_t item_image_index,
+                           const struct working *working, struct score_sight *sight)
+{
+    struct lump_finding finding;
+    lump_run(&self->lump, &model->lump, working, working->low_pixels, image->pixel_pitch_mm,
+             &finding);
+    if (isnan(finding.z) || (sight->judged_by != NULL && finding.z <= sight->z)) {
+        return;
+    }
+    sight->z = finding.z;
+    sight->image_index = item_image_index;
+    sight->judged_by = model;
+    sight->lump_kg = finding.excess_kg > 0 ? finding.excess_kg : 0;
+    sight->regions_count = lump_regions(&self->lump, model, working, image, sight->regions);
+}
+
 static void look(struct score *self, const struct score_scan *scan, uint32_t image_index,
                  uint32_t item_image_index, const struct working *working,
                  struct score_sight *sight)
@@ -110,6 +128,7 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
         return;
     }
     find(self, model, scan, image_index, item_image_index, working, sight);
+    look_for_lumps(self, model, &scan->scan->images[image_index], item_image_index, working, sight);
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
     if (isnan(finding.image_score) || (sight->judged_by != NULL && finding.z <= sight->z)) {
@@ -118,6 +137,7 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     sight->z = finding.z;
     sight->image_index = item_image_index;
     sight->judged_by = model;
+    sight->lump_kg = 0;
     sight->regions_count =
         appearance_regions(&self->space, working, &finding, &scan->scan->images[image_index],
                            SCORE_REGIONS_SHOWN, sight->regions);
@@ -188,7 +208,8 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
                      model != NULL ? model->working_height : out->working_height, &working);
         const uint8_t *low_pixels = NULL;
         const struct image *low = low_of(self, scan, i, &low_pixels);
-        if (low != NULL && (out->sight.usable_count == 0 || (model != NULL && model->has_finder))) {
+        if (low != NULL && (out->sight.usable_count == 0 ||
+                            (model != NULL && (model->has_finder || model->lump.present)))) {
             working.low_pixels = working_make_low(&self->working, low, low_pixels, &working);
         }
         see_image(self, scan, i, &working, out);
@@ -237,11 +258,19 @@ static void add_appearance(const struct score *self, const struct score_sight *s
     double held = sight->z < self->fusion.appearance_low    ? self->fusion.appearance_low
                   : sight->z > self->fusion.appearance_high ? self->fusion.appearance_high
                                                             : sight->z;
-    fusion_add(result, "appearance", self->fusion.appearance * held,
-               "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
-               " regions marked",
-               sight->image_index + 1, fabs(sight->z), sight->z >= 0 ? "stranger" : "plainer",
-               sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    if (sight->lump_kg > 0) {
+        fusion_add(result, "appearance", self->fusion.appearance * held,
+                   "image %" PRIu32 " shows a lump of about %.0f kg that the load around it does "
+                   "not (%.1f spreads from normal for %.30s); %" PRIu32 " marked",
+                   sight->image_index + 1, sight->lump_kg, sight->z,
+                   sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    } else {
+        fusion_add(result, "appearance", self->fusion.appearance * held,
+                   "image %" PRIu32 " looks %.1f spreads %s than normal for %.40s; %" PRIu32
+                   " regions marked",
+                   sight->image_index + 1, fabs(sight->z), sight->z >= 0 ? "stranger" : "plainer",
+                   sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
+    }
     for (uint32_t i = 0; i < sight->regions_count; i++) {
         const struct appearance_region *region = &sight->regions[i];
         add_region(result, (struct entry_region){.image_index = sight->image_index,

@@ -52,6 +52,7 @@ struct score_sight {
     uint32_t used_count;
     struct appearance_region regions[SCORE_REGIONS_SHOWN];
     uint32_t regions_count;
+    double lump_kg;             /* for words: above 0 when z is of a lump in the load */
     double finder_logit;        /* the highest of all images; NaN: no finder looked at any, or found
                                    nothing to look at */
     uint32_t found_image_index; /* of that one */
@@ -90,6 +91,7 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
+    struct lump_space lump;
     struct finder_line finder; /* fits every finder that is installed */
     struct cargo_space cargo;
     struct image_quality_space quality;

@@ -20,3 +20,8 @@ if(SYSTEM_PYTHON3 AND TARGET triagectl)
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/emptiness.py $<TARGET_FILE:triagectl>)
   set_tests_properties(ctl.emptiness PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
+if(SYSTEM_PYTHON3 AND TARGET triagectl AND TARGET triage-feed)
+  add_test(NAME ctl.project
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/project.py $<TARGET_FILE:triage-feed> $<TARGET_FILE:triagectl>)
+  set_tests_properties(ctl.project PROPERTIES TIMEOUT 300)
+endif()
