@@ -168,12 +168,12 @@ static const char *office_of(const struct declaration *declaration)
 void history_parts_of_declaration(const struct part_key *key, const struct declaration *declaration,
                                   struct history_parts *out)
 {
-    memset(out, 0, sizeof *out);
+    out->keyed = key->keyed;
     if (key->keyed) {
-        out->keyed = true;
-        part_read_declaration(key, declaration, out->digests);
+        part_read_declaration(key, declaration, 1, out->digests);
         return;
     }
+    memset(out->digests, 0, sizeof out->digests);
     out->digests[PART_IMPORTER] = digest_part(PART_IMPORTER, declaration->importer);
     out->digests[PART_SELLER] = digest_part(PART_SELLER, declaration->seller);
     out->digests[PART_DECLARANT] = digest_part(PART_DECLARANT, declaration->declarant);
@@ -229,7 +229,7 @@ void history_parts_add_line(const struct part_key *key, const struct goods_line 
                             struct history_parts *parts)
 {
     if (key->keyed) {
-        part_read_line(key, line, parts->digests);
+        part_read_line(key, line, 1, parts->digests);
         return;
     }
     char digits[7];

@@ -105,7 +105,8 @@ static struct err learn_pending(struct train_history *self)
 static struct err pend(struct train_history *self, const struct declaration *declaration,
                        bool found)
 {
-    uint32_t count = history_keys(&self->history.key, declaration, HISTORY_LINEAR_KINDS, self->keys);
+    uint32_t count =
+        history_keys(&self->history.key, declaration, HISTORY_LINEAR_KINDS, self->keys);
     if (count > PENDING_MAX - self->pending_count) {
         return err_make(ERR_ARGUMENT, "train_history_add: too many rows of one time");
     }
@@ -180,7 +181,8 @@ MUST_USE struct err train_history_add(struct train_history *self,
     if (err_is(err)) {
         return err;
     }
-    digest_row(self, found, t_ns, history_keys(&self->history.key, declaration, HISTORY_LINEAR_KINDS, self->keys));
+    digest_row(self, found, t_ns,
+               history_keys(&self->history.key, declaration, HISTORY_LINEAR_KINDS, self->keys));
     uint64_t at = self->rows_count % ROWS_MAX;
     for (uint32_t kind = 0; kind < HISTORY_LINEAR_KINDS; kind++) {
         self->features[at * HISTORY_LINEAR_KINDS + kind] = (float)reading.features[kind];
