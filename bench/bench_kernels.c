@@ -178,12 +178,14 @@ static void bench_nearest(size_t dimensions, double ceiling)
     float *norms = room(BANK, sizeof *norms);
     nearest_squared_norms(bank_rows, BANK, dimensions, dimensions, norms);
     float *query_rows = draw(5, QUERIES * dimensions);
-    struct nearest_case c = {.bank = {bank_rows, BANK, dimensions, dimensions, norms},
+    struct nearest_case c = {.bank = {bank_rows, BANK, dimensions, dimensions, norms, NULL},
                              .queries = {query_rows, QUERIES, dimensions},
                              .workspace = room(nearest_workspace_floats(), sizeof(float)),
                              .whole = room((size_t)QUERIES * BANK, sizeof(float)),
                              .index = room(QUERIES, sizeof(uint32_t)),
                              .distance = room(QUERIES, sizeof(float))};
+    void *packed = room(nearest_pack_bytes(BANK, dimensions), 1);
+    c.bank.packed = nearest_pack(&c.bank, packed);
     double work = 2.0 * QUERIES * BANK * (double)dimensions * 1e-9;
     double seconds[2];
     char name[64];
@@ -196,6 +198,7 @@ static void bench_nearest(size_t dimensions, double ceiling)
                                  work / seconds[1], ceiling});
     free(bank_rows);
     free(norms);
+    free(packed);
     free(query_rows);
     free(c.workspace);
     free(c.whole);

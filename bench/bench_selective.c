@@ -9,7 +9,9 @@
 #include "bench/declaration_set.h"
 #include "bench/figure.h"
 #include "bench/selective.h"
+#include "decide/adapt.h"
 #include "kernels/logistic.h"
+#include "score/drift.h"
 #include "score/train_rows.h"
 #include "score/train_trees.h"
 
@@ -22,7 +24,14 @@
  * Usage: bench_selective [--quick] DIRECTORY TABLE...
  * DIRECTORY/selective.csv: a line for each run and week. A table of means on standard output. */
 
-enum { WEEKS_BLIND = 4, WEEKS_MAX = 120, SEEDS_MAX = 3, LATE_WEEKS = 13, NORMS_EVERY = 4 };
+enum {
+    WEEKS_BLIND = 4,
+    WEEKS_MAX = 120,
+    SEEDS_MAX = 3,
+    LATE_WEEKS = 13,
+    NORMS_EVERY = 4,
+    ADAPT_WEEKS = 4
+};
 
 static const double budgets[] = {0.01, 0.05, 0.10};
 enum { BUDGETS = sizeof budgets / sizeof *budgets };
@@ -74,6 +83,9 @@ struct state {
     uint32_t *chosen;
     double share;
     double bins[10]; /* of scores in the weeks before, fading */
+    double seen;     /* rows in them */
+    struct selective_bandit bandit;
+    struct adapt_figures latest[ADAPT_WEEKS];
 };
 
 static void *room(size_t count, size_t element_bytes)
@@ -100,6 +112,7 @@ static void open_state(struct state *self, struct run *run)
     uint64_t training = 0;
     err = train_rows_sort(&self->rows, &training);
     bench_check(!err_is(err), "rows: %s", err.where);
+    selective_bandit_init(&self->bandit);
     rng_init(&self->rng, run->seed, run->strategy * BUDGETS + run->budget);
     self->features = room(count, LINE_FEATURES * sizeof(float));
     self->taught = room(count, LINE_FEATURES * sizeof(float));
@@ -151,7 +164,7 @@ static void score_week(struct state *self, size_t count)
 }
 
 /* Population stability index of the week's scores against those before, which it then joins. */
-static double follow_scores(struct state *self, size_t count)
+static void follow_scores(struct state *self, size_t count, struct adapt_figures *figures)
 {
     double now[10] = {0};
     double index = 0;
@@ -170,7 +183,9 @@ static double follow_scores(struct state *self, size_t count)
         index += (a - b) * log(a / b);
         self->bins[bin] = 0.85 * self->bins[bin] + now[bin];
     }
-    return index;
+    figures->drift = before > 0 ? index : 0;
+    figures->drift_chance = drift_chance((uint64_t)self->seen, count, 10);
+    self->seen = 0.85 * self->seen + (double)count;
 }
 
 /* Share of finds among the highest twentieth of all rows: what the ranking is worth. */
@@ -192,18 +207,21 @@ static double top_share(const struct state *self, size_t from, size_t count)
     return found / (double)wanted;
 }
 
-/* What was inspected becomes knowledge. Returns the finds; *promised is what the model expected of
- * those with the highest scores, *kept what they held. */
+/* What was inspected becomes knowledge. Returns the finds; figures: what the model expected of
+ * either kind of inspections, and what they held. */
 static double learn_week(struct state *self, size_t from, size_t budget, size_t explored_from,
-                         double *promised, double *kept)
+                         struct adapt_figures *figures)
 {
     double found = 0;
     for (size_t k = 0; k < budget; k++) {
         size_t row = self->chosen[k];
         bool is_find = self->rows.rows[from + row].outcome.found;
         found += is_find;
-        *promised += k < explored_from ? self->probabilities[row] : 0;
-        *kept += k < explored_from && is_find;
+        bool targeted = k < explored_from;
+        double promised = self->probabilities[row];
+        *(targeted ? &figures->target_promised : &figures->random_promised) += promised;
+        *(targeted ? &figures->target_exams : &figures->random_exams) += 1;
+        *(targeted ? &figures->target_finds : &figures->random_finds) += is_find;
         memcpy(self->taught + self->taught_count * LINE_FEATURES,
                self->features + row * LINE_FEATURES, LINE_FEATURES * sizeof(float));
         self->labels[self->taught_count++] = is_find;
@@ -227,6 +245,34 @@ static void teach_trees(struct state *self)
     self->has_trees = true;
 }
 
+/* The share of the coming week. The figures are those of the last four weeks, as the daemon's are
+ * of the last 28 days. */
+static void adapt_share(struct state *self, size_t week, const struct adapt_figures *figures)
+{
+    static const struct adapt_limits limits = {SELECTIVE_FLOOR, SELECTIVE_CEILING};
+    const struct tally *tally = &self->run->weeks[week];
+    struct adapt_choice choice;
+    if (strategies[self->run->strategy].adapts == ADAPT_BANDIT) {
+        double drift = figures->drift > figures->drift_chance ? figures->drift / DRIFT_OTHER : 0;
+        self->share = selective_bandit_next(&self->bandit, tally->found / tally->inspected, drift,
+                                            &self->rng);
+        return;
+    }
+    struct adapt_figures sum = {.drift = figures->drift, .drift_chance = figures->drift_chance};
+    self->latest[week % ADAPT_WEEKS] = *figures;
+    for (size_t i = 0; i < ADAPT_WEEKS; i++) {
+        const struct adapt_figures *one = &self->latest[i];
+        sum.target_exams += one->target_exams;
+        sum.target_finds += one->target_finds;
+        sum.target_promised += one->target_promised;
+        sum.random_exams += one->random_exams;
+        sum.random_finds += one->random_finds;
+        sum.random_promised += one->random_promised;
+    }
+    adapt_choose(&limits, &sum, self->share, &choice);
+    self->share = choice.share;
+}
+
 static void live_week(struct state *self, size_t week, size_t from, size_t to)
 {
     struct run *run = self->run;
@@ -240,7 +286,8 @@ static void live_week(struct state *self, size_t week, size_t from, size_t to)
         train_rows_features(&self->rows, from + i, self->features + i * LINE_FEATURES);
     }
     score_week(self, count);
-    double index = follow_scores(self, count);
+    struct adapt_figures figures = {.drift_chance = 0};
+    follow_scores(self, count, &figures);
     double wanted = budgets[run->budget] * (double)count;
     size_t budget = (size_t)(wanted + 0.5) > 0 ? (size_t)(wanted + 0.5) : 1;
     const struct tally *last = week > 0 ? &run->weeks[week - 1] : NULL;
@@ -251,23 +298,21 @@ static void live_week(struct state *self, size_t week, size_t from, size_t to)
                          .budget = budget,
                          .share = self->has_trees ? self->share : 1,
                          .model_is_good = last != NULL && last->found > 0.5 * last->inspected};
-    static const struct strategy blind = {"blind", 1, EXPLORE_RANDOM, false};
+    static const struct strategy blind = {"blind", 1, EXPLORE_RANDOM, ADAPT_NOT};
     size_t explored_from = 0;
     selective_choose(self->has_trees ? strategy : &blind, &given, &self->rng, self->chosen,
                      &explored_from);
     struct tally *tally = &run->weeks[week];
-    double promised = 0;
-    double kept = 0;
     tally->top_5 = top_share(self, from, count);
     tally->share = given.share;
     tally->inspected = (double)budget;
-    tally->found = learn_week(self, from, budget, explored_from, &promised, &kept);
+    tally->found = learn_week(self, from, budget, explored_from, &figures);
     for (size_t i = from; i < to; i++) {
         tally->finds += self->rows.rows[i].outcome.found;
     }
     tally->possible = tally->finds < tally->inspected ? tally->finds : tally->inspected;
-    if (strategy->adapts && self->has_trees) {
-        self->share = selective_adapt(self->share, index, promised, kept);
+    if (strategy->adapts != ADAPT_NOT && self->has_trees) {
+        adapt_share(self, week, &figures);
     }
     if (week + 1 >= WEEKS_BLIND) {
         teach_trees(self);

@@ -94,7 +94,7 @@ part_selective() {
   echo
   echo "Both tables, 15 months in weekly steps: only what a strategy inspects gets a label, is learnt by the histories and teaches the trees
 of the next week. Strategies after arXiv:2010.14282 (no revenue in the data; our trees in the place of DATE, contributions as the
-embedding), the adaptive share in the manner of arXiv:2109.14155. Unlike there, nothing is known at the start: four weeks are drawn at
+embedding), the adaptive shares by the daemon's rule (decide/adapt.h) and by the bandit of arXiv:2109.14155. Unlike there, nothing is known at the start: four weeks are drawn at
 random. Norm. precision: finds over the most that could have been found. The weeks before the first model are not counted."
   echo
   # shellcheck disable=SC2086

@@ -222,7 +222,7 @@ static void filler_tick(struct log_filler *self, struct oversight_draft *draft)
 /* What a log begins with: configuration, models, the coin of the day. */
 static void filler_begin(struct log_filler *self, struct oversight_draft *draft)
 {
-    static const struct entry_rate rate = {"mail", FILLER_RATE};
+    static const struct entry_rate rate = {.stratum = "mail", .rate = FILLER_RATE};
     struct entry entry = {.type = ENTRY_CONFIG_CHANGE};
     random_uuid7(entry.id);
     if (self->entries == 0) {

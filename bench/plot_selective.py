@@ -33,7 +33,7 @@ for column, budget in enumerate(budgets):
             for at in range(len(weeks)):
                 window = [sums[budget, strategy, week] for week in weeks[max(0, at - SMOOTH + 1): at + 1]]
                 values.append(sum(cell[over] for cell in window) / max(1e-9, sum(cell[under] for cell in window)))
-            axes[line][column].plot(weeks, values, label=strategy, color=f"C{number}", linewidth=2 if "exploit" in strategy else 1,
+            axes[line][column].plot(weeks, values, label=strategy, color=pyplot.get_cmap("tab20")(number), linewidth=2 if "exploit" in strategy else 1,
                                     linestyle="-" if "exploit" in strategy else "--")
     axes[0][column].set_title(f"{float(budget):.0%} inspected")
     axes[1][column].set_xlabel("week")

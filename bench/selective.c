@@ -8,15 +8,17 @@
 #include "bench/figure.h"
 
 const struct strategy strategies[] = {
-    {"random", 1, EXPLORE_RANDOM, false},
-    {"uncertain", 1, EXPLORE_UNCERTAIN, false},
-    {"BADGE", 1, EXPLORE_BADGE, false},
-    {"bATE", 1, EXPLORE_BATE, false},
-    {"exploit", 0, EXPLORE_RANDOM, false},
-    {"exploit 90 + random 10", 0.1, EXPLORE_RANDOM, false},
-    {"exploit 90 + bATE 10", 0.1, EXPLORE_BATE, false},
-    {"exploit 90 + gATE 10", 0.1, EXPLORE_GATE, false},
-    {"exploit + random adaptive", SELECTIVE_FLOOR, EXPLORE_RANDOM, true},
+    {"random", 1, EXPLORE_RANDOM, ADAPT_NOT},
+    {"uncertain", 1, EXPLORE_UNCERTAIN, ADAPT_NOT},
+    {"BADGE", 1, EXPLORE_BADGE, ADAPT_NOT},
+    {"bATE", 1, EXPLORE_BATE, ADAPT_NOT},
+    {"exploit", 0, EXPLORE_RANDOM, ADAPT_NOT},
+    {"exploit 90 + random 10", 0.1, EXPLORE_RANDOM, ADAPT_NOT},
+    {"exploit 90 + bATE 10", 0.1, EXPLORE_BATE, ADAPT_NOT},
+    {"exploit 90 + gATE 10", 0.1, EXPLORE_GATE, ADAPT_NOT},
+    {"exploit + random by daemon", SELECTIVE_FLOOR, EXPLORE_RANDOM, ADAPT_PRODUCT},
+    {"exploit + random by ADAPT", SELECTIVE_FLOOR, EXPLORE_RANDOM, ADAPT_BANDIT},
+    {"exploit + gATE by ADAPT", SELECTIVE_FLOOR, EXPLORE_GATE, ADAPT_BANDIT},
 };
 const size_t strategies_count = sizeof strategies / sizeof *strategies;
 
@@ -180,13 +182,62 @@ void selective_choose(const struct strategy *strategy, const struct week *week, 
     free(choice.taken);
 }
 
-double selective_adapt(double share, double stability_index, double promised, double found)
+/* Part of the drawing that no weight decides, and what is left of a weight after a week. */
+static const double bandit_free = 0.1;
+static const double bandit_fading = 0.95;
+enum { BANDIT_NEAR = 2 };
+
+static double bandit_share(size_t arm)
 {
-    /* 0.25 is where a population is commonly called another one. */
-    double drift = stability_index / 0.25;
-    double shortfall = promised > 0 ? (promised - found) / promised : 0;
-    double worse = drift > shortfall ? drift : shortfall;
-    worse = worse < 0 ? 0 : worse > 1 ? 1 : worse;
-    double wanted = SELECTIVE_FLOOR + (SELECTIVE_CEILING - SELECTIVE_FLOOR) * worse;
-    return 0.7 * share + 0.3 * wanted;
+    return SELECTIVE_FLOOR +
+           (SELECTIVE_CEILING - SELECTIVE_FLOOR) * (double)arm / (SELECTIVE_ARMS - 1);
+}
+
+void selective_bandit_init(struct selective_bandit *self)
+{
+    *self = (struct selective_bandit){.arm = 0};
+    for (size_t i = 0; i < SELECTIVE_ARMS; i++) {
+        self->weights[i] = 1;
+        self->chances[i] = 1;
+    }
+}
+
+static void bandit_learn(struct selective_bandit *self, double reward)
+{
+    double largest = 0;
+    for (size_t i = 0; i < SELECTIVE_ARMS; i++) {
+        double earned = i == self->arm ? reward / self->chances[i] : 0;
+        self->weights[i] =
+            pow(self->weights[i], bandit_fading) * exp(bandit_free * earned / SELECTIVE_ARMS);
+        largest = self->weights[i] > largest ? self->weights[i] : largest;
+    }
+    for (size_t i = 0; i < SELECTIVE_ARMS; i++) {
+        self->weights[i] /= largest;
+    }
+}
+
+double selective_bandit_next(struct selective_bandit *self, double reward, double drift,
+                             struct rng *rng)
+{
+    double inside = drift < 0 ? 0 : drift > 1 ? 1 : drift;
+    size_t centre = (size_t)(inside * (SELECTIVE_ARMS - 1) + 0.5);
+    size_t from = centre > BANDIT_NEAR ? centre - BANDIT_NEAR : 0;
+    size_t to = centre + BANDIT_NEAR < SELECTIVE_ARMS ? centre + BANDIT_NEAR : SELECTIVE_ARMS - 1;
+    double sum = 0;
+    bandit_learn(self, reward);
+    for (size_t i = from; i <= to; i++) {
+        sum += self->weights[i];
+    }
+    double left = rng_uniform(rng);
+    size_t drawn = to;
+    for (size_t i = from; i <= to; i++) {
+        self->chances[i] =
+            (1 - bandit_free) * self->weights[i] / sum + bandit_free / (double)(to - from + 1);
+    }
+    for (size_t i = from; i <= to && left >= 0; i++) {
+        left -= self->chances[i];
+        drawn = left < 0 ? i : drawn;
+    }
+    self->arm = drawn;
+    return bandit_share(drawn);
 }

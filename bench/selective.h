@@ -4,8 +4,9 @@
 
 /* Selective: which declarations of a week are inspected, when only those that are will ever have an
  * outcome. The strategies of arXiv:2010.14282, without revenue, which the data do not have, and
- * with our model in the place of theirs; and an exploration share that follows drift above a floor,
- * in the manner of arXiv:2109.14155. No files, no clock; all chance from the given generator. */
+ * with our model in the place of theirs; and an exploration share that follows drift above a floor:
+ * by the daemon's rule, and by the bandit of arXiv:2109.14155 (ADAPT). No files, no clock; all
+ * chance from the given generator. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,11 +22,17 @@ enum explore_rule {
     EXPLORE_GATE,      /* bATE while the model ranks well, random while it does not */
 };
 
+enum adapt_rule {
+    ADAPT_NOT,
+    ADAPT_PRODUCT, /* decide/adapt.h: promises, surprises and drift, as the daemon does it */
+    ADAPT_BANDIT,  /* arXiv:2109.14155: shares tried out by EXP3, drift says which ones */
+};
+
 struct strategy {
     const char *name;
     double explore_share; /* of the inspections; the rest goes to the highest scores */
     enum explore_rule rule;
-    bool adapts; /* the share moves between SELECTIVE_FLOOR and SELECTIVE_CEILING */
+    enum adapt_rule adapts; /* the share moves between SELECTIVE_FLOOR and SELECTIVE_CEILING */
 };
 
 #define SELECTIVE_FLOOR 0.02
@@ -49,8 +56,18 @@ struct week {
 void selective_choose(const struct strategy *strategy, const struct week *week, struct rng *rng,
                       uint32_t *chosen, size_t *explored_from);
 
-/* The share of next week from that of this one: it rises with the drift of scores (population
- * stability index against the weeks before) and with what the promised finds fell short. */
-double selective_adapt(double share, double stability_index, double promised, double found);
+/* Shares as arms of a bandit: exponential weights for exploration and exploitation (EXP3), fading,
+ * and only the arms near the one that the drift of the week points at. */
+#define SELECTIVE_ARMS 11u
+struct selective_bandit {
+    double weights[SELECTIVE_ARMS];
+    double chances[SELECTIVE_ARMS]; /* with which the present one was drawn */
+    size_t arm;
+};
+void selective_bandit_init(struct selective_bandit *self);
+/* reward: share of the inspections of the week that found something; drift 0..1. Returns the share
+ * of the next week. */
+double selective_bandit_next(struct selective_bandit *self, double reward, double drift,
+                             struct rng *rng);
 
 #endif

@@ -8,7 +8,7 @@ wanted=${1:-build}
 build_packages="gcc libc6-dev cmake ninja-build pkg-config protobuf-compiler protobuf-c-compiler
 libprotobuf-c-dev libzmq3-dev libhdf5-dev libopenblas-dev liblapacke-dev libsodium-dev libssl-dev libsqlite3-dev
 libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev libconfig-dev libisal-dev libdeflate-dev zlib1g-dev libcsv-dev libpng-dev libtiff-dev
-libjpeg62-turbo-dev libxrl-dev libqrencode-dev ca-certificates"
+libjpeg62-turbo-dev libexpat1-dev libxrl-dev libqrencode-dev ca-certificates"
 test_packages="clang clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-h5py python3-protobuf
 python3-scipy python3-numpy hdf5-tools openssl strace curl sqlite3 mandoc git procps zbar-tools
 e2fsprogs mount util-linux

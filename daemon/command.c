@@ -4,6 +4,7 @@
 
 #include "base/counter.h"
 #include "base/diag.h"
+#include "base/random.h"
 #include "pipeline_parts.h"
 #include "score/blas_core.h"
 
@@ -57,109 +58,76 @@ struct err command_append(struct pipeline *self, struct command_job *job, const 
     return command_answer(self, job);
 }
 
-/* Fills what every entry of an officer has. */
-static void command_entry(const struct pipeline *self, const struct wire_command *command,
-                          enum entry_type type, const struct state_referral *referral,
-                          char actor[PSEUDONYM_BYTES], struct entry *out)
+struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
+                          bool *answered)
 {
-    pipeline_entry(out, type);
-    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
-    out->actor = actor;
-    out->has_item = true;
-    memcpy(out->item, command->item, ITEM_ID_BYTES);
-    memcpy(out->causes[0], referral->decision_id, ENTRY_ID_BYTES);
-    out->causes_count = 1;
-}
-
-static struct err command_move(struct pipeline *self, struct command_job *job,
-                               const struct state_referral *referral, enum referral_state to,
-                               const char *code)
-{
-    const struct wire_command *command = &job->command->command;
-    char actor[PSEUDONYM_BYTES];
-    struct entry entry;
-    if (!referral_may_go(referral->state, to)) {
-        char reason[96];
-        (void)snprintf(reason, sizeof reason, "the referral is %s and cannot become %s",
-                       referral_state_text(referral->state), referral_state_text(to));
-        return command_refuse(self, job, err_make(ERR_ILLEGAL_TRANSITION, ""), reason);
+    struct state_request before;
+    *answered = false;
+    struct err err = state_request(self->state, job->command->command.request_id, &before);
+    if (err.code == ERR_NOT_FOUND) {
+        return err_none;
     }
-    command_entry(self, command, ENTRY_OFFICER_ACTION, referral, actor, &entry);
-    entry.body.officer_action.action = command->order == ORDER_CLAIM ? "claim" : "release";
-    entry.body.officer_action.code = code;
-    entry.body.officer_action.request_id = command->request_id;
-    entry.body.officer_action.version = referral->version + 1;
-    entry.body.officer_action.to_state = referral_state_text(to);
-    return command_append(self, job, &entry);
-}
-
-static struct err command_release(struct pipeline *self, struct command_job *job,
-                                  const struct state_referral *referral)
-{
-    const struct referral_code *code = referral_code_find(job->command->command.code);
-    if (code == NULL) {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
-                              "unknown code; triagectl release --codes lists them");
+    if (err_is(err)) {
+        return err;
     }
-    return command_move(self, job, referral, code->state, code->code);
-}
-
-static struct err command_outcome(struct pipeline *self, struct command_job *job,
-                                  const struct state_referral *referral)
-{
-    const struct wire_command *command = &job->command->command;
-    const struct entry_outcome *outcome = &command->outcome;
-    const char *fault = outcome_check(outcome->exam_level, outcome->result, outcome->seizure_class,
-                                      outcome->quantity, outcome->unit);
-    if (fault != NULL) {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), fault);
+    *answered = true;
+    if (strcmp(before.what, what) != 0) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
+                              "this request id belongs to another order");
     }
-    if (!referral_may_go(referral->state, REFERRAL_OUTCOME)) {
-        char reason[96];
-        (void)snprintf(reason, sizeof reason, "the referral is %s: claim it first",
-                       referral_state_text(referral->state));
-        return command_refuse(self, job, err_make(ERR_ILLEGAL_TRANSITION, ""), reason);
-    }
-    char actor[PSEUDONYM_BYTES];
-    struct entry entry;
-    command_entry(self, command, ENTRY_OUTCOME, referral, actor, &entry);
-    entry.body.outcome = *outcome;
-    entry.body.outcome.request_id = command->request_id;
-    entry.body.outcome.version = referral->version + 1;
-    return command_append(self, job, &entry);
+    job->answer.entry_index = before.entry_index;
+    job->answer.done = true;
+    return command_answer(self, job);
 }
 
 static struct err command_referral(struct pipeline *self, struct command_job *job)
 {
     const struct wire_command *command = &job->command->command;
-    struct state_referral referral;
-    if (command->actor == NULL || command->actor[0] == '\0') {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), "an actor must be named");
-    }
-    struct err err = state_request(self->state, command->request_id, &job->answer.entry_index);
-    if (!err_is(err)) { /* asked before, done before: the same answer */
-        job->answer.done = true;
-        return command_answer(self, job);
-    }
-    err = err.code == ERR_NOT_FOUND ? state_referral(self->state, command->item, &referral) : err;
-    if (err.code == ERR_NOT_FOUND) {
-        return command_refuse(self, job, err, "no such item");
-    }
+    char actor[PSEUDONYM_BYTES];
+    struct entry entry;
+    struct ledger_answer verdict;
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor == NULL ? "" : command->actor,
+                 actor);
+    struct err err = ledger_consider(self->state, command, actor, &entry, &verdict);
     if (err_is(err)) {
         return err;
     }
-    if (command->expected_version != 0 && command->expected_version != referral.version) {
-        return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
-                              "the referral has moved on; look at it again");
+    switch (verdict.verdict) {
+    case LEDGER_REFUSED:
+        return command_refuse(self, job, verdict.fault, verdict.reason);
+    case LEDGER_BEFORE: /* asked before, done before: the same answer */
+        job->answer.entry_index = verdict.entry_index;
+        job->answer.done = true;
+        return command_answer(self, job);
+    case LEDGER_ENTRY:
+        break;
     }
-    switch (command->order) {
-    case ORDER_CLAIM:
-        return command_move(self, job, &referral, REFERRAL_IN_EXAM, "");
-    case ORDER_RELEASE:
-        return command_release(self, job, &referral);
-    default:
-        return command_outcome(self, job, &referral);
+    random_uuid7(entry.id);
+    return command_append(self, job, &entry);
+}
+
+static struct err command_operation(struct pipeline *self, struct command_job *job)
+{
+    const struct wire_command *command = &job->command->command;
+    char actor[PSEUDONYM_BYTES];
+    struct entry entry;
+    struct ledger_answer verdict;
+    bool answered;
+    struct err err = command_before(self, job, "operation", &answered);
+    if (err_is(err) || answered) {
+        return err;
     }
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor == NULL ? "" : command->actor,
+                 actor);
+    err = operation_consider(self->state, command, actor, clock_utc_ns(), &entry, &verdict);
+    if (err_is(err)) {
+        return err;
+    }
+    if (verdict.verdict == LEDGER_REFUSED) {
+        return command_refuse(self, job, verdict.fault, verdict.reason);
+    }
+    random_uuid7(entry.id);
+    return command_append(self, job, &entry);
 }
 
 /* A model file lies in models/ under its hash; it is used from the entry on, by the same scorer
@@ -358,6 +326,8 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
         return command_prune(self, job);
     case ORDER_HOLD:
         return command_hold(self, job);
+    case ORDER_OPERATION:
+        return command_operation(self, job);
     case ORDER_HEALTH: /* answered by command_health */
     case ORDER_NONE:
         break;

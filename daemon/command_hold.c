@@ -36,12 +36,12 @@ struct err command_hold(struct pipeline *self, struct command_job *job)
         return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
                               "an actor must be named, and a reason");
     }
-    struct err err = state_request(self->state, command->request_id, &job->answer.entry_index);
-    if (!err_is(err)) { /* asked before, done before: the same answer */
-        job->answer.done = true;
-        return command_answer(self, job);
+    bool answered;
+    struct err err = command_before(self, job, "hold", &answered);
+    if (err_is(err) || answered) {
+        return err;
     }
-    err = err.code == ERR_NOT_FOUND ? state_hold(self->state, item, &held) : err;
+    err = state_hold(self->state, item, &held);
     if (err_is(err)) {
         return err;
     }

@@ -311,13 +311,12 @@ struct err command_redact(struct pipeline *self, struct command_job *job)
     if (why != NULL) {
         return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), why);
     }
-    struct err err = state_request(self->state, command->request_id, &job->answer.entry_index);
-    if (!err_is(err)) { /* asked before, done before: the same answer */
-        job->answer.done = true;
-        return command_answer(self, job);
+    bool answered;
+    struct err err = command_before(self, job, "redact", &answered);
+    if (err_is(err) || answered) {
+        return err;
     }
     struct redaction redaction = {.digests_count = 0};
-    err = err.code == ERR_NOT_FOUND ? err_none : err;
     for (uint32_t i = 0; !err_is(err) && i < command->entries_count; i++) {
         err = redact_gather(self, command, command->entries[i], &redaction, &why);
         if (!err_is(err) && why != NULL) {

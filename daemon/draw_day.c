@@ -79,7 +79,10 @@ static struct err draw_commit(struct pipeline *self, const char *day)
     for (int mode = 1; mode < MODE_COUNT; mode++) {
         struct entry_rate *rate = &commit->rates[commit->rates_count++];
         rate->stratum = mode_text((enum mode)mode);
-        rate->rate = self->policy.modes[mode].random_rate;
+        rate->rate = explore_rate(self, (enum mode)mode);
+        rate->adapts = explore_adapts(&self->policy, (enum mode)mode);
+        rate->floor = self->policy.modes[mode].random_rate;
+        rate->reason = rate->adapts ? explore_reason(self, (enum mode)mode) : "";
     }
     struct err err = pipeline_append(self, &entry, NULL);
     if (!err_is(err)) {
@@ -148,6 +151,9 @@ struct err draw_day_turn(struct pipeline *self, int64_t utc_ns)
         }
     }
     struct err err = draw_make_key(self, day);
+    if (!err_is(err)) {
+        err = explore_day(self, utc_ns - utc_ns % (INT64_C(86400) * NS_PER_S));
+    }
     if (!err_is(err)) {
         err = draw_commit(self, day);
     }

@@ -211,7 +211,13 @@ static struct err judge_apply_outcome(struct pipeline *self, const struct entry 
 {
     const struct entry_outcome *outcome = &entry->body.outcome;
     struct err err = state_apply(self->state, entry, NULL);
-    if (err_is(err) || !self->live || !exam_result_is_label(outcome->result)) {
+    if (err_is(err) || !self->live) {
+        return err;
+    }
+    if (outcome_again_parse(outcome->again) != OUTCOME_FIRST) {
+        return judge_relearn(self); /* what stood for the item may have been learnt */
+    }
+    if (!exam_result_is_label(outcome->result)) {
         return err;
     }
     uint64_t declarations[8];

@@ -457,6 +457,9 @@ static struct err open_judge(struct pipeline *self)
         err = draw_day_open(self);
     }
     if (!err_is(err)) {
+        err = explore_open(self);
+    }
+    if (!err_is(err)) {
         err = open_config_entry(self);
     }
     if (!err_is(err) && self->conf.judge_enabled) {

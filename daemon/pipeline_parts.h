@@ -21,9 +21,12 @@
 #include "base/clock.h"
 #include "base/queue.h"
 #include "console/console.h"
+#include "decide/adapt.h"
 #include "decide/decide.h"
 #include "ingest/ingest.h"
 #include "join/join.h"
+#include "ledger/ledger.h"
+#include "ledger/operation.h"
 #include "oversight/oversight.h"
 #include "score/score.h"
 #include "state/state.h"
@@ -64,6 +67,12 @@ struct draw_day {
     char day[CLOCK_DAY_BYTES];
     uint8_t key[HASH_BYTES];
     char directory[PIPELINE_PATH_BYTES];
+};
+
+/* What share the coin has today where the share adapts, and why. Owned by the judge line. */
+struct explore {
+    double shares[MODE_COUNT]; /* 0: the floor */
+    char reasons[MODE_COUNT][ADAPT_REASON_BYTES];
 };
 
 /* One item on its way from decision to log: two drafts that come back on judge_done. */
@@ -155,6 +164,7 @@ struct pipeline {
     struct declaration *declarations; /* SCORE_PARTS_MAX an item of a batch */
     struct scan *scans;               /* the same */
     struct draw_day draw;
+    struct explore explore;
     struct judge_trace traces[JUDGE_TRACES];
     struct command_job *command_jobs;
     uint32_t command_jobs_next;
@@ -239,12 +249,27 @@ MUST_USE struct err draw_day_open(struct pipeline *self);
 MUST_USE struct err draw_day_renew(struct pipeline *self);
 MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
 
+/* explore_line.c: the coin's share, between the policy's floor and ceiling. _open: that of the day
+ * that was open when the daemon stopped. _day: chosen anew for the day that begins at opens_ns; the
+ * commitment of the day follows, before anything is drawn. _apply: after a new policy. */
+MUST_USE struct err explore_open(struct pipeline *self);
+MUST_USE struct err explore_day(struct pipeline *self, int64_t opens_ns);
+void explore_apply(struct pipeline *self);
+bool explore_adapts(const struct policy *policy, enum mode mode);
+double explore_rate(const struct pipeline *self, enum mode mode);
+/* Lives as long as the day. */
+const char *explore_reason(const struct pipeline *self, enum mode mode);
+
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_answer(struct pipeline *self, struct command_job *job);
 MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);
+/* Was this asked before? *answered: the job is answered then, as it was, or with CONFLICT when the
+ * request id belongs to something else than `what` (state_request). */
+MUST_USE struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
+                                   bool *answered);
 /* Append, bring the read model up to it, answer. */
 MUST_USE struct err command_append(struct pipeline *self, struct command_job *job,
                                    const struct entry *entry);

@@ -39,7 +39,7 @@ static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan),
 enum {
     POLICY_REALS_COUNT = sizeof policy_reals / sizeof policy_reals[0],
     POLICY_BOOLS_COUNT = sizeof policy_bools / sizeof policy_bools[0],
-    POLICY_MODE_KEYS = POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + 1 /* unscorable */
+    POLICY_MODE_KEYS = POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + 2 /* unscorable, random_rate_max */
 };
 
 struct policy_reader {
@@ -104,6 +104,26 @@ static struct err policy_take_numbers(const struct policy_reader *reader, const 
     return err_none;
 }
 
+/* The one key that may be left out: then oversight's rate is the rate. */
+static struct err policy_take_ceiling(const struct policy_reader *reader, const char *group,
+                                      struct mode_policy *out)
+{
+    char path[2 * POLICY_PATH_BYTES];
+    int line = 0;
+    out->random_rate_max = out->random_rate;
+    for (int i = 0; i < conf_tree_count(reader->tree, group); i++) {
+        if (strcmp(conf_tree_name(reader->tree, group, i, &line), "random_rate_max") != 0) {
+            continue;
+        }
+        (void)snprintf(path, sizeof path, "%.60s.random_rate_max", group);
+        if (!conf_tree_real(reader->tree, path, &out->random_rate_max, &line) ||
+            !(out->random_rate_max >= out->random_rate)) {
+            return policy_refuse(reader, line, "%s must be a number, at least random_rate", path);
+        }
+    }
+    return err_none;
+}
+
 static struct err policy_take_mode(const struct policy_reader *reader, enum mode mode,
                                    struct mode_policy *out)
 {
@@ -116,6 +136,7 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     for (int i = 0; i < POLICY_BOOLS_COUNT; i++) {
         known[POLICY_REALS_COUNT + i] = policy_bools[i].name;
     }
+    known[POLICY_MODE_KEYS - 2] = "random_rate_max";
     known[POLICY_MODE_KEYS - 1] = "unscorable";
     (void)snprintf(group, sizeof group, "modes.%s", mode_text(mode));
     if (conf_tree_count(reader->tree, group) < 0) {
@@ -124,6 +145,9 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     struct err err = policy_check_names(reader, group, known, POLICY_MODE_KEYS);
     if (!err_is(err)) {
         err = policy_take_numbers(reader, group, out);
+    }
+    if (!err_is(err)) {
+        err = policy_take_ceiling(reader, group, out);
     }
     if (err_is(err)) {
         return err;

@@ -14,8 +14,8 @@ const char *blas_core_name(void);
 /* "OpenBLAS 0.3.21": name and version; cut at out_bytes. */
 void blas_version(char *out, size_t out_bytes);
 
-/* From here on the library works in the calling thread alone. Results must not depend on how a
- * product is split. */
+/* From here on the library works in the calling thread alone, and has the workspace of one caller
+ * at a time: it allocates no more. Results must not depend on how a product is split. */
 void blas_use_one_thread(void);
 
 #endif

@@ -15,7 +15,7 @@
  *   last layer:     out = (float)sum * scale[o], float
  *
  * with stride s and dilation d; outside the image `in` is 0; out has ceil(height / s) rows and
- * ceil(width / s) columns. |sum| < 2^24 (convnet_validate proves it from the weights), so
+ * ceil(width / s) columns. |sum| < 2^24 for all weights and biases within the limits below, so
  * (float)sum is exact and the product is rounded once: the same on every path.
  *
  * Images are [height][width][channels] bytes, channels last. Training is in convnet_train.h. */
@@ -30,6 +30,8 @@ enum {
     CONVNET_WEIGHT_MAX = 63,
     CONVNET_DILATION_MAX = 16,
     CONVNET_BIAS_MAX = 1 << 22,
+    CONVNET_SIDE_MAX = 65535, /* of an image */
+    CONVNET_ALIGNMENT = 64,   /* of packed networks and workspaces, in bytes */
 };
 
 struct convnet_layer {
@@ -53,7 +55,7 @@ enum convnet_fault {
     CONVNET_SOUND,
     CONVNET_COUNTS,  /* a count, side, stride or dilation beyond its limit, or channels that do not
                         fit the layer before */
-    CONVNET_WEIGHTS, /* a weight or a bias out of range, or a sum that could reach 2^24 */
+    CONVNET_WEIGHTS, /* a weight or a bias out of range */
     CONVNET_SCALES,  /* not finite, or negative */
 };
 
@@ -61,11 +63,40 @@ enum convnet_fault {
  * their limits. A network that is not sound must not be given to the functions below. */
 enum convnet_fault convnet_validate(const struct convnet *net);
 
-/* The size of the result for an input of height x width; both are 1..65535. */
+/* How many weights a layer whose counts are within their limits has. */
+size_t convnet_weight_count(const struct convnet_layer *layer);
+
+/* The size of the result for an input of height x width; both are 1..CONVNET_SIDE_MAX. */
 void convnet_output_size(const struct convnet *net, uint32_t height, uint32_t width,
                          uint32_t *out_height, uint32_t *out_width);
 
+/* The numbers of a network in the order in which they are read, once for all runs; aligned by the
+ * caller. The network may go afterwards as far as its arrays are concerned. */
+size_t convnet_packed_bytes(const struct convnet *net);
+void convnet_pack(const struct convnet *net, void *restrict packed);
+
+struct convnet_image {
+    const uint8_t *pixels; /* [height][width][channels of the first layer], dense */
+    uint32_t height;       /* 1..CONVNET_SIDE_MAX */
+    uint32_t width;
+};
+
+/* For images up to this wide, of any height; aligned by the caller. Every layer keeps only the rows
+ * that the next one still looks at (1 or 2 dilation + 1), so 4000 rows take as much as 40. */
+size_t convnet_workspace_bytes(const struct convnet *net, uint32_t width);
+
+/* out [out height][out width][out of the last layer], dense. Uses convnet_path_best(). */
+void convnet_run(const struct convnet *net, const void *restrict packed,
+                 const struct convnet_image *image, void *restrict workspace, float *restrict out);
+
+/* Which instructions are used. All give the same bits. VNNI: AVX-512 with vpdpbusd. */
 enum convnet_path { CONVNET_PORTABLE, CONVNET_AVX2, CONVNET_VNNI };
+/* The widest path this processor can run. */
 enum convnet_path convnet_path_best(void);
+
+/* The same with a chosen path, which this processor must be able to run. */
+void convnet_run_by(enum convnet_path path, const struct convnet *net, const void *restrict packed,
+                    const struct convnet_image *image, void *restrict workspace,
+                    float *restrict out);
 
 #endif

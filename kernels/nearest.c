@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/nearest.h"
-
 #include <cblas.h>
-#include <float.h>
-#include <math.h>
+
+#include "kernels/nearest_scan.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -23,7 +21,7 @@
  * pay for packing, larger ones fall out of the cache. */
 enum { QUERY_TILE = 256, BANK_TILE = 512 };
 
-static double squared_norm(const float *row, size_t dimension_count)
+double nearest_squared_norm(const float *row, size_t dimension_count)
 {
     double sum = 0;
     for (size_t j = 0; j < dimension_count; j++) {
@@ -36,18 +34,27 @@ void nearest_squared_norms(const float *restrict rows, size_t row_count, size_t 
                            size_t stride, float *restrict norms)
 {
     for (size_t i = 0; i < row_count; i++) {
-        norms[i] = (float)squared_norm(rows + i * stride, dimension_count);
+        norms[i] = (float)nearest_squared_norm(rows + i * stride, dimension_count);
     }
 }
 
+/* The products first, then what has been found. Doubles stand at the front of both. */
+enum { FOUND_FLOATS = QUERY_TILE * NEAREST_WANTED_MAX * (int)sizeof(struct nearest_found) / 4 };
+
 size_t nearest_workspace_floats(void)
 {
-    return (size_t)QUERY_TILE * BANK_TILE;
+    size_t products = (size_t)QUERY_TILE * BANK_TILE + FOUND_FLOATS + 2;
+    size_t tile = nearest_tile_floats();
+    return products > tile ? products : tile;
 }
 
 enum nearest_path nearest_path_best(void)
 {
 #if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        return nearest_amx_ready() ? NEAREST_AMX : NEAREST_AVX512_VNNI;
+    }
     if (__builtin_cpu_supports("avx512f")) {
         return NEAREST_AVX512;
     }
@@ -119,7 +126,7 @@ static float least_by(enum nearest_path path, const float *products, const float
                       size_t count)
 {
 #if defined(__x86_64__)
-    if (path == NEAREST_AVX512) {
+    if (path >= NEAREST_AVX512) {
         return least_avx512(products, norms, count);
     }
     if (path == NEAREST_AVX2) {
@@ -130,7 +137,7 @@ static float least_by(enum nearest_path path, const float *products, const float
     return least_portable(products, norms, count);
 }
 
-static double measure(const float *query, const float *row, size_t dimension_count)
+double nearest_measure(const float *query, const float *row, size_t dimension_count)
 {
     double sum = 0;
     for (size_t j = 0; j < dimension_count; j++) {
@@ -140,11 +147,43 @@ static double measure(const float *query, const float *row, size_t dimension_cou
     return sum;
 }
 
-/* The best of one query so far. */
-struct best {
-    double squared_norm; /* of the query; INFINITY when it can have no answer */
-    double distance;     /* squared, exact to double */
-    uint32_t index;
+void nearest_hold_clear(const struct nearest_hold *self)
+{
+    for (size_t i = 0; i < self->wanted; i++) {
+        self->found[i] = (struct nearest_found){INFINITY, NEAREST_NONE, 0};
+    }
+}
+
+static int is_nearer(const struct nearest_found *a, const struct nearest_found *b)
+{
+    return a->distance < b->distance || (a->distance <= b->distance && a->index < b->index);
+}
+
+void nearest_hold_keep(const struct nearest_hold *self, const struct nearest_found *fresh)
+{
+    struct nearest_found *found = self->found;
+    size_t at = self->wanted;
+    for (size_t i = 0; i < self->wanted; i++) {
+        if (found[i].index == fresh->index) {
+            return;
+        }
+    }
+    while (at > 0 && is_nearer(fresh, &found[at - 1])) {
+        at--;
+        if (at + 1 < self->wanted) {
+            found[at + 1] = found[at];
+        }
+    }
+    if (at < self->wanted) {
+        found[at] = *fresh;
+    }
+}
+
+/* One query and what it has found so far. */
+struct search {
+    const float *query;
+    double squared_norm; /* INFINITY when it can have no answer */
+    struct nearest_hold hold;
 };
 
 /* One query's stretch of a tile: bank rows first .. first + count - 1. */
@@ -156,24 +195,25 @@ struct stretch {
     double norm_max; /* largest finite entry of norms */
 };
 
-/* No row of the stretch whose rounded bracket lies above this can be nearer than the best. The
- * error of a bracket is at most (D + 4) u (|b|^2 + 2 |q| |b|), underflow aside: SGEMM in any order
- * with or without FMA, the rounded norm, the addition. */
-static float contender_limit(const struct best *best, const struct stretch *stretch,
+/* No row of the stretch whose rounded bracket lies above this can be nearer than the farthest held.
+ * The error of a bracket is at most (D + 4) u (|b|^2 + 2 |q| |b|), underflow aside: SGEMM in any
+ * order with or without FMA, the rounded norm, the addition. */
+static float contender_limit(const struct search *search, const struct stretch *stretch,
                              size_t dimension_count)
 {
+    double farthest = search->hold.found[search->hold.wanted - 1].distance;
     double rounding = ((double)dimension_count + 4) * 0x1.02p-24;
     double error =
-        rounding * (stretch->norm_max + 2 * sqrt(stretch->norm_max) * sqrt(best->squared_norm)) +
+        rounding * (stretch->norm_max + 2 * sqrt(stretch->norm_max) * sqrt(search->squared_norm)) +
         (double)dimension_count * (double)FLT_MIN;
-    double limit = (best->distance - best->squared_norm) + error;
+    double limit = (farthest - search->squared_norm) + error;
     return limit < (double)FLT_MAX ? nextafterf((float)limit, INFINITY) : FLT_MAX;
 }
 
 /* Measure the stretch's contenders. The smallest bracket goes first, as it usually shuts the others
  * out; after that the order does not matter, because equal distances go to the lower index. */
-static void measure_contenders(const struct nearest_bank *bank, const float *query,
-                               const struct stretch *stretch, float least, struct best *best)
+static void measure_contenders(const struct nearest_bank *bank, const struct search *search,
+                               const struct stretch *stretch, float least)
 {
     float limit = least;
     for (int pass = 0; pass < 2; pass++) {
@@ -181,15 +221,13 @@ static void measure_contenders(const struct nearest_bank *bank, const float *que
             if (!(stretch->products[j] + stretch->norms[j] <= limit)) {
                 continue;
             }
-            uint32_t index = (uint32_t)(stretch->first + j);
-            double distance =
-                measure(query, bank->rows + (size_t)index * bank->stride, bank->dimension_count);
-            if (distance < best->distance || (distance <= best->distance && index < best->index)) {
-                best->distance = distance;
-                best->index = index;
-            }
+            size_t index = stretch->first + j;
+            struct nearest_found fresh = {.index = (uint32_t)index, .exact = 1};
+            fresh.distance = nearest_measure(search->query, bank->rows + index * bank->stride,
+                                             bank->dimension_count);
+            nearest_hold_keep(&search->hold, &fresh);
         }
-        limit = contender_limit(best, stretch, bank->dimension_count);
+        limit = contender_limit(search, stretch, bank->dimension_count);
     }
 }
 
@@ -206,7 +244,8 @@ static double largest_finite(const float *norms, size_t count)
 
 /* All bank rows against at most QUERY_TILE queries. */
 static void search_tile(enum nearest_path path, const struct nearest_bank *bank,
-                        const struct nearest_queries *tile, float *products, struct best *best)
+                        const struct nearest_queries *tile, float *products,
+                        const struct search *searches)
 {
     for (size_t first = 0; first < bank->row_count; first += BANK_TILE) {
         size_t left = bank->row_count - first;
@@ -221,40 +260,138 @@ static void search_tile(enum nearest_path path, const struct nearest_bank *bank,
         for (size_t i = 0; i < tile->row_count; i++) {
             stretch.products = products + i * BANK_TILE;
             float least = least_by(path, stretch.products, stretch.norms, stretch.count);
-            if (best[i].squared_norm <= (double)FLT_MAX &&
-                least <= contender_limit(&best[i], &stretch, bank->dimension_count)) {
-                measure_contenders(bank, tile->rows + i * tile->stride, &stretch, least, &best[i]);
+            if (searches[i].squared_norm <= (double)FLT_MAX &&
+                least <= contender_limit(&searches[i], &stretch, bank->dimension_count)) {
+                measure_contenders(bank, &searches[i], &stretch, least);
             }
         }
     }
+}
+
+/* index and squared_distance of one query. */
+static void tell(const struct nearest_hold *hold, uint32_t *index, float *squared_distance)
+{
+    for (size_t j = 0; j < hold->wanted; j++) {
+        int found = hold->found[j].distance <= (double)FLT_MAX;
+        index[j] = found ? hold->found[j].index : (uint32_t)NEAREST_NONE;
+        squared_distance[j] = found ? (float)hold->found[j].distance : INFINITY;
+    }
+}
+
+/* At most QUERY_TILE queries by SGEMM. */
+static void search_by_product(const struct nearest_request *request,
+                              const struct nearest_bank *bank, const struct nearest_queries *tile,
+                              float *workspace, uint32_t *index, float *squared_distance)
+{
+    struct search searches[QUERY_TILE];
+    char *found = (char *)(workspace + (size_t)QUERY_TILE * BANK_TILE);
+    found += (8 - (uintptr_t)found % 8) % 8;
+    for (size_t i = 0; i < tile->row_count; i++) {
+        const float *query = tile->rows + i * tile->stride;
+        double norm = nearest_squared_norm(query, bank->dimension_count);
+        searches[i] = (struct search){
+            .query = query,
+            .squared_norm = isnan(norm) ? INFINITY : norm,
+            .hold = {(struct nearest_found *)(void *)found + i * request->wanted, request->wanted}};
+        nearest_hold_clear(&searches[i].hold);
+    }
+    search_tile(request->path, bank, tile, workspace, searches);
+    for (size_t i = 0; i < tile->row_count; i++) {
+        tell(&searches[i].hold, index + i * request->wanted,
+             squared_distance + i * request->wanted);
+    }
+}
+
+/* The loops of a path that multiplies bytes, NULL for the others. */
+static const struct nearest_loops *loops_of(enum nearest_path path)
+{
+#if defined(__x86_64__)
+    if (path == NEAREST_AMX) {
+        return &nearest_loops_amx;
+    }
+    if (path == NEAREST_AVX512_VNNI) {
+        return &nearest_loops_avx512_vnni;
+    }
+#endif
+    (void)path;
+    return NULL;
+}
+
+int nearest_path_packs(enum nearest_path path)
+{
+    return loops_of(path) != NULL;
+}
+
+static struct nearest_queries queries_from(const struct nearest_queries *all, size_t first,
+                                           size_t count_max)
+{
+    size_t left = all->row_count - first;
+    return (struct nearest_queries){.rows = all->rows + first * all->stride,
+                                    .row_count = left < count_max ? left : count_max,
+                                    .stride = all->stride};
+}
+
+/* At most NEAREST_TILE queries by bytes. Queries that bytes cannot say, a norm near the limits of
+ * float, go the other way. False: too many rows had to be measured, nothing is told. */
+static int search_by_bytes(const struct nearest_request *request, const struct nearest_bank *bank,
+                           const struct nearest_queries *queries, float *workspace, uint32_t *index,
+                           float *squared_distance)
+{
+    size_t wanted = request->wanted;
+    struct nearest_tile tile = {
+        .loops = loops_of(request->path), .bank = bank, .queries = *queries, .wanted = wanted};
+    int odd[NEAREST_TILE];
+    nearest_tile_place(&tile, workspace);
+    if (!nearest_packed_search(&tile)) {
+        return 0;
+    }
+    for (size_t i = 0; i < queries->row_count; i++) {
+        struct nearest_hold hold = {tile.found + i * wanted, wanted};
+        odd[i] = isinf(tile.square_norms[i]);
+        tell(&hold, index + i * wanted, squared_distance + i * wanted);
+    }
+    for (size_t i = 0; i < queries->row_count; i++) {
+        if (odd[i]) {
+            struct nearest_queries one = queries_from(queries, i, 1);
+            search_by_product(request, bank, &one, workspace, index + i * wanted,
+                              squared_distance + i * wanted);
+        }
+    }
+    return 1;
 }
 
 void nearest_search(const struct nearest_bank *bank, const struct nearest_queries *queries,
                     float *restrict workspace, uint32_t *restrict index,
                     float *restrict squared_distance)
 {
-    nearest_search_by(nearest_path_best(), bank, queries, workspace, index, squared_distance);
+    nearest_search_several(bank, queries, 1, workspace, index, squared_distance);
 }
 
-void nearest_search_by(enum nearest_path path, const struct nearest_bank *bank,
+void nearest_search_several(const struct nearest_bank *bank, const struct nearest_queries *queries,
+                            size_t wanted, float *restrict workspace, uint32_t *restrict index,
+                            float *restrict squared_distance)
+{
+    struct nearest_request request = {nearest_path_best(), wanted};
+    nearest_search_by(&request, bank, queries, workspace, index, squared_distance);
+}
+
+void nearest_search_by(const struct nearest_request *request, const struct nearest_bank *bank,
                        const struct nearest_queries *queries, float *restrict workspace,
                        uint32_t *restrict index, float *restrict squared_distance)
 {
-    struct best best[QUERY_TILE];
-    for (size_t first = 0; first < queries->row_count; first += QUERY_TILE) {
-        size_t left = queries->row_count - first;
-        struct nearest_queries tile = {.rows = queries->rows + first * queries->stride,
-                                       .row_count = left < QUERY_TILE ? left : QUERY_TILE,
-                                       .stride = queries->stride};
-        for (size_t i = 0; i < tile.row_count; i++) {
-            double norm = squared_norm(tile.rows + i * tile.stride, bank->dimension_count);
-            best[i] = (struct best){isnan(norm) ? INFINITY : norm, INFINITY, NEAREST_NONE};
+    size_t wanted = request->wanted;
+    int bytes =
+        loops_of(request->path) != NULL && bank->packed != NULL && bank->packed->group_count > 0;
+    size_t first = 0;
+    while (first < queries->row_count) {
+        struct nearest_queries tile =
+            queries_from(queries, first, bytes ? NEAREST_TILE : QUERY_TILE);
+        bytes = bytes && search_by_bytes(request, bank, &tile, workspace, index + first * wanted,
+                                         squared_distance + first * wanted);
+        if (!bytes) {
+            search_by_product(request, bank, &tile, workspace, index + first * wanted,
+                              squared_distance + first * wanted);
         }
-        search_tile(path, bank, &tile, workspace, best);
-        for (size_t i = 0; i < tile.row_count; i++) {
-            int found = best[i].distance <= (double)FLT_MAX;
-            index[first + i] = found ? best[i].index : (uint32_t)NEAREST_NONE;
-            squared_distance[first + i] = found ? (float)best[i].distance : INFINITY;
-        }
+        first += tile.row_count;
     }
 }

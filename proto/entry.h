@@ -206,6 +206,10 @@ struct entry_outcome {
     uint32_t region_height;
     const char *request_id;
     uint64_t version;
+    const char *again; /* "" the item's first outcome; "second_exam", "correction" */
+    const char *code;  /* coded reason of a correction */
+    uint64_t corrects; /* a correction: entry index of the outcome that it replaces */
+    bool aside;        /* an older outcome goes on speaking for the item */
 };
 
 struct entry_archive_seal {
@@ -241,6 +245,26 @@ struct entry_archive_copied {
     uint8_t sha256[HASH_BYTES];
     const char *place;
     bool same_device;
+};
+
+struct entry_operation {
+    const char *name;
+    const char *step; /* "register", "close" */
+    enum mode mode;   /* MODE_UNKNOWN: every one */
+    const char *site; /* "": every one */
+    const char *lane;
+    int64_t from_ns;
+    int64_t to_ns;
+    const char *hypothesis;
+    const char *metric;
+    const char *comparator;
+    const char *stop_rule;
+    const char *reason;
+    uint64_t numerator; /* at the close */
+    uint64_t denominator;
+    uint64_t comparator_numerator;
+    uint64_t comparator_denominator;
+    const char *request_id;
 };
 
 struct entry_hold {
@@ -280,6 +304,9 @@ struct entry_time_tick {
 struct entry_rate {
     const char *stratum;
     double rate;
+    bool adapts; /* the other two are there */
+    double floor;
+    const char *reason;
 };
 
 struct entry_draw_commit {
@@ -329,6 +356,7 @@ struct entry {
         struct entry_blob_discard blob_discard;
         struct entry_archive_copied archive_copied;
         struct entry_hold hold;
+        struct entry_operation operation;
         struct entry_redact redact;
         struct entry_witness_receipt witness_receipt;
     } body;

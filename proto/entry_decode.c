@@ -281,6 +281,10 @@ static enum entry_fault outcome_read(const Triage__Oversight__V1__Outcome *from,
     out->region_height = from->region_height;
     out->request_id = from->request_id;
     out->version = from->version;
+    out->again = from->again;
+    out->code = from->code;
+    out->corrects = from->corrects;
+    out->aside = from->aside != 0;
     return number_read(from->quantity, &out->quantity) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 
@@ -328,7 +332,10 @@ static enum entry_fault draw_commit_read(const Triage__Oversight__V1__DrawCommit
     out->scheme = from->scheme;
     for (size_t i = 0; i < from->n_rates; i++) {
         out->rates[i].stratum = from->rates[i]->stratum;
-        if (!number_read(from->rates[i]->rate, &out->rates[i].rate)) {
+        out->rates[i].adapts = from->rates[i]->floor != NULL;
+        out->rates[i].reason = from->rates[i]->reason;
+        if (!number_read(from->rates[i]->rate, &out->rates[i].rate) ||
+            !number_read(from->rates[i]->floor, &out->rates[i].floor)) {
             return ENTRY_BODY_MISMATCH;
         }
     }

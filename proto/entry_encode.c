@@ -55,6 +55,7 @@ struct draw_commit_slots {
     Triage__Oversight__V1__StratumRate rates[ENTRY_RATES_MAX];
     Triage__Oversight__V1__StratumRate *rate_list[ENTRY_RATES_MAX];
     struct number_slot rate_numbers[ENTRY_RATES_MAX];
+    struct number_slot floor_numbers[ENTRY_RATES_MAX];
 };
 
 union body_slots {
@@ -320,6 +321,10 @@ static void outcome_fill(const struct entry_outcome *from, struct outcome_slots 
     to->region_height = from->region_height;
     to->request_id = schema_text(from->request_id);
     to->version = from->version;
+    to->again = schema_text(from->again);
+    to->code = schema_text(from->code);
+    to->corrects = from->corrects;
+    to->aside = from->aside;
 }
 
 static void archive_seal_fill(const struct entry_archive_seal *from,
@@ -369,6 +374,10 @@ static bool draw_commit_fill(const struct entry_draw_commit *from, struct draw_c
         triage__oversight__v1__stratum_rate__init(&slots->rates[i]);
         slots->rates[i].stratum = schema_text(from->rates[i].stratum);
         slots->rates[i].rate = number_fill(&slots->rate_numbers[i], from->rates[i].rate);
+        if (from->rates[i].adapts) {
+            slots->rates[i].floor = number_fill(&slots->floor_numbers[i], from->rates[i].floor);
+            slots->rates[i].reason = schema_text(from->rates[i].reason);
+        }
         slots->rate_list[i] = &slots->rates[i];
     }
     to->n_rates = from->rates_count;

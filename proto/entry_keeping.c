@@ -14,6 +14,7 @@ struct keeping {
         Triage__Oversight__V1__Access access;
         Triage__Oversight__V1__BlobDiscard blob_discard;
         Triage__Oversight__V1__ArchiveCopied archive_copied;
+        Triage__Oversight__V1__Operation operation;
         Triage__Oversight__V1__Hold hold;
         Triage__Oversight__V1__Redact redact;
         Triage__Oversight__V1__WitnessReceipt witness_receipt;
@@ -91,6 +92,57 @@ static void hold_fill(const struct entry_hold *from, Triage__Oversight__V1__Hold
     to->request_id = schema_text(from->request_id);
 }
 
+static void operation_fill(const struct entry_operation *from,
+                           Triage__Oversight__V1__Operation *to)
+{
+    triage__oversight__v1__operation__init(to);
+    to->name = schema_text(from->name);
+    to->step = schema_text(from->step);
+    to->mode = (uint32_t)from->mode;
+    to->site = schema_text(from->site);
+    to->lane = schema_text(from->lane);
+    to->from_ns = from->from_ns;
+    to->to_ns = from->to_ns;
+    to->hypothesis = schema_text(from->hypothesis);
+    to->metric = schema_text(from->metric);
+    to->comparator = schema_text(from->comparator);
+    to->stop_rule = schema_text(from->stop_rule);
+    to->reason = schema_text(from->reason);
+    to->numerator = from->numerator;
+    to->denominator = from->denominator;
+    to->comparator_numerator = from->comparator_numerator;
+    to->comparator_denominator = from->comparator_denominator;
+    to->request_id = schema_text(from->request_id);
+}
+
+static enum entry_fault operation_read(const Triage__Oversight__V1__Operation *from,
+                                       struct entry_operation *out)
+{
+    if (from->mode >= MODE_COUNT) {
+        return ENTRY_BODY_MISMATCH;
+    }
+    *out = (struct entry_operation){
+        .name = from->name,
+        .step = from->step,
+        .mode = (enum mode)from->mode,
+        .site = from->site,
+        .lane = from->lane,
+        .from_ns = from->from_ns,
+        .to_ns = from->to_ns,
+        .hypothesis = from->hypothesis,
+        .metric = from->metric,
+        .comparator = from->comparator,
+        .stop_rule = from->stop_rule,
+        .reason = from->reason,
+        .numerator = from->numerator,
+        .denominator = from->denominator,
+        .comparator_numerator = from->comparator_numerator,
+        .comparator_denominator = from->comparator_denominator,
+        .request_id = from->request_id,
+    };
+    return ENTRY_GOOD;
+}
+
 static bool redact_fill(const struct entry_redact *from, struct keeping *slots)
 {
     if (from->entries_count > ENTRY_INDICES_MAX || from->digests_count > ENTRY_DIGESTS_MAX) {
@@ -150,6 +202,8 @@ int keeping_body_case(enum entry_type type)
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_ARCHIVE_COPIED;
     case ENTRY_HOLD:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_HOLD;
+    case ENTRY_OPERATION:
+        return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_OPERATION;
     case ENTRY_REDACT:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_REDACT;
     case ENTRY_WITNESS_RECEIPT:
@@ -186,6 +240,10 @@ bool keeping_fill(const struct entry *entry, struct keeping_slots *memory, void 
     case ENTRY_HOLD:
         hold_fill(&entry->body.hold, &slots->message.hold);
         message->hold = &slots->message.hold;
+        return true;
+    case ENTRY_OPERATION:
+        operation_fill(&entry->body.operation, &slots->message.operation);
+        message->operation = &slots->message.operation;
         return true;
     case ENTRY_REDACT:
         message->redact = &slots->message.redact;
@@ -317,6 +375,8 @@ enum entry_fault keeping_read(const void *message, struct arena *arena, struct e
                                              .reason = from->hold->reason,
                                              .request_id = from->hold->request_id};
         return ENTRY_GOOD;
+    case ENTRY_OPERATION:
+        return operation_read(from->operation, &out->body.operation);
     case ENTRY_REDACT:
         return redact_read(from->redact, arena, &out->body.redact);
     case ENTRY_WITNESS_RECEIPT:

@@ -7,12 +7,18 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <sodium.h>
 
 /* The library's calls fail only for lack of memory or a broken installation. Neither leaves
  * anything sensible to do in a program whose every promise is a digest, so failure aborts instead
  * of burdening each caller. */
 
 #define HMAC_BLOCK_BYTES 64u
+
+/* OpenSSL 3 allocates whenever a digest is started, also in a context that is used again: names and
+ * keys, which are hashed where nothing may allocate, go through libsodium, whose state lies on the
+ * stack. Records' texts fit. Above, the faster code of libcrypto outweighs one allocation. */
+#define SHORT_BYTES 1024u
 
 struct sha256 {
     EVP_MD_CTX *context;
@@ -94,6 +100,10 @@ static struct sha256 *thread_sha256_start(void)
 
 void sha256_of(const void *bytes, size_t bytes_count, uint8_t out[HASH_BYTES])
 {
+    if (bytes_count <= SHORT_BYTES) {
+        require(crypto_hash_sha256(out, bytes, bytes_count) == 0);
+        return;
+    }
     struct sha256 *hash = thread_sha256_start();
     sha256_add(hash, bytes, bytes_count);
     sha256_finish(hash, out);
@@ -116,6 +126,27 @@ struct hmac_message {
     size_t second_bytes;
 };
 
+/* SHA-256 of a padded key and what follows it. */
+static void hash_behind(const uint8_t padded[HMAC_BLOCK_BYTES], const struct hmac_message *message,
+                        uint8_t out[HASH_BYTES])
+{
+    if (message->first_bytes <= SHORT_BYTES && message->second_bytes <= SHORT_BYTES) {
+        crypto_hash_sha256_state state;
+        bool good = crypto_hash_sha256_init(&state) == 0 &&
+                    crypto_hash_sha256_update(&state, padded, HMAC_BLOCK_BYTES) == 0 &&
+                    crypto_hash_sha256_update(&state, message->first, message->first_bytes) == 0 &&
+                    crypto_hash_sha256_update(&state, message->second, message->second_bytes) == 0;
+        require(good && crypto_hash_sha256_final(&state, out) == 0);
+        OPENSSL_cleanse(&state, sizeof state);
+        return;
+    }
+    struct sha256 *hash = thread_sha256_start();
+    sha256_add(hash, padded, HMAC_BLOCK_BYTES);
+    sha256_add(hash, message->first, message->first_bytes);
+    sha256_add(hash, message->second, message->second_bytes);
+    sha256_finish(hash, out);
+}
+
 static void hmac_of(const uint8_t *key, size_t key_bytes, const struct hmac_message *message,
                     uint8_t out[HASH_BYTES])
 {
@@ -130,18 +161,12 @@ static void hmac_of(const uint8_t *key, size_t key_bytes, const struct hmac_mess
         padded[i] = block[i] ^ 0x36u;
     }
     uint8_t inner[HASH_BYTES];
-    struct sha256 *hash = thread_sha256_start();
-    sha256_add(hash, padded, sizeof padded);
-    sha256_add(hash, message->first, message->first_bytes);
-    sha256_add(hash, message->second, message->second_bytes);
-    sha256_finish(hash, inner);
+    hash_behind(padded, message, inner);
     for (size_t i = 0; i < sizeof block; i++) {
         padded[i] = block[i] ^ 0x5cu;
     }
-    hash = thread_sha256_start();
-    sha256_add(hash, padded, sizeof padded);
-    sha256_add(hash, inner, sizeof inner);
-    sha256_finish(hash, out);
+    const struct hmac_message digest = {.first = inner, .first_bytes = sizeof inner};
+    hash_behind(padded, &digest, out);
     OPENSSL_cleanse(block, sizeof block);
     OPENSSL_cleanse(padded, sizeof padded);
 }

@@ -148,7 +148,8 @@ enum order {
     ORDER_REDACT,
     ORDER_COSIGN,
     ORDER_PRUNE,
-    ORDER_HOLD
+    ORDER_HOLD,
+    ORDER_OPERATION
 };
 
 struct wire_command {
@@ -171,6 +172,7 @@ struct wire_command {
     uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
     uint64_t prune_below;     /* prune */
     bool dry_run;             /* prune */
+    struct entry_operation operation; /* operation: but for the figures of the close */
     bool hold_all;            /* hold: every item; else the one of `item` */
     bool hold_placed;         /* hold: false lifts it */
 };

@@ -185,7 +185,8 @@ static bool outcome_read(const Triage__V1__OutcomeCommand *from, struct wire_com
     if (!fits(from->exam_level, RECORD_NAME_BYTES_MAX) ||
         !fits(from->result, RECORD_NAME_BYTES_MAX) ||
         !fits(from->seizure_class, RECORD_NAME_BYTES_MAX) ||
-        !fits(from->unit, RECORD_NAME_BYTES_MAX) || !isfinite(from->quantity) ||
+        !fits(from->unit, RECORD_NAME_BYTES_MAX) || !fits(from->again, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->code, RECORD_NAME_BYTES_MAX) || !isfinite(from->quantity) ||
         from->quantity < 0.0) {
         return false;
     }
@@ -195,6 +196,8 @@ static bool outcome_read(const Triage__V1__OutcomeCommand *from, struct wire_com
     outcome->seizure_class = from->seizure_class;
     outcome->quantity = from->quantity;
     outcome->unit = from->unit;
+    outcome->again = from->again;
+    outcome->code = from->code;
     outcome->has_region = from->region_width > 0 && from->region_height > 0;
     if (outcome->has_region) {
         outcome->image_index = from->image_index;
@@ -233,6 +236,32 @@ static bool reveal_read(const struct reveal_fields *from, struct wire_command *o
     out->entries_count = (uint32_t)from->entries_count;
     out->names_count = (uint32_t)from->names_count;
     out->sentence = from->sentence;
+    return true;
+}
+
+static bool operation_read(const Triage__V1__OperationCommand *from, struct entry_operation *out)
+{
+    if (from->mode >= MODE_COUNT || !fits(from->name, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->step, RECORD_NAME_BYTES_MAX) || !fits(from->site, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->lane, RECORD_NAME_BYTES_MAX) || !fits(from->metric, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->comparator, RECORD_NAME_BYTES_MAX) ||
+        !fits(from->hypothesis, RECORD_TEXT_BYTES_MAX) ||
+        !fits(from->stop_rule, RECORD_TEXT_BYTES_MAX) ||
+        !fits(from->reason, RECORD_TEXT_BYTES_MAX)) {
+        return false;
+    }
+    *out = (struct entry_operation){.name = from->name,
+                                    .step = from->step,
+                                    .mode = (enum mode)from->mode,
+                                    .site = from->site,
+                                    .lane = from->lane,
+                                    .from_ns = from->from_ns,
+                                    .to_ns = from->to_ns,
+                                    .hypothesis = from->hypothesis,
+                                    .metric = from->metric,
+                                    .comparator = from->comparator,
+                                    .stop_rule = from->stop_rule,
+                                    .reason = from->reason};
     return true;
 }
 
@@ -296,6 +325,9 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->hold_all = from->hold->item.len == 0;
         return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
                (out->hold_all || item_read(from->hold->item, out->item));
+    case TRIAGE__V1__COMMAND__ORDER_OPERATION:
+        out->order = ORDER_OPERATION;
+        return operation_read(from->operation, &out->operation);
     default:
         return false;
     }
@@ -320,7 +352,7 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .close_reason = "",
         .sentence = "",
         .cosignatures = "",
-        .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = ""},
+        .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = "", .again = "", .code = ""},
     };
     command.outcome.request_id = message->request_id;
     if (!order_read(message, &command)) {

@@ -128,6 +128,7 @@ union order_slots {
     Triage__V1__CosignCommand cosign;
     Triage__V1__PruneCommand prune;
     Triage__V1__HoldCommand hold;
+    Triage__V1__OperationCommand operation;
     Triage__V1__ClaimCommand claim;
     Triage__V1__ReleaseCommand release;
     Triage__V1__OutcomeCommand outcome;
@@ -157,6 +158,8 @@ static void outcome_fill(const struct wire_command *command, Triage__V1__Outcome
     to->seizure_class = schema_text(outcome->seizure_class);
     to->quantity = outcome->quantity;
     to->unit = schema_text(outcome->unit);
+    to->again = schema_text(outcome->again);
+    to->code = schema_text(outcome->code);
     if (outcome->has_region) {
         to->image_index = outcome->image_index;
         to->region_x = outcome->region_x;
@@ -164,6 +167,23 @@ static void outcome_fill(const struct wire_command *command, Triage__V1__Outcome
         to->region_width = outcome->region_width;
         to->region_height = outcome->region_height;
     }
+}
+
+static void operation_fill(const struct entry_operation *from, Triage__V1__OperationCommand *to)
+{
+    triage__v1__operation_command__init(to);
+    to->name = schema_text(from->name);
+    to->step = schema_text(from->step);
+    to->mode = (uint32_t)from->mode;
+    to->site = schema_text(from->site);
+    to->lane = schema_text(from->lane);
+    to->from_ns = from->from_ns;
+    to->to_ns = from->to_ns;
+    to->hypothesis = schema_text(from->hypothesis);
+    to->metric = schema_text(from->metric);
+    to->comparator = schema_text(from->comparator);
+    to->stop_rule = schema_text(from->stop_rule);
+    to->reason = schema_text(from->reason);
 }
 
 static bool reveal_fill(const struct wire_command *command, union order_slots *slots,
@@ -236,6 +256,11 @@ static bool keeping_fill(const struct wire_command *command, union order_slots *
         message->order_case = TRIAGE__V1__COMMAND__ORDER_HOLD;
         message->hold = &slots->hold;
         return true;
+    case ORDER_OPERATION:
+        operation_fill(&command->operation, &slots->operation);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_OPERATION;
+        message->operation = &slots->operation;
+        return true;
     default:
         return false;
     }
@@ -293,6 +318,7 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
     case ORDER_COSIGN:
     case ORDER_PRUNE:
     case ORDER_HOLD:
+    case ORDER_OPERATION:
         return keeping_fill(command, slots, message);
     case ORDER_NONE:
         break;

@@ -61,6 +61,7 @@ static const char *const entry_type_words[] = {
     [ENTRY_DRAW_REVEAL] = "draw.reveal",
     [ENTRY_ARCHIVE_COPIED] = "archive.copied",
     [ENTRY_HOLD] = "hold",
+    [ENTRY_OPERATION] = "operation",
 };
 
 /* Numbers without a word (gaps, and whatever a later version sends) read as the word of 0. */

@@ -67,7 +67,8 @@ enum entry_type {
     ENTRY_DRAW_COMMIT = 21,
     ENTRY_DRAW_REVEAL = 22,
     ENTRY_ARCHIVE_COPIED = 23,
-    ENTRY_HOLD = 24
+    ENTRY_HOLD = 24,
+    ENTRY_OPERATION = 25
 };
 
 /* "truck", "passenger", "rail", "sea", "air", "mail"; "unknown". */

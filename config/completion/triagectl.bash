@@ -3,10 +3,11 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome report health watch log reveal redact receipt archive hold replay model keys help' ;;
+        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold operation replay model keys help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
+        operation) echo 'register close list' ;;
         model) echo 'train score evaluate list install show' ;;
         'model train') echo 'appearance declarations history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
@@ -19,7 +20,8 @@ _triagectl_options() {
         show) echo '--png --region --size' ;;
         claim) echo '--version --receipt' ;;
         release) echo '--code --codes --version --receipt' ;;
-        outcome) echo '--level --result --class --quantity --unit --region --version --receipt' ;;
+        outcome) echo '--level --result --class --quantity --unit --region --second --version --receipt' ;;
+        correct) echo '--code --codes --level --result --class --quantity --unit --region --version --receipt' ;;
         report) echo '--from --to --metrics' ;;
         watch) echo '--key --daemon-key --topic --count' ;;
         'log checkpoint') echo '--qr' ;;
@@ -32,6 +34,8 @@ _triagectl_options() {
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
+        'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
+        'operation close') echo '--reason' ;;
         reveal) echo '--entry --names --purpose --out' ;;
         redact) echo '--entry --names --legal-basis --yes --status' ;;
         'log close' | 'keys rotate') echo '--reason' ;;
@@ -42,7 +46,8 @@ _triagectl_options() {
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
             echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
-        'model score') echo '--model --declarations --out --reasons --details --mapping --mode' ;;
+        'model score')
+            echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
         'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
@@ -89,17 +94,19 @@ _triagectl() {
         --mode) word='truck passenger rail sea air mail' ;;
         --level) word='document nii canine tailgate partial full' ;;
         --result) word='nothing_found found partial abandoned returned_to_sender' ;;
-        --code) word=$(_triagectl_ask release --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
+        --metric) word='hit_rate exam_rate find_rate' ;;
+        --comparator) word='before others random' ;;
+        --code) word=$(_triagectl_ask "${command%% *}" --codes --json | sed -n 's/^ *"code": "\([a-z_]*\)",*$/\1/p') ;;
         --type)
             word='log.open log.close key.rotate config.change model.change scan.received declaration.received record.refused score
-                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick archive.copied hold
+                referral.decision officer.action outcome access blob.discard archive.seal redact wal.recovered time.tick archive.copied hold operation
                 witness.receipt draw.commit draw.reveal' ;;
         *)
             if [[ $current == -* ]]; then
                 word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"
             else
                 case $command in
-                    show | claim | release | outcome) word=$(_triagectl_labels) ;;
+                    show | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
                     replay)
                         mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
                         return ;;

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- name: funnel
--- version: 1
+-- version: 2
 -- definition: What became of the items decided in the period, by mode. Each stage is a part of the one above it; "open" is
---             what has neither an outcome nor a coded end yet.
+--             what has neither an outcome nor a coded end yet. Of several outcomes of an item the one that stands counts: the
+--             newest, but a second exam leaves standing what says more: a find before nothing found, that before an abandoned exam.
 -- numerator: items of this mode that reached this stage
 -- denominator: items of this mode decided in the period
 WITH decided AS (
@@ -17,7 +18,7 @@ WITH decided AS (
     referrals.closed_ns IS NOT NULL AND outcomes.entry IS NULL AS ended_without_exam,
     referrals.item IS NOT NULL AND referrals.closed_ns IS NULL AS open
   FROM decided LEFT JOIN referrals ON referrals.item = decided.item
-  LEFT JOIN outcomes ON outcomes.entry = (SELECT max(entry) FROM outcomes WHERE outcomes.item = decided.item)
+  LEFT JOIN outcomes ON outcomes.item = decided.item AND outcomes.standing = 1
 ), sums AS (
   SELECT mode, count(*) AS decided, sum(referred) AS referred, sum(claimed) AS claimed, sum(examined) AS examined,
     sum(found) AS found, sum(ended_without_exam) AS ended_without_exam, sum(open) AS open

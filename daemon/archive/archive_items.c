@@ -190,8 +190,13 @@ static void items_take_outcomes(struct archive_rows *self)
         }
         int64_t t_ns = archive_table_signed(outcomes, i, "t_ns");
         archive_table_set_real(outcomes, i, "waited_s", items_waited_s(items, row, t_ns));
-        archive_table_set_number(items, row, "outcome_entry_index",
-                                 archive_table_number(outcomes, i, "entry_index"));
+        if (archive_table_number(outcomes, i, "aside") == 0) {
+            archive_table_set_number(items, row, "outcome_entry_index",
+                                     archive_table_number(outcomes, i, "entry_index"));
+        }
+        if (archive_table_text(outcomes, i, "again")[0] != '\0') {
+            continue; /* the first one ended the referral */
+        }
         archive_table_set_time(items, row, "closed", t_ns);
         archive_table_set_text(items, row, "state", "outcome");
         archive_table_set_text(items, row, "code", "");

@@ -435,6 +435,10 @@ static void rows_add_outcome(struct archive_rows *self, const struct entry *entr
     archive_put_number(table, outcome->region_height);
     archive_put_text(table, entry->actor);
     archive_put_number(table, outcome->version);
+    archive_put_text(table, outcome->again);
+    archive_put_text(table, outcome->code);
+    archive_put_number(table, outcome->corrects);
+    archive_put_number(table, outcome->aside);
     archive_put_real(table, -1);
     archive_row_end(table);
 }

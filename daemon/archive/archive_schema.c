@@ -219,6 +219,11 @@ static const struct archive_column outcomes_columns[] = {
     {"region_height", H5_U64, "px", "rows"},
     {"actor", H5_TEXT, "", "keyed pseudonym of an officer"},
     {"version", H5_U64, "", "version of the referral after it"},
+    {"again", H5_TEXT, "", "empty: the item's first outcome; second_exam, correction"},
+    {"code", H5_TEXT, "", "coded reason of a correction"},
+    {"corrects", H5_U64, "", "a correction: entry_index of the outcome that it replaces; else 0"},
+    {"aside", H5_U8, "",
+     "1: an older outcome goes on speaking for the item; the newest with 0 is the item's"},
     {"waited_s", H5_F64, "s", "since the item's decision; -1 when that is not in this file"},
 };
 

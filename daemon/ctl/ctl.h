@@ -39,8 +39,9 @@ struct ctl {
 
 /* Global options, as a child parser of every command's argp; its input is the struct ctl. */
 extern const struct argp ctl_argp;
-/* A command's own parser with the global options beside it. argv[0] is "triagectl queue". own: an
- * argp without children; its input is `options`. Exits by itself on --help and usage errors. */
+/* A command's own parser with the global options beside it. argv[0] is "triagectl queue". own: its
+ * input is `options`; with children of its own it answers ARGP_KEY_INIT. Exits by itself on --help
+ * and usage errors. */
 void ctl_parse(struct ctl *ctl, const struct argp *own, void *options, int argc, char **argv);
 /* For a command without options or arguments of its own. */
 void ctl_parse_nothing(struct ctl *ctl, const char *sentence, int argc, char **argv);
@@ -79,6 +80,10 @@ int ctl_show(struct ctl *ctl, int argc, char **argv);
 int ctl_claim(struct ctl *ctl, int argc, char **argv);
 int ctl_release(struct ctl *ctl, int argc, char **argv);
 int ctl_outcome(struct ctl *ctl, int argc, char **argv);
+int ctl_correct(struct ctl *ctl, int argc, char **argv);
+int ctl_operation_register(struct ctl *ctl, int argc, char **argv);
+int ctl_operation_close(struct ctl *ctl, int argc, char **argv);
+int ctl_operation_list(struct ctl *ctl, int argc, char **argv);
 int ctl_report(struct ctl *ctl, int argc, char **argv);
 int ctl_health(struct ctl *ctl, int argc, char **argv);
 int ctl_watch(struct ctl *ctl, int argc, char **argv);
@@ -110,6 +115,8 @@ int ctl_model_train_history(struct ctl *ctl, int argc, char **argv);
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv);
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv);
 int ctl_model_score(struct ctl *ctl, int argc, char **argv);
+int ctl_model_retrain(struct ctl *ctl, int argc, char **argv);
+int ctl_model_drift(struct ctl *ctl, int argc, char **argv);
 int ctl_model_list(struct ctl *ctl, int argc, char **argv);
 int ctl_model_install(struct ctl *ctl, int argc, char **argv);
 int ctl_model_show(struct ctl *ctl, int argc, char **argv);

@@ -115,12 +115,14 @@ int ctl_claim(struct ctl *ctl, int argc, char **argv)
     return act(ctl, &options, &command);
 }
 
-static int print_codes(const struct ctl *ctl)
+typedef const struct referral_code *(*code_list)(unsigned *count);
+
+static int print_codes(const struct ctl *ctl, code_list list)
 {
     static const struct table_column columns[] = {
         {"CODE", TABLE_LEFT, 0}, {"ENDS AS", TABLE_LEFT, 0}, {"MEANS", TABLE_LEFT, 0}};
     unsigned count = 0;
-    const struct referral_code *codes = referral_codes(&count);
+    const struct referral_code *codes = list(&count);
     if (ctl->json) {
         json_t *array = json_array();
         for (unsigned i = 0; i < count; i++) {
@@ -165,7 +167,7 @@ int ctl_release(struct ctl *ctl, int argc, char **argv)
     struct action_options options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.lists_codes) {
-        return print_codes(ctl);
+        return print_codes(ctl, referral_codes);
     }
     if (options.code == NULL || referral_code_find(options.code) == NULL) {
         ctl_refuse(options.code == NULL
@@ -184,7 +186,8 @@ enum {
     OPTION_CLASS = 'k',
     OPTION_QUANTITY = 'q',
     OPTION_UNIT = 'u',
-    OPTION_REGION = 'g'
+    OPTION_REGION = 'g',
+    OPTION_SECOND = '2'
 };
 
 /* "image,x,y,width,height". */
@@ -231,7 +234,13 @@ static error_t parse_outcome(int key, char *text, struct argp_state *state)
             argp_error(state, "--region takes IMAGE,X,Y,WIDTH,HEIGHT in pixels, not %s", text);
         }
         return 0;
+    case OPTION_SECOND:
+        outcome->again = outcome_again_text(OUTCOME_SECOND_EXAM);
+        return 0;
     case ARGP_KEY_END: {
+        if (options->lists_codes) {
+            return 0;
+        }
         const char *why = outcome_check(outcome->exam_level, outcome->result,
                                         outcome->seizure_class, outcome->quantity, outcome->unit);
         if (why != NULL) {
@@ -244,21 +253,25 @@ static error_t parse_outcome(int key, char *text, struct argp_state *state)
     }
 }
 
+#define OUTCOME_OPTIONS                                                                            \
+    {"level", OPTION_LEVEL, "LEVEL", 0,                                                            \
+     "document, nii, canine, tailgate, partial or full (required)", 1},                            \
+        {"result", OPTION_RESULT, "RESULT", 0,                                                     \
+         "nothing_found, found, partial, abandoned or returned_to_sender (required)", 1},          \
+        {"class", OPTION_CLASS, "CLASS", 0,                                                        \
+         "what was found: narcotics, tobacco, ...; required with a find", 1},                      \
+        {"quantity", OPTION_QUANTITY, "N", 0, "how much", 1},                                      \
+        {"unit", OPTION_UNIT, "UNIT", 0, "of the quantity: kg, pieces, ...", 1},                   \
+        {"region", OPTION_REGION, "IMAGE,X,Y,W,H", 0, "where in the image it was, in pixels", 1},  \
+        {"version", OPTION_VERSION, "N", 0,                                                        \
+         "only if the referral still has this version (default: the one it has now)", 1},          \
+        RECEIPT_OPTION
+
 int ctl_outcome(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"level", OPTION_LEVEL, "LEVEL", 0,
-         "document, nii, canine, tailgate, partial or full (required)", 1},
-        {"result", OPTION_RESULT, "RESULT", 0,
-         "nothing_found, found, partial, abandoned or returned_to_sender (required)", 1},
-        {"class", OPTION_CLASS, "CLASS", 0,
-         "what was found: narcotics, tobacco, ...; required with a find", 1},
-        {"quantity", OPTION_QUANTITY, "N", 0, "how much", 1},
-        {"unit", OPTION_UNIT, "UNIT", 0, "of the quantity: kg, pieces, ...", 1},
-        {"region", OPTION_REGION, "IMAGE,X,Y,W,H", 0, "where in the image it was, in pixels", 1},
-        {"version", OPTION_VERSION, "N", 0,
-         "only if the referral still has this version (default: the one it has now)", 1},
-        RECEIPT_OPTION,
+        OUTCOME_OPTIONS,
+        {"second", OPTION_SECOND, 0, 0, "another exam of an item that has its outcome already", 1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -266,6 +279,41 @@ int ctl_outcome(struct ctl *ctl, int argc, char **argv)
         NULL,          NULL,          NULL};
     struct action_options options = {.outcome = {.seizure_class = "", .unit = ""}};
     ctl_parse(ctl, &own, &options, argc, argv);
+    struct wire_command command = {.order = ORDER_OUTCOME, .outcome = options.outcome};
+    return act(ctl, &options, &command);
+}
+
+int ctl_correct(struct ctl *ctl, int argc, char **argv)
+{
+    static const struct argp_option options_table[] = {
+        OUTCOME_OPTIONS,
+        {"code", OPTION_CODE, "CODE", 0, "why the record was wrong (required)", 1},
+        {"codes", OPTION_CODES, 0, 0, "list the codes and what they mean", 1},
+        {0, 0, 0, 0, 0, 0},
+    };
+    static const struct argp own = {
+        options_table,
+        parse_outcome,
+        "ITEM",
+        "Correct the outcome of an item: the whole of it again, as it should have been. The wrong "
+        "one stays in the log, and from now on this one speaks for the item.",
+        NULL,
+        NULL,
+        NULL};
+    struct action_options options = {.outcome = {.seizure_class = "", .unit = ""}};
+    ctl_parse(ctl, &own, &options, argc, argv);
+    if (options.lists_codes) {
+        return print_codes(ctl, correction_codes);
+    }
+    if (options.code == NULL || correction_code_find(options.code) == NULL) {
+        ctl_refuse(options.code == NULL
+                       ? "--code is required; `triagectl correct --codes` lists them%s"
+                       : "no code \"%s\"; `triagectl correct --codes` lists them",
+                   options.code == NULL ? "" : options.code);
+        return CTL_USAGE;
+    }
+    options.outcome.again = outcome_again_text(OUTCOME_CORRECTION);
+    options.outcome.code = options.code;
     struct wire_command command = {.order = ORDER_OUTCOME, .outcome = options.outcome};
     return act(ctl, &options, &command);
 }

@@ -10,8 +10,10 @@
 
 #include "base/clock.h"
 #include "base/team.h"
+#include "ctl/declaration_options.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
+#include "ctl/logged_declarations.h"
 #include "ctl/table_secret.h"
 #include "feeds/declaration_csv.h"
 #include "score/train_declarations.h"
@@ -23,18 +25,16 @@ enum { THREADS_MAX = 8 };
 
 struct options {
     struct declaration_csv_conf table;
-    const char *training;
+    const char *store;      /* NULL: from a table */
     const char *validation; /* NULL: none */
     const char *out;
     struct train_declarations_conf train;
 };
 
 enum {
-    OPTION_DECLARATIONS = 0x2000,
-    OPTION_VALIDATE,
+    OPTION_VALIDATE = 0x2000,
+    OPTION_ARCHIVE,
     OPTION_OUT,
-    OPTION_MAPPING,
-    OPTION_MODE,
     OPTION_SEED,
     OPTION_KEEP_OUT,
     OPTION_LEAVE_OUT
@@ -56,24 +56,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->training = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_VALIDATE:
         options->validation = text;
         return 0;
+    case OPTION_ARCHIVE:
+        options->store = text;
+        return 0;
     case OPTION_OUT:
         options->out = text;
-        return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
         return 0;
     case OPTION_SEED:
         options->train.seed = ctl_number(state, "seed", text, UINT32_MAX);
@@ -88,8 +81,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->training == NULL || options->out == NULL) {
-            argp_error(state, "--declarations and --out are required");
+        if ((options->table.path == NULL) == (options->store == NULL) || options->out == NULL) {
+            argp_error(state, "--out and one of --declarations and --archive are required");
+        }
+        if (options->store != NULL && options->validation != NULL) {
+            argp_error(state, "--validate goes with --declarations");
         }
         return 0;
     default:
@@ -187,6 +183,49 @@ static int add_table(struct train_declarations *train, const struct options *opt
     return result;
 }
 
+static int add_logged(struct train_declarations *train, struct logged_declarations *logged)
+{
+    uint64_t random = 0;
+    uint64_t lost = 0;
+    uint64_t count = logged_declarations_count(logged);
+    for (uint64_t i = 0; i < count; i++) {
+        const struct logged_declaration *row = logged_declarations_at(logged, i);
+        const struct declaration *declaration = NULL;
+        const struct train_outcome outcome = {
+            .found = row->found, .t_ns = row->decided_ns, .known_ns = row->known_ns};
+        struct err err = logged_declarations_read(logged, i, &declaration);
+        if (!err_is(err) && declaration != NULL) {
+            err = train_declarations_add(train, declaration, &outcome);
+        }
+        if (err_is(err)) {
+            return ctl_fail("log", err);
+        }
+        lost += declaration == NULL;
+        random += declaration != NULL && logged_is_random(row);
+    }
+    (void)fprintf(stderr,
+                  "log: %" PRIu64 " declarations with the outcome of an exam, %" PRIu64
+                  " of them drawn by the coin; %" PRIu64 " more are no longer kept\n",
+                  count - lost, random, lost);
+    return CTL_GOOD;
+}
+
+static int add_store(struct ctl *ctl, struct train_declarations *train,
+                     const struct options *options)
+{
+    ctl->directory = options->store;
+    struct logged_declarations *logged = NULL;
+    if (!logged_declarations_open(ctl, &logged)) {
+        return CTL_REFUSED;
+    }
+    uint8_t secret[PART_SECRET_BYTES];
+    struct err err = logged_secret(logged, secret);
+    train_declarations_secret(train, secret);
+    int result = err_is(err) ? ctl_fail("log", err) : add_logged(train, logged);
+    logged_declarations_close(&logged);
+    return result;
+}
+
 static int tell(const struct ctl *ctl, const struct train_declarations_report *report)
 {
     if (ctl->json) {
@@ -205,10 +244,18 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
     return CTL_GOOD;
 }
 
-static int learn(const struct ctl *ctl, const struct options *options,
-                 struct train_declarations *train)
+static int add_first_table(struct train_declarations *train, const struct options *options)
 {
-    int result = add_table(train, options, options->training, false);
+    uint8_t secret[PART_SECRET_BYTES];
+    table_secret(options->table.path, secret);
+    train_declarations_secret(train, secret);
+    return add_table(train, options, options->table.path, false);
+}
+
+static int learn(struct ctl *ctl, const struct options *options, struct train_declarations *train)
+{
+    int result =
+        options->store != NULL ? add_store(ctl, train, options) : add_first_table(train, options);
     if (result == CTL_GOOD && options->validation != NULL) {
         result = add_table(train, options, options->validation, true);
     }
@@ -226,8 +273,8 @@ static int learn(const struct ctl *ctl, const struct options *options,
 int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
-         "table of labelled declarations (required)", 1},
+        {"archive", OPTION_ARCHIVE, "STORE", 0,
+         "instead of a table: a port's store; labels are the outcomes of exams in its log", 1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
@@ -235,9 +282,6 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         {"leave-out", OPTION_LEAVE_OUT, "NAME", 0,
          "do without this contribution (history.hs6_value ...); may be given again", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0,
-         "which column is what, labels included (default: customs-import.json)", 1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {"seed", OPTION_SEED, "N", 0, "of the trees (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
     };
@@ -245,9 +289,10 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         options_table,
         parse,
         "",
-        "Learn trees over the histories of entities and the oddities of goods from past exams."
-        " Same rows and options: same file.",
-        NULL,
+        "Learn trees over the histories of entities and the oddities of goods from past exams"
+        " in a table, whose mapping names the labels, or in a port's own log. Same rows and"
+        " options: same file.",
+        declaration_options_children,
         NULL,
         NULL};
     struct options options = {
@@ -260,7 +305,6 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         return ctl_fail(options.out, err);
     }
     struct train_declarations *train = NULL;
-    table_secret(options.training, options.train.secret);
     err = train_declarations_open(&options.train, &train);
     int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, train);
     train_declarations_close(&train);

@@ -8,28 +8,55 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
+#include "ctl/declaration_options.h"
+#include "ctl/evaluate_images.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
 #include "ctl/reliability.h"
 #include "ctl/table.h"
 
-/* `triagectl model evaluate`: scores a labelled table first, looks at the labels afterwards. */
+/* `triagectl model evaluate`: scores a labelled table first, looks at the labels afterwards. With
+ * --images it is about marks on images: evaluate_images.h. */
 
 struct options {
+    struct evaluate_images_conf images;
     struct declaration_csv_conf table;
     const char *model;
     const char *png;
 };
 
-enum { OPTION_DECLARATIONS = 0x2000, OPTION_MODEL, OPTION_PNG, OPTION_MAPPING, OPTION_MODE };
+enum { OPTION_MODEL = 0x2000, OPTION_PNG };
+
+static void check(struct argp_state *state, const struct options *options)
+{
+    const struct evaluate_images_conf *images = &options->images;
+    if (images->images == NULL) {
+        if (options->table.path == NULL || options->model == NULL) {
+            argp_error(state, "--model and --declarations are required, or --images and --marks");
+        }
+        if (images->marks != NULL || images->folds > 0 || images->groups != NULL ||
+            images->picture != NULL) {
+            argp_error(state, "--marks, --folds, --groups and --picture go with --images");
+        }
+        return;
+    }
+    if (images->marks == NULL || (options->model != NULL) == (images->folds > 0)) {
+        argp_error(state, "--images wants --marks, and --model or --folds");
+    }
+    if (options->table.path != NULL || options->png != NULL) {
+        argp_error(state, "--declarations and --png do not go with --images");
+    }
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->table.path = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
+        state->child_inputs[1] = &options->images;
         return 0;
     case OPTION_MODEL:
         options->model = text;
@@ -37,23 +64,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_PNG:
         options->png = text;
         return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
-        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->table.path == NULL || options->model == NULL) {
-            argp_error(state, "--model and --declarations are required");
-        }
+        check(state, options);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -230,28 +245,33 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_emptiness_asked(argc, argv)) {
+        return ctl_emptiness_evaluate(ctl, argc, argv);
+    }
     static const struct argp_option options_table[] = {
-        {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
-         "table of labelled declarations (required)", 1},
+        {"model", OPTION_MODEL, "FILE", 0, "made by `model train`", 1},
         {"png", OPTION_PNG, "FILE", 0, "draw predicted probability against share of finds", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0,
-         "which column is what, labels included (default: customs-import.json)", 1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {
+    const struct argp_child children[] = {
+        declaration_options_children[0], {&evaluate_images_argp, 0, NULL, 3}, {NULL, 0, NULL, 0}};
+    const struct argp own = {
         options_table,
         parse,
         "",
-        "How well a model ranks and how well it is calibrated on labelled declarations: precision"
+        "How well a model ranks and how well it is calibrated on labelled declarations"
+        " (--declarations, required; the mapping names the labels): precision"
         " in the highest 5% and 10%, AUC, with 95% bootstrap intervals, log loss, expected"
-        " calibration error.",
-        NULL,
+        " calibration error. Or how well marks hit what was drawn on images: recall at 0.1, 0.5, 1,"
+        " 2 and 5 false marks an image, with 95% bootstrap intervals over scans.",
+        children,
         NULL,
         NULL};
-    struct options options = {.table = {.site = "evaluation", .lane = ""}};
+    struct options options = {.table = {.site = "evaluation", .lane = ""}, .images = {.seed = 1}};
     ctl_parse(ctl, &own, &options, argc, argv);
+    if (options.images.images != NULL) {
+        return evaluate_images(ctl, &options.images, options.model);
+    }
     struct declaration_batch *batch = NULL;
     struct err err = declaration_batch_open(options.model, &batch);
     int result = err_is(err) ? ctl_fail(options.model, err) : run(ctl, batch, &options);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/ctl_emptiness.h"
 #include "proto/sign.h"
 #include "score/blas_core.h"
 
@@ -22,6 +23,8 @@ static const struct command commands[] = {
     {"claim", ctl_claim, false, "take an item into an exam"},
     {"release", ctl_release, false, "end a referral without an exam, by a coded reason"},
     {"outcome", ctl_outcome, false, "record what an exam found"},
+    {"correct", ctl_correct, false,
+     "correct the outcome of an item; the wrong one stays on record"},
     {"report", ctl_report, false, "funnel, hit rates and the other published metrics"},
     {"health", ctl_health, false, "ask the daemon how it is"},
     {"watch", ctl_watch, false, "print decisions as the daemon makes them"},
@@ -49,14 +52,25 @@ static const struct command commands[] = {
     {"hold add", ctl_hold_add, false, "legal hold: nothing of an item is discarded"},
     {"hold remove", ctl_hold_remove, false, "lift a legal hold"},
     {"hold list", ctl_hold_list, false, "legal holds in force"},
+    {"operation register", ctl_operation_register, false,
+     "register a targeted operation before it starts"},
+    {"operation close", ctl_operation_close, false, "close one, with its figures"},
+    {"operation list", ctl_operation_list, false, "operations and what they have come to"},
     {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
+    {"model train emptiness", ctl_model_train_emptiness, true,
+     "learn to tell empty containers from loaded ones"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
     {"model train declarations", ctl_model_train_declarations, true,
      "learn trees over histories and goods from labelled declarations"},
-    {"model score", ctl_model_score, false, "score a table of declarations, with reasons"},
-    {"model evaluate", ctl_model_evaluate, false, "how good a model is on labelled declarations"},
+    {"model score", ctl_model_score, true,
+     "score a table of declarations, with reasons, or a folder of images"},
+    {"model evaluate", ctl_model_evaluate, true,
+     "how good a model is on labelled declarations or marked images"},
+    {"model retrain", ctl_model_retrain, false,
+     "learn from the log's exams, compare with the model in use, install"},
+    {"model drift", ctl_model_drift, false, "how far declarations differ from those before"},
     {"model list", ctl_model_list, false, "models in force and model files at hand"},
     {"model install", ctl_model_install, false, "put a model file into the store and in force"},
     {"model show", ctl_model_show, false, "what is in a model file"},

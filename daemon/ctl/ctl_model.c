@@ -9,8 +9,8 @@
 #include <jansson.h>
 
 #include "archive/model_file.h"
-#include "ctl/ctl_order.h"
 #include "ctl/json_text.h"
+#include "ctl/model_store.h"
 #include "ctl/rows.h"
 #include "ctl/table.h"
 
@@ -141,46 +141,6 @@ int ctl_model_show(struct ctl *ctl, int argc, char **argv)
     return result;
 }
 
-/* Puts the file into models/ under its hash; name gets "<hex>.h5". False when told. */
-static bool copy_into_store(struct ctl *ctl, const char *path, char name[HASH_HEX_BYTES + 3])
-{
-    char directory[DURABLE_PATH_BYTES];
-    char target[DURABLE_PATH_BYTES];
-    uint8_t digest[HASH_BYTES];
-    uint8_t *bytes = NULL;
-    size_t bytes_count = 0;
-    if (!ctl_settle(ctl) || !ctl_path(ctl, ctl->conf.store_models, directory)) {
-        return false;
-    }
-    struct err err = durable_read(path, MODEL_BYTES_MAX, &bytes, &bytes_count);
-    if (err_is(err)) {
-        ctl_fail(path, err);
-        return false;
-    }
-    sha256_of(bytes, bytes_count, digest);
-    hex_encode(digest, HASH_BYTES, name);
-    memcpy(name + HASH_HEX_BYTES - 1, ".h5", sizeof ".h5");
-    bool differs = false;
-    if (snprintf(target, sizeof target, "%s/%s", directory, name) >= (int)sizeof target) {
-        err = err_make(ERR_ARGUMENT, "path of the model directory is too long");
-    } else {
-        err = durable_directory(directory, 0755);
-    }
-    if (!err_is(err)) {
-        err = durable_create(target, bytes, bytes_count, 0444, &differs);
-    }
-    free(bytes);
-    if (err_is(err)) {
-        ctl_fail(directory, err);
-        return false;
-    }
-    if (differs) {
-        ctl_refuse("%s does not hold what its name says", target);
-        return false;
-    }
-    return true;
-}
-
 int ctl_model_install(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp own = {
@@ -193,7 +153,6 @@ int ctl_model_install(struct ctl *ctl, int argc, char **argv)
         NULL,
         NULL};
     struct one_file options = {0};
-    char name[HASH_HEX_BYTES + 3];
     ctl_parse(ctl, &own, &options, argc, argv);
     /* A file that is no model never reaches the store. */
     struct model_file *file = calloc(1, sizeof *file);
@@ -208,11 +167,7 @@ int ctl_model_install(struct ctl *ctl, int argc, char **argv)
     if (err_is(err)) {
         return ctl_fail(options.path, err);
     }
-    if (!copy_into_store(ctl, options.path, name)) {
-        return CTL_REFUSED;
-    }
-    struct wire_command command = {.order = ORDER_MODEL, .file = name};
-    return ctl_order(ctl, &command);
+    return model_store_install(ctl, options.path, false);
 }
 
 /* One of the files at hand as {file, name, in_force}. A file that cannot be read is listed with its

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "ctl/json_text.h"
+#include "ctl/share_tell.h"
 #include "ctl/table.h"
 #include "state/state.h"
 
@@ -137,6 +138,9 @@ static int print_once(struct ctl *ctl, struct state *state, const struct queue_o
         result = json_print(array, !options->watch);
     } else {
         result = print_table(rows, count, options);
+        json_t *shares = result == CTL_GOOD ? share_json(state) : NULL;
+        result = shares != NULL ? share_print(shares, true) : CTL_REFUSED;
+        json_decref(shares);
     }
     free(rows);
     return result;

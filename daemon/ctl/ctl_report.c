@@ -12,6 +12,7 @@
 #include "ctl/json_text.h"
 #include "ctl/metric_file.h"
 #include "ctl/rows.h"
+#include "ctl/share_tell.h"
 #include "ctl/table.h"
 #include "kernels/statistics.h"
 
@@ -273,6 +274,10 @@ static json_t *report_json(struct state *state, const struct report_options *opt
     json_object_set_new(report, "interval", json_text("Wilson score, 95%, two-sided"));
     json_object_set_new(report, "small_below", json_integer(SMALL_CELL));
     json_object_set_new(report, "metrics", metrics);
+    if (options->only == NULL) {
+        json_t *shares = share_json(state);
+        json_object_set_new(report, "coin", shares != NULL ? shares : json_array());
+    }
     return report;
 }
 
@@ -291,7 +296,8 @@ static int print_report(json_t *report)
     {
         whole = print_metric(metric) && whole;
     }
-    return whole ? CTL_GOOD : ctl_refuse("no memory for the whole report");
+    int result = whole ? CTL_GOOD : ctl_refuse("no memory for the whole report");
+    return result == CTL_GOOD ? share_print(json_object_get(report, "coin"), false) : result;
 }
 
 static error_t parse_report(int key, char *text, struct argp_state *state)

@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
+#include "ctl/declaration_options.h"
+#include "ctl/score_images.h"
 #include "export/export_csv.h"
 #include "kernels/logistic.h"
 #include "score/declaration_words.h"
 
-/* `triagectl model score`: one row out for every row in, in the same order. Label columns are never
- * looked for. */
+/* `triagectl model score`: of declarations one row out for every row in, in the same order. Label
+ * columns are never looked for. Images: score_images.h. */
 
 struct options {
     struct declaration_csv_conf table;
@@ -20,24 +23,48 @@ struct options {
     const char *out;
     uint32_t reasons_count;
     bool details;
+    struct score_images_options images; /* but for model and out */
 };
 
 enum {
-    OPTION_DECLARATIONS = 0x2000,
-    OPTION_MODEL,
+    OPTION_MODEL = 0x2000,
     OPTION_OUT,
-    OPTION_MAPPING,
-    OPTION_MODE,
     OPTION_REASONS,
-    OPTION_DETAILS
+    OPTION_DETAILS,
+    OPTION_IMAGES,
+    OPTION_IMAGE_SCORES,
+    OPTION_LIST,
+    OPTION_SKIP_LIST
 };
+
+/* A table of declarations or a folder of images, not both. */
+static void check_options(struct argp_state *state, const struct options *options)
+{
+    bool images = options->images.folder.directory != NULL;
+    bool table = options->table.path != NULL;
+    bool of_images = options->images.scores != NULL || options->images.folder.list_path != NULL ||
+                     options->images.folder.skip_list_path != NULL;
+    if (images == table) {
+        argp_error(state, "--declarations or --images is required, and not both");
+    }
+    if (options->model == NULL) {
+        argp_error(state, "--model is required");
+    }
+    if (options->out == NULL && options->images.scores == NULL) {
+        argp_error(state, "--out is required");
+    }
+    if (images ? options->details || options->reasons_count > 0 : of_images) {
+        argp_error(state, images ? "--reasons and --details are of declarations"
+                                 : "--image-scores, --list and --skip-list are of images");
+    }
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->table.path = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_MODEL:
         options->model = text;
@@ -45,29 +72,29 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_OUT:
         options->out = text;
         return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
-        return 0;
     case OPTION_REASONS:
         options->reasons_count = (uint32_t)ctl_number(state, "reasons", text, LINE_GROUPS);
         return 0;
     case OPTION_DETAILS:
         options->details = true;
         return 0;
+    case OPTION_IMAGES:
+        options->images.folder.directory = text;
+        return 0;
+    case OPTION_IMAGE_SCORES:
+        options->images.scores = text;
+        return 0;
+    case OPTION_LIST:
+        options->images.folder.list_path = text;
+        return 0;
+    case OPTION_SKIP_LIST:
+        options->images.folder.skip_list_path = text;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->table.path == NULL || options->model == NULL || options->out == NULL) {
-            argp_error(state, "--model, --declarations and --out are required");
-        }
+        check_options(state, options);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -184,17 +211,6 @@ static int score_table(struct declaration_batch *batch, struct declaration_csv *
     return CTL_GOOD;
 }
 
-/* Whole or not at all: half a table of scores would be taken for one of fewer declarations. */
-static int deliver(const char *out, const char *text, size_t text_bytes)
-{
-    if (strcmp(out, "-") == 0) {
-        bool good = fwrite(text, 1, text_bytes, stdout) == text_bytes && fflush(stdout) == 0;
-        return good ? CTL_GOOD : ctl_fail("standard output", err_os(ERR_IO, "write scores"));
-    }
-    struct err err = durable_replace(out, text, text_bytes, 0644);
-    return err_is(err) ? ctl_fail(out, err) : CTL_GOOD;
-}
-
 static int run(struct declaration_batch *batch, const struct options *options)
 {
     char error[CSV_ERROR_BYTES] = "";
@@ -212,7 +228,7 @@ static int run(struct declaration_batch *batch, const struct options *options)
         result = ctl_refuse("no memory");
     }
     if (result == CTL_GOOD) {
-        result = deliver(options->out, text, text_bytes);
+        result = score_deliver(options->out, text, text_bytes);
     }
     free(text);
     return result;
@@ -220,29 +236,48 @@ static int run(struct declaration_batch *batch, const struct options *options)
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_emptiness_asked(argc, argv)) {
+        return ctl_emptiness_score(ctl, argc, argv);
+    }
     static const struct argp_option options_table[] = {
-        {"model", OPTION_MODEL, "FILE", 0, "made by `model train declarations` (required)", 1},
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0, "table of declarations (required)", 1},
-        {"out", OPTION_OUT, "FILE", 0, "where declaration_id,score goes; - for here (required)", 1},
+        {"model", OPTION_MODEL, "FILE", 0,
+         "made by `model train declarations` or `model train appearance` (required)", 1},
+        {"out", OPTION_OUT, "FILE", 0,
+         "where declaration_id,score goes, or image,x,y,width,height,score; - for here (required)",
+         1},
+        {"images", OPTION_IMAGES, "DIR", 0,
+         "images instead of declarations, as triage-feed images reads them", 1},
+        {"image-scores", OPTION_IMAGE_SCORES, "FILE", 0, "where image,score goes", 1},
+        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
+        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0,
-         "which column is what (default: customs-import.json)", 1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
         options_table,
         parse,
         "",
-        "Score a table of declarations: the probability that an exam finds something. Labels are"
-        " never read.",
-        NULL,
+        "Score a table of declarations: the probability that an exam finds something; labels are"
+        " never read. Or a folder of images: the regions that stand out, best first, at most 20 an"
+        " image.",
+        declaration_options_children,
         NULL,
         NULL};
-    struct options options = {.table = {.site = "scoring", .lane = "", .blind = true}};
+    struct options options = {.table = {.site = "scoring", .lane = "", .blind = true},
+                              .images = {.folder = {.every = 1,
+                                                    .pixels_max = UINT64_C(1) << 28,
+                                                    .mode = MODE_TRUCK,
+                                                    .site = "scoring",
+                                                    .lane = "",
+                                                    .scanner = "scoring"}}};
     ctl_parse(ctl, &own, &options, argc, argv);
+    if (options.images.folder.directory != NULL) {
+        options.images.model = options.model;
+        options.images.out = options.out;
+        return score_images(&options.images);
+    }
     struct declaration_batch *batch = NULL;
     struct err err = declaration_batch_open(options.model, &batch);
     int result = err_is(err) ? ctl_fail(options.model, err) : run(batch, &options);

@@ -58,10 +58,11 @@ static const struct section sections[] = {
     {"actions", false, "inttttit",
      "SELECT entry, t_ns, actor, action, code, to_state, version, request_id FROM actions WHERE "
      "item = ?1 ORDER BY entry"},
-    {"outcomes", false, "intttbtrtbiiiiii",
+    {"outcomes", false, "intttbtrtbiiiiiittib",
      "SELECT entry, t_ns, actor, exam_level, result, found, seizure_class, quantity, unit, "
      "has_region, image_index,"
-     " region_x, region_y, region_width, region_height, version FROM outcomes WHERE item = ?1 "
+     " region_x, region_y, region_width, region_height, version, again, code, corrects, standing"
+     " FROM outcomes WHERE item = ?1 "
      "ORDER BY entry"},
 };
 enum { SECTIONS_COUNT = sizeof sections / sizeof sections[0] };
@@ -229,7 +230,7 @@ static void print_item(json_t *out)
         {"images", "Images", "entry position width height bits energy view sha256"},
         {"models", "Models", "name sha256"},
         {"actions", "Actions", "entry t actor action code to_state version"},
-        {"outcomes", "Outcomes", "entry t actor exam_level result seizure_class quantity unit"},
+        {"outcomes", "Outcomes", "entry t actor exam_level result seizure_class quantity unit again standing"},
     };
     print_head(out);
     print_reasons(out);

@@ -3,12 +3,14 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
-#include "base/clock.h"
+#include "base/team.h"
+#include "ctl/declaration_options.h"
 #include "ctl/json_text.h"
+#include "ctl/progress.h"
+#include "ctl/train_finder.h"
 #include "feeds/declaration_csv.h"
 #include "feeds/image_folder.h"
 #include "score/train.h"
@@ -20,26 +22,11 @@
 struct train_options {
     struct image_folder_conf folder;
     struct train_appearance_conf appearance;
+    struct train_finder_conf finder;
     struct declaration_csv_conf table;
     const char *out;
     uint64_t seed;
 };
-
-static int64_t shown_ns;
-
-/* On a terminal only, ten times a second: training takes minutes. */
-static void show_progress(const char *what, uint64_t done, uint64_t total)
-{
-    int64_t now_ns = clock_monotonic_ns();
-    bool is_last = done == total;
-    if (!isatty(STDERR_FILENO) || (!is_last && now_ns - shown_ns < NS_PER_S / 10)) {
-        return;
-    }
-    shown_ns = now_ns;
-    double share = total == 0 ? 1.0 : (double)done / (double)total;
-    (void)fprintf(stderr, "\r%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")%s", what, 100.0 * share, done,
-                  total, is_last ? "\n" : "");
-}
 
 static json_t *report_json(const struct train_report *report)
 {
@@ -112,8 +99,9 @@ static struct err add_scan(struct train_appearance *train, const struct folder_s
 }
 
 static int learn_images(struct ctl *ctl, struct train_appearance *train,
-                        const struct image_folder *folder, const char *out)
+                        const struct image_folder *folder, const struct train_options *options)
 {
+    const char *out = options->out;
     uint32_t count = image_folder_count(folder);
     uint32_t skipped = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -131,10 +119,13 @@ static int learn_images(struct ctl *ctl, struct train_appearance *train,
         if (err_is(err)) {
             return ctl_fail(name, err);
         }
-        show_progress("images", i + 1, count);
+        progress_show("images", i + 1, count);
     }
     if (skipped > 0) {
         (void)fprintf(stderr, "triagectl: %u images skipped\n", skipped);
+    }
+    if (options->finder.marks != NULL && !train_finder(&options->finder, folder, train)) {
+        return CTL_REFUSED;
     }
     struct train_report report;
     struct err err = train_appearance_write(train, out, &report);
@@ -162,9 +153,10 @@ enum {
     OPTION_BANK,
     OPTION_DIMENSIONS,
     OPTION_HEIGHT,
-    OPTION_DECLARATIONS,
-    OPTION_MAPPING,
-    OPTION_MODE
+    OPTION_MARKS,
+    OPTION_GROUPS,
+    OPTION_EPOCHS,
+    OPTION_THREADS,
 };
 
 static error_t parse_appearance(int key, char *text, struct argp_state *state)
@@ -195,6 +187,19 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_SEED:
         options->appearance.seed = ctl_number(state, "seed", text, UINT64_MAX);
+        options->finder.seed = options->appearance.seed;
+        return 0;
+    case OPTION_MARKS:
+        options->finder.marks = text;
+        return 0;
+    case OPTION_GROUPS:
+        options->finder.groups = text;
+        return 0;
+    case OPTION_EPOCHS:
+        options->finder.epochs = ctl_real(state, "epochs", text);
+        return 0;
+    case OPTION_THREADS:
+        options->finder.threads = (uint32_t)ctl_number(state, "threads", text, TEAM_THREADS_MAX);
         return 0;
     case OPTION_BANK:
         options->appearance.bank_patches_max = (uint32_t)ctl_number(state, "bank", text, 65536);
@@ -209,9 +214,8 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
         argp_error(state, "unexpected argument %s", text);
         return 0;
     case ARGP_KEY_END:
-        if (options->folder.directory == NULL || options->appearance.scanner_type == NULL ||
-            options->out == NULL) {
-            argp_error(state, "--images, --scanner-type and --out are required");
+        if (options->folder.directory == NULL || options->out == NULL) {
+            argp_error(state, "--images and --out are required");
         }
         if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
             argp_error(state, "--offset must be below --every");
@@ -227,9 +231,20 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"images", OPTION_IMAGES, "DIR", 0,
          "images of normal traffic, as triage-feed images reads them (required)", 1},
-        {"scanner-type", OPTION_SCANNER_TYPE, "T", 0, "the model becomes appearance/T (required)",
-         1},
+        {"scanner-type", OPTION_SCANNER_TYPE, "T", 0,
+         "the model becomes appearance/T (default: default)", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
+        {"marks", OPTION_MARKS, "PATH", 0,
+         "what officers marked on them, to learn to find the like: folder of Pascal-VOC files, or"
+         " table image,x,y,width,height",
+         1},
+        {"groups", OPTION_GROUPS, "FILE", 0,
+         "table image,group of versions of one scan (default: the name before .rf. or the ending)",
+         1},
+        {"epochs", OPTION_EPOCHS, "N", 0,
+         "with --marks: how often each image is looked at (default: 30, more for few images)", 1},
+        {"threads", OPTION_THREADS, "N", 0,
+         "with --marks (default: up to 4); the model does not depend on it", 1},
         {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
         {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
         {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
@@ -250,14 +265,18 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    struct train_options options = {
-        .folder = {.every = 1,
-                   .pixels_max = UINT64_C(1) << 28,
-                   .mode = MODE_TRUCK,
-                   .site = "training",
-                   .lane = "",
-                   .scanner = "training"},
-        .appearance = {.bank_patches_max = 4096, .dimensions = 64, .seed = 1}};
+    struct train_options options = {.folder = {.every = 1,
+                                               .pixels_max = UINT64_C(1) << 28,
+                                               .mode = MODE_TRUCK,
+                                               .site = "training",
+                                               .lane = "",
+                                               .scanner = "training",
+                                               .scanner_type = "default"},
+                                    .appearance = {.scanner_type = "default",
+                                                   .bank_patches_max = 4096,
+                                                   .dimensions = 64,
+                                                   .seed = 1},
+                                    .finder = {.seed = 1}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (!ctl_settle(ctl) || !make_out(options.out)) {
         return CTL_REFUSED;
@@ -273,8 +292,7 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
     }
     struct train_appearance *train = NULL;
     err = train_appearance_open(&options.appearance, &train);
-    int result =
-        err_is(err) ? ctl_fail("train", err) : learn_images(ctl, train, folder, options.out);
+    int result = err_is(err) ? ctl_fail("train", err) : learn_images(ctl, train, folder, &options);
     train_appearance_close(&train);
     image_folder_close(&folder);
     return result;
@@ -284,24 +302,14 @@ static error_t parse_history(int key, char *text, struct argp_state *state)
 {
     struct train_options *options = state->input;
     switch (key) {
-    case OPTION_DECLARATIONS:
-        options->table.path = text;
-        return 0;
-    case OPTION_MAPPING:
-        options->table.mapping_path = text;
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->table;
         return 0;
     case OPTION_OUT:
         options->out = text;
         return 0;
     case OPTION_SEED:
         options->seed = ctl_number(state, "seed", text, UINT64_MAX);
-        return 0;
-    case OPTION_MODE:
-        options->table.mode = mode_parse(text);
-        if (options->table.mode == MODE_UNKNOWN) {
-            argp_error(state, "--mode takes truck, passenger, rail, sea, air or mail, not %s",
-                       text);
-        }
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
@@ -346,7 +354,7 @@ static int learn_rows(struct ctl *ctl, struct train_history *train, struct decla
             return ctl_fail(options->table.path, err);
         }
         used++;
-        show_progress("bytes of the table", row.end_offset, declaration_csv_bytes(table));
+        progress_show("bytes of the table", row.end_offset, declaration_csv_bytes(table));
     }
     (void)fprintf(stderr,
                   "%" PRIu64 " labelled rows, %" PRIu64 " skipped (unlabelled or unreadable)\n",
@@ -359,11 +367,6 @@ static int learn_rows(struct ctl *ctl, struct train_history *train, struct decla
 int ctl_model_train_history(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        {"declarations", OPTION_DECLARATIONS, "FILE", 0,
-         "table of labelled declarations in the order of time (required)", 1},
-        {"mapping", OPTION_MAPPING, "FILE", 0, "which column is what, labels included (required)",
-         1},
-        {"mode", OPTION_MODE, "MODE", 0, "for tables whose mapping names no mode", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the two model files go (required)", 1},
         {"seed", OPTION_SEED, "N", 0, "of the fit (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
@@ -372,8 +375,10 @@ int ctl_model_train_history(struct ctl *ctl, int argc, char **argv)
         options_table,
         parse_history,
         "",
-        "Learn from past exams of declarations: makes the models history and fusion.",
-        NULL,
+        "Learn from past exams of declarations, a table in the order of time: makes the models"
+        " history and fusion. --declarations, --mapping, which names the labels, and --out are"
+        " required.",
+        declaration_options_children,
         NULL,
         NULL};
     struct train_options options = {.seed = 1, .table = {.site = "training", .lane = ""}};

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -182,6 +183,30 @@ static void add_decision(json_t *out, const struct entry_decision *decision)
     set_text(out, "hold_ended_by", decision->hold_ended_by);
 }
 
+static void add_operation(json_t *out, const struct entry_operation *operation)
+{
+    set_text(out, "name", operation->name);
+    set_text(out, "step", operation->step);
+    set_text(out, "request_id", operation->request_id);
+    if (operation->step != NULL && strcmp(operation->step, "close") == 0) {
+        set_text(out, "reason", operation->reason);
+        set_count(out, "numerator", operation->numerator);
+        set_count(out, "denominator", operation->denominator);
+        set_count(out, "comparator_numerator", operation->comparator_numerator);
+        set_count(out, "comparator_denominator", operation->comparator_denominator);
+        return;
+    }
+    set_text(out, "mode", operation->mode == MODE_UNKNOWN ? "" : mode_text(operation->mode));
+    set_text(out, "site", operation->site);
+    set_text(out, "lane", operation->lane);
+    json_object_set_new(out, "from", json_time(operation->from_ns));
+    json_object_set_new(out, "to", json_time(operation->to_ns));
+    set_text(out, "hypothesis", operation->hypothesis);
+    set_text(out, "metric", operation->metric);
+    set_text(out, "comparator", operation->comparator);
+    set_text(out, "stop_rule", operation->stop_rule);
+}
+
 static void add_outcome(json_t *out, const struct entry_outcome *outcome)
 {
     set_text(out, "exam_level", outcome->exam_level);
@@ -200,6 +225,12 @@ static void add_outcome(json_t *out, const struct entry_outcome *outcome)
     }
     set_text(out, "request_id", outcome->request_id);
     set_count(out, "version", outcome->version);
+    if (outcome->again != NULL && outcome->again[0] != '\0') {
+        set_text(out, "again", outcome->again);
+        set_text(out, "code", outcome->code);
+        set_count(out, "corrects", outcome->corrects);
+        json_object_set_new(out, "aside", json_boolean(outcome->aside));
+    }
 }
 
 static void add_action(json_t *out, const struct entry_officer_action *action)
@@ -234,6 +265,21 @@ static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
                    commit->rates[i].rate);
     }
     json_object_set_new(out, "rates", rates);
+    json_t *adapting = json_object();
+    for (uint32_t i = 0; i < commit->rates_count; i++) {
+        const struct entry_rate *rate = &commit->rates[i];
+        if (rate->adapts) {
+            json_t *one = json_object();
+            set_number(one, "floor", rate->floor);
+            set_text(one, "reason", rate->reason);
+            json_object_set_new(adapting, rate->stratum == NULL ? "" : rate->stratum, one);
+        }
+    }
+    if (json_object_size(adapting) > 0) {
+        json_object_set_new(out, "adapting", adapting);
+    } else {
+        json_decref(adapting);
+    }
 }
 
 static json_t *indices_json(const uint64_t *indices, uint32_t count)
@@ -306,6 +352,8 @@ static void add_keeping(json_t *out, const struct entry *entry)
         json_object_set_new(out, "placed", json_boolean(entry->body.hold.placed));
         set_text(out, "reason", entry->body.hold.reason);
         set_text(out, "request_id", entry->body.hold.request_id);
+    } else if (entry->type == ENTRY_OPERATION) {
+        add_operation(out, &entry->body.operation);
     } else if (entry->type == ENTRY_WITNESS_RECEIPT) {
         set_text(out, "witness", entry->body.witness_receipt.witness);
         set_count(out, "size", entry->body.witness_receipt.size);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *or_dash(const char *text)
 {
@@ -44,9 +45,34 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
                        or_dash(entry->actor), or_dash(action->to_state), action->version);
     } else {
         const struct entry_outcome *outcome = &entry->body.outcome;
-        (void)snprintf(out, out_bytes, "%s exam by %s: %s %s", or_dash(outcome->exam_level),
+        char why[96] = "";
+        if (outcome->corrects != 0) {
+            (void)snprintf(why, sizeof why, "correction (%.32s) of entry %" PRIu64 ": ",
+                           or_dash(outcome->code), outcome->corrects);
+        } else if (outcome->again != NULL && outcome->again[0] != '\0') {
+            (void)snprintf(why, sizeof why, "second exam: ");
+        }
+        (void)snprintf(out, out_bytes, "%s%s exam by %s: %s %s", why, or_dash(outcome->exam_level),
                        or_dash(entry->actor), or_dash(outcome->result),
                        outcome->seizure_class == NULL ? "" : outcome->seizure_class);
+    }
+}
+
+static void operation_words(const struct entry *entry, char *out, size_t out_bytes)
+{
+    const struct entry_operation *operation = &entry->body.operation;
+    if (operation->step != NULL && strcmp(operation->step, "close") == 0) {
+        (void)snprintf(out, out_bytes,
+                       "%s closed by %s: %s; %" PRIu64 " of %" PRIu64 ", comparator %" PRIu64
+                       " of %" PRIu64,
+                       or_dash(operation->name), or_dash(entry->actor), or_dash(operation->reason),
+                       operation->numerator, operation->denominator,
+                       operation->comparator_numerator, operation->comparator_denominator);
+    } else {
+        (void)snprintf(out, out_bytes, "%s registered by %s: %s; %s against %s",
+                       or_dash(operation->name), or_dash(entry->actor),
+                       or_dash(operation->hypothesis), or_dash(operation->metric),
+                       or_dash(operation->comparator));
     }
 }
 
@@ -82,6 +108,9 @@ static void keeping_words(const struct entry *entry, char *out, size_t out_bytes
                        entry->has_item ? "payloads of the item" : "every payload",
                        entry->body.hold.placed ? "held" : "no longer held", or_dash(entry->actor),
                        or_dash(entry->body.hold.reason));
+        break;
+    case ENTRY_OPERATION:
+        operation_words(entry, out, out_bytes);
         break;
     case ENTRY_REDACT:
         (void)snprintf(out, out_bytes, "%u disclosures of %u entries by %s: %s",

@@ -3,13 +3,18 @@
 #define CTL_TABLE_SECRET_H
 
 /* Table secret: what keeps the digests of a model (score/part_key.h) from being guessed: a digest
- * of the table it is taught from, whose records only the operator has. Same table, same secret. */
+ * of the records it is taught from, which only the operator has. Same records, same secret. */
 
 #include <stdint.h>
 
+#include "ctl/logged_declarations.h"
 #include "score/part_key.h"
 
 /* Of the whole file; of a pipe or a file that cannot be read: random. */
 void table_secret(const char *path, uint8_t out[PART_SECRET_BYTES]);
+/* Of the log's declarations: of the first LOGGED_SECRET_MAX that can still be read. */
+#define LOGGED_SECRET_MAX 1024u
+MUST_USE struct err logged_secret(struct logged_declarations *logged,
+                                  uint8_t out[PART_SECRET_BYTES]);
 
 #endif

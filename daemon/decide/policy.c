@@ -24,7 +24,7 @@ static const struct policy_bound policy_bounds[] = {
     POLICY_ROW(random_rate, 0, 1),         POLICY_ROW(capacity_per_hour, 0, 1e6),
     POLICY_ROW(horizon_h, 0.01, 168),      POLICY_ROW(initial_cutoff, 0, 1),
     POLICY_ROW(minimum_probability, 0, 1), POLICY_ROW(severity, 0, 1e6),
-    POLICY_ROW(perishable_weight, 0, 1e3),
+    POLICY_ROW(perishable_weight, 0, 1e3), POLICY_ROW(random_rate_max, 0, 1),
 };
 
 static const char *policy_check_mode(const struct mode_policy *mode)

@@ -26,7 +26,8 @@ struct mode_policy {
     double hold_s; /* how long to wait for the rest */
     double late_s; /* a record within this time after its item's decision belongs to that item, as
                     * late; after it, the same key is another item */
-    double random_rate;       /* of the random arm, 0..1 */
+    double random_rate;       /* of the random arm, 0..1; where it adapts: the floor */
+    double random_rate_max;   /* how far it may adapt upwards; up to random_rate: not at all */
     double capacity_per_hour; /* exams a site can do in this mode */
     double horizon_h;         /* the queue may hold this many hours of capacity */
     double initial_cutoff; /* probability from which the target arm refers before the window knows

@@ -68,13 +68,13 @@ static struct err publish_decided(struct publish *self)
     return err;
 }
 
-/* The newest outcome, declaration and state of each; files come in the order of the log. */
+/* The outcome that stands, the newest declaration and state of each; files come in the order of the log. */
 static void publish_gather(struct publish *self)
 {
     const struct archive_table *outcomes = publish_source(self, TABLE_OUTCOMES);
     for (uint64_t row = 0; row < outcomes->rows_count; row++) {
         struct published *one = publish_find(self, outcomes, row);
-        if (one != NULL) {
+        if (one != NULL && archive_table_number(outcomes, row, "aside") == 0) {
             one->outcome = row;
             one->seizure_class = publish_text(archive_table_text(outcomes, row, "seizure_class"));
         }

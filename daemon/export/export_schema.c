@@ -43,8 +43,8 @@ static const struct archive_column items_columns[] = {
     {"probability", H5_F64, "", "of the score, two decimals"},
     {"state", H5_TEXT, "", "not_referred; queued, presented, in_exam; or how the referral ended"},
     {"code", H5_TEXT, "", "coded reason of an end without exam; * when pooled"},
-    {"exam_level", H5_TEXT, "", "of the newest outcome; empty without"},
-    {"result", H5_TEXT, "", "of the newest outcome; empty without"},
+    {"exam_level", H5_TEXT, "", "of the outcome that stands; empty without"},
+    {"result", H5_TEXT, "", "of the outcome that stands; empty without"},
     {"seizure_class", H5_TEXT, "", "class of what was found; * when pooled"},
     {"waited_h", H5_F64, "h", "from decision to end, whole hours; -1 when open or not referred"},
 };

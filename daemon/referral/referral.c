@@ -155,6 +155,61 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == '\0';
 }
 
+static const char *const again_texts[OUTCOME_AGAIN_COUNT] = {
+    [OUTCOME_FIRST] = "",
+    [OUTCOME_SECOND_EXAM] = "second_exam",
+    [OUTCOME_CORRECTION] = "correction",
+};
+
+const char *outcome_again_text(enum outcome_again again)
+{
+    return (unsigned)again < OUTCOME_AGAIN_COUNT ? again_texts[again] : "";
+}
+
+enum outcome_again outcome_again_parse(const char *text)
+{
+    for (unsigned i = 0; i < OUTCOME_AGAIN_COUNT; i++) {
+        if (strcmp(text == NULL ? "" : text, again_texts[i]) == 0) {
+            return (enum outcome_again)i;
+        }
+    }
+    return OUTCOME_AGAIN_COUNT;
+}
+
+static const struct referral_code corrections[] = {
+    {"typing", REFERRAL_OUTCOME, "What was typed is not what the officer had found."},
+    {"wrong_item", REFERRAL_OUTCOME, "The outcome belongs to another item."},
+    {"laboratory", REFERRAL_OUTCOME, "A laboratory said what the substance is, or is not."},
+    {"weighed", REFERRAL_OUTCOME, "It was weighed or counted again."},
+    {"legal", REFERRAL_OUTCOME, "An authority or a court decided what the goods are."},
+};
+
+const struct referral_code *correction_code_find(const char *code)
+{
+    for (size_t i = 0; code != NULL && i < sizeof corrections / sizeof corrections[0]; i++) {
+        if (strcmp(code, corrections[i].code) == 0) {
+            return &corrections[i];
+        }
+    }
+    return NULL;
+}
+
+const struct referral_code *correction_codes(unsigned *count)
+{
+    *count = (unsigned)(sizeof corrections / sizeof corrections[0]);
+    return corrections;
+}
+
+static int conclusiveness(const char *result)
+{
+    return exam_result_is_find(result) ? 2 : exam_result_is_label(result);
+}
+
+bool outcome_says_enough(const char *standing_result, const char *result)
+{
+    return conclusiveness(result) >= conclusiveness(standing_result);
+}
+
 const char *outcome_check(const char *level, const char *result, const char *seizure_class,
                           double quantity, const char *unit)
 {

@@ -52,4 +52,20 @@ bool exam_result_is_label(const char *result);
 const char *outcome_check(const char *level, const char *result, const char *seizure_class,
                           double quantity, const char *unit);
 
+/* An item may get more than one outcome. The first one ends its referral; later ones never move it:
+ * "second_exam" is another exam of the same item, "correction" says that the outcome that stands
+ * was recorded wrongly, by a coded reason. Nothing is ever changed in place. */
+enum outcome_again { OUTCOME_FIRST, OUTCOME_SECOND_EXAM, OUTCOME_CORRECTION, OUTCOME_AGAIN_COUNT };
+const char *outcome_again_text(enum outcome_again again); /* "", "second_exam", "correction" */
+enum outcome_again outcome_again_parse(const char *text); /* OUTCOME_AGAIN_COUNT when unknown */
+
+/* Reasons of corrections; the state is not used. */
+const struct referral_code *correction_code_find(const char *code); /* NULL when unknown */
+const struct referral_code *correction_codes(unsigned *count);
+
+/* Which outcome speaks for the item ("stands"): the first, until a correction takes its place or a
+ * second exam that says at least as much, where a find says most and an abandoned exam least: a
+ * find is not undone by looking again. */
+bool outcome_says_enough(const char *standing_result, const char *result);
+
 #endif

@@ -175,7 +175,8 @@ size_t appearance_next(struct appearance_space *self, const struct appearance_mo
                                 .row_count = model->bank_count,
                                 .dimension_count = model->dimensions,
                                 .stride = model->dimensions,
-                                .squared_norms = model->bank_norms};
+                                .squared_norms = model->bank_norms,
+                                .packed = model->bank_packed};
     struct nearest_queries queries = {
         .rows = self->embedded, .row_count = rows, .stride = model->dimensions};
     nearest_search(&bank, &queries, self->nearest_workspace, self->index, self->distance);
@@ -291,6 +292,7 @@ void appearance_run(struct appearance_space *self, const struct appearance_model
     *out = (struct appearance_finding){
         .image_score = image_score,
         .z = (image_score - model->image_median) / model->image_spread,
+        .least_cell = model->image_median > 0.5 ? model->image_median : 0.5,
         .map = self->map,
         .map_width = shape.width,
         .map_height = shape.height,
@@ -302,21 +304,20 @@ static uint32_t smaller_of(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-uint32_t appearance_regions(struct appearance_space *self, const struct appearance_model *model,
-                            const struct working *working, const struct appearance_finding *finding,
-                            const struct image *image,
-                            struct appearance_region out[APPEARANCE_REGIONS_MAX])
+uint32_t appearance_regions(struct appearance_space *self, const struct working *working,
+                            const struct appearance_finding *finding, const struct image *image,
+                            uint32_t regions_max, struct appearance_region *out)
 {
+    must(regions_max <= APPEARANCE_REGIONS_MAX);
     struct image_view map = {finding->map, finding->map_width, finding->map_height,
                              finding->map_width};
-    float threshold = (float)(model->image_median > 0.5 ? model->image_median : 0.5);
-    struct region_rule rule = {.threshold = threshold,
+    struct region_rule rule = {.threshold = (float)finding->least_cell,
                                .base = 0,
                                .grow_share = 0.5f,
                                .overlap_max = 0.3,
                                .cell_count_min = 1};
     struct region_box boxes[APPEARANCE_REGIONS_MAX];
-    size_t count = region_propose(&map, &rule, self->region_words, APPEARANCE_REGIONS_MAX, boxes);
+    size_t count = region_propose(&map, &rule, self->region_words, regions_max, boxes);
     uint32_t cell = (uint32_t)(APPEARANCE_STEP * working->factor);
     for (size_t i = 0; i < count; i++) {
         uint32_t x = boxes[i].x * cell;

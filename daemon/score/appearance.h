@@ -21,6 +21,7 @@
 #include "kernels/nearest.h"
 #include "kernels/patch.h"
 #include "kernels/region.h"
+#include "score/finder.h"
 #include "score/working.h"
 
 #define APPEARANCE_LEVELS 3u /* the working image, half and a quarter of it */
@@ -29,7 +30,7 @@
 #define APPEARANCE_FEATURES (APPEARANCE_SIDE * APPEARANCE_SIDE + PATCH_LEVEL_FEATURES)
 #define APPEARANCE_DIMENSIONS_MAX 128u
 #define APPEARANCE_BANK_MAX 65536u
-#define APPEARANCE_REGIONS_MAX 4u
+#define APPEARANCE_REGIONS_MAX 20u
 #define APPEARANCE_NAME_BYTES 96u
 #define APPEARANCE_PREFIX "appearance/"
 
@@ -54,6 +55,8 @@ struct appearance_model {
     float *bias;
     float *bank; /* [bank_count x dimensions] */
     float *bank_norms;
+    void *bank_memory; /* of bank_packed; NULL where this processor has no use for it */
+    const struct nearest_packed *bank_packed;
     double level_median[APPEARANCE_LEVELS];
     double level_spread[APPEARANCE_LEVELS];
     double image_median;
@@ -61,12 +64,16 @@ struct appearance_model {
     struct appearance_mass mass;
     double ratio_median; /* of the dual-energy ratio of whole images; ratio_spread 0: not learnt */
     double ratio_spread;
+    bool has_finder; /* trained with marks */
+    struct finder_model finder;
 };
 
 /* MODEL_UNREADABLE when a part is missing, of the wrong shape or not finite. On success the caller
  * finis. */
 MUST_USE struct err appearance_read(const struct model_file *file, struct appearance_model *out);
 void appearance_model_fini(struct appearance_model *self);
+/* Norms and packing of the bank, after bank, bank_count and dimensions. MEMORY. */
+MUST_USE struct err appearance_bank_prepare(struct appearance_model *self);
 /* The rule that all models share. */
 struct patch_rule appearance_rule(enum image_meaning meaning);
 
@@ -111,6 +118,7 @@ struct appearance_finding {
     double image_score; /* mean of the highest hundredth of the cells; NaN: the image is too small
                            or has no valid patch */
     double z;           /* placed among normal images */
+    double least_cell;  /* cells above this stand out more than those of a normal image do */
     const float *map;   /* map_width x map_height cells of APPEARANCE_STEP working pixels, in the
                            space; NaN: not seen */
     size_t map_width;
@@ -128,11 +136,10 @@ struct appearance_region {
     double score;
 };
 
-/* Up to APPEARANCE_REGIONS_MAX regions that stand out more than the highest cells of a normal image
- * do; best first. */
-uint32_t appearance_regions(struct appearance_space *self, const struct appearance_model *model,
-                            const struct working *working, const struct appearance_finding *finding,
-                            const struct image *image,
-                            struct appearance_region out[APPEARANCE_REGIONS_MAX]);
+/* Up to regions_max (at most APPEARANCE_REGIONS_MAX) regions that stand out more than the highest
+ * cells of a normal image do; best first: fewer are the first of more. */
+uint32_t appearance_regions(struct appearance_space *self, const struct working *working,
+                            const struct appearance_finding *finding, const struct image *image,
+                            uint32_t regions_max, struct appearance_region *out);
 
 #endif

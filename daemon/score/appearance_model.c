@@ -123,11 +123,28 @@ static struct err read_bank(const struct model_file *file, struct appearance_mod
     out->weights = copy_floats(weights, APPEARANCE_FEATURES * dimensions);
     out->bias = copy_floats(bias, dimensions);
     out->bank = copy_floats(bank, rows * dimensions);
-    out->bank_norms = malloc(rows * sizeof(float));
-    if (out->weights == NULL || out->bias == NULL || out->bank == NULL || out->bank_norms == NULL) {
+    if (out->weights == NULL || out->bias == NULL || out->bank == NULL) {
         return err_make(ERR_MEMORY, "appearance model");
     }
-    nearest_squared_norms(out->bank, rows, dimensions, dimensions, out->bank_norms);
+    return appearance_bank_prepare(out);
+}
+
+MUST_USE struct err appearance_bank_prepare(struct appearance_model *self)
+{
+    struct nearest_bank bank = {.rows = self->bank,
+                                .row_count = self->bank_count,
+                                .dimension_count = self->dimensions,
+                                .stride = self->dimensions};
+    bool packs = nearest_path_packs(nearest_path_best());
+    self->bank_norms = malloc(bank.row_count * sizeof(float));
+    self->bank_memory =
+        packs ? malloc(nearest_pack_bytes(bank.row_count, bank.dimension_count)) : NULL;
+    if (self->bank_norms == NULL || (packs && self->bank_memory == NULL)) {
+        return err_make(ERR_MEMORY, "memory bank");
+    }
+    nearest_squared_norms(bank.rows, bank.row_count, bank.dimension_count, bank.stride,
+                          self->bank_norms);
+    self->bank_packed = packs ? nearest_pack(&bank, self->bank_memory) : NULL;
     return err_none;
 }
 
@@ -144,6 +161,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
     memcpy(read.sha256, file->sha256, HASH_BYTES);
     struct err err = read_numbers(file, &read);
     err = err_is(err) ? err : read_bank(file, &read);
+    err = err_is(err) ? err : finder_read(file, &read.has_finder, &read.finder);
     if (err_is(err)) {
         appearance_model_fini(&read);
         return err;
@@ -158,5 +176,9 @@ void appearance_model_fini(struct appearance_model *self)
     free(self->bias);
     free(self->bank);
     free(self->bank_norms);
+    if (self->has_finder) {
+        finder_model_fini(&self->finder);
+    }
+    free(self->bank_memory);
     memset(self, 0, sizeof *self);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/logistic.h"
 #include "score/say.h"
 
 /* The cargo window is the middle of a side view: away from tractor and doors, above wheels and
@@ -26,6 +27,8 @@ static const double empty_share_max = 0.15;
 static const double loaded_share_min = 0.06;
 /* From the limit to limit + this the weight grows from nothing to full. */
 static const double share_ramp = 0.30;
+/* A load, or none, with 98%: the model of emptiness weighs all it can. */
+static const double loaded_logit_full = 4;
 /* Less than this is not expected to fill a window. */
 static const double loaded_mass_min_kg = 2000;
 
@@ -80,6 +83,8 @@ void consistency_measure(const struct working *working, const float *low_pixels,
             share_in_window(working, transmission ? filled_transmission : filled_display),
         .mass_index = sum_attenuation(working) * side * side,
         .pitch_known = pitch_known,
+        .loaded_logit = NAN,
+        .dense_share = NAN,
     };
     if (low_pixels != NULL && transmission) {
         struct image_view high = working_view(working);
@@ -88,6 +93,23 @@ void consistency_measure(const struct working *working, const float *low_pixels,
         image_dual_ratio(&low, &high, working->valid, ratio_attenuation_min, NULL, &ratio);
         out->has_ratio = ratio.pixel_count >= ratio_pixels_min && isfinite(ratio.mean);
         out->ratio = ratio.mean;
+    }
+}
+
+void consistency_measure_emptiness(const struct emptiness_model *model, struct cargo_space *space,
+                                   const struct working *working, struct consistency_measure *out)
+{
+    struct emptiness_measure boxes[CARGO_BOXES_MAX];
+    if (model->meaning != working->calibration.meaning) {
+        return;
+    }
+    uint32_t count = emptiness_measure(space, working, boxes);
+    for (uint32_t i = 0; i < count; i++) {
+        double logit = emptiness_logit(model, boxes[i].features);
+        if (boxes[i].box.found && !(logit <= out->loaded_logit)) {
+            out->loaded_logit = logit;
+            out->dense_share = boxes[i].dense_share;
+        }
     }
 }
 
@@ -148,6 +170,34 @@ static void judge_emptiness(const struct consistency_measure *measure,
     }
 }
 
+/* By the model: full weight where it is as good as sure, nothing where it is undecided. */
+static void judge_emptiness_by_model(const struct consistency_measure *measure,
+                                     const struct consistency_declared *declared,
+                                     const struct fusion_weights *weights,
+                                     struct score_result *result)
+{
+    double logit = measure->loaded_logit;
+    double percent = 100 * measure->dense_share;
+    double chance = 100 * logistic_probability(logit);
+    double held = fmin(fabs(logit) / loaded_logit_full, 1);
+    if (declared->empty) {
+        fusion_add(result, "consistency.empty", logit > 0 ? weights->empty * held : 0,
+                   logit > 0
+                       ? "declared empty, but %.0f%% of the cargo space is dense: a load with "
+                         "%.1f%%"
+                       : "declared empty, and %.0f%% of the cargo space is dense: a load with "
+                         "%.1f%%, agrees",
+                   percent, chance);
+    } else if (declared->mass_kg >= loaded_mass_min_kg && logit < 0) {
+        char mass[SAY_BYTES];
+        say_count(declared->mass_kg, mass);
+        fusion_add(result, "consistency.empty", weights->empty * held,
+                   "declared %s kg, but looks empty: %.0f%% of the cargo space is dense, a load "
+                   "with %.1f%%",
+                   mass, percent, chance);
+    }
+}
+
 static double beyond(double spreads, double spreads_free)
 {
     double excess = fabs(spreads) - spreads_free;
@@ -195,7 +245,9 @@ void consistency_judge(const struct consistency_measure *measure,
                        const struct appearance_model *model, const struct fusion_weights *weights,
                        struct score_result *result)
 {
-    if (declared->known && cargo_window && isfinite(measure->filled_share)) {
+    if (declared->known && cargo_window && !isnan(measure->loaded_logit)) {
+        judge_emptiness_by_model(measure, declared, weights, result);
+    } else if (declared->known && cargo_window && isfinite(measure->filled_share)) {
         judge_emptiness(measure, declared, weights, result);
     }
     if (model != NULL) {

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "score/appearance.h"
+#include "score/emptiness.h"
 #include "score/fusion.h"
 #include "score/working.h"
 
@@ -23,9 +24,16 @@ struct consistency_measure {
                             else full pixels */
     bool pitch_known;
     bool has_ratio;
-    double ratio; /* mean of A_low / A_high where the high image attenuates clearly */
+    double ratio;        /* mean of A_low / A_high where the high image attenuates clearly */
+    double loaded_logit; /* of a load, by the model of emptiness, in the fullest box; NaN: no model
+                            judged, the rule that needs none holds */
+    double dense_share;  /* of the cargo space of that box */
 };
 
+/* loaded_logit and dense_share by this model; they stay NaN when it was trained on other pixels or
+ * finds no box. */
+void consistency_measure_emptiness(const struct emptiness_model *model, struct cargo_space *space,
+                                   const struct working *working, struct consistency_measure *out);
 /* low_pixels: the reduced low-energy image, NULL when there is none. */
 void consistency_measure(const struct working *working, const float *low_pixels,
                          double pixel_pitch_mm, struct consistency_measure *out);

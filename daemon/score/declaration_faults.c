@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "score/line_consistency.h"
+
 /* Faults of the data are told beside the score and weigh nothing: a clerk's slip is not fraud, and
  * who wants to look honest must not gain by leaving a field empty. */
 
@@ -155,12 +157,10 @@ static void add_unknown_codes(const struct declaration_said *said, const struct 
 
 static void add_consistency(const struct declaration *declaration, struct list *list)
 {
-    double lines_kg = 0;
-    for (uint32_t i = 0; i < declaration->lines_count; i++) {
-        lines_kg += declaration->lines[i].net_mass_kg;
-    }
-    if (declaration->gross_mass_kg > 0 && lines_kg > declaration->gross_mass_kg * 1.001) {
-        add(list, "net mass of the lines exceeds the gross mass");
+    char findings[512];
+    line_consistency(declaration, findings, sizeof findings);
+    if (findings[0] != '\0') {
+        add(list, findings);
     }
 }
 
@@ -177,8 +177,8 @@ void declaration_faults(const struct declaration_said *said, char *out, size_t o
     if (line != NULL) {
         add_goods_faults(said, line, &list);
     }
-    add_unknown_codes(said, line, &list);
     add_consistency(declaration, &list);
+    add_unknown_codes(said, line, &list);
     int64_t newest_ns = said->history->base.newest_ns;
     if (newest_ns != INT64_MIN && newest_ns > 0 &&
         (declaration->declared_ns > newest_ns + ten_years_ns ||

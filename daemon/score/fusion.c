@@ -23,10 +23,42 @@ const struct fusion_weights fusion_weights_builtin = {
     .ratio = 0.3,
 };
 
-const char fusion_inputs_text[] =
-    "declared overall_logit declaration_quality declared_empty declared_mass_kg working_height "
-    "scans images images_used image_quality image_z image_index judged_by measured_by "
-    "cargo_window filled_share mass_index pitch_known energy_ratio";
+/* Inputs only ever grow at the end: texts of before stay what they were, as they stand in model
+ * files and logged scores. */
+#define INPUTS_19                                                                                \
+    "declared overall_logit declaration_quality declared_empty declared_mass_kg working_height " \
+    "scans images images_used image_quality image_z image_index judged_by measured_by "          \
+    "cargo_window filled_share mass_index pitch_known energy_ratio"
+#define INPUTS_20 INPUTS_19 " finder_logit"
+#define INPUTS_23 INPUTS_20 " emptied_by loaded_logit dense_share"
+
+const char fusion_inputs_text[] = INPUTS_23;
+
+const char *fusion_inputs_names(uint32_t count)
+{
+    switch (count) {
+    case 19:
+        return INPUTS_19;
+    case 20:
+        return INPUTS_20;
+    case FUSION_INPUTS:
+        return fusion_inputs_text;
+    default:
+        return NULL;
+    }
+}
+
+/* The weights are the same for all of them. */
+static bool inputs_are_known(const char *text)
+{
+    for (uint32_t count = 1; count <= FUSION_INPUTS; count++) {
+        const char *names = fusion_inputs_names(count);
+        if (names != NULL && strcmp(text, names) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void fusion_to_array(const struct fusion_weights *weights, double out[FUSION_WEIGHTS])
 {
@@ -54,7 +86,7 @@ MUST_USE struct err fusion_read(const struct model_file *file, struct fusion_wei
     }
     /* Models of before inputs were kept have no such text; the order of theirs is this one. */
     const char *inputs = model_file_text(file, "inputs");
-    if (inputs != NULL && strcmp(inputs, fusion_inputs_text) != 0) {
+    if (inputs != NULL && !inputs_are_known(inputs)) {
         return err_make(ERR_MODEL_UNREADABLE, "fusion model: made for other inputs");
     }
     if (w[3] > w[4]) {

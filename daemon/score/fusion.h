@@ -50,10 +50,17 @@ enum fusion_input {
     FUSION_MASS_INDEX,
     FUSION_PITCH_KNOWN,
     FUSION_ENERGY_RATIO,
+    FUSION_FINDER_LOGIT, /* from here on: not in every logged score, see fusion_inputs_names */
+    FUSION_EMPTIED_BY,
+    FUSION_LOADED_LOGIT,
+    FUSION_DENSE_SHARE,
     FUSION_INPUTS
 };
 /* Their names, separated by spaces. */
 extern const char fusion_inputs_text[];
+/* The names of the first `count` inputs; NULL when there never was a score with so many. A score
+ * that was logged with fewer inputs is replayed with as many: the others were not there. */
+const char *fusion_inputs_names(uint32_t count);
 
 /* Weights of a model file of kind "fusion". MODEL_UNREADABLE leaves *out alone. */
 MUST_USE struct err fusion_read(const struct model_file *file, struct fusion_weights *out);

@@ -80,6 +80,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
               ? err
               : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
                                       conf->working_height);
+    err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
         score_close(&self);
@@ -103,6 +104,8 @@ void score_close(struct score **self)
     }
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
+    finder_space_fini(&(*self)->finder);
+    cargo_space_fini(&(*self)->cargo);
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
@@ -125,6 +128,14 @@ const struct appearance_model *score_appearance_of(const struct score *self,
     return NULL;
 }
 
+const struct emptiness_model *score_emptiness(const struct score *self)
+{
+    bool there = self->has_emptiness &&
+                 (self->replayed == NULL || score_model_position(self->replayed, EMPTINESS_NAME) <
+                                                self->replayed->models_count);
+    return there ? &self->emptiness : NULL;
+}
+
 static struct err install_appearance(struct score *self, const struct model_file *file)
 {
     struct appearance_model model;
@@ -136,6 +147,14 @@ static struct err install_appearance(struct score *self, const struct model_file
         appearance_model_fini(&model);
         return err_make(ERR_MODEL_UNREADABLE,
                         "appearance model: trained at a greater working height than is set");
+    }
+    if (model.has_finder) {
+        err = finder_space_fit(&self->finder, &model.finder,
+                               (size_t)model.working_height * WORKING_ASPECT, model.working_height);
+        if (err_is(err)) {
+            appearance_model_fini(&model);
+            return err;
+        }
     }
     uint32_t at = 0;
     while (at < self->appearances_count && strcmp(self->appearances[at].name, model.name) != 0) {
@@ -216,6 +235,11 @@ static struct err install_file(struct score *self, const char *name, const struc
         }
         return err;
     }
+    if (strcmp(name, EMPTINESS_NAME) == 0) {
+        err = emptiness_read(file, &self->emptiness);
+        self->has_emptiness = self->has_emptiness || !err_is(err);
+        return err;
+    }
     if (strncmp(name, APPEARANCE_PREFIX, strlen(APPEARANCE_PREFIX)) == 0) {
         return install_appearance(self, file);
     }
@@ -260,6 +284,11 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
         memcpy(out[count].sha256, self->appearances[i].sha256, HASH_BYTES);
         count++;
     }
+    if (self->has_emptiness) {
+        out[count].name = EMPTINESS_NAME;
+        memcpy(out[count].sha256, self->emptiness.sha256, HASH_BYTES);
+        count++;
+    }
     must(count <= SCORE_MODELS_MAX);
     return count;
 }
@@ -269,7 +298,8 @@ static void score_item(struct score *self, const struct score_input *input,
 {
     must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
     struct score_case *subject = &self->subject;
-    *subject = (struct score_case){.worded = true, .working_height = self->working_height};
+    *subject = (struct score_case){
+        .worded = true, .fusion_count = FUSION_INPUTS, .working_height = self->working_height};
     score_gather_declarations(self, input, subject);
     score_gather_images(self, input, subject);
     score_weigh(self, subject, result);

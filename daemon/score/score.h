@@ -40,7 +40,7 @@ void score_close(struct score **self);
  * wrong shape. */
 struct score_installed {
     char name[96];
-    char evaluation[1024]; /* figures, as the model file tells them */
+    char evaluation[2048]; /* figures, as the model file tells them */
     uint64_t file_bytes;
 };
 /* what may be NULL. */

@@ -6,8 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Every view of every scan is looked at; the one that stands out most speaks for the item. Images
- * are counted over all scans of the item, in order, so that a region names its image. */
+/* Every view of every scan is looked at; the one that stands out most speaks for the item, and the
+ * one in which something looks most like what officers marked. Images are counted over all scans of
+ * the item, in order, so that a region names its image. */
+
+/* One logit of the finder is worth half a logit, as one spread of the appearance is; what it does
+ * not find weighs nothing, because it knows only what was marked so far. Beyond 6 (99.75%) a
+ * calibration has seen too little to be believed. */
+static const double finder_weight = 0.5;
+static const double finder_logit_max = 6;
+/* Boxes less likely than a quarter are not shown: an officer who looks at three of them in vain
+ * stops looking. */
+static const double shown_logit_min = -1.0986122886681098;
 
 bool score_is_companion(const struct scan *scan, uint32_t image_index)
 {
@@ -51,6 +61,40 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
     return working_refusal(&scan->scan->images[image_index], self->image_bytes_max);
 }
 
+/* The low-energy pixels that belong to the working image, or NULL. */
+static const float *low_pixels_of(struct score *self, const struct score_scan *scan,
+                                  uint32_t image_index, const struct working *working)
+{
+    uint32_t low_index = 0;
+    const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
+    bool there = low != NULL && refusal_of(self, scan, low_index) == NULL;
+    return there ? working_make_low(&self->working, low, scan->pixels[low_index], working) : NULL;
+}
+
+/* What looks like what officers marked. */
+static void find(struct score *self, const struct appearance_model *model,
+                 const struct image *image, uint32_t item_image_index,
+                 const struct working *working, struct score_sight *sight)
+{
+    struct finder_box boxes[FINDER_BOXES_MAX];
+    if (!model->has_finder) {
+        return;
+    }
+    uint32_t count =
+        finder_run(&self->finder, &model->finder, working, working->low_pixels, image, boxes);
+    if (count == 0 || boxes[0].logit <= sight->finder_logit) {
+        return;
+    }
+    sight->finder_logit = boxes[0].logit;
+    sight->found_image_index = item_image_index;
+    sight->found_count = 0;
+    for (uint32_t i = 0; i < count && i < SCORE_REGIONS_SHOWN; i++) {
+        if (boxes[i].logit >= shown_logit_min) {
+            sight->found[sight->found_count++] = boxes[i];
+        }
+    }
+}
+
 static void look(struct score *self, const struct score_scan *scan, uint32_t image_index,
                  uint32_t item_image_index, const struct working *working,
                  struct score_sight *sight)
@@ -59,6 +103,7 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     if (model == NULL || model->meaning != working->calibration.meaning) {
         return;
     }
+    find(self, model, &scan->scan->images[image_index], item_image_index, working, sight);
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
     if (isnan(finding.image_score) || (sight->judged_by != NULL && finding.z <= sight->z)) {
@@ -67,8 +112,9 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     sight->z = finding.z;
     sight->image_index = item_image_index;
     sight->judged_by = model;
-    sight->regions_count = appearance_regions(&self->space, model, working, &finding,
-                                              &scan->scan->images[image_index], sight->regions);
+    sight->regions_count =
+        appearance_regions(&self->space, working, &finding, &scan->scan->images[image_index],
+                           SCORE_REGIONS_SHOWN, sight->regions);
 }
 
 static void see_image(struct score *self, const struct score_scan *scan, uint32_t image_index,
@@ -83,14 +129,13 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
         memcpy(out->image_words, quality.words, sizeof out->image_words);
     }
     if (sight->usable_count == 0) {
-        uint32_t low_index = 0;
-        const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
-        const float *low_pixels = NULL;
-        if (low != NULL && refusal_of(self, scan, low_index) == NULL) {
-            low_pixels = working_make_low(&self->working, low, scan->pixels[low_index], working);
-        }
-        consistency_measure(working, low_pixels, image->pixel_pitch_mm, &sight->measure);
+        consistency_measure(working, working->low_pixels, image->pixel_pitch_mm, &sight->measure);
         sight->measured_by = score_appearance_of(self, scan->scan->scanner_type);
+        const struct emptiness_model *emptiness = score_emptiness(self);
+        if (emptiness != NULL && sight->cargo_window) {
+            sight->emptiness_asked = true;
+            consistency_measure_emptiness(emptiness, &self->cargo, working, &sight->measure);
+        }
     }
     sight->usable_count++;
 }
@@ -133,6 +178,9 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
         struct working working;
         working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
                      model != NULL ? model->working_height : out->working_height, &working);
+        if (out->sight.usable_count == 0 || (model != NULL && model->has_finder)) {
+            working.low_pixels = low_pixels_of(self, scan, i, &working);
+        }
         see_image(self, scan, i, &working, out);
         look(self, scan, i, *item_image_index, &working, &out->sight);
     }
@@ -142,11 +190,13 @@ void score_gather_images(struct score *self, const struct score_input *input,
                          struct score_case *out)
 {
     struct score_sight *sight = &out->sight;
-    *sight = (struct score_sight){.scans_count = input->scans_count,
-                                  .quality = 1,
-                                  .z = NAN,
-                                  .cargo_window = consistency_has_cargo_window(mode_of(input)),
-                                  .measure = {.filled_share = NAN}};
+    *sight = (struct score_sight){
+        .scans_count = input->scans_count,
+        .quality = 1,
+        .z = NAN,
+        .finder_logit = NAN,
+        .cargo_window = consistency_has_cargo_window(mode_of(input)),
+        .measure = {.filled_share = NAN, .loaded_logit = NAN, .dense_share = NAN}};
     uint32_t item_image_index = 0;
     for (uint32_t s = 0; s < input->scans_count; s++) {
         gather_scan(self, &input->scans[s], &item_image_index, out);
@@ -154,9 +204,18 @@ void score_gather_images(struct score *self, const struct score_input *input,
     out->scanner_type = input->scans_count > 0 ? input->scans[0].scan->scanner_type : "";
     sight->quality = score_rounded(sight->quality);
     sight->z = score_rounded(sight->z);
+    sight->finder_logit = score_rounded(sight->finder_logit);
     sight->measure.filled_share = score_rounded(sight->measure.filled_share);
     sight->measure.mass_index = score_rounded(sight->measure.mass_index);
     sight->measure.ratio = score_rounded(sight->measure.ratio);
+    sight->measure.loaded_logit = score_rounded(sight->measure.loaded_logit);
+    sight->measure.dense_share = score_rounded(sight->measure.dense_share);
+}
+
+static void add_region(struct score_result *result, struct entry_region region)
+{
+    must(result->score.regions_count < ENTRY_REGIONS_MAX);
+    result->score.regions[result->score.regions_count++] = region;
 }
 
 static void add_appearance(const struct score *self, const struct score_sight *sight,
@@ -172,14 +231,40 @@ static void add_appearance(const struct score *self, const struct score_sight *s
                sight->judged_by->name + strlen(APPEARANCE_PREFIX), sight->regions_count);
     for (uint32_t i = 0; i < sight->regions_count; i++) {
         const struct appearance_region *region = &sight->regions[i];
-        result->score.regions[i] = (struct entry_region){.image_index = sight->image_index,
-                                                         .x = region->x,
-                                                         .y = region->y,
-                                                         .width = region->width,
-                                                         .height = region->height,
-                                                         .score = region->score};
+        add_region(result, (struct entry_region){.image_index = sight->image_index,
+                                                 .x = region->x,
+                                                 .y = region->y,
+                                                 .width = region->width,
+                                                 .height = region->height,
+                                                 .score = region->score});
     }
-    result->score.regions_count = sight->regions_count;
+}
+
+static void add_found(const struct score_sight *sight, struct score_result *result)
+{
+    double held = sight->finder_logit < 0                  ? 0
+                  : sight->finder_logit > finder_logit_max ? finder_logit_max
+                                                           : sight->finder_logit;
+    double percent = 100 * finder_probability(sight->finder_logit);
+    if (sight->found_count == 0) { /* or a replay that has no images */
+        fusion_add(result, "finder", finder_weight * held,
+                   "nothing looks like what officers marked (best %.0f%%)", percent);
+        return;
+    }
+    const struct finder_box *best = &sight->found[0];
+    fusion_add(result, "finder", finder_weight * held,
+               "looks like what officers marked: %.0f%%, image %" PRIu32 " region %" PRIu32
+               ",%" PRIu32 " %" PRIu32 "x%" PRIu32,
+               percent, sight->found_image_index + 1, best->x, best->y, best->width, best->height);
+    for (uint32_t i = 0; i < sight->found_count; i++) {
+        const struct finder_box *box = &sight->found[i];
+        add_region(result, (struct entry_region){.image_index = sight->found_image_index,
+                                                 .x = box->x,
+                                                 .y = box->y,
+                                                 .width = box->width,
+                                                 .height = box->height,
+                                                 .score = finder_probability(box->logit)});
+    }
 }
 
 static void add_missing(const struct score *self, const struct score_case *of,
@@ -209,6 +294,9 @@ void score_weigh_images(const struct score *self, const struct score_case *of,
                         struct score_result *result)
 {
     const struct score_sight *sight = &of->sight;
+    if (!isnan(sight->finder_logit)) {
+        add_found(sight, result);
+    }
     if (sight->judged_by != NULL) {
         add_appearance(self, sight, result);
     }

@@ -14,11 +14,16 @@
 #include "score/score.h"
 #include "score/working.h"
 
-/* Scanner types of one port. A score names history, fusion and the types of its own scans only. */
-#define SCORE_APPEARANCES_MAX (SCORE_MODELS_MAX - 2u)
-_Static_assert(SCORE_PARTS_MAX + 2u <= ENTRY_MODELS_MAX,
+/* Scanner types of one port. A score names history, fusion, emptiness and the types of its own
+ * scans only. */
+#define SCORE_APPEARANCES_MAX (SCORE_MODELS_MAX - 3u)
+_Static_assert(SCORE_PARTS_MAX + 3u <= ENTRY_MODELS_MAX,
                "a score can name the models of all its scans");
 #define SCORE_MODEL_NAME_BYTES 96u
+/* Regions that a score tells of one kind: so many that stand out, so many that look like what
+ * officers marked. */
+#define SCORE_REGIONS_SHOWN 4u
+_Static_assert(2 * SCORE_REGIONS_SHOWN <= ENTRY_REGIONS_MAX, "a score can tell both kinds");
 
 struct score_model {
     char name[SCORE_MODEL_NAME_BYTES];
@@ -38,10 +43,16 @@ struct score_sight {
     struct consistency_measure measure;
     const struct appearance_model *judged_by;             /* of z */
     const struct appearance_model *measured_by;           /* places mass and ratio */
+    bool emptiness_asked;                                 /* the model of emptiness */
     const struct appearance_model *used[SCORE_PARTS_MAX]; /* all that were asked, in order */
     uint32_t used_count;
-    struct appearance_region regions[APPEARANCE_REGIONS_MAX];
+    struct appearance_region regions[SCORE_REGIONS_SHOWN];
     uint32_t regions_count;
+    double finder_logit;        /* the highest of all images; NaN: no finder looked at any, or found
+                                   nothing to look at */
+    uint32_t found_image_index; /* of that one */
+    struct finder_box found[SCORE_REGIONS_SHOWN];
+    uint32_t found_count;
 };
 
 /* An item before anything is weighed. Numbers were rounded to floats, so that the inputs that the
@@ -53,6 +64,8 @@ struct score_case {
     double overall_logit;       /* of the rate of finds; the base rate when nothing is declared */
     float history[ENTRY_INPUT_VALUES_MAX]; /* what the history model is given */
     uint32_t history_count;
+    uint32_t fusion_count;   /* inputs of the fusion: a replayed score has as many as it was logged
+                                with */
     uint32_t working_height; /* of images that no appearance model fits */
     struct score_sight sight;
 
@@ -73,6 +86,8 @@ struct score {
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
     struct appearance_space space;
+    struct finder_space finder; /* fits every finder that is installed */
+    struct cargo_space cargo;
     struct history history;
     struct score_model history_model;
     bool has_trees; /* the model in the place "history" is one of trees */
@@ -81,6 +96,8 @@ struct score {
     struct score_model fusion_model;
     struct appearance_model appearances[SCORE_APPEARANCES_MAX];
     uint32_t appearances_count;
+    bool has_emptiness;
+    struct emptiness_model emptiness;
     char history_inputs[HISTORY_NAMES_BYTES]; /* names, separated by spaces */
     uint64_t keys[HISTORY_KEYS_MAX];
     struct score_case subject; /* the item that is being scored */
@@ -92,6 +109,9 @@ struct score {
  * score names none. */
 const struct appearance_model *score_appearance_of(const struct score *self,
                                                    const char *scanner_type);
+
+/* NULL when none is installed, or, while a score is replayed, when that score names none. */
+const struct emptiness_model *score_emptiness(const struct score *self);
 
 /* First pass: what is there. */
 void score_gather_declarations(struct score *self, const struct score_input *input,

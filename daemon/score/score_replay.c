@@ -21,12 +21,19 @@ static bool appearance_is_installed(const struct score *self, const struct entry
     return false;
 }
 
+static bool emptiness_is_installed(const struct score *self, const struct entry_model *named)
+{
+    return self->has_emptiness && strcmp(named->name, EMPTINESS_NAME) == 0 &&
+           hash_equal(self->emptiness.sha256, named->sha256);
+}
+
 static const char *check_models(const struct score *self, const struct entry_score *logged)
 {
     for (uint32_t i = 0; i < logged->models_count; i++) {
         const struct entry_model *named = &logged->models[i];
         if (!is_installed(&self->fusion_model, named) &&
-            !is_installed(&self->history_model, named) && !appearance_is_installed(self, named)) {
+            !is_installed(&self->history_model, named) && !appearance_is_installed(self, named) &&
+            !emptiness_is_installed(self, named)) {
             return "a model that it names is not installed";
         }
     }
@@ -89,7 +96,7 @@ bool score_replay(struct score *self, const struct entry_score *logged,
 uint32_t score_replay_height(const struct entry_score *logged)
 {
     if (logged->inputs_count == 0 || logged->inputs[0].model != 0 ||
-        logged->inputs[0].values_count != FUSION_INPUTS) {
+        fusion_inputs_names(logged->inputs[0].values_count) == NULL) {
         return 0;
     }
     float height = logged->inputs[0].values[FUSION_WORKING_HEIGHT];
@@ -102,8 +109,8 @@ const char *score_input_names(const struct score *self, const struct entry_score
 {
     const struct entry_inputs *inputs = &score->inputs[inputs_index];
     const char *name = score->models[inputs->model].name;
-    if (strcmp(name, self->fusion_model.name) == 0 && inputs->values_count == FUSION_INPUTS) {
-        return fusion_inputs_text;
+    if (strcmp(name, self->fusion_model.name) == 0) {
+        return fusion_inputs_names(inputs->values_count);
     }
     if (strcmp(name, self->history_model.name) == 0 &&
         inputs->values_count == score_history_inputs(self)) {

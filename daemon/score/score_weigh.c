@@ -84,6 +84,12 @@ void score_case_to_inputs(const struct score_case *of, const struct entry_score 
         [FUSION_MASS_INDEX] = seen ? measure->mass_index : (double)NAN,
         [FUSION_PITCH_KNOWN] = measure->pitch_known,
         [FUSION_ENERGY_RATIO] = measure->has_ratio ? measure->ratio : (double)NAN,
+        [FUSION_FINDER_LOGIT] = sight->finder_logit,
+        [FUSION_EMPTIED_BY] = sight->emptiness_asked
+                                  ? (double)score_model_position(score, EMPTINESS_NAME)
+                                  : (double)NAN,
+        [FUSION_LOADED_LOGIT] = measure->loaded_logit,
+        [FUSION_DENSE_SHARE] = measure->dense_share,
     };
     for (uint32_t i = 0; i < FUSION_INPUTS; i++) {
         out[i] = (float)values[i];
@@ -115,6 +121,15 @@ static bool model_from(const struct score *self, const struct entry_score *logge
     return *out != NULL;
 }
 
+/* The score names the model of emptiness, which is installed, at this position. */
+static bool names_emptiness(const struct score *self, const struct entry_score *logged,
+                            float position)
+{
+    uint32_t at = 0;
+    return count_from(position, ENTRY_MODELS_MAX, &at) && at < logged->models_count &&
+           strcmp(logged->models[at].name, EMPTINESS_NAME) == 0 && score_emptiness(self) != NULL;
+}
+
 static bool sight_from(const struct score *self, const struct entry_score *logged, const float *in,
                        struct score_sight *out)
 {
@@ -122,11 +137,14 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
         .quality = (double)in[FUSION_IMAGE_QUALITY],
         .z = (double)in[FUSION_IMAGE_Z],
         .cargo_window = in[FUSION_CARGO_WINDOW] != 0,
+        .finder_logit = (double)in[FUSION_FINDER_LOGIT],
         .measure = {.filled_share = (double)in[FUSION_FILLED_SHARE],
                     .mass_index = (double)in[FUSION_MASS_INDEX],
                     .pitch_known = in[FUSION_PITCH_KNOWN] != 0,
                     .has_ratio = !isnan(in[FUSION_ENERGY_RATIO]),
-                    .ratio = (double)in[FUSION_ENERGY_RATIO]},
+                    .ratio = (double)in[FUSION_ENERGY_RATIO],
+                    .loaded_logit = (double)in[FUSION_LOADED_LOGIT],
+                    .dense_share = (double)in[FUSION_DENSE_SHARE]},
     };
     const uint32_t images_max = SCORE_PARTS_MAX * RECORD_IMAGES_MAX;
     bool good = count_from(in[FUSION_SCANS], SCORE_PARTS_MAX, &out->scans_count) &&
@@ -138,8 +156,12 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
         good = good && !isnan(out->z) &&
                count_from(in[FUSION_IMAGE_INDEX], images_max, &out->image_index);
     }
+    out->emptiness_asked = !isnan(in[FUSION_EMPTIED_BY]);
+    good = good && (!out->emptiness_asked || names_emptiness(self, logged, in[FUSION_EMPTIED_BY]));
+    good = good && (isnan(out->measure.loaded_logit) ||
+                    (out->emptiness_asked && !isnan(out->measure.dense_share)));
     good = good && (out->scans_count > 0 || out->images_count == 0) &&
-           (out->judged_by == NULL || out->usable_count > 0);
+           ((out->judged_by == NULL && isnan(out->finder_logit)) || out->usable_count > 0);
     return good && !isnan(out->quality);
 }
 
@@ -161,16 +183,20 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
     if (logged->inputs_count == 0) {
         return "a score of before inputs were kept";
     }
-    if (fusion == NULL || fusion->values_count != FUSION_INPUTS) {
+    if (fusion == NULL || fusion_inputs_names(fusion->values_count) == NULL) {
         return "inputs of the fusion are missing or others than this program's";
     }
-    const float *in = fusion->values;
+    float in[FUSION_INPUTS];
+    for (uint32_t i = 0; i < FUSION_INPUTS; i++) {
+        in[i] = i < fusion->values_count ? fusion->values[i] : NAN;
+    }
     *out = (struct score_case){
         .declared = {.known = in[FUSION_DECLARED] != 0,
                      .empty = in[FUSION_DECLARED_EMPTY] != 0,
                      .mass_kg = (double)in[FUSION_DECLARED_MASS_KG]},
         .declaration_quality = (double)in[FUSION_DECLARATION_QUALITY],
         .overall_logit = (double)in[FUSION_OVERALL_LOGIT],
+        .fusion_count = fusion->values_count,
     };
     if (isnan(out->overall_logit) || isnan(out->declaration_quality) ||
         !count_from(in[FUSION_WORKING_HEIGHT], WORKING_HEIGHT_MAX, &out->working_height) ||
@@ -206,8 +232,11 @@ static void name_models(const struct score *self, const struct score_case *of,
     for (uint32_t i = 0; i < of->sight.used_count; i++) {
         score_name_model(result, of->sight.used[i]->name, of->sight.used[i]->sha256);
     }
+    if (of->sight.emptiness_asked) {
+        score_name_model(result, EMPTINESS_NAME, self->emptiness.sha256);
+    }
     score_case_to_inputs(of, &result->score, inputs);
-    score_put_inputs(result, 0, inputs, FUSION_INPUTS);
+    score_put_inputs(result, 0, inputs, of->fusion_count);
     if (of->declared.known) {
         score_put_inputs(result, 1, of->history, of->history_count);
     }
@@ -253,7 +282,7 @@ void score_weigh(const struct score *self, const struct score_case *of, struct s
     score_weigh_images(self, of, result);
     add_quality(of, result);
     fusion_finish(result);
-    if (!of->declared.known && of->sight.judged_by == NULL) {
+    if (!of->declared.known && of->sight.judged_by == NULL && isnan(of->sight.finder_logit)) {
         declare_unscorable(&of->sight, result);
     }
 }

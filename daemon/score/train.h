@@ -10,6 +10,9 @@
 
 #include "base/err.h"
 #include "proto/record.h"
+#include "score/finder.h"
+
+enum { TRAIN_EVALUATION_BYTES = 2048, TRAIN_MARKS_BYTES = 1024 };
 
 struct train_image {
     const struct image *image;
@@ -25,7 +28,7 @@ struct train_report {
     char path[512]; /* of the model file */
     char name[96];
     uint8_t sha256[HASH_BYTES];
-    char evaluation[1024]; /* figures, as text */
+    char evaluation[TRAIN_EVALUATION_BYTES]; /* figures, as text */
 };
 
 struct train_appearance_conf {
@@ -48,6 +51,12 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
                                           struct train_appearance **out);
 MUST_USE struct err train_appearance_add(struct train_appearance *self,
                                          const struct train_image *image);
+/* A finder trained on marked images of the same kind goes into the model: text is added to the
+ * evaluation (cut at TRAIN_MARKS_BYTES), the digest of the marks to that of the training set. The
+ * finder is copied. Once, before write. */
+MUST_USE struct err train_appearance_marks(struct train_appearance *self,
+                                           const struct finder_model *finder, const char *text,
+                                           const uint8_t sha256[HASH_BYTES]);
 MUST_USE struct err train_appearance_write(struct train_appearance *self, const char *directory,
                                            struct train_report *report);
 void train_appearance_close(struct train_appearance **self);

@@ -57,6 +57,9 @@ struct train_appearance {
     bool pitch_known;
     double *ratios;
     uint32_t ratios_count;
+    bool has_finder;
+    struct finder_model finder;
+    char marks[TRAIN_MARKS_BYTES]; /* evaluation of the finder */
 };
 
 static bool conf_is_sound(const struct train_appearance_conf *conf)
@@ -119,6 +122,9 @@ void train_appearance_close(struct train_appearance **self)
     free((*self)->log_index);
     free((*self)->log_mass);
     free((*self)->ratios);
+    if ((*self)->has_finder) {
+        finder_model_fini(&(*self)->finder);
+    }
     free(*self);
     *self = NULL;
 }
@@ -208,6 +214,21 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self,
     self->images_count++;
     keep_measures(self, image, &working);
     digest_image(self, image);
+    return err_none;
+}
+
+MUST_USE struct err train_appearance_marks(struct train_appearance *self,
+                                           const struct finder_model *finder, const char *text,
+                                           const uint8_t sha256[HASH_BYTES])
+{
+    must(!self->has_finder);
+    struct err err = finder_copy(finder, &self->finder);
+    if (err_is(err)) {
+        return err;
+    }
+    self->has_finder = true;
+    (void)snprintf(self->marks, sizeof self->marks, "%s", text);
+    sha256_add(self->training_set, sha256, HASH_BYTES);
     return err_none;
 }
 
@@ -397,24 +418,25 @@ static struct err write_model(struct train_appearance *self, const struct appear
                               struct train_report *report)
 {
     char name[APPEARANCE_NAME_BYTES];
-    char evaluation[1024];
+    char evaluation[TRAIN_EVALUATION_BYTES];
     (void)snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
     (void)snprintf(evaluation, sizeof evaluation,
                    "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
                    ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
                    "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
                    ", error of log mass %.3f; dual-energy ratios %" PRIu32
-                   ", median %.3f, spread %.3f",
+                   ", median %.3f, spread %.3f%s",
                    self->images_count, self->held_out_count, self->sample.rows_seen,
                    self->sample.rows_count, trimmed_count, model->bank_count, model->dimensions,
                    model->image_median, model->image_spread, self->masses_count, model->mass.spread,
-                   self->ratios_count, model->ratio_median, model->ratio_spread);
+                   self->ratios_count, model->ratio_median, model->ratio_spread, self->marks);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);
     struct model_file file;
     model_file_init(&file);
     struct err err = add_arrays(self, model, &file);
+    err = err_is(err) || !self->has_finder ? err : finder_add(&self->finder, &file);
     err = err_is(err) ? err : train_model_write(&about, &file, directory, report);
     model_file_fini(&file);
     return err;

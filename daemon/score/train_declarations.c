@@ -43,8 +43,9 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
+    static const uint8_t no_secret[PART_SECRET_BYTES] = {0};
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows, conf->lines_max, conf->secret);
+    struct err err = train_rows_init(&self->rows, conf->lines_max, no_secret);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
@@ -67,6 +68,13 @@ void train_declarations_close(struct train_declarations **self)
     free((*self)->known);
     free(*self);
     *self = NULL;
+}
+
+void train_declarations_secret(struct train_declarations *self,
+                               const uint8_t secret[PART_SECRET_BYTES])
+{
+    must(self->rows.rows_given == 0);
+    part_key_init(&self->rows.history.key, secret);
 }
 
 MUST_USE struct err train_declarations_add(struct train_declarations *self,
@@ -106,11 +114,13 @@ static void leave_out(const struct train_declarations *self, float features[LINE
     }
 }
 
-/* Features of rows from..to as things are known before `from`, which is then learnt up to. */
-static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to)
+/* Features of rows from..to as things are known at begin_ns of the rows before `from`. */
+static struct err read_block(struct train_declarations *self, uint64_t from, uint64_t to,
+                             int64_t begin_ns)
 {
     enum { IMPORTER_EXAMS = 1 };
-    struct err err = train_rows_norms(&self->rows, from);
+    struct err err = train_rows_learn_known(&self->rows, from, begin_ns);
+    err = err_is(err) ? err : train_rows_norms(&self->rows, from);
     for (uint64_t i = from; i < to && !err_is(err); i++) {
         float *features = self->features + i * LINE_FEATURES;
         train_rows_features(&self->rows, i, features);
@@ -136,14 +146,14 @@ static struct err read_features(struct train_declarations *self)
         to = left == 1 ? self->training_count : to;
         if (to > from) {
             self->seen_count = from;
-            err = read_block(self, from, to);
-            err = err_is(err) ? err : train_rows_learn(rows, from, to);
+            err = read_block(self, from, to, (end - (int64_t)left * block) * day_ns);
         }
         from = to;
     }
     if (!err_is(err) && self->training_count < rows->rows_count) {
         self->seen_count = self->training_count;
-        err = read_block(self, self->training_count, rows->rows_count);
+        err = read_block(self, self->training_count, rows->rows_count,
+                         rows->rows[self->training_count].outcome.t_ns + 1);
     }
     return err;
 }
@@ -308,13 +318,15 @@ static void describe(const struct train_declarations *self,
     group_text("newcomers", &report->newcomers, newcomers);
     rate_text("grave finds: AUC", &report->critical.auc, critical);
     (void)snprintf(out, out_bytes,
-                   "rows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
+                   "%s%srows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
                    " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
                    "error %.4f%s%s; %scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
-                   self->rows.rows_given, self->rows.history.live.used,
-                   validated ? "validation rows" : "last block", later->rows, later->finds, at_5,
-                   at_10, auc, later->loss, later->calibration_error, known, newcomers, critical,
-                   report->scale, report->offset, report->trees,
+                   self->conf.note != NULL ? self->conf.note : "",
+                   self->conf.note != NULL ? "; " : "", self->rows.rows_given,
+                   self->rows.history.live.used, validated ? "validation rows" : "last block",
+                   later->rows, later->finds, at_5, at_10, auc, later->loss,
+                   later->calibration_error, known, newcomers, critical, report->scale,
+                   report->offset, report->trees,
                    self->conf.keep_validation_out && validated ? "they have not been learnt"
                                                                : "then all rows were learnt");
 }
@@ -337,7 +349,7 @@ static struct err fill_file(struct train_declarations *self, const struct declar
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
     err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
     char secret[2 * PART_SECRET_BYTES + 1];
-    hex_encode(self->conf.secret, PART_SECRET_BYTES, secret);
+    hex_encode(self->rows.history.key.secret, PART_SECRET_BYTES, secret);
     err = err_is(err) ? err : model_file_add_text(file, "digest_secret", secret);
     char inputs[LINE_NAMES_BYTES];
     line_feature_names(inputs);
@@ -348,7 +360,7 @@ static struct err write_model(struct train_declarations *self,
                               const struct declaration_model *model, const char *directory,
                               struct train_declarations_report *report)
 {
-    char evaluation[1024];
+    char evaluation[2048];
     describe(self, report, evaluation, sizeof evaluation);
     struct train_model head = {.name = "history",
                                .kind = DECLARATION_MODEL_KIND,
@@ -375,12 +387,10 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
     struct err err = prepare(self);
     err = err_is(err) ? err : fit_found(self, &model, &made);
     err = err_is(err) ? err : fit_critical(self, &model, &made);
-    if (!err_is(err) && !self->conf.keep_validation_out) {
-        err = train_rows_learn(&self->rows, self->training_count, self->rows.rows_count);
-    }
+    uint64_t learnt = self->conf.keep_validation_out ? self->training_count : self->rows.rows_count;
+    err = err_is(err) ? err : train_rows_learn_known(&self->rows, learnt, INT64_MAX);
     if (!err_is(err)) {
-        err = train_rows_norms(&self->rows, self->conf.keep_validation_out ? self->training_count
-                                                                           : self->rows.rows_count);
+        err = train_rows_norms(&self->rows, learnt);
     }
     err = err_is(err) ? err : write_model(self, &model, directory, &made);
     declaration_model_fini(&model);

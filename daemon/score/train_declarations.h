@@ -4,8 +4,9 @@
 
 /* Train declarations: trees over histories and goods (declaration_model.h), learnt as they will be
  * used. Rows are cut into blocks of TRAIN_BLOCK_DAYS; the features of a block's rows are read from
- * histories and norms of the rows before the block only. So no row knows its own outcome, or one of
- * its days, and the fit sees newcomers and histories as stale as scoring does. Blocks are of whole
+ * histories and norms of the rows before the block only, and of their outcomes only of those that
+ * were known when the block began. So no row knows its own outcome, or one of its days, and the fit
+ * sees newcomers and histories as stale as scoring does. Blocks are of whole
  * days; validation rows alone, should the first of them share a day with the last training row,
  * know outcomes of that day.
  *
@@ -31,17 +32,15 @@ struct train_declarations_conf {
     uint32_t threads;           /* 1.. */
     uint64_t lines_max;         /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
     bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
-    /* Of the digests in the model (part_key.h): who knows it can steer a name into somebody else's
-     * history. Not to be guessed from outside, and the same for the same rows: a digest of the
-     * table itself does. */
-    uint8_t secret[PART_SECRET_BYTES];
+    const char *note; /* stands before the figures in the file's evaluation; NULL: nothing */
 };
 
 struct train_outcome {
     bool found;
     bool critical;
-    bool validation; /* a later row, kept for judging and calibrating */
-    int64_t t_ns;
+    bool validation;  /* a later row, kept for judging and calibrating */
+    int64_t t_ns;     /* of the decision: what came later the row does not know */
+    int64_t known_ns; /* when the exam told; up to t_ns: at once, as in tables */
 };
 
 /* How good trees are that have seen none of the rows they are judged on: the validation rows or,
@@ -60,6 +59,11 @@ struct train_declarations_report {
 /* ARGUMENT when lines_max is too small. */
 MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
                                             struct train_declarations **out);
+/* Before the first row. The secret of the digests in the model (part_key.h): not to be guessed from
+ * outside, and the same for the same rows: a digest of what is learnt from does. Without it anybody
+ * can work out which name would share somebody else's history. */
+void train_declarations_secret(struct train_declarations *self,
+                               const uint8_t secret[PART_SECRET_BYTES]);
 /* In any order of time while they fit lines_max lines, in its order beyond (ARGUMENT,
  * as are more lines of one day than fit);
  * validation rows that are not later than all others are ARGUMENT when the model is written. */

@@ -179,7 +179,13 @@ MUST_USE struct err train_rows_add(struct train_rows *self, const struct declara
     struct history_parts parts;
     history_parts_of_declaration(&self->history.key, declaration, &parts);
     struct train_row *row = &self->rows[self->rows_count++];
-    *row = (struct train_row){*outcome, self->lines_count, lines, self->rows_given++};
+    *row = (struct train_row){.outcome = *outcome,
+                              .first_line = self->lines_count,
+                              .lines_count = lines,
+                              .order = self->rows_given++};
+    if (row->outcome.known_ns < row->outcome.t_ns) {
+        row->outcome.known_ns = row->outcome.t_ns;
+    }
     for (uint32_t line = 0; line < lines; line++) {
         uint64_t *keys = self->keys + self->lines_count * HISTORY_KINDS;
         if (given > 0) {
@@ -274,17 +280,18 @@ static bool stood_before(const struct train_rows *self, const struct train_row *
     return false;
 }
 
-static struct err learn_row(struct train_rows *self, const struct train_row *row)
+static struct err learn_row(struct train_rows *self, struct train_row *row)
 {
     double half_life_ns = self->history.weights.half_life_days * ns_per_day;
     struct err err = err_none;
+    row->learnt = true;
     for (uint32_t line = 0; line < row->lines_count && !err_is(err); line++) {
         const uint64_t *keys = self->keys + (row->first_line + line) * HISTORY_KINDS;
         err = history_table_reserve(&self->history.live);
         for (uint32_t kind = 0; kind < HISTORY_KINDS && !err_is(err); kind++) {
             if (keys[kind] != 0 && !stood_before(self, row, line, kind)) {
                 history_table_learn(&self->history.live, keys[kind], row->outcome.found,
-                                    row->outcome.t_ns, half_life_ns);
+                                    row->outcome.known_ns, half_life_ns);
             }
         }
     }
@@ -297,6 +304,37 @@ MUST_USE struct err train_rows_learn(struct train_rows *self, uint64_t from, uin
     for (uint64_t i = from; i < to && !err_is(err); i++) {
         err = learn_row(self, &self->rows[i]);
     }
+    return err;
+}
+
+static int compare_known(const void *a, const void *b)
+{
+    const struct train_row *first = *(struct train_row *const *)a;
+    const struct train_row *second = *(struct train_row *const *)b;
+    if (first->outcome.known_ns != second->outcome.known_ns) {
+        return first->outcome.known_ns < second->outcome.known_ns ? -1 : 1;
+    }
+    return first < second ? -1 : first > second;
+}
+
+MUST_USE struct err train_rows_learn_known(struct train_rows *self, uint64_t to, int64_t until_ns)
+{
+    struct train_row **known = calloc(to + 1, sizeof *known);
+    if (known == NULL) {
+        return err_make(ERR_MEMORY, "rows for training");
+    }
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < to; i++) {
+        if (!self->rows[i].learnt && self->rows[i].outcome.known_ns < until_ns) {
+            known[count++] = &self->rows[i];
+        }
+    }
+    qsort(known, count, sizeof *known, compare_known);
+    struct err err = err_none;
+    for (uint64_t i = 0; i < count && !err_is(err); i++) {
+        err = learn_row(self, known[i]);
+    }
+    free(known);
     return err;
 }
 

@@ -14,6 +14,7 @@ struct train_row {
     uint64_t first_line;
     uint32_t lines_count;
     uint64_t order; /* as given */
+    bool learnt;    /* stands in the histories */
 };
 
 struct train_rows {
@@ -43,6 +44,9 @@ MUST_USE struct err train_rows_sort(struct train_rows *self, uint64_t *training_
 
 /* Rows from..to into the histories. */
 MUST_USE struct err train_rows_learn(struct train_rows *self, uint64_t from, uint64_t to);
+/* Of rows 0..to those that are not there yet and whose outcome was known before until_ns, in the
+ * order in which they became known. */
+MUST_USE struct err train_rows_learn_known(struct train_rows *self, uint64_t to, int64_t until_ns);
 /* The norms of goods as of the rows before `to`. */
 MUST_USE struct err train_rows_norms(struct train_rows *self, uint64_t to);
 /* Features of one row, of the line that the histories speak loudest about, as things are known

@@ -171,6 +171,7 @@ struct half_search {
     float *rows;
     float *norms;
     float *workspace;
+    void *packed;
     uint32_t *index;
     float *distance;
     size_t rows_count;
@@ -189,8 +190,12 @@ static void search_half(const struct embedded_rows *all, uint32_t dimensions, ui
         }
     }
     nearest_squared_norms(space->rows, space->rows_count, dimensions, dimensions, space->norms);
-    struct nearest_bank bank = {space->rows, space->rows_count, dimensions, dimensions,
-                                space->norms};
+    struct nearest_bank bank = {.rows = space->rows,
+                                .row_count = space->rows_count,
+                                .dimension_count = dimensions,
+                                .stride = dimensions,
+                                .squared_norms = space->norms};
+    bank.packed = nearest_pack(&bank, space->packed);
     for (size_t first = 0; first < all->count; first += SEARCH_ROWS) {
         size_t count = all->count - first < SEARCH_ROWS ? all->count - first : SEARCH_ROWS;
         struct nearest_queries queries = {all->rows + first * dimensions, count, dimensions};
@@ -229,6 +234,7 @@ static struct err trim(struct embedded_rows *rows, uint32_t dimensions, size_t *
         .rows = malloc(rows->count * dimensions * sizeof(float)),
         .norms = malloc(rows->count * sizeof(float)),
         .workspace = malloc(nearest_workspace_floats() * sizeof(float)),
+        .packed = malloc(nearest_pack_bytes(rows->count, dimensions)),
         .index = malloc(SEARCH_ROWS * sizeof(uint32_t)),
         .distance = malloc(SEARCH_ROWS * sizeof(float)),
     };
@@ -236,7 +242,8 @@ static struct err trim(struct embedded_rows *rows, uint32_t dimensions, size_t *
     double *sorted = calloc(rows->count, sizeof *sorted);
     struct err err = err_make(ERR_MEMORY, "trimming of the sample");
     if (space.rows != NULL && space.norms != NULL && space.workspace != NULL &&
-        space.index != NULL && space.distance != NULL && nearest != NULL && sorted != NULL) {
+        space.packed != NULL && space.index != NULL && space.distance != NULL && nearest != NULL &&
+        sorted != NULL) {
         search_half(rows, dimensions, 0, &space, nearest);
         bool both = space.rows_count > 0 && space.rows_count < rows->count;
         search_half(rows, dimensions, 1, &space, nearest);
@@ -246,6 +253,7 @@ static struct err trim(struct embedded_rows *rows, uint32_t dimensions, size_t *
     free(space.rows);
     free(space.norms);
     free(space.workspace);
+    free(space.packed);
     free(space.index);
     free(space.distance);
     free(nearest);
@@ -260,9 +268,8 @@ static struct err choose_bank(const struct embedded_rows *rows, uint32_t bank_ma
     uint32_t *chosen = malloc(wanted * sizeof *chosen);
     float *workspace = malloc(coreset_workspace_floats(rows->count) * sizeof *workspace);
     out->bank = malloc(wanted * out->dimensions * sizeof(float));
-    out->bank_norms = malloc(wanted * sizeof(float));
     struct err err = err_make(ERR_MEMORY, "memory bank");
-    if (chosen != NULL && workspace != NULL && out->bank != NULL && out->bank_norms != NULL) {
+    if (chosen != NULL && workspace != NULL && out->bank != NULL) {
         struct coreset_rows all = {rows->rows, rows->count, out->dimensions, out->dimensions};
         struct coreset_result result = {.chosen = chosen, .radii = NULL};
         size_t count = coreset_select(&all, wanted, seed, workspace, &result);
@@ -271,9 +278,8 @@ static struct err choose_bank(const struct embedded_rows *rows, uint32_t bank_ma
                    rows->rows + (size_t)chosen[i] * out->dimensions,
                    out->dimensions * sizeof(float));
         }
-        nearest_squared_norms(out->bank, count, out->dimensions, out->dimensions, out->bank_norms);
         out->bank_count = (uint32_t)count;
-        err = err_none;
+        err = appearance_bank_prepare(out);
     }
     free(chosen);
     free(workspace);

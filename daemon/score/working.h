@@ -30,6 +30,7 @@ struct working {
     size_t factor; /* of reduction */
     size_t valid_count;
     struct image_calibration calibration;
+    const float *low_pixels; /* what working_make_low() gave, or NULL; set by who called it */
 };
 
 struct working_space {

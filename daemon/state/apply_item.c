@@ -275,7 +275,7 @@ struct err apply_decision(struct state *self, const struct entry *entry)
     return statement_run(statement);
 }
 
-struct err put_request(struct state *self, const char *request_id, uint64_t entry_index)
+struct err put_request(struct state *self, const struct entry *entry, const char *request_id)
 {
     if (request_id == NULL || request_id[0] == '\0') {
         return err_none;
@@ -285,8 +285,13 @@ struct err put_request(struct state *self, const char *request_id, uint64_t entr
     if (err_is(err)) {
         return err;
     }
+    bool is_action = entry->type == ENTRY_OFFICER_ACTION;
     bind_text(statement, 1, request_id);
-    bind_index(statement, 2, entry_index);
+    bind_index(statement, 2, entry->n);
+    bind_text(statement, 3,
+              is_action ? entry->body.officer_action.action : entry_type_text(entry->type));
+    bind_blob(statement, 4, entry->item, entry->has_item ? ITEM_ID_BYTES : 0);
+    bind_text(statement, 5, entry->actor);
     return statement_run(statement);
 }
 
@@ -337,7 +342,7 @@ struct err apply_officer_action(struct state *self, const struct entry *entry)
     bind_text(statement, 9, action->request_id);
     err = statement_run(statement);
     if (!err_is(err)) {
-        err = put_request(self, action->request_id, entry->n);
+        err = put_request(self, entry, action->request_id);
     }
     /* A state that this version does not know leaves the referral where it was; the action stays on
      * record. */
@@ -349,7 +354,19 @@ struct err apply_officer_action(struct state *self, const struct entry *entry)
     return err;
 }
 
-struct err apply_outcome(struct state *self, const struct entry *entry)
+/* An outcome that is not put aside speaks for its item; the one that did then does no more. */
+static struct err take_over(struct state *self, const struct entry *entry)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_OUTCOME_STEP_DOWN, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_blob(statement, 1, entry->item, ITEM_ID_BYTES);
+    return statement_run(statement);
+}
+
+static struct err put_outcome(struct state *self, const struct entry *entry)
 {
     const struct entry_outcome *outcome = &entry->body.outcome;
     struct statement *statement;
@@ -375,13 +392,42 @@ struct err apply_outcome(struct state *self, const struct entry *entry)
     bind_integer(statement, 16, outcome->region_height);
     bind_index(statement, 17, outcome->version);
     bind_text(statement, 18, outcome->request_id);
-    err = statement_run(statement);
-    if (!err_is(err)) {
-        err = put_request(self, outcome->request_id, entry->n);
+    bind_text(statement, 19, outcome->again);
+    bind_text(statement, 20, outcome->code);
+    bind_index(statement, 21, outcome->corrects);
+    bind_integer(statement, 22, !outcome->aside);
+    return statement_run(statement);
+}
+
+/* The first outcome ends the referral; what comes after only counts its version. */
+static struct err move_by_outcome(struct state *self, const struct entry *entry)
+{
+    const struct entry_outcome *outcome = &entry->body.outcome;
+    if (outcome_again_parse(outcome->again) == OUTCOME_FIRST) {
+        struct referral_move move = {REFERRAL_OUTCOME, outcome->version, ""};
+        return move_referral(self, entry, &move);
     }
-    struct referral_move move = {REFERRAL_OUTCOME, outcome->version, ""};
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_REFERRAL_AGAIN, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_blob(statement, 1, entry->item, ITEM_ID_BYTES);
+    bind_index(statement, 2, outcome->version);
+    return statement_run(statement);
+}
+
+struct err apply_outcome(struct state *self, const struct entry *entry)
+{
+    struct err err = entry->body.outcome.aside ? err_none : take_over(self, entry);
     if (!err_is(err)) {
-        err = move_referral(self, entry, &move);
+        err = put_outcome(self, entry);
+    }
+    if (!err_is(err)) {
+        err = put_request(self, entry, entry->body.outcome.request_id);
+    }
+    if (!err_is(err)) {
+        err = move_by_outcome(self, entry);
     }
     if (!err_is(err)) {
         self->totals[TOTAL_outcomes]++;

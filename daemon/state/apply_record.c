@@ -227,6 +227,13 @@ struct err apply_draw_commit(struct state *self, const struct entry *entry)
         bind_text(statement, 1, commit->day);
         bind_text(statement, 2, commit->rates[i].stratum);
         bind_real(statement, 3, commit->rates[i].rate);
+        if (commit->rates[i].adapts) {
+            bind_real(statement, 4, commit->rates[i].floor);
+            bind_text(statement, 5, commit->rates[i].reason);
+        } else {
+            bind_null(statement, 4);
+            bind_null(statement, 5);
+        }
         err = statement_run(statement);
     }
     return err;

@@ -303,7 +303,7 @@ struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
     return err_none;
 }
 
-struct err state_request(struct state *self, const char *request_id, uint64_t *entry_index)
+struct err state_request(struct state *self, const char *request_id, struct state_request *out)
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_REQUEST, &statement);
@@ -319,7 +319,33 @@ struct err state_request(struct state *self, const char *request_id, uint64_t *e
     if (!row) {
         return err_make(ERR_NOT_FOUND, "no entry with this request id");
     }
-    *entry_index = column_index(statement, 0);
+    out->entry_index = column_index(statement, 0);
+    column_copy_text(statement, 1, out->what, sizeof out->what);
+    column_copy_blob(statement, 2, out->item, ITEM_ID_BYTES);
+    column_copy_text(statement, 3, out->actor, sizeof out->actor);
+    statement_reset(statement);
+    return err_none;
+}
+
+struct err state_standing(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                          struct state_standing *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_STANDING, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_blob(statement, 1, item, ITEM_ID_BYTES);
+    bool row;
+    err = statement_step(statement, &row);
+    if (err_is(err)) {
+        return err;
+    }
+    if (!row) {
+        return err_make(ERR_NOT_FOUND, "no outcome of this item");
+    }
+    out->entry_index = column_index(statement, 0);
+    column_copy_text(statement, 1, out->result, sizeof out->result);
     statement_reset(statement);
     return err_none;
 }

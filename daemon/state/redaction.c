@@ -44,7 +44,7 @@ struct err apply_redact(struct state *self, const struct entry *entry)
             err = statement_run(statement);
         }
     }
-    return err_is(err) ? err : put_request(self, redact->request_id, entry->n);
+    return err_is(err) ? err : put_request(self, entry, redact->request_id);
 }
 
 /* True when the statement, bound already, gives a row. */

@@ -90,7 +90,7 @@ struct err apply_hold(struct state *self, const struct entry *entry)
         bind_text(statement, 5, hold->reason);
     }
     err = statement_run(statement);
-    return err_is(err) ? err : put_request(self, hold->request_id, entry->n);
+    return err_is(err) ? err : put_request(self, entry, hold->request_id);
 }
 
 /* ---- asking ---- */

@@ -19,7 +19,8 @@ const char *const state_schema_sql[] = {
     " evaluation TEXT) STRICT;",
     "CREATE TABLE draws(day TEXT PRIMARY KEY, scheme TEXT, commitment BLOB, commit_entry INTEGER,"
     " reveal_entry INTEGER, key BLOB) STRICT, WITHOUT ROWID;",
-    "CREATE TABLE draw_rates(day TEXT, stratum TEXT, rate REAL, PRIMARY KEY(day, stratum)) STRICT, "
+    "CREATE TABLE draw_rates(day TEXT, stratum TEXT, rate REAL, floor REAL, reason TEXT, PRIMARY "
+    "KEY(day, stratum)) STRICT, "
     "WITHOUT ROWID;",
 
     "CREATE TABLE records(entry INTEGER PRIMARY KEY, id BLOB NOT NULL, t_ns INTEGER, kind TEXT, "
@@ -81,10 +82,19 @@ const char *const state_schema_sql[] = {
     " result TEXT, found INTEGER, seizure_class TEXT, quantity REAL, unit TEXT, has_region INTEGER,"
     " image_index INTEGER, region_x INTEGER, region_y INTEGER, region_width INTEGER, region_height "
     "INTEGER,"
-    " version INTEGER, request_id TEXT) STRICT;",
+    " version INTEGER, request_id TEXT, again TEXT, code TEXT, corrects INTEGER,"
+    " standing INTEGER) STRICT;",
     "CREATE INDEX outcomes_item ON outcomes(item);",
-    "CREATE TABLE requests(request_id TEXT PRIMARY KEY, entry INTEGER NOT NULL) STRICT, WITHOUT "
-    "ROWID;",
+    "CREATE TABLE requests(request_id TEXT PRIMARY KEY, entry INTEGER NOT NULL, what TEXT, item "
+    "BLOB, actor TEXT) STRICT, WITHOUT ROWID;",
+
+    "CREATE TABLE operations(name TEXT PRIMARY KEY, entry INTEGER, t_ns INTEGER, actor TEXT, mode "
+    "TEXT,"
+    " site TEXT, lane TEXT, from_ns INTEGER, to_ns INTEGER, hypothesis TEXT, metric TEXT, "
+    "comparator TEXT,"
+    " stop_rule TEXT, close_entry INTEGER, closed_ns INTEGER, reason TEXT, numerator INTEGER,"
+    " denominator INTEGER, comparator_numerator INTEGER, comparator_denominator INTEGER) STRICT,"
+    " WITHOUT ROWID;",
 
     "CREATE TABLE refusals(entry INTEGER PRIMARY KEY, t_ns INTEGER, publisher TEXT, stream TEXT, "
     "sequence INTEGER,"

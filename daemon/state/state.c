@@ -266,6 +266,8 @@ static struct err apply_by_type(struct state *self, const struct entry *entry,
         return apply_discard(self, entry);
     case ENTRY_HOLD:
         return apply_hold(self, entry);
+    case ENTRY_OPERATION:
+        return apply_operation(self, entry);
     case ENTRY_LOG_OPEN:
     case ENTRY_LOG_CLOSE:
     case ENTRY_KEY_ROTATE:

@@ -84,7 +84,8 @@ struct state_outcome {
     uint64_t declaration_entries[8]; /* of the item's declarations */
     uint32_t declarations_count;
 };
-/* Exam outcomes that are labels (exam_result_is_label) from entry index `from` on, ascending. */
+/* Exam outcomes that are labels (exam_result_is_label) and stand for their item, from entry index
+ * `from` on, ascending. */
 MUST_USE struct err state_outcomes(struct state *self, uint64_t from, struct state_outcome *out,
                                    uint32_t capacity, uint32_t *count);
 /* Entry indices of an item's declarations; at most 8. */
@@ -217,9 +218,44 @@ struct state_referral {
 /* NOT_FOUND when the item was never decided. */
 MUST_USE struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
                                    struct state_referral *out);
-/* The entry that a request id led to, for answering it again. NOT_FOUND when it is new. */
+/* The entry that a request id led to, and what was asked, so that it can be answered again and told
+ * from another order under the same id. NOT_FOUND when it is new. */
+struct state_request {
+    uint64_t entry_index;
+    char what[32];               /* "claim", "release", or the type of the entry */
+    uint8_t item[ITEM_ID_BYTES]; /* zeros: about no item */
+    char actor[PSEUDONYM_BYTES];
+};
 MUST_USE struct err state_request(struct state *self, const char *request_id,
-                                  uint64_t *entry_index);
+                                  struct state_request *out);
+/* The outcome that speaks for an item. NOT_FOUND when it has none. */
+struct state_standing {
+    uint64_t entry_index;
+    char result[32];
+};
+MUST_USE struct err state_standing(struct state *self, const uint8_t item[ITEM_ID_BYTES],
+                                   struct state_standing *out);
+
+/* ---- targeted operations ---- */
+
+struct state_operation {
+    uint64_t entry_index; /* of its registration */
+    bool closed;
+};
+/* NOT_FOUND when there is none of this name. */
+MUST_USE struct err state_operation(struct state *self, const char *name,
+                                    struct state_operation *out);
+/* What its metric counts over the items decided before until_ns, and what its comparator does.
+ * Zeros when there is none of this name. Looks at every decision of the read model: about a second
+ * for a million. */
+struct state_figures {
+    uint64_t numerator;
+    uint64_t denominator;
+    uint64_t comparator_numerator;
+    uint64_t comparator_denominator;
+};
+MUST_USE struct err state_operation_figures(struct state *self, const char *name, int64_t until_ns,
+                                            struct state_figures *out);
 
 /* ---- reports: rows for triagectl and the console ---- */
 

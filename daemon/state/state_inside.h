@@ -45,8 +45,10 @@ MUST_USE struct err apply_model_change(struct state *self, const struct entry *e
 MUST_USE struct err apply_draw_commit(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_draw_reveal(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_redact(struct state *self, const struct entry *entry);
+MUST_USE struct err apply_operation(struct state *self, const struct entry *entry);
 /* The entry that this request led to; nothing for an empty id. */
-MUST_USE struct err put_request(struct state *self, const char *request_id, uint64_t entry_index);
+MUST_USE struct err put_request(struct state *self, const struct entry *entry,
+                                const char *request_id);
 MUST_USE struct err put_blob(struct state *self, uint64_t entry_index,
                              const struct entry_image *image);
 MUST_USE struct err apply_copied(struct state *self, const struct entry *entry);

@@ -15,8 +15,11 @@ STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
-STATEMENT(DRAW_RATE_PUT, "INSERT INTO draw_rates(day, stratum, rate) VALUES(?1, ?2, ?3) ON "
-                         "CONFLICT(day, stratum) DO NOTHING")
+STATEMENT(
+    DRAW_RATE_PUT,
+    "INSERT INTO draw_rates(day, stratum, rate, floor, reason) VALUES(?1, ?2, ?3, ?4, ?5) ON "
+    "CONFLICT(day, stratum) DO UPDATE SET rate = excluded.rate, floor = excluded.floor, reason "
+    "= excluded.reason")
 STATEMENT(DRAW_REVEAL,
           "UPDATE draws SET reveal_entry = ?2, key = ?3 WHERE day = ?1 AND reveal_entry IS NULL")
 STATEMENT(RECORD_PUT, "INSERT INTO records VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
@@ -65,11 +68,20 @@ STATEMENT(
 STATEMENT(REFERRAL_CLOSE, "UPDATE referrals SET state = ?2, version = ?3, actor = CASE WHEN actor "
                           "= '' THEN ?4 ELSE actor END,"
                           " closed_ns = ?5, code = ?6 WHERE item = ?1")
+/* A later outcome leaves the referral ended as it was. */
+STATEMENT(REFERRAL_AGAIN, "UPDATE referrals SET version = ?2 WHERE item = ?1")
 STATEMENT(OUTCOME_PUT, "INSERT INTO outcomes VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                       "?12, ?13, ?14, ?15, ?16, ?17, ?18)")
-STATEMENT(
-    REQUEST_PUT,
-    "INSERT INTO requests(request_id, entry) VALUES(?1, ?2) ON CONFLICT(request_id) DO NOTHING")
+                       "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)")
+STATEMENT(OUTCOME_STEP_DOWN, "UPDATE outcomes SET standing = 0 WHERE item = ?1 AND standing = 1")
+STATEMENT(STANDING, "SELECT entry, result FROM outcomes WHERE item = ?1 AND standing = 1")
+STATEMENT(REQUEST_PUT, "INSERT INTO requests(request_id, entry, what, item, actor)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(request_id) DO NOTHING")
+STATEMENT(OPERATION_PUT, "INSERT INTO operations VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                         "?11, ?12, ?13, NULL, NULL, '', 0, 0, 0, 0) ON CONFLICT DO NOTHING")
+STATEMENT(OPERATION_CLOSE,
+          "UPDATE operations SET close_entry = ?2, closed_ns = ?3, reason = ?4, numerator = ?5,"
+          " denominator = ?6, comparator_numerator = ?7, comparator_denominator = ?8"
+          " WHERE name = ?1 AND close_entry IS NULL")
 STATEMENT(REDACTION_PUT, "INSERT INTO redactions VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")
 STATEMENT(REDACTED_DIGEST_PUT,
           "INSERT INTO redacted_digests VALUES(?1, ?2) ON CONFLICT(digest) DO NOTHING")
@@ -111,8 +123,11 @@ STATEMENT(
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
-STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
-                    " AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
+/* At most one label for each item: the outcome that stands. */
+STATEMENT(
+    OUTCOMES,
+    "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
+    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
                              "AND entry < ?2 ORDER BY entry LIMIT ?3")
 STATEMENT(
@@ -173,8 +188,9 @@ STATEMENT(
     " WHERE images.sha256 = ?1),"
     " max(max(records.t_ns, coalesce((SELECT closed_ns FROM referrals WHERE referrals.item ="
     " records.item), 0)) + CASE WHEN EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item ="
-    " records.item AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
-    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND result IN"
+    " records.item AND standing = 1 AND result IN ('found', 'partial')) THEN ?3 ELSE ?2 END),"
+    " max(EXISTS (SELECT 1 FROM outcomes WHERE outcomes.item = records.item AND standing = 1"
+    " AND result IN"
     " ('found', 'partial')))"
     " FROM blobs INDEXED BY blobs_sha256 JOIN records ON records.entry = blobs.entry"
     " LEFT JOIN items ON items.item = records.item WHERE blobs.sha256 = ?1")
@@ -189,7 +205,30 @@ STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referral
                     " decisions.id, items.mode, items.site FROM items JOIN decisions ON "
                     "decisions.entry = items.decision_entry"
                     " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
-STATEMENT(REQUEST, "SELECT entry FROM requests WHERE request_id = ?1")
+STATEMENT(REQUEST, "SELECT entry, what, item, actor FROM requests WHERE request_id = ?1")
+STATEMENT(OPERATION, "SELECT entry, close_entry FROM operations WHERE name = ?1")
+/* As config/metrics/operations.sql counts them, for one operation until ?2; a test holds the two
+ * together. */
+STATEMENT(
+    OPERATION_FIGURES,
+    "WITH operation AS (SELECT *, min(to_ns, ?2) AS until_ns FROM operations WHERE name = ?1),"
+    " sides(place) AS (VALUES (0), (1)), counted AS (SELECT place, metric, decisions.entry AS"
+    " entry, outcomes.result IN ('nothing_found', 'found', 'partial') AS concluded,"
+    " outcomes.result IN ('found', 'partial') AS found FROM operation CROSS JOIN sides LEFT JOIN"
+    " decisions ON decisions.entry = (SELECT decision_entry FROM items WHERE items.item ="
+    " decisions.item) AND (operation.mode = '' OR decisions.mode = operation.mode)"
+    " AND CASE WHEN place = 1 AND comparator = 'others' THEN decisions.site <> operation.site"
+    " ELSE (operation.site = '' OR decisions.site = operation.site)"
+    " AND (operation.lane = '' OR decisions.lane = operation.lane) END"
+    " AND decisions.t_ns >= CASE WHEN place = 1 AND comparator = 'before'"
+    " THEN from_ns - (until_ns - from_ns) ELSE from_ns END"
+    " AND decisions.t_ns < CASE WHEN place = 1 AND comparator = 'before' THEN from_ns"
+    " ELSE until_ns END AND (comparator <> 'random' OR decisions.arm IN"
+    " (CASE place WHEN 0 THEN 'target' ELSE 'random' END, 'both'))"
+    " LEFT JOIN outcomes ON outcomes.item = decisions.item AND outcomes.standing = 1)"
+    " SELECT place, ifnull(CASE metric WHEN 'exam_rate' THEN sum(concluded) ELSE sum(found) END,"
+    " 0), ifnull(CASE metric WHEN 'hit_rate' THEN sum(concluded) ELSE count(entry) END, 0)"
+    " FROM counted GROUP BY place")
 STATEMENT(QUEUE_OPEN,
           "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
           "referrals.state,"

@@ -109,6 +109,21 @@ static void draws_take_rates(struct draw_day *day, const struct entry_draw_commi
     }
 }
 
+/* What oversight asked for at least may not be undercut by what adapts. */
+static void draws_check_floors(const struct verify_draws *self, const struct entry *entry)
+{
+    const struct entry_draw_commit *commit = &entry->body.draw_commit;
+    for (uint32_t i = 0; i < commit->rates_count; i++) {
+        const struct entry_rate *rate = &commit->rates[i];
+        if (rate->adapts && !(rate->rate >= rate->floor && rate->rate <= 1)) {
+            verify_problem(self->report,
+                           "entry %" PRIu64 ": rate %g of '%s' is below its floor %g, or above 1",
+                           entry->n, rate->rate, rate->stratum == NULL ? "" : rate->stratum,
+                           rate->floor);
+        }
+    }
+}
+
 /* A day may be committed again by the same key: that is a policy with other rates, in force from
  * this entry on. Another key would be a way to roll the dice again. */
 struct err verify_draws_commit(struct verify_draws *self, const struct entry *entry)
@@ -116,6 +131,7 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     const struct entry_draw_commit *commit = &entry->body.draw_commit;
     const char *day_text = commit->day == NULL ? "" : commit->day;
     struct draw_day *day = draws_day(self, day_text);
+    draws_check_floors(self, entry);
     if (strlen(day_text) + 1 != sizeof day->day || self->days_count == DRAW_DAYS_MAX) {
         verify_problem(self->report,
                        "entry %" PRIu64 ": draw.commit with day '%s', or too many days", entry->n,

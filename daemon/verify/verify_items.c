@@ -50,6 +50,8 @@ struct item {
     int64_t scored_ns;
     int64_t decided_ns;
     uint64_t version;
+    uint64_t standing_n; /* the outcome that speaks for the item */
+    uint8_t standing_says;
     enum item_state state;
     bool scored;
     bool scorable;
@@ -328,6 +330,52 @@ static void items_check_cause(struct verify_items *self, const struct entry *ent
     }
 }
 
+/* A find says most, an exam that concluded nothing says least. */
+static uint8_t outcome_says(const char *result)
+{
+    if (text_is(result, "found") || text_is(result, "partial")) {
+        return 2;
+    }
+    return text_is(result, "nothing_found");
+}
+
+/* Outcomes after the first: they move nothing, and which of them speaks for the item follows from
+ * what they say. */
+static void items_check_again(struct verify_items *self, const struct entry *entry,
+                              struct item *item)
+{
+    const struct entry_outcome *outcome = &entry->body.outcome;
+    bool correction = text_is(outcome->again, "correction");
+    if (!correction && !text_is(outcome->again, "second_exam")) {
+        verify_warning(self->report, "entry %" PRIu64 ": outcome of the kind '%s', unknown here",
+                       entry->n, outcome->again);
+    }
+    if (item->state != ITEM_OUTCOME && !self->ids->gap) {
+        verify_problem(self->report, "entry %" PRIu64 ": %s of a referral that is '%s'", entry->n,
+                       outcome->again, state_texts[item->state]);
+    }
+    if (correction && outcome->corrects != item->standing_n && !self->ids->gap) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": correction of entry %" PRIu64
+                       ", but the outcome that stands is entry %" PRIu64,
+                       entry->n, outcome->corrects, item->standing_n);
+    }
+    bool aside = !correction && outcome_says(outcome->result) < item->standing_says;
+    if (outcome->aside != aside && !self->ids->gap) {
+        verify_problem(self->report, "entry %" PRIu64 ": %s %s, by the outcomes before it", entry->n,
+                       outcome->again,
+                       aside ? "takes the place of what says more" : "is put aside without cause");
+    }
+}
+
+static void items_take_outcome(struct item *item, const struct entry *entry)
+{
+    if (entry->type == ENTRY_OUTCOME && !entry->body.outcome.aside) {
+        item->standing_n = entry->n;
+        item->standing_says = outcome_says(entry->body.outcome.result);
+    }
+}
+
 static void items_check_move(struct verify_items *self, const struct entry *entry,
                              struct item *item, enum item_state to)
 {
@@ -371,7 +419,14 @@ struct err verify_items_event(struct verify_items *self, const struct entry *ent
         return err_none;
     }
     items_check_cause(self, entry, item);
-    items_check_move(self, entry, item, to);
+    bool again = is_outcome && entry->body.outcome.again != NULL &&
+                 entry->body.outcome.again[0] != '\0';
+    if (again) {
+        items_check_again(self, entry, item);
+    } else {
+        items_check_move(self, entry, item, to);
+    }
+    items_take_outcome(item, entry);
     if (version != item->version + 1 && !(self->ids->gap && version > item->version)) {
         verify_problem(self->report,
                        "entry %" PRIu64 ": %s makes version %" PRIu64 " after version %" PRIu64,

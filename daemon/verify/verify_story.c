@@ -10,6 +10,7 @@
 #include "verify/verify_ids.h"
 #include "verify/verify_items.h"
 #include "verify/verify_keeping.h"
+#include "verify/verify_operations.h"
 #include "verify/verify_retention.h"
 #include "verify/verify_settings.h"
 #include "verify/verify_times.h"
@@ -27,6 +28,7 @@ struct verify_story {
     struct verify_settings *settings;
     struct verify_keeping *keeping;
     struct verify_retention *retention;
+    struct verify_operations *operations;
     struct verify_seal *seals;
     uint64_t seals_count;
     uint64_t seals_capacity;
@@ -60,6 +62,9 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
     if (!err_is(err)) {
         err = verify_retention_open(report, shard, &self->ids, self->items, &self->retention);
     }
+    if (!err_is(err)) {
+        err = verify_operations_open(report, &self->ids, &self->operations);
+    }
     if (err_is(err)) {
         verify_story_close(&self);
         return err;
@@ -71,6 +76,7 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
 void verify_story_close(struct verify_story **self)
 {
     if (*self != NULL) {
+        verify_operations_close(&(*self)->operations);
         verify_retention_close(&(*self)->retention);
         verify_keeping_close(&(*self)->keeping);
         verify_settings_close(&(*self)->settings);
@@ -207,7 +213,7 @@ static struct err story_keeping(struct verify_story *self, const struct entry *e
     }
 }
 
-static void story_settings(struct verify_story *self, const struct entry *entry)
+static struct err story_settings(struct verify_story *self, const struct entry *entry)
 {
     (void)verify_report_step(self->report, STEP_settings);
     if (entry->type == ENTRY_CONFIG_CHANGE) {
@@ -218,7 +224,10 @@ static void story_settings(struct verify_story *self, const struct entry *entry)
         verify_settings_score(self->settings, entry);
     } else if (entry->type == ENTRY_REFERRAL_DECISION) {
         verify_settings_decision(self->settings, entry);
+    } else if (entry->type == ENTRY_OPERATION) {
+        return verify_operations_entry(self->operations, entry);
     }
+    return err_none;
 }
 
 static struct err story_draws(struct verify_story *self, const struct entry *entry)
@@ -265,8 +274,7 @@ static struct err story_by_type(struct verify_story *self, const struct entry *e
         (void)verify_report_step(self->report, STEP_archive);
         err = story_seal(self, entry);
     }
-    story_settings(self, entry);
-    return err;
+    return err_is(err) ? err : story_settings(self, entry);
 }
 
 /* The first entry opens the log and says what n it begins with; no other one may. */

@@ -27,3 +27,22 @@ uint32_t nearest_ref_search(const struct nearest_bank *bank, const float *query,
     }
     return index;
 }
+
+void nearest_ref_several(const struct nearest_bank *bank, const float *query, size_t wanted,
+                         uint32_t *index, double *squared_distance)
+{
+    for (size_t k = 0; k < wanted; k++) {
+        index[k] = NEAREST_NONE;
+        squared_distance[k] = INFINITY;
+        for (size_t i = 0; i < bank->row_count; i++) {
+            double distance =
+                nearest_ref_distance(query, bank->rows + i * bank->stride, bank->dimension_count);
+            int after = k == 0 || distance > squared_distance[k - 1] ||
+                        (distance >= squared_distance[k - 1] && i > index[k - 1]);
+            if (after && distance < squared_distance[k]) {
+                squared_distance[k] = distance;
+                index[k] = (uint32_t)i;
+            }
+        }
+    }
+}

@@ -12,4 +12,9 @@ double nearest_ref_distance(const float *query, const float *row, size_t dimensi
  */
 uint32_t nearest_ref_search(const struct nearest_bank *bank, const float *query,
                             double *squared_distance);
+
+/* The `wanted` nearest, nearest first, of equal distances the lower index first; NEAREST_NONE and
+ * INFINITY where there are no more. */
+void nearest_ref_several(const struct nearest_bank *bank, const float *query, size_t wanted,
+                         uint32_t *index, double *squared_distance);
 #endif

@@ -16,7 +16,8 @@ with h5py.File(sys.argv[1], "r") as file:
         print(f"\n{table}: {len(file[table]['item'])} rows, the first ones:", *names)
         for row in zip(*(file[table][name][:5] for name in names)):
             print("  ", *((value.decode() or "-") if isinstance(value, bytes) else f"{value:g}" for value in row))
-    result = dict(zip(file["outcomes/item"][...], file["outcomes/result"][...]))
+    told = zip(*(file["outcomes"][name][...] for name in ("item", "result", "aside")))
+    result = {item: result for item, result, aside in told if not aside}
     drawn = [item for item, arm in zip(file["decisions/item"][...], file["decisions/arm"][...]) if arm in (b"random", b"both")]
     exams = [result[item] for item in drawn if item in result]
     print(f"\nrandom arm: {len(drawn)} drawn, {len(exams)} examined, something found in {exams.count(b'found')}")

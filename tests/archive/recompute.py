@@ -148,8 +148,9 @@ def main():
     results, states = {}, {}
     for item, state in rows(files, "referral_events", "item", "to_state"):
         states.setdefault(item, []).append(state)
-    for item, result in rows(files, "outcomes", "item", "result"):
-        results[item] = result
+    for item, result, aside in rows(files, "outcomes", "item", "result", "aside"):
+        if not aside:
+            results[item] = result
         states.setdefault(item, []).append("outcome")
     computed = {"hit_rate_by_arm": hit_rate(items, results), "funnel": funnel(items, referred, results, states)}
     digests = images(files)

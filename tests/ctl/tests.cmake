@@ -2,6 +2,7 @@
 if(TARGET triagectl)
   add_dependencies(test_ctl_program triagectl)
   add_dependencies(test_ctl_declarations triagectl)
+  add_dependencies(test_ctl_score_images triagectl)
 endif()
 # A thousand items on two days, sealed and replayed by the program.
 add_executable(make_replay ${CMAKE_CURRENT_SOURCE_DIR}/ctl/make_replay.c)
@@ -14,4 +15,7 @@ if(SYSTEM_PYTHON3 AND TARGET triagectl)
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/replay.py $<TARGET_FILE:make_replay>
             $<TARGET_FILE:triagectl>)
   set_tests_properties(ctl.replay PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+  add_test(NAME ctl.emptiness
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/emptiness.py $<TARGET_FILE:triagectl>)
+  set_tests_properties(ctl.emptiness PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()

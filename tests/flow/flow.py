@@ -46,6 +46,8 @@ def case_life():
         port.ctl("claim", queue[1]["item"], "--actor", "officer two")
         port.ctl("outcome", queue[1]["item"], "--actor", "officer two", "--level", "partial", "--result",
                  "nothing_found")
+        outcomes_again(port, first, queue[1]["item"])
+        targeted_operation(port)
         nonsense = port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "no_such_code", check=False)
         must(nonsense.returncode != 0, "a release by an unknown code")
         port.ctl("release", queue[2]["item"], "--actor", "officer one", "--code", "document_cleared")
@@ -73,6 +75,42 @@ def case_life():
         must(verdict["good"] is True, f"{verdict}")
 
 
+def outcomes_again(port, found, nothing):
+    """A second exam does not undo a find, a correction speaks for its item, and the rest is refused."""
+    words = ("--actor", "officer one", "--level", "full", "--result")
+    refused = (("outcome", nothing, *words, "nothing_found"), ("correct", nothing, *words, "nothing_found", "--code", "because"),
+               ("correct", found, *words, "found", "--class", "fentanyl"))
+    for order in refused:
+        must(port.ctl(*order, check=False).returncode != 0, f"{order} was done")
+    port.ctl("outcome", found, *words, "nothing_found", "--second")
+    port.ctl("correct", nothing, *words, "found", "--class", "counterfeit", "--code", "laboratory")
+    shown = {item: port.ctl_json("show", item)["outcomes"] for item in (found, nothing)}
+    must([(one["again"], one["standing"]) for one in shown[found]] == [("", True), ("second_exam", False)], f"{shown[found]}")
+    must([(one["code"], one["corrects"], one["standing"]) for one in shown[nothing]]
+         == [("", 0, False), ("laboratory", shown[nothing][0]["entry"], True)], f"{shown[nothing]}")
+    must("laboratory" in port.ctl("correct", "--codes").stdout, "codes of corrections")
+    standing = port.state("SELECT count(*), sum(found) FROM outcomes WHERE standing = 1")
+    must(standing == [(2, 2)], f"finds that stand: {standing}")
+
+
+def targeted_operation(port):
+    """Registered before it starts or not at all, closed once, and in the report."""
+    words = ("--mode", "truck", "--hypothesis", "more than by chance", "--metric", "hit_rate", "--comparator", "random",
+             "--stop-rule", "200 exams")
+    begun = port.ctl("operation", "register", "begun", *words, "--from", "2020-01-01", "--to", "2020-02-01", check=False)
+    must(begun.returncode == 1 and "before it starts" in begun.stderr, f"{begun}")
+    ahead = ("--from", "2100-01-01", "--to", "2100-02-01")
+    port.ctl("operation", "register", "lanes-3-4", *words, *ahead)
+    twice = port.ctl("operation", "register", "lanes-3-4", *words, *ahead, check=False)
+    must(twice.returncode == 1, "one name for two operations")
+    port.ctl("operation", "close", "lanes-3-4", "--reason", "withdrawn", "--actor", "supervisor")
+    must(port.ctl("operation", "close", "lanes-3-4", "--reason", "again", check=False).returncode == 1, "closed twice")
+    listed = port.ctl_json("operation", "list")
+    must([(one["name"], one["denominator"], one["reason"]) for one in listed] == [("lanes-3-4", 0, "withdrawn")], f"{listed}")
+    must("lanes-3-4" in port.ctl("report", "operations").stdout, "no operation in the report")
+    must([entry["step"] for entry in port.entries("operation")] == ["register", "close"], "entries of the operation")
+
+
 def replay_bit_for_bit(port, item):
     """Every score that the daemon made, from the sealed files and the models: on the machine that config.change names."""
     scores = port.state("SELECT count(*) FROM scores")[0][0]
@@ -97,7 +135,7 @@ def read_with_h5py(port, found_item):
     file = next((port.store / "archive").rglob("*.h5"))
     printed = run(python, SOURCE / "tests" / "archive" / "read_archive.py", file).stdout
     scans, decisions = (len(port.entries(kind)) for kind in ("scan.received", "referral.decision"))
-    for words in (f"scans: {scans} rows", f"scores: {decisions} rows", f"decisions: {decisions} rows", "outcomes: 2 rows",
+    for words in (f"scans: {scans} rows", f"scores: {decisions} rows", f"decisions: {decisions} rows", "outcomes: 4 rows",
                   f"{found_item} full found fentanyl 1.5 kg", "random arm: "):
         must(words in printed, f"'{words}' is not in what h5py read:\n{printed}")
 

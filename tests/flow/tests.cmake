@@ -44,6 +44,11 @@ if(Python3_FOUND)
   add_test(NAME flow.images COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/images.py)
   set_tests_properties(flow.images PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300
     ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  foreach(case retrain adapt)
+    add_test(NAME flow.learn_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/learn.py ${case})
+    set_tests_properties(flow.learn_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  endforeach()
   foreach(script receipts prune)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900

@@ -103,7 +103,8 @@ EXPECTED = {
     "outcome": (13, "outcome", {
         "exam_level": "full", "result": "found", "seizure_class": "tobacco", "quantity": number(12.5),
         "unit": "kg", "has_region": True, "image_index": 1, "region_x": 2, "region_y": 3, "region_width": 4,
-        "region_height": 5, "request_id": "r-2", "version": 4}),
+        "region_height": 5, "request_id": "r-2", "version": 4, "again": "correction", "code": "weighed", "corrects": 7,
+        "aside": True}),
     "archive.seal": (16, "archive_seal", {
         "path": "2026/01/01/000001.h5", "file_bytes": 1 << 30, "sha256": digest(0x65), "first_index": 1,
         "last_index": 69999, "hdf5_version": "1.10.8", "filters": "shuffle,deflate,fletcher32",
@@ -113,11 +114,16 @@ EXPECTED = {
         "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4}),
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
-        "rates": [{"stratum": "truck", "rate": number(0.02)}, {"stratum": "*", "rate": number(0.005)}]}),
+        "rates": [{"stratum": "truck", "rate": number(0.02), "floor": number(0.01), "reason": "drift"}, {"stratum": "*", "rate": number(0.005)}]}),
     "archive.copied": (23, "archive_copied", {
         "path": "2026/01/01/a.h5", "file_bytes": 123456789, "sha256": digest(0x73), "place": "/mnt/second/archive",
         "same_device": True}),
     "hold": (24, "hold", {"placed": True, "reason": "court order 12/2026", "request_id": "r-5"}),
+    "operation": (25, "operation", {
+        "name": "lanes-3-4", "step": "register", "mode": 1, "site": "north", "lane": "3", "from_ns": 1767225600000000000,
+        "to_ns": 1769904000000000000, "hypothesis": "more than by chance", "metric": "hit_rate", "comparator": "random",
+        "stop_rule": "200 exams", "reason": "done", "numerator": 3, "denominator": 40, "comparator_numerator": 1,
+        "comparator_denominator": 50, "request_id": "r-6"}),
     "draw.reveal": (22, "draw_reveal", {"day": "2026-01-01", "key": digest(0x68)}),
 }
 

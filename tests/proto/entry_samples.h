@@ -36,6 +36,7 @@ static const enum entry_type sample_types[] = {
     ENTRY_WITNESS_RECEIPT,
     ENTRY_ARCHIVE_COPIED,
     ENTRY_HOLD,
+    ENTRY_OPERATION,
 };
 #define SAMPLE_TYPES_COUNT (sizeof sample_types / sizeof sample_types[0])
 
@@ -184,7 +185,11 @@ static inline void sample_small_fill(struct entry *out)
                                                    .region_width = 4,
                                                    .region_height = 5,
                                                    .request_id = "r-2",
-                                                   .version = 4};
+                                                   .version = 4,
+                                                   .again = "correction",
+                                                   .code = "weighed",
+                                                   .corrects = 7,
+                                                   .aside = true};
         break;
     default:
         break;
@@ -216,8 +221,8 @@ static inline void sample_machine_fill(struct entry *out)
         out->body.draw_commit = (struct entry_draw_commit){
             .day = "2026-01-02", .scheme = "hmac-sha256/1", .rates_count = 2};
         sample_digest(0x67, out->body.draw_commit.commitment);
-        out->body.draw_commit.rates[0] = (struct entry_rate){"truck", 0.02};
-        out->body.draw_commit.rates[1] = (struct entry_rate){"*", 0.005};
+        out->body.draw_commit.rates[0] = (struct entry_rate){"truck", 0.02, true, 0.01, "drift"};
+        out->body.draw_commit.rates[1] = (struct entry_rate){.stratum = "*", .rate = 0.005};
         break;
     case ENTRY_DRAW_REVEAL:
         out->body.draw_reveal.day = "2026-01-01";
@@ -276,6 +281,25 @@ static inline void sample_keeping_fill(struct entry *out)
         break;
     case ENTRY_HOLD:
         out->body.hold = (struct entry_hold){true, "court order 12/2026", "r-5"};
+        break;
+    case ENTRY_OPERATION:
+        out->body.operation = (struct entry_operation){.name = "lanes-3-4",
+                                                       .step = "register",
+                                                       .mode = MODE_TRUCK,
+                                                       .site = "north",
+                                                       .lane = "3",
+                                                       .from_ns = 1767225600000000000,
+                                                       .to_ns = 1769904000000000000,
+                                                       .hypothesis = "more than by chance",
+                                                       .metric = "hit_rate",
+                                                       .comparator = "random",
+                                                       .stop_rule = "200 exams",
+                                                       .reason = "done",
+                                                       .numerator = 3,
+                                                       .denominator = 40,
+                                                       .comparator_numerator = 1,
+                                                       .comparator_denominator = 50,
+                                                       .request_id = "r-6"};
         break;
     default:
         break;

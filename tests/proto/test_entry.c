@@ -205,6 +205,9 @@ static void bodies_of_people_read_back_field_by_field(void **state)
     assert_int_equal(outcome->region_y, 3);
     assert_int_equal(outcome->region_width, 4);
     assert_int_equal(outcome->region_height, 5);
+    assert_string_equal(outcome->again, "correction");
+    assert_string_equal(outcome->code, "weighed");
+    assert_true(outcome->corrects == 7 && outcome->aside);
     sample_reads_back(ENTRY_OFFICER_ACTION, &in, &out);
     const struct entry_officer_action *action = &out.body.officer_action;
     assert_string_equal(action->action, "release");
@@ -251,6 +254,10 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(out.body.draw_commit.rates[1].stratum, "*");
     assert_true(out.body.draw_commit.rates[0].rate == 0.02 &&
                 out.body.draw_commit.rates[1].rate == 0.005);
+    assert_true(out.body.draw_commit.rates[0].adapts &&
+                out.body.draw_commit.rates[0].floor == 0.01 &&
+                !out.body.draw_commit.rates[1].adapts);
+    assert_string_equal(out.body.draw_commit.rates[0].reason, "drift");
     assert_memory_equal(out.body.draw_commit.commitment, in.body.draw_commit.commitment,
                         HASH_BYTES);
     sample_reads_back(ENTRY_MODEL_CHANGE, &in, &out);
@@ -322,6 +329,23 @@ static void bodies_of_keeping_read_back_field_by_field(void **state)
     assert_true(out.body.hold.placed);
     assert_string_equal(out.body.hold.reason, "court order 12/2026");
     assert_string_equal(out.body.hold.request_id, "r-5");
+    sample_reads_back(ENTRY_OPERATION, &in, &out);
+    const struct entry_operation *operation = &out.body.operation;
+    assert_string_equal(operation->name, "lanes-3-4");
+    assert_string_equal(operation->step, "register");
+    assert_int_equal(operation->mode, MODE_TRUCK);
+    assert_string_equal(operation->site, "north");
+    assert_string_equal(operation->lane, "3");
+    assert_true(operation->from_ns == 1767225600000000000 &&
+                operation->to_ns == 1769904000000000000);
+    assert_string_equal(operation->hypothesis, "more than by chance");
+    assert_string_equal(operation->metric, "hit_rate");
+    assert_string_equal(operation->comparator, "random");
+    assert_string_equal(operation->stop_rule, "200 exams");
+    assert_string_equal(operation->reason, "done");
+    assert_true(operation->numerator == 3 && operation->denominator == 40 &&
+                operation->comparator_numerator == 1 && operation->comparator_denominator == 50);
+    assert_string_equal(operation->request_id, "r-6");
     sample_reads_back(ENTRY_DECLARATION_RECEIVED, &in, &out);
     assert_int_equal(out.sd_count, 2);
     assert_memory_equal(out.sd, in.sd, sizeof in.sd[0] * 2);

@@ -214,9 +214,45 @@ static void base64_second_spelling_refuses(void **state)
     assert_true(base64_decode("Zm9v", 4, out, 3, &n));
 }
 
+/* Short inputs and long ones go through different libraries: on both sides of the limit a one-shot
+ * is what adding byte by byte gives. */
+static void one_shots_of_every_length_equal_the_streamed_digest(void **state)
+{
+    (void)state;
+    static uint8_t bytes[1100];
+    struct sha256 *streamed = sha256_open();
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 131 + 7);
+    }
+    for (size_t count = 0; count <= sizeof bytes; count += count < 130 || count > 1000 ? 1 : 97) {
+        uint8_t whole[HASH_BYTES];
+        uint8_t parts[HASH_BYTES];
+        uint8_t mac[HASH_BYTES];
+        uint8_t padded[64];
+        sha256_of(bytes, count, whole);
+        sha256_reset(streamed);
+        sha256_add(streamed, bytes, count);
+        sha256_finish(streamed, parts);
+        assert_memory_equal(whole, parts, HASH_BYTES);
+        hmac_sha256_of(bytes, HASH_BYTES, bytes, count, mac);
+        for (int outer = 0; outer < 2; outer++) { /* RFC 2104 */
+            for (size_t i = 0; i < sizeof padded; i++) {
+                padded[i] = (uint8_t)((i < HASH_BYTES ? bytes[i] : 0) ^ (outer ? 0x5c : 0x36));
+            }
+            sha256_reset(streamed);
+            sha256_add(streamed, padded, sizeof padded);
+            sha256_add(streamed, outer ? parts : bytes, outer ? HASH_BYTES : count);
+            sha256_finish(streamed, parts);
+        }
+        assert_memory_equal(mac, parts, HASH_BYTES);
+    }
+    sha256_close(&streamed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_shots_of_every_length_equal_the_streamed_digest),
         cmocka_unit_test(sha256_published_vectors_match),
         cmocka_unit_test(sha256_million_letters_in_pieces_match),
         cmocka_unit_test(sha256_split_at_every_place_equals_whole),

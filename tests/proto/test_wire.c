@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_HOLD; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_OPERATION; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -408,6 +408,18 @@ static void command_every_order_survives_the_round(void **state)
                                         .entries_count = 2,
                                         .names = {"record", "item_key"},
                                         .names_count = 2,
+                                        .operation = {.name = "lanes-3-4",
+                                                      .step = "register",
+                                                      .mode = MODE_MAIL,
+                                                      .site = "north",
+                                                      .lane = "3",
+                                                      .from_ns = 5,
+                                                      .to_ns = 6,
+                                                      .hypothesis = "more",
+                                                      .metric = "hit_rate",
+                                                      .comparator = "random",
+                                                      .stop_rule = "200 exams",
+                                                      .reason = "done"},
                                         .outcome = {.exam_level = "full",
                                                     .result = "found",
                                                     .seizure_class = "tobacco",
@@ -418,7 +430,9 @@ static void command_every_order_survives_the_round(void **state)
                                                     .region_x = 2,
                                                     .region_y = 3,
                                                     .region_width = 4,
-                                                    .region_height = 5}};
+                                                    .region_height = 5,
+                                                    .again = "correction",
+                                                    .code = "weighed"}};
         struct wire_command out;
         size_t bytes = wire_command_encode(&in, encoded, sizeof encoded);
         assert_true(wire_command_decode(encoded, bytes, fresh(), &out));
@@ -427,7 +441,8 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
-        assert_string_equal(out.sentence, discloses || order >= ORDER_PRUNE ? "because" : "");
+        assert_string_equal(out.sentence, discloses || order == ORDER_PRUNE || order == ORDER_HOLD ? "because"
+                                                                                     : "");
         assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
         assert_int_equal(out.dry_run, order == ORDER_PRUNE);
         assert_int_equal(out.entries_count, discloses ? 2 : 0);
@@ -437,6 +452,20 @@ static void command_every_order_survives_the_round(void **state)
             assert_string_equal(out.names[1], "item_key");
         }
         assert_int_equal(out.hold_placed, order == ORDER_HOLD);
+        if (order == ORDER_OPERATION) {
+            const struct entry_operation *operation = &out.operation;
+            assert_string_equal(operation->name, "lanes-3-4");
+            assert_string_equal(operation->step, "register");
+            assert_int_equal(operation->mode, MODE_MAIL);
+            assert_string_equal(operation->site, "north");
+            assert_string_equal(operation->lane, "3");
+            assert_true(operation->from_ns == 5 && operation->to_ns == 6);
+            assert_string_equal(operation->hypothesis, "more");
+            assert_string_equal(operation->metric, "hit_rate");
+            assert_string_equal(operation->comparator, "random");
+            assert_string_equal(operation->stop_rule, "200 exams");
+            assert_string_equal(operation->reason, "done");
+        }
         assert_false(out.hold_all);
         bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD;
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
@@ -457,6 +486,8 @@ static void command_every_order_survives_the_round(void **state)
             assert_int_equal(out.outcome.region_y, 3);
             assert_int_equal(out.outcome.region_width, 4);
             assert_int_equal(out.outcome.region_height, 5);
+            assert_string_equal(out.outcome.again, "correction");
+            assert_string_equal(out.outcome.code, "weighed");
         }
     }
 }

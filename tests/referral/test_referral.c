@@ -131,6 +131,39 @@ static void result_only_finds_are_labels_of_a_find(void **unused)
     assert_false(exam_result_is_find(NULL));
 }
 
+static void outcome_kinds_read_back_and_codes_are_unique(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < OUTCOME_AGAIN_COUNT; i++) {
+        assert_int_equal(outcome_again_parse(outcome_again_text((enum outcome_again)i)), i);
+    }
+    assert_int_equal(outcome_again_parse(NULL), OUTCOME_FIRST);
+    assert_int_equal(outcome_again_parse("third"), OUTCOME_AGAIN_COUNT);
+    unsigned count = 0;
+    const struct referral_code *codes = correction_codes(&count);
+    assert_true(count > 0);
+    for (unsigned i = 0; i < count; i++) {
+        assert_ptr_equal(correction_code_find(codes[i].code), &codes[i]);
+        assert_null(referral_code_find(codes[i].code));
+    }
+    assert_null(correction_code_find("because"));
+    assert_null(correction_code_find(NULL));
+}
+
+static void second_exam_does_not_undo_a_find(void **unused)
+{
+    (void)unused;
+    static const char *const by_weight[] = {"abandoned", "nothing_found", "partial"};
+    for (int standing = 0; standing < 3; standing++) {
+        for (int next = 0; next < 3; next++) {
+            assert_int_equal(outcome_says_enough(by_weight[standing], by_weight[next]),
+                             next >= standing);
+        }
+    }
+    assert_true(outcome_says_enough("found", "partial"));
+    assert_true(outcome_says_enough("abandoned", "returned_to_sender"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +173,8 @@ int main(void)
         cmocka_unit_test(code_each_is_unique_and_ends_a_queued_referral),
         cmocka_unit_test(outcome_broken_in_one_way_is_refused),
         cmocka_unit_test(result_only_finds_are_labels_of_a_find),
+        cmocka_unit_test(outcome_kinds_read_back_and_codes_are_unique),
+        cmocka_unit_test(second_exam_does_not_undo_a_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,12 +7,14 @@
 #include "score/history_kind.h"
 #include "score/score.h"
 #include "score/train.h"
+#include "tests/score/finder_fixture.h"
 #include "tests/score/synthetic.h"
 
 /* Replays in memory: a score out of its own inputs, models and images. */
 
 static char directory[FIXTURE_PATH_BYTES];
 static struct train_report model;
+static struct train_report marks_model; /* the same with a finder in it */
 static uint8_t high_pixels[WIDTH * HEIGHT * 2];
 static uint8_t low_pixels[WIDTH * HEIGHT * 2];
 
@@ -21,6 +23,13 @@ static int make_model(void **state)
     (void)state;
     fixture_make_directory(directory);
     synthetic_train("test-portal", directory, &model);
+    struct finder_model finder = finder_fixture(5);
+    finder.input = finder_input_default(IMAGE_TRANSMISSION);
+    finder.slope = 2;
+    finder.offset = 0.125;
+    assert_good(finder_model_settle(&finder));
+    finder_fixture_add(model.path, &finder, directory, marks_model.path, marks_model.sha256);
+    finder_model_fini(&finder);
     return 0;
 }
 
@@ -31,16 +40,21 @@ static int remove_model(void **state)
     return 0;
 }
 
-static struct score *open_scorer(bool with_model)
+static struct score *open_with(const struct train_report *installed)
 {
     struct score_conf conf = {
         .image_bytes_max = WIDTH * HEIGHT * 2, .history_slots = 4096, .working_height = 200};
     struct score *self = NULL;
     assert_good(score_open(&conf, &self));
-    if (with_model) {
-        assert_good(score_install(self, model.path, model.sha256, NULL));
+    if (installed != NULL) {
+        assert_good(score_install(self, installed->path, installed->sha256, NULL));
     }
     return self;
+}
+
+static struct score *open_scorer(bool with_model)
+{
+    return open_with(with_model ? &model : NULL);
 }
 
 static void check_same(const struct entry_score *score, const struct entry_score *again)
@@ -105,9 +119,10 @@ static void make_scene(uint32_t kind, struct scene *out)
 static void replay_of_every_kind_of_item_has_the_same_bits(void **state)
 {
     (void)state;
-    for (uint32_t round = 0; round < 2; round++) {
-        struct score *self = open_scorer(round == 0);
-        struct score *outsider = open_scorer(true);
+    for (uint32_t round = 0; round < 3; round++) {
+        const struct train_report *installed[] = {&model, NULL, &marks_model};
+        struct score *self = open_with(installed[round]);
+        struct score *outsider = open_with(round == 2 ? &marks_model : &model);
         struct scene scene;
         for (uint32_t kind = 0; kind < 8; kind++) {
             struct score_result result;
@@ -116,6 +131,8 @@ static void replay_of_every_kind_of_item_has_the_same_bits(void **state)
             make_scene(kind, &scene);
             score_history_learn(self, &scene.declaration, kind % 2 == 0, 1000 + (int64_t)kind);
             score_items(self, &scene.input, &result, 1);
+            bool looked = round == 2 && scene.input.scans_count > 0;
+            assert_int_equal(isnan(result.inputs[0][FUSION_FINDER_LOGIT]), !looked);
             assert_true(score_replay(outsider, &result.score, NULL, &again, &why));
             check_same(&result.score, &again.score);
             assert_true(score_replay(outsider, &result.score, &scene.seen, &again, &why));
@@ -126,11 +143,78 @@ static void replay_of_every_kind_of_item_has_the_same_bits(void **state)
     }
 }
 
+static const struct entry_contribution *contribution_of(const struct entry_score *score,
+                                                        const char *name)
+{
+    for (uint32_t i = 0; i < score->contributions_count; i++) {
+        if (strcmp(score->contributions[i].name, name) == 0) {
+            return &score->contributions[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the finder says weighs half a logit a logit, from 0 to 6, and its boxes come first. */
+static void finder_adds_its_logit_and_its_boxes(void **state)
+{
+    (void)state;
+    struct score *self = open_with(&marks_model);
+    struct score *plain = open_scorer(true);
+    struct scene scene;
+    struct score_result with;
+    struct score_result without;
+    make_scene(3, &scene);
+    score_items(self, &scene.input, &with, 1);
+    score_items(plain, &scene.input, &without, 1);
+    double logit = (double)with.inputs[0][FUSION_FINDER_LOGIT];
+    double held = logit < 0 ? 0 : logit > 6 ? 6 : logit;
+    const struct entry_contribution *finder = contribution_of(&with.score, "finder");
+    assert_non_null(finder);
+    assert_true(logit > 0 && finder->logit == 0.5 * held);
+    assert_non_null(strstr(finder->words, "looks like what officers marked"));
+    assert_null(contribution_of(&without.score, "finder"));
+    assert_int_equal(with.score.contributions_count, without.score.contributions_count + 1);
+    assert_true(fabs(with.score.logit - without.score.logit - finder->logit) < 1e-12);
+    uint32_t more = with.score.regions_count - without.score.regions_count;
+    assert_in_range(more, 1, 4);
+    assert_memory_equal(with.score.regions + more, without.score.regions,
+                        without.score.regions_count * sizeof(struct entry_region));
+    for (uint32_t i = 0; i < more; i++) {
+        const struct entry_region *region = &with.score.regions[i];
+        assert_true(region->score >= 0.25 && region->score <= 1);
+        assert_true(region->width > 0 && region->x + region->width <= WIDTH);
+        assert_true(region->height > 0 && region->y + region->height <= HEIGHT);
+    }
+    score_close(&self);
+    score_close(&plain);
+}
+
+/* A score of before the finder has 19 inputs: it is replayed with 19. */
+static void replay_of_a_score_with_fewer_inputs_has_as_many(void **state)
+{
+    (void)state;
+    struct score *self = open_scorer(true);
+    struct scene scene;
+    struct score_result result;
+    struct score_result again;
+    const char *why = NULL;
+    make_scene(7, &scene);
+    score_items(self, &scene.input, &result, 1);
+    result.score.inputs[0].values_count = FUSION_FINDER_LOGIT;
+    result.inputs[0][FUSION_FINDER_LOGIT] = 3; /* beyond the end: not read */
+    assert_true(score_replay(self, &result.score, NULL, &again, &why));
+    check_same(&result.score, &again.score);
+    assert_true(score_replay(self, &result.score, &scene.seen, &again, &why));
+    check_same(&result.score, &again.score);
+    assert_int_equal(score_replay_height(&result.score), 200);
+    score_close(&self);
+}
+
 /* Every number among the inputs that is used at all changes something when it changes. */
 static void replay_of_another_input_is_another_score(void **state)
 {
     (void)state;
-    struct score *self = open_scorer(true);
+    struct score *self = open_with(&marks_model);
     struct scene scene;
     struct score_result result;
     struct score_result again;
@@ -141,8 +225,9 @@ static void replay_of_another_input_is_another_score(void **state)
     score_items(self, &scene.input, &result, 1);
     assert_int_equal(result.score.inputs_count, 2);
     assert_int_equal(result.score.inputs[0].values_count, FUSION_INPUTS);
-    static const enum fusion_input heavy[] = {FUSION_DECLARATION_QUALITY, FUSION_IMAGE_QUALITY,
-                                              FUSION_IMAGE_Z, FUSION_IMAGES_USED, FUSION_SCANS};
+    static const enum fusion_input heavy[] = {
+        FUSION_DECLARATION_QUALITY, FUSION_IMAGE_QUALITY, FUSION_IMAGE_Z,
+        FUSION_IMAGES_USED,         FUSION_SCANS,         FUSION_FINDER_LOGIT};
     for (size_t i = 0; i < sizeof heavy / sizeof heavy[0]; i++) {
         float kept = result.inputs[0][heavy[i]];
         result.inputs[0][heavy[i]] = i > 2 ? 0 : i == 2 ? 0.25f : kept * 0.5f;
@@ -189,7 +274,7 @@ static void replay_that_cannot_be_done_says_why(void **state)
     assert_false(score_replay(self, &changed, NULL, &again, &why));
     assert_string_equal(why, "a score of before inputs were kept");
     changed = result.score;
-    changed.inputs[0].values_count--;
+    changed.inputs[0].values_count -= 2;
     assert_false(score_replay(self, &changed, NULL, &again, &why));
     assert_non_null(strstr(why, "fusion are missing or others"));
     changed = result.score;
@@ -246,6 +331,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replay_of_every_kind_of_item_has_the_same_bits),
         cmocka_unit_test(replay_of_another_input_is_another_score),
+        cmocka_unit_test(finder_adds_its_logit_and_its_boxes),
+        cmocka_unit_test(replay_of_a_score_with_fewer_inputs_has_as_many),
         cmocka_unit_test(replay_that_cannot_be_done_says_why),
         cmocka_unit_test(inputs_have_as_many_names_as_values),
     };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 target_link_libraries(test_score_parcels PRIVATE triage_picture)
+target_link_libraries(test_score_emptiness PRIVATE triage_feeds)
 # Counts what our own code allocates inside score_items().
 target_link_options(test_score_score PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 # Starting again cannot be seen with a library that chooses well by itself: a pretended one is linked instead.

@@ -68,10 +68,17 @@ static void referral_claimed_and_examined_ends_in_outcome(void **unused)
     referral = referral_of(10);
     assert_int_equal(referral.state, REFERRAL_OUTCOME);
     assert_int_equal(referral.version, 3);
-    uint64_t entry_index = 0;
-    assert_false(err_is(state_request(maker.state, "req-a", &entry_index)));
-    assert_int_equal(entry_index, claim);
-    assert_int_equal(state_request(maker.state, "req-c", &entry_index).code, ERR_NOT_FOUND);
+    struct state_request request;
+    uint8_t item[ITEM_ID_BYTES];
+    log_item(10, item);
+    assert_false(err_is(state_request(maker.state, "req-a", &request)));
+    assert_int_equal(request.entry_index, claim);
+    assert_string_equal(request.what, "claim");
+    assert_string_equal(request.actor, "paaaaaaaaaaaaaaaa");
+    assert_memory_equal(request.item, item, sizeof item);
+    assert_false(err_is(state_request(maker.state, "req-b", &request)));
+    assert_string_equal(request.what, "outcome");
+    assert_int_equal(state_request(maker.state, "req-c", &request).code, ERR_NOT_FOUND);
 }
 
 static void referral_of_released_item_is_none(void **unused)

@@ -139,6 +139,17 @@ static void change_action_end(struct entry *entry)
     entry->body.officer_action.to_state = "expired";
 }
 
+static struct entry_outcome again_now;
+
+static void change_again(struct entry *entry)
+{
+    entry->body.outcome.again = again_now.again;
+    entry->body.outcome.result = again_now.result;
+    entry->body.outcome.corrects = again_now.corrects;
+    entry->body.outcome.aside = again_now.aside;
+    entry->body.outcome.code = again_now.corrects != 0 ? "typing" : "";
+}
+
 static void change_version_gap(struct entry *entry)
 {
     entry->body.outcome.version = 5;
@@ -198,6 +209,57 @@ static void broken_entry_is_named(void **state)
         change_entry(rows[i].at, rows[i].change);
         expect_problem(rows[i].step, rows[i].words);
     }
+}
+
+/* The story's outcome is entry 11, a find; these become entry 12 or 13. */
+static void add_again(const char *again, const char *result, uint64_t corrects, bool aside)
+{
+    range_add_outcome(&range, items[0], range.count - 8);
+    again_now = (struct entry_outcome){
+        .again = again, .result = result, .corrects = corrects, .aside = aside};
+    change_entry(range.count - 1, change_again);
+}
+
+static void outcomes_after_the_first_follow_their_rules(void **state)
+{
+    (void)state;
+    fill_before_reveal();
+    add_again("second_exam", "nothing_found", 0, true);
+    add_again("correction", "nothing_found", 11, false);
+    add_again("second_exam", "found", 0, false);
+    range_add_draw_reveal(&range);
+    check();
+    assert_int_equal(report.problems.count, 0);
+}
+
+static void outcomes_after_the_first_that_break_them_are_named(void **state)
+{
+    static const struct {
+        const char *again, *result;
+        uint64_t corrects;
+        bool aside;
+        const char *words;
+    } rows[] = {
+        {"correction", "nothing_found", 5, false,
+         "entry 12: correction of entry 5, but the outcome that stands is entry 11"},
+        {"second_exam", "nothing_found", 0, false,
+         "entry 12: second_exam takes the place of what says more"},
+        {"second_exam", "found", 0, true, "entry 12: second_exam is put aside without cause"},
+        {"correction", "found", 11, true, "entry 12: correction is put aside without cause"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fill_before_reveal();
+        add_again(rows[i].again, rows[i].result, rows[i].corrects, rows[i].aside);
+        expect_problem(STEP_items, rows[i].words);
+    }
+    fill_before_reveal();
+    (void)range_add_item(&range, items[0], 1, NULL);
+    range_add_action(&range, items[0], "in_exam", 2);
+    range_add_outcome(&range, items[0], 3);
+    again_now = (struct entry_outcome){.again = "second_exam", .result = "found"};
+    change_entry(range.count - 1, change_again);
+    expect_problem(STEP_items, "second_exam of a referral that is 'in_exam'");
 }
 
 static void second_end_of_a_referral_is_a_problem(void **state)
@@ -333,6 +395,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(honest_story_has_no_problem),
         cmocka_unit_test(broken_entry_is_named),
+        cmocka_unit_test(outcomes_after_the_first_follow_their_rules),
+        cmocka_unit_test(outcomes_after_the_first_that_break_them_are_named),
         cmocka_unit_test(second_end_of_a_referral_is_a_problem),
         cmocka_unit_test(state_of_a_later_version_is_a_warning),
         cmocka_unit_test(what_is_open_is_listed_with_its_age),

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_CHART_H
+#define CTL_CHART_H
+
+/* Chart: a square of 480 pixels with a grid, numbers and plain marks, written as PNG. Places are
+ * shares 0..1 of the square, from its lower left corner. */
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { CHART_SIDE = 480, CHART_TICKS = 6 };
+
+struct chart_colour {
+    uint8_t red, green, blue;
+};
+
+struct chart {
+    uint8_t *pixels;
+};
+
+/* White, without a frame. */
+MUST_USE struct err chart_init(struct chart *self);
+void chart_fini(struct chart *self);
+
+/* Pixels of a place. */
+int chart_x(double share);
+int chart_y(double share);
+
+/* In pixels; what lies outside the picture is cut off. */
+struct chart_rectangle {
+    int left, top, width, height;
+};
+void chart_fill(struct chart *self, struct chart_rectangle area, struct chart_colour colour);
+
+/* Grid and axes with numbers at each fifth, made of digits and the point. */
+void chart_frame(struct chart *self, const char *const x_ticks[CHART_TICKS],
+                 const char *const y_ticks[CHART_TICKS]);
+
+MUST_USE struct err chart_write(const struct chart *self, const char *path);
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_CROSSFIT_H
+#define CTL_CROSSFIT_H
+
+/* Crossfit: a finder's marks on images it was not trained on. The groups are dealt into parts; for
+ * a part a finder is trained on all the others, as `model train appearance` does. Main thread. */
+
+#include "ctl/marked_images.h"
+#include "score/froc.h"
+
+struct crossfit_conf {
+    uint32_t folds; /* 2..CROSSFIT_FOLDS_MAX, at most as many as there are groups */
+    uint32_t end;   /* parts 0 <= part < end are done */
+    double epochs;
+    uint64_t seed;
+    uint32_t threads;
+};
+enum { CROSSFIT_FOLDS_MAX = 100 };
+
+struct crossfit {
+    struct froc_mark *marks;
+    uint32_t mark_count;
+    uint8_t *covered; /* [images]: 1 = in one of the parts */
+    struct marked_cells cells;
+};
+
+/* False when it was told why not. */
+bool crossfit_make(const struct marked_images *images, const struct crossfit_conf *conf,
+                   struct crossfit *out);
+void crossfit_fini(struct crossfit *self);
+
+struct crossfit_figures {
+    struct froc froc;
+    double
+        auc_images; /* images with objects above those without; NaN when there is one kind only */
+    double auc_cells;
+    uint32_t images;
+    uint32_t empty_images;
+    uint32_t objects;
+    uint32_t groups;
+};
+/* On the covered images. */
+bool crossfit_judge(const struct marked_images *images, const struct crossfit *fit,
+                    struct crossfit_figures *out);
+
+/* Platt's scaling: probability that a mark hits an object = 1 / (1 + exp(-(slope * score +
+ * offset))), from the covered images. Without hits and misses: slope 1, offset 0. */
+bool crossfit_place(const struct marked_images *images, const struct crossfit *fit, double *slope,
+                    double *offset);
+#endif

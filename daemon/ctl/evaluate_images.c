@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/evaluate_images.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "archive/model_file.h"
+#include "base/team.h"
+#include "ctl/crossfit.h"
+#include "ctl/froc_picture.h"
+#include "ctl/json_text.h"
+#include "ctl/progress.h"
+#include "ctl/table.h"
+
+/* Keys apart from those of commands and of the tables of declarations. */
+enum {
+    OPTION_IMAGES = 0x4000,
+    OPTION_MARKS,
+    OPTION_GROUPS,
+    OPTION_PICTURE,
+    OPTION_FOLDS,
+    OPTION_EPOCHS,
+    OPTION_SEED,
+    OPTION_THREADS
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct evaluate_images_conf *conf = state->input;
+    switch (key) {
+    case OPTION_IMAGES:
+        conf->images = text;
+        return 0;
+    case OPTION_MARKS:
+        conf->marks = text;
+        return 0;
+    case OPTION_GROUPS:
+        conf->groups = text;
+        return 0;
+    case OPTION_PICTURE:
+        conf->picture = text;
+        return 0;
+    case OPTION_FOLDS:
+        conf->folds = (uint32_t)ctl_number(state, "folds", text, CROSSFIT_FOLDS_MAX);
+        if (conf->folds < 2) {
+            argp_error(state, "--folds takes 2 to %d", CROSSFIT_FOLDS_MAX);
+        }
+        return 0;
+    case OPTION_EPOCHS:
+        conf->epochs = ctl_real(state, "epochs", text);
+        return 0;
+    case OPTION_SEED:
+        conf->seed = ctl_number(state, "seed", text, UINT64_MAX);
+        return 0;
+    case OPTION_THREADS:
+        conf->threads = (uint32_t)ctl_number(state, "threads", text, TEAM_THREADS_MAX);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option options_table[] = {
+    {"images", OPTION_IMAGES, "DIR", 0, "judge marks on these images", 0},
+    {"marks", OPTION_MARKS, "PATH", 0,
+     "what was drawn on them: folder of Pascal-VOC files, or table image,x,y,width,height", 0},
+    {"folds", OPTION_FOLDS, "N", 0,
+     "no --model: train without a part of the scans and judge on it, N times", 0},
+    {"groups", OPTION_GROUPS, "FILE", 0,
+     "table image,group of versions of one scan (default: the name before .rf. or the ending)", 0},
+    {"picture", OPTION_PICTURE, "FILE", 0, "draw recall against false marks an image (PNG)", 0},
+    {"epochs", OPTION_EPOCHS, "N", 0, "with --folds: as in `model train appearance`", 0},
+    {"seed", OPTION_SEED, "N", 0, "with --folds: of the split and the training (default 1)", 0},
+    {"threads", OPTION_THREADS, "N", 0, "with --folds (default: up to 4); no figure depends on it",
+     0},
+    {0, 0, 0, 0, 0, 0},
+};
+
+const struct argp evaluate_images_argp = {options_table, parse, NULL, NULL, NULL, NULL, NULL};
+
+/* ---- telling */
+
+static json_t *real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *recalls_json(const struct froc_recall recalls[FROC_RATES])
+{
+    json_t *out = json_array();
+    for (int i = 0; i < FROC_RATES; i++) {
+        json_t *object = json_object();
+        json_object_set_new(object, "false_marks", json_real(froc_rates[i]));
+        json_object_set_new(object, "recall", real(recalls[i].value));
+        json_object_set_new(object, "lower", real(recalls[i].lower));
+        json_object_set_new(object, "upper", real(recalls[i].upper));
+        json_array_append_new(out, object);
+    }
+    return out;
+}
+
+static json_t *figures_json(const struct crossfit_figures *figures)
+{
+    json_t *out = json_object();
+    json_object_set_new(out, "images", json_integer(figures->images));
+    json_object_set_new(out, "images_without_objects", json_integer(figures->empty_images));
+    json_object_set_new(out, "scans", json_integer(figures->groups));
+    json_object_set_new(out, "objects", json_integer(figures->objects));
+    json_object_set_new(out, "auc_images", real(figures->auc_images));
+    json_object_set_new(out, "auc_cells", real(figures->auc_cells));
+    json_t *froc = json_object();
+    for (int i = 0; i < FROC_HITS; i++) {
+        json_object_set_new(froc, froc_hit_words[i], recalls_json(figures->froc.recalls[i]));
+    }
+    json_object_set_new(out, "recall", froc);
+    return out;
+}
+
+static int print_figures(const struct crossfit_figures *figures)
+{
+    static const struct table_column columns[] = {
+        {"RECALL AT", TABLE_LEFT, 0}, {"0.1", TABLE_LEFT, 0},
+        {"0.5", TABLE_LEFT, 0},       {"1", TABLE_LEFT, 0},
+        {"2", TABLE_LEFT, 0},         {"5 FALSE MARKS AN IMAGE", TABLE_LEFT, 0}};
+    struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
+    if (table == NULL) {
+        return ctl_refuse("no memory");
+    }
+    for (int i = 0; i < FROC_HITS; i++) {
+        table_cell(table, froc_hit_words[i]);
+        for (int k = 0; k < FROC_RATES; k++) {
+            const struct froc_recall *recall = &figures->froc.recalls[i][k];
+            table_cellf(table, "%.3f (%.3f-%.3f)", recall->value, recall->lower, recall->upper);
+        }
+    }
+    bool whole = table_print(table, stdout, terminal_width(stdout));
+    table_close(&table);
+    printf("%u objects in %u images (%u without any) of %u scans\n", figures->objects,
+           figures->images, figures->empty_images, figures->groups);
+    if (isfinite(figures->auc_images)) {
+        printf("area under the curve, images with objects above those without: %.3f\n",
+               figures->auc_images);
+    }
+    if (isfinite(figures->auc_cells)) {
+        printf("area under the curve, cells on objects above the others: %.4f\n",
+               figures->auc_cells);
+    }
+    return whole ? CTL_GOOD : ctl_refuse("no memory");
+}
+
+static int tell(const struct ctl *ctl, const struct evaluate_images_conf *conf,
+                const struct crossfit_figures *figures)
+{
+    if (conf->picture != NULL) {
+        struct err err = froc_picture_write(&figures->froc, conf->picture);
+        if (err_is(err)) {
+            return ctl_fail(conf->picture, err);
+        }
+    }
+    return ctl->json ? json_print(figures_json(figures), true) : print_figures(figures);
+}
+
+/* ---- doing */
+
+static void show(void *argument, uint64_t done, uint64_t total)
+{
+    progress_show(argument, done, total);
+}
+
+/* The marks of a model's finder on all images, in the shape of a crossfit. */
+static bool mark_all(const struct marked_images *images, const struct finder_model *finder,
+                     struct crossfit *out)
+{
+    const struct marked_choice all = {NULL, 0};
+    memset(out, 0, sizeof *out);
+    out->covered = malloc((size_t)images->set.image_count + 1);
+    if (out->covered == NULL) {
+        ctl_refuse("no memory");
+        return false;
+    }
+    memset(out->covered, 1, images->set.image_count);
+    if (!marked_images_find(images, finder, &all, &out->cells, &out->marks, &out->mark_count)) {
+        crossfit_fini(out);
+        return false;
+    }
+    return true;
+}
+
+static bool read_finder(const char *path, struct finder_model *out)
+{
+    bool found = false;
+    struct model_file *file = calloc(1, sizeof *file);
+    if (file == NULL) {
+        ctl_refuse("no memory");
+        return false;
+    }
+    struct err err = model_file_read(path, NULL, file);
+    if (!err_is(err)) {
+        err = finder_read(file, &found, out);
+        model_file_fini(file);
+    }
+    free(file);
+    if (err_is(err)) {
+        ctl_fail(path, err);
+    } else if (!found) {
+        ctl_refuse("%s: it was trained without marks and makes none", path);
+    }
+    return found;
+}
+
+static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
+               const struct image_folder *folder, const struct finder_model *finder)
+{
+    static char reading[] = "images";
+    const struct marked_images_conf about = {.folder = folder,
+                                             .marks = conf->marks,
+                                             .groups = conf->groups,
+                                             .reduction = finder != NULL ? finder->reduction : 0,
+                                             .progress = show,
+                                             .argument = reading};
+    struct marked_images images;
+    struct crossfit fit;
+    struct crossfit_figures figures;
+    if (!marked_images_open(&about, &images)) {
+        return CTL_REFUSED;
+    }
+    const struct crossfit_conf parts = {.folds = conf->folds,
+                                        .end = conf->folds,
+                                        .epochs = conf->epochs,
+                                        .seed = conf->seed,
+                                        .threads = conf->threads > 0 ? conf->threads
+                                                                     : (uint32_t)team_threads(4)};
+    bool good =
+        finder != NULL ? mark_all(&images, finder, &fit) : crossfit_make(&images, &parts, &fit);
+    int result = CTL_REFUSED;
+    if (good) {
+        good = crossfit_judge(&images, &fit, &figures);
+        crossfit_fini(&fit);
+        result = good ? tell(ctl, conf, &figures) : CTL_REFUSED;
+    }
+    marked_images_close(&images);
+    return result;
+}
+
+int evaluate_images(struct ctl *ctl, const struct evaluate_images_conf *conf, const char *model)
+{
+    const struct image_folder_conf about = {.directory = conf->images,
+                                            .every = 1,
+                                            .pixels_max = UINT64_C(1) << 28,
+                                            .mode = MODE_TRUCK,
+                                            .site = "evaluation",
+                                            .lane = "",
+                                            .scanner = "evaluation",
+                                            .scanner_type = "evaluation"};
+    char why[FOLDER_WHY_BYTES] = "";
+    struct image_folder *folder = NULL;
+    struct finder_model finder;
+    if (model != NULL && !read_finder(model, &finder)) {
+        return CTL_REFUSED;
+    }
+    struct err err = image_folder_open(&about, &folder, why);
+    int result = err_is(err) ? ctl_refuse("%s: %s", conf->images, why)
+                             : run(ctl, conf, folder, model != NULL ? &finder : NULL);
+    image_folder_close(&folder);
+    if (model != NULL) {
+        finder_model_fini(&finder);
+    }
+    return result;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <stdlib.h>
+
+#include "ctl/ctl.h"
+#include "ctl/marked_images.h"
+
+/* A finder at work on the images of a set, as it would be on a scanner's: the same planes, the same
+ * whole numbers. */
+
+struct looking {
+    struct working working; /* room for the largest image */
+    float *low_pixels;
+    struct finder_space space;
+};
+
+static bool looking_open(const struct marked_images *self, const struct finder_model *finder,
+                         struct looking *out)
+{
+    uint32_t width = 1;
+    uint32_t height = 1;
+    for (uint32_t i = 0; i < self->set.image_count; i++) {
+        const struct finder_set_image *image = &self->set.images[i];
+        width = image->width > width ? image->width : width;
+        height = image->height > height ? image->height : height;
+    }
+    size_t pixels = (size_t)width * height;
+    *out = (struct looking){
+        .working = {.pixels = malloc(pixels * sizeof(float)), .valid = malloc(pixels)},
+        .low_pixels = malloc(pixels * sizeof(float))};
+    return out->working.pixels != NULL && out->working.valid != NULL && out->low_pixels != NULL &&
+           !err_is(finder_space_fit(&out->space, finder, width, height));
+}
+
+static void looking_close(struct looking *self)
+{
+    free(self->working.pixels);
+    free(self->working.valid);
+    free(self->low_pixels);
+    finder_space_fini(&self->space);
+}
+
+/* Heats from -16 to 16 in steps of a 64th. */
+static size_t heat_index(float heat)
+{
+    float index = (heat + 16.0f) * (MARKED_HEATS / 32.0f);
+    index = index > 0 ? index : 0; /* NaN: 0 */
+    return index < MARKED_HEATS - 1 ? (size_t)index : MARKED_HEATS - 1;
+}
+
+static void tally(const struct finder_set_image *image, const float *outputs, uint32_t height,
+                  uint32_t width, struct marked_cells *cells)
+{
+    for (uint32_t y = 0; y < height; y++) {
+        for (uint32_t x = 0; x < width; x++) {
+            float right = ((float)x + 0.5f) * FINDER_CELL;
+            float down = ((float)y + 0.5f) * FINDER_CELL;
+            int within = 0;
+            for (uint32_t k = 0; k < image->truth_count; k++) {
+                const struct finder_truth *truth = &image->truths[k];
+                within |= right >= truth->left && right <= truth->right && down >= truth->top &&
+                          down <= truth->bottom;
+            }
+            float heat = outputs[((size_t)y * width + x) * FINDER_OUTPUTS];
+            cells->counts[within][heat_index(heat)]++;
+        }
+    }
+}
+
+double marked_cells_auc(const struct marked_cells *self)
+{
+    double below = 0, above = 0, objects = 0;
+    for (int i = 0; i < MARKED_HEATS; i++) {
+        double others = (double)self->counts[0][i];
+        above += (double)self->counts[1][i] * (below + others / 2);
+        objects += (double)self->counts[1][i];
+        below += others;
+    }
+    return objects > 0 && below > 0 ? above / (objects * below) : NAN;
+}
+
+static uint32_t look(const struct marked_images *self, const struct finder_model *finder,
+                     uint32_t index, struct looking *looking, struct marked_cells *cells,
+                     struct froc_mark *out)
+{
+    struct finder_box boxes[FINDER_BOXES_MAX];
+    const struct marked_size *size = &self->sizes[index];
+    const struct finder_set_image *kept = &self->set.images[index];
+    const struct image image = {.width = size->width, .height = size->height};
+    bool has_low = finder_set_restore(&self->set, index, &looking->working, looking->low_pixels);
+    looking->working.factor = size->factor;
+    uint32_t count = finder_run(&looking->space, finder, &looking->working,
+                                has_low ? looking->low_pixels : NULL, &image, boxes);
+    if (cells != NULL) {
+        tally(kept, looking->space.cells, (kept->height + FINDER_CELL - 1) / FINDER_CELL,
+              (kept->width + FINDER_CELL - 1) / FINDER_CELL, cells);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct finder_box *box = &boxes[i];
+        out[i] = (struct froc_mark){
+            .box = {box->x, box->y, box->width, box->height}, .score = box->logit, .image = index};
+    }
+    return count;
+}
+
+bool marked_images_find(const struct marked_images *self, const struct finder_model *finder,
+                        const struct marked_choice *choice, struct marked_cells *cells,
+                        struct froc_mark **marks, uint32_t *mark_count)
+{
+    struct looking looking;
+    uint32_t count = 0;
+    bool whole = looking_open(self, finder, &looking);
+    struct froc_mark *found =
+        calloc((size_t)self->set.image_count * FINDER_BOXES_MAX + 1, sizeof *found);
+    whole = whole && found != NULL;
+    for (uint32_t i = 0; whole && i < self->set.image_count; i++) {
+        if (choice->chosen == NULL || choice->chosen[i] == choice->value) {
+            count += look(self, finder, i, &looking, cells, found + count);
+        }
+    }
+    looking_close(&looking);
+    if (!whole) {
+        free(found);
+        ctl_refuse("no memory");
+        return false;
+    }
+    *marks = found;
+    *mark_count = count;
+    return true;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "score/finder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything after the network is doubles added, multiplied and compared in a stated order: no
+ * library function, so that a box has the same pixels on every processor. */
+
+enum {
+    PEAK_RADIUS = 2,     /* a peak is the highest of 5 x 5 cells: marks closer than 8 working pixels
+                            are one */
+    CANDIDATES_MAX = 64, /* peaks that are kept before boxes that overlap go */
+};
+
+/* Long objects warm several cells: the ends of a screw are peaks of their own, and their boxes lie
+ * within the box of the whole. Two boxes are the same object when they share more than this of
+ * their union, or of the smaller. */
+static const double overlap_max = 0.3;
+static const double within_max = 0.6;
+
+static size_t rounded_up(size_t bytes)
+{
+    return (bytes + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT;
+}
+
+static size_t cells_of(size_t pixels)
+{
+    return (pixels + FINDER_CELL - 1) / FINDER_CELL;
+}
+
+MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
+                                     size_t width_max, size_t height_max)
+{
+    size_t net_bytes = convnet_workspace_bytes(&model->net, (uint32_t)width_max);
+    if (self->net_bytes >= net_bytes && self->width_max >= width_max &&
+        self->height_max >= height_max) {
+        return err_none;
+    }
+    /* A working image is at most this wide and this high, not both: see working.h. */
+    size_t cells = cells_of(width_max) * cells_of(height_max);
+    struct finder_space made = {
+        .width_max = width_max,
+        .height_max = height_max,
+        .net_bytes = net_bytes,
+        .planes = malloc(width_max * height_max * FINDER_CHANNELS),
+        .rows = malloc(finder_planes_workspace_bytes(width_max)),
+        .net = aligned_alloc(CONVNET_ALIGNMENT, rounded_up(net_bytes)),
+        .cells = malloc(cells * FINDER_OUTPUTS * sizeof(float)),
+    };
+    if (made.planes == NULL || made.rows == NULL || made.net == NULL || made.cells == NULL) {
+        finder_space_fini(&made);
+        return err_make(ERR_MEMORY, "finder workspace");
+    }
+    finder_space_fini(self);
+    *self = made;
+    return err_none;
+}
+
+void finder_space_fini(struct finder_space *self)
+{
+    free(self->planes);
+    free(self->rows);
+    free(self->net);
+    free(self->cells);
+    memset(self, 0, sizeof *self);
+}
+
+/* ---- from cells to boxes ---- */
+
+struct map {
+    const float *cells;
+    size_t width;
+    size_t height;
+};
+
+static float heat_at(const struct map *map, size_t x, size_t y)
+{
+    return map->cells[(y * map->width + x) * FINDER_OUTPUTS];
+}
+
+/* Of equal neighbours the first in reading order is the peak. */
+static bool is_peak(const struct map *map, size_t x, size_t y)
+{
+    float heat = heat_at(map, x, y);
+    size_t left = x > PEAK_RADIUS ? x - PEAK_RADIUS : 0;
+    size_t top = y > PEAK_RADIUS ? y - PEAK_RADIUS : 0;
+    for (size_t ny = top; ny <= y + PEAK_RADIUS && ny < map->height; ny++) {
+        for (size_t nx = left; nx <= x + PEAK_RADIUS && nx < map->width; nx++) {
+            bool before = ny < y || (ny == y && nx < x);
+            float other = heat_at(map, nx, ny);
+            if (other > heat || (before && other == heat)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+struct candidate {
+    float heat;
+    uint32_t x; /* cell */
+    uint32_t y;
+};
+
+static bool cell_is_valid(const struct working *working, size_t cell_x, size_t cell_y)
+{
+    for (size_t y = cell_y * FINDER_CELL; y < (cell_y + 1) * FINDER_CELL && y < working->height;
+         y++) {
+        for (size_t x = cell_x * FINDER_CELL; x < (cell_x + 1) * FINDER_CELL && x < working->width;
+             x++) {
+            if (working->valid[y * working->width + x] != 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The highest peaks, best first; of equal ones the first in reading order. */
+static size_t find_peaks(const struct map *map, const struct working *working,
+                         struct candidate out[CANDIDATES_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < map->width * map->height; i++) {
+        float heat = map->cells[i * FINDER_OUTPUTS];
+        size_t x = i % map->width;
+        size_t y = i / map->width;
+        if ((count == CANDIDATES_MAX && heat <= out[count - 1].heat) || !is_peak(map, x, y) ||
+            !cell_is_valid(working, x, y)) {
+            continue;
+        }
+        size_t at = count < CANDIDATES_MAX ? count++ : count - 1;
+        for (; at > 0 && out[at - 1].heat < heat; at--) {
+            out[at] = out[at - 1];
+        }
+        out[at] = (struct candidate){heat, (uint32_t)x, (uint32_t)y};
+    }
+    return count;
+}
+
+/* e^x for |x| <= 40 to a relative 1e-13, by operations that every processor rounds alike: e^(x /
+ * 128) from its series, squared seven times. */
+static double power_of_e(double x)
+{
+    double part = x / 128;
+    double power = 1;
+    for (int n = 14; n >= 1; n--) {
+        power = 1 + part * power / n;
+    }
+    for (int doubling = 0; doubling < 7; doubling++) {
+        power *= power;
+    }
+    return power;
+}
+
+double finder_probability(double logit)
+{
+    double held = logit > -40 ? logit : -40;
+    return 1 / (1 + power_of_e(held < 40 ? -held : -40));
+}
+
+/* Pixels of the working image from..until, within 0..count. */
+struct stretch {
+    double from;
+    double until;
+};
+
+/* log_side and shift as the network gives them, in boxes of `box` pixels. */
+static struct stretch stretch_of(uint32_t cell, const float output[2], double box, size_t count)
+{
+    double middle = ((double)cell + 0.5) * FINDER_CELL + finder_log_side(output[1]) * box;
+    double half = box * power_of_e(finder_log_side(output[0])) / 2;
+    /* The middle may lie beyond the image. */
+    middle = middle < (double)count - 0.5 ? middle : (double)count - 0.5;
+    middle = middle > 0.5 ? middle : 0.5;
+    return (struct stretch){middle - half > 0 ? middle - half : 0,
+                            middle + half < (double)count ? middle + half : (double)count};
+}
+
+/* Whole pixels of the original that the stretch touches, within 0..count. */
+static void to_original(struct stretch stretch, size_t factor, uint32_t count, uint32_t *from,
+                        uint32_t *extent)
+{
+    uint32_t first = (uint32_t)(stretch.from * (double)factor);
+    double until = stretch.until * (double)factor;
+    uint32_t end = (uint32_t)until;
+    end += (double)end < until;
+    end = end < count ? end : count;
+    first = first < count ? first : count - 1;
+    *from = first;
+    *extent = end > first ? end - first : 1;
+}
+
+static double shared(uint32_t a, uint32_t a_extent, uint32_t b, uint32_t b_extent)
+{
+    uint32_t from = a > b ? a : b;
+    uint32_t until = a + a_extent < b + b_extent ? a + a_extent : b + b_extent;
+    return until > from ? until - from : 0;
+}
+
+static bool overlaps(const struct finder_box *a, const struct finder_box *b)
+{
+    double both = shared(a->x, a->width, b->x, b->width) * shared(a->y, a->height, b->y, b->height);
+    double first = (double)a->width * a->height;
+    double second = (double)b->width * b->height;
+    double smaller = first < second ? first : second;
+    return both > overlap_max * (first + second - both) || both > within_max * smaller;
+}
+
+static struct finder_box box_of(const struct finder_model *model, const struct map *map,
+                                const struct candidate *peak, const struct working *working,
+                                const struct image *image)
+{
+    const float *cell = map->cells + ((size_t)peak->y * map->width + peak->x) * FINDER_OUTPUTS;
+    struct finder_box box = {.heat = (double)cell[0],
+                             .logit = model->slope * (double)cell[0] + model->offset};
+    const float across[2] = {cell[1], cell[3]};
+    const float down[2] = {cell[2], cell[4]};
+    to_original(stretch_of(peak->x, across, model->box, working->width), working->factor,
+                image->width, &box.x, &box.width);
+    to_original(stretch_of(peak->y, down, model->box, working->height), working->factor,
+                image->height, &box.y, &box.height);
+    return box;
+}
+
+uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
+                    const struct working *working, const float *low_pixels,
+                    const struct image *image, struct finder_box out[FINDER_BOXES_MAX])
+{
+    must(working->width <= self->width_max && working->height <= self->height_max);
+    finder_planes(&model->input, working, low_pixels, self->rows, self->planes);
+    struct convnet_image planes = {self->planes, (uint32_t)working->height,
+                                   (uint32_t)working->width};
+    convnet_run(&model->net, model->packed, &planes, self->net, self->cells);
+    struct map map = {self->cells, cells_of(working->width), cells_of(working->height)};
+    struct candidate peaks[CANDIDATES_MAX];
+    size_t peaks_count = find_peaks(&map, working, peaks);
+    uint32_t count = 0;
+    for (size_t i = 0; i < peaks_count && count < FINDER_BOXES_MAX; i++) {
+        struct finder_box box = box_of(model, &map, &peaks[i], working, image);
+        bool seen = false;
+        for (uint32_t k = 0; k < count; k++) {
+            seen = seen || overlaps(&box, &out[k]);
+        }
+        if (!seen) {
+            out[count++] = box;
+        }
+    }
+    return count;
+}

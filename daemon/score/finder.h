@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCORE_FINDER_H
+#define SCORE_FINDER_H
+
+/* Finder: a small network that marks objects of the kind that officers marked, on a working image.
+ *
+ * working image -> four planes of bytes -> convnet -> one cell for 4 x 4 working pixels with a heat
+ * logit and the size of the box that stands there -> peaks, best first -> boxes. All sums are whole
+ * numbers; a logit is one product of a float, so a finding has the same bits on every processor.
+ * Part of an appearance model (appearance.h); models without one have no marks. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "archive/model_file.h"
+#include "base/err.h"
+#include "kernels/convnet.h"
+#include "score/working.h"
+
+enum {
+    FINDER_CHANNELS = 4,
+    FINDER_CELL = 4,    /* working pixels of a cell's side: the strides of the network */
+    FINDER_OUTPUTS = 5, /* of a cell: heat, log(width / box), log(height / box), and how far
+                           its centre lies right of and below the cell's, in boxes */
+    FINDER_REDUCTION_MAX = 64,
+    FINDER_LOCAL_RADIUS = 16, /* the local mean is over 33 x 33 working pixels */
+    FINDER_BOXES_MAX = 20,    /* of an image */
+};
+
+/* What becomes of an attenuation A; all of it is in the model file.
+ *
+ *   plane 0   255 A / a_max
+ *   plane 1   128 + contrast * (level - mean level of the valid pixels of 33 x 33 around), in
+ *             levels of plane 0 before rounding
+ *   plane 2   1 + 254 (R - ratio_low) / (ratio_high - ratio_low), R = A_low / A; 0 without a
+ *             low-energy image and where A <= ratio_least
+ *   plane 3   255
+ *
+ * each rounded and held within 0..255 (plane 2: 1..255); all 0 where the working image is not
+ * valid. */
+struct finder_input {
+    double a_max;     /* > 0 */
+    double contrast;  /* >= 0 */
+    double ratio_low; /* < ratio_high */
+    double ratio_high;
+    double ratio_least; /* > 0 */
+};
+
+/* What suits each meaning of pixels: DISPLAY over the whole range of greys; TRANSMISSION up to
+ * A = 6, beyond which 8 and 16 bit scans show noise. */
+struct finder_input finder_input_default(enum image_meaning meaning);
+
+size_t finder_planes_workspace_bytes(size_t width);
+/* planes[height][width][FINDER_CHANNELS]. low_pixels as working_make_low() gives them, or NULL.
+ * Training and scoring call this one function. The workspace is aligned to 8 bytes. */
+void finder_planes(const struct finder_input *input, const struct working *working,
+                   const float *low_pixels, void *restrict workspace, uint8_t *restrict planes);
+
+struct finder_model {
+    struct convnet net; /* its arrays and `packed` lie in `storage` */
+    struct finder_input input;
+    double box; /* working pixels: a usual side of the objects it was trained on */
+    uint32_t
+        reduction; /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
+    double slope;  /* calibrated logit = slope * heat + offset; slope > 0 */
+    double offset;
+    void *storage;
+    void *packed;
+};
+
+/* What to give working_make() so that an image this high is reduced as the finder wants it. A
+ * space for less than that reduces more, and the finder then looks for objects of another size. */
+static inline uint32_t finder_working_height(uint32_t reduction, uint32_t image_height)
+{
+    return (image_height + reduction - 1) / reduction;
+}
+
+/* A box's side is 1/20 to 55 usual ones: what an output beyond that means. */
+static inline double finder_log_side(float output)
+{
+    double held = (double)output > -3 ? (double)output : -3; /* NaN: -3 */
+    return held < 4 ? held : 4;
+}
+
+/* Room for a network with the layers of `shape`, of which only the counts are read; all numbers are
+ * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 5 out,
+ * strides that make FINDER_CELL. On success the caller finis. */
+MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape);
+/* Once everything is filled in: checks all numbers and packs the network for finder_run().
+ * MODEL_UNREADABLE names what is wrong. */
+MUST_USE struct err finder_model_settle(struct finder_model *self);
+void finder_model_fini(struct finder_model *self);
+/* Of a settled one. */
+MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out);
+
+/* The finder in a model file; *found is false, and nothing to fini, when it has none.
+ * MODEL_UNREADABLE when a part is missing, of the wrong shape or out of range. */
+MUST_USE struct err finder_read(const struct model_file *file, bool *found,
+                                struct finder_model *out);
+/* Adds a settled one to a file that is being made. */
+MUST_USE struct err finder_add(const struct finder_model *self, struct model_file *file);
+
+/* What a run needs; all zero to start. One thread a space. */
+struct finder_space {
+    size_t width_max;
+    size_t height_max;
+    size_t net_bytes;
+    uint8_t *planes;
+    void *rows;
+    void *net;
+    float *cells; /* of the last run: [ceil(height / 4)][ceil(width / 4)][FINDER_OUTPUTS] */
+};
+
+/* Makes it large enough for this model and working images of that size; keeps it when it is. The
+ * only function here that allocates on the way to a score: called when a model is installed. */
+MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
+                                     size_t width_max, size_t height_max);
+void finder_space_fini(struct finder_space *self);
+
+struct finder_box {
+    uint32_t x; /* in pixels of the original image, inside it */
+    uint32_t y;
+    uint32_t width; /* >= 1 */
+    uint32_t height;
+    double heat;  /* as the network gives it */
+    double logit; /* calibrated: of the odds that an officer would have marked it */
+};
+
+/* 1 / (1 + e^-logit) to 1e-13, with the same bits everywhere, unlike libm's: regions of a score are
+ * replayed bit by bit. */
+double finder_probability(double logit);
+
+/* Objects of the image, best first; returns how many. A peak is a cell that is the highest of 5 x 5
+ * and not without any valid pixel; its box stands where the cell says; of boxes that share more
+ * than 0.3 of their union, or 0.6 of the smaller, only the better one is there. 0 only when nothing
+ * is valid. The model is settled, the space was fitted to it and to images of this size. */
+uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
+                    const struct working *working, const float *low_pixels,
+                    const struct image *image, struct finder_box out[FINDER_BOXES_MAX]);
+
+#endif

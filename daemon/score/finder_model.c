@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "score/finder.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* "finder_layers": side, stride, dilation, in, out of each layer. "finder_weights", "finder_bias",
+ * "finder_scale": those of all layers, one after another. "finder_input": the version of the
+ * planes, struct finder_input, slope, offset, box, reduction. Whole numbers that may be negative
+ * lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
+
+enum { PLANES_VERSION = 1, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
+
+/* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
+static const double number_max = 1e6;
+
+static bool counts_fit(const struct convnet *net)
+{
+    uint32_t stride = 1;
+    for (uint32_t i = 0; i < net->layer_count; i++) {
+        stride *= net->layers[i].stride;
+    }
+    return net->layers[0].in == FINDER_CHANNELS && stride == FINDER_CELL &&
+           net->layers[net->layer_count - 1].out == FINDER_OUTPUTS;
+}
+
+/* The counts alone: the arrays are all zero while convnet_validate() looks at them. */
+static enum convnet_fault check_counts(const struct convnet *shape)
+{
+    static int8_t weights[9 * CONVNET_CHANNELS_MAX * CONVNET_CHANNELS_MAX];
+    static int32_t bias[CONVNET_CHANNELS_MAX];
+    static float scale[CONVNET_CHANNELS_MAX];
+    struct convnet net = *shape;
+    for (uint32_t i = 0; i < CONVNET_LAYERS_MAX; i++) {
+        net.layers[i].weights = weights;
+        net.layers[i].bias = bias;
+        net.layers[i].scale = scale;
+    }
+    return convnet_validate(&net);
+}
+
+struct totals {
+    size_t weights;
+    size_t outputs;
+};
+
+static struct totals totals_of(const struct convnet *net)
+{
+    struct totals totals = {0, 0};
+    for (uint32_t i = 0; i < net->layer_count; i++) {
+        totals.weights += convnet_weight_count(&net->layers[i]);
+        totals.outputs += net->layers[i].out;
+    }
+    return totals;
+}
+
+MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape)
+{
+    if (check_counts(shape) != CONVNET_SOUND || !counts_fit(shape)) {
+        return err_make(ERR_ARGUMENT, "finder: layers that do not fit each other or the planes");
+    }
+    struct totals totals = totals_of(shape);
+    size_t packed = (convnet_packed_bytes(shape) + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT *
+                    CONVNET_ALIGNMENT;
+    size_t bytes = packed + totals.outputs * (sizeof(int32_t) + sizeof(float)) + totals.weights;
+    size_t whole = (bytes + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT;
+    uint8_t *storage = aligned_alloc(CONVNET_ALIGNMENT, whole);
+    if (storage == NULL) {
+        return err_make(ERR_MEMORY, "finder");
+    }
+    memset(storage, 0, whole);
+    *self = (struct finder_model){.net = *shape, .slope = 1, .storage = storage, .packed = storage};
+    int32_t *bias = (int32_t *)(void *)(storage + packed);
+    float *scale = (float *)(bias + totals.outputs);
+    int8_t *weights = (int8_t *)(scale + totals.outputs);
+    for (uint32_t i = 0; i < shape->layer_count; i++) {
+        struct convnet_layer *layer = &self->net.layers[i];
+        layer->weights = weights;
+        layer->bias = bias;
+        layer->scale = scale;
+        weights += convnet_weight_count(layer);
+        bias += layer->out;
+        scale += layer->out;
+    }
+    return err_none;
+}
+
+void finder_model_fini(struct finder_model *self)
+{
+    free(self->storage);
+    memset(self, 0, sizeof *self);
+}
+
+MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out)
+{
+    struct finder_model copy;
+    struct err err = finder_model_init(&copy, &self->net);
+    if (err_is(err)) {
+        return err;
+    }
+    struct totals totals = totals_of(&self->net);
+    const struct convnet_layer *from = &self->net.layers[0]; /* where the arrays of all begin */
+    memcpy(copy.net.layers[0].weights, from->weights, totals.weights);
+    memcpy(copy.net.layers[0].bias, from->bias, totals.outputs * sizeof *from->bias);
+    memcpy(copy.net.layers[0].scale, from->scale, totals.outputs * sizeof *from->scale);
+    copy.input = self->input;
+    copy.box = self->box;
+    copy.reduction = self->reduction;
+    copy.slope = self->slope;
+    copy.offset = self->offset;
+    err = finder_model_settle(&copy);
+    if (err_is(err)) {
+        finder_model_fini(&copy);
+        return err;
+    }
+    *out = copy;
+    return err_none;
+}
+
+static bool within(double value, double low, double high)
+{
+    return value >= low && value <= high; /* NaN is not */
+}
+
+static bool input_is_sound(const struct finder_input *input)
+{
+    return within(input->a_max, 1e-3, 100) && within(input->contrast, 0, 1000) &&
+           within(input->ratio_least, 1e-3, 100) && within(input->ratio_low, 0, 100) &&
+           within(input->ratio_high, input->ratio_low + 1e-3, 101);
+}
+
+MUST_USE struct err finder_model_settle(struct finder_model *self)
+{
+    switch (convnet_validate(&self->net)) {
+    case CONVNET_SOUND:
+        break;
+    case CONVNET_COUNTS:
+        return err_make(ERR_MODEL_UNREADABLE, "finder: layers that do not fit each other");
+    case CONVNET_WEIGHTS:
+        return err_make(ERR_MODEL_UNREADABLE, "finder: a weight or bias out of range");
+    case CONVNET_SCALES:
+        return err_make(ERR_MODEL_UNREADABLE, "finder: a scale that is negative or not finite");
+    }
+    const struct convnet_layer *head = &self->net.layers[self->net.layer_count - 1];
+    for (uint32_t i = 0; i < head->out; i++) {
+        /* |sum| < 2^24, so what comes out is finite. */
+        if ((double)head->scale[i] > number_max) {
+            return err_make(ERR_MODEL_UNREADABLE, "finder: a scale of the last layer out of range");
+        }
+    }
+    if (!input_is_sound(&self->input)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
+    }
+    if (!within(self->slope, 1e-6, number_max) || !within(self->offset, -number_max, number_max)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: calibration out of range");
+    }
+    if (!within(self->box, 1, WORKING_HEIGHT_MAX) ||
+        !within(self->reduction, 1, FINDER_REDUCTION_MAX)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: size of objects or reduction");
+    }
+    convnet_pack(&self->net, self->packed);
+    return err_none;
+}
+
+/* ---- reading ---- */
+
+static const struct model_array *find_row(const struct model_file *file, const char *name,
+                                          enum model_type type, uint64_t count)
+{
+    const struct model_array *array = model_file_find(file, name, type);
+    bool fits = array != NULL && array->dimensions_count == 1 && array->dimensions[0] == count;
+    return fits ? array : NULL;
+}
+
+static bool has_any(const struct model_file *file)
+{
+    for (uint32_t i = 0; i < file->arrays_count; i++) {
+        if (strncmp(file->arrays[i].name, "finder_", strlen("finder_")) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_layers(const struct model_file *file, struct convnet *out)
+{
+    const struct model_array *layers = model_file_find(file, "finder_layers", MODEL_U64);
+    if (layers == NULL || layers->dimensions_count != 2 || layers->dimensions[0] < 1 ||
+        layers->dimensions[0] > CONVNET_LAYERS_MAX || layers->dimensions[1] != LAYER_NUMBERS) {
+        return false;
+    }
+    memset(out, 0, sizeof *out);
+    out->layer_count = (uint32_t)layers->dimensions[0];
+    const uint64_t *numbers = layers->values;
+    for (uint32_t i = 0; i < out->layer_count; i++, numbers += LAYER_NUMBERS) {
+        for (uint32_t k = 0; k < LAYER_NUMBERS; k++) {
+            if (numbers[k] > UINT32_MAX) {
+                return false;
+            }
+        }
+        out->layers[i] = (struct convnet_layer){.side = (uint32_t)numbers[0],
+                                                .stride = (uint32_t)numbers[1],
+                                                .dilation = (uint32_t)numbers[2],
+                                                .in = (uint32_t)numbers[3],
+                                                .out = (uint32_t)numbers[4]};
+    }
+    return true;
+}
+
+/* Into the arrays of a model that has room for them. */
+static struct err read_numbers(const struct model_file *file, struct finder_model *out)
+{
+    struct totals totals = totals_of(&out->net);
+    const struct model_array *weights = find_row(file, "finder_weights", MODEL_U8, totals.weights);
+    const struct model_array *bias = find_row(file, "finder_bias", MODEL_U64, totals.outputs);
+    const struct model_array *scale = find_row(file, "finder_scale", MODEL_F32, totals.outputs);
+    const struct model_array *input = find_row(file, "finder_input", MODEL_F64, INPUT_NUMBERS);
+    if (weights == NULL || bias == NULL || scale == NULL || input == NULL) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: weights, bias, scale or input");
+    }
+    const double *numbers = input->values;
+    if (numbers[0] != PLANES_VERSION) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
+    }
+    memcpy(out->net.layers[0].weights, weights->values, totals.weights);
+    memcpy(out->net.layers[0].scale, scale->values, totals.outputs * sizeof(float));
+    for (size_t i = 0; i < totals.outputs; i++) {
+        uint64_t word = ((const uint64_t *)bias->values)[i];
+        /* INT32_MIN is refused by the network's own check. */
+        bool fits = word <= (uint64_t)INT32_MAX || word >= (uint64_t) - (int64_t)INT32_MAX;
+        out->net.layers[0].bias[i] = fits ? (int32_t)(int64_t)word : INT32_MIN;
+    }
+    out->input = (struct finder_input){numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
+    out->slope = numbers[6];
+    out->offset = numbers[7];
+    out->box = numbers[8];
+    out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
+    return finder_model_settle(out);
+}
+
+MUST_USE struct err finder_read(const struct model_file *file, bool *found,
+                                struct finder_model *out)
+{
+    struct convnet shape;
+    struct finder_model model;
+    *found = false;
+    if (!has_any(file)) {
+        return err_none;
+    }
+    if (!read_layers(file, &shape)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: layers");
+    }
+    struct err err = finder_model_init(&model, &shape);
+    if (err_is(err)) {
+        return err.code == ERR_ARGUMENT ? err_make(ERR_MODEL_UNREADABLE, err.where) : err;
+    }
+    err = read_numbers(file, &model);
+    if (err_is(err)) {
+        finder_model_fini(&model);
+        return err;
+    }
+    *out = model;
+    *found = true;
+    return err_none;
+}
+
+/* ---- writing ---- */
+
+static struct err add_layers(const struct convnet *net, struct model_file *file)
+{
+    uint64_t numbers[CONVNET_LAYERS_MAX][LAYER_NUMBERS];
+    const uint64_t shape[2] = {net->layer_count, LAYER_NUMBERS};
+    for (uint32_t i = 0; i < net->layer_count; i++) {
+        const struct convnet_layer *layer = &net->layers[i];
+        const uint64_t row[LAYER_NUMBERS] = {layer->side, layer->stride, layer->dilation, layer->in,
+                                             layer->out};
+        memcpy(numbers[i], row, sizeof row);
+    }
+    return model_file_add(file, "finder_layers", MODEL_U64, shape, 2, numbers);
+}
+
+MUST_USE struct err finder_add(const struct finder_model *self, struct model_file *file)
+{
+    const struct convnet_layer *first = &self->net.layers[0]; /* owns where the arrays begin */
+    struct totals totals = totals_of(&self->net);
+    uint64_t bias[CONVNET_LAYERS_MAX * CONVNET_CHANNELS_MAX];
+    for (size_t i = 0; i < totals.outputs; i++) {
+        bias[i] = (uint64_t)(int64_t)first->bias[i];
+    }
+    const struct finder_input *in = &self->input;
+    const double input[INPUT_NUMBERS] = {
+        PLANES_VERSION,  in->a_max,   in->contrast, in->ratio_low, in->ratio_high,
+        in->ratio_least, self->slope, self->offset, self->box,     self->reduction};
+    const uint64_t weights_shape[1] = {totals.weights};
+    const uint64_t outputs_shape[1] = {totals.outputs};
+    const uint64_t input_shape[1] = {INPUT_NUMBERS};
+    struct err err = add_layers(&self->net, file);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "finder_weights", MODEL_U8, weights_shape, 1, first->weights);
+    err =
+        err_is(err) ? err : model_file_add(file, "finder_bias", MODEL_U64, outputs_shape, 1, bias);
+    err = err_is(err)
+              ? err
+              : model_file_add(file, "finder_scale", MODEL_F32, outputs_shape, 1, first->scale);
+    return err_is(err) ? err
+                       : model_file_add(file, "finder_input", MODEL_F64, input_shape, 1, input);
+}

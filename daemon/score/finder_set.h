@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SCORE_FINDER_SET_H
+#define SCORE_FINDER_SET_H
+
+/* Finder set: images with the boxes that were drawn on them, kept small in memory, and the crops a
+ * finder is trained on. Offline; allocates, within FINDER_SET_PIXELS_MAX.
+ *
+ * Attenuations are kept as 16 bit shares of a_max. A crop is a piece of one image, about an object
+ * in seven of ten cases, turned, mirrored, a little larger or smaller, brighter or darker; its
+ * planes are made by finder_planes() from the piece with what lies around it. Outside the image all
+ * planes are 0, as the network sees it when it looks at whole images. */
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernels/rng.h"
+#include "score/finder.h"
+#include "score/finder_loss.h"
+#include "score/working.h"
+
+#define FINDER_SET_PIXELS_MAX (UINT64_C(1) << 30) /* 2 or 4 bytes each */
+enum { FINDER_SET_IMAGES_MAX = 1 << 20, FINDER_CROP_MAX = 320 };
+
+struct finder_set_image {
+    uint16_t *levels;
+    uint16_t *low_levels; /* NULL without a low-energy image */
+    uint32_t width;
+    uint32_t height;
+    struct finder_truth *truths; /* working pixels */
+    uint32_t truth_count;
+    uint32_t group;
+    uint32_t number; /* the caller's */
+};
+
+struct finder_set {
+    struct finder_input input;
+    struct finder_set_image *images;
+    uint32_t image_count;
+    uint32_t image_room;
+    uint32_t reduction; /* of all images */
+    uint64_t pixels;
+    uint32_t side_max; /* of any image */
+};
+
+void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t reduction);
+void finder_set_fini(struct finder_set *self);
+
+struct finder_set_add {
+    const struct working *working;
+    const float *low_pixels;           /* or NULL */
+    const struct finder_truth *truths; /* working pixels */
+    uint32_t truth_count;
+    uint32_t group;  /* versions of one scan have the same */
+    uint32_t number; /* the caller's, for images that are looked at again */
+};
+/* POOL_EMPTY when FINDER_SET_PIXELS_MAX would be passed: the image is left out. MEMORY. */
+MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_set_add *image);
+
+/* The median of the square roots of the areas of all boxes, at least 4 pixels; 12 without boxes. */
+double finder_set_box(const struct finder_set *self);
+
+/* The side of crops: FINDER_CROP_MAX, or what the largest image needs, a multiple of 8. */
+uint32_t finder_set_crop_side(const struct finder_set *self);
+
+struct finder_crop_space {
+    float *pixels;
+    float *low_pixels;
+    uint8_t *valid;
+    uint8_t *planes;
+    void *workspace;
+    struct finder_truth truths[FINDER_TRUTHS_MAX]; /* of the last crop, in its pixels */
+    uint32_t truth_count;
+};
+MUST_USE struct err finder_crop_init(struct finder_crop_space *self, uint32_t side);
+void finder_crop_fini(struct finder_crop_space *self);
+
+/* Draws a crop: input[side][side][FINDER_CHANNELS] of shares 0..1, truths in the space. */
+void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t side, struct rng *rng,
+                      struct finder_crop_space *space, float *input);
+
+/* A stored image as it was given: working->pixels and valid must have room for it, and so must
+ * low_pixels, which is only used when the image has low levels (then true). */
+bool finder_set_restore(const struct finder_set *self, uint32_t index, struct working *working,
+                        float *low_pixels);
+#endif

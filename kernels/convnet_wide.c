@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "kernels/convnet_row.h"
+
+/* Lanes are pixels: a register holds the 4 channels of 16 (AVX2: 8) neighbours, a word of 4 weights
+ * is broadcast, and one vpdpbusd adds the 4 products of every lane. A tile of several registers of
+ * pixels and 4 or 8 outputs stays in registers over all taps and groups, so a load feeds several
+ * additions. AVX2 has no vpdpbusd: pairs of products are added in 16 bits, which the bound of
+ * weights keeps from saturating. */
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+enum {
+    LANES_512 = 16,
+    LANES_256 = 8,
+    QUAD = CONVNET_QUAD,
+    WORD_BYTES = 4,
+    TILE_QUADS_MAX = 2,
+    TILE_VECTORS_MAX = 3, /* 3 x 8 sums, 3 pixels' registers and 1 of weights of 32 */
+    TILE_VECTORS_256 = 2, /* 2 x 4 sums of 16 */
+};
+
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
+#define VNNI_INLINE \
+    __attribute__((target("avx512f,avx512bw,avx512vnni"), always_inline)) static inline
+#define AVX2 __attribute__((target("avx2")))
+#define AVX2_INLINE __attribute__((target("avx2"), always_inline)) static inline
+
+static inline int32_t word_at(const void *bytes)
+{
+    int32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+struct tile {
+    size_t quad; /* the first */
+    size_t x;    /* the first pixel */
+    size_t quads;
+    size_t vectors;
+};
+
+/* Copies results [4][lanes] of a quad to where floats go, as far as there are any. */
+static void put_floats(const struct convnet_row *row, size_t quad, size_t x, size_t lanes,
+                       const float *results)
+{
+    size_t until = x + lanes < row->width ? x + lanes : row->width;
+    for (size_t o = quad * QUAD; o < row->out_count && o < (quad + 1) * QUAD; o++) {
+        for (size_t at = x; at < until; at++) {
+            row->floats[at * row->out_count + o] = results[o % QUAD * lanes + at - x];
+        }
+    }
+}
+
+/* ---- AVX-512 ---- */
+
+VNNI_INLINE __m512i load_512(const uint8_t *pixels, size_t stride)
+{
+    if (stride == 1) {
+        return _mm512_loadu_si512(pixels);
+    }
+    const __m512i even =
+        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return _mm512_permutex2var_epi32(_mm512_loadu_si512(pixels), even,
+                                     _mm512_loadu_si512(pixels + sizeof(__m512i)));
+}
+
+/* Four outputs of 16 pixels become 16 words of 4 bytes: negative sums fall to 0 in the packing. */
+VNNI static void put_512(const struct convnet_row *row, size_t quad, size_t x, const __m512i *sums,
+                         size_t step)
+{
+    const float *scale = row->scale + quad * QUAD;
+    float results[QUAD * LANES_512];
+    __m512i levels[QUAD];
+    for (size_t o = 0; o < QUAD; o++) {
+        __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[o * step]), _mm512_set1_ps(scale[o]));
+        if (row->floats != NULL) {
+            _mm512_storeu_ps(results + o * LANES_512, value);
+        }
+        levels[o] = _mm512_cvtps_epi32(_mm512_min_ps(value, _mm512_set1_ps(255)));
+    }
+    if (row->floats != NULL) {
+        put_floats(row, quad, x, LANES_512, results);
+        return;
+    }
+    const __m512i by_pixel =
+        _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    __m512i packed = _mm512_packus_epi16(_mm512_packus_epi32(levels[0], levels[1]),
+                                         _mm512_packus_epi32(levels[2], levels[3]));
+    _mm512_storeu_si512(row->bytes + quad * row->quad_bytes + x * QUAD,
+                        _mm512_shuffle_epi8(packed, by_pixel));
+}
+
+/* A tile's pixels, or an output's sums. Members with names and functions of their own for each
+ * tile: gcc 12 keeps arrays of registers in memory, and runs out of registers in larger functions.
+ */
+struct lanes_512 {
+    __m512i first;
+    __m512i second;
+    __m512i third;
+};
+
+VNNI_INLINE struct lanes_512 start_512(int32_t bias)
+{
+    __m512i sums = _mm512_set1_epi32(bias);
+    return (struct lanes_512){sums, sums, sums};
+}
+
+VNNI_INLINE void add_512(struct lanes_512 *sums, const struct lanes_512 *in, const int8_t *word,
+                         size_t vectors)
+{
+    __m512i weight = _mm512_set1_epi32(word_at(word));
+    sums->first = _mm512_dpbusd_epi32(sums->first, in->first, weight);
+    if (vectors > 1) {
+        sums->second = _mm512_dpbusd_epi32(sums->second, in->second, weight);
+    }
+    if (vectors > 2) {
+        sums->third = _mm512_dpbusd_epi32(sums->third, in->third, weight);
+    }
+}
+
+VNNI_INLINE void keep_512(const struct lanes_512 *sums, size_t vectors, __m512i *to)
+{
+    _mm512_store_si512(to, sums->first);
+    if (vectors > 1) {
+        _mm512_store_si512(to + 1, sums->second);
+    }
+    if (vectors > 2) {
+        _mm512_store_si512(to + 2, sums->third);
+    }
+}
+
+VNNI_INLINE struct lanes_512 load_lanes_512(const uint8_t *pixels, size_t vectors, size_t stride)
+{
+    size_t step = LANES_512 * stride * QUAD;
+    struct lanes_512 in;
+    in.first = load_512(pixels, stride);
+    in.second = vectors > 1 ? load_512(pixels + step, stride) : in.first;
+    in.third = vectors > 2 ? load_512(pixels + 2 * step, stride) : in.first;
+    return in;
+}
+
+/* sums[quads * QUAD][vectors] */
+VNNI_INLINE void sum_tile_512(const struct convnet_row *row, struct tile tile, size_t stride,
+                              __m512i *sums)
+{
+    const size_t quad_bytes = row->word_count * QUAD * WORD_BYTES;
+    const size_t offset = tile.x * stride * QUAD;
+    const int8_t *words = row->weights + tile.quad * quad_bytes;
+    const int32_t *bias = row->bias + tile.quad * QUAD;
+    const int two = tile.quads > 1;
+    struct lanes_512 o0 = start_512(bias[0]), o1 = start_512(bias[1]);
+    struct lanes_512 o2 = start_512(bias[2]), o3 = start_512(bias[3]);
+    struct lanes_512 o4 = two ? start_512(bias[4]) : o0, o5 = two ? start_512(bias[5]) : o0;
+    struct lanes_512 o6 = two ? start_512(bias[6]) : o0, o7 = two ? start_512(bias[7]) : o0;
+    for (size_t i = 0; i < row->word_count; i++, words += QUAD * WORD_BYTES) {
+        struct lanes_512 in = load_lanes_512(row->words[i] + offset, tile.vectors, stride);
+        add_512(&o0, &in, words, tile.vectors);
+        add_512(&o1, &in, words + WORD_BYTES, tile.vectors);
+        add_512(&o2, &in, words + 2 * WORD_BYTES, tile.vectors);
+        add_512(&o3, &in, words + 3 * WORD_BYTES, tile.vectors);
+        if (two) {
+            add_512(&o4, &in, words + quad_bytes, tile.vectors);
+            add_512(&o5, &in, words + quad_bytes + WORD_BYTES, tile.vectors);
+            add_512(&o6, &in, words + quad_bytes + 2 * WORD_BYTES, tile.vectors);
+            add_512(&o7, &in, words + quad_bytes + 3 * WORD_BYTES, tile.vectors);
+        }
+    }
+    keep_512(&o0, tile.vectors, sums);
+    keep_512(&o1, tile.vectors, sums + tile.vectors);
+    keep_512(&o2, tile.vectors, sums + 2 * tile.vectors);
+    keep_512(&o3, tile.vectors, sums + 3 * tile.vectors);
+    if (two) {
+        keep_512(&o4, tile.vectors, sums + 4 * tile.vectors);
+        keep_512(&o5, tile.vectors, sums + 5 * tile.vectors);
+        keep_512(&o6, tile.vectors, sums + 6 * tile.vectors);
+        keep_512(&o7, tile.vectors, sums + 7 * tile.vectors);
+    }
+}
+
+typedef void sum_512(const struct convnet_row *row, size_t quad, size_t x, __m512i *sums);
+#define SUM_512(name, quads, vectors, stride)                                                   \
+    VNNI __attribute__((noinline)) static void name(const struct convnet_row *row, size_t quad, \
+                                                    size_t x, __m512i *sums)                    \
+    {                                                                                           \
+        sum_tile_512(row, (struct tile){quad, x, quads, vectors}, stride, sums);                \
+    }
+SUM_512(sum_111, 1, 1, 1)
+SUM_512(sum_121, 1, 2, 1)
+SUM_512(sum_131, 1, 3, 1)
+SUM_512(sum_211, 2, 1, 1)
+SUM_512(sum_221, 2, 2, 1)
+SUM_512(sum_231, 2, 3, 1)
+SUM_512(sum_112, 1, 1, 2)
+SUM_512(sum_122, 1, 2, 2)
+SUM_512(sum_132, 1, 3, 2)
+SUM_512(sum_212, 2, 1, 2)
+SUM_512(sum_222, 2, 2, 2)
+SUM_512(sum_232, 2, 3, 2)
+
+static sum_512 *const sums_512[2][TILE_QUADS_MAX][TILE_VECTORS_MAX] = {
+    {{sum_111, sum_121, sum_131}, {sum_211, sum_221, sum_231}},
+    {{sum_112, sum_122, sum_132}, {sum_212, sum_222, sum_232}},
+};
+
+VNNI static void make_vectors_512(const struct convnet_row *row, size_t x, size_t vectors)
+{
+    __m512i sums[TILE_QUADS_MAX * QUAD * TILE_VECTORS_MAX];
+    for (size_t quad = 0; quad < row->quad_count;) {
+        size_t quads = row->quad_count - quad > 1 ? 2 : 1;
+        sums_512[row->stride - 1][quads - 1][vectors - 1](row, quad, x, sums);
+        for (size_t i = 0; i < quads * vectors; i++) {
+            put_512(row, quad + i / vectors, x + i % vectors * LANES_512,
+                    sums + i / vectors * QUAD * vectors + i % vectors, vectors);
+        }
+        quad += quads;
+    }
+}
+
+/* Threes, and in the end two twos rather than a three and a one, which waits for its own sums. */
+VNNI void convnet_row_vnni(const struct convnet_row *row)
+{
+    size_t left = (row->width + LANES_512 - 1) / LANES_512;
+    for (size_t x = 0; left > 0;) {
+        size_t vectors = left == 4 ? 2 : left < TILE_VECTORS_MAX ? left : TILE_VECTORS_MAX;
+        make_vectors_512(row, x, vectors);
+        x += vectors * LANES_512;
+        left -= vectors;
+    }
+}
+
+/* ---- AVX2 ---- */
+
+AVX2_INLINE __m256i load_256(const uint8_t *pixels, size_t stride)
+{
+    const __m256i *from = (const __m256i *)(const void *)pixels;
+    if (stride == 1) {
+        return _mm256_loadu_si256(from);
+    }
+    __m256 even = _mm256_shuffle_ps(_mm256_castsi256_ps(_mm256_loadu_si256(from)),
+                                    _mm256_castsi256_ps(_mm256_loadu_si256(from + 1)), 0x88);
+    return _mm256_permute4x64_epi64(_mm256_castps_si256(even), 0xd8);
+}
+
+AVX2_INLINE void put_256(const struct convnet_row *row, size_t quad, size_t x, const __m256i *sums,
+                         size_t step)
+{
+    const float *scale = row->scale + quad * QUAD;
+    float results[QUAD][LANES_256];
+    __m256i levels[QUAD];
+    for (size_t o = 0; o < QUAD; o++) {
+        __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[o * step]), _mm256_set1_ps(scale[o]));
+        if (row->floats != NULL) {
+            _mm256_storeu_ps(results[o], value);
+        }
+        levels[o] = _mm256_cvtps_epi32(_mm256_min_ps(value, _mm256_set1_ps(255)));
+    }
+    if (row->floats != NULL) {
+        put_floats(row, quad, x, LANES_256, results[0]);
+        return;
+    }
+    const __m256i by_pixel = _mm256_broadcastsi128_si256(
+        _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(levels[0], levels[1]),
+                                         _mm256_packus_epi32(levels[2], levels[3]));
+    _mm256_storeu_si256((__m256i *)(void *)(row->bytes + quad * row->quad_bytes + x * QUAD),
+                        _mm256_shuffle_epi8(packed, by_pixel));
+}
+
+AVX2_INLINE void add_word_256(const uint8_t *pixels, const int8_t *weights, size_t vectors,
+                              size_t stride, __m256i *sums)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i in[TILE_VECTORS_256];
+    for (size_t v = 0; v < vectors; v++) {
+        in[v] = load_256(pixels + v * LANES_256 * stride * QUAD, stride);
+    }
+    for (size_t o = 0; o < QUAD; o++) {
+        __m256i weight = _mm256_set1_epi32(word_at(weights + o * WORD_BYTES));
+        for (size_t v = 0; v < vectors; v++) {
+            __m256i pairs = _mm256_maddubs_epi16(in[v], weight);
+            sums[o * vectors + v] =
+                _mm256_add_epi32(sums[o * vectors + v], _mm256_madd_epi16(pairs, ones));
+        }
+    }
+}
+
+AVX2_INLINE void make_tile_256(const struct convnet_row *row, struct tile tile, size_t stride)
+{
+    __m256i sums[QUAD * TILE_VECTORS_256];
+    const int8_t *weights = row->weights + tile.quad * row->word_count * QUAD * WORD_BYTES;
+    const size_t offset = tile.x * stride * QUAD;
+    for (size_t o = 0; o < QUAD; o++) {
+        for (size_t v = 0; v < tile.vectors; v++) {
+            sums[o * tile.vectors + v] = _mm256_set1_epi32(row->bias[tile.quad * QUAD + o]);
+        }
+    }
+    for (size_t word = 0; word < row->word_count; word++) {
+        add_word_256(row->words[word] + offset, weights, tile.vectors, stride, sums);
+        weights += QUAD * WORD_BYTES;
+    }
+    for (size_t v = 0; v < tile.vectors; v++) {
+        put_256(row, tile.quad, tile.x + v * LANES_256, sums + v, tile.vectors);
+    }
+}
+
+AVX2 void convnet_row_avx2(const struct convnet_row *row)
+{
+    for (size_t x = 0; x < row->width; x += TILE_VECTORS_256 * LANES_256) {
+        for (size_t quad = 0; quad < row->quad_count; quad++) {
+            if (row->stride == 1) {
+                make_tile_256(row, (struct tile){quad, x, 1, 2}, 1);
+            } else {
+                make_tile_256(row, (struct tile){quad, x, 1, 2}, 2);
+            }
+        }
+    }
+}
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_SCORE_FINDER_FIXTURE_H
+#define TESTS_SCORE_FINDER_FIXTURE_H
+
+/* Finder fixture: a finder that has learnt nothing, and an appearance model's file with one in it.
+ */
+
+#include "fixture.h"
+
+#include "archive/model_file.h"
+#include "kernels/rng.h"
+#include "score/finder.h"
+
+static inline struct convnet finder_fixture_shape(void)
+{
+    return (struct convnet){
+        .layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
+                   {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
+                   {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = FINDER_OUTPUTS}},
+        .layer_count = 3};
+}
+
+/* Random weights, settled; the caller finis. */
+static inline struct finder_model finder_fixture(uint64_t seed)
+{
+    struct convnet shape = finder_fixture_shape();
+    struct finder_model model;
+    struct rng rng;
+    rng_init(&rng, seed, 0);
+    assert_good(finder_model_init(&model, &shape));
+    for (uint32_t l = 0; l < shape.layer_count; l++) {
+        struct convnet_layer *layer = &model.net.layers[l];
+        for (size_t i = 0; i < convnet_weight_count(layer); i++) {
+            layer->weights[i] = (int8_t)((int)rng_below(&rng, 127) - 63);
+        }
+        for (size_t i = 0; i < layer->out; i++) {
+            layer->bias[i] = (int32_t)rng_below(&rng, 2000) - 1000;
+            layer->scale[i] = 0.001f + (float)rng_uniform(&rng) * 0.004f;
+        }
+    }
+    model.input = finder_input_default(IMAGE_DISPLAY);
+    model.box = 12;
+    model.reduction = 1;
+    model.slope = 0.5;
+    model.offset = -1.25;
+    assert_good(finder_model_settle(&model));
+    return model;
+}
+
+/* Writes the model file at `path` again, with this finder in it; where it is and its hash. */
+static inline void finder_fixture_add(const char *path, const struct finder_model *finder,
+                                      const char *folder, char out[FIXTURE_PATH_BYTES],
+                                      uint8_t sha256[HASH_BYTES])
+{
+    struct model_file file;
+    assert_good(model_file_read(path, NULL, &file));
+    assert_good(finder_add(finder, &file));
+    assert_good(model_file_write(&file, folder, out));
+    memcpy(sha256, file.sha256, HASH_BYTES);
+    model_file_fini(&file);
+}
+
+#endif
