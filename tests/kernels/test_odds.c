@@ -33,6 +33,10 @@ static void draw_table(uint64_t seed, struct table *table)
             finds = rng_below(&rng, 9) == 0 ? exams : rng_below(&rng, 9) == 0 ? 0 : finds;
             exams = rng_below(&rng, 40) == 0 ? 3e38f : exams; /* products that are not finite */
             finds = rng_below(&rng, 40) == 0 ? 3e38f : finds;
+            if (rng_below(&rng, 10) == 0) { /* a quotient of two that are not */
+                exams = 3.3e38f;
+                finds = 1.6e38f;
+            }
             float *told = kind == 0 ? table->all_exams : table->exams + (kind - 1) * STRIDE;
             told[i] = exams;
             table->finds[kind * ODDS_LANES + i] = finds;
