@@ -92,8 +92,7 @@ static void hold_fill(const struct entry_hold *from, Triage__Oversight__V1__Hold
     to->request_id = schema_text(from->request_id);
 }
 
-static void operation_fill(const struct entry_operation *from,
-                           Triage__Oversight__V1__Operation *to)
+static void operation_fill(const struct entry_operation *from, Triage__Oversight__V1__Operation *to)
 {
     triage__oversight__v1__operation__init(to);
     to->name = schema_text(from->name);

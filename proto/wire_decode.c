@@ -352,7 +352,12 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .close_reason = "",
         .sentence = "",
         .cosignatures = "",
-        .outcome = {.exam_level = "", .result = "", .seizure_class = "", .unit = "", .again = "", .code = ""},
+        .outcome = {.exam_level = "",
+                    .result = "",
+                    .seizure_class = "",
+                    .unit = "",
+                    .again = "",
+                    .code = ""},
     };
     command.outcome.request_id = message->request_id;
     if (!order_read(message, &command)) {

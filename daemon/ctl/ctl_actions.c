@@ -253,18 +253,34 @@ static error_t parse_outcome(int key, char *text, struct argp_state *state)
     }
 }
 
-#define OUTCOME_OPTIONS                                                                            \
-    {"level", OPTION_LEVEL, "LEVEL", 0,                                                            \
-     "document, nii, canine, tailgate, partial or full (required)", 1},                            \
-        {"result", OPTION_RESULT, "RESULT", 0,                                                     \
-         "nothing_found, found, partial, abandoned or returned_to_sender (required)", 1},          \
-        {"class", OPTION_CLASS, "CLASS", 0,                                                        \
-         "what was found: narcotics, tobacco, ...; required with a find", 1},                      \
-        {"quantity", OPTION_QUANTITY, "N", 0, "how much", 1},                                      \
-        {"unit", OPTION_UNIT, "UNIT", 0, "of the quantity: kg, pieces, ...", 1},                   \
-        {"region", OPTION_REGION, "IMAGE,X,Y,W,H", 0, "where in the image it was, in pixels", 1},  \
-        {"version", OPTION_VERSION, "N", 0,                                                        \
-         "only if the referral still has this version (default: the one it has now)", 1},          \
+#define OUTCOME_OPTIONS                                                                           \
+    {"level",                                                                                     \
+     OPTION_LEVEL,                                                                                \
+     "LEVEL",                                                                                     \
+     0,                                                                                           \
+     "document, nii, canine, tailgate, partial or full (required)",                               \
+     1},                                                                                          \
+        {"result",                                                                                \
+         OPTION_RESULT,                                                                           \
+         "RESULT",                                                                                \
+         0,                                                                                       \
+         "nothing_found, found, partial, abandoned or returned_to_sender (required)",             \
+         1},                                                                                      \
+        {"class",                                                                                 \
+         OPTION_CLASS,                                                                            \
+         "CLASS",                                                                                 \
+         0,                                                                                       \
+         "what was found: narcotics, tobacco, ...; required with a find",                         \
+         1},                                                                                      \
+        {"quantity", OPTION_QUANTITY, "N", 0, "how much", 1},                                     \
+        {"unit", OPTION_UNIT, "UNIT", 0, "of the quantity: kg, pieces, ...", 1},                  \
+        {"region", OPTION_REGION, "IMAGE,X,Y,W,H", 0, "where in the image it was, in pixels", 1}, \
+        {"version",                                                                               \
+         OPTION_VERSION,                                                                          \
+         "N",                                                                                     \
+         0,                                                                                       \
+         "only if the referral still has this version (default: the one it has now)",             \
+         1},                                                                                      \
         RECEIPT_OPTION
 
 int ctl_outcome(struct ctl *ctl, int argc, char **argv)

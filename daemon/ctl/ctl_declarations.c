@@ -210,22 +210,6 @@ static int add_logged(struct train_declarations *train, struct logged_declaratio
     return CTL_GOOD;
 }
 
-static int add_store(struct ctl *ctl, struct train_declarations *train,
-                     const struct options *options)
-{
-    ctl->directory = options->store;
-    struct logged_declarations *logged = NULL;
-    if (!logged_declarations_open(ctl, &logged)) {
-        return CTL_REFUSED;
-    }
-    uint8_t secret[PART_SECRET_BYTES];
-    struct err err = logged_secret(logged, secret);
-    train_declarations_secret(train, secret);
-    int result = err_is(err) ? ctl_fail("log", err) : add_logged(train, logged);
-    logged_declarations_close(&logged);
-    return result;
-}
-
 static int tell(const struct ctl *ctl, const struct train_declarations_report *report)
 {
     if (ctl->json) {
@@ -244,18 +228,11 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
     return CTL_GOOD;
 }
 
-static int add_first_table(struct train_declarations *train, const struct options *options)
+static int learn(struct ctl *ctl, const struct options *options, struct logged_declarations *logged,
+                 struct train_declarations *train)
 {
-    uint8_t secret[PART_SECRET_BYTES];
-    table_secret(options->table.path, secret);
-    train_declarations_secret(train, secret);
-    return add_table(train, options, options->table.path, false);
-}
-
-static int learn(struct ctl *ctl, const struct options *options, struct train_declarations *train)
-{
-    int result =
-        options->store != NULL ? add_store(ctl, train, options) : add_first_table(train, options);
+    int result = logged != NULL ? add_logged(train, logged)
+                                : add_table(train, options, options->table.path, false);
     if (result == CTL_GOOD && options->validation != NULL) {
         result = add_table(train, options, options->validation, true);
     }
@@ -305,8 +282,19 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
         return ctl_fail(options.out, err);
     }
     struct train_declarations *train = NULL;
-    err = train_declarations_open(&options.train, &train);
-    int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, train);
+    struct logged_declarations *logged = NULL;
+    if (options.store != NULL) {
+        ctl->directory = options.store;
+        if (!logged_declarations_open(ctl, &logged)) {
+            return CTL_REFUSED;
+        }
+        err = logged_secret(logged, options.train.secret);
+    } else {
+        table_secret(options.table.path, options.train.secret);
+    }
+    err = err_is(err) ? err : train_declarations_open(&options.train, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : learn(ctl, &options, logged, train);
     train_declarations_close(&train);
+    logged_declarations_close(&logged);
     return result;
 }

@@ -132,9 +132,10 @@ int ctl_operation_close(struct ctl *ctl, int argc, char **argv)
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
-        table, parse_operation, "NAME",
-        "Close an operation. Its figures, as they are now, go into the log with it.",
-        NULL,  NULL,            NULL};
+        table,  parse_operation,
+        "NAME", "Close an operation. Its figures, as they are now, go into the log with it.",
+        NULL,   NULL,
+        NULL};
     struct wire_command command = {.order = ORDER_OPERATION, .operation = {.step = "close"}};
     ctl_parse(ctl, &own, &command.operation, argc, argv);
     if (command.operation.reason == NULL) {
@@ -169,9 +170,8 @@ static bool add_figures(struct state *state, json_t *operation)
     }
     struct statistics_rate first = {(uint64_t)member_integer(operation, "numerator"),
                                     (uint64_t)member_integer(operation, "denominator")};
-    struct statistics_rate second = {
-        (uint64_t)member_integer(operation, "comparator_numerator"),
-        (uint64_t)member_integer(operation, "comparator_denominator")};
+    struct statistics_rate second = {(uint64_t)member_integer(operation, "comparator_numerator"),
+                                     (uint64_t)member_integer(operation, "comparator_denominator")};
     if (first.count > 0 && second.count > 0) {
         struct statistics_interval interval = statistics_newcombe(first, second, CONFIDENCE);
         json_object_set_new(operation, "difference",
@@ -229,8 +229,7 @@ int ctl_operation_list(struct ctl *ctl, int argc, char **argv)
                       "are so far. The difference has Newcombe's 95% interval.",
                       argc, argv);
     struct state *state = ctl_open_state(ctl);
-    json_t *operations =
-        state == NULL ? NULL : rows_of(state, list_sql, "tnttttnnttttntiiii");
+    json_t *operations = state == NULL ? NULL : rows_of(state, list_sql, "tnttttnnttttntiiii");
     size_t index;
     json_t *one;
     bool good = operations != NULL;

@@ -230,7 +230,8 @@ static void print_item(json_t *out)
         {"images", "Images", "entry position width height bits energy view sha256"},
         {"models", "Models", "name sha256"},
         {"actions", "Actions", "entry t actor action code to_state version"},
-        {"outcomes", "Outcomes", "entry t actor exam_level result seizure_class quantity unit again standing"},
+        {"outcomes", "Outcomes",
+         "entry t actor exam_level result seizure_class quantity unit again standing"},
     };
     print_head(out);
     print_reasons(out);

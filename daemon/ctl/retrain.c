@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "ctl/logged_declarations.h"
-#include "ctl/table_secret.h"
 #include "ctl/model_store.h"
+#include "ctl/table_secret.h"
 #include "kernels/logistic.h"
 #include "kernels/oblivious.h"
 #include "score/declaration_model.h"
@@ -137,16 +137,12 @@ static struct err teach(struct logged_declarations *logged, struct train_declara
 static struct err fit(const struct retrain_conf *conf, struct logged_declarations *logged,
                       int64_t until_ns, const char *note, struct train_declarations_report *report)
 {
-    const struct train_declarations_conf given = {
+    struct train_declarations_conf given = {
         .seed = conf->seed, .threads = conf->threads, .note = note};
     struct train_declarations *train = NULL;
-    struct err err = durable_directory(conf->directory, 0750);
-    uint8_t secret[PART_SECRET_BYTES];
-    err = err_is(err) ? err : logged_secret(logged, secret);
+    struct err err = logged_secret(logged, given.secret);
+    err = err_is(err) ? err : durable_directory(conf->directory, 0750);
     err = err_is(err) ? err : train_declarations_open(&given, &train);
-    if (!err_is(err)) {
-        train_declarations_secret(train, secret);
-    }
     err = err_is(err) ? err : teach(logged, train, until_ns);
     err = err_is(err) ? err : train_declarations_write(train, conf->directory, report);
     train_declarations_close(&train);

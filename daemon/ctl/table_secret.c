@@ -42,31 +42,24 @@ void table_secret(const char *path, uint8_t out[PART_SECRET_BYTES])
 
 static void add_text(struct sha256 *hash, const char *text)
 {
-    sha256_add(hash, text, strlen(text) + 1);
+    sha256_add(hash, text == NULL ? "" : text, text == NULL ? 1 : strlen(text) + 1);
 }
 
-MUST_USE struct err logged_secret(struct logged_declarations *logged,
-                                  uint8_t out[PART_SECRET_BYTES])
+struct err logged_secret(struct logged_declarations *logged, uint8_t out[PART_SECRET_BYTES])
 {
     struct sha256 *hash = sha256_open();
     struct err err = err_none;
     uint64_t count = logged_declarations_count(logged);
     sha256_add(hash, purpose, sizeof purpose);
-    uint64_t taken = 0;
-    for (uint64_t i = 0; i < count && taken < LOGGED_SECRET_MAX && !err_is(err); i++) {
+    for (uint64_t i = 0; i < count && i < SECRET_ROWS && !err_is(err); i++) {
         const struct declaration *declaration = NULL;
         err = logged_declarations_read(logged, i, &declaration);
         if (!err_is(err) && declaration != NULL) {
-            const struct goods_line *lines = declaration->lines;
             add_text(hash, declaration->declaration_id);
             add_text(hash, declaration->importer);
             add_text(hash, declaration->seller);
             add_text(hash, declaration->declarant);
-            for (uint32_t line = 0; line < declaration->lines_count; line++) {
-                sha256_add(hash, &lines[line].net_mass_kg, sizeof lines[line].net_mass_kg);
-                sha256_add(hash, &lines[line].value, sizeof lines[line].value);
-            }
-            taken++;
+            sha256_add(hash, &declaration->gross_mass_kg, sizeof declaration->gross_mass_kg);
         }
     }
     sha256_finish(hash, out);

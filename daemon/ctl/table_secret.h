@@ -3,7 +3,7 @@
 #define CTL_TABLE_SECRET_H
 
 /* Table secret: what keeps the digests of a model (score/part_key.h) from being guessed: a digest
- * of the records it is taught from, which only the operator has. Same records, same secret. */
+ * of the table it is taught from, whose records only the operator has. Same table, same secret. */
 
 #include <stdint.h>
 
@@ -12,8 +12,9 @@
 
 /* Of the whole file; of a pipe or a file that cannot be read: random. */
 void table_secret(const char *path, uint8_t out[PART_SECRET_BYTES]);
-/* Of the log's declarations: of the first LOGGED_SECRET_MAX that can still be read. */
-#define LOGGED_SECRET_MAX 1024u
+
+/* The same of what a port's log knows: of its first SECRET_ROWS labelled declarations. */
+#define SECRET_ROWS 4096u
 MUST_USE struct err logged_secret(struct logged_declarations *logged,
                                   uint8_t out[PART_SECRET_BYTES]);
 

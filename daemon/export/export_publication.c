@@ -68,7 +68,8 @@ static struct err publish_decided(struct publish *self)
     return err;
 }
 
-/* The outcome that stands, the newest declaration and state of each; files come in the order of the log. */
+/* The outcome that stands, the newest declaration and state of each; files come in the order of the
+ * log. */
 static void publish_gather(struct publish *self)
 {
     const struct archive_table *outcomes = publish_source(self, TABLE_OUTCOMES);

@@ -55,7 +55,7 @@ static struct err consider_release(const struct wire_command *command,
     const struct referral_code *code = referral_code_find(command->code);
     if (code == NULL) {
         return ledger_refuse(answer, ERR_ARGUMENT,
-                      "unknown code; triagectl release --codes lists them");
+                             "unknown code; triagectl release --codes lists them");
     }
     return consider_move(command, referral, code->state, code->code, entry, answer);
 }

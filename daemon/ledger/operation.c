@@ -73,7 +73,7 @@ static struct err consider_register(const struct entry_operation *asked, bool kn
     }
     if (known) {
         return ledger_refuse(answer, ERR_CONFLICT,
-                      "there is an operation of this name; what is registered stays");
+                             "there is an operation of this name; what is registered stays");
     }
     entry->body.operation = *asked;
     entry->body.operation.reason = "";

@@ -4,11 +4,11 @@
 
 /* Drift: how much the declarations of now differ from those of then, field by field: the population
  * stability index, sum over bins of (now - then) ln(now / then) of the shares. Numbers are cut into
- * tenths of then and what lies beyond, words into the twenty most frequent of then and the others; what is missing is a
- * bin of its own. Every bin counts half a declaration more than it has, so that an empty one is not
- * infinite. 0.1 and 0.25 are where custom says "has moved" and "another population"; they are
- * convention, not law, so the index that chance alone reaches once in twenty (as many bins, as many
- * declarations, nothing changed) stands beside each.
+ * tenths of then and what lies beyond, words into the twenty most frequent of then and the others;
+ * what is missing is a bin of its own. Every bin counts half a declaration more than it has, so
+ * that an empty one is not infinite. 0.1 and 0.25 are where custom says "has moved" and "another
+ * population"; they are convention, not law, so the index that chance alone reaches once in twenty
+ * (as many bins, as many declarations, nothing changed) stands beside each.
  *
  * Offline; allocates. One thread a handle. */
 

@@ -43,9 +43,8 @@ MUST_USE struct err train_declarations_open(const struct train_declarations_conf
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_declarations_open");
     }
-    static const uint8_t no_secret[PART_SECRET_BYTES] = {0};
     self->conf = *conf;
-    struct err err = train_rows_init(&self->rows, conf->lines_max, no_secret);
+    struct err err = train_rows_init(&self->rows, conf->lines_max, conf->secret);
     err = err_is(err) ? err : team_open(conf->threads > 0 ? conf->threads : 1, &self->team);
     if (err_is(err)) {
         train_declarations_close(&self);
@@ -68,13 +67,6 @@ void train_declarations_close(struct train_declarations **self)
     free((*self)->known);
     free(*self);
     *self = NULL;
-}
-
-void train_declarations_secret(struct train_declarations *self,
-                               const uint8_t secret[PART_SECRET_BYTES])
-{
-    must(self->rows.rows_given == 0);
-    part_key_init(&self->rows.history.key, secret);
 }
 
 MUST_USE struct err train_declarations_add(struct train_declarations *self,
@@ -349,7 +341,7 @@ static struct err fill_file(struct train_declarations *self, const struct declar
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
     err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
     char secret[2 * PART_SECRET_BYTES + 1];
-    hex_encode(self->rows.history.key.secret, PART_SECRET_BYTES, secret);
+    hex_encode(self->conf.secret, PART_SECRET_BYTES, secret);
     err = err_is(err) ? err : model_file_add_text(file, "digest_secret", secret);
     char inputs[LINE_NAMES_BYTES];
     line_feature_names(inputs);

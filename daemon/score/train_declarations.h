@@ -33,6 +33,10 @@ struct train_declarations_conf {
     uint64_t lines_max;         /* 0: TRAIN_LINES_MAX; at least twice RECORD_LINES_MAX */
     bool left_out[LINE_GROUPS]; /* groups of features that the trees must do without */
     const char *note; /* stands before the figures in the file's evaluation; NULL: nothing */
+    /* Of the digests in the model (part_key.h): who knows it can steer a name into somebody else's
+     * history. Not to be guessed from outside, and the same for the same rows: a digest of the
+     * table itself does. */
+    uint8_t secret[PART_SECRET_BYTES];
 };
 
 struct train_outcome {
@@ -59,11 +63,6 @@ struct train_declarations_report {
 /* ARGUMENT when lines_max is too small. */
 MUST_USE struct err train_declarations_open(const struct train_declarations_conf *conf,
                                             struct train_declarations **out);
-/* Before the first row. The secret of the digests in the model (part_key.h): not to be guessed from
- * outside, and the same for the same rows: a digest of what is learnt from does. Without it anybody
- * can work out which name would share somebody else's history. */
-void train_declarations_secret(struct train_declarations *self,
-                               const uint8_t secret[PART_SECRET_BYTES]);
 /* In any order of time while they fit lines_max lines, in its order beyond (ARGUMENT,
  * as are more lines of one day than fit);
  * validation rows that are not later than all others are ARGUMENT when the model is written. */

@@ -124,10 +124,9 @@ STATEMENT(
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
 /* At most one label for each item: the outcome that stands. */
-STATEMENT(
-    OUTCOMES,
-    "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
-    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found') ORDER BY entry LIMIT ?2")
+STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
+                    " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found')"
+                    " ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
                              "AND entry < ?2 ORDER BY entry LIMIT ?3")
 STATEMENT(

@@ -362,8 +362,8 @@ static void items_check_again(struct verify_items *self, const struct entry *ent
     }
     bool aside = !correction && outcome_says(outcome->result) < item->standing_says;
     if (outcome->aside != aside && !self->ids->gap) {
-        verify_problem(self->report, "entry %" PRIu64 ": %s %s, by the outcomes before it", entry->n,
-                       outcome->again,
+        verify_problem(self->report, "entry %" PRIu64 ": %s %s, by the outcomes before it",
+                       entry->n, outcome->again,
                        aside ? "takes the place of what says more" : "is put aside without cause");
     }
 }
@@ -419,8 +419,8 @@ struct err verify_items_event(struct verify_items *self, const struct entry *ent
         return err_none;
     }
     items_check_cause(self, entry, item);
-    bool again = is_outcome && entry->body.outcome.again != NULL &&
-                 entry->body.outcome.again[0] != '\0';
+    bool again =
+        is_outcome && entry->body.outcome.again != NULL && entry->body.outcome.again[0] != '\0';
     if (again) {
         items_check_again(self, entry, item);
     } else {

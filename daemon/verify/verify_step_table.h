@@ -24,8 +24,8 @@ STEP(items, "record, score, decision, referral and outcome of every item",
 STEP(draws, "the random arm",
      "Do not use the random arm of this day for estimates before the port has explained it.")
 STEP(settings, "configuration, policy, models in force, operations",
-     "Ask the port which policy and models were in use, or when the operation was planned, and hold "
-     "them against the log.")
+     "Ask the port which policy and models were in use, or when the operation was planned, and "
+     "hold them against the log.")
 STEP(times, "clock, ticks and silence",
      "Compare the counts with the scanners' own counters for that time.")
 STEP(keeping, "access, redaction, discarded payloads, copies, holds, recovery",

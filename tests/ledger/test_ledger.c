@@ -63,7 +63,7 @@ struct asked {
 
 struct officer {
     char name[16];
-    uint32_t open; /* index of the order that waits for its answer, ORDERS_MAX: none */
+    uint32_t open;              /* index of the order that waits for its answer, ORDERS_MAX: none */
     uint64_t seen[WORLD_ITEMS]; /* version on his screen */
 };
 
@@ -119,9 +119,9 @@ static void log_append(struct world *self, struct entry *entry)
     struct stored *to = &self->log[self->log_count];
     memset(entry->id, 0x70, ENTRY_ID_BYTES);
     memcpy(entry->id, &self->log_count, sizeof self->log_count);
-    size_t stamp = entry_encode_stamp(self->log_count,
-                                      INT64_C(1790000000000000000) + (int64_t)self->log_count,
-                                      to->bytes, sizeof to->bytes);
+    size_t stamp =
+        entry_encode_stamp(self->log_count, INT64_C(1790000000000000000) + (int64_t)self->log_count,
+                           to->bytes, sizeof to->bytes);
     size_t rest = entry_encode_rest(entry, to->bytes + stamp, sizeof to->bytes - stamp);
     assert_true(stamp > 0 && rest > 0);
     to->bytes_count = stamp + rest;
@@ -466,10 +466,9 @@ static void check_items(struct world *self)
         struct err err = state_standing(self->state, id, &standing);
         assert_int_equal(!err_is(err), fate->state == REFERRAL_OUTCOME);
         if (!err_is(err)) {
-            assert_int_equal(exam_result_is_find(standing.result)
-                                 ? 2
-                                 : exam_result_is_label(standing.result),
-                             fate->says);
+            assert_int_equal(
+                exam_result_is_find(standing.result) ? 2 : exam_result_is_label(standing.result),
+                fate->says);
         }
     }
 }

@@ -95,7 +95,8 @@ static struct ledger_answer ask(const struct entry_operation *operation, int64_t
                                    .actor = "supervisor",
                                    .request_id = request_id,
                                    .operation = *operation};
-    must(!err_is(operation_consider(maker.state, &command, "p-supervisor", now_ns, entry, &answer)));
+    must(
+        !err_is(operation_consider(maker.state, &command, "p-supervisor", now_ns, entry, &answer)));
     if (answer.verdict == LEDGER_ENTRY) {
         struct entry stamped = log_entry(&maker, entry->type);
         stamped.actor = entry->actor;
@@ -166,17 +167,41 @@ static void figures_follow_scope_metric_and_comparator(void **unused)
         const char *name, *metric, *comparator, *site, *lane;
         const char *rows[2];
     } wanted[] = {
-        {"a", "hit_rate", "before", "north", "",
+        {"a",
+         "hit_rate",
+         "before",
+         "north",
+         "",
          {"a operation before hit_rate 2 4", "a comparator before hit_rate 1 2"}},
-        {"b", "hit_rate", "others", "north", "",
+        {"b",
+         "hit_rate",
+         "others",
+         "north",
+         "",
          {"b operation others hit_rate 2 4", "b comparator others hit_rate 0 1"}},
-        {"c", "hit_rate", "random", "north", "",
+        {"c",
+         "hit_rate",
+         "random",
+         "north",
+         "",
          {"c operation random hit_rate 2 3", "c comparator random hit_rate 1 2"}},
-        {"d", "find_rate", "before", "north", "",
+        {"d",
+         "find_rate",
+         "before",
+         "north",
+         "",
          {"d operation before find_rate 2 5", "d comparator before find_rate 1 3"}},
-        {"e", "exam_rate", "before", "", "",
+        {"e",
+         "exam_rate",
+         "before",
+         "",
+         "",
          {"e operation before exam_rate 5 6", "e comparator before exam_rate 3 4"}},
-        {"f", "find_rate", "before", "north", "even",
+        {"f",
+         "find_rate",
+         "before",
+         "north",
+         "even",
          {"f operation before find_rate 1 4", "f comparator before find_rate 1 2"}},
     };
     struct entry entry;
@@ -235,9 +260,11 @@ static void figures_follow_scope_metric_and_comparator(void **unused)
     struct entry_operation close = {.name = "a", .step = "close"};
     assert_int_equal(ask(&close, item_time(202), &entry).fault.code, ERR_ARGUMENT);
     close.reason = "200 exams";
-    assert_int_equal(ask(&close, item_time(202), &entry).verdict, LEDGER_ENTRY); /* two items of five seconds */
+    assert_int_equal(ask(&close, item_time(202), &entry).verdict,
+                     LEDGER_ENTRY); /* two items of five seconds */
     assert_true(entry.body.operation.numerator == 2 && entry.body.operation.denominator == 2);
-    assert_true(entry.body.operation.comparator_denominator == 0); /* two seconds before: none concluded */
+    assert_true(entry.body.operation.comparator_denominator ==
+                0); /* two seconds before: none concluded */
     assert_int_equal(ask(&close, item_time(202), &entry).fault.code, ERR_ILLEGAL_TRANSITION);
     close.name = "z";
     assert_int_equal(ask(&close, item_time(202), &entry).fault.code, ERR_NOT_FOUND);

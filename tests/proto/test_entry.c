@@ -500,8 +500,8 @@ static void decode_later_type_keeps_the_header(void **state)
 {
     (void)state;
     struct entry out = {.v = 99};
-    /* Type 99, not given out yet, with a body in field 42 (d2 02) and an item. */
-    size_t bytes = entry_by_hand(1, 16, 99, "d2020208053210abababababababababababababababab");
+    /* Type 99, not given out yet, with a body in field 63 (fa 03) and an item. */
+    size_t bytes = entry_by_hand(1, 16, 99, "fa030208053210abababababababababababababababab");
     assert_int_equal(bytes_try(encoded, bytes, &out), ENTRY_UNKNOWN_TYPE);
     assert_int_equal(out.v, 1);
     assert_int_equal(out.type, 99);

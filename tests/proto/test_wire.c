@@ -441,8 +441,9 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
-        assert_string_equal(out.sentence, discloses || order == ORDER_PRUNE || order == ORDER_HOLD ? "because"
-                                                                                     : "");
+        assert_string_equal(out.sentence, discloses || order == ORDER_PRUNE || order == ORDER_HOLD
+                                              ? "because"
+                                              : "");
         assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
         assert_int_equal(out.dry_run, order == ORDER_PRUNE);
         assert_int_equal(out.entries_count, discloses ? 2 : 0);

@@ -159,7 +159,7 @@ static void metric_every_file_has_a_header_and_runs(void **unused)
         files_count++;
     }
     closedir(folder);
-    assert_int_equal(files_count, 8);
+    assert_int_equal(files_count, 9);
     remove_store(directory, &log);
 }
 
