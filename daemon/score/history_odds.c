@@ -112,7 +112,7 @@ void history_odds_block(const struct history *self, struct history_block *block,
                                       .ratios = columns,
                                       .odds = block->odds[0],
                                       .stride = 2 * (size_t)HISTORY_LANES,
-                                      .lanes = (block->count + STEP - 1) / STEP * STEP};
+                                      .lanes = (size_t)(block->count + STEP - 1) / STEP * STEP};
     odds_ratios(kinds, HISTORY_KINDS, &prior, &odds);
 }
 
@@ -152,7 +152,8 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
                                       .lanes = STEP};
     odds_ratios(kinds, HISTORY_KINDS, &prior, &odds);
     for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
-        out[2 * (kind - 1)] = ratios[kind][0];
-        out[2 * (kind - 1) + 1] = exams[kind][0];
+        size_t at = 2 * ((size_t)kind - 1);
+        out[at] = ratios[kind][0];
+        out[at + 1] = exams[kind][0];
     }
 }
