@@ -92,7 +92,7 @@ static void ask_portable(const struct lookup_table *self, const uint64_t *keys, 
 }
 
 #if defined(__x86_64__)
-#define WIDE __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,prefer-vector-width=512")))
+#define WIDE __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw")))
 
 WIDE static void ask_avx512(const struct lookup_table *self, const uint64_t *keys, size_t count,
                             uint32_t *places)
