@@ -61,7 +61,7 @@ export OPENBLAS_NUM_THREADS=1
 mkdir -p build
 cmake --preset release >build/bench-configure.log 2>&1 ||
   { tail -20 build/bench-configure.log >&2; fail "configuring failed; all of it is in build/bench-configure.log"; }
-set -- triaged triage-verify
+set -- triaged triagectl triage-verify
 for source in bench/bench_*.c; do
   set -- "$@" "$(basename "$source" .c)"
 done
@@ -134,6 +134,19 @@ at; other work on the machine makes every figure worse.
 END
   machine
   measure kernels "The kernels beside the plain BLAS call or loop of the same shape." build/bench/bench_kernels
+  measure convnet "The network of a finder beside what this core multiplies and adds out of registers alone (vpdpbusd; vpmaddubsw, vpmaddwd
+and an addition). Aim: 1.4 GMAC in 3 ms." \
+    build/bench/bench_convnet
+  measure images "From decoded pixels to a score, as a scoring line does it: a drawn parcel of 640 x 640 and a drawn truck of two energies, 20 MB. Aims:
+8 ms a parcel, 200 ms a truck on two cores." \
+    build/bench/bench_images "$directory"
+  # shellcheck disable=SC2086
+  measure nearest "16,384 normal random queries against banks of 4,096 and 16,384 rows, one nearest each, beside FAISS (IndexFlatL2: the
+optimised wheel, and Debian's generic build) and scikit-learn (pairwise_distances_argmin_min), each with the OpenBLAS core type that is fastest for
+it. Ours is exact and told in double's order whatever the shortlist was made with; by_floats is the path of processors that have no
+instruction for products of bytes. Indices of the peers are compared with ours, ours with a search in double. Aims: 2 times the faster
+FAISS, 5 times the generic one, 0.95 of SGEMM alone." \
+    sh bench/nearest.sh $quick
   # shellcheck disable=SC2086
   measure log "Exactly so many entries of 200 bytes a commit, one commit at a time, beside SQLite (WAL mode, synchronous=FULL,
 prepared insert of index, entry and SHA-256) and two bare direct writes of as many bytes. A commit is two durable writes here and
@@ -162,6 +175,11 @@ and begins when the file is written." \
 whole the scan reduced, checked against its SHA-256. Aim: p99 below 50 ms. archiver: the rate of sealing with no reader, and with 8 that
 never pause beside 8 threads that only burn processor time: readers cost processor time, and no waiting." \
     build/bench/bench_view --rounds "$archive_rounds" "$directory"
+  # shellcheck disable=SC2086
+  measure decide "From a scored item to its decision, on one thread, draw included, without the disk, beside the keyed function alone
+(HMAC-SHA-256), which no draw can do without. claim: from the claim of one session (answered: durable in the log) until
+another session's 'triagectl queue --watch' shows it. Aims: 200,000 decisions/s; visible within 100 ms." \
+    build/bench/bench_decide $quick --dir "$directory"
   # shellcheck disable=SC2086
   measure ingest "Durable acknowledgements of a real publisher by a real daemon, beside plain libzmq over the same transport.
 Aims: 30% of libzmq with CURVE in messages a second at 256 B and 4 KiB; at 1 MiB and above 70% of the disk's sequential direct

@@ -10,7 +10,7 @@ _triage_feed_options() {
         sim)
             echo '--seed --count --first --modes --contraband-rate --misdeclare-rate --oddity-rate --clean
                 --declarations-per-scan --scans-only --declarations-only --scale --mail-scale --dead-rows --start --interval
-                --labels --truth --history --history-factor --write' ;;
+                --labels --truth --history --history-factor --write --mixed-rate --parcels-share --cargo-density --bricks-kg --threats' ;;
     esac
 }
 
@@ -29,7 +29,7 @@ _triage_feed() {
             mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
         --endpoint | --stream | --site | --lane | --scanner | --scanner-type | --limit | --rate | --timeout | --every | \
             --offset | --pixels-max | --seed | --count | --first | --modes | --contraband-rate | --misdeclare-rate | \
-            --oddity-rate | --declarations-per-scan | --scale | --mail-scale | --dead-rows | --interval | --history-factor) ;;
+            --oddity-rate | --declarations-per-scan | --scale | --mail-scale | --dead-rows | --interval | --history-factor | --mixed-rate | --parcels-share | --cargo-density | --bricks-kg) ;;
         *)
             if [[ $current == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$(_triage_feed_options "$subcommand")" -- "$current")

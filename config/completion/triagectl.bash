@@ -3,13 +3,14 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold operation replay model keys help' ;;
+        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold operation replay model keys verify-day refer policy help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
-        model) echo 'train score evaluate list install show' ;;
-        'model train') echo 'appearance declarations history' ;;
+        policy) echo 'load' ;;
+        model) echo 'train score evaluate retrain drift list install show' ;;
+        'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -34,6 +35,8 @@ _triagectl_options() {
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
+        verify-day) echo '--log --vkey' ;;
+        refer | 'policy load') echo '--reason' ;;
         'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
         'operation close') echo '--reason' ;;
         reveal) echo '--entry --names --purpose --out' ;;
@@ -42,13 +45,17 @@ _triagectl_options() {
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
-            echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height' ;;
+            echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height --project' ;;
+        'model train emptiness') echo '--images --labels --out --seed --png' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
-            echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+            echo '--declarations --archive --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
         'model score')
             echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
-        'model evaluate') echo '--model --declarations --png --mapping --mode' ;;
+        'model evaluate')
+            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out' ;;
+        'model retrain') echo '--dry-run --install --days --out --seed' ;;
+        'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
@@ -84,10 +91,10 @@ _triagectl() {
         esac
     done
     case $previous in
-        --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
+        --dir | --log | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --marks | --groups | --picture | --reference)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;
@@ -106,7 +113,7 @@ _triagectl() {
                 word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"
             else
                 case $command in
-                    show | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
+                    show | refer | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
                     replay)
                         mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
                         return ;;

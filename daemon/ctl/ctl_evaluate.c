@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "ctl/ctl_emptiness.h"
+#include "ctl/ctl_project.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
 #include "ctl/evaluate_images.h"
@@ -245,6 +246,9 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_project_is_asked(argc, argv)) {
+        return ctl_project(ctl, argc, argv);
+    }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_evaluate(ctl, argc, argv);
     }

@@ -25,6 +25,7 @@ struct train_options {
     struct train_finder_conf finder;
     struct declaration_csv_conf table;
     const char *out;
+    const char *threats; /* folder, or NULL */
     uint64_t seed;
 };
 
@@ -98,6 +99,50 @@ static struct err add_scan(struct train_appearance *train, const struct folder_s
     return err;
 }
 
+static int learn_threats(struct train_appearance *train, const struct image_folder_conf *images,
+                         const char *directory)
+{
+    char why[FOLDER_WHY_BYTES] = "";
+    struct image_folder_conf conf = *images;
+    conf.directory = directory;
+    conf.list_path = conf.skip_list_path = NULL;
+    conf.every = 1;
+    conf.offset = 0;
+    struct image_folder *folder = NULL;
+    struct err err = image_folder_open(&conf, &folder, why);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", directory, why);
+    }
+    int result = CTL_GOOD;
+    for (uint32_t i = 0; i < image_folder_count(folder) && result == CTL_GOOD; i++) {
+        struct folder_scan *scan = NULL;
+        const char *name = image_folder_name(folder, i);
+        if (err_is(image_folder_read(folder, i, &scan, why))) {
+            result = ctl_refuse("%s: %s", name, why);
+            continue;
+        }
+        uint32_t high = 0, low = 0;
+        const struct image *low_image = NULL;
+        for (uint32_t k = 0; k < scan->scan.images_count && low_image == NULL; k++) {
+            high = k;
+            low_image = scan->images[k].energy == ENERGY_HIGH
+                            ? companion(&scan->scan, k, ENERGY_LOW, &low)
+                            : NULL;
+        }
+        const struct train_image given = {.image = &scan->images[high],
+                                          .pixels = scan->pixels[high],
+                                          .name = name,
+                                          .low_image = low_image,
+                                          .low_pixels =
+                                              low_image != NULL ? scan->pixels[low] : NULL};
+        err = train_appearance_threat(train, &given);
+        result = err_is(err) ? ctl_fail(name, err) : CTL_GOOD;
+        folder_scan_close(&scan);
+    }
+    image_folder_close(&folder);
+    return result;
+}
+
 static int learn_images(struct ctl *ctl, struct train_appearance *train,
                         const struct image_folder *folder, const struct train_options *options)
 {
@@ -153,6 +198,7 @@ enum {
     OPTION_BANK,
     OPTION_DIMENSIONS,
     OPTION_HEIGHT,
+    OPTION_PROJECT,
     OPTION_MARKS,
     OPTION_GROUPS,
     OPTION_EPOCHS,
@@ -207,6 +253,9 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     case OPTION_DIMENSIONS:
         options->appearance.dimensions = (uint32_t)ctl_number(state, "dimensions", text, 128);
         return 0;
+    case OPTION_PROJECT:
+        options->threats = text;
+        return 0;
     case OPTION_HEIGHT:
         options->appearance.working_height = (uint32_t)ctl_number(state, "height", text, 4096);
         return 0;
@@ -224,6 +273,26 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static int train_images(struct ctl *ctl, const struct train_options *options)
+{
+    char why[FOLDER_WHY_BYTES] = "";
+    struct image_folder *folder = NULL;
+    struct err err = image_folder_open(&options->folder, &folder, why);
+    if (err_is(err)) {
+        return ctl_refuse("%s: %s", options->folder.directory, why);
+    }
+    struct train_appearance *train = NULL;
+    err = train_appearance_open(&options->appearance, &train);
+    int result = err_is(err) ? ctl_fail("train", err) : CTL_GOOD;
+    if (result == CTL_GOOD && options->threats != NULL) {
+        result = learn_threats(train, &options->folder, options->threats);
+    }
+    result = result == CTL_GOOD ? learn_images(ctl, train, folder, options) : result;
+    train_appearance_close(&train);
+    image_folder_close(&folder);
+    return result;
 }
 
 int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
@@ -245,6 +314,9 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
          "with --marks: how often each image is looked at (default: 30, more for few images)", 1},
         {"threads", OPTION_THREADS, "N", 0,
          "with --marks (default: up to 4); the model does not depend on it", 1},
+        {"project", OPTION_PROJECT, "DIR", 0,
+         "dual-energy scans of threats alone in the air: also learn to notice such lumps in loads",
+         1},
         {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
         {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
         {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
@@ -284,18 +356,7 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
     if (options.appearance.working_height == 0) {
         options.appearance.working_height = (uint32_t)ctl->conf.judge_working_height;
     }
-    char why[FOLDER_WHY_BYTES] = "";
-    struct image_folder *folder = NULL;
-    struct err err = image_folder_open(&options.folder, &folder, why);
-    if (err_is(err)) {
-        return ctl_refuse("%s: %s", options.folder.directory, why);
-    }
-    struct train_appearance *train = NULL;
-    err = train_appearance_open(&options.appearance, &train);
-    int result = err_is(err) ? ctl_fail("train", err) : learn_images(ctl, train, folder, &options);
-    train_appearance_close(&train);
-    image_folder_close(&folder);
-    return result;
+    return train_images(ctl, &options);
 }
 
 static error_t parse_history(int key, char *text, struct argp_state *state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "feeds/feed_commands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,10 @@ enum {
     OPTION_CONTRABAND,
     OPTION_MISDECLARE,
     OPTION_ODDITY,
+    OPTION_MIXED,
+    OPTION_PARCELS,
+    OPTION_CARGO_DENSITY,
+    OPTION_BRICKS,
     OPTION_CLEAN,
     OPTION_PER_SCAN,
     OPTION_SCALE,
@@ -41,6 +46,7 @@ enum {
     OPTION_SCANS_ONLY,
     OPTION_DECLARATIONS_ONLY,
     OPTION_WRITE,
+    OPTION_THREATS,
     OPTION_FIRST
 };
 
@@ -55,6 +61,7 @@ struct arguments {
     const char *truth_path;
     const char *history_path;
     const char *write_directory;
+    const char *threats_directory;
 };
 
 static const struct argp_option option_table[] = {
@@ -70,6 +77,14 @@ static const struct argp_option option_table[] = {
      "share with a wrong mass, ware or value, or loaded as empty (0.05)", 0},
     {"oddity-rate", OPTION_ODDITY, "R", 0, "share with something innocent that looks odd (0.15)",
      0},
+    {"mixed-rate", OPTION_MIXED, "R", 0,
+     "share of loaded trucks, containers and rail cars with mixed cargo (0)", 0},
+    {"parcels-share", OPTION_PARCELS, "R", 0,
+     "of the places in mixed cargo: loose parcels instead of pallets (0)", 0},
+    {"cargo-density", OPTION_CARGO_DENSITY, "FROM:TO", 0,
+     "of mixed cargo as packed, g/cm3 (0.1:0.6)", 0},
+    {"bricks-kg", OPTION_BRICKS, "FROM:TO", 0,
+     "contraband is bricks of organic powder among the goods, of such a mass (any contraband)", 0},
     {"clean", OPTION_CLEAN, NULL, 0, "no contraband and nothing misdeclared: for training", 0},
     {"declarations-per-scan", OPTION_PER_SCAN, "N", 0,
      "of N parcels one is scanned (10); others always are", 0},
@@ -92,6 +107,12 @@ static const struct argp_option option_table[] = {
     {"write", OPTION_WRITE, "DIR", 0,
      "instead of sending anything write the scans as 16-bit PNG with sidecars, into "
      "DIR/SCANNER-TYPE/",
+     0},
+    {"threats", OPTION_THREATS, "DIR", 0,
+     "instead of sending anything write COUNT scans of bricks of organic powder alone in the air, "
+     "of "
+     "--bricks-kg (5:60), for `triagectl model train` and `model evaluate --project`, into "
+     "DIR/vehicle-portal/",
      0},
     {0}};
 
@@ -117,6 +138,23 @@ static void parse_modes(struct argp_state *state, const char *text, double weigh
     }
 }
 
+/* "FROM:TO", or one number for both. */
+static void parse_range(struct argp_state *state, const char *name, const char *text,
+                        const double limits[2], double range[2])
+{
+    char words[64];
+    (void)snprintf(words, sizeof words, "%s", text);
+    char *colon = strchr(words, ':');
+    if (colon != NULL) {
+        *colon = '\0';
+    }
+    range[0] = feed_number(state, name, words, limits);
+    range[1] = colon == NULL ? range[0] : feed_number(state, name, colon + 1, limits);
+    if (range[0] > range[1]) {
+        argp_error(state, "--%s %s: the first number must not be the greater", name, text);
+    }
+}
+
 static void parse_start(struct argp_state *state, const char *text, int64_t *start_ns)
 {
     if (strcmp(text, "now") == 0) {
@@ -132,6 +170,7 @@ static bool parse_path(int key, char *text, struct arguments *arguments)
                          : key == OPTION_TRUTH   ? &arguments->truth_path
                          : key == OPTION_HISTORY ? &arguments->history_path
                          : key == OPTION_WRITE   ? &arguments->write_directory
+                         : key == OPTION_THREATS ? &arguments->threats_directory
                                                  : NULL;
     if (place != NULL) {
         *place = text;
@@ -154,6 +193,8 @@ static bool parse_number(int key, char *text, struct argp_state *state, struct a
         {OPTION_CONTRABAND, "contraband-rate", {0, 1}, &arguments->sim.contraband_rate, NULL},
         {OPTION_MISDECLARE, "misdeclare-rate", {0, 1}, &arguments->sim.misdeclare_rate, NULL},
         {OPTION_ODDITY, "oddity-rate", {0, 1}, &arguments->sim.oddity_rate, NULL},
+        {OPTION_MIXED, "mixed-rate", {0, 1}, &arguments->sim.mixed_rate, NULL},
+        {OPTION_PARCELS, "parcels-share", {0, 1}, &arguments->sim.parcels_share, NULL},
         {OPTION_HISTORY_FACTOR, "history-factor", {0, 100}, &arguments->sim.history_factor, NULL},
         {OPTION_PER_SCAN,
          "declarations-per-scan",
@@ -192,6 +233,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_MODES:
         parse_modes(state, text, arguments->sim.mode_weights);
+        return 0;
+    case OPTION_CARGO_DENSITY:
+        parse_range(state, "cargo-density", text, (double[]){0.05, 1.5},
+                    arguments->sim.cargo_density);
+        return 0;
+    case OPTION_BRICKS:
+        parse_range(state, "bricks-kg", text, (double[]){1, 500}, arguments->sim.bricks_kg);
         return 0;
     case OPTION_CLEAN:
         arguments->sim.contraband_rate = 0;
@@ -262,6 +310,28 @@ static struct err write_scan(const struct sim_item *item, const char *directory)
         err = picture_write_png(paths[i], item->pixels[i], image->width, image->height, 1, 16);
     }
     return err_is(err) ? err : image_sidecar_write(paths[2], &item->scan);
+}
+
+/* Masses rise evenly in their logarithm from the first to the last threat. */
+static struct err write_threats(struct sim_world *world, const struct arguments *arguments)
+{
+    const double any[2] = {5, 60};
+    const double *range = arguments->sim.bricks_kg[1] > 0 ? arguments->sim.bricks_kg : any;
+    struct err err = err_none;
+    for (uint64_t i = 0; i < arguments->count && !err_is(err); i++) {
+        double share = arguments->count > 1 ? (double)i / (double)(arguments->count - 1) : 0;
+        struct sim_item item;
+        err = sim_world_threat(world, arguments->first + i,
+                               range[0] * pow(range[1] / range[0], share), &item);
+        char mass[32];
+        (void)snprintf(mass, sizeof mass, "%.3f", item.truth.hidden.mass_kg);
+        const struct field other[2] = {{"mass_kg", mass}, {"material", item.truth.hidden.what}};
+        item.scan.other = other;
+        item.scan.other_count = 2;
+        item.scan.keys_count = 0;
+        err = err_is(err) ? err : write_scan(&item, arguments->threats_directory);
+    }
+    return err;
 }
 
 struct run {
@@ -347,6 +417,10 @@ static int run(struct run *self, struct arguments *arguments)
         err = write_history(self->world, arguments);
         return err_is(err) ? complain(arguments->history_path, err) : FEED_EXIT_GOOD;
     }
+    if (arguments->threats_directory != NULL) {
+        err = write_threats(self->world, arguments);
+        return err_is(err) ? complain(arguments->threats_directory, err) : FEED_EXIT_GOOD;
+    }
     if (arguments->write_directory != NULL) {
         arguments->common.dry_run = true; /* nothing goes to a daemon */
     }
@@ -385,6 +459,7 @@ int feed_sim(int argc, char **argv)
                                            .misdeclare_rate = 0.05,
                                            .history_factor = 4,
                                            .oddity_rate = 0.15,
+                                           .cargo_density = {0.1, 0.6},
                                            .mail_declarations_per_scan = 10,
                                            .scale = 0.4,
                                            .mail_scale = 1,

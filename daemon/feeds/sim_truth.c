@@ -61,6 +61,9 @@ void sim_truth_json_line(const struct sim_item *item, struct text_buffer *out)
         text_buffer_add(out, ",\"oddity\":{\"what\":\"%s\",\"box_px\":[%d,%d,%d,%d]}",
                         truth->oddity.what, oddity[0], oddity[1], oddity[2], oddity[3]);
     }
+    if (truth->cargo_density > 0) {
+        text_buffer_add(out, ",\"mixed_cargo_density\":%.3f", truth->cargo_density);
+    }
     text_buffer_add(out, "}\n");
 }
 

@@ -49,6 +49,14 @@ struct plan {
     bool scanned;
 };
 
+static bool ranges_good(const struct sim_conf *conf)
+{
+    const double *density = conf->cargo_density, *mass_kg = conf->bricks_kg;
+    bool density_good = density[0] >= 0.05 && density[0] <= density[1] && density[1] <= 1.5;
+    bool mass_good = mass_kg[0] >= 1 && mass_kg[0] <= mass_kg[1] && mass_kg[1] <= 500;
+    return (conf->mixed_rate <= 0 || density_good) && (mass_kg[1] <= 0 || mass_good);
+}
+
 struct err sim_world_open(const struct sim_conf *conf, struct sim_world **out)
 {
     must(conf != NULL && out != NULL);
@@ -60,7 +68,7 @@ struct err sim_world_open(const struct sim_conf *conf, struct sim_world **out)
         weights += conf->mode_weights[mode];
     }
     if (!(weights > 0) || conf->mode_weights[MODE_UNKNOWN] > 0 || !(conf->scale > 0) ||
-        !(conf->mail_scale > 0) || !(conf->mail_declarations_per_scan >= 1)) {
+        !(conf->mail_scale > 0) || !(conf->mail_declarations_per_scan >= 1) || !ranges_good(conf)) {
         return err_make(ERR_ARGUMENT, "open simulated port");
     }
     struct sim_world *self = calloc(1, sizeof *self);
@@ -141,23 +149,43 @@ static struct rng stream_of(const struct sim_world *self, uint64_t index, enum s
     return rng;
 }
 
+static bool can_be_mixed(enum mode mode)
+{
+    return mode == MODE_TRUCK || mode == MODE_SEA || mode == MODE_RAIL;
+}
+
+static void stow(struct sim_world *self, const struct plan *plan, struct rng *rng,
+                 struct sim_truth *truth)
+{
+    const struct sim_conf *conf = &self->conf;
+    if (can_be_mixed(plan->mode) && conf->mixed_rate > 0 && rng_uniform(rng) < conf->mixed_rate) {
+        truth->cargo_density = sim_between(rng, conf->cargo_density[0], conf->cargo_density[1]);
+        const struct sim_mixture mixture = {plan->mode, truth->cargo_density, conf->parcels_share};
+        sim_mixed_stow(&mixture, &self->vehicle.hold, rng, &self->scene);
+    } else if (plan->mode == MODE_MAIL || plan->mode == MODE_PASSENGER) {
+        sim_goods_scatter(plan->goods, &self->vehicle.hold, rng, &self->scene);
+    } else {
+        sim_goods_stow(plan->goods, &self->vehicle.hold, rng, &self->scene);
+    }
+}
+
 static void build_scene(struct sim_world *self, const struct plan *plan, struct sim_item *item)
 {
     struct rng rng = stream_of(self, item->index, STREAM_SCENE);
     sim_vehicle_build(plan->mode, &rng, &self->scene, &self->vehicle);
     if (!plan->empty) {
-        if (plan->mode == MODE_MAIL || plan->mode == MODE_PASSENGER) {
-            sim_goods_scatter(plan->goods, &self->vehicle.hold, &rng, &self->scene);
-        } else {
-            sim_goods_stow(plan->goods, &self->vehicle.hold, &rng, &self->scene);
-        }
+        stow(self, plan, &rng, &item->truth);
     }
     rng = stream_of(self, item->index, STREAM_ODDITY);
     if (plan->oddity) {
         sim_hide_oddity(plan->mode, &self->vehicle, &rng, &self->scene, &item->truth.oddity);
     }
     rng = stream_of(self, item->index, STREAM_HIDE);
-    if (plan->contraband) {
+    const double *bricks_kg = self->conf.bricks_kg;
+    if (plan->contraband && bricks_kg[1] > 0) {
+        double mass_kg = bricks_kg[0] * pow(bricks_kg[1] / bricks_kg[0], rng_uniform(&rng));
+        sim_mixed_hide(&self->vehicle.hold, mass_kg, &rng, &self->scene, &item->truth.hidden);
+    } else if (plan->contraband) {
         sim_hide_contraband(plan->mode, &self->vehicle, &rng, &self->scene, &item->truth.hidden);
     }
 }
@@ -387,6 +415,16 @@ struct err sim_world_item(struct sim_world *self, uint64_t index, struct sim_ite
     build_scene(self, &plan, out);
     declare(self, &plan, out);
     return plan.scanned ? scan_item(self, &plan, out) : err_none;
+}
+
+struct err sim_world_threat(struct sim_world *self, uint64_t index, double mass_kg,
+                            struct sim_item *out)
+{
+    must(self != NULL && out != NULL && index < PAST_STREAMS / STREAM_COUNT && mass_kg > 0);
+    *out = (struct sim_item){.index = index, .truth = {.mode = MODE_TRUCK}};
+    struct rng rng = stream_of(self, index, STREAM_HIDE);
+    sim_mixed_threat(mass_kg, &rng, &self->scene, &out->truth.hidden);
+    return scan_item(self, &(struct plan){.mode = MODE_TRUCK}, out);
 }
 
 void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count,

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "feeds/sim_hide.h"
+#include "feeds/sim_mixed.h"
 #include "feeds/sim_party.h"
 #include "proto/record.h"
 
@@ -28,6 +28,11 @@ struct sim_conf {
     double misdeclare_rate;
     double history_factor; /* items examined in the past break the rules that many times as often */
     double oddity_rate;
+    double mixed_rate;       /* of loaded trucks, containers and rail cars: mixed cargo */
+    double parcels_share;    /* of the places in mixed cargo: loose parcels instead of pallets */
+    double cargo_density[2]; /* of mixed cargo as packed, g/cm3: drawn evenly from this range */
+    double bricks_kg[2]; /* contraband is then bricks of organic powder in the goods, of a mass from
+                            this range, drawn evenly in its logarithm; 0: any contraband */
     double mail_declarations_per_scan; /* >= 1: of that many parcels one is scanned */
     enum sim_scans scans;
     double scale; /* of vehicles: 1 is the scanner's full resolution */
@@ -52,6 +57,7 @@ struct sim_truth {
                              contraband */
     int32_t oddity_px[4];
     double propensity;
+    double cargo_density; /* of mixed cargo; 0: the goods are of one kind */
 };
 
 struct sim_item {
@@ -90,6 +96,10 @@ void sim_world_close(struct sim_world **self);
 /* *out points into the world and into itself: do not copy it; good until the next call. Errors:
  * MEMORY. */
 MUST_USE struct err sim_world_item(struct sim_world *self, uint64_t index, struct sim_item *out);
+/* Threat number n: bricks of organic powder of about that mass, alone in the air before the scanner
+ * of trucks: what threat image projection puts into scans of others. Else as sim_world_item(). */
+MUST_USE struct err sim_world_threat(struct sim_world *self, uint64_t index, double mass_kg,
+                                     struct sim_item *out);
 /* Row index of count rows spread over the year before the start, oldest first. Pure. */
 void sim_world_past(const struct sim_world *self, uint64_t index, uint64_t count,
                     struct sim_past *out);

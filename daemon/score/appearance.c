@@ -304,6 +304,29 @@ static uint32_t smaller_of(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+uint32_t lump_regions(const struct lump_space *space, const struct appearance_model *model,
+                      const struct working *working, const struct image *image,
+                      struct appearance_region out[LUMP_FINDINGS_MAX])
+{
+    uint32_t cell = (uint32_t)(space->image.factor * working->factor);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < space->best_count && i < LUMP_FINDINGS_MAX; i++) {
+        double z = ((double)space->best_logits[i] - model->lump.median) / model->lump.spread;
+        if (i > 0 && z <= 0) {
+            break;
+        }
+        uint32_t x = space->best[i].x * cell, y = space->best[i].y * cell;
+        out[count++] = (struct appearance_region){
+            .x = x,
+            .y = y,
+            .width = smaller_of(space->best[i].width * cell, image->width - x),
+            .height = smaller_of(space->best[i].height * cell, image->height - y),
+            .score = z,
+        };
+    }
+    return count;
+}
+
 uint32_t appearance_regions(struct appearance_space *self, const struct working *working,
                             const struct appearance_finding *finding, const struct image *image,
                             uint32_t regions_max, struct appearance_region *out)

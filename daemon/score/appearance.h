@@ -22,6 +22,7 @@
 #include "kernels/patch.h"
 #include "kernels/region.h"
 #include "score/finder.h"
+#include "score/lump.h"
 #include "score/working.h"
 
 #define APPEARANCE_LEVELS 3u /* the working image, half and a quarter of it */
@@ -66,6 +67,7 @@ struct appearance_model {
     double ratio_spread;
     bool has_finder; /* trained with marks */
     struct finder_model finder;
+    struct lump_model lump; /* the part that looks for hidden lumps; may be absent */
 };
 
 /* MODEL_UNREADABLE when a part is missing, of the wrong shape or not finite. On success the caller
@@ -135,6 +137,11 @@ struct appearance_region {
     uint32_t height;
     double score;
 };
+
+/* The windows that lump_run() found beyond what normal loads show (one at least), best first. */
+uint32_t lump_regions(const struct lump_space *space, const struct appearance_model *model,
+                      const struct working *working, const struct image *image,
+                      struct appearance_region out[LUMP_FINDINGS_MAX]);
 
 /* Up to regions_max (at most APPEARANCE_REGIONS_MAX) regions that stand out more than the highest
  * cells of a normal image do; best first: fewer are the first of more. */

@@ -162,6 +162,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
     struct err err = read_numbers(file, &read);
     err = err_is(err) ? err : read_bank(file, &read);
     err = err_is(err) ? err : finder_read(file, &read.has_finder, &read.finder);
+    err = err_is(err) ? err : lump_read(file, &read.lump);
     if (err_is(err)) {
         appearance_model_fini(&read);
         return err;
@@ -180,5 +181,6 @@ void appearance_model_fini(struct appearance_model *self)
         finder_model_fini(&self->finder);
     }
     free(self->bank_memory);
+    lump_model_fini(&self->lump);
     memset(self, 0, sizeof *self);
 }

@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "kernels/blas.h"
 #include "score/score_parts.h"
+#include "score/tile_permission.h"
 
 /* An item is scored by itself, whatever else is in its batch: the kernels give the same bits for
  * every batch, and nothing is carried from one item to the next. */
@@ -80,7 +81,9 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
               ? err
               : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
                                       conf->working_height);
+    err = err_is(err) ? err : lump_space_init(&self->lump);
     err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
+    err = err_is(err) ? err : image_quality_init(&self->quality);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
         score_close(&self);
@@ -90,6 +93,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
     install_builtin_fusion(self);
     history_kind_names(self->history_inputs, sizeof self->history_inputs);
     blas_use_one_thread();
+    tile_permission_ask();
     *out = self;
     return err_none;
 }
@@ -104,8 +108,10 @@ void score_close(struct score **self)
     }
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
-    finder_space_fini(&(*self)->finder);
+    finder_line_fini(&(*self)->finder);
+    lump_space_fini(&(*self)->lump);
     cargo_space_fini(&(*self)->cargo);
+    image_quality_fini(&(*self)->quality);
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
@@ -149,8 +155,7 @@ static struct err install_appearance(struct score *self, const struct model_file
                         "appearance model: trained at a greater working height than is set");
     }
     if (model.has_finder) {
-        err = finder_space_fit(&self->finder, &model.finder,
-                               (size_t)model.working_height * WORKING_ASPECT, model.working_height);
+        err = finder_line_fit(&self->finder, &model.finder);
         if (err_is(err)) {
             appearance_model_fini(&model);
             return err;

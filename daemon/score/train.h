@@ -51,6 +51,11 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
                                           struct train_appearance **out);
 MUST_USE struct err train_appearance_add(struct train_appearance *self,
                                          const struct train_image *image);
+/* A dual-energy scan of a threat alone in the air, before the first image: with such, and with 20
+ * dual-energy images, the model gets a part that looks for hidden lumps (lump.h). ARGUMENT: not
+ * dual-energy transmission, no pixel pitch, or too many. */
+MUST_USE struct err train_appearance_threat(struct train_appearance *self,
+                                            const struct train_image *threat);
 /* A finder trained on marked images of the same kind goes into the model: text is added to the
  * evaluation (cut at TRAIN_MARKS_BYTES), the digest of the marks to that of the training set. The
  * finder is copied. Once, before write. */

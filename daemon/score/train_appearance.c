@@ -11,6 +11,8 @@
 #include "kernels/statistics.h"
 #include "score/appearance.h"
 #include "score/consistency.h"
+#include "score/train_lump.h"
+#include "score/tile_permission.h"
 #include "score/train_model.h"
 #include "score/train_sample.h"
 
@@ -45,6 +47,8 @@ struct train_appearance {
     struct working_space working;
     struct appearance_space space;
     struct train_sample sample;
+    struct train_lump *lump; /* NULL without threats */
+    char lump_figures[256];
     struct sha256 *training_set;
     struct held_out held_out[HELD_OUT_MAX];
     uint32_t held_out_count;
@@ -77,6 +81,7 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
         return err_make(ERR_ARGUMENT, "train_appearance_open");
     }
     blas_use_one_thread(); /* how a product is split over threads changes its last bits */
+    tile_permission_ask();
     struct train_appearance *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_appearance_open");
@@ -118,6 +123,7 @@ void train_appearance_close(struct train_appearance **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     train_sample_fini(&(*self)->sample);
+    train_lump_close(&(*self)->lump);
     sha256_close(&(*self)->training_set);
     free((*self)->log_index);
     free((*self)->log_mass);
@@ -149,17 +155,18 @@ static struct err hold_out(struct train_appearance *self, const struct working *
     return err_none;
 }
 
+static bool has_low(const struct train_image *image)
+{
+    const struct image *low = image->low_image;
+    return low != NULL && image->low_pixels != NULL && working_refusal(low, UINT64_MAX) == NULL &&
+           low->width == image->image->width && low->height == image->image->height &&
+           low->meaning == image->image->meaning;
+}
+
 /* What the mass and the ratio are learnt from. */
 static void keep_measures(struct train_appearance *self, const struct train_image *image,
-                          const struct working *working)
+                          const struct working *working, const float *low)
 {
-    const float *low = NULL;
-    const struct image *low_image = image->low_image;
-    if (low_image != NULL && image->low_pixels != NULL &&
-        working_refusal(low_image, UINT64_MAX) == NULL && low_image->width == image->image->width &&
-        low_image->height == image->image->height && low_image->meaning == image->image->meaning) {
-        low = working_make_low(&self->working, low_image, image->low_pixels, working);
-    }
     struct consistency_measure measure;
     consistency_measure(working, low, image->image->pixel_pitch_mm, &measure);
     if (image->declared_mass_kg > 0 && isfinite(image->declared_mass_kg) &&
@@ -182,6 +189,31 @@ static void digest_image(struct train_appearance *self, const struct train_image
     uint8_t digest[HASH_BYTES];
     sha256_of(image->pixels, pixels_bytes, digest);
     sha256_add(self->training_set, digest, HASH_BYTES);
+}
+
+MUST_USE struct err train_appearance_threat(struct train_appearance *self,
+                                            const struct train_image *threat)
+{
+    const struct image *image = threat->image;
+    if (threat->pixels == NULL || working_refusal(image, UINT64_MAX) != NULL || !has_low(threat) ||
+        image->meaning != PIXEL_TRANSMISSION || self->images_count > 0 ||
+        (uint64_t)image->width * image->height > TRAIN_LUMP_THREAT_PIXELS_MAX) {
+        return err_make(ERR_ARGUMENT, "train_appearance_threat");
+    }
+    struct err err = self->lump == NULL ? train_lump_open(self->conf.seed, &self->lump) : err_none;
+    if (err_is(err)) {
+        return err;
+    }
+    float *high = working_attenuations(image, threat->pixels);
+    float *low = working_attenuations(threat->low_image, threat->low_pixels);
+    err = high == NULL || low == NULL ? err_make(ERR_MEMORY, "train_appearance_threat") : err_none;
+    const struct lump_threat given = {image->width, image->height, image->pixel_pitch_mm, high,
+                                      low};
+    err = err_is(err) ? err : train_lump_threat(self->lump, &given);
+    free(high);
+    free(low);
+    digest_image(self, threat);
+    return err;
 }
 
 MUST_USE struct err train_appearance_add(struct train_appearance *self,
@@ -212,9 +244,14 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self,
     self->has_meaning = true;
     self->meaning = working.calibration.meaning;
     self->images_count++;
-    keep_measures(self, image, &working);
+    const float *low = has_low(image) ? working_make_low(&self->working, image->low_image,
+                                                         image->low_pixels, &working)
+                                      : NULL;
+    keep_measures(self, image, &working, low);
     digest_image(self, image);
-    return err_none;
+    return self->lump == NULL
+               ? err_none
+               : train_lump_add(self->lump, &working, low, image->image->pixel_pitch_mm);
 }
 
 MUST_USE struct err train_appearance_marks(struct train_appearance *self,
@@ -410,6 +447,7 @@ static struct err add_arrays(const struct train_appearance *self,
     err = err_is(err) ? err : model_file_add(file, "bias", MODEL_F32, bias_shape, 1, model->bias);
     err = err_is(err) ? err : model_file_add(file, "bank", MODEL_F32, bank_shape, 2, model->bank);
     err = err_is(err) ? err : model_file_add_text(file, "meaning", meaning_text(model->meaning));
+    err = err_is(err) || !model->lump.present ? err : lump_write(&model->lump, file);
     return err_is(err) ? err : model_file_add_text(file, "scanner_type", self->scanner_type);
 }
 
@@ -420,16 +458,16 @@ static struct err write_model(struct train_appearance *self, const struct appear
     char name[APPEARANCE_NAME_BYTES];
     char evaluation[TRAIN_EVALUATION_BYTES];
     (void)snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
-    (void)snprintf(evaluation, sizeof evaluation,
-                   "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
-                   ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
-                   "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
-                   ", error of log mass %.3f; dual-energy ratios %" PRIu32
-                   ", median %.3f, spread %.3f%s",
-                   self->images_count, self->held_out_count, self->sample.rows_seen,
-                   self->sample.rows_count, trimmed_count, model->bank_count, model->dimensions,
-                   model->image_median, model->image_spread, self->masses_count, model->mass.spread,
-                   self->ratios_count, model->ratio_median, model->ratio_spread, self->marks);
+    (void)snprintf(
+        evaluation, sizeof evaluation,
+        "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
+        ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
+        "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
+        ", error of log mass %.3f; dual-energy ratios %" PRIu32 ", median %.3f, spread %.3f%s%s",
+        self->images_count, self->held_out_count, self->sample.rows_seen, self->sample.rows_count,
+        trimmed_count, model->bank_count, model->dimensions, model->image_median,
+        model->image_spread, self->masses_count, model->mass.spread, self->ratios_count,
+        model->ratio_median, model->ratio_spread, self->lump_figures, self->marks);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);
@@ -456,6 +494,9 @@ MUST_USE struct err train_appearance_write(struct train_appearance *self, const 
                            self->conf.seed, &model, &trimmed_count);
     err = err_is(err) ? err : place_levels(self, &model);
     err = err_is(err) ? err : place_images(self, &model);
+    if (self->lump != NULL && !err_is(err)) {
+        err = train_lump_finish(self->lump, &model.lump, self->lump_figures);
+    }
     if (!err_is(err)) {
         fit_mass(self, &model.mass);
         fit_ratio(self, &model);

@@ -204,3 +204,19 @@ const float *working_make_low(struct working_space *self, const struct image *lo
     reduce(self, low_image, low_pixels, high->factor, self->low_pixels);
     return self->low_pixels;
 }
+
+float *working_attenuations(const struct image *image, const uint8_t *pixels)
+{
+    size_t count = (size_t)image->width * image->height;
+    float *out = malloc(count * sizeof *out);
+    uint16_t *aligned = malloc(count * sizeof *aligned);
+    struct image_calibration calibration = working_calibration(image);
+    if (out != NULL && aligned != NULL && image->bits == 16) {
+        memcpy(aligned, pixels, count * sizeof *aligned);
+        image_calibrate_u16(&calibration, aligned, count, out);
+    } else if (out != NULL && image->bits == 8) {
+        image_calibrate_u8(&calibration, pixels, count, out);
+    }
+    free(aligned);
+    return out;
+}

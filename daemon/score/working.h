@@ -59,6 +59,9 @@ void working_make(struct working_space *self, const struct image *image, const u
 const float *working_make_low(struct working_space *self, const struct image *low_image,
                               const uint8_t *low_pixels, const struct working *high);
 
+/* Attenuations of all pixels of an image, for training; the caller frees. NULL: no memory. */
+float *working_attenuations(const struct image *image, const uint8_t *pixels);
+
 static inline struct image_view working_view(const struct working *working)
 {
     return (struct image_view){working->pixels, working->width, working->height, working->width};

@@ -3,6 +3,7 @@ if(TARGET triagectl)
   add_dependencies(test_ctl_program triagectl)
   add_dependencies(test_ctl_declarations triagectl)
   add_dependencies(test_ctl_score_images triagectl)
+  add_dependencies(test_ctl_train_finder triagectl)
 endif()
 # A thousand items on two days, sealed and replayed by the program.
 add_executable(make_replay ${CMAKE_CURRENT_SOURCE_DIR}/ctl/make_replay.c)
@@ -18,4 +19,9 @@ if(SYSTEM_PYTHON3 AND TARGET triagectl)
   add_test(NAME ctl.emptiness
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/emptiness.py $<TARGET_FILE:triagectl>)
   set_tests_properties(ctl.emptiness PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()
+if(SYSTEM_PYTHON3 AND TARGET triagectl AND TARGET triage-feed)
+  add_test(NAME ctl.project
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/project.py $<TARGET_FILE:triage-feed> $<TARGET_FILE:triagectl>)
+  set_tests_properties(ctl.project PROPERTIES TIMEOUT 300)
 endif()
