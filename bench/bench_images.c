@@ -49,7 +49,8 @@ struct subject {
     struct image images[2];
     uint32_t images_count;
     uint8_t *pixels[2];
-    uint32_t working_height;
+    uint32_t working_height; /* of the bank */
+    uint32_t finder_reduction;
 };
 
 /* A load of boxes between air: attenuation at a pixel, in units that suit 0..1 of display. */
@@ -99,7 +100,7 @@ static void make_room(struct subject *subject)
     }
 }
 
-static struct subject make_parcel(uint32_t working_height)
+static struct subject make_parcel(uint32_t working_height, uint32_t finder_reduction)
 {
     struct subject subject = {.name = "parcel 640 x 640",
                               .scanner_type = "bench-parcel",
@@ -109,12 +110,13 @@ static struct subject make_parcel(uint32_t working_height)
                                           .meaning = PIXEL_DISPLAY,
                                           .payload_bytes = PARCEL_SIDE * PARCEL_SIDE}},
                               .images_count = 1,
-                              .working_height = working_height};
+                              .working_height = working_height,
+                              .finder_reduction = finder_reduction};
     make_room(&subject);
     return subject;
 }
 
-static struct subject make_truck(uint32_t working_height)
+static struct subject make_truck(uint32_t working_height, uint32_t finder_reduction)
 {
     struct image image = {.width = TRUCK_WIDTH,
                           .height = TRUCK_HEIGHT,
@@ -128,7 +130,8 @@ static struct subject make_truck(uint32_t working_height)
                               .scanner_type = "bench-truck",
                               .images = {image, image},
                               .images_count = 2,
-                              .working_height = working_height};
+                              .working_height = working_height,
+                              .finder_reduction = finder_reduction};
     subject.images[1].energy = ENERGY_LOW;
     make_room(&subject);
     return subject;
@@ -150,7 +153,7 @@ static void add_finder(const struct subject *subject, const char *path, const ch
 {
     static const uint32_t shapes[][4] = {{3, 2, 1, 12}, {3, 1, 1, 12}, {3, 2, 1, 32},
                                          {3, 1, 1, 32}, {3, 1, 2, 32}, {3, 1, 4, 32},
-                                         {3, 1, 2, 32}, {3, 1, 1, 32}, {1, 1, 1, 3}};
+                                         {3, 1, 2, 32}, {3, 1, 1, 32}, {1, 1, 1, 5}};
     struct convnet shape = {.layer_count = sizeof shapes / sizeof shapes[0]};
     for (uint32_t i = 0; i < shape.layer_count; i++) {
         shape.layers[i] = (struct convnet_layer){.side = shapes[i][0],
@@ -168,6 +171,9 @@ static void add_finder(const struct subject *subject, const char *path, const ch
     }
     finder.input = finder_input_default(
         subject->images[0].meaning == PIXEL_DISPLAY ? IMAGE_DISPLAY : IMAGE_TRANSMISSION);
+    finder.box = 12;
+    finder.reduction = subject->finder_reduction;
+    finder.slope = 1;
     check(finder_model_settle(&finder), "finder");
     struct model_file file;
     check(model_file_read(path, NULL, &file), path);
@@ -304,15 +310,19 @@ int main(int argc, char **argv)
     (void)snprintf(models, sizeof models, "%s/bench-images-XXXXXX", folder);
     bench_check(mkdtemp(models) != NULL, "%s", models);
     figure_head(as_json);
-    static const uint32_t heights[] = {256, 640};
-    for (uint32_t i = 0; i < 2; i++) {
+    static const struct {
+        uint32_t working_height;
+        uint32_t finder_reduction;
+    } ways[] = {{256, 2}, {256, 1}, {640, 1}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         if (!as_json) {
-            printf("working height %u\n", heights[i]);
+            printf("bank at a height of %u, finder at 1/%u\n", ways[i].working_height,
+                   ways[i].finder_reduction);
         }
-        struct subject parcel = make_parcel(heights[i]);
+        struct subject parcel = make_parcel(ways[i].working_height, ways[i].finder_reduction);
         bench_subject(&parcel, models, as_json);
     }
-    struct subject truck = make_truck(heights[0]);
+    struct subject truck = make_truck(256, 4);
     bench_subject(&truck, models, as_json);
     (void)rmdir(models);
     return 0;

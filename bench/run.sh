@@ -134,6 +134,12 @@ at; other work on the machine makes every figure worse.
 END
   machine
   measure kernels "The kernels beside the plain BLAS call or loop of the same shape." build/bench/bench_kernels
+  measure convnet "The network of a finder beside what this core multiplies and adds out of registers alone (vpdpbusd; vpmaddubsw, vpmaddwd
+and an addition). Aim: 1.4 GMAC in 3 ms." \
+    build/bench/bench_convnet
+  measure images "From decoded pixels to a score, as a scoring line does it: a drawn parcel of 640 x 640 and a drawn truck of two energies, 20 MB. Aims:
+8 ms a parcel, 200 ms a truck on two cores." \
+    build/bench/bench_images "$directory"
   # shellcheck disable=SC2086
   measure log "Exactly so many entries of 200 bytes a commit, one commit at a time, beside SQLite (WAL mode, synchronous=FULL,
 prepared insert of index, entry and SHA-256) and two bare direct writes of as many bytes. A commit is two durable writes here and

@@ -33,6 +33,9 @@ install(CODE "
   endforeach()
   configure_file(\"${config_folder}/systemd/triaged.service\" \"${PROJECT_BINARY_DIR}/triaged.service\" @ONLY)
   file(INSTALL \"${PROJECT_BINARY_DIR}/triaged.service\" DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
+  configure_file(\"${config_folder}/systemd/triaged-learn.service\" \"${PROJECT_BINARY_DIR}/triaged-learn.service\" @ONLY)
+  file(INSTALL \"${PROJECT_BINARY_DIR}/triaged-learn.service\" \"${config_folder}/systemd/triaged-learn.timer\"
+    DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
   file(INSTALL \"${config_folder}/systemd/triaged-year.service\" \"${config_folder}/systemd/triaged-year.timer\"
     DESTINATION \"\${CMAKE_INSTALL_PREFIX}/lib/systemd/system\")
   configure_file(\"${config_folder}/systemd/triage-witness.service\" \"${PROJECT_BINARY_DIR}/triage-witness.service\" @ONLY)

@@ -21,14 +21,22 @@ void blas_version(char *out, size_t out_bytes)
     out[count] = '\0';
 }
 
-void blas_use_one_thread(void)
+static void multiply_something(void)
 {
-    /* The library maps its workspace at the first product that needs one, which must not be the
-     * first batch. It is kept for whichever thread calls next. */
-    enum { SIDE = 64 };
-    double a[SIDE * SIDE] = {0};
-    double b[SIDE * SIDE] = {0};
-    openblas_set_num_threads(1);
+    enum { SIDE = 128 };
+    static const double a[SIDE * SIDE];
+    double b[SIDE * SIDE];
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, SIDE, SIDE, SIDE, 1.0, a, SIDE, a, SIDE,
                 0.0, b, SIDE);
+}
+
+/* The library maps a workspace at the first product that needs one (some cores need none up to 100
+ * x 100 x 100), which must not be in the first batch. Its own threads take one each as they start,
+ * and if they start late they take the one that was meant for us: the first product makes them
+ * start, the second maps ours. */
+void blas_use_one_thread(void)
+{
+    multiply_something();
+    openblas_set_num_threads(1);
+    multiply_something();
 }

@@ -171,7 +171,7 @@ void convnet_train_calibrate(struct convnet_train *self,
         uint64_t histogram[HISTOGRAM_CELLS] = {0};
         float highest = 0;
         for (uint32_t batch = 0; batch < 2 * batches; batch++) {
-            next(argument, self, batch % batches);
+            next(argument, self, batch < batches ? batch : batch - batches);
             convnet_train_forward(self);
             if (batch < batches) {
                 float now = highest_sum(self, index);
@@ -199,7 +199,8 @@ void convnet_train_export(struct convnet_train *self, struct convnet *out)
         to->dilation = planned->dilation;
         to->in = planned->in;
         to->out = planned->out;
-        double result_step = convnet_is_last(self, i) ? 1.0 : (double)layer->span / 255.0;
+        int spans = !convnet_is_last(self, i) && layer->span > 0;
+        double result_step = spans ? (double)layer->span / 255.0 : 1.0;
         for (uint32_t o = 0; o < planned->out; o++) {
             double step = (double)layer->step[o];
             for (size_t t = 0; t < layer->taps; t++) {

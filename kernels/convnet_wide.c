@@ -22,6 +22,9 @@ enum {
     TILE_VECTORS_256 = 2, /* 2 x 4 sums of 16 */
 };
 
+/* From a word of input channels to the next: the weights of 4 outputs. */
+#define WORD_STEP ((size_t)QUAD * WORD_BYTES)
+
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
 #define VNNI_INLINE \
     __attribute__((target("avx512f,avx512bw,avx512vnni"), always_inline)) static inline
@@ -146,7 +149,7 @@ VNNI_INLINE struct lanes_512 load_lanes_512(const uint8_t *pixels, size_t vector
 VNNI_INLINE void sum_tile_512(const struct convnet_row *row, struct tile tile, size_t stride,
                               __m512i *sums)
 {
-    const size_t quad_bytes = row->word_count * QUAD * WORD_BYTES;
+    const size_t quad_bytes = row->word_count * WORD_STEP;
     const size_t offset = tile.x * stride * QUAD;
     const int8_t *words = row->weights + tile.quad * quad_bytes;
     const int32_t *bias = row->bias + tile.quad * QUAD;
@@ -155,17 +158,17 @@ VNNI_INLINE void sum_tile_512(const struct convnet_row *row, struct tile tile, s
     struct lanes_512 o2 = start_512(bias[2]), o3 = start_512(bias[3]);
     struct lanes_512 o4 = two ? start_512(bias[4]) : o0, o5 = two ? start_512(bias[5]) : o0;
     struct lanes_512 o6 = two ? start_512(bias[6]) : o0, o7 = two ? start_512(bias[7]) : o0;
-    for (size_t i = 0; i < row->word_count; i++, words += QUAD * WORD_BYTES) {
+    for (size_t i = 0; i < row->word_count; i++, words += WORD_STEP) {
         struct lanes_512 in = load_lanes_512(row->words[i] + offset, tile.vectors, stride);
         add_512(&o0, &in, words, tile.vectors);
         add_512(&o1, &in, words + WORD_BYTES, tile.vectors);
-        add_512(&o2, &in, words + 2 * WORD_BYTES, tile.vectors);
-        add_512(&o3, &in, words + 3 * WORD_BYTES, tile.vectors);
+        add_512(&o2, &in, words + (size_t)2 * WORD_BYTES, tile.vectors);
+        add_512(&o3, &in, words + (size_t)3 * WORD_BYTES, tile.vectors);
         if (two) {
             add_512(&o4, &in, words + quad_bytes, tile.vectors);
             add_512(&o5, &in, words + quad_bytes + WORD_BYTES, tile.vectors);
-            add_512(&o6, &in, words + quad_bytes + 2 * WORD_BYTES, tile.vectors);
-            add_512(&o7, &in, words + quad_bytes + 3 * WORD_BYTES, tile.vectors);
+            add_512(&o6, &in, words + quad_bytes + (size_t)2 * WORD_BYTES, tile.vectors);
+            add_512(&o7, &in, words + quad_bytes + (size_t)3 * WORD_BYTES, tile.vectors);
         }
     }
     keep_512(&o0, tile.vectors, sums);
@@ -290,7 +293,7 @@ AVX2_INLINE void add_word_256(const uint8_t *pixels, const int8_t *weights, size
 AVX2_INLINE void make_tile_256(const struct convnet_row *row, struct tile tile, size_t stride)
 {
     __m256i sums[QUAD * TILE_VECTORS_256];
-    const int8_t *weights = row->weights + tile.quad * row->word_count * QUAD * WORD_BYTES;
+    const int8_t *weights = row->weights + tile.quad * row->word_count * WORD_STEP;
     const size_t offset = tile.x * stride * QUAD;
     for (size_t o = 0; o < QUAD; o++) {
         for (size_t v = 0; v < tile.vectors; v++) {
@@ -299,7 +302,7 @@ AVX2_INLINE void make_tile_256(const struct convnet_row *row, struct tile tile, 
     }
     for (size_t word = 0; word < row->word_count; word++) {
         add_word_256(row->words[word] + offset, weights, tile.vectors, stride, sums);
-        weights += QUAD * WORD_BYTES;
+        weights += WORD_STEP;
     }
     for (size_t v = 0; v < tile.vectors; v++) {
         put_256(row, tile.quad, tile.x + v * LANES_256, sums + v, tile.vectors);
@@ -308,7 +311,7 @@ AVX2_INLINE void make_tile_256(const struct convnet_row *row, struct tile tile, 
 
 AVX2 void convnet_row_avx2(const struct convnet_row *row)
 {
-    for (size_t x = 0; x < row->width; x += TILE_VECTORS_256 * LANES_256) {
+    for (size_t x = 0; x < row->width; x += (size_t)TILE_VECTORS_256 * LANES_256) {
         for (size_t quad = 0; quad < row->quad_count; quad++) {
             if (row->stride == 1) {
                 make_tile_256(row, (struct tile){quad, x, 1, 2}, 1);

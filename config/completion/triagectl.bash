@@ -8,8 +8,8 @@ _triagectl_words() {
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
-        model) echo 'train score evaluate list install show' ;;
-        'model train') echo 'appearance declarations history' ;;
+        model) echo 'train score evaluate retrain drift list install show' ;;
+        'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
 }
@@ -42,13 +42,17 @@ _triagectl_options() {
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
-            echo '--images --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height --project' ;;
+            echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height --project' ;;
+        'model train emptiness') echo '--images --labels --out --seed --png' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
-            echo '--declarations --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+            echo '--declarations --archive --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
         'model score')
             echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
-        'model evaluate') echo '--model --declarations --png --mapping --mode --images --project --times --seed --false-referrals --photons --svg --out' ;;
+        'model evaluate')
+            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out --skip-list --every --offset' ;;
+        'model retrain') echo '--dry-run --install --days --out --seed' ;;
+        'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;
     esac
@@ -87,7 +91,7 @@ _triagectl() {
         --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --marks | --groups | --picture | --reference)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "ctl/emptiness_rows.h"
+#include "ctl/emptiness_scores.h"
 #include "ctl/emptiness_sheet.h"
 #include "ctl/json_text.h"
 #include "kernels/logistic.h"
@@ -334,137 +335,6 @@ int ctl_emptiness_evaluate(struct ctl *ctl, int argc, char **argv)
     return result;
 }
 
-struct scoring {
-    struct emptiness_model model;
-    struct working_space working;
-    struct cargo_space cargo;
-    uint32_t working_height;
-    FILE *boxes;
-    FILE *images;
-};
-
-/* A name goes into a row as it is, unless that would break the row. */
-static void print_name(FILE *to, const char *name)
-{
-    bool quoted = strpbrk(name, ",\"\r\n") != NULL;
-    (void)fputs(quoted ? "\"" : "", to);
-    for (const char *at = name; *at != '\0'; at++) {
-        (void)fputs(*at == '"' ? "\"" : "", to);
-        (void)fputc(*at, to);
-    }
-    (void)fputs(quoted ? "\"" : "", to);
-}
-
-static void score_scan(struct scoring *self, const struct folder_scan *scan, const char *name)
-{
-    uint32_t at = emptiness_image_of(scan);
-    const struct image *image = &scan->images[at];
-    struct working working;
-    struct emptiness_measure measures[CARGO_BOXES_MAX];
-    double highest = -INFINITY;
-    if (working_refusal(image, UINT64_MAX) != NULL) {
-        ctl_refuse("%s: %s", name, working_refusal(image, UINT64_MAX));
-        return;
-    }
-    working_make(&self->working, image, scan->pixels[at], self->working_height, &working);
-    if (working.calibration.meaning != self->model.meaning) {
-        ctl_refuse("%s: its pixels have another meaning than those of training", name);
-        return;
-    }
-    uint32_t count = emptiness_measure(&self->cargo, &working, measures);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct cargo_box *box = &measures[i].box;
-        double logit = emptiness_logit(&self->model, measures[i].features);
-        size_t x = box->x * working.factor;
-        size_t y = box->y * working.factor;
-        size_t right = x + box->width * working.factor;
-        size_t bottom = y + box->height * working.factor;
-        highest = logit > highest ? logit : highest;
-        print_name(self->boxes, name);
-        (void)fprintf(self->boxes, ",%zu,%zu,%zu,%zu,%.9g\n", x, y,
-                      (right < image->width ? right : image->width) - x,
-                      (bottom < image->height ? bottom : image->height) - y,
-                      logistic_probability(logit));
-    }
-    if (count == 0) {
-        ctl_refuse("%s: too small, or nothing valid in it", name);
-    } else if (self->images != NULL) {
-        print_name(self->images, name);
-        (void)fprintf(self->images, ",%.9g\n", logistic_probability(highest));
-    }
-}
-
-static int score_folder(struct scoring *self, const struct image_folder *folder)
-{
-    (void)fputs("image,x,y,width,height,score\n", self->boxes);
-    if (self->images != NULL) {
-        (void)fputs("image,score\n", self->images);
-    }
-    for (uint32_t i = 0; i < image_folder_count(folder); i++) {
-        char why[FOLDER_WHY_BYTES] = "";
-        struct folder_scan *scan = NULL;
-        struct err err = image_folder_read(folder, i, &scan, why);
-        if (err_is(err)) {
-            ctl_refuse("%s: %s", image_folder_name(folder, i), why);
-            continue;
-        }
-        score_scan(self, scan, image_folder_name(folder, i));
-        folder_scan_close(&scan);
-    }
-    return CTL_GOOD;
-}
-
-/* Whole or not at all. */
-static int deliver(const char *path, FILE **memory, char **text, const size_t *text_bytes)
-{
-    if (*memory == NULL) {
-        return CTL_GOOD;
-    }
-    bool good = fclose(*memory) == 0;
-    *memory = NULL;
-    if (!good) {
-        return ctl_refuse("no memory");
-    }
-    if (strcmp(path, "-") == 0) {
-        good = fwrite(*text, 1, *text_bytes, stdout) == *text_bytes && fflush(stdout) == 0;
-        return good ? CTL_GOOD : ctl_fail("standard output", err_os(ERR_IO, "write scores"));
-    }
-    struct err err = durable_replace(path, *text, *text_bytes, 0644);
-    return err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
-}
-
-static int score(struct ctl *ctl, const struct options *options, const struct image_folder *folder)
-{
-    struct scoring self = {.working_height = (uint32_t)ctl->conf.judge_working_height};
-    char *texts[2] = {NULL, NULL};
-    size_t bytes[2] = {0, 0};
-    int result = CTL_REFUSED;
-    if (read_model(options->model, &self.model)) {
-        struct err err = working_init(&self.working, self.working_height);
-        err = err_is(err) ? err : cargo_space_init(&self.cargo, self.working_height);
-        self.boxes = open_memstream(&texts[0], &bytes[0]);
-        self.images = options->image_scores != NULL ? open_memstream(&texts[1], &bytes[1]) : NULL;
-        result = err_is(err) || self.boxes == NULL ? ctl_refuse("no memory")
-                                                   : score_folder(&self, folder);
-    }
-    int first =
-        result == CTL_GOOD ? deliver(options->out, &self.boxes, &texts[0], &bytes[0]) : result;
-    int second = first == CTL_GOOD
-                     ? deliver(options->image_scores, &self.images, &texts[1], &bytes[1])
-                     : first;
-    if (self.boxes != NULL) {
-        (void)fclose(self.boxes);
-    }
-    if (self.images != NULL) {
-        (void)fclose(self.images);
-    }
-    free(texts[0]);
-    free(texts[1]);
-    working_fini(&self.working);
-    cargo_space_fini(&self.cargo);
-    return second;
-}
-
 int ctl_emptiness_score(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
@@ -483,7 +353,16 @@ int ctl_emptiness_score(struct ctl *ctl, int argc, char **argv)
         return CTL_REFUSED;
     }
     struct image_folder *folder = open_folder(&options);
-    int result = folder != NULL ? score(ctl, &options, folder) : CTL_REFUSED;
+    struct emptiness_model model;
+    int result = CTL_REFUSED;
+    if (folder != NULL && read_model(options.model, &model)) {
+        const struct emptiness_scores wanted = {.model = &model,
+                                                .working_height =
+                                                    (uint32_t)ctl->conf.judge_working_height,
+                                                .boxes_path = options.out,
+                                                .images_path = options.image_scores};
+        result = emptiness_scores_write(&wanted, folder);
+    }
     image_folder_close(&folder);
     return result;
 }

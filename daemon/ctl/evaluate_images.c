@@ -14,12 +14,14 @@
 #include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "ctl/table.h"
+#include "score/image_scorer.h"
 
 /* Keys apart from those of commands and of the tables of declarations. */
 enum {
     OPTION_IMAGES = 0x4000,
     OPTION_MARKS,
     OPTION_GROUPS,
+    OPTION_LIST,
     OPTION_PICTURE,
     OPTION_FOLDS,
     OPTION_EPOCHS,
@@ -39,6 +41,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_GROUPS:
         conf->groups = text;
+        return 0;
+    case OPTION_LIST:
+        conf->list = text;
         return 0;
     case OPTION_PICTURE:
         conf->picture = text;
@@ -71,6 +76,7 @@ static const struct argp_option options_table[] = {
      "no --model: train without a part of the scans and judge on it, N times", 0},
     {"groups", OPTION_GROUPS, "FILE", 0,
      "table image,group of versions of one scan (default: the name before .rf. or the ending)", 0},
+    {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 0},
     {"picture", OPTION_PICTURE, "FILE", 0, "draw recall against false marks an image (PNG)", 0},
     {"epochs", OPTION_EPOCHS, "N", 0, "with --folds: as in `model train appearance`", 0},
     {"seed", OPTION_SEED, "N", 0, "with --folds: of the split and the training (default 1)", 0},
@@ -170,9 +176,45 @@ static void show(void *argument, uint64_t done, uint64_t total)
     progress_show(argument, done, total);
 }
 
-/* The marks of a model's finder on all images, in the shape of a crossfit. */
-static bool mark_all(const struct marked_images *images, const struct finder_model *finder,
-                     struct crossfit *out)
+/* What is judged when there is a model: its finder, or without one the whole model. */
+struct judged {
+    bool has_finder;
+    struct finder_model finder;
+    struct image_scorer *scorer;
+};
+
+static void judged_close(struct judged *self)
+{
+    if (self->has_finder) {
+        finder_model_fini(&self->finder);
+    }
+    image_scorer_close(&self->scorer);
+}
+
+static bool judged_open(const char *path, struct judged *out)
+{
+    struct model_file *file = calloc(1, sizeof *file);
+    *out = (struct judged){.scorer = NULL};
+    if (file == NULL) {
+        ctl_refuse("no memory");
+        return false;
+    }
+    struct err err = model_file_read(path, NULL, file);
+    if (!err_is(err)) {
+        err = finder_read(file, &out->has_finder, &out->finder);
+        model_file_fini(file);
+    }
+    free(file);
+    err = err_is(err) || out->has_finder ? err : image_scorer_open(path, &out->scorer);
+    if (err_is(err)) {
+        ctl_fail(path, err);
+    }
+    return !err_is(err);
+}
+
+/* The marks of a model on all images, in the shape of a crossfit. */
+static bool mark_all(const struct marked_images *images, const struct image_folder *folder,
+                     const struct judged *judged, struct crossfit *out)
 {
     const struct marked_choice all = {NULL, 0};
     memset(out, 0, sizeof *out);
@@ -182,45 +224,27 @@ static bool mark_all(const struct marked_images *images, const struct finder_mod
         return false;
     }
     memset(out->covered, 1, images->set.image_count);
-    if (!marked_images_find(images, finder, &all, &out->cells, &out->marks, &out->mark_count)) {
+    bool good = judged->has_finder ? marked_images_find(images, &judged->finder, &all, &out->cells,
+                                                        &out->marks, &out->mark_count)
+                                   : marked_images_score(images, folder, judged->scorer,
+                                                         &out->marks, &out->mark_count);
+    if (!good) {
         crossfit_fini(out);
-        return false;
     }
-    return true;
-}
-
-static bool read_finder(const char *path, struct finder_model *out)
-{
-    bool found = false;
-    struct model_file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
-        ctl_refuse("no memory");
-        return false;
-    }
-    struct err err = model_file_read(path, NULL, file);
-    if (!err_is(err)) {
-        err = finder_read(file, &found, out);
-        model_file_fini(file);
-    }
-    free(file);
-    if (err_is(err)) {
-        ctl_fail(path, err);
-    } else if (!found) {
-        ctl_refuse("%s: it was trained without marks and makes none", path);
-    }
-    return found;
+    return good;
 }
 
 static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
-               const struct image_folder *folder, const struct finder_model *finder)
+               const struct image_folder *folder, const struct judged *judged)
 {
     static char reading[] = "images";
-    const struct marked_images_conf about = {.folder = folder,
-                                             .marks = conf->marks,
-                                             .groups = conf->groups,
-                                             .reduction = finder != NULL ? finder->reduction : 0,
-                                             .progress = show,
-                                             .argument = reading};
+    const struct marked_images_conf about = {
+        .folder = folder,
+        .marks = conf->marks,
+        .groups = conf->groups,
+        .reduction = judged != NULL && judged->has_finder ? judged->finder.reduction : 0,
+        .progress = show,
+        .argument = reading};
     struct marked_images images;
     struct crossfit fit;
     struct crossfit_figures figures;
@@ -233,8 +257,8 @@ static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
                                         .seed = conf->seed,
                                         .threads = conf->threads > 0 ? conf->threads
                                                                      : (uint32_t)team_threads(4)};
-    bool good =
-        finder != NULL ? mark_all(&images, finder, &fit) : crossfit_make(&images, &parts, &fit);
+    bool good = judged != NULL ? mark_all(&images, folder, judged, &fit)
+                               : crossfit_make(&images, &parts, &fit);
     int result = CTL_REFUSED;
     if (good) {
         good = crossfit_judge(&images, &fit, &figures);
@@ -248,6 +272,7 @@ static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
 int evaluate_images(struct ctl *ctl, const struct evaluate_images_conf *conf, const char *model)
 {
     const struct image_folder_conf about = {.directory = conf->images,
+                                            .list_path = conf->list,
                                             .every = 1,
                                             .pixels_max = UINT64_C(1) << 28,
                                             .mode = MODE_TRUCK,
@@ -257,16 +282,14 @@ int evaluate_images(struct ctl *ctl, const struct evaluate_images_conf *conf, co
                                             .scanner_type = "evaluation"};
     char why[FOLDER_WHY_BYTES] = "";
     struct image_folder *folder = NULL;
-    struct finder_model finder;
-    if (model != NULL && !read_finder(model, &finder)) {
+    struct judged judged = {.scorer = NULL};
+    if (model != NULL && !judged_open(model, &judged)) {
         return CTL_REFUSED;
     }
     struct err err = image_folder_open(&about, &folder, why);
     int result = err_is(err) ? ctl_refuse("%s: %s", conf->images, why)
-                             : run(ctl, conf, folder, model != NULL ? &finder : NULL);
+                             : run(ctl, conf, folder, model != NULL ? &judged : NULL);
     image_folder_close(&folder);
-    if (model != NULL) {
-        finder_model_fini(&finder);
-    }
+    judged_close(&judged);
     return result;
 }

@@ -3,7 +3,7 @@
 #define CTL_EVALUATE_IMAGES_H
 
 /* Evaluate images: how well marks on images hit what officers drew; the part of `triagectl model
- * evaluate` that begins with --images. Either a model's finder on images it should not know, or
+ * evaluate` that begins with --images. Either a model's marks on images it should not know, or
  * finders trained on the images themselves, each held against the part that was kept from it. */
 
 #include <argp.h>
@@ -15,6 +15,7 @@ struct evaluate_images_conf {
     const char *images; /* NULL: this is not asked for */
     const char *marks;
     const char *groups;
+    const char *list;
     const char *picture;
     uint32_t folds; /* 0: a model is judged */
     double epochs;

@@ -4,6 +4,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/marked_images.h"
+#include "score/image_scorer.h"
 
 /* A finder at work on the images of a set, as it would be on a scanner's: the same planes, the same
  * whole numbers. */
@@ -123,6 +124,54 @@ bool marked_images_find(const struct marked_images *self, const struct finder_mo
         free(found);
         ctl_refuse("no memory");
         return false;
+    }
+    *marks = found;
+    *mark_count = count;
+    return true;
+}
+
+/* Marks on the image that what was drawn belongs to; those on other views are not judged. */
+static uint32_t score_scan(struct image_scorer *scorer, const struct folder_scan *scan,
+                           uint32_t number, struct froc_mark *out)
+{
+    static struct image_marks marks;
+    uint32_t low_index;
+    uint32_t count = 0;
+    uint32_t main_index = marked_images_main(&scan->scan, &low_index);
+    image_scorer_run(scorer, &scan->scan, scan->pixels, &marks);
+    for (uint32_t i = 0; i < marks.marks_count; i++) {
+        const struct image_mark *mark = &marks.marks[i];
+        if (mark->image_index == main_index) {
+            out[count++] = (struct froc_mark){.box = {mark->x, mark->y, mark->width, mark->height},
+                                              .score = mark->score,
+                                              .image = number};
+        }
+    }
+    return count;
+}
+
+bool marked_images_score(const struct marked_images *self, const struct image_folder *folder,
+                         struct image_scorer *scorer, struct froc_mark **marks,
+                         uint32_t *mark_count)
+{
+    uint32_t count = 0;
+    struct froc_mark *found =
+        calloc((size_t)self->set.image_count * IMAGE_SCORER_MARKS_MAX + 1, sizeof *found);
+    if (found == NULL) {
+        ctl_refuse("no memory");
+        return false;
+    }
+    for (uint32_t i = 0; i < self->set.image_count; i++) {
+        char why[FOLDER_WHY_BYTES] = "";
+        struct folder_scan *scan = NULL;
+        struct err err = image_folder_read(folder, self->set.images[i].number, &scan, why);
+        if (err_is(err)) {
+            free(found);
+            ctl_refuse("%s: %s", self->names[i], why);
+            return false;
+        }
+        count += score_scan(scorer, scan, i, found + count);
+        folder_scan_close(&scan);
     }
     *marks = found;
     *mark_count = count;

@@ -81,8 +81,7 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
     return whole;
 }
 
-/* The image that marks belong to, and its low-energy companion's index or UINT32_MAX. */
-static uint32_t image_of(const struct scan *scan, uint32_t *low_index)
+uint32_t marked_images_main(const struct scan *scan, uint32_t *low_index)
 {
     uint32_t chosen = 0;
     *low_index = UINT32_MAX;
@@ -110,12 +109,13 @@ struct reading {
     struct finder_truth *truths;
 };
 
-static const char *add_image(struct reading *self, const struct folder_scan *scan, const char *name,
-                             char *why)
+static const char *add_image(struct reading *self, const struct folder_scan *scan,
+                             uint32_t folder_index, char *why)
 {
     uint32_t low_index;
     uint32_t box_count = 0;
-    uint32_t index = image_of(&scan->scan, &low_index);
+    const char *name = image_folder_name(self->conf->folder, folder_index);
+    uint32_t index = marked_images_main(&scan->scan, &low_index);
     const struct image *image = &scan->images[index];
     const char *refusal = working_refusal(image, UINT64_MAX);
     if (refusal != NULL) {
@@ -153,7 +153,7 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
                                              scan->pixels[low_index], &working),
         .truths = self->truths,
         .truth_count = box_count,
-        .number = out->set.image_count};
+        .number = folder_index};
     uint32_t at = out->set.image_count;
     err = finder_set_add(&out->set, &add);
     if (err_is(err)) {
@@ -176,7 +176,7 @@ static void read_images(struct reading *self)
         const char *refusal = why;
         struct err err = image_folder_read(self->conf->folder, i, &scan, why);
         if (!err_is(err)) {
-            refusal = add_image(self, scan, name, wrong);
+            refusal = add_image(self, scan, i, wrong);
             folder_scan_close(&scan);
         }
         if (refusal != NULL) {

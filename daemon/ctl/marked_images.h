@@ -29,7 +29,8 @@ struct marked_size {
 };
 
 struct marked_images {
-    struct finder_set set; /* image i of it is image i of the arrays below */
+    struct finder_set set; /* image i of it is image i of the arrays below; its number is the one
+                              in the folder */
     uint32_t *groups;      /* 0..group_count - 1 */
     struct marked_size *sizes;
     char **names;
@@ -43,6 +44,10 @@ struct marked_images {
 /* False when it was told why not. */
 bool marked_images_open(const struct marked_images_conf *conf, struct marked_images *out);
 void marked_images_close(struct marked_images *self);
+
+/* The image of a scan that marks belong to; *low_index is its low-energy companion, UINT32_MAX
+ * without one. */
+uint32_t marked_images_main(const struct scan *scan, uint32_t *low_index);
 
 /* "6-cp_jpg.rf.1234.jpg" is a version of 6-cp: the name before "_jpg.rf." or ".rf.", else without
  * its ending. Returns its bytes. */
@@ -69,6 +74,13 @@ double marked_cells_auc(const struct marked_cells *self);
 bool marked_images_find(const struct marked_images *self, const struct finder_model *finder,
                         const struct marked_choice *choice, struct marked_cells *cells,
                         struct froc_mark **marks, uint32_t *mark_count);
+
+/* The same by any appearance model, through what `model score --images` does: a model without a
+ * finder speaks by its bank. Reads the images again. */
+struct image_scorer;
+bool marked_images_score(const struct marked_images *self, const struct image_folder *folder,
+                         struct image_scorer *scorer, struct froc_mark **marks,
+                         uint32_t *mark_count);
 
 /* All objects, boxes in original pixels; the caller frees. NULL without memory. */
 struct froc_object *marked_images_objects(const struct marked_images *self);

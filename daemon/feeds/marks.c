@@ -34,11 +34,9 @@ bool marks_number(const char *text, double *out)
 {
     char *end = NULL;
     size_t leading = strspn(text, " \t\r\n");
-    if (strspn(text + leading, "+-.0123456789eE") == 0) {
-        return false; /* neither hexadecimal nor infinite */
-    }
+    size_t digits = strspn(text + leading, "+-.0123456789eE"); /* not hexadecimal nor infinite */
     double value = strtod(text + leading, &end);
-    if (end == text + leading || end[strspn(end, " \t\r\n")] != '\0' ||
+    if (digits == 0 || end != text + leading + digits || end[strspn(end, " \t\r\n")] != '\0' ||
         !(fabs(value) <= number_max)) {
         return false;
     }

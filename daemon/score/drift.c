@@ -153,26 +153,30 @@ uint64_t drift_count(const struct drift *self, bool now)
     return self->sides[now].count;
 }
 
-/* Without regard to case and blanks around it, as histories read names. */
-static double word_of(const char *text, size_t digits)
+/* Without regard to case and blanks, as histories read names. */
+static size_t plain(const char *text, size_t wanted, char kept[256])
+{
+    size_t used = 0;
+    size_t room = wanted < 256 ? wanted : 256;
+    for (const char *at = text; *at != '\0' && used < room; at++) {
+        kept[used] = (char)toupper((unsigned char)*at);
+        used += isspace((unsigned char)*at) == 0;
+    }
+    return used;
+}
+
+/* 52 bits of a digest of the first so many characters; NaN of none. */
+static double word_of(const char *text, size_t wanted)
 {
     char kept[256];
     uint8_t digest[HASH_BYTES];
-    size_t used = 0;
-    for (const char *at = text; *at != '\0' && used < sizeof kept && used < digits; at++) {
-        if (!isspace((unsigned char)*at)) {
-            kept[used++] = (char)toupper((unsigned char)*at);
-        }
-    }
-    if (used == 0) {
-        return NAN;
-    }
-    sha256_of(kept, used, digest);
+    size_t used = plain(text, wanted, kept);
     uint64_t bits = 0;
+    sha256_of(kept, used, digest);
     for (int i = 0; i < 8; i++) {
         bits = bits << 8 | digest[i];
     }
-    return (double)(bits >> 12);
+    return used > 0 ? (double)(bits >> 12) : NAN;
 }
 
 static double positive(double number)

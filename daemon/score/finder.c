@@ -117,24 +117,32 @@ static bool cell_is_valid(const struct working *working, size_t cell_x, size_t c
     return false;
 }
 
+/* Into the list, best first; what falls off its end is forgotten. Returns how many there are. */
+static size_t put_candidate(struct candidate *list, size_t count, struct candidate candidate)
+{
+    size_t at = count < CANDIDATES_MAX ? count : CANDIDATES_MAX - 1;
+    size_t after = at + 1;
+    for (; at > 0 && list[at - 1].heat < candidate.heat; at--) {
+        list[at] = list[at - 1];
+    }
+    list[at] = candidate;
+    return after;
+}
+
 /* The highest peaks, best first; of equal ones the first in reading order. */
 static size_t find_peaks(const struct map *map, const struct working *working,
                          struct candidate out[CANDIDATES_MAX])
 {
     size_t count = 0;
-    for (size_t i = 0; i < map->width * map->height; i++) {
-        float heat = map->cells[i * FINDER_OUTPUTS];
-        size_t x = i % map->width;
-        size_t y = i / map->width;
-        if ((count == CANDIDATES_MAX && heat <= out[count - 1].heat) || !is_peak(map, x, y) ||
-            !cell_is_valid(working, x, y)) {
-            continue;
+    for (size_t y = 0; y < map->height; y++) {
+        for (size_t x = 0; x < map->width; x++) {
+            float heat = heat_at(map, x, y);
+            bool promising = count < CANDIDATES_MAX || heat > out[count - 1].heat;
+            if (promising && is_peak(map, x, y) && cell_is_valid(working, x, y)) {
+                count =
+                    put_candidate(out, count, (struct candidate){heat, (uint32_t)x, (uint32_t)y});
+            }
         }
-        size_t at = count < CANDIDATES_MAX ? count++ : count - 1;
-        for (; at > 0 && out[at - 1].heat < heat; at--) {
-            out[at] = out[at - 1];
-        }
-        out[at] = (struct candidate){heat, (uint32_t)x, (uint32_t)y};
     }
     return count;
 }

@@ -212,8 +212,9 @@ static double box_loss(const struct finder_target *target, size_t cell,
 {
     double unit = (double)target->box;
     double slopes[4];
+    size_t row = cell / target->width;
     double x = ((double)(cell % target->width) + 0.5) * FINDER_CELL + unit * (double)output[3];
-    double y = ((double)(cell / target->width) + 0.5) * FINDER_CELL + unit * (double)output[4];
+    double y = ((double)row + 0.5) * FINDER_CELL + unit * (double)output[4];
     double width = unit * exp(finder_log_side(output[1]));
     double height = unit * exp(finder_log_side(output[2]));
     const double box[4] = {x - width / 2, y - height / 2, x + width / 2, y + height / 2};

@@ -57,7 +57,7 @@ static void store(const float *pixels, const uint8_t *valid, size_t count, doubl
         float level = pixels[i] * scale;
         level = level > 0 ? level : 0; /* NaN: 0 */
         level = level < LEVEL_MAX ? level : LEVEL_MAX;
-        out[i] = valid[i] != 0 ? (uint16_t)(level + 0.5f) : LEVEL_INVALID;
+        out[i] = valid[i] != 0 ? (uint16_t)floorf(level + 0.5f) : LEVEL_INVALID;
     }
 }
 

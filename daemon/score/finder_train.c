@@ -97,7 +97,7 @@ static struct err make_room(struct training *self, double box)
     uint32_t cells_side = (self->side + FINDER_CELL - 1) / FINDER_CELL;
     size_t cells = (size_t)cells_side * cells_side;
     self->workspace = aligned_alloc(64, bytes);
-    self->target_numbers = calloc(2 * BATCH * cells, sizeof(float));
+    self->target_numbers = calloc((size_t)2 * BATCH * cells, sizeof(float));
     self->target_owners = calloc(BATCH * cells, sizeof(uint16_t));
     if (self->workspace == NULL || self->target_numbers == NULL || self->target_owners == NULL) {
         return err_make(ERR_MEMORY, "finder_train");

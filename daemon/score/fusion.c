@@ -30,9 +30,11 @@ const struct fusion_weights fusion_weights_builtin = {
     "scans images images_used image_quality image_z image_index judged_by measured_by "          \
     "cargo_window filled_share mass_index pitch_known energy_ratio"
 #define INPUTS_20 INPUTS_19 " finder_logit"
-#define INPUTS_23 INPUTS_20 " emptied_by loaded_logit dense_share"
+#define INPUTS_28                                                                                 \
+    INPUTS_20 " emptied_by loaded_logit dense_share sharpness contrast_to_noise saturated_share " \
+              "dead_rows dead_columns"
 
-const char fusion_inputs_text[] = INPUTS_23;
+const char fusion_inputs_text[] = INPUTS_28;
 
 const char *fusion_inputs_names(uint32_t count)
 {

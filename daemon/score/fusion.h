@@ -54,6 +54,11 @@ enum fusion_input {
     FUSION_EMPTIED_BY,
     FUSION_LOADED_LOGIT,
     FUSION_DENSE_SHARE,
+    FUSION_SHARPNESS, /* of the image of the lowest quality */
+    FUSION_CONTRAST_TO_NOISE,
+    FUSION_SATURATED_SHARE,
+    FUSION_DEAD_ROWS,
+    FUSION_DEAD_COLUMNS,
     FUSION_INPUTS
 };
 /* Their names, separated by spaces. */

@@ -11,7 +11,7 @@ struct image_scorer {
     struct appearance_model model;
     struct working_space working;
     struct appearance_space space; /* with a bank that speaks */
-    struct finder_space finder;
+    struct finder_line finder;
 };
 
 static struct err read_model(const char *path, struct appearance_model *out)
@@ -37,9 +37,8 @@ MUST_USE struct err image_scorer_open(const char *path, struct image_scorer **ou
     size_t width = (size_t)height * WORKING_ASPECT;
     err = err_is(err) ? err : working_init(&self->working, height);
     if (!err_is(err)) {
-        err = self->model.has_finder
-                  ? finder_space_fit(&self->finder, &self->model.finder, width, height)
-                  : appearance_space_init(&self->space, width, height);
+        err = self->model.has_finder ? finder_line_fit(&self->finder, &self->model.finder)
+                                     : appearance_space_init(&self->space, width, height);
     }
     if (err_is(err)) {
         image_scorer_close(&self);
@@ -57,7 +56,7 @@ void image_scorer_close(struct image_scorer **self)
     appearance_model_fini(&(*self)->model);
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
-    finder_space_fini(&(*self)->finder);
+    finder_line_fini(&(*self)->finder);
     free(*self);
     *self = NULL;
 }
@@ -96,12 +95,11 @@ static void put_score(struct image_marks *out, double score)
     out->judged++;
 }
 
-static void run_finder(struct image_scorer *self, const struct working *working,
-                       const struct image *image, uint32_t image_index, struct image_marks *out)
+static void run_finder(struct image_scorer *self, const struct finder_view *view,
+                       uint32_t image_index, struct image_marks *out)
 {
     struct finder_box boxes[FINDER_BOXES_MAX];
-    uint32_t count =
-        finder_run(&self->finder, &self->model.finder, working, working->low_pixels, image, boxes);
+    uint32_t count = finder_line_run(&self->finder, &self->model.finder, view, boxes);
     for (uint32_t i = 0; i < count; i++) {
         put_mark(out, (struct image_mark){.image_index = image_index,
                                           .x = boxes[i].x,
@@ -151,18 +149,20 @@ static const char *judge(struct image_scorer *self, const struct scan *scan,
     if (working_calibration(image).meaning != self->model.meaning) {
         return "its pixels have another meaning than those the model was trained with";
     }
-    struct working working;
-    working_make(&self->working, image, pixels[image_index], self->model.working_height, &working);
-    uint32_t low_index = 0;
-    const struct image *low = score_low_companion(scan, image_index, &low_index);
-    if (low != NULL && pixels[low_index] != NULL &&
-        working_refusal(low, IMAGE_SCORER_BYTES_MAX) == NULL) {
-        working.low_pixels = working_make_low(&self->working, low, pixels[low_index], &working);
-    }
     if (self->model.has_finder) {
-        run_finder(self, &working, image, image_index, out);
+        struct finder_view view = {.image = image, .pixels = pixels[image_index]};
+        uint32_t low_index = 0;
+        const struct image *low = score_low_companion(scan, image_index, &low_index);
+        if (low != NULL && pixels[low_index] != NULL &&
+            working_refusal(low, IMAGE_SCORER_BYTES_MAX) == NULL) {
+            view.low_image = low;
+            view.low_pixels = pixels[low_index];
+        }
+        run_finder(self, &view, image_index, out);
         return NULL;
     }
+    struct working working;
+    working_make(&self->working, image, pixels[image_index], self->model.working_height, &working);
     return run_bank(self, &working, image, image_index, out)
                ? NULL
                : "it is too small, or nothing in it is valid";

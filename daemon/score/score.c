@@ -82,6 +82,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
                                       conf->working_height);
     err = err_is(err) ? err : lump_space_init(&self->lump);
     err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
+    err = err_is(err) ? err : image_quality_init(&self->quality);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
         score_close(&self);
@@ -106,8 +107,9 @@ void score_close(struct score **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     lump_space_fini(&(*self)->lump);
-    finder_space_fini(&(*self)->finder);
+    finder_line_fini(&(*self)->finder);
     cargo_space_fini(&(*self)->cargo);
+    image_quality_fini(&(*self)->quality);
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
@@ -151,8 +153,7 @@ static struct err install_appearance(struct score *self, const struct model_file
                         "appearance model: trained at a greater working height than is set");
     }
     if (model.has_finder) {
-        err = finder_space_fit(&self->finder, &model.finder,
-                               (size_t)model.working_height * WORKING_ASPECT, model.working_height);
+        err = finder_line_fit(&self->finder, &model.finder);
         if (err_is(err)) {
             appearance_model_fini(&model);
             return err;

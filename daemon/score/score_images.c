@@ -61,27 +61,33 @@ static const char *refusal_of(const struct score *self, const struct score_scan 
     return working_refusal(&scan->scan->images[image_index], self->image_bytes_max);
 }
 
-/* The low-energy pixels that belong to the working image, or NULL. */
-static const float *low_pixels_of(struct score *self, const struct score_scan *scan,
-                                  uint32_t image_index, const struct working *working)
+/* The low-energy image that belongs to this one and can be used, or NULL. */
+static const struct image *low_of(const struct score *self, const struct score_scan *scan,
+                                  uint32_t image_index, const uint8_t **low_pixels)
 {
     uint32_t low_index = 0;
     const struct image *low = score_low_companion(scan->scan, image_index, &low_index);
-    bool there = low != NULL && refusal_of(self, scan, low_index) == NULL;
-    return there ? working_make_low(&self->working, low, scan->pixels[low_index], working) : NULL;
+    if (low == NULL || refusal_of(self, scan, low_index) != NULL) {
+        return NULL;
+    }
+    *low_pixels = scan->pixels[low_index];
+    return low;
 }
 
 /* What looks like what officers marked. */
 static void find(struct score *self, const struct appearance_model *model,
-                 const struct image *image, uint32_t item_image_index,
+                 const struct score_scan *scan, uint32_t image_index, uint32_t item_image_index,
                  const struct working *working, struct score_sight *sight)
 {
     struct finder_box boxes[FINDER_BOXES_MAX];
     if (!model->has_finder) {
         return;
     }
-    uint32_t count =
-        finder_run(&self->finder, &model->finder, working, working->low_pixels, image, boxes);
+    struct finder_view view = {.image = &scan->scan->images[image_index],
+                               .pixels = scan->pixels[image_index],
+                               .made = working};
+    view.low_image = low_of(self, scan, image_index, &view.low_pixels);
+    uint32_t count = finder_line_run(&self->finder, &model->finder, &view, boxes);
     if (count == 0 || boxes[0].logit <= sight->finder_logit) {
         return;
     }
@@ -121,7 +127,7 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     if (model == NULL || model->meaning != working->calibration.meaning) {
         return;
     }
-    find(self, model, &scan->scan->images[image_index], item_image_index, working, sight);
+    find(self, model, scan, image_index, item_image_index, working, sight);
     look_for_lumps(self, model, &scan->scan->images[image_index], item_image_index, working, sight);
     struct appearance_finding finding;
     appearance_run(&self->space, model, working, &finding);
@@ -146,6 +152,8 @@ static void see_image(struct score *self, const struct score_scan *scan, uint32_
     quality_of_image(working, &quality);
     if (sight->usable_count == 0 || quality.value < sight->quality) {
         sight->quality = quality.value;
+        sight->has_measured = true;
+        image_quality_measure(&self->quality, image, scan->pixels[image_index], &sight->measured);
         memcpy(out->image_words, quality.words, sizeof out->image_words);
     }
     if (sight->usable_count == 0) {
@@ -198,9 +206,11 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
         struct working working;
         working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
                      model != NULL ? model->working_height : out->working_height, &working);
-        if (out->sight.usable_count == 0 ||
-            (model != NULL && (model->has_finder || model->lump.present))) {
-            working.low_pixels = low_pixels_of(self, scan, i, &working);
+        const uint8_t *low_pixels = NULL;
+        const struct image *low = low_of(self, scan, i, &low_pixels);
+        if (low != NULL && (out->sight.usable_count == 0 ||
+                            (model != NULL && (model->has_finder || model->lump.present)))) {
+            working.low_pixels = working_make_low(&self->working, low, low_pixels, &working);
         }
         see_image(self, scan, i, &working, out);
         look(self, scan, i, *item_image_index, &working, &out->sight);
@@ -226,6 +236,9 @@ void score_gather_images(struct score *self, const struct score_input *input,
     sight->quality = score_rounded(sight->quality);
     sight->z = score_rounded(sight->z);
     sight->finder_logit = score_rounded(sight->finder_logit);
+    sight->measured.sharpness = score_rounded(sight->measured.sharpness);
+    sight->measured.contrast_to_noise = score_rounded(sight->measured.contrast_to_noise);
+    sight->measured.saturated_share = score_rounded(sight->measured.saturated_share);
     sight->measure.filled_share = score_rounded(sight->measure.filled_share);
     sight->measure.mass_index = score_rounded(sight->measure.mass_index);
     sight->measure.ratio = score_rounded(sight->measure.ratio);
@@ -296,6 +309,17 @@ static void add_found(const struct score_sight *sight, struct score_result *resu
     }
 }
 
+/* What the scanner delivered. It weighs nothing; scores of before it was measured have none. */
+static void add_image_quality(const struct score_sight *sight, struct score_result *result)
+{
+    const struct image_quality *measured = &sight->measured;
+    fusion_add(result, "quality.image", 0,
+               "image: sharpness %.2f, contrast %.0f times the noise, %.0f%% of it black, %" PRIu32
+               " dead rows, %" PRIu32 " dead columns",
+               measured->sharpness, measured->contrast_to_noise, 100 * measured->saturated_share,
+               measured->dead_rows, measured->dead_columns);
+}
+
 static void add_missing(const struct score *self, const struct score_case *of,
                         struct score_result *result)
 {
@@ -332,6 +356,9 @@ void score_weigh_images(const struct score *self, const struct score_case *of,
     if (sight->usable_count > 0) {
         consistency_judge(&sight->measure, &of->declared, sight->cargo_window, sight->measured_by,
                           &self->fusion, result);
+    }
+    if (sight->has_measured && of->fusion_count > FUSION_DEAD_COLUMNS) {
+        add_image_quality(sight, result);
     }
     add_missing(self, of, result);
 }

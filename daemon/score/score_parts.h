@@ -8,8 +8,10 @@
 #include "score/appearance.h"
 #include "score/consistency.h"
 #include "score/declaration_model.h"
+#include "score/finder_image.h"
 #include "score/fusion.h"
 #include "score/history.h"
+#include "score/image_quality.h"
 #include "score/quality.h"
 #include "score/score.h"
 #include "score/working.h"
@@ -37,7 +39,9 @@ struct score_sight {
     uint32_t images_count; /* there should be */
     uint32_t usable_count;
     double quality; /* of the worst usable image; 1 without any */
-    double z;       /* of the image that stands out most; NaN: no appearance model judged any */
+    bool has_measured;
+    struct image_quality measured; /* of that image */
+    double z; /* of the image that stands out most; NaN: no appearance model judged any */
     uint32_t image_index; /* that image, counted over all scans of the item */
     bool cargo_window;    /* emptiness can be seen */
     struct consistency_measure measure;
@@ -88,8 +92,9 @@ struct score {
     struct working_space working;
     struct appearance_space space;
     struct lump_space lump;
-    struct finder_space finder; /* fits every finder that is installed */
+    struct finder_line finder; /* fits every finder that is installed */
     struct cargo_space cargo;
+    struct image_quality_space quality;
     struct history history;
     struct score_model history_model;
     bool has_trees; /* the model in the place "history" is one of trees */

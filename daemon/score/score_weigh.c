@@ -90,6 +90,14 @@ void score_case_to_inputs(const struct score_case *of, const struct entry_score 
                                   : (double)NAN,
         [FUSION_LOADED_LOGIT] = measure->loaded_logit,
         [FUSION_DENSE_SHARE] = measure->dense_share,
+        [FUSION_SHARPNESS] = sight->has_measured ? sight->measured.sharpness : (double)NAN,
+        [FUSION_CONTRAST_TO_NOISE] =
+            sight->has_measured ? sight->measured.contrast_to_noise : (double)NAN,
+        [FUSION_SATURATED_SHARE] =
+            sight->has_measured ? sight->measured.saturated_share : (double)NAN,
+        [FUSION_DEAD_ROWS] = sight->has_measured ? (double)sight->measured.dead_rows : (double)NAN,
+        [FUSION_DEAD_COLUMNS] =
+            sight->has_measured ? (double)sight->measured.dead_columns : (double)NAN,
     };
     for (uint32_t i = 0; i < FUSION_INPUTS; i++) {
         out[i] = (float)values[i];
@@ -155,6 +163,14 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
     if (out->judged_by != NULL) {
         good = good && !isnan(out->z) &&
                count_from(in[FUSION_IMAGE_INDEX], images_max, &out->image_index);
+    }
+    out->has_measured = !isnan(in[FUSION_SHARPNESS]);
+    if (out->has_measured) {
+        out->measured.sharpness = (double)in[FUSION_SHARPNESS];
+        out->measured.contrast_to_noise = (double)in[FUSION_CONTRAST_TO_NOISE];
+        out->measured.saturated_share = (double)in[FUSION_SATURATED_SHARE];
+        good = good && count_from(in[FUSION_DEAD_ROWS], IMAGE_SIDE_MAX, &out->measured.dead_rows) &&
+               count_from(in[FUSION_DEAD_COLUMNS], IMAGE_SIDE_MAX, &out->measured.dead_columns);
     }
     out->emptiness_asked = !isnan(in[FUSION_EMPTIED_BY]);
     good = good && (!out->emptiness_asked || names_emptiness(self, logged, in[FUSION_EMPTIED_BY]));

@@ -307,32 +307,38 @@ MUST_USE struct err train_rows_learn(struct train_rows *self, uint64_t from, uin
     return err;
 }
 
+/* When a row's outcome was known; of equal times the rows' order. */
+struct known_row {
+    int64_t known_ns;
+    uint64_t row;
+};
+
 static int compare_known(const void *a, const void *b)
 {
-    const struct train_row *first = *(struct train_row *const *)a;
-    const struct train_row *second = *(struct train_row *const *)b;
-    if (first->outcome.known_ns != second->outcome.known_ns) {
-        return first->outcome.known_ns < second->outcome.known_ns ? -1 : 1;
+    const struct known_row *first = a;
+    const struct known_row *second = b;
+    if (first->known_ns != second->known_ns) {
+        return first->known_ns < second->known_ns ? -1 : 1;
     }
-    return first < second ? -1 : first > second;
+    return first->row < second->row ? -1 : first->row > second->row;
 }
 
 MUST_USE struct err train_rows_learn_known(struct train_rows *self, uint64_t to, int64_t until_ns)
 {
-    struct train_row **known = calloc(to + 1, sizeof *known);
+    struct known_row *known = calloc(to + 1, sizeof *known);
     if (known == NULL) {
         return err_make(ERR_MEMORY, "rows for training");
     }
     uint64_t count = 0;
     for (uint64_t i = 0; i < to; i++) {
         if (!self->rows[i].learnt && self->rows[i].outcome.known_ns < until_ns) {
-            known[count++] = &self->rows[i];
+            known[count++] = (struct known_row){self->rows[i].outcome.known_ns, i};
         }
     }
     qsort(known, count, sizeof *known, compare_known);
     struct err err = err_none;
     for (uint64_t i = 0; i < count && !err_is(err); i++) {
-        err = learn_row(self, known[i]);
+        err = learn_row(self, &self->rows[known[i].row]);
     }
     free(known);
     return err;

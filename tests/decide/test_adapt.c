@@ -100,6 +100,10 @@ static void floor_is_never_undercut_nor_the_ceiling_passed(void **state)
         assert_true(choice.share >= limits.floor && choice.share <= limits.ceiling);
         adapt_choose(&fixed, &any, numbers[i / 7 % NUMBERS], &choice);
         assert_true(choice.share == fixed.floor);
+        /* Finer than the steps in which shares are told. */
+        const struct adapt_limits fine = {.floor = 0.0123456789, .ceiling = 0.0323456781};
+        adapt_choose(&fine, &any, numbers[i / 7 % NUMBERS], &choice);
+        assert_true(choice.share >= fine.floor && choice.share <= fine.ceiling);
     }
 }
 

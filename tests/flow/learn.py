@@ -165,6 +165,9 @@ def adapt(port):
     port.stop()
     verdict = port.verify()
     must(verdict["good"] is True, f"{verdict}")
+    policy.write_text(policy.read_text().replace("random_rate_max = 0.6", "random_rate_max = 0.4"))
+    refused = run(BIN / "triaged", "--config", port.config, "--check", check=False)
+    must(refused.returncode != 0 and "at least random_rate" in refused.stderr, f"a ceiling below the floor: {refused}")
     print(f"{exams} exams, {finds} finds: 20% became {100 * rate:.4g}%: {reason}")
 
 

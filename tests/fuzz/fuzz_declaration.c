@@ -1,10 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/record.h"
+#include "score/drift.h"
+#include "score/line_consistency.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
+
+/* What is said of a declaration beside its risk: plain words within the room, finite figures. */
+static void say(const struct declaration *declaration)
+{
+    char told[512];
+    struct drift *drift = NULL;
+    struct drift_field fields[DRIFT_FIELDS_MAX];
+    uint32_t count = 0;
+    line_consistency(declaration, told, sizeof told);
+    for (const char *at = told; *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~') {
+            abort();
+        }
+    }
+    if (err_is(drift_open(&drift)) || err_is(drift_add(drift, declaration, NAN, false)) ||
+        err_is(drift_add(drift, declaration, 0.5, true)) ||
+        err_is(drift_make(drift, fields, &count))) {
+        abort();
+    }
+    drift_close(&drift);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!isfinite(fields[i].index)) {
+            abort();
+        }
+    }
+}
 
 /* A good declaration encodes within its bound and decodes to the same bytes again; a refusal has a
  * name and a field. */
@@ -24,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
         }
         return 0;
     }
+    say(&first);
     enum key_scheme scheme = KEY_UNKNOWN;
     if (declaration_join_key(&first, &scheme)[0] == '\0' || scheme == KEY_UNKNOWN) {
         abort();

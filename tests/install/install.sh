@@ -17,7 +17,8 @@ fail() {
 
 cmake --install "$build" --prefix "$prefix" >"$work/installed"
 for path in sbin/triaged bin/triagectl bin/triage-feed bin/triage-verify etc/triaged/triaged.conf etc/triaged/policy.conf \
-  lib/systemd/system/triaged.service lib/systemd/system/triaged-year.timer lib/systemd/system/triaged-year.service lib/sysusers.d/triaged.conf share/triaged/metrics/funnel.sql \
+  lib/systemd/system/triaged.service lib/systemd/system/triaged-year.timer lib/systemd/system/triaged-year.service lib/systemd/system/triaged-learn.timer \
+  lib/systemd/system/triaged-learn.service lib/sysusers.d/triaged.conf share/triaged/metrics/funnel.sql \
   share/triaged/mappings/customs-import.json share/man/man1/triagectl.1 share/man/man1/triage-feed.1 \
   share/man/man1/triage-verify.1 share/man/man8/triaged.8 share/bash-completion/completions/triagectl \
   share/bash-completion/completions/triage-feed share/bash-completion/completions/triage-verify \

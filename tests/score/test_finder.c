@@ -216,6 +216,7 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_input", 9, 0, "size"},
         {"finder_input", 9, 65, "size"},
         {"finder_input", 9, NAN, "size"},
+        {"finder_input", 9, -1e300, "size"},
     };
     struct finder_model model = finder_fixture(2);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -269,7 +270,8 @@ struct plain {
     int32_t down;
 };
 
-/* heat = plane 0 of the first pixel of a cell, in levels; boxes as asked for. */
+/* heat = plane 0 of the first pixel of a cell, in levels; boxes as asked for, and larger where it
+ * is hotter. */
 static struct finder_model plain_finder(struct plain plain)
 {
     struct convnet shape = {
@@ -284,6 +286,8 @@ static struct finder_model plain_finder(struct plain plain)
     for (size_t o = 0; o < FINDER_OUTPUTS; o++) {
         model.net.layers[1].scale[o] = o == 0 ? 1 : 0.001f;
     }
+    model.net.layers[1].weights[4] = 6;
+    model.net.layers[1].weights[8] = 3;
     model.net.layers[1].bias[1] = plain.log_width;
     model.net.layers[1].bias[2] = plain.log_height;
     model.net.layers[1].bias[3] = plain.right;
@@ -305,8 +309,6 @@ struct mark {
 static uint32_t expect_marks(const struct working *working, const struct image *image,
                              struct plain plain, struct mark out[FINDER_BOXES_MAX])
 {
-    double width = 12 * exp(plain.log_width / 1000.0);
-    double height = 12 * exp(plain.log_height / 1000.0);
     uint32_t count = 0;
     size_t columns = (working->width + 3) / 4, rows = (working->height + 3) / 4;
     static int heat[ROOM];
@@ -337,6 +339,8 @@ static uint32_t expect_marks(const struct working *working, const struct image *
             break;
         }
         taken[best] = true;
+        double width = 12 * exp((plain.log_width + 6 * heat[best]) / 1000.0);
+        double height = 12 * exp((plain.log_height + 3 * heat[best]) / 1000.0);
         double factor = (double)working->factor;
         double x = (double)(best % columns) * 4 + 2 + 12 * (double)(0.001f * (float)plain.right);
         double y = (double)(best / columns) * 4 + 2 + 12 * (double)(0.001f * (float)plain.down);
@@ -372,7 +376,7 @@ static void boxes_are_the_peaks_of_the_heat(void **state)
     (void)state;
     struct finder_space space = {0};
     const size_t sizes[][2] = {{1, 1}, {3, 50}, {130, 7}, {128, 90}, {61, 33}, {90, 90}};
-    for (uint32_t round = 0; round < 18; round++) {
+    for (uint32_t round = 0; round < 24; round++) {
         size_t width = sizes[round % 6][0], height = sizes[round % 6][1];
         struct working working = draw_working(round, width, height);
         for (size_t i = 0; i < width * height; i++) { /* few levels: many ties */
@@ -386,7 +390,7 @@ static void boxes_are_the_peaks_of_the_heat(void **state)
         struct image image = {
             .width = (uint32_t)(width * working.factor - round % 2 * (working.factor - 1)),
             .height = (uint32_t)(height * working.factor)};
-        const struct plain plain = {(int32_t)round * 60 - 500, 900 - (int32_t)round * 70,
+        const struct plain plain = {(int32_t)round * 130 - 500, 1500 - (int32_t)round * 90,
                                     (int32_t)round * 37 - 301, 201 - (int32_t)round * 29};
         struct finder_model model = plain_finder(plain);
         assert_good(finder_space_fit(&space, &model, width, height));

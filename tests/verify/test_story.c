@@ -155,6 +155,13 @@ static void change_version_gap(struct entry *entry)
     entry->body.outcome.version = 5;
 }
 
+static void change_floor(struct entry *entry)
+{
+    entry->body.draw_commit.rates[0].adapts = true;
+    entry->body.draw_commit.rates[0].floor = entry->body.draw_commit.rates[0].rate * 2;
+    entry->body.draw_commit.rates[0].reason = "drift";
+}
+
 static void broken_entry_is_named(void **state)
 {
     static const struct {
@@ -180,6 +187,7 @@ static void broken_entry_is_named(void **state)
         {FIRST_DECISION, change_propensity, STEP_items, "entry 5: propensity 0.1"},
         {FIRST_DECISION, change_rate, STEP_draws,
          "entry 5: random rate 0.2, but 0.25 was committed"},
+        {1, change_floor, STEP_draws, "is below its floor"},
         {FIRST_DECISION, change_draw, STEP_draws,
          "entry 5: draw is not what the revealed key gives"},
         {FIRST_DECISION, change_draw_day, STEP_draws,

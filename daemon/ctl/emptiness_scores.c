@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/emptiness_scores.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ctl.h"
+#include "ctl/emptiness_rows.h"
+#include "kernels/logistic.h"
+
+struct scoring {
+    const struct emptiness_model *model;
+    struct working_space working;
+    struct cargo_space cargo;
+    uint32_t working_height;
+    FILE *boxes;
+    FILE *images;
+};
+
+/* A name goes into a row as it is, unless that would break the row. */
+static void print_name(FILE *to, const char *name)
+{
+    bool quoted = strpbrk(name, ",\"\r\n") != NULL;
+    (void)fputs(quoted ? "\"" : "", to);
+    for (const char *at = name; *at != '\0'; at++) {
+        (void)fputs(*at == '"' ? "\"" : "", to);
+        (void)fputc(*at, to);
+    }
+    (void)fputs(quoted ? "\"" : "", to);
+}
+
+static void score_scan(struct scoring *self, const struct folder_scan *scan, const char *name)
+{
+    uint32_t at = emptiness_image_of(scan);
+    const struct image *image = &scan->images[at];
+    struct working working;
+    struct emptiness_measure measures[CARGO_BOXES_MAX];
+    double highest = -INFINITY;
+    if (working_refusal(image, UINT64_MAX) != NULL) {
+        ctl_refuse("%s: %s", name, working_refusal(image, UINT64_MAX));
+        return;
+    }
+    working_make(&self->working, image, scan->pixels[at], self->working_height, &working);
+    if (working.calibration.meaning != self->model->meaning) {
+        ctl_refuse("%s: its pixels have another meaning than those of training", name);
+        return;
+    }
+    uint32_t count = emptiness_measure(&self->cargo, &working, measures);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct cargo_box *box = &measures[i].box;
+        double logit = emptiness_logit(self->model, measures[i].features);
+        size_t x = box->x * working.factor;
+        size_t y = box->y * working.factor;
+        size_t right = x + box->width * working.factor;
+        size_t bottom = y + box->height * working.factor;
+        highest = logit > highest ? logit : highest;
+        print_name(self->boxes, name);
+        (void)fprintf(self->boxes, ",%zu,%zu,%zu,%zu,%.9g\n", x, y,
+                      (right < image->width ? right : image->width) - x,
+                      (bottom < image->height ? bottom : image->height) - y,
+                      logistic_probability(logit));
+    }
+    if (count == 0) {
+        ctl_refuse("%s: too small, or nothing valid in it", name);
+    } else if (self->images != NULL) {
+        print_name(self->images, name);
+        (void)fprintf(self->images, ",%.9g\n", logistic_probability(highest));
+    }
+}
+
+static void score_folder(struct scoring *self, const struct image_folder *folder)
+{
+    (void)fputs("image,x,y,width,height,score\n", self->boxes);
+    if (self->images != NULL) {
+        (void)fputs("image,score\n", self->images);
+    }
+    for (uint32_t i = 0; i < image_folder_count(folder); i++) {
+        char why[FOLDER_WHY_BYTES] = "";
+        struct folder_scan *scan = NULL;
+        struct err err = image_folder_read(folder, i, &scan, why);
+        if (err_is(err)) {
+            ctl_refuse("%s: %s", image_folder_name(folder, i), why);
+            continue;
+        }
+        score_scan(self, scan, image_folder_name(folder, i));
+        folder_scan_close(&scan);
+    }
+}
+
+/* Whole or not at all. */
+static int deliver(const char *path, const char *text, size_t text_bytes)
+{
+    if (strcmp(path, "-") == 0) {
+        bool good = fwrite(text, 1, text_bytes, stdout) == text_bytes && fflush(stdout) == 0;
+        return good ? CTL_GOOD : ctl_fail("standard output", err_os(ERR_IO, "write scores"));
+    }
+    struct err err = durable_replace(path, text, text_bytes, 0644);
+    return err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
+}
+
+/* Closes what was written to memory; false when memory ran out. */
+static bool finish(FILE **memory, char *const *text)
+{
+    bool good = *memory == NULL || (fclose(*memory) == 0 && *text != NULL);
+    *memory = NULL;
+    return good;
+}
+
+int emptiness_scores_write(const struct emptiness_scores *wanted, const struct image_folder *folder)
+{
+    struct scoring self = {.model = wanted->model, .working_height = wanted->working_height};
+    char *texts[2] = {NULL, NULL};
+    size_t bytes[2] = {0, 0};
+    struct err err = working_init(&self.working, self.working_height);
+    err = err_is(err) ? err : cargo_space_init(&self.cargo, self.working_height);
+    self.boxes = open_memstream(&texts[0], &bytes[0]);
+    self.images = wanted->images_path != NULL ? open_memstream(&texts[1], &bytes[1]) : NULL;
+    bool good =
+        !err_is(err) && self.boxes != NULL && (wanted->images_path == NULL || self.images != NULL);
+    if (good) {
+        score_folder(&self, folder);
+    }
+    good = finish(&self.boxes, &texts[0]) && good;
+    good = finish(&self.images, &texts[1]) && good;
+    int result = good ? deliver(wanted->boxes_path, texts[0], bytes[0])
+                      : ctl_refuse("scores: no memory, or a working height out of bounds");
+    if (result == CTL_GOOD && wanted->images_path != NULL) {
+        result = deliver(wanted->images_path, texts[1], bytes[1]);
+    }
+    free(texts[0]);
+    free(texts[1]);
+    working_fini(&self.working);
+    cargo_space_fini(&self.cargo);
+    return result;
+}
