@@ -21,6 +21,7 @@
 #include "kernels/nearest.h"
 #include "kernels/ref/nearest_ref.h"
 #include "kernels/rng.h"
+#include "score/tile_permission.h"
 
 enum {
     QUERIES = 16384,
@@ -391,6 +392,7 @@ int main(int argc, char **argv)
     self.program = argv[at + 3];
     bench_check(mkdir(self.directory, 0755) == 0 || errno == EEXIST, "%s", self.directory);
     blas_use_one_thread();
+    tile_permission_ask();
     if (!self.as_json) {
         (void)printf("%d queries a search; path %d; OpenBLAS core %s\n", QUERIES,
                      (int)nearest_path_best(), blas_core_name());

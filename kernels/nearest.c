@@ -147,38 +147,6 @@ double nearest_measure(const float *query, const float *row, size_t dimension_co
     return sum;
 }
 
-void nearest_hold_clear(const struct nearest_hold *self)
-{
-    for (size_t i = 0; i < self->wanted; i++) {
-        self->found[i] = (struct nearest_found){INFINITY, NEAREST_NONE, 0};
-    }
-}
-
-static int is_nearer(const struct nearest_found *a, const struct nearest_found *b)
-{
-    return a->distance < b->distance || (a->distance <= b->distance && a->index < b->index);
-}
-
-void nearest_hold_keep(const struct nearest_hold *self, const struct nearest_found *fresh)
-{
-    struct nearest_found *found = self->found;
-    size_t at = self->wanted;
-    for (size_t i = 0; i < self->wanted; i++) {
-        if (found[i].index == fresh->index) {
-            return;
-        }
-    }
-    while (at > 0 && is_nearer(fresh, &found[at - 1])) {
-        at--;
-        if (at + 1 < self->wanted) {
-            found[at + 1] = found[at];
-        }
-    }
-    if (at < self->wanted) {
-        found[at] = *fresh;
-    }
-}
-
 /* One query and what it has found so far. */
 struct search {
     const float *query;
@@ -316,6 +284,13 @@ static const struct nearest_loops *loops_of(enum nearest_path path)
     (void)path;
     return NULL;
 }
+
+#if !defined(__x86_64__)
+int nearest_amx_allow(void)
+{
+    return 0;
+}
+#endif
 
 int nearest_path_packs(enum nearest_path path)
 {

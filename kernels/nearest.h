@@ -50,6 +50,11 @@ enum nearest_path {
 /* The fastest path this processor can run. */
 enum nearest_path nearest_path_best(void);
 
+/* For a process that the system has allowed the state of AMX tiles: without that their first use is
+ * the end of the process. From here on NEAREST_AMX is the best path, if the processor has tiles of
+ * bytes and they multiply known bytes right; returns whether. Any thread, any time. */
+int nearest_amx_allow(void);
+
 /* Whether it multiplies bytes, so that a bank is worth packing for it. */
 int nearest_path_packs(enum nearest_path path);
 

@@ -16,8 +16,6 @@
 #else
 #include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #define AMX __attribute__((target("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl")))
 #endif
 
@@ -117,20 +115,15 @@ const struct nearest_loops nearest_loops_amx = {
     .quantise = nearest_quantise_avx512, .scan = scan_amx, .measure = nearest_measure_avx512};
 
 #if !defined(NEAREST_AMX_EMULATED)
-/* The instructions are there, and the system saves their registers and has been asked to. */
-static int amx_permitted(void)
+static int has_tiles_of_bytes(void)
 {
-    enum { ARCH_REQUEST_PERMISSION = 0x1023, STATE_TILE_DATA = 18 };
     const unsigned int tile_and_int8 = 1U << 24 | 1U << 25;
     unsigned int eax;
     unsigned int ebx;
     unsigned int ecx;
     unsigned int edx;
-    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) ||
-        (edx & tile_and_int8) != tile_and_int8) {
-        return 0;
-    }
-    return syscall(SYS_arch_prctl, ARCH_REQUEST_PERMISSION, STATE_TILE_DATA) == 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) &&
+           (edx & tile_and_int8) == tile_and_int8;
 }
 #endif
 
@@ -166,15 +159,17 @@ AMX static int amx_multiplies_right(void)
     return right;
 }
 
+static int ready;
+
 int nearest_amx_ready(void)
 {
-    enum { UNKNOWN, READY, NOT_READY };
-    static int known; /* two threads that ask at once find out the same */
-    int state = __atomic_load_n(&known, __ATOMIC_RELAXED);
-    if (state == UNKNOWN) {
-        state = amx_permitted() && amx_multiplies_right() ? READY : NOT_READY;
-        __atomic_store_n(&known, state, __ATOMIC_RELAXED);
-    }
-    return state == READY;
+    return __atomic_load_n(&ready, __ATOMIC_RELAXED);
+}
+
+int nearest_amx_allow(void)
+{
+    int right = has_tiles_of_bytes() && amx_multiplies_right();
+    __atomic_store_n(&ready, right, __ATOMIC_RELAXED);
+    return right;
 }
 #endif

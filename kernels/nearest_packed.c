@@ -1,207 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/nearest_scan.h"
 
-/* Rows go into groups by norm, so that one scale, one norm and one error stand for all rows of a
- * group without much loss, and so that a group whose norms are far from a query's is passed over.
- *
- * A bracket says where |b|^2 - 2 q.b lies, give or take a margin. What is kept of a query while the
+/* A bracket says where |b|^2 - 2 q.b lies, give or take a margin. What is kept of a query while the
  * groups go by are the rows whose lower end is not above the best upper end, and those alone are
  * measured. A list that fills up is measured at once, which also lowers the upper end. */
 
-enum { ALIGNMENT = 64, ORDINARY_EXPONENT = 120, MEASURED_MAX = 48 };
+enum { MEASURED_MAX = 48 };
 
-/* ---- packing ----------------------------------------------------------------------------------*/
-
-struct packing_row {
-    double square_norm;
-    uint32_t index;
-};
-
-static size_t aligned(size_t bytes)
+void nearest_hold_clear(const struct nearest_hold *self)
 {
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
-/* The next `bytes` of the memory at base; NULL while only counting, without a base. */
-static void *carve(char *base, size_t *used, size_t bytes)
-{
-    void *carved = base == NULL ? NULL : base + *used;
-    *used += aligned(bytes);
-    return carved;
-}
-
-static char *align_up(void *memory)
-{
-    size_t past = (size_t)((uintptr_t)memory % ALIGNMENT);
-    return (char *)memory + (past == 0 ? 0 : ALIGNMENT - past);
-}
-
-static size_t depth_of(size_t dimension_count)
-{
-    return (dimension_count + NEAREST_DEPTH - 1) / NEAREST_DEPTH * NEAREST_DEPTH;
-}
-
-size_t nearest_pack_bytes(size_t row_count, size_t dimension_count)
-{
-    size_t groups = (row_count + NEAREST_GROUP - 1) / NEAREST_GROUP;
-    size_t rows = groups * NEAREST_GROUP;
-    return ALIGNMENT + aligned(sizeof(struct nearest_packed)) +
-           aligned(groups * sizeof(struct nearest_group)) + aligned(rows * sizeof(float)) +
-           aligned(rows * sizeof(uint32_t)) + aligned(rows * depth_of(dimension_count)) +
-           aligned(rows * sizeof(struct packing_row));
-}
-
-static int compare_rows(const void *left, const void *right)
-{
-    const struct packing_row *a = left;
-    const struct packing_row *b = right;
-    if (a->square_norm < b->square_norm || a->square_norm > b->square_norm) {
-        return a->square_norm < b->square_norm ? -1 : 1;
+    for (size_t i = 0; i < self->wanted; i++) {
+        self->found[i] = (struct nearest_found){INFINITY, NEAREST_NONE, 0};
     }
-    return (a->index > b->index) - (a->index < b->index);
 }
 
-/* The rows that can win at all, by rising norm. More than 2^ORDINARY_EXPONENT would come near the
- * limits of float: then none. */
-static size_t order_rows(const struct nearest_bank *bank, struct packing_row *order)
+static int is_nearer(const struct nearest_found *a, const struct nearest_found *b)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < bank->row_count; i++) {
-        double square = nearest_squared_norm(bank->rows + i * bank->stride, bank->dimension_count);
-        if (!isfinite(square) || square > (double)FLT_MAX) {
-            continue;
-        }
-        if (square > ldexp(1, ORDINARY_EXPONENT)) {
-            return 0;
-        }
-        order[count++] = (struct packing_row){square, (uint32_t)i};
-    }
-    qsort(order, count, sizeof *order, compare_rows);
-    return count;
+    return a->distance < b->distance || (a->distance <= b->distance && a->index < b->index);
 }
 
-static float largest_entry(const struct nearest_bank *bank, const struct packing_row *order,
-                           size_t count)
+void nearest_hold_keep(const struct nearest_hold *self, const struct nearest_found *fresh)
 {
-    float most = 0;
-    for (size_t i = 0; i < count; i++) {
-        const float *row = bank->rows + (size_t)order[i].index * bank->stride;
-        for (size_t j = 0; j < bank->dimension_count; j++) {
-            most = fabsf(row[j]) > most ? fabsf(row[j]) : most;
+    struct nearest_found *found = self->found;
+    size_t at = self->wanted;
+    for (size_t i = 0; i < self->wanted; i++) {
+        if (found[i].index == fresh->index) {
+            return;
         }
     }
-    return most;
-}
-
-/* Writes a row's bytes into its lanes; returns its distance from what they say. */
-static double pack_row(const float *row, size_t dimension_count, float scale, uint8_t *lanes)
-{
-    double sum = 0;
-    for (size_t j = 0; j < dimension_count; j++) {
-        double whole = scale > 0 ? nearbyint((double)row[j] / (double)scale) : 0;
-        whole = fmin(fmax(whole, -(double)NEAREST_BYTE_MOST), (double)NEAREST_BYTE_MOST);
-        double error = (double)row[j] - whole * (double)scale;
-        sum += error * error;
-        lanes[j / NEAREST_STEP * NEAREST_STEP * NEAREST_BLOCK + j % NEAREST_STEP] =
-            (uint8_t)((int)whole + NEAREST_CENTRE);
+    while (at > 0 && is_nearer(fresh, &found[at - 1])) {
+        at--;
+        if (at + 1 < self->wanted) {
+            found[at + 1] = found[at];
+        }
     }
-    return sqrt(sum);
-}
-
-/* order: the group's rows, at least one. */
-static struct nearest_group pack_group(const struct nearest_bank *bank,
-                                       const struct packing_row *order, size_t count, size_t depth,
-                                       uint8_t *bytes)
-{
-    float scale = largest_entry(bank, order, count) / (float)NEAREST_BYTE_MOST;
-    double error_most = 0;
-    memset(bytes, NEAREST_CENTRE, NEAREST_GROUP * depth);
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *lanes =
-            bytes + i / NEAREST_BLOCK * NEAREST_BLOCK * depth + i % NEAREST_BLOCK * NEAREST_STEP;
-        double error = pack_row(bank->rows + (size_t)order[i].index * bank->stride,
-                                bank->dimension_count, scale, lanes);
-        error_most = error > error_most ? error : error_most;
+    if (at < self->wanted) {
+        found[at] = *fresh;
     }
-    float least = (float)sqrt(order[0].square_norm);
-    float below = least - least * 0x1p-22f - FLT_MIN;
-    return (struct nearest_group){.scale = scale,
-                                  .norm_least = below > 0 ? below : 0,
-                                  .norm_most =
-                                      nearest_raise((float)sqrt(order[count - 1].square_norm)),
-                                  .error_most = nearest_raise((float)error_most)};
 }
-
-const struct nearest_packed *nearest_pack(const struct nearest_bank *bank, void *memory)
-{
-    size_t groups_max = (bank->row_count + NEAREST_GROUP - 1) / NEAREST_GROUP;
-    size_t rows_max = groups_max * NEAREST_GROUP;
-    size_t depth = depth_of(bank->dimension_count);
-    char *base = align_up(memory);
-    size_t used = 0;
-    struct nearest_packed *packed = carve(base, &used, sizeof *packed);
-    struct nearest_group *groups = carve(base, &used, groups_max * sizeof *groups);
-    float *norms = carve(base, &used, rows_max * sizeof *norms);
-    uint32_t *indices = carve(base, &used, rows_max * sizeof *indices);
-    uint8_t *bytes = carve(base, &used, rows_max * depth);
-    struct packing_row *order = carve(base, &used, rows_max * sizeof *order);
-    size_t count =
-        bank->dimension_count <= NEAREST_PACKED_DIMENSIONS_MAX ? order_rows(bank, order) : 0;
-    for (size_t i = 0; i < rows_max; i++) {
-        norms[i] = i < count ? (float)order[i].square_norm : INFINITY;
-        indices[i] = i < count ? order[i].index : (uint32_t)NEAREST_NONE;
-    }
-    for (size_t first = 0; first < count; first += NEAREST_GROUP) {
-        size_t rows = count - first < NEAREST_GROUP ? count - first : NEAREST_GROUP;
-        groups[first / NEAREST_GROUP] =
-            pack_group(bank, order + first, rows, depth, bytes + first * depth);
-    }
-    *packed = (struct nearest_packed){.group_count = (count + NEAREST_GROUP - 1) / NEAREST_GROUP,
-                                      .depth = depth,
-                                      .groups = groups,
-                                      .norms = norms,
-                                      .indices = indices,
-                                      .bytes = bytes};
-    return packed;
-}
-
-/* ---- one tile ---------------------------------------------------------------------------------*/
 
 /* Everything a tile may need, for the widest bank. Returns the bytes. */
 static size_t place(struct nearest_tile *tile, char *base)
 {
     enum { TILE = NEAREST_TILE, WANTED = NEAREST_WANTED_MAX };
     size_t used = 0;
-    tile->bytes = carve(base, &used, (size_t)TILE * NEAREST_PACKED_DIMENSIONS_MAX);
-    tile->shifts = carve(base, &used, TILE * sizeof(int32_t));
-    tile->scales = carve(base, &used, TILE * sizeof(float));
-    tile->norms = carve(base, &used, TILE * sizeof(float));
-    tile->errors = carve(base, &used, TILE * sizeof(float));
-    tile->square_norms = carve(base, &used, TILE * sizeof(double));
-    tile->uppers = carve(base, &used, TILE * sizeof(float));
-    tile->coefficients = carve(base, &used, TILE * sizeof(float));
-    tile->margins = carve(base, &used, TILE * sizeof(float));
-    tile->thresholds = carve(base, &used, TILE * sizeof(float));
-    tile->bounds = carve(base, &used, (size_t)TILE * WANTED * sizeof(float));
-    tile->candidate_counts = carve(base, &used, TILE * sizeof(uint32_t));
-    tile->candidate_lowers = carve(base, &used, (size_t)TILE * NEAREST_LIST * sizeof(float));
-    tile->candidate_places = carve(base, &used, (size_t)TILE * NEAREST_LIST * sizeof(uint32_t));
-    tile->found = carve(base, &used, (size_t)TILE * WANTED * sizeof(struct nearest_found));
+    tile->bytes = nearest_carve(base, &used, (size_t)TILE * NEAREST_PACKED_DIMENSIONS_MAX);
+    tile->shifts = nearest_carve(base, &used, TILE * sizeof(int32_t));
+    tile->scales = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->norms = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->errors = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->square_norms = nearest_carve(base, &used, TILE * sizeof(double));
+    tile->uppers = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->coefficients = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->margins = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->thresholds = nearest_carve(base, &used, TILE * sizeof(float));
+    tile->bounds = nearest_carve(base, &used, (size_t)TILE * WANTED * sizeof(float));
+    tile->candidate_counts = nearest_carve(base, &used, TILE * sizeof(uint32_t));
+    tile->candidate_lowers =
+        nearest_carve(base, &used, (size_t)TILE * NEAREST_LIST * sizeof(float));
+    tile->candidate_places =
+        nearest_carve(base, &used, (size_t)TILE * NEAREST_LIST * sizeof(uint32_t));
+    tile->found = nearest_carve(base, &used, (size_t)TILE * WANTED * sizeof(struct nearest_found));
     return used;
 }
 
 size_t nearest_tile_floats(void)
 {
     struct nearest_tile counted;
-    return (ALIGNMENT + place(&counted, NULL)) / sizeof(float);
+    return (NEAREST_ALIGNMENT + place(&counted, NULL)) / sizeof(float);
 }
 
 void nearest_tile_place(struct nearest_tile *tile, float *workspace)
 {
-    (void)place(tile, align_up(workspace));
+    (void)place(tile, nearest_align_up(workspace));
 }
 
 static struct nearest_hold hold_of(const struct nearest_tile *tile, size_t query)
@@ -355,7 +228,7 @@ static void start(struct nearest_tile *tile)
         } else {
             tile->square_norms[i] = NAN;
         }
-        int ordinary = tile->square_norms[i] <= ldexp(1, ORDINARY_EXPONENT);
+        int ordinary = tile->square_norms[i] <= ldexp(1, NEAREST_ORDINARY_EXPONENT);
         if (!ordinary) {
             tile->shifts[i] = 0;
             tile->scales[i] = tile->norms[i] = tile->errors[i] = 0;
@@ -379,7 +252,7 @@ static size_t middle_group(const struct nearest_tile *tile)
     size_t count = 0;
     for (size_t i = 0; i < tile->queries.row_count; i++) {
         sum += (double)tile->norms[i];
-        count += isfinite(tile->square_norms[i]);
+        count += isfinite(tile->square_norms[i]) ? 1 : 0;
     }
     size_t group = 0;
     while (group + 1 < packed->group_count &&

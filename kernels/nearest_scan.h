@@ -22,7 +22,9 @@ enum {
     NEAREST_PAD = 48,     /* a tile is padded to a multiple: of the 6 of VNNI, of the 16 of AMX */
     NEAREST_LIST = 64,    /* candidates of a query before they are measured */
     NEAREST_CENTRE = 128, /* added to a bank's bytes: VPDPBUSD wants one side without a sign */
-    NEAREST_BYTE_MOST = 127
+    NEAREST_BYTE_MOST = 127,
+    NEAREST_ALIGNMENT = 64,
+    NEAREST_ORDINARY_EXPONENT = 120 /* a larger squared norm comes near the limits of float */
 };
 
 /* One of a query's nearest so far. */
@@ -112,8 +114,7 @@ struct nearest_loops {
 extern const struct nearest_loops nearest_loops_avx512_vnni;
 extern const struct nearest_loops nearest_loops_amx;
 
-/* Whether the processor has tiles, the system lets this process use them, and they multiply right.
- * Asks once; any thread. */
+/* What nearest_amx_allow() found; any thread. */
 int nearest_amx_ready(void);
 
 /* What the loops with AVX-512 share. */
@@ -139,5 +140,24 @@ size_t nearest_tile_floats(void);
 static inline float nearest_raise(float sum)
 {
     return sum + fabsf(sum) * 0x1p-22f + FLT_MIN;
+}
+
+static inline size_t nearest_aligned(size_t bytes)
+{
+    return (bytes + NEAREST_ALIGNMENT - 1) / NEAREST_ALIGNMENT * NEAREST_ALIGNMENT;
+}
+
+/* The next `bytes` of the memory at base; NULL while only counting, without a base. */
+static inline void *nearest_carve(char *base, size_t *used, size_t bytes)
+{
+    void *carved = base == NULL ? NULL : base + *used;
+    *used += nearest_aligned(bytes);
+    return carved;
+}
+
+static inline char *nearest_align_up(void *memory)
+{
+    size_t past = (size_t)((uintptr_t)memory % NEAREST_ALIGNMENT);
+    return (char *)memory + (past == 0 ? 0 : NEAREST_ALIGNMENT - past);
 }
 #endif

@@ -12,6 +12,7 @@
 
 #define VNNI_INLINE VNNI __attribute__((always_inline)) static inline
 
+static const size_t lanes = NEAREST_BLOCK;
 enum { QUERIES = 6, BLOCKS = NEAREST_GROUP / NEAREST_BLOCK };
 
 VNNI double nearest_measure_avx512(const float *query, const float *row, size_t dimension_count)
@@ -113,8 +114,8 @@ VNNI void nearest_note_avx512(struct nearest_tile *tile, size_t query, const flo
     if (tile->wanted == 1) {
         __m512 least = _mm512_min_ps(
             _mm512_min_ps(_mm512_loadu_ps(brackets), _mm512_loadu_ps(brackets + NEAREST_BLOCK)),
-            _mm512_min_ps(_mm512_loadu_ps(brackets + 2 * NEAREST_BLOCK),
-                          _mm512_loadu_ps(brackets + 3 * NEAREST_BLOCK)));
+            _mm512_min_ps(_mm512_loadu_ps(brackets + 2 * lanes),
+                          _mm512_loadu_ps(brackets + 3 * lanes)));
         float upper = nearest_raise(_mm512_reduce_min_ps(least) + margin);
         if (upper < tile->uppers[query]) {
             tile->uppers[query] = upper;
@@ -150,8 +151,8 @@ VNNI void nearest_note_avx512(struct nearest_tile *tile, size_t query, const flo
         __m512 d = bracket_of(d##q, coefficient, norms_d);                              \
         _mm512_storeu_ps(brackets[q], a);                                               \
         _mm512_storeu_ps(brackets[q] + NEAREST_BLOCK, b);                               \
-        _mm512_storeu_ps(brackets[q] + 2 * NEAREST_BLOCK, c);                           \
-        _mm512_storeu_ps(brackets[q] + 3 * NEAREST_BLOCK, d);                           \
+        _mm512_storeu_ps(brackets[q] + 2 * lanes, c);                                   \
+        _mm512_storeu_ps(brackets[q] + 3 * lanes, d);                                   \
         __m512 least = _mm512_min_ps(_mm512_min_ps(a, b), _mm512_min_ps(c, d));         \
         near |= (unsigned)(_mm512_cmp_ps_mask(least, threshold, _CMP_LE_OQ) != 0) << q; \
     } while (0)
@@ -170,7 +171,7 @@ VNNI static void scan_six(struct nearest_tile *tile, size_t group, size_t first)
     SUMS(3);
     SUMS(4);
     SUMS(5);
-    for (size_t k = 0; k < depth; k += NEAREST_STEP, rows += NEAREST_STEP * NEAREST_BLOCK) {
+    for (size_t k = 0; k < depth; k += NEAREST_STEP, rows += NEAREST_STEP * lanes) {
         __m512i row_a = _mm512_loadu_si512(rows);
         __m512i row_b = _mm512_loadu_si512(rows + block_bytes);
         __m512i row_c = _mm512_loadu_si512(rows + 2 * block_bytes);
@@ -186,8 +187,8 @@ VNNI static void scan_six(struct nearest_tile *tile, size_t group, size_t first)
     const float *norms = packed->norms + group * NEAREST_GROUP;
     __m512 norms_a = _mm512_loadu_ps(norms);
     __m512 norms_b = _mm512_loadu_ps(norms + NEAREST_BLOCK);
-    __m512 norms_c = _mm512_loadu_ps(norms + 2 * NEAREST_BLOCK);
-    __m512 norms_d = _mm512_loadu_ps(norms + 3 * NEAREST_BLOCK);
+    __m512 norms_c = _mm512_loadu_ps(norms + 2 * lanes);
+    __m512 norms_d = _mm512_loadu_ps(norms + 3 * lanes);
     float brackets[QUERIES][NEAREST_GROUP];
     unsigned near = 0;
     WEIGH(0);

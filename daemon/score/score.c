@@ -10,6 +10,7 @@
 #include "base/diag.h"
 #include "kernels/blas.h"
 #include "score/score_parts.h"
+#include "score/tile_permission.h"
 
 /* An item is scored by itself, whatever else is in its batch: the kernels give the same bits for
  * every batch, and nothing is carried from one item to the next. */
@@ -92,6 +93,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
     install_builtin_fusion(self);
     history_kind_names(self->history_inputs, sizeof self->history_inputs);
     blas_use_one_thread();
+    tile_permission_ask();
     *out = self;
     return err_none;
 }
@@ -106,8 +108,8 @@ void score_close(struct score **self)
     }
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
-    lump_space_fini(&(*self)->lump);
     finder_line_fini(&(*self)->finder);
+    lump_space_fini(&(*self)->lump);
     cargo_space_fini(&(*self)->cargo);
     image_quality_fini(&(*self)->quality);
     history_fini(&(*self)->history);

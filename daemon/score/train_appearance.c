@@ -12,6 +12,7 @@
 #include "score/appearance.h"
 #include "score/consistency.h"
 #include "score/train_lump.h"
+#include "score/tile_permission.h"
 #include "score/train_model.h"
 #include "score/train_sample.h"
 
@@ -80,6 +81,7 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
         return err_make(ERR_ARGUMENT, "train_appearance_open");
     }
     blas_use_one_thread(); /* how a product is split over threads changes its last bits */
+    tile_permission_ask();
     struct train_appearance *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_make(ERR_MEMORY, "train_appearance_open");

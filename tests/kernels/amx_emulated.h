@@ -114,7 +114,7 @@ static void emulated_dpbsud(int sums, int a, int b)
     emulated_products++;
 }
 
-static int amx_permitted(void)
+static int has_tiles_of_bytes(void)
 {
     return 1;
 }

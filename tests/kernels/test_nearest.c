@@ -473,7 +473,7 @@ static void nearest_rows_without_norm_never_win(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nearest_odd_shapes_match_reference),
+        NEAREST_TESTS_OF_AMX cmocka_unit_test(nearest_odd_shapes_match_reference),
         cmocka_unit_test(nearest_paths_agree_to_the_bit),
         cmocka_unit_test(nearest_batch_split_gives_same_bits),
         cmocka_unit_test(nearest_equal_rows_lowest_index_wins),
@@ -487,6 +487,6 @@ int main(void)
         cmocka_unit_test(nearest_worst_rounding_of_query_keeps_winner),
         cmocka_unit_test(nearest_threads_give_same_bits),
         cmocka_unit_test(nearest_rows_without_norm_never_win),
-        NEAREST_TESTS_OF_AMX};
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

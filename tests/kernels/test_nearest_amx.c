@@ -11,10 +11,11 @@
 static void amx_check_finds_wrong_products(void **state)
 {
     (void)state;
-    assert_true(amx_multiplies_right());
     emulated_fault = 1;
-    assert_false(amx_multiplies_right());
+    assert_false(nearest_amx_allow());
+    assert_int_not_equal(nearest_path_best(), NEAREST_AMX);
     emulated_fault = 0;
+    assert_true(nearest_amx_allow());
     assert_true(emulated_products > 0);
 }
 #endif
