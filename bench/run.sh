@@ -61,7 +61,7 @@ export OPENBLAS_NUM_THREADS=1
 mkdir -p build
 cmake --preset release >build/bench-configure.log 2>&1 ||
   { tail -20 build/bench-configure.log >&2; fail "configuring failed; all of it is in build/bench-configure.log"; }
-set -- triaged triage-verify
+set -- triaged triagectl triage-verify
 for source in bench/bench_*.c; do
   set -- "$@" "$(basename "$source" .c)"
 done
@@ -175,6 +175,11 @@ and begins when the file is written." \
 whole the scan reduced, checked against its SHA-256. Aim: p99 below 50 ms. archiver: the rate of sealing with no reader, and with 8 that
 never pause beside 8 threads that only burn processor time: readers cost processor time, and no waiting." \
     build/bench/bench_view --rounds "$archive_rounds" "$directory"
+  # shellcheck disable=SC2086
+  measure decide "From a scored item to its decision, on one thread, draw included, without the disk, beside the keyed function alone
+(HMAC-SHA-256), which no draw can do without. claim: from the claim of one session (answered: durable in the log) until
+another session's 'triagectl queue --watch' shows it. Aims: 200,000 decisions/s; visible within 100 ms." \
+    build/bench/bench_decide $quick --dir "$directory"
   # shellcheck disable=SC2086
   measure ingest "Durable acknowledgements of a real publisher by a real daemon, beside plain libzmq over the same transport.
 Aims: 30% of libzmq with CURVE in messages a second at 256 B and 4 KiB; at 1 MiB and above 70% of the disk's sequential direct

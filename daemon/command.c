@@ -185,7 +185,8 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
     struct pipeline *self = arg;
     int64_t trouble_since_ns = 0;
     struct err trouble = oversight_trouble(self->oversight, &trouble_since_ns);
-    bool well = !pipeline_failed(self) && !err_is(trouble);
+    bool overdue = draw_day_overdue(self, clock_utc_ns());
+    bool well = !pipeline_failed(self) && !err_is(trouble) && !overdue;
     double unpublished_s = (double)(clock_monotonic_ns() - trouble_since_ns) / (double)NS_PER_S;
     char witnesses[8192];
     char retention[RETENTION_HEALTH_BYTES];
@@ -200,7 +201,8 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         "\"accepted\":%llu,"
         "\"refused\":%llu,\"duplicates\":%llu,\"referred\":%llu,\"released\":%llu,\"unscorable\":%"
         "llu,"
-        "\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_p99_ms\":%.3f,"
+        "\"draw_overdue\":%s,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_"
+        "p99_ms\":%.3f,"
         "\"blas\":\"%s\"%s%s}",
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
@@ -214,7 +216,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         (unsigned long long)counter_value(COUNTER_records_duplicate),
         (unsigned long long)counter_value(COUNTER_items_referred),
         (unsigned long long)counter_value(COUNTER_items_released),
-        (unsigned long long)counter_value(COUNTER_items_unscorable),
+        (unsigned long long)counter_value(COUNTER_items_unscorable), overdue ? "true" : "false",
         (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6,
         (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
         (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6,
@@ -307,7 +309,10 @@ struct err command_run(struct pipeline *self, struct ingest_command *command)
     case ORDER_CLAIM:
     case ORDER_RELEASE:
     case ORDER_OUTCOME:
+    case ORDER_REFER:
         return command_referral(self, job);
+    case ORDER_POLICY:
+        return command_policy(self, job);
     case ORDER_MODEL:
         return command_model(self, job);
     case ORDER_CHECKPOINT:

@@ -150,6 +150,12 @@ static void judge_publish(struct pipeline *self, const struct entry *entry)
                                    .entry_index = entry->n,
                                    .t_ns = entry->t_ns};
     memcpy(verdict.item, entry->item, ITEM_ID_BYTES);
+    if (self->policy.hide_arm) { /* whoever watches the feed may be the officer who examines */
+        verdict.arm = "hidden";
+        verdict.probability = 0;
+        verdict.propensity = 0;
+        verdict.priority = 0;
+    }
     for (uint32_t i = 0; i < decision->reasons_count; i++) {
         verdict.reasons[i] = (struct wire_reason){"", 0, decision->reasons[i]};
     }
@@ -207,14 +213,39 @@ static struct err judge_learn(struct pipeline *self, uint64_t declaration_entry,
     return err_none;
 }
 
+/* What officers do changes how full a place is. */
+static struct err judge_count_queue(struct pipeline *self, const struct entry *entry,
+                                    enum referral_state to)
+{
+    struct state_referral referral;
+    if (to != REFERRAL_QUEUED && !referral_state_is_terminal(to)) {
+        return err_none;
+    }
+    struct err err = state_referral(self->state, entry->item, &referral);
+    enum mode mode = err_is(err) ? MODE_UNKNOWN : mode_parse(referral.mode);
+    if (err.code == ERR_NOT_FOUND || mode == MODE_UNKNOWN) { /* of a log with a hole in it */
+        return err.code == ERR_NOT_FOUND ? err_none : err;
+    }
+    if (to == REFERRAL_QUEUED) {
+        decide_manual(self->decide, mode, referral.site);
+    } else {
+        decide_ended(self->decide, mode, referral.site);
+    }
+    return err_none;
+}
+
 static struct err judge_apply_outcome(struct pipeline *self, const struct entry *entry)
 {
     const struct entry_outcome *outcome = &entry->body.outcome;
     struct err err = state_apply(self->state, entry, NULL);
+    bool is_first = outcome_again_parse(outcome->again) == OUTCOME_FIRST;
+    if (!err_is(err) && self->live && is_first) { /* the referral ends, later ones find it ended */
+        err = judge_count_queue(self, entry, REFERRAL_OUTCOME);
+    }
     if (err_is(err) || !self->live) {
         return err;
     }
-    if (outcome_again_parse(outcome->again) != OUTCOME_FIRST) {
+    if (!is_first) {
         return judge_relearn(self); /* what stood for the item may have been learnt */
     }
     if (!exam_result_is_label(outcome->result)) {
@@ -247,6 +278,10 @@ struct err judge_apply(struct pipeline *self, const struct wal_entry *at)
     struct err err = state_apply(self->state, &entry, NULL);
     if (!err_is(err) && entry.type == ENTRY_REFERRAL_DECISION && self->live) {
         judge_publish(self, &entry);
+    }
+    if (!err_is(err) && entry.type == ENTRY_OFFICER_ACTION && self->live) {
+        const char *to_state = entry.body.officer_action.to_state;
+        err = judge_count_queue(self, &entry, referral_state_parse(to_state));
     }
     if (!err_is(err) && entry.type == ENTRY_ARCHIVE_SEAL) {
         atomic_store(&self->sealed, entry.body.archive_seal.last_index + 1);
@@ -295,10 +330,34 @@ static struct err judge_remember_decisions(struct pipeline *self)
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         const struct state_decided *one = &decided[i];
         join_remember(self->join, one->mode, one->site, one->key, one->item, one->t_ns);
-        decide_replay(self->decide, one->mode, one->site, one->scorable ? one->probability : -1,
-                      one->referred, one->t_ns);
+        const struct decide_past past = {.mode = one->mode,
+                                         .site = one->site,
+                                         .probability = one->scorable ? one->probability : -1,
+                                         .cutoff = one->cutoff,
+                                         .referred = one->referred,
+                                         .t_ns = one->t_ns};
+        decide_replay(self->decide, &past);
     }
     free(decided);
+    return err;
+}
+
+/* How full each place is, from the read model. */
+static struct err judge_remember_queue(struct pipeline *self)
+{
+    uint32_t capacity = (uint32_t)self->conf.judge_strata * MODE_COUNT;
+    struct state_open *open = calloc(capacity, sizeof *open);
+    uint32_t count = 0;
+    if (open == NULL) {
+        return err_make(ERR_MEMORY, "judge_remember");
+    }
+    struct err err = state_open_referrals(self->state, open, capacity, &count);
+    for (uint32_t i = 0; !err_is(err) && i < count; i++) {
+        if (open[i].mode != MODE_UNKNOWN) {
+            decide_set_queue(self->decide, open[i].mode, open[i].site, open[i].count);
+        }
+    }
+    free(open);
     return err;
 }
 
@@ -368,6 +427,9 @@ static struct err judge_remember_undecided(struct pipeline *self)
 struct err judge_remember(struct pipeline *self)
 {
     struct err err = judge_remember_decisions(self);
+    if (!err_is(err)) {
+        err = judge_remember_queue(self);
+    }
     if (!err_is(err)) {
         err = judge_relearn(self);
     }

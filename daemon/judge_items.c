@@ -149,6 +149,9 @@ static void judge_fill_decision(const struct pipeline *self, const struct join_i
     out->mode = item->mode;
     out->site = item->site;
     out->lane = item->lane;
+    out->shadow = verdict->would_refer;
+    out->ageing_per_hour = verdict->ageing_per_hour;
+    out->perishable_per_hour = verdict->perishable_per_hour;
     out->hold_ended_by = item->complete ? "complete" : "deadline";
 }
 
@@ -223,6 +226,7 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
     bool scorable = result->score.unscorable == NULL || result->score.unscorable[0] == '\0';
     struct decide_input question = {.mode = item->mode,
                                     .site = item->site,
+                                    .lane = item->lane,
                                     .scorable = scorable,
                                     .probability = result->score.probability,
                                     .t_ns = clock_utc_ns(),
@@ -241,7 +245,7 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
     judge_fill_decision(self, item, &verdict, &entry.body.decision);
     entry.body.decision.probability = result->score.probability;
     entry.body.decision.label = label;
-    entry.body.decision.draw_stratum = mode_text(item->mode);
+    entry.body.decision.draw_stratum = verdict.stratum;
     judge_reasons(&result->score, &entry.body.decision);
     pipeline_draft(&entry, &job->decision);
 

@@ -99,18 +99,6 @@ static int main_read_options(int argc, char **argv, struct main_options *out)
     return -1;
 }
 
-/* The policy file's path is relative to the configuration file: the two travel together. */
-static struct err main_policy_path(const struct conf *conf, char *out, size_t out_capacity)
-{
-    const char *slash = strrchr(conf->file, '/');
-    int directory_bytes =
-        slash == NULL || conf->policy_file[0] == '/' ? 0 : (int)(slash - conf->file) + 1;
-    int written =
-        snprintf(out, out_capacity, "%.*s%s", directory_bytes, conf->file, conf->policy_file);
-    bool fits = written > 0 && (size_t)written < out_capacity;
-    return fits ? err_none : err_make(ERR_CONF_INVALID, "policy path too long");
-}
-
 static struct err main_read(const char *config_file, struct conf *conf, struct policy *policy,
                             char *why)
 {
@@ -118,7 +106,7 @@ static struct err main_read(const char *config_file, struct conf *conf, struct p
     why[0] = '\0';
     struct err err = conf_read(config_file, conf, why);
     if (!err_is(err)) {
-        err = main_policy_path(conf, policy_path, sizeof policy_path);
+        err = policy_file_path(conf, policy_path, sizeof policy_path);
     }
     return err_is(err) ? err : policy_file_read(policy_path, policy, why);
 }

@@ -146,6 +146,33 @@ static struct err judge_commands(struct pipeline *self)
     return err;
 }
 
+/* What each place could take since the last tick, its cut-off and what that cost. */
+static void tick_capacity(struct pipeline *self, struct entry_time_tick *tick)
+{
+    struct decide_minute *minutes = self->minutes;
+    uint32_t count = decide_take_minutes(self->decide, clock_utc_ns(), minutes, ENTRY_CAPACITY_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct capacity_minute *since = &minutes[i].since;
+        tick->capacity[i] = (struct entry_capacity){
+            .mode = minutes[i].mode,
+            .site = minutes[i].site,
+            .capacity_per_hour = minutes[i].capacity_per_hour,
+            .arrivals_per_hour = minutes[i].arrivals_per_hour,
+            .cutoff = minutes[i].cutoff,
+            .queue = minutes[i].queue,
+            .queue_max = minutes[i].queue_max,
+            .items = since->items,
+            .target = since->target,
+            .random = since->random,
+            .below = since->below,
+            .just_below = since->just_below,
+            .finds_lost = since->finds_lost,
+            .cutoff_lowest = since->items > 0 ? since->cutoff_lowest : minutes[i].cutoff,
+            .cutoff_highest = since->items > 0 ? since->cutoff_highest : minutes[i].cutoff};
+    }
+    tick->capacity_count = count;
+}
+
 static struct err judge_tick(struct pipeline *self)
 {
     int64_t now_ns = clock_monotonic_ns();
@@ -165,6 +192,7 @@ static struct err judge_tick(struct pipeline *self)
     entry.body.time_tick.received_declarations = counts.declarations;
     entry.body.time_tick.refused = counts.refusals;
     entry.body.time_tick.undecided = counts.undecided;
+    tick_capacity(self, &entry.body.time_tick);
     return pipeline_append(self, &entry, NULL);
 }
 
@@ -189,8 +217,8 @@ static struct err judge_turn(struct pipeline *self)
     if (!err_is(err)) {
         err = judge_catch_up(self, JUDGE_ENTRIES, &applied); /* 5 join and 9 read model, feed */
     }
-    if (!err_is(err) && self->conf.judge_enabled) {
-        err = draw_day_turn(self, clock_utc_ns());
+    if (!err_is(err)) {
+        err = draw_day_turn(self, clock_utc_ns(), self->conf.judge_enabled);
     }
     if (!err_is(err) && self->conf.judge_enabled) {
         err = judge_items(self, &decided); /* 6 score, 7 decide, 8 append */

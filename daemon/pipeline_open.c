@@ -305,16 +305,7 @@ static struct err open_config_entry(struct pipeline *self)
          strcmp(computing_text, logged.computing) == 0)) {
         return err;
     }
-    struct entry entry;
-    pipeline_entry(&entry, ENTRY_CONFIG_CHANGE);
-    memcpy(entry.body.config_change.config_sha256, config, HASH_BYTES);
-    memcpy(entry.body.config_change.policy_sha256, self->policy.sha256, HASH_BYTES);
-    entry.body.config_change.policy_version = self->policy.version;
-    entry.body.config_change.build = computing.build;
-    entry.body.config_change.blas = computing.blas;
-    entry.body.config_change.libm = computing.libm;
-    entry.body.config_change.processor = computing.processor;
-    err = pipeline_append(self, &entry, NULL);
+    err = policy_entry_append(self, "daemon", "", NULL);
     bool rates_may_differ = !hash_equal(self->policy.sha256, logged.policy);
     return err_is(err) || !rates_may_differ ? err : draw_day_renew(self);
 }
@@ -462,8 +453,8 @@ static struct err open_judge(struct pipeline *self)
     if (!err_is(err)) {
         err = open_config_entry(self);
     }
-    if (!err_is(err) && self->conf.judge_enabled) {
-        err = draw_day_turn(self, clock_utc_ns());
+    if (!err_is(err)) {
+        err = draw_day_turn(self, clock_utc_ns(), self->conf.judge_enabled);
     }
     if (!err_is(err)) {
         self->live = true;
@@ -571,6 +562,7 @@ void pipeline_close(struct pipeline **pointer)
     queue_free(&self->retention_asks);
     retention_free(self);
     close_memory(self);
+    draw_day_close(self);
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
     must(pthread_mutex_destroy(&self->hold_lock) == 0);

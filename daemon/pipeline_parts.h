@@ -64,8 +64,11 @@ bool recent_add(struct recent *self, const uint8_t digest[HASH_BYTES]);
 
 /* The coin of the day. Owned by the judge line. */
 struct draw_day {
-    char day[CLOCK_DAY_BYTES];
+    char day[CLOCK_DAY_BYTES]; /* "": none yet */
     uint8_t key[HASH_BYTES];
+    char next_day[CLOCK_DAY_BYTES]; /* its key is committed a day before it opens */
+    uint8_t next_key[HASH_BYTES];
+    _Atomic int64_t ends_ns; /* of `day`, UTC; 0: none. For those who watch from other threads */
     char directory[PIPELINE_PATH_BYTES];
 };
 
@@ -164,6 +167,7 @@ struct pipeline {
     struct declaration *declarations; /* SCORE_PARTS_MAX an item of a batch */
     struct scan *scans;               /* the same */
     struct draw_day draw;
+    struct decide_minute minutes[ENTRY_CAPACITY_MAX]; /* of a tick */
     struct explore explore;
     struct judge_trace traces[JUDGE_TRACES];
     struct command_job *command_jobs;
@@ -244,10 +248,16 @@ MUST_USE struct err judge_collect(struct pipeline *self, int64_t timeout_ns);
 
 /* draw_day.c: the key of this moment's day, committed in the log before it is used. */
 MUST_USE struct err draw_day_open(struct pipeline *self);
+void draw_day_close(struct pipeline *self);
+/* Whether the open day is over for longer than a turn of the judge line may take, and its key not
+ * revealed: an alarm. Any thread. */
+bool draw_day_overdue(const struct pipeline *self, int64_t utc_ns);
 /* The policy changed within the day: the same key is committed again, with the rates in force from
  * now. */
 MUST_USE struct err draw_day_renew(struct pipeline *self);
-MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns);
+/* Opens the day that utc_ns lies in and commits the key of the next one; reveals what is over.
+ * commits false: nothing is drawn here, only what is over is revealed. */
+MUST_USE struct err draw_day_turn(struct pipeline *self, int64_t utc_ns, bool commits);
 
 /* explore_line.c: the coin's share, between the policy's floor and ceiling. _open: that of the day
  * that was open when the daemon stopped. _day: chosen anew for the day that begins at opens_ns; the
@@ -309,6 +319,11 @@ void image_line_close(struct image_line **self);
 
 /* archive_line.c */
 void *archive_line(void *arg);
+
+/* command_policy.c: the config.change of what is in force now; actor: as in an entry. */
+MUST_USE struct err policy_entry_append(struct pipeline *self, const char *actor,
+                                        const char *reason, uint64_t *entry_index);
+MUST_USE struct err command_policy(struct pipeline *self, struct command_job *job);
 
 /* command_hold.c */
 MUST_USE struct err command_hold(struct pipeline *self, struct command_job *job);

@@ -10,7 +10,7 @@
 #include "base/durable.h"
 
 /* Every key must be there: a policy has no defaults, because what nobody wrote down nobody decided.
- */
+ * Those that came later may be left out, and say then what was done before they were. */
 
 enum { POLICY_FILE_BYTES_MAX = 1 << 20, POLICY_PATH_BYTES = 64 };
 
@@ -39,7 +39,8 @@ static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan),
 enum {
     POLICY_REALS_COUNT = sizeof policy_reals / sizeof policy_reals[0],
     POLICY_BOOLS_COUNT = sizeof policy_bools / sizeof policy_bools[0],
-    POLICY_MODE_KEYS = POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + 2 /* unscorable, random_rate_max */
+    POLICY_MODE_KEYS =
+        POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + 3 /* unscorable, random_rate_max, queue_max */
 };
 
 struct policy_reader {
@@ -138,6 +139,7 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     }
     known[POLICY_MODE_KEYS - 2] = "random_rate_max";
     known[POLICY_MODE_KEYS - 1] = "unscorable";
+    known[POLICY_MODE_KEYS - 3] = "queue_max";
     (void)snprintf(group, sizeof group, "modes.%s", mode_text(mode));
     if (conf_tree_count(reader->tree, group) < 0) {
         return policy_refuse(reader, 0, "group %s is missing", group);
@@ -153,6 +155,10 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
         return err;
     }
     int line = 0;
+    (void)snprintf(path, sizeof path, "%.60s.queue_max", group);
+    if (!conf_tree_real(reader->tree, path, &out->queue_max, &line) && line > 0) {
+        return policy_refuse(reader, line, "%s must be a number", path);
+    }
     (void)snprintf(path, sizeof path, "%.60s.unscorable", group);
     const char *word = conf_tree_text(reader->tree, path, &line);
     if (word != NULL && strcmp(word, "refer") == 0) {
@@ -196,11 +202,147 @@ static struct err policy_take_site(const struct policy_reader *reader, int index
     return err_none;
 }
 
+static struct err policy_take_rate(const struct policy_reader *reader, int index,
+                                   struct rate_policy *out)
+{
+    static const char *const known[] = {"stratum", "rate"};
+    char path[POLICY_PATH_BYTES];
+    int line = 0;
+    (void)snprintf(path, sizeof path, "random_rates.[%d]", index);
+    struct err err = policy_check_names(reader, path, known, 2);
+    if (err_is(err)) {
+        return err;
+    }
+    (void)snprintf(path, sizeof path, "random_rates.[%d].stratum", index);
+    const char *stratum = conf_tree_text(reader->tree, path, &line);
+    if (stratum == NULL || strlen(stratum) >= sizeof out->stratum) {
+        return policy_refuse(reader, line, "%s must be a name of at most %zu bytes", path,
+                             sizeof out->stratum - 1);
+    }
+    strcpy(out->stratum, stratum);
+    (void)snprintf(path, sizeof path, "random_rates.[%d].rate", index);
+    if (!conf_tree_real(reader->tree, path, &out->rate, &line)) {
+        return policy_refuse(reader, line, "%s must be a number", path);
+    }
+    return err_none;
+}
+
+/* "06:30" as minutes of the day; "24:00" closes. */
+static bool policy_clock(const char *text, uint32_t *minutes)
+{
+    unsigned hour = 0;
+    unsigned minute = 0;
+    char rest = 0;
+    bool good = text != NULL && strlen(text) == 5 && text[2] == ':' &&
+                sscanf(text, "%2u:%2u%c", &hour, &minute, &rest) == 2 && minute < 60 &&
+                (hour < 24 || (hour == 24 && minute == 0));
+    *minutes = good ? hour * 60 + minute : 0;
+    return good;
+}
+
+static struct err policy_take_exam(const struct policy_reader *reader, int index,
+                                   struct exam_policy *out)
+{
+    static const char *const known[] = {"site", "mode", "exam", "per_hour", "opens", "closes"};
+    char path[POLICY_PATH_BYTES];
+    int line = 0;
+    (void)snprintf(path, sizeof path, "exams.[%d]", index);
+    struct err err = policy_check_names(reader, path, known, 6);
+    if (err_is(err)) {
+        return err;
+    }
+    const char *words[3]; /* site, mode, exam */
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "exams.[%d].%s", index, known[i]);
+        words[i] = conf_tree_text(reader->tree, path, &line);
+        if (words[i] == NULL || strlen(words[i]) >= (i == 2 ? sizeof out->exam : 65)) {
+            return policy_refuse(reader, line, "%s must be a name", path);
+        }
+    }
+    strcpy(out->site, words[0]);
+    strcpy(out->exam, words[2]);
+    out->mode = mode_parse(words[1]);
+    if (out->mode == MODE_UNKNOWN) {
+        return policy_refuse(reader, line, "exams.[%d].mode must name a mode", index);
+    }
+    (void)snprintf(path, sizeof path, "exams.[%d].per_hour", index);
+    if (!conf_tree_real(reader->tree, path, &out->per_hour, &line)) {
+        return policy_refuse(reader, line, "%s must be a number", path);
+    }
+    uint32_t *const times[2] = {&out->opens_min, &out->closes_min};
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof path, "exams.[%d].%s", index, known[4 + i]);
+        if (!policy_clock(conf_tree_text(reader->tree, path, &line), times[i])) {
+            return policy_refuse(reader, line, "%s must be a UTC time as \"06:30\"", path);
+        }
+    }
+    return err_none;
+}
+
+static struct err policy_take_exams(const struct policy_reader *reader, struct policy *out)
+{
+    struct err err = err_none;
+    int exams = conf_tree_count(reader->tree, "exams");
+    if (exams > (int)POLICY_EXAMS_MAX) {
+        return policy_refuse(reader, 0, "more than %u exams", POLICY_EXAMS_MAX);
+    }
+    for (int i = 0; !err_is(err) && i < exams; i++) {
+        err = policy_take_exam(reader, i, &out->exams[i]);
+        out->exams_count++;
+    }
+    return err;
+}
+
+/* What may be left out: the line of a key that is there and of another kind is told. */
+static struct err policy_take_options(const struct policy_reader *reader, struct policy *out)
+{
+    int line = 0;
+    out->hysteresis = 0.1;
+    out->ageing_per_hour = 0.1;
+    out->target = TARGET_ON;
+    if (!conf_tree_real(reader->tree, "hysteresis", &out->hysteresis, &line) && line > 0) {
+        return policy_refuse(reader, line, "hysteresis must be a number");
+    }
+    if (!conf_tree_real(reader->tree, "ageing_per_hour", &out->ageing_per_hour, &line) &&
+        line > 0) {
+        return policy_refuse(reader, line, "ageing_per_hour must be a number");
+    }
+    if (!conf_tree_bool(reader->tree, "hide_arm", &out->hide_arm, &line) && line > 0) {
+        return policy_refuse(reader, line, "hide_arm must be true or false");
+    }
+    const char *target = conf_tree_text(reader->tree, "target", &line);
+    for (int i = TARGET_ON; target != NULL && i <= TARGET_OFF; i++) {
+        if (strcmp(target, target_policy_text((enum target_policy)i)) == 0) {
+            out->target = (enum target_policy)i;
+            return err_none;
+        }
+    }
+    return target == NULL && line == 0
+               ? err_none
+               : policy_refuse(reader, line, "target must be \"on\", \"shadow\" or \"off\"");
+}
+
+/* Only strata that have a rate of their own stand there: without any, each has that of its mode. */
+static struct err policy_take_rates(const struct policy_reader *reader, struct policy *out)
+{
+    struct err err = err_none;
+    int rates = conf_tree_count(reader->tree, "random_rates");
+    if (rates > (int)POLICY_RATES_MAX) {
+        return policy_refuse(reader, 0, "more than %u random_rates", POLICY_RATES_MAX);
+    }
+    for (int i = 0; !err_is(err) && i < rates; i++) {
+        err = policy_take_rate(reader, i, &out->rates[i]);
+        out->rates_count++;
+    }
+    return err;
+}
+
 static struct err policy_take_head(const struct policy_reader *reader, struct policy *out)
 {
-    static const char *const known[] = {"version", "window_count", "warmup_count", "modes",
-                                        "sites"};
-    struct err err = policy_check_names(reader, "", known, 5);
+    static const char *const known[] = {"version",    "window_count",    "warmup_count", "modes",
+                                        "sites",      "random_rates",    "exams",        "target",
+                                        "hysteresis", "ageing_per_hour", "hide_arm"};
+    struct err err = policy_check_names(reader, "", known, sizeof known / sizeof known[0]);
     if (err_is(err)) {
         return err;
     }
@@ -242,8 +384,28 @@ static struct err policy_take(const struct policy_reader *reader, struct policy 
         err = policy_take_site(reader, i, &out->sites[i]);
         out->sites_count++;
     }
+    if (!err_is(err)) {
+        err = policy_take_rates(reader, out);
+    }
+    if (!err_is(err)) {
+        err = policy_take_exams(reader, out);
+    }
+    if (!err_is(err)) {
+        err = policy_take_options(reader, out);
+    }
     const char *fault = err_is(err) ? NULL : policy_check(out);
     return fault == NULL ? err : policy_refuse(reader, 0, "%s", fault);
+}
+
+struct err policy_file_path(const struct conf *conf, char *out, size_t out_capacity)
+{
+    const char *slash = strrchr(conf->file, '/');
+    int directory_bytes =
+        slash == NULL || conf->policy_file[0] == '/' ? 0 : (int)(slash - conf->file) + 1;
+    int written =
+        snprintf(out, out_capacity, "%.*s%s", directory_bytes, conf->file, conf->policy_file);
+    bool fits = written > 0 && (size_t)written < out_capacity;
+    return fits ? err_none : err_make(ERR_CONF_INVALID, "policy path too long");
 }
 
 struct err policy_file_read(const char *path, struct policy *out, char *why)

@@ -9,6 +9,8 @@
 #include "decide/policy.h"
 
 /* why: CONF_WHY_BYTES; says file:line and reason when the error is CONF_INVALID. */
+/* Where it is: relative to the configuration file, the two travel together. */
+MUST_USE struct err policy_file_path(const struct conf *conf, char *out, size_t out_capacity);
 MUST_USE struct err policy_file_read(const char *path, struct policy *out, char *why);
 
 #endif

@@ -33,6 +33,7 @@
 #define ENTRY_REGIONS_MAX 8u
 #define ENTRY_REASONS_MAX 8u
 #define ENTRY_RATES_MAX 32u
+#define ENTRY_CAPACITY_MAX 24u /* places in a tick */
 #define ENTRY_IMAGES_MAX 8u
 #define ENTRY_DISCLOSURES_MAX 8u /* digests in sd */
 #define ENTRY_INDICES_MAX 64u    /* entries named by an access or a redaction */
@@ -67,6 +68,9 @@ struct entry_config_change {
     const char *blas;
     const char *libm;
     const char *processor;
+    const char *reason;
+    const char *target;
+    bool arm_hidden;
 };
 
 struct entry_model_change {
@@ -182,6 +186,9 @@ struct entry_decision {
     const char *lane;
     const char *hold_ended_by;
     const char *draw_stratum;
+    bool shadow;
+    double ageing_per_hour;
+    double perishable_per_hour;
 };
 
 struct entry_officer_action {
@@ -190,6 +197,7 @@ struct entry_officer_action {
     const char *request_id;
     uint64_t version;
     const char *to_state;
+    const char *reason;
 };
 
 struct entry_outcome {
@@ -294,11 +302,31 @@ struct entry_wal_recovered {
     uint8_t torn_sha256[HASH_BYTES];
 };
 
+struct entry_capacity {
+    enum mode mode;
+    const char *site;
+    double capacity_per_hour;
+    double arrivals_per_hour;
+    double cutoff;
+    uint32_t queue;
+    uint32_t queue_max;
+    uint64_t items;
+    uint64_t target;
+    uint64_t random;
+    uint64_t below;
+    uint64_t just_below;
+    double finds_lost;
+    double cutoff_lowest;
+    double cutoff_highest;
+};
+
 struct entry_time_tick {
     uint64_t received_scans;
     uint64_t received_declarations;
     uint64_t refused;
     uint64_t undecided;
+    struct entry_capacity capacity[ENTRY_CAPACITY_MAX];
+    uint32_t capacity_count;
 };
 
 struct entry_rate {

@@ -78,6 +78,9 @@ static enum entry_fault config_change_read(const Triage__Oversight__V1__ConfigCh
     out->blas = from->blas;
     out->libm = from->libm;
     out->processor = from->processor;
+    out->reason = from->reason;
+    out->target = from->target;
+    out->arm_hidden = from->arm_hidden != 0;
     bool good = digest_read(from->config_sha256, out->config_sha256) &&
                 digest_read(from->policy_sha256, out->policy_sha256);
     return good ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
@@ -252,6 +255,9 @@ static enum entry_fault decision_read(const Triage__Oversight__V1__Decision *fro
     out->lane = from->lane;
     out->hold_ended_by = from->hold_ended_by;
     out->draw_stratum = from->draw_stratum;
+    out->shadow = from->shadow != 0;
+    out->ageing_per_hour = from->ageing_per_hour;
+    out->perishable_per_hour = from->perishable_per_hour;
     return ENTRY_GOOD;
 }
 
@@ -263,6 +269,7 @@ static enum entry_fault officer_action_read(const Triage__Oversight__V1__Officer
     out->request_id = from->request_id;
     out->version = from->version;
     out->to_state = from->to_state;
+    out->reason = from->reason;
     return ENTRY_GOOD;
 }
 
@@ -309,6 +316,27 @@ static enum entry_fault wal_recovered_read(const Triage__Oversight__V1__WalRecov
     return digest_read(from->torn_sha256, out->torn_sha256) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 
+static bool capacity_read(const Triage__Oversight__V1__CapacityState *from,
+                          struct entry_capacity *out)
+{
+    *out = (struct entry_capacity){.mode = (enum mode)from->mode,
+                                   .site = from->site,
+                                   .capacity_per_hour = from->capacity_per_hour,
+                                   .arrivals_per_hour = from->arrivals_per_hour,
+                                   .cutoff = from->cutoff,
+                                   .queue = from->queue,
+                                   .queue_max = from->queue_max,
+                                   .items = from->items,
+                                   .target = from->target,
+                                   .random = from->random,
+                                   .below = from->below,
+                                   .just_below = from->just_below,
+                                   .finds_lost = from->finds_lost,
+                                   .cutoff_lowest = from->cutoff_lowest,
+                                   .cutoff_highest = from->cutoff_highest};
+    return from->mode < MODE_COUNT;
+}
+
 static enum entry_fault time_tick_read(const Triage__Oversight__V1__TimeTick *from,
                                        struct entry_time_tick *out)
 {
@@ -316,6 +344,15 @@ static enum entry_fault time_tick_read(const Triage__Oversight__V1__TimeTick *fr
     out->received_declarations = from->received_declarations;
     out->refused = from->refused;
     out->undecided = from->undecided;
+    if (from->n_capacity > ENTRY_CAPACITY_MAX) {
+        return ENTRY_TOO_LONG;
+    }
+    for (size_t i = 0; i < from->n_capacity; i++) {
+        if (!capacity_read(from->capacity[i], &out->capacity[i])) {
+            return ENTRY_BODY_MISMATCH;
+        }
+    }
+    out->capacity_count = (uint32_t)from->n_capacity;
     return ENTRY_GOOD;
 }
 

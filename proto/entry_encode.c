@@ -58,6 +58,12 @@ struct draw_commit_slots {
     struct number_slot floor_numbers[ENTRY_RATES_MAX];
 };
 
+struct time_tick_slots {
+    Triage__Oversight__V1__TimeTick message;
+    Triage__Oversight__V1__CapacityState capacity[ENTRY_CAPACITY_MAX];
+    Triage__Oversight__V1__CapacityState *capacity_list[ENTRY_CAPACITY_MAX];
+};
+
 union body_slots {
     Triage__Oversight__V1__LogOpen log_open;
     Triage__Oversight__V1__ConfigChange config_change;
@@ -70,7 +76,7 @@ union body_slots {
     struct outcome_slots outcome;
     Triage__Oversight__V1__ArchiveSeal archive_seal;
     Triage__Oversight__V1__WalRecovered wal_recovered;
-    Triage__Oversight__V1__TimeTick time_tick;
+    struct time_tick_slots time_tick;
     struct draw_commit_slots draw_commit;
     Triage__Oversight__V1__DrawReveal draw_reveal;
     struct keeping_slots keeping;
@@ -115,6 +121,9 @@ static void config_change_fill(const struct entry_config_change *from,
     to->blas = schema_text(from->blas);
     to->libm = schema_text(from->libm);
     to->processor = schema_text(from->processor);
+    to->reason = schema_text(from->reason);
+    to->target = schema_text(from->target);
+    to->arm_hidden = from->arm_hidden;
 }
 
 static void model_change_fill(const struct entry_model_change *from,
@@ -290,6 +299,9 @@ static bool decision_fill(const struct entry_decision *from, struct decision_slo
     to->lane = schema_text(from->lane);
     to->hold_ended_by = schema_text(from->hold_ended_by);
     to->draw_stratum = schema_text(from->draw_stratum);
+    to->shadow = from->shadow;
+    to->ageing_per_hour = from->ageing_per_hour;
+    to->perishable_per_hour = from->perishable_per_hour;
     return true;
 }
 
@@ -302,6 +314,7 @@ static void officer_action_fill(const struct entry_officer_action *from,
     to->request_id = schema_text(from->request_id);
     to->version = from->version;
     to->to_state = schema_text(from->to_state);
+    to->reason = schema_text(from->reason);
 }
 
 static void outcome_fill(const struct entry_outcome *from, struct outcome_slots *slots)
@@ -351,13 +364,45 @@ static void wal_recovered_fill(const struct entry_wal_recovered *from,
     to->torn_sha256 = view_of(from->torn_sha256, HASH_BYTES);
 }
 
-static void time_tick_fill(const struct entry_time_tick *from, Triage__Oversight__V1__TimeTick *to)
+static void capacity_fill(const struct entry_capacity *from,
+                          Triage__Oversight__V1__CapacityState *to)
 {
+    triage__oversight__v1__capacity_state__init(to);
+    to->mode = (uint32_t)from->mode;
+    to->site = schema_text(from->site);
+    to->capacity_per_hour = from->capacity_per_hour;
+    to->arrivals_per_hour = from->arrivals_per_hour;
+    to->cutoff = from->cutoff;
+    to->queue = from->queue;
+    to->queue_max = from->queue_max;
+    to->items = from->items;
+    to->target = from->target;
+    to->random = from->random;
+    to->below = from->below;
+    to->just_below = from->just_below;
+    to->finds_lost = from->finds_lost;
+    to->cutoff_lowest = from->cutoff_lowest;
+    to->cutoff_highest = from->cutoff_highest;
+}
+
+static bool time_tick_fill(const struct entry_time_tick *from, struct time_tick_slots *slots)
+{
+    Triage__Oversight__V1__TimeTick *to = &slots->message;
     triage__oversight__v1__time_tick__init(to);
+    if (from->capacity_count > ENTRY_CAPACITY_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < from->capacity_count; i++) {
+        capacity_fill(&from->capacity[i], &slots->capacity[i]);
+        slots->capacity_list[i] = &slots->capacity[i];
+    }
+    to->n_capacity = from->capacity_count;
+    to->capacity = slots->capacity_list;
     to->received_scans = from->received_scans;
     to->received_declarations = from->received_declarations;
     to->refused = from->refused;
     to->undecided = from->undecided;
+    return true;
 }
 
 static bool draw_commit_fill(const struct entry_draw_commit *from, struct draw_commit_slots *slots)
@@ -447,9 +492,8 @@ static bool body_fill(const struct entry *entry, union body_slots *slots,
         BODY(WAL_RECOVERED, wal_recovered, &slots->wal_recovered);
         return true;
     case ENTRY_TIME_TICK:
-        time_tick_fill(&entry->body.time_tick, &slots->time_tick);
-        BODY(TIME_TICK, time_tick, &slots->time_tick);
-        return true;
+        BODY(TIME_TICK, time_tick, &slots->time_tick.message);
+        return time_tick_fill(&entry->body.time_tick, &slots->time_tick);
     case ENTRY_DRAW_COMMIT:
         BODY(DRAW_COMMIT, draw_commit, &slots->draw_commit.message);
         return draw_commit_fill(&entry->body.draw_commit, &slots->draw_commit);

@@ -149,7 +149,9 @@ enum order {
     ORDER_COSIGN,
     ORDER_PRUNE,
     ORDER_HOLD,
-    ORDER_OPERATION
+    ORDER_OPERATION,
+    ORDER_POLICY,
+    ORDER_REFER
 };
 
 struct wire_command {
@@ -157,24 +159,24 @@ struct wire_command {
     const char *actor;
     uint64_t expected_version;
     enum order order;
-    uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome */
+    uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome, hold, refer */
     const char *code;            /* release */
     const char *file;            /* model */
     const char *close_reason;
     const char *sentence; /* purpose of a reveal, legal basis of a redaction, why it is pruned or
-                             held */
+                             held, why the policy changes or the item is referred */
     uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
     uint32_t entries_count;
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */
     uint32_t names_count;
     struct entry_outcome outcome;
-    const char *cosignatures; /* cosign: signature lines */
-    uint64_t cosigned_size;   /* cosign: of the checkpoint they cover */
-    uint64_t prune_below;     /* prune */
-    bool dry_run;             /* prune */
+    const char *cosignatures;         /* cosign: signature lines */
+    uint64_t cosigned_size;           /* cosign: of the checkpoint they cover */
+    uint64_t prune_below;             /* prune */
+    bool dry_run;                     /* prune */
     struct entry_operation operation; /* operation: but for the figures of the close */
-    bool hold_all;            /* hold: every item; else the one of `item` */
-    bool hold_placed;         /* hold: false lifts it */
+    bool hold_all;                    /* hold: every item; else the one of `item` */
+    bool hold_placed;                 /* hold: false lifts it */
 };
 
 struct wire_revealed {

@@ -325,6 +325,15 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->hold_all = from->hold->item.len == 0;
         return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
                (out->hold_all || item_read(from->hold->item, out->item));
+    case TRIAGE__V1__COMMAND__ORDER_POLICY:
+        out->order = ORDER_POLICY;
+        out->sentence = from->policy->reason;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
+    case TRIAGE__V1__COMMAND__ORDER_REFER:
+        out->order = ORDER_REFER;
+        out->sentence = from->refer->reason;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
+               item_read(from->refer->item, out->item);
     case TRIAGE__V1__COMMAND__ORDER_OPERATION:
         out->order = ORDER_OPERATION;
         return operation_read(from->operation, &out->operation);

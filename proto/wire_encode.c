@@ -128,6 +128,8 @@ union order_slots {
     Triage__V1__CosignCommand cosign;
     Triage__V1__PruneCommand prune;
     Triage__V1__HoldCommand hold;
+    Triage__V1__PolicyCommand policy;
+    Triage__V1__ReferCommand refer;
     Triage__V1__OperationCommand operation;
     Triage__V1__ClaimCommand claim;
     Triage__V1__ReleaseCommand release;
@@ -256,6 +258,20 @@ static bool keeping_fill(const struct wire_command *command, union order_slots *
         message->order_case = TRIAGE__V1__COMMAND__ORDER_HOLD;
         message->hold = &slots->hold;
         return true;
+    case ORDER_POLICY:
+        triage__v1__policy_command__init(&slots->policy);
+        slots->policy.reason = schema_text(command->sentence);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_POLICY;
+        message->policy = &slots->policy;
+        return true;
+    case ORDER_REFER:
+        triage__v1__refer_command__init(&slots->refer);
+        slots->refer.item.data = schema_bytes(command->item);
+        slots->refer.item.len = ITEM_ID_BYTES;
+        slots->refer.reason = schema_text(command->sentence);
+        message->order_case = TRIAGE__V1__COMMAND__ORDER_REFER;
+        message->refer = &slots->refer;
+        return true;
     case ORDER_OPERATION:
         operation_fill(&command->operation, &slots->operation);
         message->order_case = TRIAGE__V1__COMMAND__ORDER_OPERATION;
@@ -318,6 +334,8 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
     case ORDER_COSIGN:
     case ORDER_PRUNE:
     case ORDER_HOLD:
+    case ORDER_POLICY:
+    case ORDER_REFER:
     case ORDER_OPERATION:
         return keeping_fill(command, slots, message);
     case ORDER_NONE:

@@ -3,11 +3,12 @@
 
 _triagectl_words() {
     case $1 in
-        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold operation replay model keys help' ;;
+        '') echo 'queue show claim release outcome correct report health watch log reveal redact receipt archive hold operation replay model keys verify-day refer policy help' ;;
         log) echo 'cat checkpoint proof cosign prune publish close' ;;
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
+        policy) echo 'load' ;;
         model) echo 'train score evaluate retrain drift list install show' ;;
         'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
@@ -34,6 +35,8 @@ _triagectl_options() {
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
+        verify-day) echo '--log --vkey' ;;
+        refer | 'policy load') echo '--reason' ;;
         'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
         'operation close') echo '--reason' ;;
         reveal) echo '--entry --names --purpose --out' ;;
@@ -88,7 +91,7 @@ _triagectl() {
         esac
     done
     case $previous in
-        --dir | --images | --out | --archive | --models | --metrics | --public | --keys)
+        --dir | --log | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --marks | --groups | --picture | --reference)
@@ -110,7 +113,7 @@ _triagectl() {
                 word="$(_triagectl_options "$command") --dir --config --endpoint --actor --json --help"
             else
                 case $command in
-                    show | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
+                    show | refer | claim | release | outcome | correct) word=$(_triagectl_labels) ;;
                     replay)
                         mapfile -t COMPREPLY < <(compgen -f -- "$current"; compgen -W "$(_triagectl_labels)" -- "$current")
                         return ;;

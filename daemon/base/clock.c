@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -49,6 +50,26 @@ void clock_day_text(int64_t utc_ns, char out[CLOCK_DAY_BYTES])
     struct tm tm;
     (void)clock_split(utc_ns, &tm);
     must(strftime(out, CLOCK_DAY_BYTES, "%Y-%m-%d", &tm) == CLOCK_DAY_BYTES - 1);
+}
+
+bool clock_day_ns(const char *day, int64_t *utc_ns)
+{
+    struct tm tm = {0};
+    char again[CLOCK_DAY_BYTES];
+    if (day == NULL || strlen(day) != CLOCK_DAY_BYTES - 1 ||
+        sscanf(day, "%4d-%2d-%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3 ||
+        tm.tm_year < 1970 || tm.tm_year > 2261) { /* beyond it 64 bits of ns end */
+        return false;
+    }
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    int64_t start_ns = (int64_t)timegm(&tm) * NS_PER_S;
+    clock_day_text(start_ns, again); /* timegm takes the 31st of February for a day in March */
+    if (strcmp(again, day) != 0) {
+        return false;
+    }
+    *utc_ns = start_ns;
+    return true;
 }
 
 void clock_text(int64_t utc_ns, char out[CLOCK_TEXT_BYTES])

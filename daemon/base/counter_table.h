@@ -50,6 +50,9 @@ COUNTER(waiting_copies, gauge, "copies of sealed archive files that are still to
 COUNTER(waiting_copy_unix_s, gauge,
         "when the oldest file without all its copies was sealed, in seconds since 1970; 0: none")
 COUNTER(waiting_redactions, gauge, "redacted entries whose private record is still on the disk")
+COUNTER(draws_overdue, gauge,
+        "draw days that are over and whose key is not revealed; whoever checks them waits for it")
+COUNTER(draw_days_late, total, "draw days whose key was committed only after they had begun")
 COUNTER(history_dropped, gauge,
         "times an entity of an outcome was not learnt: judge.history_slots are in use; 0: all are")
 STAGE(intake, "from the socket to a durable blob")

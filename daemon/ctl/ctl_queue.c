@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/ctl.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 #include "ctl/json_text.h"
 #include "ctl/share_tell.h"
 #include "ctl/table.h"
+#include "referral/referral.h"
 #include "state/state.h"
 
 /* The officer's list: what next, and why this one. */
@@ -29,6 +31,36 @@ struct queue_options {
     bool watch;
 };
 
+/* Before the outcome is recorded an officer is not to know whether the coin or the model chose an
+ * item, nor what would tell: then what the coin chose is examined like the rest. */
+static void hide_arm(struct state_queue_row *row)
+{
+    if (!referral_state_is_terminal(referral_state_parse(row->state))) {
+        strcpy(row->arm, "hidden");
+        row->probability = NAN;
+        row->propensity = NAN;
+        row->priority = NAN;
+        row->cutoff = NAN;
+    }
+}
+
+/* What is hidden is left out. */
+static void set_shown(json_t *object, const char *name, double value)
+{
+    if (!isnan(value)) {
+        json_object_set_new(object, name, json_real(value));
+    }
+}
+
+static void number_cell(struct table *table, double value)
+{
+    if (isnan(value)) {
+        table_cell(table, "-");
+    } else {
+        table_cellf(table, "%.4f", value);
+    }
+}
+
 static json_t *row_json(const struct state_queue_row *row, uint32_t rank, int64_t now_ns)
 {
     json_t *reasons = json_array();
@@ -42,11 +74,11 @@ static json_t *row_json(const struct state_queue_row *row, uint32_t rank, int64_
     json_object_set_new(object, "mode", json_text(row->mode));
     json_object_set_new(object, "site", json_text(row->site));
     json_object_set_new(object, "lane", json_text(row->lane));
-    json_object_set_new(object, "score", json_real(row->probability));
+    set_shown(object, "score", row->probability);
     json_object_set_new(object, "arm", json_text(row->arm));
-    json_object_set_new(object, "propensity", json_real(row->propensity));
-    json_object_set_new(object, "priority", json_real(row->priority));
-    json_object_set_new(object, "cutoff", json_real(row->cutoff));
+    set_shown(object, "propensity", row->propensity);
+    set_shown(object, "priority", row->priority);
+    set_shown(object, "cutoff", row->cutoff);
     json_object_set_new(object, "state", json_text(row->state));
     json_object_set_new(object, "actor", json_text(row->actor));
     json_object_set_new(object, "version", json_integer((json_int_t)row->version));
@@ -80,9 +112,9 @@ static void add_row(struct table *table, const struct state_queue_row *row, uint
     }
     table_cell(table, row->mode);
     table_cellf(table, "%s%s%s", row->site, row->lane[0] == '\0' ? "" : "/", row->lane);
-    table_cellf(table, "%.4f", row->probability);
+    number_cell(table, row->probability);
     table_cell(table, row->arm);
-    table_cellf(table, "%.4f", row->propensity);
+    number_cell(table, row->propensity);
     table_cell(table, age);
     table_cell(table, row->state);
     table_cellf(table, "%llu", (unsigned long long)row->version);
@@ -122,10 +154,20 @@ static int print_once(struct ctl *ctl, struct state *state, const struct queue_o
     if (rows == NULL) {
         return ctl_refuse("no memory for %u rows", options->limit);
     }
-    struct state_queue_filter filter = {options->mode, options->site, options->all, options->limit,
-                                        0};
+    struct state_queue_filter filter = {.mode = options->mode,
+                                        .site = options->site,
+                                        .all_states = options->all,
+                                        .limit = options->limit,
+                                        .now_ns = clock_utc_ns()};
     uint32_t count = 0;
+    struct state_config config;
     struct err err = state_queue(state, &filter, rows, &count);
+    if (!err_is(err)) {
+        err = state_config(state, &config);
+    }
+    for (uint32_t i = 0; !err_is(err) && config.arm_hidden && i < count; i++) {
+        hide_arm(&rows[i]);
+    }
     int result;
     if (err_is(err)) {
         result = ctl_fail("read the queue", err);
@@ -150,7 +192,8 @@ static int print_once(struct ctl *ctl, struct state *state, const struct queue_o
  * for the ages. */
 static int watch(struct ctl *ctl, struct state *state, const struct queue_options *options)
 {
-    const struct timespec pause = {.tv_nsec = 500 * NS_PER_MS};
+    /* What one officer does the others see within this, and what the log takes: 100 ms at most. */
+    const struct timespec pause = {.tv_nsec = 25 * NS_PER_MS};
     bool clears = !ctl->json && isatty(STDOUT_FILENO);
     uint64_t shown = UINT64_MAX;
     int64_t shown_ns = 0;

@@ -10,6 +10,7 @@
 #include "ctl/json_text.h"
 #include "ctl/rows.h"
 #include "ctl/table.h"
+#include "referral/referral.h"
 
 /* Everything known of an item, in the order of its life: records, images, score with its parts,
  * decision, referral. */
@@ -89,6 +90,38 @@ static bool add_section(struct state *state, const struct section *section,
     return true;
 }
 
+/* As in the queue: before the outcome nothing shows whether the coin or the model chose the item.
+ * Reasons stay: they are what the officer works with. */
+static void hide_arm(json_t *out)
+{
+    static const char *const of_decision[] = {
+        "arm",  "propensity", "random_rate",  "probability",  "cutoff",   "priority",
+        "rank", "draw",       "draw_stratum", "window_count", "draw_day", "draw_scheme",
+    };
+    json_t *decision = json_object_get(out, "decision");
+    json_t *score = json_object_get(out, "score");
+    size_t index;
+    json_t *part;
+    for (size_t i = 0; i < sizeof of_decision / sizeof of_decision[0]; i++) {
+        (void)json_object_del(decision, of_decision[i]);
+    }
+    json_object_set_new(decision, "arm", json_string("hidden"));
+    (void)json_object_del(score, "probability");
+    (void)json_object_del(score, "logit");
+    json_array_foreach(json_object_get(out, "contributions"), index, part)
+    {
+        (void)json_object_del(part, "logit");
+    }
+}
+
+static bool arm_is_hidden(struct state *state, json_t *out)
+{
+    struct state_config config;
+    json_t *referral = json_object_get(out, "referral");
+    return referral != NULL && !err_is(state_config(state, &config)) && config.arm_hidden &&
+           !referral_state_is_terminal(referral_state_parse(member_text(referral, "state")));
+}
+
 static json_t *item_json(struct state *state, const uint8_t item[ITEM_ID_BYTES])
 {
     json_t *about = json_object();
@@ -102,7 +135,37 @@ static json_t *item_json(struct state *state, const uint8_t item[ITEM_ID_BYTES])
         json_decref(out);
         return NULL;
     }
+    if (arm_is_hidden(state, out)) {
+        hide_arm(out);
+    }
     return out;
+}
+
+static void print_numbers(const json_t *decision)
+{
+    printf("            probability %.6g, cut-off %.6g, propensity %.6g, random rate %.6g, "
+           "priority %.6g\n",
+           member_real(decision, "probability"), member_real(decision, "cutoff"),
+           member_real(decision, "propensity"), member_real(decision, "random_rate"),
+           member_real(decision, "priority"));
+    printf("            rank %lld of %lld, capacity %.6g/h, arrivals %.6g/h, hold ended by %s\n",
+           member_integer(decision, "rank"), member_integer(decision, "window_count"),
+           member_real(decision, "capacity_per_hour"), member_real(decision, "arrivals_per_hour"),
+           member_text(decision, "hold_ended_by"));
+}
+
+static void print_referral(const json_t *referral)
+{
+    char line[512];
+    if (referral == NULL) {
+        return;
+    }
+    const char *actor = member_text(referral, "actor");
+    const char *code = member_text(referral, "code");
+    (void)snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s",
+                   member_text(referral, "state"), member_integer(referral, "version"),
+                   actor[0] == '\0' ? "" : ", by ", actor, code[0] == '\0' ? "" : ", code ", code);
+    text_print(stdout, line, 0, 0);
 }
 
 static void print_head(json_t *out)
@@ -123,24 +186,12 @@ static void print_head(json_t *out)
     printf("Decision    %s, arm %s, entry %lld, %.19sZ\n", member_text(decision, "decision"),
            member_text(decision, "arm"), member_integer(decision, "entry"),
            member_text(decision, "t"));
-    printf("            probability %.6g, cut-off %.6g, propensity %.6g, random rate %.6g, "
-           "priority %.6g\n",
-           member_real(decision, "probability"), member_real(decision, "cutoff"),
-           member_real(decision, "propensity"), member_real(decision, "random_rate"),
-           member_real(decision, "priority"));
-    printf("            rank %lld of %lld, capacity %.6g/h, arrivals %.6g/h, hold ended by %s\n",
-           member_integer(decision, "rank"), member_integer(decision, "window_count"),
-           member_real(decision, "capacity_per_hour"), member_real(decision, "arrivals_per_hour"),
-           member_text(decision, "hold_ended_by"));
-    if (referral != NULL) {
-        const char *actor = member_text(referral, "actor");
-        const char *code = member_text(referral, "code");
-        (void)snprintf(line, sizeof line, "Referral    %s, version %lld%s%s%s%s",
-                       member_text(referral, "state"), member_integer(referral, "version"),
-                       actor[0] == '\0' ? "" : ", by ", actor, code[0] == '\0' ? "" : ", code ",
-                       code);
-        text_print(stdout, line, 0, 0);
+    if (json_object_get(decision, "probability") == NULL) {
+        puts("            hidden until the outcome is recorded");
+    } else {
+        print_numbers(decision);
     }
+    print_referral(referral);
 }
 
 static void print_reasons(json_t *out)
@@ -151,9 +202,15 @@ static void print_reasons(json_t *out)
     if (score == NULL) {
         return;
     }
-    printf("\nScore       %.6g (logit %.6g, image and data quality %.3g), entry %lld\n",
-           member_real(score, "probability"), member_real(score, "logit"),
-           member_real(score, "quality"), member_integer(score, "entry"));
+    bool hidden = json_object_get(score, "probability") == NULL;
+    if (hidden) {
+        printf("\nScore       hidden (image and data quality %.3g), entry %lld\n",
+               member_real(score, "quality"), member_integer(score, "entry"));
+    } else {
+        printf("\nScore       %.6g (logit %.6g, image and data quality %.3g), entry %lld\n",
+               member_real(score, "probability"), member_real(score, "logit"),
+               member_real(score, "quality"), member_integer(score, "entry"));
+    }
     if (member_text(score, "unscorable")[0] != '\0') {
         (void)fputs("            not scorable: ", stdout);
         text_print(stdout, member_text(score, "unscorable"), 0, 0);
@@ -165,7 +222,11 @@ static void print_reasons(json_t *out)
     {
         if (table != NULL) {
             table_cell(table, member_text(part, "name"));
-            table_cellf(table, "%+.4f", member_real(part, "logit"));
+            if (hidden) {
+                table_cell(table, "-");
+            } else {
+                table_cellf(table, "%+.4f", member_real(part, "logit"));
+            }
             table_cell(table, member_text(part, "words"));
         }
     }

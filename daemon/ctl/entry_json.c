@@ -181,6 +181,9 @@ static void add_decision(json_t *out, const struct entry_decision *decision)
     set_text(out, "site", decision->site);
     set_text(out, "lane", decision->lane);
     set_text(out, "hold_ended_by", decision->hold_ended_by);
+    json_object_set_new(out, "shadow", json_boolean(decision->shadow));
+    set_number(out, "ageing_per_hour", decision->ageing_per_hour);
+    set_number(out, "perishable_per_hour", decision->perishable_per_hour);
 }
 
 static void add_operation(json_t *out, const struct entry_operation *operation)
@@ -238,6 +241,9 @@ static void add_action(json_t *out, const struct entry_officer_action *action)
     set_text(out, "action", action->action);
     set_text(out, "code", action->code);
     set_text(out, "to_state", action->to_state);
+    if (action->reason != NULL && action->reason[0] != '\0') {
+        set_text(out, "reason", action->reason);
+    }
     set_text(out, "request_id", action->request_id);
     set_count(out, "version", action->version);
 }
@@ -252,6 +258,32 @@ static void add_seal(json_t *out, const struct entry_archive_seal *seal)
     set_text(out, "hdf5_version", seal->hdf5_version);
     set_text(out, "filters", seal->filters);
     set_hash(out, "metrics", seal->metrics_sha256);
+}
+
+static void add_capacity(json_t *out, const struct entry_time_tick *tick)
+{
+    json_t *places = json_array();
+    for (uint32_t i = 0; i < tick->capacity_count; i++) {
+        const struct entry_capacity *capacity = &tick->capacity[i];
+        json_t *place = json_object();
+        set_text(place, "mode", mode_text(capacity->mode));
+        set_text(place, "site", capacity->site);
+        set_number(place, "capacity_per_hour", capacity->capacity_per_hour);
+        set_number(place, "arrivals_per_hour", capacity->arrivals_per_hour);
+        set_number(place, "cutoff", capacity->cutoff);
+        set_number(place, "cutoff_lowest", capacity->cutoff_lowest);
+        set_number(place, "cutoff_highest", capacity->cutoff_highest);
+        set_count(place, "queue", capacity->queue);
+        set_count(place, "queue_max", capacity->queue_max);
+        set_count(place, "items", capacity->items);
+        set_count(place, "target", capacity->target);
+        set_count(place, "random", capacity->random);
+        set_count(place, "below", capacity->below);
+        set_count(place, "just_below", capacity->just_below);
+        set_number(place, "finds_lost", capacity->finds_lost);
+        json_array_append_new(places, place);
+    }
+    json_object_set_new(out, "capacity", places);
 }
 
 static void add_draw_commit(json_t *out, const struct entry_draw_commit *commit)
@@ -372,6 +404,9 @@ static void add_change(json_t *out, const struct entry *entry)
         set_text(out, "blas", entry->body.config_change.blas);
         set_text(out, "libm", entry->body.config_change.libm);
         set_text(out, "processor", entry->body.config_change.processor);
+        set_text(out, "reason", entry->body.config_change.reason);
+        set_text(out, "target", entry->body.config_change.target);
+        json_object_set_new(out, "arm_hidden", json_boolean(entry->body.config_change.arm_hidden));
     } else if (entry->type == ENTRY_MODEL_CHANGE) {
         set_text(out, "name", entry->body.model_change.name);
         set_hash(out, "model", entry->body.model_change.sha256);
@@ -427,6 +462,7 @@ static void add_body(json_t *out, const struct entry *entry)
         set_count(out, "received_declarations", entry->body.time_tick.received_declarations);
         set_count(out, "refused", entry->body.time_tick.refused);
         set_count(out, "undecided", entry->body.time_tick.undecided);
+        add_capacity(out, &entry->body.time_tick);
         break;
     case ENTRY_DRAW_COMMIT:
         add_draw_commit(out, &entry->body.draw_commit);

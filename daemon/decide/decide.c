@@ -2,40 +2,33 @@
 #include "decide/decide.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "decide/opening.h"
 
-/* The target arm follows load by two numbers a stratum: the share of recent traffic that capacity
- * can take gives a cut-off (a quantile of the recent scores), and a token bucket holds what the bay
- * can still take within the horizon, so that the queue fits even when the scores shift faster than
- * the window does. */
+/* The order is the contract: coin first, which knows nothing but item and key; then what the place
+ * can take (capacity.c); then what is said of the two. */
 
 enum { DECIDE_SITE_BYTES = 65 };
-
-struct decide_seen {
-    double probability;
-    int64_t t_ns;
-};
 
 struct stratum {
     enum mode mode;
     char site[DECIDE_SITE_BYTES];
-    struct decide_seen *ring; /* window_capacity places */
-    uint32_t first;
-    uint32_t count;
-    double tokens;     /* referrals the bay can still take */
-    int64_t tokens_ns; /* when tokens was right; 0 before the first item */
+    struct capacity capacity;
 };
 
 struct decide {
     struct policy policy;
     struct stratum *strata;
-    struct decide_seen *rings;
+    struct window_seen *rings;
+    double *sorted;
     uint32_t window_capacity;
     uint32_t strata_max;
     uint32_t strata_count;
+    uint32_t minutes_from; /* the place that is told first the next time */
 };
 
 const char *arm_text(enum arm arm)
@@ -56,7 +49,8 @@ struct err decide_open(const struct policy *policy, uint32_t strata_max, struct 
     self->window_capacity = policy->window_count;
     self->strata = calloc(self->strata_max, sizeof *self->strata);
     self->rings = calloc((size_t)self->strata_max * self->window_capacity, sizeof *self->rings);
-    if (self->strata == NULL || self->rings == NULL) {
+    self->sorted = calloc((size_t)self->strata_max * self->window_capacity, sizeof *self->sorted);
+    if (self->strata == NULL || self->rings == NULL || self->sorted == NULL) {
         decide_close(&self);
         return err_make(ERR_MEMORY, "decide_open");
     }
@@ -70,6 +64,7 @@ void decide_close(struct decide **self)
     if (*self != NULL) {
         free((*self)->strata);
         free((*self)->rings);
+        free((*self)->sorted);
         free(*self);
         *self = NULL;
     }
@@ -79,9 +74,6 @@ void decide_set_policy(struct decide *self, const struct policy *policy)
 {
     must(policy_check(policy) == NULL);
     self->policy = *policy;
-    if (self->policy.window_count > self->window_capacity) {
-        self->policy.window_count = self->window_capacity; /* rings are sized at open */
-    }
 }
 
 static struct stratum *decide_stratum(struct decide *self, enum mode mode, const char *site)
@@ -102,7 +94,11 @@ static struct stratum *decide_stratum(struct decide *self, enum mode mode, const
     must(self->strata_count < self->strata_max);
     struct stratum *stratum = &self->strata[self->strata_count];
     stratum->mode = mode;
-    stratum->ring = self->rings + (size_t)self->strata_count * self->window_capacity;
+    size_t place = (size_t)self->strata_count * self->window_capacity;
+    stratum->capacity = (struct capacity){.in_force = -1};
+    stratum->capacity.window = (struct window){.ring = self->rings + place,
+                                               .sorted = self->sorted + place,
+                                               .capacity = self->window_capacity};
     const char *name = full ? "*" : site;
     size_t name_bytes = strnlen(name, DECIDE_SITE_BYTES - 1);
     memcpy(stratum->site, name, name_bytes);
@@ -111,103 +107,53 @@ static struct stratum *decide_stratum(struct decide *self, enum mode mode, const
     return stratum;
 }
 
-static void stratum_refill(struct stratum *stratum, double capacity_per_hour, double horizon_h,
-                           int64_t t_ns)
+static struct capacity_rule stratum_rule(const struct policy *policy, const struct stratum *stratum,
+                                         int64_t t_ns)
 {
-    double room = fmax(capacity_per_hour * horizon_h, capacity_per_hour > 0 ? 1 : 0);
-    if (stratum->tokens_ns == 0) {
-        stratum->tokens = room; /* an empty bay */
-        stratum->tokens_ns = t_ns;
-    } else if (t_ns > stratum->tokens_ns) { /* a clock that went back refills nothing */
-        double hours = (double)(t_ns - stratum->tokens_ns) / (3600.0 * (double)NS_PER_S);
-        stratum->tokens += capacity_per_hour * hours;
-        stratum->tokens_ns = t_ns;
-    }
-    stratum->tokens = fmin(stratum->tokens, room);
+    const struct mode_policy *mode = &policy->modes[stratum->mode];
+    int64_t ahead_ns = (int64_t)(mode->horizon_h * 3600 * (double)NS_PER_S);
+    int64_t since_ns = stratum->capacity.tokens_ns;
+    double most = opening_per_hour_most(policy, stratum->mode, stratum->site);
+    return (struct capacity_rule){
+        .per_hour = opening_per_hour(policy, stratum->mode, stratum->site, t_ns),
+        .ahead = opening_exams(policy, stratum->mode, stratum->site, t_ns, t_ns + ahead_ns),
+        .worked_off =
+            since_ns == 0 ? 0 : opening_exams(policy, stratum->mode, stratum->site, since_ns, t_ns),
+        .horizon_h = mode->horizon_h,
+        .room = most * mode->horizon_h,
+        .random_rate = mode->random_rate,
+        .minimum = mode->minimum_probability,
+        .initial = mode->initial_cutoff,
+        .hysteresis = policy->hysteresis,
+        .warmup_count = policy->warmup_count,
+        .queue_max = (uint32_t)mode->queue_max};
 }
 
-static void stratum_remember(struct stratum *stratum, uint32_t window_count, double probability,
-                             int64_t t_ns)
-{
-    if (stratum->count == window_count) {
-        stratum->first = (stratum->first + 1) % window_count;
-        stratum->count--;
-    }
-    uint32_t place = (stratum->first + stratum->count) % window_count;
-    stratum->ring[place] = (struct decide_seen){probability, t_ns};
-    stratum->count++;
-}
-
-/* What the window says of this item; the item itself is already in it. */
-struct stratum_view {
-    uint64_t rank; /* 1 is the highest */
-    uint64_t count;
-    double arrivals_per_hour;
+/* What the target arm says of one item. */
+struct target_view {
+    bool would;   /* it is above the cut-off and there is room */
+    double place; /* of the weakest item that it refers */
 };
 
-static struct stratum_view stratum_look(const struct stratum *stratum, uint32_t window_count,
-                                        double probability, int64_t t_ns)
+static struct target_view decide_target(struct stratum *stratum, const struct capacity_rule *rule,
+                                        const struct decide_input *input,
+                                        struct decide_verdict *out)
 {
-    struct stratum_view view = {1, stratum->count, 0};
-    int64_t oldest_ns = t_ns;
-    for (uint32_t i = 0; i < stratum->count; i++) {
-        const struct decide_seen *seen = &stratum->ring[(stratum->first + i) % window_count];
-        view.rank += seen->probability > probability;
-        oldest_ns = seen->t_ns < oldest_ns ? seen->t_ns : oldest_ns;
+    struct target_view target = {false, rule->initial};
+    if (!input->scorable) {
+        return target;
     }
-    /* Rate over at least a minute: a burst of two must not look like a million an hour. */
-    double hours = fmax((double)(t_ns - oldest_ns) / (3600.0 * (double)NS_PER_S), 1.0 / 60.0);
-    view.arrivals_per_hour = (double)stratum->count / hours;
-    return view;
+    struct capacity_view view;
+    capacity_look(&stratum->capacity, rule, input->probability, input->t_ns, &view);
+    out->cutoff = view.fits ? view.cutoff : 1; /* a full bay: nothing is above 1 */
+    out->rank = view.rank;
+    out->window_count = stratum->capacity.window.count;
+    out->arrivals_per_hour = view.arrivals_per_hour;
+    target.place = view.edge;
+    target.would = view.fits && input->probability >= view.cutoff;
+    return target;
 }
 
-static int decide_compare(const void *a, const void *b)
-{
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-    return (left < right) - (left > right);
-}
-
-/* The probability of the window's item number `allowed` from the top: what is at or above it fits.
- * The highest one when nothing does. */
-static double stratum_cutoff(const struct stratum *stratum, uint32_t window_count, uint64_t allowed)
-{
-    static _Thread_local double sorted[65536]; /* policy_check bounds window_count */
-    for (uint32_t i = 0; i < stratum->count; i++) {
-        sorted[i] = stratum->ring[(stratum->first + i) % window_count].probability;
-    }
-    qsort(sorted, stratum->count, sizeof sorted[0], decide_compare);
-    return sorted[allowed > 0 ? allowed - 1 : 0];
-}
-
-/* The probability from which recent traffic would fill what the bay can take within the horizon.
- * *fits: there is room for one more of the target arm at this very moment. */
-static double decide_cutoff(const struct decide *self, const struct stratum *stratum,
-                            const struct mode_policy *mode, const struct stratum_view *view,
-                            bool *fits)
-{
-    double capacity_per_hour = policy_capacity(&self->policy, stratum->mode, stratum->site);
-    *fits = stratum->tokens >= 1;
-    double floor_probability = mode->minimum_probability;
-    if (view->count < self->policy.warmup_count) {
-        return fmax(mode->initial_cutoff, floor_probability);
-    }
-    /* Within the horizon the bay takes what its queue still holds and what it works off; the random
-     * arm needs its share. */
-    double expected = view->arrivals_per_hour * mode->horizon_h;
-    double room = fmax(stratum->tokens, 0) + capacity_per_hour * mode->horizon_h -
-                  expected * mode->random_rate;
-    double share = fmin(fmax(room / expected, 0), 1);
-    uint64_t allowed = (uint64_t)ceil(share * (double)view->count);
-    if (allowed > view->count) {
-        allowed = view->count;
-    }
-    *fits = *fits && allowed > 0;
-    double cutoff = stratum_cutoff(stratum, self->policy.window_count, allowed);
-    return fmin(fmax(cutoff, floor_probability), 1);
-}
-
-/* place: the probability that stands for an item of the random arm in the queue's order. */
 static void decide_set_arm(const struct decide_input *input, const struct mode_policy *mode,
                            bool by_random, bool by_target, double place, struct decide_verdict *out)
 {
@@ -222,7 +168,7 @@ static void decide_set_arm(const struct decide_input *input, const struct mode_p
     }
     /* Target and cautious referrals follow from what is known of the item: they happen with
      * certainty. */
-    out->propensity = by_target || cautious ? 1 : mode->random_rate;
+    out->propensity = by_target || cautious ? 1 : out->random_rate;
     double weight = input->scorable ? input->probability : 1;
     /* An item of the random arm alone must not be told by its place at the end of the queue: it
      * stands where the weakest item of the target arm would. */
@@ -236,47 +182,102 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     struct stratum *stratum = decide_stratum(self, input->mode, input->site);
     memset(out, 0, sizeof *out);
 
+    policy_stratum(input->mode, input->site, input->lane, out->stratum);
+    out->random_rate = policy_random_rate(&self->policy, input->mode, out->stratum);
     draw_prf(input->draw_key, input->item, out->draw);
-    bool by_random = draw_uniform(out->draw) < mode->random_rate;
+    bool by_random = draw_uniform(out->draw) < out->random_rate;
 
-    double capacity = policy_capacity(&self->policy, input->mode, input->site);
-    stratum_refill(stratum, capacity, mode->horizon_h, input->t_ns);
-    out->random_rate = mode->random_rate;
-    out->capacity_per_hour = capacity;
-    bool by_target = false;
-    double place = mode->initial_cutoff;
-    if (input->scorable) {
-        stratum_remember(stratum, self->policy.window_count, input->probability, input->t_ns);
-        struct stratum_view view =
-            stratum_look(stratum, self->policy.window_count, input->probability, input->t_ns);
-        bool fits = false;
-        place = decide_cutoff(self, stratum, mode, &view, &fits);
-        out->cutoff = fits ? place : 1; /* a full bay: nothing is above 1 */
-        out->rank = view.rank;
-        out->window_count = view.count;
-        out->arrivals_per_hour = view.arrivals_per_hour;
-        by_target = fits && input->probability >= place;
-    }
-    decide_set_arm(input, mode, by_random, by_target, place, out);
+    struct capacity_rule rule = stratum_rule(&self->policy, stratum, input->t_ns);
+    capacity_refill(&stratum->capacity, &rule, input->t_ns);
+    out->capacity_per_hour = rule.per_hour;
+    out->ageing_per_hour = self->policy.ageing_per_hour;
+    out->perishable_per_hour = mode->perishable_weight;
+    struct target_view target = decide_target(stratum, &rule, input, out);
+    bool by_target = target.would && self->policy.target == TARGET_ON;
+    out->would_refer = target.would && self->policy.target == TARGET_SHADOW;
+    decide_set_arm(input, mode, by_random, by_target, target.place, out);
     if (out->refer) {
-        /* Random and cautious referrals are never refused, they only make the bay fuller. */
-        stratum->tokens = fmax(stratum->tokens - 1, -capacity * mode->horizon_h - 1);
+        capacity_refer(&stratum->capacity, &rule);
     }
+    const struct capacity_item item = {.probability = input->scorable ? input->probability : -1,
+                                       .cutoff = input->scorable ? out->cutoff : target.place,
+                                       .by_target = by_target,
+                                       .by_random = by_random,
+                                       .referred = out->refer};
+    capacity_count(&stratum->capacity, &rule, &item);
     must(out->propensity >= 0 && out->propensity <= 1);
 }
 
-void decide_replay(struct decide *self, enum mode mode, const char *site, double probability,
-                   bool referred, int64_t t_ns)
+void decide_replay(struct decide *self, const struct decide_past *past)
+{
+    must(past->mode > MODE_UNKNOWN && past->mode < MODE_COUNT);
+    struct stratum *stratum = decide_stratum(self, past->mode, past->site);
+    struct capacity_rule rule = stratum_rule(&self->policy, stratum, past->t_ns);
+    capacity_replay(&stratum->capacity, &rule, past->probability, past->cutoff, past->referred,
+                    past->t_ns);
+}
+
+void decide_manual(struct decide *self, enum mode mode, const char *site)
 {
     must(mode > MODE_UNKNOWN && mode < MODE_COUNT);
     struct stratum *stratum = decide_stratum(self, mode, site);
-    double capacity = policy_capacity(&self->policy, mode, site);
-    double horizon_h = self->policy.modes[mode].horizon_h;
-    stratum_refill(stratum, capacity, horizon_h, t_ns);
-    if (probability >= 0) {
-        stratum_remember(stratum, self->policy.window_count, probability, t_ns);
+    struct capacity_rule rule = stratum_rule(&self->policy, stratum, stratum->capacity.tokens_ns);
+    capacity_refer(&stratum->capacity, &rule);
+}
+
+void decide_ended(struct decide *self, enum mode mode, const char *site)
+{
+    must(mode > MODE_UNKNOWN && mode < MODE_COUNT);
+    capacity_end(&decide_stratum(self, mode, site)->capacity);
+}
+
+void decide_set_queue(struct decide *self, enum mode mode, const char *site, uint32_t open_count)
+{
+    must(mode > MODE_UNKNOWN && mode < MODE_COUNT);
+    struct stratum *stratum = decide_stratum(self, mode, site);
+    /* The places beyond the bound share one. */
+    bool shared = strcmp(stratum->site, "*") == 0;
+    stratum->capacity.queue = shared ? stratum->capacity.queue + open_count : open_count;
+}
+
+static int minute_compare(const void *a, const void *b)
+{
+    const struct decide_minute *left = a;
+    const struct decide_minute *right = b;
+    double x = left->since.finds_lost;
+    double y = right->since.finds_lost;
+    return (x < y) - (x > y);
+}
+
+uint32_t decide_take_minutes(struct decide *self, int64_t t_ns, struct decide_minute *out,
+                             uint32_t capacity)
+{
+    uint32_t count = 0;
+    uint32_t looked = 0;
+    for (; looked < self->strata_count && count < capacity; looked++) {
+        struct stratum *stratum = &self->strata[(self->minutes_from + looked) % self->strata_count];
+        struct capacity *state = &stratum->capacity;
+        if (state->minute.items == 0 && state->queue == 0) {
+            continue;
+        }
+        struct capacity_rule rule = stratum_rule(&self->policy, stratum, t_ns);
+        struct decide_minute *minute = &out[count++];
+        *minute = (struct decide_minute){.mode = stratum->mode,
+                                         .capacity_per_hour = rule.per_hour,
+                                         .arrivals_per_hour =
+                                             window_arrivals_per_hour(&state->window, t_ns),
+                                         .queue = state->queue,
+                                         .queue_max = rule.queue_max,
+                                         .since = state->minute};
+        (void)snprintf(minute->site, sizeof minute->site, "%s", stratum->site);
+        struct capacity now = *state; /* looking changes nothing that a replay would not know */
+        capacity_refill(&now, &rule, t_ns);
+        bool full = !capacity_fits(&now, &rule, minute->arrivals_per_hour);
+        minute->cutoff = full ? 1 : state->in_force < 0 ? rule.initial : state->in_force;
+        state->minute = (struct capacity_minute){0};
     }
-    if (referred) {
-        stratum->tokens = fmax(stratum->tokens - 1, -capacity * horizon_h - 1);
-    }
+    self->minutes_from =
+        self->strata_count > 0 ? (self->minutes_from + looked) % self->strata_count : 0;
+    qsort(out, count, sizeof out[0], minute_compare);
+    return count;
 }

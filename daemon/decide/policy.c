@@ -2,7 +2,10 @@
 #include "decide/policy.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "base/err.h"
 
 /* One row a number keeps the bounds beside what they bound; a policy that fails here never reaches
  * a decision. */
@@ -25,6 +28,7 @@ static const struct policy_bound policy_bounds[] = {
     POLICY_ROW(horizon_h, 0.01, 168),      POLICY_ROW(initial_cutoff, 0, 1),
     POLICY_ROW(minimum_probability, 0, 1), POLICY_ROW(severity, 0, 1e6),
     POLICY_ROW(perishable_weight, 0, 1e3), POLICY_ROW(random_rate_max, 0, 1),
+    POLICY_ROW(queue_max, 0, 1e6),
 };
 
 static const char *policy_check_mode(const struct mode_policy *mode)
@@ -39,6 +43,65 @@ static const char *policy_check_mode(const struct mode_policy *mode)
     }
     if (!mode->expects_scan && !mode->expects_declaration) {
         return "a mode must expect a scan, a declaration or both";
+    }
+    return NULL;
+}
+
+const char *target_policy_text(enum target_policy target)
+{
+    static const char *const names[] = {"on", "shadow", "off"};
+    must((size_t)target < sizeof names / sizeof names[0]);
+    return names[target];
+}
+
+static const char *policy_check_exams(const struct policy *policy)
+{
+    if (policy->exams_count > POLICY_EXAMS_MAX) {
+        return "too many exams";
+    }
+    for (uint32_t i = 0; i < policy->exams_count; i++) {
+        const struct exam_policy *exam = &policy->exams[i];
+        bool good = exam->site[0] != '\0' && exam->mode > MODE_UNKNOWN && exam->mode < MODE_COUNT &&
+                    exam->exam[0] != '\0' && exam->per_hour >= 0 && exam->per_hour <= 1e6 &&
+                    exam->opens_min < 1440 && exam->closes_min <= 1440;
+        if (!good) {
+            return "an exam needs a site, a mode, a level, exams an hour and hours of the day";
+        }
+    }
+    if (!(policy->hysteresis >= 0 && policy->hysteresis <= 0.9)) {
+        return "hysteresis is out of range";
+    }
+    if (!(policy->ageing_per_hour >= 0 && policy->ageing_per_hour <= 1e3)) {
+        return "ageing_per_hour is out of range";
+    }
+    return NULL;
+}
+
+static const char *policy_check_rates(const struct policy *policy)
+{
+    if (policy->rates_count > POLICY_RATES_MAX) {
+        return "too many random_rates";
+    }
+    for (uint32_t i = 0; i < policy->rates_count; i++) {
+        const struct rate_policy *row = &policy->rates[i];
+        char mode[POLICY_STRATUM_BYTES];
+        memcpy(mode, row->stratum, sizeof mode);
+        char *slash = strchr(mode, '/');
+        if (slash == NULL || slash[1] == '\0' || mode[strlen(mode) - 1] == '/') {
+            return "a row of random_rates names \"mode/site\" or \"mode/site/lane\"";
+        }
+        *slash = '\0';
+        if (mode_parse(mode) == MODE_UNKNOWN) {
+            return "a row of random_rates begins with a mode";
+        }
+        if (!(row->rate >= 0 && row->rate <= 1)) {
+            return "a rate of random_rates is out of range";
+        }
+        for (uint32_t k = 0; k < i; k++) {
+            if (strcmp(policy->rates[k].stratum, row->stratum) == 0) {
+                return "random_rates names a stratum twice";
+            }
+        }
     }
     return NULL;
 }
@@ -68,7 +131,31 @@ const char *policy_check(const struct policy *policy)
             return "a site needs a name, a mode and a capacity";
         }
     }
-    return NULL;
+    const char *fault = policy_check_exams(policy);
+    return fault != NULL ? fault : policy_check_rates(policy);
+}
+
+void policy_stratum(enum mode mode, const char *site, const char *lane,
+                    char out[POLICY_STRATUM_BYTES])
+{
+    const char *place = site == NULL ? "" : site;
+    const char *of_place = lane == NULL || place[0] == '\0' ? "" : lane;
+    (void)snprintf(out, POLICY_STRATUM_BYTES, "%s%s%.64s%s%.64s", mode_text(mode),
+                   place[0] == '\0' ? "" : "/", place, of_place[0] == '\0' ? "" : "/", of_place);
+}
+
+double policy_random_rate(const struct policy *policy, enum mode mode,
+                          char stratum[POLICY_STRATUM_BYTES])
+{
+    for (char *slash = strrchr(stratum, '/'); slash != NULL; slash = strrchr(stratum, '/')) {
+        for (uint32_t i = 0; i < policy->rates_count; i++) {
+            if (strcmp(policy->rates[i].stratum, stratum) == 0) {
+                return policy->rates[i].rate;
+            }
+        }
+        *slash = '\0';
+    }
+    return policy->modes[mode].random_rate;
 }
 
 double policy_capacity(const struct policy *policy, enum mode mode, const char *site)

@@ -14,10 +14,18 @@
 
 #define POLICY_VERSION_BYTES 64u
 #define POLICY_SITES_MAX 64u
+#define POLICY_EXAMS_MAX 64u
 #define POLICY_SITE_BYTES 65u
+#define POLICY_STRATUM_BYTES 144u /* "passenger/" site "/" lane, 64 bytes each */
+#define POLICY_RATES_MAX 26u      /* with a row a mode they fit one commitment */
 
 /* What happens to an item that cannot be scored: a closed list, chosen by the operator, the
  * cautious one by default. */
+/* What the target arm does: refer; only say what it would have referred; nothing at all (the kill
+ * switch). The random arm goes on in all three: it is what effectiveness is measured by. */
+enum target_policy { TARGET_ON, TARGET_SHADOW, TARGET_OFF };
+const char *target_policy_text(enum target_policy target);
+
 enum unscorable_policy { UNSCORABLE_REFER, UNSCORABLE_RELEASE };
 
 struct mode_policy {
@@ -34,8 +42,25 @@ struct mode_policy {
                               the traffic */
     double minimum_probability; /* the target arm never refers below: no fill-up */
     double severity;            /* weight in the queue's order */
-    double perishable_weight;   /* how much an hour of waiting adds to the priority */
+    double perishable_weight;   /* what each of the first hours of waiting adds besides */
     enum unscorable_policy unscorable;
+    double queue_max; /* open referrals of a site in this mode, in fact; 0: they are not counted */
+};
+
+/* A bay, crew or machine of a site: exams of a kind, so many an hour while it is open. */
+struct exam_policy {
+    char site[POLICY_SITE_BYTES];
+    enum mode mode;
+    char exam[16]; /* level, as outcomes have it: "nii", "full", ... */
+    double per_hour;
+    uint32_t opens_min; /* minutes of the UTC day; equal: around the clock */
+    uint32_t closes_min;
+};
+
+/* A stratum whose rate is not that of its mode: "truck/north" or "truck/north/lane-3". */
+struct rate_policy {
+    char stratum[POLICY_STRATUM_BYTES];
+    double rate;
 };
 
 /* A site with a capacity of its own. */
@@ -53,10 +78,27 @@ struct policy {
     struct mode_policy modes[MODE_COUNT];
     struct site_policy sites[POLICY_SITES_MAX];
     uint32_t sites_count;
+    struct rate_policy rates[POLICY_RATES_MAX];
+    uint32_t rates_count;
+    struct exam_policy exams[POLICY_EXAMS_MAX];
+    uint32_t exams_count;
+    enum target_policy target;
+    double hysteresis;      /* how much load may move before the cut-off does: 0.1 is a tenth */
+    double ageing_per_hour; /* what an hour of waiting adds to any priority; nothing starves */
+    bool hide_arm;          /* officers are not told the arm before the outcome is recorded */
 };
 
 /* NULL when good, else a static sentence naming what is out of range. */
 const char *policy_check(const struct policy *policy);
+/* "truck/north/lane-3": what the random arm calls the place of an item. Empty parts at the end are
+ * left out. */
+void policy_stratum(enum mode mode, const char *site, const char *lane,
+                    char out[POLICY_STRATUM_BYTES]);
+/* The rate of a stratum: of its own row, else of the row of the name before its last slash, else of
+ * its mode; the stratum becomes the name of that row. Whoever has the rates of a day's commitment
+ * looks them up in the same way. */
+double policy_random_rate(const struct policy *policy, enum mode mode,
+                          char stratum[POLICY_STRATUM_BYTES]);
 double policy_capacity(const struct policy *policy, enum mode mode, const char *site);
 
 #endif

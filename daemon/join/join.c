@@ -143,6 +143,11 @@ struct err join_open(const struct join_conf *conf, const struct policy *policy, 
     return err_none;
 }
 
+void join_set_policy(struct join *self, const struct policy *policy)
+{
+    memcpy(self->modes, policy->modes, sizeof self->modes);
+}
+
 static void join_free_parts(struct join *self, struct join_item *item)
 {
     for (uint32_t i = 0; i < item->parts_count; i++) {

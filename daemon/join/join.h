@@ -77,6 +77,8 @@ struct join;
 MUST_USE struct err join_open(const struct join_conf *conf, const struct policy *policy,
                               struct join **out);
 void join_close(struct join **self);
+/* A new policy; items that are held keep the deadline that they have. */
+void join_set_policy(struct join *self, const struct policy *policy);
 /* late_item: ITEM_ID_BYTES, written on JOIN_LATE. */
 enum join_result join_add(struct join *self, const struct join_record *record, uint8_t *late_item);
 /* Up to capacity items that are ready at now_ns, oldest first; they stay valid until join_release.

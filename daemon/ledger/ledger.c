@@ -60,6 +60,32 @@ static struct err consider_release(const struct wire_command *command,
     return consider_move(command, referral, code->state, code->code, entry, answer);
 }
 
+/* By hand: of what the decision had let go. */
+static struct err consider_refer(const struct wire_command *command,
+                                 const struct state_referral *referral, struct entry *entry,
+                                 struct ledger_answer *answer)
+{
+    if (command->sentence == NULL || command->sentence[0] == '\0') {
+        return ledger_refuse(answer, ERR_ARGUMENT, "a reason is needed");
+    }
+    if (!referral_may_go(referral->state, REFERRAL_QUEUED)) {
+        char reason[LEDGER_REASON_BYTES];
+        (void)snprintf(reason, sizeof reason, "it is referred already, and %s",
+                       referral_state_text(referral->state));
+        return ledger_refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
+    }
+    entry->type = ENTRY_OFFICER_ACTION;
+    entry->body.officer_action = (struct entry_officer_action){
+        .action = "refer",
+        .code = "",
+        .request_id = command->request_id,
+        .version = 1,
+        .to_state = referral_state_text(REFERRAL_QUEUED),
+        .reason = command->sentence,
+    };
+    return err_none;
+}
+
 /* Is there anything in this outcome that a first, a second or a correcting one must not have? */
 static const char *again_fault(enum outcome_again again, const struct state_referral *referral,
                                const char *code)
@@ -135,6 +161,7 @@ static struct err consider_before(const struct wire_command *command, const char
 {
     bool same_kind = command->order == ORDER_OUTCOME ? strcmp(before->what, "outcome") == 0
                      : command->order == ORDER_CLAIM ? strcmp(before->what, "claim") == 0
+                     : command->order == ORDER_REFER ? strcmp(before->what, "refer") == 0
                                                      : strcmp(before->what, "release") == 0;
     if (!same_kind || memcmp(before->item, command->item, ITEM_ID_BYTES) != 0 ||
         strcmp(before->actor, actor) != 0) {
@@ -175,6 +202,8 @@ struct err ledger_consider(struct state *state, const struct wire_command *comma
         return consider_move(command, &referral, REFERRAL_IN_EXAM, "", entry, answer);
     case ORDER_RELEASE:
         return consider_release(command, &referral, entry, answer);
+    case ORDER_REFER:
+        return consider_refer(command, &referral, entry, answer);
     case ORDER_OUTCOME:
         return consider_outcome(state, command, &referral, entry, answer);
     default:

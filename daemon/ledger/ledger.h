@@ -36,9 +36,9 @@ struct ledger_answer {
 MUST_USE struct err ledger_refuse(struct ledger_answer *answer, enum err_code code,
                                   const char *reason);
 
-/* order is claim, release or outcome; actor is the pseudonym of who orders. With LEDGER_ENTRY
- * *entry is filled but for what the committer gives it (v, n, id, t_ns); its texts are the
- * command's, static, or actor. An error is one of the read model. */
+/* order is claim, release, refer or outcome; actor is the pseudonym of who orders. With
+ * LEDGER_ENTRY *entry is filled but for what the committer gives it (v, n, id, t_ns); its texts are
+ * the command's, static, or actor. An error is one of the read model. */
 MUST_USE struct err ledger_consider(struct state *state, const struct wire_command *command,
                                     const char *actor, struct entry *entry,
                                     struct ledger_answer *answer);

@@ -249,7 +249,14 @@ void score_gather_images(struct score *self, const struct score_input *input,
 static void add_region(struct score_result *result, struct entry_region region)
 {
     must(result->score.regions_count < ENTRY_REGIONS_MAX);
-    result->score.regions[result->score.regions_count++] = region;
+    struct entry_region *to = &result->score.regions[result->score.regions_count++];
+    /* Member by member: the bytes between them stay 0, for those who compare scores as bytes. */
+    to->image_index = region.image_index;
+    to->x = region.x;
+    to->y = region.y;
+    to->width = region.width;
+    to->height = region.height;
+    to->score = region.score;
 }
 
 static void add_appearance(const struct score *self, const struct score_sight *sight,

@@ -272,6 +272,46 @@ struct err apply_decision(struct state *self, const struct entry *entry)
     bind_text(statement, 4, mode_text(decision->mode));
     bind_text(statement, 5, decision->site);
     bind_integer(statement, 6, entry->t_ns);
+    bind_real(statement, 7, decision->ageing_per_hour);
+    bind_real(statement, 8, decision->perishable_per_hour);
+    bind_text(statement, 9, decision->arm);
+    return statement_run(statement);
+}
+
+/* What an officer refers stands in the queue as what is certain: somebody wants to see it opened.
+ * It hangs on the decision that had let the item go. */
+static struct err put_manual(struct state *self, const struct entry *entry)
+{
+    struct statement *statement;
+    bool known = false;
+    char mode[16] = "";
+    char site[65] = "";
+    uint64_t decision_entry = 0;
+    struct err err = store_statement(self->store, STATEMENT_DECISION_OF, &statement);
+    if (!err_is(err)) {
+        bind_blob(statement, 1, entry->item, ITEM_ID_BYTES);
+        err = statement_step(statement, &known);
+    }
+    if (!err_is(err) && known) {
+        decision_entry = column_index(statement, 0);
+        column_copy_text(statement, 1, mode, sizeof mode);
+        column_copy_text(statement, 2, site, sizeof site);
+        statement_reset(statement);
+        err = store_statement(self->store, STATEMENT_REFERRAL_PUT, &statement);
+    }
+    if (err_is(err) || !known) {
+        return err;
+    }
+    bind_blob(statement, 1, entry->item, ITEM_ID_BYTES);
+    bind_index(statement, 2, decision_entry);
+    bind_real(statement, 3, 1);
+    bind_text(statement, 4, mode);
+    bind_text(statement, 5, site);
+    bind_integer(statement, 6, entry->t_ns);
+    bind_real(statement, 7, STATE_MANUAL_AGEING);
+    bind_real(statement, 8, 0);
+    bind_text(statement, 9, "manual");
+    self->totals[TOTAL_referred]++;
     return statement_run(statement);
 }
 
@@ -348,7 +388,9 @@ struct err apply_officer_action(struct state *self, const struct entry *entry)
      * record. */
     struct referral_move move = {referral_state_parse(action->to_state), action->version,
                                  action->code};
-    if (!err_is(err) && move.to != REFERRAL_NONE) {
+    if (!err_is(err) && move.to == REFERRAL_QUEUED) {
+        err = put_manual(self, entry);
+    } else if (!err_is(err) && move.to != REFERRAL_NONE) {
         err = move_referral(self, entry, &move);
     }
     return err;

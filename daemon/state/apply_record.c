@@ -185,6 +185,7 @@ struct err apply_config_change(struct state *self, const struct entry *entry)
                                  i == 0 ? "" : "\n", parts[i] == NULL ? "" : parts[i]);
     }
     bind_text(statement, 6, computing);
+    bind_integer(statement, 7, change->arm_hidden);
     return statement_run(statement);
 }
 

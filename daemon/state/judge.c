@@ -92,6 +92,7 @@ struct err state_recent_decisions(struct state *self, struct state_decided *out,
         decided->referred = column_integer(statement, 6) != 0;
         decided->t_ns = column_integer(statement, 7);
         decided->entry_index = column_index(statement, 8);
+        decided->cutoff = column_real(statement, 9);
     }
     if (!err_is(err)) {
         *count = found;
@@ -218,6 +219,31 @@ struct err state_last_draw(struct state *self, char day[11], bool *revealed)
     return err_none;
 }
 
+struct err state_open_draws(struct state *self, char (*days)[11], uint32_t capacity,
+                            uint32_t *count)
+{
+    struct statement *statement;
+    bool row = true;
+    uint32_t found = 0;
+    struct err err = store_statement(self->store, STATEMENT_OPEN_DRAWS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, capacity);
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        column_copy_text(statement, 0, days[found++], 11);
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
+}
+
 struct err state_sealed_until(struct state *self, uint64_t *next_index)
 {
     struct statement *statement;
@@ -245,6 +271,7 @@ struct err state_config(struct state *self, struct state_config *out)
         column_copy_blob(statement, 0, out->config, HASH_BYTES);
         column_copy_blob(statement, 1, out->policy, HASH_BYTES);
         column_copy_text(statement, 2, out->computing, sizeof out->computing);
+        out->arm_hidden = column_integer(statement, 3) != 0;
         statement_reset(statement);
     }
     return err_none;
@@ -301,6 +328,34 @@ struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
     column_copy_text(statement, 5, out->site, sizeof out->site);
     statement_reset(statement);
     return err_none;
+}
+
+struct err state_open_referrals(struct state *self, struct state_open *out, uint32_t capacity,
+                                uint32_t *count)
+{
+    struct statement *statement;
+    bool row = true;
+    uint32_t found = 0;
+    struct err err = store_statement(self->store, STATEMENT_OPEN_REFERRALS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, capacity);
+    while (row) {
+        err = statement_step(statement, &row);
+        if (err_is(err) || !row) {
+            break;
+        }
+        must(found < capacity);
+        out[found].mode = mode_parse(column_text(statement, 0));
+        column_copy_text(statement, 1, out[found].site, sizeof out[found].site);
+        out[found].count = (uint32_t)column_integer(statement, 2);
+        found++;
+    }
+    if (!err_is(err)) {
+        *count = found;
+    }
+    return err;
 }
 
 struct err state_request(struct state *self, const char *request_id, struct state_request *out)

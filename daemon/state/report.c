@@ -57,6 +57,7 @@ struct err state_queue(struct state *self, const struct state_queue_filter *filt
     bind_text(statement, 2, filter->site);
     bind_integer(statement, 3, filter->limit);
     bind_integer(statement, 4, filter->offset);
+    bind_integer(statement, 5, filter->now_ns);
     uint32_t found = 0;
     bool row = true;
     while (row) {

@@ -13,7 +13,7 @@ const char *const state_schema_sql[] = {
     " PRIMARY KEY(publisher, stream)) STRICT, WITHOUT ROWID;",
     "CREATE TABLE config(entry INTEGER PRIMARY KEY, t_ns INTEGER, config_sha256 BLOB, "
     "policy_sha256 BLOB,"
-    " policy_version TEXT, computing TEXT) STRICT;",
+    " policy_version TEXT, computing TEXT, arm_hidden INTEGER) STRICT;",
     "CREATE TABLE models(entry INTEGER PRIMARY KEY, t_ns INTEGER, name TEXT, sha256 BLOB, "
     "file_bytes INTEGER,"
     " evaluation TEXT) STRICT;",
@@ -70,7 +70,7 @@ const char *const state_schema_sql[] = {
     "INTEGER,"
     " actor TEXT, code TEXT, priority REAL, mode TEXT, site TEXT, opened_ns INTEGER, claimed_ns "
     "INTEGER,"
-    " closed_ns INTEGER) STRICT, WITHOUT ROWID;",
+    " closed_ns INTEGER, ageing REAL, perishable REAL, arm TEXT) STRICT, WITHOUT ROWID;",
     "CREATE INDEX referrals_open ON referrals(priority DESC, decision_entry) WHERE closed_ns IS "
     "NULL;",
     "CREATE TABLE actions(entry INTEGER PRIMARY KEY, item BLOB, t_ns INTEGER, actor TEXT, action "

@@ -68,6 +68,7 @@ struct state_decided {
     char site[65];
     char key[65];
     double probability;
+    double cutoff;
     bool scorable; /* its score entry had no `unscorable` */
     bool referred; /* by whatever arm */
     int64_t t_ns;
@@ -102,6 +103,9 @@ MUST_USE struct err state_models(struct state *self, struct state_model *out, ui
 /* Last draw.commit: its day ("" when none) and whether it was revealed; last archive.seal: the
  * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);
+/* Committed days that were not revealed, the oldest first, at most capacity of them. */
+MUST_USE struct err state_open_draws(struct state *self, char (*days)[11], uint32_t capacity,
+                                     uint32_t *count);
 MUST_USE struct err state_sealed_until(struct state *self, uint64_t *next_index);
 /* What the newest config.change says: digests of configuration and policy, and what computes
  * scores, a line each of build, BLAS, libm and processor. Zeros and "" when there is none. */
@@ -110,6 +114,7 @@ struct state_config {
     uint8_t config[HASH_BYTES];
     uint8_t policy[HASH_BYTES];
     char computing[STATE_COMPUTING_BYTES];
+    bool arm_hidden; /* officers are not shown the arm before the outcome */
 };
 MUST_USE struct err state_config(struct state *self, struct state_config *out);
 /* Has this record id been received with other content? *same false then. *known false when never
@@ -218,6 +223,14 @@ struct state_referral {
 /* NOT_FOUND when the item was never decided. */
 MUST_USE struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
                                    struct state_referral *out);
+/* Open referrals of each place, at most `capacity` places. */
+struct state_open {
+    enum mode mode;
+    char site[65];
+    uint32_t count;
+};
+MUST_USE struct err state_open_referrals(struct state *self, struct state_open *out,
+                                         uint32_t capacity, uint32_t *count);
 /* The entry that a request id led to, and what was asked, so that it can be answered again and told
  * from another order under the same id. NOT_FOUND when it is new. */
 struct state_request {
@@ -259,6 +272,8 @@ MUST_USE struct err state_operation_figures(struct state *self, const char *name
 
 /* ---- reports: rows for triagectl and the console ---- */
 
+#define STATE_MANUAL_AGEING \
+    0.1 /* of a manual referral: an hour adds as much as policy has by default */
 #define STATE_REASONS_MAX 8u
 struct state_queue_row {
     uint8_t item[ITEM_ID_BYTES];
@@ -283,10 +298,11 @@ struct state_queue_filter {
     const char *mode; /* NULL: any */
     const char *site; /* NULL: any */
     bool all_states;  /* terminal ones too */
+    int64_t now_ns;   /* waiting adds to the priority until then; 0: as it was when referred */
     uint32_t limit;
     uint32_t offset;
 };
-/* Ranked: priority first, then the older. */
+/* Ranked: priority with what waiting has added (decide/queue_order.h) first, then the older. */
 MUST_USE struct err state_queue(struct state *self, const struct state_queue_filter *filter,
                                 struct state_queue_row *out, uint32_t *count);
 

@@ -11,7 +11,7 @@ STATEMENT(META_SET, "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(na
 STATEMENT(STREAM_PUT, "INSERT INTO streams(publisher, stream, next_sequence) VALUES(?1, ?2, ?3)"
                       " ON CONFLICT(publisher, stream) DO UPDATE SET next_sequence = "
                       "max(next_sequence, excluded.next_sequence)")
-STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
 STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
@@ -58,9 +58,9 @@ STATEMENT(ITEM_DECIDE,
           "excluded.mode,"
           " site = excluded.site, lane = excluded.lane,"
           " label = CASE WHEN excluded.label = '' THEN label ELSE excluded.label END")
-STATEMENT(REFERRAL_PUT,
-          "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, NULL, NULL)"
-          " ON CONFLICT(item) DO NOTHING")
+STATEMENT(REFERRAL_PUT, "INSERT INTO referrals VALUES(?1, ?2, 'queued', 1, '', '', ?3, ?4, ?5, ?6, "
+                        "NULL, NULL, ?7, ?8, ?9)"
+                        " ON CONFLICT(item) DO NOTHING")
 STATEMENT(ACTION_PUT, "INSERT INTO actions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 STATEMENT(
     REFERRAL_CLAIM,
@@ -119,7 +119,7 @@ STATEMENT(
     RECENT_DECISIONS,
     "SELECT decisions.item, decisions.mode, decisions.site, items.join_key, decisions.probability,"
     " ifnull(scores.unscorable, '?') = '', decisions.decision = 'refer', decisions.t_ns, "
-    "decisions.entry"
+    "decisions.entry, decisions.cutoff"
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
@@ -134,8 +134,9 @@ STATEMENT(
     "SELECT name, sha256 FROM models WHERE entry IN (SELECT max(entry) FROM models GROUP BY name)"
     " ORDER BY name LIMIT ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
+STATEMENT(OPEN_DRAWS, "SELECT day FROM draws WHERE reveal_entry IS NULL ORDER BY day LIMIT ?1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
-STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing FROM config "
+STATEMENT(CONFIG, "SELECT config_sha256, policy_sha256, computing, arm_hidden FROM config "
                   "ORDER BY entry DESC LIMIT 1")
 STATEMENT(
     RECORD_KNOWN,
@@ -204,6 +205,10 @@ STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referral
                     " decisions.id, items.mode, items.site FROM items JOIN decisions ON "
                     "decisions.entry = items.decision_entry"
                     " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
+STATEMENT(OPEN_REFERRALS, "SELECT mode, site, count(*) FROM referrals INDEXED BY referrals_open "
+                          "WHERE closed_ns IS NULL GROUP BY mode, site LIMIT ?1")
+STATEMENT(DECISION_OF, "SELECT decisions.entry, decisions.mode, decisions.site FROM items JOIN "
+                       "decisions ON decisions.entry = items.decision_entry WHERE items.item = ?1")
 STATEMENT(REQUEST, "SELECT entry, what, item, actor FROM requests WHERE request_id = ?1")
 STATEMENT(OPERATION, "SELECT entry, close_entry FROM operations WHERE name = ?1")
 /* As config/metrics/operations.sql counts them, for one operation until ?2; a test holds the two
@@ -228,27 +233,35 @@ STATEMENT(
     " SELECT place, ifnull(CASE metric WHEN 'exam_rate' THEN sum(concluded) ELSE sum(found) END,"
     " 0), ifnull(CASE metric WHEN 'hit_rate' THEN sum(concluded) ELSE count(entry) END, 0)"
     " FROM counted GROUP BY place")
-STATEMENT(QUEUE_OPEN,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
-          "referrals.state,"
-          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
-          "decisions.cutoff,"
-          " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
-          " FROM referrals INDEXED BY referrals_open JOIN items ON items.item = referrals.item"
-          " JOIN decisions ON decisions.entry = referrals.decision_entry"
-          " WHERE referrals.closed_ns IS NULL AND (?1 = '' OR referrals.mode = ?1)"
-          " AND (?2 = '' OR referrals.site = ?2)"
-          " ORDER BY referrals.priority DESC, referrals.decision_entry LIMIT ?3 OFFSET ?4")
-STATEMENT(QUEUE_ALL,
-          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, decisions.arm, "
-          "referrals.state,"
-          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
-          "decisions.cutoff,"
-          " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
-          " FROM referrals JOIN items ON items.item = referrals.item"
-          " JOIN decisions ON decisions.entry = referrals.decision_entry"
-          " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
-          " ORDER BY referrals.priority DESC, referrals.decision_entry LIMIT ?3 OFFSET ?4")
+STATEMENT(
+    QUEUE_OPEN, /* order: decide/queue_order.h, which a test holds it against */
+    "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+    "referrals.arm, "
+    "referrals.state,"
+    " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+    "decisions.cutoff,"
+    " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
+    " FROM referrals INDEXED BY referrals_open JOIN items ON items.item = referrals.item"
+    " JOIN decisions ON decisions.entry = referrals.decision_entry"
+    " WHERE referrals.closed_ns IS NULL AND (?1 = '' OR referrals.mode = ?1)"
+    " AND (?2 = '' OR referrals.site = ?2)"
+    " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
+    " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+    " referrals.decision_entry LIMIT ?3 OFFSET ?4")
+STATEMENT(
+    QUEUE_ALL,
+    "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+    "referrals.arm, "
+    "referrals.state,"
+    " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+    "decisions.cutoff,"
+    " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
+    " FROM referrals JOIN items ON items.item = referrals.item"
+    " JOIN decisions ON decisions.entry = referrals.decision_entry"
+    " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
+    " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
+    " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+    " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")
 STATEMENT(COUNT_UNDECIDED_RECORDS,

@@ -150,7 +150,7 @@ static struct err verify_one(struct verify_pass *self, struct verify_link *link)
     memcpy(link->last_key, heads.keys.vkeys[heads.keys.count - 1].public_key, SIGN_PUBLIC_BYTES);
     err = verify_kept_claim(report, shard, &heads, self->kept, conf->against_count);
     if (!err_is(err) && self->story == NULL) {
-        err = verify_story_open(report, shard, conf->now_ns, &self->story);
+        err = verify_story_open(report, shard, conf, &self->story);
     }
     if (!err_is(err)) {
         verify_minimum_read(report, shard);
@@ -158,6 +158,9 @@ static struct err verify_one(struct verify_pass *self, struct verify_link *link)
         err = verify_tree_walk(report, shard, &heads, self->story, conf->progress);
     }
     if (!err_is(err)) {
+        for (uint64_t i = 0; conf->day != NULL && i < heads.count; i++) {
+            verify_day_cover(conf->day, shard->first_n + heads.heads[i].size);
+        }
         verify_heads_finish(&heads, report, shard);
         verify_keys_finish(&heads.keys, report, shard, &heads);
         verify_kept_finish(report, shard, self->kept, conf->against_count);
@@ -213,7 +216,7 @@ static struct err verify_shards(struct verify_pass *self)
     struct verify_report *report = self->report;
     bool whole = !verify_is_shard(conf->directory);
     (void)snprintf(archive_path, sizeof archive_path, "%s/archive", conf->directory);
-    if (verify_is_there(conf->directory, "archive")) {
+    if (conf->day == NULL && verify_is_there(conf->directory, "archive")) {
         self->archive_directory = archive_path;
     }
     struct err err = verify_kept_read(report, conf->against, conf->against_count, self->kept);

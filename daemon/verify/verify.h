@@ -6,6 +6,7 @@
  * but the hashes, the formats, and the archive reader. Reads only. Threads of its own while it
  * runs. Memory: about 150 bytes an entry of the largest shard. */
 
+#include "verify/verify_day.h"
 #include "verify/verify_report.h"
 
 struct verify_conf {
@@ -17,6 +18,7 @@ struct verify_conf {
     const struct quorum *quorum; /* NULL: witnesses are not looked at */
     int64_t now_ns;              /* UTC */
     bool progress;               /* a bar on standard error */
+    struct verify_day *day; /* NULL, or what is to be told of one day; archive files stay unread */
 };
 
 /* NOT_FOUND when there is no log below the directory or no file of a kept checkpoint, MEMORY, IO;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 /* The draw of an item is HMAC-SHA-256(key of the day, item id); its first 53 bits, big-endian, are
  * a number u in [0, 1); the item is drawn when u < the rate of its stratum. Rates were committed
  * with the key: a stratum "truck/site/lane" takes the row of its own name, else "truck/site", else
@@ -13,6 +15,8 @@
 #define DRAW_SCHEME_KNOWN "hmac-sha256-53bit-v1"
 #define DRAW_DAYS_MAX 4096u /* a shard is a year */
 #define DRAW_STRATUM_BYTES 200u
+/* A day, and an hour in which a daemon that runs would have revealed its key. */
+#define DRAW_OVER_NS (INT64_C(90000) * NS_PER_S)
 
 struct draw_rate {
     char stratum[DRAW_STRATUM_BYTES];
@@ -24,6 +28,7 @@ struct draw_day {
     bool scheme_known;
     bool revealed;
     uint64_t commit_index;
+    uint64_t known; /* items that were recorded before it */
     uint8_t commitment[HASH_BYTES];
     struct draw_rate rates[ENTRY_RATES_MAX];
     uint32_t rates_count;
@@ -41,7 +46,9 @@ struct draw_waiting {
 struct verify_draws {
     struct verify_report *report;
     struct verify_shard *shard;
+    const struct verify_items *items;
     const struct verify_ids *ids;
+    struct verify_day *asked;
     struct draw_day *days;
     uint32_t days_count;
     uint32_t days_capacity;
@@ -51,7 +58,8 @@ struct verify_draws {
 };
 
 struct err verify_draws_open(struct verify_report *report, struct verify_shard *shard,
-                             const struct verify_ids *ids, struct verify_draws **out)
+                             const struct verify_items *items, struct verify_day *asked,
+                             struct verify_draws **out)
 {
     struct verify_draws *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -59,7 +67,9 @@ struct err verify_draws_open(struct verify_report *report, struct verify_shard *
     }
     self->report = report;
     self->shard = shard;
-    self->ids = ids;
+    self->items = items;
+    self->ids = verify_items_ids(items);
+    self->asked = asked;
     *out = self;
     return err_none;
 }
@@ -72,6 +82,12 @@ void verify_draws_close(struct verify_draws **self)
         free(*self);
     }
     *self = NULL;
+}
+
+/* The day that is asked for, when it is this one. */
+static struct verify_day *draws_asked(const struct verify_draws *self, const char *day)
+{
+    return self->asked != NULL && strcmp(self->asked->day, day) == 0 ? self->asked : NULL;
 }
 
 static struct draw_day *draws_day(struct verify_draws *self, const char *day)
@@ -98,6 +114,17 @@ static struct err draws_add_day(struct verify_draws *self, struct draw_day **out
     *out = &self->days[self->days_count++];
     memset(*out, 0, sizeof **out);
     return err_none;
+}
+
+static bool draws_rates_differ(const struct draw_day *day, const struct entry_draw_commit *commit)
+{
+    bool differ = day->rates_count != commit->rates_count;
+    for (uint32_t i = 0; i < commit->rates_count && !differ; i++) {
+        differ = strcmp(day->rates[i].stratum, commit->rates[i].stratum) != 0 ||
+                 day->rates[i].rate < commit->rates[i].rate ||
+                 day->rates[i].rate > commit->rates[i].rate;
+    }
+    return differ;
 }
 
 static void draws_take_rates(struct draw_day *day, const struct entry_draw_commit *commit)
@@ -144,9 +171,14 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
                            "entry %" PRIu64
                            ": second commitment for day %s, not that of entry %" PRIu64,
                            entry->n, day_text, day->commit_index);
-        } else {
-            draws_take_rates(day, commit);
+            return err_none;
         }
+        struct verify_day *again = draws_asked(self, day_text);
+        if (again != NULL) {
+            again->restated++;
+            again->restated_inside += again->items > 0 && draws_rates_differ(day, commit);
+        }
+        draws_take_rates(day, commit);
         return err_none;
     }
     struct err err = draws_add_day(self, &day);
@@ -165,6 +197,13 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
                        entry->n, day->day);
     }
     self->shard->draw_days++;
+    struct verify_day *asked = draws_asked(self, day->day);
+    if (asked != NULL) {
+        asked->committed = true;
+        asked->scheme_known = day->scheme_known;
+        asked->commit_n = entry->n;
+        asked->commit_ns = entry->t_ns;
+    }
     return err_none;
 }
 
@@ -208,6 +247,48 @@ static struct err draws_wait(struct verify_draws *self, const struct draw_waitin
     return err_none;
 }
 
+/* Rate and stratum as the decision says them, against the commitment and the item's own place. */
+static void draws_check_rate(struct verify_draws *self, const struct entry *entry,
+                             const struct draw_day *day)
+{
+    const struct entry_decision *decision = &entry->body.decision;
+    const char *stratum = decision->draw_stratum == NULL ? "" : decision->draw_stratum;
+    char place[DRAW_STRATUM_BYTES];
+    double committed = 0;
+    double of_place = 0;
+    (void)snprintf(place, sizeof place, "%s/%.64s/%.64s", mode_text(decision->mode),
+                   decision->site == NULL ? "" : decision->site,
+                   decision->lane == NULL ? "" : decision->lane);
+    if (!draws_committed_rate(day, stratum, &committed)) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": no rate was committed for stratum '%s' on %s", entry->n,
+                       stratum, day->day);
+    } else if (committed < decision->random_rate || committed > decision->random_rate) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": random rate %g, but %g was committed for '%s' on %s",
+                       entry->n, decision->random_rate, committed, stratum, day->day);
+    } else if (draws_committed_rate(day, place, &of_place) &&
+               (of_place < committed || of_place > committed)) {
+        verify_problem(self->report,
+                       "entry %" PRIu64
+                       ": random rate %g of stratum '%s', but the item is of '%s', "
+                       "for which %g was committed on %s",
+                       entry->n, committed, stratum, place, of_place, day->day);
+    }
+}
+
+/* Whoever made the key after the item was recorded could know what it would draw. */
+static bool draws_known_before(const struct verify_draws *self, const struct entry *entry,
+                               struct draw_day *day)
+{
+    uint64_t first_record_n = 0;
+    bool known = entry->has_item &&
+                 verify_items_first_record(self->items, entry->item, &first_record_n) &&
+                 first_record_n < day->commit_index;
+    day->known += known;
+    return known;
+}
+
 static bool draws_arm_is(const struct entry_decision *decision, const char *arm)
 {
     return decision->arm != NULL && strcmp(decision->arm, arm) == 0;
@@ -218,7 +299,6 @@ struct err verify_draws_decision(struct verify_draws *self, const struct entry *
     const struct entry_decision *decision = &entry->body.decision;
     const char *day_text = decision->draw_day == NULL ? "" : decision->draw_day;
     struct draw_day *day = draws_day(self, day_text);
-    double committed = 0;
     if (day == NULL && self->ids->gap) {
         return err_none;
     }
@@ -233,23 +313,18 @@ struct err verify_draws_decision(struct verify_draws *self, const struct entry *
                        "entry %" PRIu64 ": decision drawn with the key of %s after it was revealed",
                        entry->n, day->day);
     }
-    const char *stratum = decision->draw_stratum == NULL ? "" : decision->draw_stratum;
-    if (!draws_committed_rate(day, stratum, &committed)) {
-        verify_problem(self->report,
-                       "entry %" PRIu64 ": no rate was committed for stratum '%s' on %s", entry->n,
-                       stratum, day->day);
-    } else if (committed < decision->random_rate || committed > decision->random_rate) {
-        verify_problem(self->report,
-                       "entry %" PRIu64 ": random rate %g, but %g was committed for '%s' on %s",
-                       entry->n, decision->random_rate, committed, stratum, day->day);
+    draws_check_rate(self, entry, day);
+    bool drawn = draws_arm_is(decision, "random") || draws_arm_is(decision, "both");
+    bool known = draws_known_before(self, entry, day);
+    if (draws_asked(self, day->day) != NULL) {
+        verify_day_add(self->asked, entry, drawn, known);
     }
     if (!day->scheme_known || !entry->has_item) {
         return err_none;
     }
     struct draw_waiting waiting = {.entry_index = entry->n,
                                    .day_index = (uint32_t)(day - self->days),
-                                   .says_drawn = draws_arm_is(decision, "random") ||
-                                                 draws_arm_is(decision, "both"),
+                                   .says_drawn = drawn,
                                    .rate = decision->random_rate};
     memcpy(waiting.item, entry->item, ITEM_ID_BYTES);
     memcpy(waiting.draw, decision->draw, HASH_BYTES);
@@ -266,7 +341,12 @@ static void draws_check(struct verify_draws *self, const struct draw_waiting *wa
         first_bits = first_bits << 8 | draw[i];
     }
     double u = (double)(first_bits >> 3) / 9007199254740992.0; /* 53 of the 56 bits, over 2^53 */
+    bool differs = !hash_equal(draw, waiting->draw) || (u < waiting->rate) != waiting->says_drawn;
     self->shard->draws_checked++;
+    if (draws_asked(self, self->days[waiting->day_index].day) != NULL) {
+        self->asked->made_again++;
+        self->asked->differing += differs;
+    }
     if (!hash_equal(draw, waiting->draw)) {
         verify_problem(self->report,
                        "entry %" PRIu64 ": draw is not what the revealed key gives for this item",
@@ -303,6 +383,11 @@ void verify_draws_reveal(struct verify_draws *self, const struct entry *entry)
     }
     self->shard->draw_days_revealed += !day->revealed;
     day->revealed = true;
+    if (draws_asked(self, day->day) != NULL) {
+        self->asked->revealed = true;
+        self->asked->reveal_n = entry->n;
+        self->asked->reveal_ns = entry->t_ns;
+    }
     uint64_t kept = 0;
     for (uint64_t i = 0; i < self->waiting_count; i++) {
         if (&self->days[self->waiting[i].day_index] == day) {
@@ -317,11 +402,25 @@ void verify_draws_reveal(struct verify_draws *self, const struct entry *entry)
 void verify_draws_finish(struct verify_draws *self)
 {
     self->shard->draws_waiting = self->waiting_count;
-    for (uint32_t i = 0; i + 1 < self->days_count; i++) { /* the last day may still be open */
-        if (!self->days[i].revealed) {
+    if (self->asked != NULL) {
+        self->asked->last_ns = self->shard->last_t_ns;
+    }
+    for (uint32_t i = 0; i < self->days_count; i++) {
+        const struct draw_day *day = &self->days[i];
+        int64_t start_ns = 0;
+        bool over =
+            clock_day_ns(day->day, &start_ns) && self->shard->last_t_ns > start_ns + DRAW_OVER_NS;
+        if (!day->revealed && over) {
             verify_warning(self->report,
                            "draw day %s: its key was never revealed, its draws cannot be checked",
-                           self->days[i].day);
+                           day->day);
+        }
+        if (day->known > 0) {
+            verify_warning(self->report,
+                           "draw day %s: its key was committed in entry %" PRIu64
+                           ", after the first record of %" PRIu64
+                           " of its items: whoever made the key could know these",
+                           day->day, day->commit_index, day->known);
         }
     }
 }

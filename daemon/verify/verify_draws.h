@@ -7,13 +7,16 @@
  * written here a second time on purpose: a checker that used the daemon's would repeat its
  * mistakes. */
 
-#include "verify/verify_ids.h"
+#include "verify/verify_day.h"
+#include "verify/verify_items.h"
 
 struct verify_draws;
 
-/* After a gap a day may have been committed in it: then its draws are not checked. */
+/* asked: NULL, or the day that is told more of. After a gap a day may have been committed in it:
+ * then its draws are not checked. */
 MUST_USE struct err verify_draws_open(struct verify_report *report, struct verify_shard *shard,
-                                      const struct verify_ids *ids, struct verify_draws **out);
+                                      const struct verify_items *items, struct verify_day *asked,
+                                      struct verify_draws **out);
 void verify_draws_close(struct verify_draws **self);
 
 MUST_USE struct err verify_draws_commit(struct verify_draws *self, const struct entry *entry);

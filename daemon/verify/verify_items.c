@@ -53,6 +53,8 @@ struct item {
     uint64_t standing_n; /* the outcome that speaks for the item */
     uint8_t standing_says;
     enum item_state state;
+    uint64_t first_record_n;
+    bool recorded;
     bool scored;
     bool scorable;
     bool decided;
@@ -130,7 +132,7 @@ static struct err items_of(struct verify_items *self, const struct entry *entry,
 
 /* How many causes are records received before this entry; each becomes the item's. */
 static uint32_t items_take_records(struct verify_items *self, const struct entry *entry,
-                                   const struct item *item)
+                                   struct item *item)
 {
     uint32_t number = (uint32_t)(item - self->items) + 1;
     uint32_t found = 0;
@@ -141,6 +143,10 @@ static uint32_t items_take_records(struct verify_items *self, const struct entry
             continue;
         }
         found++;
+        uint64_t n = index + self->ids->first_n;
+        item->first_record_n =
+            item->recorded && item->first_record_n < n ? item->first_record_n : n;
+        item->recorded = true;
         uint32_t *owner = &self->ids->owners[index];
         if (*owner != 0 && *owner != number) {
             verify_problem(self->report,
@@ -245,7 +251,7 @@ static bool items_named_score(struct verify_items *self, const struct entry *ent
 }
 
 static void items_check_score(struct verify_items *self, const struct entry *entry,
-                              const struct item *item)
+                              struct item *item)
 {
     const struct entry_decision *decision = &entry->body.decision;
     uint64_t score_n = 0;
@@ -398,6 +404,24 @@ static void items_check_move(struct verify_items *self, const struct entry *entr
     self->shard->referrals_closed += to >= ITEM_OUTCOME;
 }
 
+/* By hand, of what the decision had let go, and with a reason. */
+static void items_take_manual(struct verify_items *self, const struct entry *entry,
+                              struct item *item)
+{
+    const struct entry_officer_action *action = &entry->body.officer_action;
+    items_check_cause(self, entry, item);
+    if (!text_is(action->action, "refer") || action->reason == NULL || action->reason[0] == '\0' ||
+        action->version != 1) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": a referral by hand without a reason, or not as the "
+                       "first of its versions",
+                       entry->n);
+    }
+    item->state = ITEM_QUEUED;
+    item->version = action->version;
+    self->shard->items_referred++;
+}
+
 struct err verify_items_event(struct verify_items *self, const struct entry *entry)
 {
     struct item *item = NULL;
@@ -411,6 +435,10 @@ struct err verify_items_event(struct verify_items *self, const struct entry *ent
         is_outcome ? entry->body.outcome.version : entry->body.officer_action.version;
     enum item_state to =
         is_outcome ? ITEM_OUTCOME : state_parse(entry->body.officer_action.to_state);
+    if (item->decided && item->state == ITEM_NONE && to == ITEM_QUEUED) {
+        items_take_manual(self, entry, item);
+        return err_none;
+    }
     if (!item->decided || item->state == ITEM_NONE) {
         if (!self->ids->gap) {
             verify_problem(self->report, "entry %" PRIu64 ": %s on an item that was never %s",
@@ -501,4 +529,18 @@ bool verify_items_number(const struct verify_items *self, const uint8_t item[ITE
     bool found = id_map_find(&self->map, item, &at);
     *number = found ? (uint32_t)at + 1 : 0;
     return found;
+}
+
+bool verify_items_first_record(const struct verify_items *self, const uint8_t item[ITEM_ID_BYTES],
+                               uint64_t *n)
+{
+    uint64_t at = 0;
+    bool found = id_map_find(&self->map, item, &at) && self->items[at].recorded;
+    *n = found ? self->items[at].first_record_n : 0;
+    return found;
+}
+
+const struct verify_ids *verify_items_ids(const struct verify_items *self)
+{
+    return self->ids;
 }

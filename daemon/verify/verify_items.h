@@ -24,6 +24,10 @@ MUST_USE struct err verify_items_event(struct verify_items *self, const struct e
  * it yet. */
 bool verify_items_number(const struct verify_items *self, const uint8_t item[ITEM_ID_BYTES],
                          uint32_t *number);
+/* n of the item's first record that a score or decision names; false when none is known. */
+bool verify_items_first_record(const struct verify_items *self, const uint8_t item[ITEM_ID_BYTES],
+                               uint64_t *n);
+const struct verify_ids *verify_items_ids(const struct verify_items *self);
 /* After the last entry, whose time this is: what is open and what was left out. */
 void verify_items_finish(struct verify_items *self, int64_t last_t_ns);
 

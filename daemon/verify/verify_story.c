@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "verify/verify.h"
 #include "verify/verify_draws.h"
 #include "verify/verify_ids.h"
 #include "verify/verify_items.h"
@@ -35,7 +36,7 @@ struct verify_story {
 };
 
 struct err verify_story_open(struct verify_report *report, struct verify_shard *shard,
-                             int64_t now_ns, struct verify_story **out)
+                             const struct verify_conf *conf, struct verify_story **out)
 {
     struct verify_story *self = calloc(1, sizeof *self);
     if (self == NULL) {
@@ -48,10 +49,10 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
         err = verify_items_open(report, shard, &self->ids, &self->items);
     }
     if (!err_is(err)) {
-        err = verify_draws_open(report, shard, &self->ids, &self->draws);
+        err = verify_draws_open(report, shard, self->items, conf->day, &self->draws);
     }
     if (!err_is(err)) {
-        err = verify_times_open(report, shard, &self->ids, now_ns, &self->times);
+        err = verify_times_open(report, shard, &self->ids, conf->now_ns, &self->times);
     }
     if (!err_is(err)) {
         err = verify_settings_open(report, shard, &self->ids, &self->settings);

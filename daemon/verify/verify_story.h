@@ -21,11 +21,12 @@ struct verify_seal {
     uint64_t last_index;
 };
 
+struct verify_conf;
 struct verify_story;
 
 /* shard->size is how many entries are likely to come. */
 MUST_USE struct err verify_story_open(struct verify_report *report, struct verify_shard *shard,
-                                      int64_t now_ns, struct verify_story **out);
+                                      const struct verify_conf *conf, struct verify_story **out);
 void verify_story_close(struct verify_story **self);
 /* The entries of a shard come next: of the first one, or of the one whose numbers go on from there;
  * first_n is then known. *shard of verify_story_open describes it from now on. */

@@ -128,11 +128,12 @@ static void times_take_base(struct verify_times *self, const struct entry_time_t
     self->has_base = true;
     if (self->ids->first_n > 0) {
         self->base = (struct entry_time_tick){
-            tick->received_scans > self->scans ? tick->received_scans - self->scans : 0,
-            tick->received_declarations > self->declarations
-                ? tick->received_declarations - self->declarations
-                : 0,
-            tick->refused > self->refused ? tick->refused - self->refused : 0, 0};
+            .received_scans =
+                tick->received_scans > self->scans ? tick->received_scans - self->scans : 0,
+            .received_declarations = tick->received_declarations > self->declarations
+                                         ? tick->received_declarations - self->declarations
+                                         : 0,
+            .refused = tick->refused > self->refused ? tick->refused - self->refused : 0};
     }
 }
 

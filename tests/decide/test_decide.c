@@ -226,17 +226,27 @@ static void replay_brings_the_same_next_verdict(void **state)
 {
     (void)state;
     struct policy policy = test_policy();
+    policy.hysteresis = 0.2;
+    policy.modes[MODE_TRUCK].queue_max = 30;
     struct decide *lived = open_decide(&policy);
     struct decide *replayed = open_decide(&policy);
+    uint32_t open_count = 0;
     struct decide_verdict verdict;
     for (uint32_t i = 0; i < 300; i++) {
         struct decide_input input =
             test_input(i, (double)(i * 37 % 101) / 101, NS_PER_S * 7 * (i + 1));
         input.scorable = i % 10 != 0;
         decide_item(lived, &input, &verdict);
-        decide_replay(replayed, input.mode, input.site, input.scorable ? input.probability : -1,
-                      verdict.refer, input.t_ns);
+        const struct decide_past past = {.mode = input.mode,
+                                         .site = input.site,
+                                         .probability = input.scorable ? input.probability : -1,
+                                         .cutoff = verdict.cutoff,
+                                         .referred = verdict.refer,
+                                         .t_ns = input.t_ns};
+        decide_replay(replayed, &past);
+        open_count += verdict.refer;
     }
+    decide_set_queue(replayed, MODE_TRUCK, "north", open_count);
     struct decide_input next = test_input(999, 0.7, NS_PER_S * 7 * 302);
     struct decide_verdict other;
     decide_item(lived, &next, &verdict);

@@ -49,9 +49,14 @@ if(Python3_FOUND)
     set_tests_properties(flow.learn_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
-  foreach(script receipts prune)
+  foreach(script receipts prune policy)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+  endforeach()
+  foreach(case days midnight)
+    add_test(NAME flow.draw_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/draws.py ${case})
+    set_tests_properties(flow.draw_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 300
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
   foreach(case year close turn_kill rotate rotate_kill)

@@ -31,7 +31,7 @@ KNOWS = {
     "export": {"base", "proto", "archive"},
     "verify": {"base", "proto", "archive"},
     "ctl": {"base", "proto", "kernels", "oversight", "archive", "score", "state", "referral", "ledger", "publisher", "picture",
-            "feeds", "decide", "view", "export"},
+            "feeds", "decide", "view", "export", "verify"},
     # daemon/*.c: all stages by name, no outside library
     "pipeline": {"base", "proto", "ingest", "oversight", "archive", "join", "score", "decide", "referral", "state", "ledger",
                  "console", "submission", "view", "picture"},
@@ -46,6 +46,7 @@ ONLY = {
     ("verify", "archive"): {"archive/archive.h"},
     ("export", "archive"): {"archive/archive.h", "archive/archive_extract.h", "archive/archive_read.h", "archive/archive_table.h"},
     ("join", "decide"): {"decide/policy.h"},
+    ("ctl", "verify"): {"verify/verify.h"},
 }
 # outside library -> (pattern of its headers, modules that may include them)
 OWNS = {

@@ -70,7 +70,8 @@ EXPECTED = {
         "witness": "lab.example/w1", "size": 69000, "root": digest(0x72), "line": "\u2014 lab.example/w1 AAAA"}),
     "config.change": (4, "config_change", {
         "config_sha256": digest(0x61), "policy_sha256": digest(0x62), "policy_version": "2026-01",
-        "build": "triaged 1.0", "blas": "OpenBLAS 0.3.21 Haswell", "libm": "glibc 2.36", "processor": "avx2 fma"}),
+        "build": "triaged 1.0", "blas": "OpenBLAS 0.3.21 Haswell", "libm": "glibc 2.36", "processor": "avx2 fma",
+        "reason": "more trucks", "target": "shadow", "arm_hidden": True}),
     "model.change": (5, "model_change", {
         "name": "history", "sha256": digest(0x63), "file_bytes": 123456, "evaluation": "auc 0.91"}),
     "scan.received": (6, "received", dict(
@@ -97,9 +98,10 @@ EXPECTED = {
         "policy_sha256": digest(0x40), "draw_scheme": "hmac-sha256/1", "draw_day": "2026-01-01",
         "draw": digest(0x50), "reasons": ["unusual shape in the load", "drawn at random"],
         "label": "CSQU 3054383", "mode": 1, "site": "port-1", "lane": "3", "hold_ended_by": "complete",
-        "draw_stratum": "truck/port-1/3"}),
+        "draw_stratum": "truck/port-1/3", "shadow": True, "ageing_per_hour": 0.25, "perishable_per_hour": 0.5}),
     "officer.action": (11, "officer_action", {
-        "action": "release", "code": "wrong-lane", "request_id": "r-1", "version": 3, "to_state": "waived"}),
+        "action": "release", "code": "wrong-lane", "request_id": "r-1", "version": 3, "to_state": "waived",
+        "reason": "smelt of paint"}),
     "outcome": (13, "outcome", {
         "exam_level": "full", "result": "found", "seizure_class": "tobacco", "quantity": number(12.5),
         "unit": "kg", "has_region": True, "image_index": 1, "region_x": 2, "region_y": 3, "region_width": 4,
@@ -111,7 +113,10 @@ EXPECTED = {
         "metrics_sha256": digest(0x6d)}),
     "wal.recovered": (18, "wal_recovered", {"torn_bytes": 512, "torn_sha256": digest(0x66)}),
     "time.tick": (19, "time_tick", {
-        "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4}),
+        "received_scans": 1, "received_declarations": 2, "refused": 3, "undecided": 4,
+        "capacity": [{"mode": 1, "site": "port-1", "capacity_per_hour": 12.0, "arrivals_per_hour": 480.5, "cutoff": 0.25,
+                      "queue": 7, "queue_max": 24, "items": 8, "target": 2, "random": 1, "below": 5, "just_below": 3,
+                      "finds_lost": 0.75, "cutoff_lowest": 0.125, "cutoff_highest": 1.0}]}),
     "draw.commit": (21, "draw_commit", {
         "day": "2026-01-02", "scheme": "hmac-sha256/1", "commitment": digest(0x67),
         "rates": [{"stratum": "truck", "rate": number(0.02), "floor": number(0.01), "reason": "drift"}, {"stratum": "*", "rate": number(0.005)}]}),

@@ -120,7 +120,10 @@ static inline void sample_decision_fill(struct entry_decision *out)
                                    .site = "port-1",
                                    .lane = "3",
                                    .hold_ended_by = "complete",
-                                   .draw_stratum = "truck/port-1/3"};
+                                   .draw_stratum = "truck/port-1/3",
+                                   .shadow = true,
+                                   .ageing_per_hour = 0.25,
+                                   .perishable_per_hour = 0.5};
     out->reasons[0] = "unusual shape in the load";
     out->reasons[1] = "drawn at random";
     sample_digest(0x40, out->policy_sha256);
@@ -146,6 +149,9 @@ static inline void sample_small_fill(struct entry *out)
         out->body.config_change.blas = "OpenBLAS 0.3.21 Haswell";
         out->body.config_change.libm = "glibc 2.36";
         out->body.config_change.processor = "avx2 fma";
+        out->body.config_change.reason = "more trucks";
+        out->body.config_change.target = "shadow";
+        out->body.config_change.arm_hidden = true;
         sample_digest(0x61, out->body.config_change.config_sha256);
         sample_digest(0x62, out->body.config_change.policy_sha256);
         break;
@@ -170,7 +176,8 @@ static inline void sample_small_fill(struct entry *out)
                                                                  .code = "wrong-lane",
                                                                  .request_id = "r-1",
                                                                  .version = 3,
-                                                                 .to_state = "waived"};
+                                                                 .to_state = "waived",
+                                                                 .reason = "smelt of paint"};
         break;
     case ENTRY_OUTCOME:
         out->body.outcome = (struct entry_outcome){.exam_level = "full",
@@ -215,7 +222,13 @@ static inline void sample_machine_fill(struct entry *out)
         sample_digest(0x66, out->body.wal_recovered.torn_sha256);
         break;
     case ENTRY_TIME_TICK:
-        out->body.time_tick = (struct entry_time_tick){1, 2, 3, 4};
+        out->body.time_tick = (struct entry_time_tick){.received_scans = 1,
+                                                       .received_declarations = 2,
+                                                       .refused = 3,
+                                                       .undecided = 4,
+                                                       .capacity_count = 1};
+        out->body.time_tick.capacity[0] = (struct entry_capacity){
+            MODE_TRUCK, "port-1", 12, 480.5, 0.25, 7, 24, 8, 2, 1, 5, 3, 0.75, 0.125, 1};
         break;
     case ENTRY_DRAW_COMMIT:
         out->body.draw_commit = (struct entry_draw_commit){

@@ -154,6 +154,8 @@ static void decision_reads_back_field_by_field(void **state)
     assert_string_equal(decision->lane, "3");
     assert_string_equal(decision->hold_ended_by, "complete");
     assert_string_equal(decision->draw_stratum, "truck/port-1/3");
+    assert_true(decision->shadow && decision->ageing_per_hour == 0.25 &&
+                decision->perishable_per_hour == 0.5);
 }
 
 static void received_reads_back_field_by_field(void **state)
@@ -214,6 +216,7 @@ static void bodies_of_people_read_back_field_by_field(void **state)
     assert_string_equal(action->code, "wrong-lane");
     assert_string_equal(action->request_id, "r-1");
     assert_string_equal(action->to_state, "waived");
+    assert_string_equal(action->reason, "smelt of paint");
     assert_int_equal(action->version, 3);
     sample_reads_back(ENTRY_RECORD_REFUSED, &in, &out);
     const struct entry_refused *refused = &out.body.refused;
@@ -241,7 +244,16 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_memory_equal(seal->sha256, in.body.archive_seal.sha256, HASH_BYTES);
     assert_memory_equal(seal->metrics_sha256, in.body.archive_seal.metrics_sha256, HASH_BYTES);
     sample_reads_back(ENTRY_TIME_TICK, &in, &out);
-    assert_memory_equal(&out.body.time_tick, &in.body.time_tick, sizeof in.body.time_tick);
+    assert_int_equal(out.body.time_tick.undecided, in.body.time_tick.undecided);
+    assert_int_equal(out.body.time_tick.refused, in.body.time_tick.refused);
+    assert_int_equal(out.body.time_tick.received_scans, in.body.time_tick.received_scans);
+    assert_int_equal(out.body.time_tick.received_declarations,
+                     in.body.time_tick.received_declarations);
+    assert_int_equal(out.body.time_tick.capacity_count, 1);
+    assert_string_equal(out.body.time_tick.capacity[0].site, "port-1");
+    out.body.time_tick.capacity[0].site = in.body.time_tick.capacity[0].site;
+    assert_memory_equal(&out.body.time_tick.capacity[0], &in.body.time_tick.capacity[0],
+                        sizeof in.body.time_tick.capacity[0]);
     sample_reads_back(ENTRY_WAL_RECOVERED, &in, &out);
     assert_memory_equal(&out.body.wal_recovered, &in.body.wal_recovered,
                         sizeof in.body.wal_recovered);
@@ -271,6 +283,9 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(out.body.config_change.blas, "OpenBLAS 0.3.21 Haswell");
     assert_string_equal(out.body.config_change.libm, "glibc 2.36");
     assert_string_equal(out.body.config_change.processor, "avx2 fma");
+    assert_string_equal(out.body.config_change.reason, "more trucks");
+    assert_string_equal(out.body.config_change.target, "shadow");
+    assert_true(out.body.config_change.arm_hidden);
     assert_memory_equal(out.body.config_change.config_sha256, in.body.config_change.config_sha256,
                         HASH_BYTES);
     assert_memory_equal(out.body.config_change.policy_sha256, in.body.config_change.policy_sha256,
@@ -401,6 +416,7 @@ static void encode_beyond_a_bound_gives_nothing(void **state)
     BREAK(ENTRY_SCORE, in.body.score.inputs_count = ENTRY_INPUTS_MAX + 1);
     BREAK(ENTRY_REFERRAL_DECISION, in.body.decision.reasons_count = ENTRY_REASONS_MAX + 1);
     BREAK(ENTRY_SCAN_RECEIVED, in.body.received.images_count = ENTRY_IMAGES_MAX + 1);
+    BREAK(ENTRY_TIME_TICK, in.body.time_tick.capacity_count = ENTRY_CAPACITY_MAX + 1);
     BREAK(ENTRY_DRAW_COMMIT, in.body.draw_commit.rates_count = ENTRY_RATES_MAX + 1);
     BREAK(ENTRY_ACCESS, in.body.access.entries_count = ENTRY_INDICES_MAX + 1);
     BREAK(ENTRY_ACCESS, in.body.access.names_count = ENTRY_NAMES_MAX + 1);

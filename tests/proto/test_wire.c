@@ -389,7 +389,7 @@ static void verdict_one_thing_broken_refuses(void **state)
 static void command_every_order_survives_the_round(void **state)
 {
     (void)state;
-    for (int order = ORDER_CLAIM; order <= ORDER_OPERATION; order++) {
+    for (int order = ORDER_CLAIM; order <= ORDER_REFER; order++) {
         const struct wire_command in = {.request_id = "r-1",
                                         .actor = "officer",
                                         .expected_version = 3,
@@ -441,9 +441,9 @@ static void command_every_order_survives_the_round(void **state)
         assert_string_equal(out.actor, "officer");
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
-        assert_string_equal(out.sentence, discloses || order == ORDER_PRUNE || order == ORDER_HOLD
-                                              ? "because"
-                                              : "");
+        bool has_sentence = discloses || order == ORDER_PRUNE || order == ORDER_HOLD ||
+                            order == ORDER_POLICY || order == ORDER_REFER;
+        assert_string_equal(out.sentence, has_sentence ? "because" : "");
         assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
         assert_int_equal(out.dry_run, order == ORDER_PRUNE);
         assert_int_equal(out.entries_count, discloses ? 2 : 0);
@@ -468,7 +468,7 @@ static void command_every_order_survives_the_round(void **state)
             assert_string_equal(operation->reason, "done");
         }
         assert_false(out.hold_all);
-        bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD;
+        bool has_item = order <= ORDER_OUTCOME || order == ORDER_HOLD || order == ORDER_REFER;
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");

@@ -191,7 +191,7 @@ static inline uint64_t log_action(struct log_maker *log, unsigned item, const ch
     log_item(item, entry.item);
     entry.actor = "paaaaaaaaaaaaaaaa";
     entry.body.officer_action =
-        (struct entry_officer_action){action, code, request_id, version, to_state};
+        (struct entry_officer_action){action, code, request_id, version, to_state, ""};
     return log_apply(log, &entry, NULL);
 }
 
