@@ -66,7 +66,7 @@ void verify_day_cover(struct verify_day *self, uint64_t end_n)
 bool verify_day_good(const struct verify_day *self)
 {
     return self->committed && self->scheme_known && self->revealed && self->differing == 0 &&
-           self->made_again == self->items;
+           self->out_of_turn == 0 && self->made_again == self->items;
 }
 
 static double day_log_chance(double hits, double count, double rate)

@@ -40,10 +40,11 @@ struct verify_day {
     uint64_t last_draw_n;
     uint64_t items;
     uint64_t drawn;
-    uint64_t made_again; /* after the reveal; all items when all is well */
-    uint64_t differing;  /* of these: another number or another arm */
-    uint64_t elsewhen;   /* decided more than ten minutes before or after the day */
-    uint64_t known;      /* recorded before the key was committed */
+    uint64_t made_again;  /* after the reveal; all items when all is well */
+    uint64_t differing;   /* of these: another number or another arm */
+    uint64_t elsewhen;    /* decided more than ten minutes before or after the day */
+    uint64_t out_of_turn; /* drawn when another key was secret or had drawn, or too early */
+    uint64_t known;       /* recorded before the key was committed */
     uint32_t strata_count;
     bool strata_left_out; /* more rates and strata than there is room for */
     struct verify_day_stratum strata[VERIFY_DAY_STRATA];

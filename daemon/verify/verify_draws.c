@@ -17,6 +17,7 @@
 #define DRAW_STRATUM_BYTES 200u
 /* A day, and an hour in which a daemon that runs would have revealed its key. */
 #define DRAW_OVER_NS (INT64_C(90000) * NS_PER_S)
+#define DRAW_EARLY_NS (INT64_C(600) * NS_PER_S) /* clocks may differ by less */
 
 struct draw_rate {
     char stratum[DRAW_STRATUM_BYTES];
@@ -50,6 +51,8 @@ struct verify_draws {
     const struct verify_ids *ids;
     struct verify_day *asked;
     struct draw_day *days;
+    char newest_drawn[11]; /* a day; empty: nothing was drawn yet */
+    int64_t newest_ns;     /* of all commitments, decisions and reveals */
     uint32_t days_count;
     uint32_t days_capacity;
     struct draw_waiting *waiting;
@@ -116,13 +119,18 @@ static struct err draws_add_day(struct verify_draws *self, struct draw_day **out
     return err_none;
 }
 
+/* What is not a number is the same as nothing, itself included. */
+static bool draws_same_rate(double a, double b)
+{
+    return a >= b && a <= b;
+}
+
 static bool draws_rates_differ(const struct draw_day *day, const struct entry_draw_commit *commit)
 {
     bool differ = day->rates_count != commit->rates_count;
     for (uint32_t i = 0; i < commit->rates_count && !differ; i++) {
         differ = strcmp(day->rates[i].stratum, commit->rates[i].stratum) != 0 ||
-                 day->rates[i].rate < commit->rates[i].rate ||
-                 day->rates[i].rate > commit->rates[i].rate;
+                 !draws_same_rate(day->rates[i].rate, commit->rates[i].rate);
     }
     return differ;
 }
@@ -136,15 +144,18 @@ static void draws_take_rates(struct draw_day *day, const struct entry_draw_commi
     }
 }
 
-/* What oversight asked for at least may not be undercut by what adapts. */
-static void draws_check_floors(const struct verify_draws *self, const struct entry *entry)
+/* A rate is a share, and what oversight asked for at least may not be undercut by what adapts. */
+static void draws_check_rates(const struct verify_draws *self, const struct entry *entry)
 {
     const struct entry_draw_commit *commit = &entry->body.draw_commit;
     for (uint32_t i = 0; i < commit->rates_count; i++) {
         const struct entry_rate *rate = &commit->rates[i];
-        if (rate->adapts && !(rate->rate >= rate->floor && rate->rate <= 1)) {
+        if (!(rate->rate >= 0 && rate->rate <= 1)) { /* also what is not a number */
             verify_problem(self->report,
-                           "entry %" PRIu64 ": rate %g of '%s' is below its floor %g, or above 1",
+                           "entry %" PRIu64 ": rate %g of '%s' is no share between 0 and 1",
+                           entry->n, rate->rate, rate->stratum == NULL ? "" : rate->stratum);
+        } else if (rate->adapts && !(rate->rate >= rate->floor)) {
+            verify_problem(self->report, "entry %" PRIu64 ": rate %g of '%s' is below its floor %g",
                            entry->n, rate->rate, rate->stratum == NULL ? "" : rate->stratum,
                            rate->floor);
         }
@@ -158,7 +169,8 @@ struct err verify_draws_commit(struct verify_draws *self, const struct entry *en
     const struct entry_draw_commit *commit = &entry->body.draw_commit;
     const char *day_text = commit->day == NULL ? "" : commit->day;
     struct draw_day *day = draws_day(self, day_text);
-    draws_check_floors(self, entry);
+    self->newest_ns = entry->t_ns > self->newest_ns ? entry->t_ns : self->newest_ns;
+    draws_check_rates(self, entry);
     if (strlen(day_text) + 1 != sizeof day->day || self->days_count == DRAW_DAYS_MAX) {
         verify_problem(self->report,
                        "entry %" PRIu64 ": draw.commit with day '%s', or too many days", entry->n,
@@ -263,12 +275,12 @@ static void draws_check_rate(struct verify_draws *self, const struct entry *entr
         verify_problem(self->report,
                        "entry %" PRIu64 ": no rate was committed for stratum '%s' on %s", entry->n,
                        stratum, day->day);
-    } else if (committed < decision->random_rate || committed > decision->random_rate) {
+    } else if (!draws_same_rate(committed, decision->random_rate)) {
         verify_problem(self->report,
                        "entry %" PRIu64 ": random rate %g, but %g was committed for '%s' on %s",
                        entry->n, decision->random_rate, committed, stratum, day->day);
     } else if (draws_committed_rate(day, place, &of_place) &&
-               (of_place < committed || of_place > committed)) {
+               !draws_same_rate(of_place, committed)) {
         verify_problem(self->report,
                        "entry %" PRIu64
                        ": random rate %g of stratum '%s', but the item is of '%s', "
@@ -294,9 +306,46 @@ static bool draws_arm_is(const struct entry_decision *decision, const char *arm)
     return decision->arm != NULL && strcmp(decision->arm, arm) == 0;
 }
 
+/* Between the commitments of two days and their reveals two keys are secret: whoever may take
+ * either has two throws for an item. So only the oldest secret key draws, days never go back, and
+ * none is drawn from before it begins; a clock that was set back does not count, the log had been
+ * there. What was revealed in a gap is not known. */
+static bool draws_in_turn(struct verify_draws *self, const struct entry *entry,
+                          const struct draw_day *day)
+{
+    uint64_t before = self->report->problems.count;
+    int64_t start_ns = 0;
+    for (uint32_t i = 0; i < self->days_count && !self->ids->gap; i++) {
+        const struct draw_day *other = &self->days[i];
+        if (!other->revealed && strcmp(other->day, day->day) < 0) {
+            verify_problem(self->report,
+                           "entry %" PRIu64
+                           ": decision drawn with the key of %s while that of %s was still secret",
+                           entry->n, day->day, other->day);
+            break;
+        }
+    }
+    if (strcmp(day->day, self->newest_drawn) < 0) {
+        verify_problem(self->report,
+                       "entry %" PRIu64
+                       ": decision drawn with the key of %s after draws with that of %s",
+                       entry->n, day->day, self->newest_drawn);
+    } else {
+        memcpy(self->newest_drawn, day->day, sizeof self->newest_drawn);
+    }
+    if (clock_day_ns(day->day, &start_ns) && self->newest_ns < start_ns - DRAW_EARLY_NS) {
+        verify_problem(self->report,
+                       "entry %" PRIu64
+                       ": decision drawn with the key of %s before that day had begun",
+                       entry->n, day->day);
+    }
+    return self->report->problems.count == before;
+}
+
 struct err verify_draws_decision(struct verify_draws *self, const struct entry *entry)
 {
     const struct entry_decision *decision = &entry->body.decision;
+    self->newest_ns = entry->t_ns > self->newest_ns ? entry->t_ns : self->newest_ns;
     const char *day_text = decision->draw_day == NULL ? "" : decision->draw_day;
     struct draw_day *day = draws_day(self, day_text);
     if (day == NULL && self->ids->gap) {
@@ -314,10 +363,12 @@ struct err verify_draws_decision(struct verify_draws *self, const struct entry *
                        entry->n, day->day);
     }
     draws_check_rate(self, entry, day);
+    bool in_turn = draws_in_turn(self, entry, day);
     bool drawn = draws_arm_is(decision, "random") || draws_arm_is(decision, "both");
     bool known = draws_known_before(self, entry, day);
     if (draws_asked(self, day->day) != NULL) {
         verify_day_add(self->asked, entry, drawn, known);
+        self->asked->out_of_turn += !in_turn;
     }
     if (!day->scheme_known || !entry->has_item) {
         return err_none;
@@ -361,6 +412,7 @@ static void draws_check(struct verify_draws *self, const struct draw_waiting *wa
 void verify_draws_reveal(struct verify_draws *self, const struct entry *entry)
 {
     const struct entry_draw_reveal *reveal = &entry->body.draw_reveal;
+    self->newest_ns = entry->t_ns > self->newest_ns ? entry->t_ns : self->newest_ns;
     const char *day_text = reveal->day == NULL ? "" : reveal->day;
     struct draw_day *day = draws_day(self, day_text);
     uint8_t commitment[HASH_BYTES];

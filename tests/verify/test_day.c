@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@
 
 #define ORIGIN "oversight.example/day/2026"
 #define DAY "2026-09-21"
+#define DAY_BEFORE "2026-09-20"
 #define DAY_NS INT64_C(1789948800000000000)
 #define DAY_BATCH 512u
 #define SMALL 300u
@@ -36,6 +38,11 @@ struct forgery {
     bool early;           /* a decision after the reveal */
     bool late_commitment; /* the key is made when the items are there */
     bool unrevealed;
+    bool ahead;        /* all are decided an hour before the day begins */
+    bool two_keys;     /* the key of the day before is committed, and not revealed */
+    bool back;         /* as two_keys, but it is committed later, and draws one item */
+    bool not_a_number; /* its decision says a rate that is none */
+    double other_rate; /* not 0: of every mode, in the commitment */
 };
 
 struct day_writer {
@@ -169,11 +176,11 @@ static void close_log(void)
     folder_remove(writer.wal);
 }
 
-static void add_commitment(void)
+static void add_commitment(const char *of_day, uint64_t number, double other_rate)
 {
     struct entry entry = {.type = ENTRY_DRAW_COMMIT};
     struct entry_draw_commit *commit = &entry.body.draw_commit;
-    commit->day = DAY;
+    commit->day = of_day;
     commit->scheme = DRAW_SCHEME;
     sha256_of(writer.key, HASH_BYTES, commit->commitment);
     for (int mode = 1; mode < MODE_COUNT; mode++) {
@@ -184,7 +191,10 @@ static void add_commitment(void)
         commit->rates[commit->rates_count++] = (struct entry_rate){
             .stratum = writer.policy.rates[i].stratum, .rate = writer.policy.rates[i].rate};
     }
-    id_of(1, 4, entry.id);
+    for (uint32_t i = 0; other_rate != 0 && i < commit->rates_count; i++) {
+        commit->rates[i].rate = other_rate;
+    }
+    id_of(number, 4, entry.id);
     add(&entry);
     wait_for_drafts();
 }
@@ -262,6 +272,12 @@ static void forge(const struct forgery *forgery, const struct decide_input *inpu
         decision->arm = drawn ? (target ? "both" : "random") : (target ? "target" : "none");
         decision->decision = drawn || target ? "refer" : "release";
     }
+    if (forgery->back) {
+        decision->draw_day = DAY_BEFORE;
+    }
+    if (forgery->not_a_number) {
+        decision->random_rate = NAN;
+    }
     if (forgery->arm) {
         bool target = decision->propensity >= 1;
         decision->arm = target ? "target" : "none";
@@ -313,19 +329,26 @@ static void write_day(uint64_t count, const uint64_t *order, const struct forger
     open_log();
     writer.drawn_items = calloc(count + 1, 1);
     assert_non_null(writer.drawn_items);
+    if (forgery->two_keys) {
+        add_commitment(DAY_BEFORE, 2, 0);
+    }
     if (!forgery->late_commitment) {
-        add_commitment();
+        add_commitment(DAY, 1, forgery->other_rate);
         assert_good(oversight_publish(writer.oversight));
     }
     for (uint64_t i = 0; i < count; i++) {
         add_record(order == NULL ? i : order[i]);
     }
-    clock_fix_utc_ns(DAY_NS + 1);
+    clock_fix_utc_ns(DAY_NS + (forgery->ahead ? -90000 * NS_PER_S : 1));
     if (forgery->late_commitment) {
-        add_commitment();
+        add_commitment(DAY, 1, 0);
     }
     for (uint64_t i = 0; i < count - 1; i++) {
-        clock_fix_utc_ns(DAY_NS + 1 + (int64_t)(i * (86400 * UINT64_C(1000000000) / count)));
+        int64_t shift_ns = forgery->ahead ? -86400 * NS_PER_S - 3600 * NS_PER_S : 1;
+        clock_fix_utc_ns(DAY_NS + shift_ns + (int64_t)(i * (86400 * UINT64_C(1000000000) / count)));
+        if (forgery->back && i == SMALL / 2) {
+            add_commitment(DAY_BEFORE, 2, 0);
+        }
         add_decision(order == NULL ? i : order[i], forgery);
     }
     clock_fix_utc_ns(DAY_NS + 86400 * NS_PER_S);
@@ -481,6 +504,34 @@ static void forged_days_are_detected(void **state)
     expect_bad(&(struct forgery){.item = -1, .early = true}, "after it was revealed");
 }
 
+/* Every draw is what its key gives: what is wrong is that there was another key to choose. */
+static void one_key_draws_at_a_time(void **state)
+{
+    (void)state;
+    expect_bad(&(struct forgery){.item = -1, .ahead = true},
+               "drawn with the key of " DAY " before that day had begun");
+    assert_false(verify_day_good(&day));
+    assert_true(day.made_again == day.items && day.differing == 0);
+    expect_bad(&(struct forgery){.item = -1, .two_keys = true},
+               "drawn with the key of " DAY " while that of " DAY_BEFORE " was still secret");
+    assert_false(verify_day_good(&day));
+    expect_bad(&(struct forgery){.item = SMALL - 10, .back = true},
+               "drawn with the key of " DAY_BEFORE " after draws with that of " DAY);
+}
+
+/* Any rate would compare as equal to one that is no number. */
+static void rate_that_is_no_share_is_refused(void **state)
+{
+    (void)state;
+    int64_t drawn = find_item(true, 10);
+    expect_bad(&(struct forgery){.item = -1, .other_rate = NAN}, "is no share between 0 and 1");
+    expect_bad(&(struct forgery){.item = -1, .other_rate = -0.5}, "is no share between 0 and 1");
+    expect_bad(&(struct forgery){.item = -1, .other_rate = 1.5}, "is no share between 0 and 1");
+    expect_bad(&(struct forgery){.item = -1, .other_rate = NAN}, "but nan was committed for");
+    expect_bad(&(struct forgery){.item = drawn, .not_a_number = true},
+               "random rate nan, but 0.25 was committed");
+}
+
 static void expect_warning(const char *words)
 {
     for (uint64_t i = 0; i < report.warnings.count; i++) {
@@ -539,6 +590,8 @@ int main(void)
         cmocka_unit_test(every_draw_of_a_large_day_is_made_again),
         cmocka_unit_test(order_of_arrival_makes_no_difference),
         cmocka_unit_test(forged_days_are_detected),
+        cmocka_unit_test(one_key_draws_at_a_time),
+        cmocka_unit_test(rate_that_is_no_share_is_refused),
         cmocka_unit_test(key_younger_than_the_items_is_told),
         cmocka_unit_test(reveal_that_never_comes_is_told),
         cmocka_unit_test(binomial_is_that_of_scipy),
