@@ -59,11 +59,14 @@ struct err command_append(struct pipeline *self, struct command_job *job, const 
 }
 
 struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
-                          bool *answered)
+                          const uint8_t *item, bool *answered)
 {
-    struct state_request before;
+    static const uint8_t no_item[ITEM_ID_BYTES];
+    const struct wire_command *command = &job->command->command;
+    struct state_request before = {.entry_index = 0};
+    char actor[PSEUDONYM_BYTES];
     *answered = false;
-    struct err err = state_request(self->state, job->command->command.request_id, &before);
+    struct err err = state_request(self->state, command->request_id, &before);
     if (err.code == ERR_NOT_FOUND) {
         return err_none;
     }
@@ -71,7 +74,10 @@ struct err command_before(struct pipeline *self, struct command_job *job, const 
         return err;
     }
     *answered = true;
-    if (strcmp(before.what, what) != 0) {
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor == NULL ? "" : command->actor,
+                 actor);
+    if (strcmp(before.what, what) != 0 || strcmp(before.actor, actor) != 0 ||
+        memcmp(before.item, item == NULL ? no_item : item, ITEM_ID_BYTES) != 0) {
         return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
                               "this request id belongs to another order");
     }
@@ -113,7 +119,9 @@ static struct err command_operation(struct pipeline *self, struct command_job *j
     struct entry entry;
     struct ledger_answer verdict;
     bool answered;
-    struct err err = command_before(self, job, "operation", &answered);
+    bool closes = command->operation.step != NULL && strcmp(command->operation.step, "close") == 0;
+    struct err err = command_before(self, job, closes ? STATE_ASKED_CLOSE : STATE_ASKED_REGISTER,
+                                    NULL, &answered);
     if (err_is(err) || answered) {
         return err;
     }

@@ -37,7 +37,8 @@ struct err command_hold(struct pipeline *self, struct command_job *job)
                               "an actor must be named, and a reason");
     }
     bool answered;
-    struct err err = command_before(self, job, "hold", &answered);
+    struct err err = command_before(
+        self, job, command->hold_placed ? STATE_ASKED_HOLD : STATE_ASKED_LIFT, item, &answered);
     if (err_is(err) || answered) {
         return err;
     }

@@ -46,6 +46,24 @@ static struct err policy_spread(struct pipeline *self)
     return draw_day_renew(self);
 }
 
+/* The same order, asked again: the same answer. */
+static struct err policy_before(struct pipeline *self, struct command_job *job, const char *actor,
+                                bool *answered)
+{
+    const struct policy_order *before = &self->policy_order;
+    if (strcmp(before->request_id, job->command->command.request_id) != 0) {
+        return command_before(self, job, "policy", NULL, answered);
+    }
+    *answered = true;
+    if (strcmp(before->actor, actor) != 0) {
+        return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
+                              "this request id belongs to another order");
+    }
+    job->answer.entry_index = before->entry_index;
+    job->answer.done = true;
+    return command_answer(self, job);
+}
+
 struct err command_policy(struct pipeline *self, struct command_job *job)
 {
     const struct wire_command *command = &job->command->command;
@@ -57,7 +75,13 @@ struct err command_policy(struct pipeline *self, struct command_job *job)
         return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
                               "an actor must be named, and a reason");
     }
-    struct err err = policy_file_path(&self->conf, path, sizeof path);
+    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
+    bool answered;
+    struct err err = policy_before(self, job, actor, &answered);
+    if (err_is(err) || answered) {
+        return err;
+    }
+    err = policy_file_path(&self->conf, path, sizeof path);
     if (!err_is(err)) {
         err = policy_file_read(path, &policy, why);
     }
@@ -72,7 +96,6 @@ struct err command_policy(struct pipeline *self, struct command_job *job)
         return command_refuse(self, job, err_make(ERR_CONFLICT, ""),
                               "another policy needs another version");
     }
-    pseudonym_of(self->keys.pseudonym, "officer", command->actor, actor);
     /* In the log before it decides anything; decisions that are on their way name the old one. */
     struct policy before = self->policy;
     self->policy = policy;
@@ -81,6 +104,10 @@ struct err command_policy(struct pipeline *self, struct command_job *job)
         self->policy = before;
         return err;
     }
+    self->policy_order.entry_index = job->answer.entry_index;
+    (void)snprintf(self->policy_order.request_id, sizeof self->policy_order.request_id, "%s",
+                   command->request_id);
+    memcpy(self->policy_order.actor, actor, sizeof actor);
     diag_info(config, "policy=%s target=%s", policy.version, target_policy_text(policy.target));
     err = policy_spread(self);
     if (err_is(err)) {

@@ -312,7 +312,7 @@ struct err command_redact(struct pipeline *self, struct command_job *job)
         return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), why);
     }
     bool answered;
-    struct err err = command_before(self, job, "redact", &answered);
+    struct err err = command_before(self, job, "redact", NULL, &answered);
     if (err_is(err) || answered) {
         return err;
     }

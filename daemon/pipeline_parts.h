@@ -113,6 +113,14 @@ struct image_line;
 /* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
 struct witness_line;
 
+/* The last policy put in force by an order: config.change holds no request id, so this is what
+ * answers an order that is asked again. Forgotten at a restart. */
+struct policy_order {
+    char request_id[WIRE_REQUEST_ID_BYTES_MAX + 1];
+    char actor[PSEUDONYM_BYTES];
+    uint64_t entry_index;
+};
+
 struct pipeline {
     struct conf conf;
     struct policy policy;
@@ -193,6 +201,7 @@ struct pipeline {
     bool archive_started;
     _Atomic bool close_asked; /* by close_job, which is the judge's before and main's after */
     struct command_job *close_job;
+    struct policy_order policy_order; /* the judge's */
     bool keeper_started;
     bool retention_started;
     _Atomic bool stopping; /* receive takes nothing more */
@@ -277,9 +286,10 @@ MUST_USE struct err command_answer(struct pipeline *self, struct command_job *jo
 MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);
 /* Was this asked before? *answered: the job is answered then, as it was, or with CONFLICT when the
- * request id belongs to something else than `what` (state_request). */
+ * request id belongs to something else than `what` (state_request) by this actor about this item;
+ * item NULL: about none. */
 MUST_USE struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
-                                   bool *answered);
+                                   const uint8_t *item, bool *answered);
 /* Append, bring the read model up to it, answer. */
 MUST_USE struct err command_append(struct pipeline *self, struct command_job *job,
                                    const struct entry *entry);

@@ -315,6 +315,24 @@ static struct err put_manual(struct state *self, const struct entry *entry)
     return statement_run(statement);
 }
 
+/* What was asked, so that the opposite under the same request id is another order. */
+static const char *request_what(const struct entry *entry)
+{
+    const struct entry_operation *operation = &entry->body.operation;
+    switch (entry->type) {
+    case ENTRY_OFFICER_ACTION:
+        return entry->body.officer_action.action;
+    case ENTRY_HOLD:
+        return entry->body.hold.placed ? STATE_ASKED_HOLD : STATE_ASKED_LIFT;
+    case ENTRY_OPERATION:
+        return operation->step != NULL && strcmp(operation->step, "close") == 0
+                   ? STATE_ASKED_CLOSE
+                   : STATE_ASKED_REGISTER;
+    default:
+        return entry_type_text(entry->type);
+    }
+}
+
 struct err put_request(struct state *self, const struct entry *entry, const char *request_id)
 {
     if (request_id == NULL || request_id[0] == '\0') {
@@ -325,11 +343,9 @@ struct err put_request(struct state *self, const struct entry *entry, const char
     if (err_is(err)) {
         return err;
     }
-    bool is_action = entry->type == ENTRY_OFFICER_ACTION;
     bind_text(statement, 1, request_id);
     bind_index(statement, 2, entry->n);
-    bind_text(statement, 3,
-              is_action ? entry->body.officer_action.action : entry_type_text(entry->type));
+    bind_text(statement, 3, request_what(entry));
     bind_blob(statement, 4, entry->item, entry->has_item ? ITEM_ID_BYTES : 0);
     bind_text(statement, 5, entry->actor);
     return statement_run(statement);

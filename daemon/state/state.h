@@ -233,9 +233,13 @@ MUST_USE struct err state_open_referrals(struct state *self, struct state_open *
                                          uint32_t capacity, uint32_t *count);
 /* The entry that a request id led to, and what was asked, so that it can be answered again and told
  * from another order under the same id. NOT_FOUND when it is new. */
+#define STATE_ASKED_HOLD "hold.place"
+#define STATE_ASKED_LIFT "hold.lift"
+#define STATE_ASKED_REGISTER "operation.register"
+#define STATE_ASKED_CLOSE "operation.close"
 struct state_request {
     uint64_t entry_index;
-    char what[32];               /* "claim", "release", or the type of the entry */
+    char what[32];               /* "claim", "release", one of these, or the type of the entry */
     uint8_t item[ITEM_ID_BYTES]; /* zeros: about no item */
     char actor[PSEUDONYM_BYTES];
 };

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 
-from port import SOURCE, Failure, Port, must
+from port import BIN, SOURCE, Failure, Port, must, run
 
 
 def rewrite(port, version, **changes):
@@ -161,6 +161,29 @@ def expect_manual(port):
          "a referral by hand changed what the decision was")
 
 
+def expect_request_ids(port):
+    """The same id asked again is the same answer; for anything else it is refused and nothing is done."""
+    def ask(request_id, order, about="-", actor="grace"):
+        return run(BIN.parent / "tests" / "flow_ask", f"ipc://{port.store}/command.sock", request_id, actor, order, about).stdout
+    first, second = (row[0] for row in port.state("SELECT lower(hex(item)) FROM decisions LIMIT 2"))
+    orders = (("h-1", "hold", first, (("h-1", "hold", second), ("h-1", "lift", first), ("h-1", "hold"),
+                                      ("h-1", "hold", first, "ada"), ("h-1", "close", "o-1"), ("h-1", "policy"))),
+              ("o-1", "register", "o-1", (("o-1", "close", "o-1"), ("o-1", "register", "o-1", "ada"))))
+    for *order, others in orders:
+        done = ask(*order)
+        must(done.startswith("done ") and ask(*order) == done, f"{order}: {done} {ask(*order)}")
+        for other in others:
+            must("another order" in ask(*other), f"{other} after {order}: {ask(*other)}")
+    holds = port.state("SELECT lower(hex(item)) FROM holds")
+    must(holds == [(first,)], f"{holds}")
+    rewrite(port, "p-7", hold_s=0.2)
+    done = ask("p-1", "policy")
+    must(done.startswith("done ") and ask("p-1", "policy") == done, f"{done} {ask('p-1', 'policy')}")
+    must("another order" in ask("p-1", "policy", "-", "ada"), "a policy of somebody else")
+    must("in force already" in ask("p-2", "policy"), "another order for the same policy")
+    must(len([1 for entry in port.entries("config.change") if entry["policy_version"] == "p-7"]) == 1, "put in force twice")
+
+
 def main():
     with Port(oversight__tick_s=1.0) as port:
         port.start()
@@ -171,6 +194,7 @@ def main():
         expect_ticks(port)
         expect_hidden(port)
         expect_manual(port)
+        expect_request_ids(port)
         port.stop()
         verdict = port.verify()
         must(verdict["good"], f"{verdict}")

@@ -3,6 +3,9 @@
 add_executable(flow_bad_publisher flow/flow_bad_publisher.c)
 set_target_properties(flow_bad_publisher PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 target_link_libraries(flow_bad_publisher PRIVATE triage_publisher PkgConfig::ZMQ)
+add_executable(flow_ask flow/flow_ask.c)
+set_target_properties(flow_ask PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+target_link_libraries(flow_ask PRIVATE triage_ctl)
 # The daemon once more, counting what its own code allocates.
 file(GLOB counted_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/daemon/*.c)
 get_target_property(counted_libraries triaged LINK_LIBRARIES)
