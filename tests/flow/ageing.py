@@ -6,7 +6,7 @@ import sys
 import time
 
 from policy import declare, load, rewrite
-from port import Failure, Port, must
+from port import SOURCE, Failure, Port, must
 
 EVERYTHING = {"initial_cutoff": 0.0, "minimum_probability": 0.0, "hold_s": 0.2, "capacity_per_hour": 36000}
 
@@ -71,9 +71,9 @@ def expect_deadline(port, queue):
 
 
 def expect_figures(port, count):
-    rows = port.ctl_json("report", "gaps")
-    text = str(rows)
-    must("gaps" in text, text)
+    gaps = port.ctl_json("report", "gaps", "--metrics", SOURCE / "config" / "metrics")
+    rows = gaps["metrics"][0]["rows"] if isinstance(gaps, dict) else gaps[0]["rows"]
+    must(sum(row["numerator"] for row in rows) == count - 1 and sum(row["denominator"] for row in rows) == count, f"{rows}")
     told = port.state("SELECT sum(state = 'expired'), count(*) FROM referrals")[0]
     must(told == (count - 1, count), f"{told}")
 
