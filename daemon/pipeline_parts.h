@@ -34,7 +34,7 @@
 #define PIPELINE_BATCH 256u
 #define PIPELINE_PATH_BYTES 512u
 #define PIPELINE_HEALTH_BYTES 20480u /* as much as the console has for it */
-#define JUDGE_ENTRIES 512u /* applied in one transaction of the read model */
+#define JUDGE_ENTRIES 512u           /* applied in one transaction of the read model */
 
 /* The thread that copies sealed files and discards payloads; NULL when there is nothing to do. */
 struct retention;
