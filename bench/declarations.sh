@@ -110,8 +110,8 @@ part_speed() {
   echo
   echo "## Speed"
   echo
-  echo "Two threads. Ours from the decoded record to probability, interval and the three heaviest reasons, all features made on the way; the peers
-predict on features that are ready, with 300 trees (ours has 250), best of seven runs (ours: median). 'In words' writes the sentences too.
+  echo "Two threads. Ours from the decoded record to probability, interval and the three heaviest reasons, all features made on the way, batches of 256 records that came one after the
+other; the peers predict on features that are ready, with 300 trees (ours has 250), best of seven runs before and seven after ours (ours: median). 'In words' writes the sentences too.
 'By processor time' is what the threads took, times two: on a machine that does other work the clock says little."
   echo
   echo '```'

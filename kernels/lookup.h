@@ -4,11 +4,11 @@
 
 /* Lookup: two counts by key, for many keys at once, from a table whose every bucket is one line of
  * the processor's cache: a known key costs one line in nineteen cases of twenty, an unknown one in
- * nine of ten.
+ * ninety-eight of a hundred.
  *
  * A bucket holds up to four keys, in the order in which they came; a key whose bucket is full goes
- * to the next one with room, round the end, and every bucket it passes is marked by the sign of its
- * first slot's second count. The 32 high bits of a key choose its bucket.
+ * to the next one with room, round the end, and every bucket it passes is marked for it by the sign
+ * of one of its counts. The 32 high bits of a key choose its bucket, three others that sign.
  *
  * Reading writes nothing; any thread. */
 
@@ -31,17 +31,35 @@ struct lookup_table {
  */
 int lookup_put(struct lookup_table *self, uint64_t key, const float counts[2]);
 
-/* Where the keys of up to LOOKUP_LANES lanes begin to look, and sends for it. */
+/* Where the keys of up to LOOKUP_LANES lanes begin to look, and sends for it. keys and places have
+ * room for LOOKUP_LANES, whatever count is. */
 void lookup_ask(const struct lookup_table *self, const uint64_t *keys, size_t count,
                 uint32_t *restrict places);
-/* The counts of the same keys, times scale; 0 of key 0 and of unknown ones. first and second have
- * room for count rounded up to a multiple of 16; what is beyond count becomes 0. */
-void lookup_answer(const struct lookup_table *self, float scale, const uint64_t *keys, size_t count,
-                   const uint32_t *restrict places, float *restrict first, float *restrict second);
+/* What a look leaves to be told. */
+struct lookup_seen {
+    uint64_t pairs[LOOKUP_LANES];
+    uint8_t hits[LOOKUP_LANES];
+    uint8_t marks[LOOKUP_LANES];
+};
+
+/* Looks where lookup_ask said; then tells the counts of the same keys, times scale; 0 of key 0 and
+ * of unknown ones. first and second have room for count rounded up to a multiple of 16; what is
+ * beyond count becomes 0. Other keys are best looked for in between: what was just written in small
+ * pieces cannot be read in large ones for a while. */
+void lookup_look(const struct lookup_table *self, const uint64_t *keys, size_t count,
+                 const uint32_t *places, struct lookup_seen *restrict out);
+void lookup_tell(const struct lookup_table *self, float scale, const uint64_t *keys, size_t count,
+                 const uint32_t *places, struct lookup_seen *restrict seen, float *restrict first,
+                 float *restrict second);
 
 enum lookup_path { LOOKUP_PORTABLE, LOOKUP_AVX512 };
 enum lookup_path lookup_path_best(void);
-void lookup_answer_by(enum lookup_path path, const struct lookup_table *self, float scale,
-                      const uint64_t *keys, size_t count, const uint32_t *restrict places,
-                      float *restrict first, float *restrict second);
+void lookup_ask_by(enum lookup_path path, const struct lookup_table *self, const uint64_t *keys,
+                   size_t count, uint32_t *restrict places);
+void lookup_look_by(enum lookup_path path, const struct lookup_table *self, const uint64_t *keys,
+                    size_t count, const uint32_t *places, struct lookup_seen *restrict out);
+void lookup_tell_by(enum lookup_path path, const struct lookup_table *self, float scale,
+                    const uint64_t *keys, size_t count, const uint32_t *places,
+                    struct lookup_seen *restrict seen, float *restrict first,
+                    float *restrict second);
 #endif

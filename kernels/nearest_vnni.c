@@ -24,7 +24,7 @@ VNNI double nearest_measure_avx512(const float *query, const float *row, size_t 
 VNNI_INLINE __m512 columns_from(const float *row, size_t dimension_count, size_t first)
 {
     size_t left = dimension_count > first ? dimension_count - first : 0;
-    __mmask16 there = left >= 16 ? 0xffff : (__mmask16)((1U << left) - 1);
+    __mmask16 there = (__mmask16)(left >= 16 ? 0xffffU : (1U << left) - 1U);
     return _mm512_maskz_loadu_ps(there, row + first);
 }
 

@@ -313,7 +313,7 @@ static void heaviest_portable(const int32_t *contributions, uint32_t group_count
     memset(groups, 0, (size_t)count * LANES * sizeof *groups);
     for (size_t i = 0; i < LANES; i++) {
         for (uint32_t group = 0; group < group_count; group++) {
-            int32_t part = contributions[group * LANES + i];
+            int32_t part = contributions[(size_t)group * LANES + i];
             int32_t of = (int32_t)group;
             int pushed = 0;
             for (size_t k = 0; k < count; k++) {

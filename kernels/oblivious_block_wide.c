@@ -165,13 +165,11 @@ AVX512 static void explain_avx512(const struct oblivious_plan *plan, const uint8
             sums[g] = _mm512_setzero_si512();
         }
         for (uint32_t level = 1; level <= depth; level++, at++) {
-            if (level <= 4) {
-                ask_avx512(plan, leaves, level, at, sums);
-            } else if (level == 5) {
+            if (level == 5) {
                 ask_avx512(plan, leaves, 5, at, sums);
             } else if (level == 6) {
                 ask_avx512(plan, leaves, 6, at, sums);
-            } else {
+            } else if (level <= OBLIVIOUS_DEPTH_MAX) {
                 ask_avx512(plan, leaves, level, at, sums);
             }
         }
@@ -195,7 +193,7 @@ AVX512 void oblivious_heaviest_avx512(const int32_t *contributions, uint32_t gro
             best_of[k] = best[k];
         }
         for (uint32_t group = 0; group < group_count; group++) {
-            __m512i part = _mm512_loadu_si512(contributions + group * LANES + i);
+            __m512i part = _mm512_loadu_si512(contributions + (size_t)group * LANES + i);
             __m512i of = _mm512_set1_epi32((int)group);
             __mmask16 pushed = 0;
             for (size_t k = 0; k < count; k++) {

@@ -12,7 +12,7 @@ enum text_digest_path text_digest_path_best(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("lzcnt")) {
+        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) {
         return TEXT_DIGEST_AVX512;
     }
 #endif

@@ -9,8 +9,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define WIDE \
-    __attribute__((target("avx512f,avx512bw,avx512vl,bmi,bmi2,lzcnt"), no_sanitize("address")))
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512vl,bmi,bmi2"), no_sanitize("address")))
 
 enum { PAGE_BYTES = 4096, WIDE_BYTES = 64, NAME_BYTES = 32 };
 
@@ -47,7 +46,7 @@ WIDE static uint64_t digest_wide(const struct text_digest_key *key, uint32_t fie
     if (ends == 0 || (solid & 1) == 0) {
         return inside == 0 && ends != 0 ? 0 : text_digest_plain(key, field, text);
     }
-    size_t count = 64 - (size_t)_lzcnt_u64(solid);
+    size_t count = 64 - (size_t)__builtin_clzll(solid);
     __m512i from_a = _mm512_sub_epi8(bytes, _mm512_set1_epi8('a'));
     __mmask64 small = _mm512_cmplt_epu8_mask(from_a, _mm512_set1_epi8(26));
     __m512i folded = _mm512_mask_sub_epi8(bytes, small, bytes, _mm512_set1_epi8(32));

@@ -54,7 +54,7 @@ _triagectl_options() {
         'model score')
             echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
         'model evaluate')
-            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out' ;;
+            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out --skip-list --every --offset' ;;
         'model retrain') echo '--dry-run --install --days --out --seed' ;;
         'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;

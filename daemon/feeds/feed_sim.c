@@ -111,7 +111,8 @@ static const struct argp_option option_table[] = {
     {"threats", OPTION_THREATS, "DIR", 0,
      "instead of sending anything write COUNT scans of bricks of organic powder alone in the air, "
      "of "
-     "--bricks-kg (5:60), for `triagectl model train` and `model evaluate --project`, into "
+     "--bricks-kg (5:60), which triagectl projects into normal scans to train and to evaluate, "
+     "into "
      "DIR/vehicle-portal/",
      0},
     {0}};

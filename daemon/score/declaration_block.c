@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "score/declaration_space.h"
+#include "score/part_read.h"
 
 /* Lines are taken OBLIVIOUS_LANES at a time and stay columns from the digests of their parts to
  * their scores: nothing is turned round but what the caller asks for. */
@@ -81,58 +82,76 @@ static void run_block(const struct scoring *self)
     space->histories.count = 0;
 }
 
-static void add_line(const struct scoring *self, const struct declaration *declaration,
-                     const struct goods_line *line, const struct history_parts *parts)
+/* The parts of the next lane of the block; those of the declaration from the lane before, when that
+ * was another line of it. */
+static void read_parts(const struct part_key *key, const struct declaration *declaration,
+                       uint32_t line, struct history_block *block)
 {
-    struct declaration_space *space = self->model->space;
-    uint32_t lane = space->histories.count++;
-    struct line_subject subject;
-    for (uint32_t part = 0; part < PART_COUNT; part++) {
-        space->histories.parts.digests[part][lane] = parts->digests[part];
+    uint64_t *digests = &block->parts.digests[0][block->count];
+    bool has_line = line < declaration->lines_count;
+    if (key->keyed) {
+        part_read_declaration(key, declaration, HISTORY_LANES, digests);
+        if (has_line) {
+            part_read_line(key, &declaration->lines[line], HISTORY_LANES, digests);
+        }
+        return;
     }
-    line_subject_of(declaration, line, NULL, &subject);
-    line_goods_columns(&self->model->norms, &subject, lane, space->columns);
+    struct history_parts parts;
+    history_parts_of_declaration(key, declaration, &parts);
+    if (has_line) {
+        history_parts_add_line(key, &declaration->lines[line], &parts);
+    }
+    for (uint32_t part = 0; part < PART_COUNT; part++) {
+        digests[(size_t)part * HISTORY_LANES] = parts.digests[part];
+    }
 }
 
 static void add_declaration(const struct scoring *self, const struct declaration *declaration,
                             uint32_t index)
 {
     struct declaration_space *space = self->model->space;
-    struct history_parts parts;
-    history_parts_of_declaration(&self->history->key, declaration, &parts);
     uint32_t given =
         declaration->lines_count < RECORD_LINES_MAX ? declaration->lines_count : RECORD_LINES_MAX;
     for (uint32_t line = 0; line < (given > 0 ? given : 1); line++) {
+        struct line_subject subject;
         uint32_t lane = space->histories.count;
         space->owners[lane] = index;
         space->lines[lane] = line;
-        if (given > 0) {
-            history_parts_add_line(&self->history->key, &declaration->lines[line], &parts);
-        }
-        add_line(self, declaration, given > 0 ? &declaration->lines[line] : NULL, &parts);
+        read_parts(&self->history->key, declaration, line, &space->histories);
+        line_subject_of(declaration, given > 0 ? &declaration->lines[line] : NULL, NULL, &subject);
+        line_goods_columns(&self->model->norms, &subject, lane, space->columns);
+        space->histories.count++;
         if (space->histories.count == OBLIVIOUS_LANES) {
             run_block(self);
         }
     }
 }
 
-/* Records lie anywhere in memory: what the next ones point at is sent for early. */
-enum { SOON = 8, SOONER = 4, LINE_BYTES = 64 };
+/* Records lie anywhere in memory, the texts of one mostly side by side: what the next ones point at
+ * is sent for early, in three steps, each of which reads what the one before has sent for. */
+enum { SOON = 4, SOONER = 8, SOONEST = 12, LINE_BYTES = 64, TEXTS_BYTES = 512 };
+
+static void send_for_bytes(const void *first, size_t bytes)
+{
+    for (size_t byte = 0; byte < bytes; byte += LINE_BYTES) {
+        __builtin_prefetch((const char *)first + byte);
+    }
+}
 
 static void send_for(const struct declaration *const *declarations, uint32_t count, uint32_t at)
 {
-    if (at + SOON < count) {
-        const char *record = (const char *)declarations[at + SOON];
-        for (size_t byte = 0; byte < sizeof **declarations; byte += LINE_BYTES) {
-            __builtin_prefetch(record + byte);
-        }
+    if (at + SOONEST < count) {
+        send_for_bytes(declarations[at + SOONEST], sizeof **declarations);
     }
     if (at + SOONER < count) {
         const struct declaration *next = declarations[at + SOONER];
-        __builtin_prefetch(next->lines);
-        __builtin_prefetch(next->other);
-        __builtin_prefetch((const char *)next->other + LINE_BYTES);
+        send_for_bytes(next->lines, sizeof *next->lines);
+        send_for_bytes(next->other, next->other_count * sizeof *next->other);
         __builtin_prefetch(next->importer);
+        __builtin_prefetch(next->courier);
+    }
+    if (at + SOON < count && declarations[at + SOON]->other_count > 0) {
+        send_for_bytes(declarations[at + SOON]->other[0].name, TEXTS_BYTES);
     }
 }
 

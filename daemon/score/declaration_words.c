@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "score/declaration_words.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "score/say.h"
 
@@ -24,45 +22,56 @@ void declaration_said_fill(struct declaration_said *said)
     }
 }
 
-/* " since March 2020"; "" when not known. */
-static void since_words(uint16_t first_day, char out[32])
+/* " since March 2020"; nothing when not known. Days of the civil calendar after Hinnant: eras of
+ * 400 years, years that begin in March. */
+static void say_since(struct say_line *line, uint16_t first_day)
 {
-    time_t seconds = (time_t)first_day * 86400;
-    struct tm parts;
-    out[0] = '\0';
-    if (first_day > 0 && gmtime_r(&seconds, &parts) != NULL) {
-        static const char *const months[12] = {"January",   "February", "March",    "April",
-                                               "May",       "June",     "July",     "August",
-                                               "September", "October",  "November", "December"};
-        (void)snprintf(out, 32, " since %s %d", months[parts.tm_mon], parts.tm_year + 1900);
+    static const char *const months[12] = {"March",    "April",    "May",       "June",
+                                           "July",     "August",   "September", "October",
+                                           "November", "December", "January",   "February"};
+    enum { MARCH_0000_TO_1970 = 719468, DAYS_OF_ERA = 146097 };
+    if (first_day == 0) {
+        return;
     }
+    uint32_t days = (uint32_t)first_day + MARCH_0000_TO_1970;
+    uint32_t in_era = days % DAYS_OF_ERA;
+    uint32_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+    uint32_t in_year = in_era - (365 * year + year / 4 - year / 100);
+    uint32_t month = (5 * in_year + 2) / 153; /* 0: March */
+    say_add(line, " since ");
+    say_add(line, months[month]);
+    say_add(line, " ");
+    say_add_number(line, year + 400 * (days / DAYS_OF_ERA) + (month >= 10));
 }
 
 static void history_words(const struct declaration_said *said, uint32_t kind,
                           char out[DECLARATION_WORDS_BYTES])
 {
     struct history_known known = {0};
+    struct say_line line;
     char entity[HISTORY_WORDS_BYTES];
     history_kind_words(kind, said->declaration, line_of(said), said->pseudonym_key, entity);
+    say_begin(&line, out, DECLARATION_WORDS_BYTES);
+    say_add(&line, entity);
     uint64_t key = history_key(kind, &said->parts);
     if (key == 0) {
-        (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: not given", entity);
+        say_add(&line, ": not given");
         return;
     }
     history_know(said->history, key, &known);
     if (known.exams_count == 0) {
-        (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: no exams yet", entity);
+        say_add(&line, ": no exams yet");
         return;
     }
-    char since[32];
-    since_words(known.first_day, since);
+    say_add(&line, ": ");
+    say_add_number(&line, known.finds_count);
+    say_add(&line, say_plural(known.finds_count, " find in ", " finds in "));
+    say_add_number(&line, known.exams_count);
+    say_add(&line, say_plural(known.exams_count, " exam", " exams"));
+    say_since(&line, known.first_day);
     /* Counts that have faded to less than half are old: say so, or the weight will not be
      * understood. */
-    bool old = known.exams < 0.5 * (double)known.exams_count;
-    (void)snprintf(out, DECLARATION_WORDS_BYTES, "%s: %" PRIu64 " %s in %" PRIu64 " %s%s%s", entity,
-                   known.finds_count, say_plural(known.finds_count, "find", "finds"),
-                   known.exams_count, say_plural(known.exams_count, "exam", "exams"), since,
-                   old ? ", most of them long ago" : "");
+    say_add(&line, known.exams < 0.5 * (double)known.exams_count ? ", most of them long ago" : "");
 }
 
 /* Amounts themselves are not told: words go into public entries. */

@@ -110,6 +110,7 @@ struct history_block {
     /* workspace */
     uint64_t keys[4][HISTORY_LANES];
     uint32_t places[4][HISTORY_LANES];
+    struct lookup_seen seen[4];
     float finds[HISTORY_KINDS][HISTORY_LANES];
     float odds[HISTORY_KINDS][HISTORY_LANES];
     float all_exams[HISTORY_LANES];

@@ -11,6 +11,7 @@
 #include "kernels/text_digest.h"
 #include "score/part_digest.h"
 #include "score/part_read.h"
+#include "score/say.h"
 
 #define PARTS_1(a) {a}, 1
 #define PARTS_2(a, b) {a, b}, 2
@@ -168,12 +169,12 @@ static const char *office_of(const struct declaration *declaration)
 void history_parts_of_declaration(const struct part_key *key, const struct declaration *declaration,
                                   struct history_parts *out)
 {
-    memset(out, 0, sizeof *out);
+    out->keyed = key->keyed;
     if (key->keyed) {
-        out->keyed = true;
-        part_read_declaration(key, declaration, out->digests);
+        part_read_declaration(key, declaration, 1, out->digests);
         return;
     }
+    memset(out->digests, 0, sizeof out->digests);
     out->digests[PART_IMPORTER] = digest_part(PART_IMPORTER, declaration->importer);
     out->digests[PART_SELLER] = digest_part(PART_SELLER, declaration->seller);
     out->digests[PART_DECLARANT] = digest_part(PART_DECLARANT, declaration->declarant);
@@ -229,7 +230,7 @@ void history_parts_add_line(const struct part_key *key, const struct goods_line 
                             struct history_parts *parts)
 {
     if (key->keyed) {
-        part_read_line(key, line, parts->digests);
+        part_read_line(key, line, 1, parts->digests);
         return;
     }
     char digits[7];
@@ -349,7 +350,7 @@ static const char *const part_words[PART_COUNT] = {[PART_IMPORTER] = "importer",
 
 /* Only what is a code by its nature may be printed as it is: a few letters and digits. Somebody's
  * name in the wrong column must not reach a public entry. */
-static void code_text(const char *value, char out[16])
+static void say_code(struct say_line *line, const char *value)
 {
     char text[PART_TEXT_BYTES];
     size_t count = normalise(value, text);
@@ -357,35 +358,50 @@ static void code_text(const char *value, char out[16])
     for (size_t i = 0; i < count && plain; i++) {
         plain = isalnum((unsigned char)text[i]) || text[i] == '-' || text[i] == '_';
     }
-    (void)snprintf(out, 16, "%.12s", plain ? text : "(other)");
+    say_add(line, count > 0 && plain ? " " : "");
+    say_add(line, plain ? text : " (other)");
 }
 
-static void part_text(enum history_part part, const struct declaration *declaration,
-                      const struct goods_line *line, const uint8_t *pseudonym_key, char out[40])
+static void say_hs(struct say_line *line, enum history_part part, const struct goods_line *goods)
 {
-    char text[PART_TEXT_BYTES];
     char digits[7] = "";
-    if (line != NULL && part >= PART_HS6 && part <= PART_HS2) {
-        hs_digits(line->hs_code, digits);
+    size_t count = hs_digits(goods->hs_code, digits);
+    char tail[4] = "";
+    if (part == PART_HS6) {
+        (void)memcpy(tail, count > 4 ? digits + 4 : "", count > 4 ? count - 3 : 1);
     }
+    digits[part == PART_HS2 && count > 2 ? 2 : count > 4 ? 4 : count] = '\0';
+    say_add(line, digits[0] != '\0' || part == PART_HS6 ? " " : "");
+    say_add(line, digits);
+    say_add(line, part == PART_HS6 ? "." : "");
+    say_add(line, tail);
+}
+
+/* With a space in front, nothing when there is nothing to be told. */
+static void say_part(struct say_line *line, enum history_part part,
+                     const struct declaration *declaration, const struct goods_line *goods,
+                     const uint8_t *pseudonym_key)
+{
+    static const struct goods_line no_goods = {.hs_code = "", .tax_rate_percent = -1};
+    const struct goods_line *given = goods != NULL ? goods : &no_goods;
     if (part <= PART_COURIER) {
         char pseudonym[PSEUDONYM_BYTES] = "";
         if (pseudonym_key != NULL) {
-            pseudonym_of(pseudonym_key, part_words[part], part_value(part, declaration, line),
+            pseudonym_of(pseudonym_key, part_words[part], part_value(part, declaration, goods),
                          pseudonym);
         }
-        (void)snprintf(out, 40, "%s", pseudonym);
-    } else if (part == PART_HS6) {
-        (void)snprintf(out, 40, "%.4s.%s", digits, strlen(digits) > 4 ? digits + 4 : "");
-    } else if (part == PART_HS4 || part == PART_HS2) {
-        (void)snprintf(out, 40, "%.*s", part == PART_HS4 ? 4 : 2, digits);
+        say_add(line, pseudonym[0] != '\0' ? " " : "");
+        say_add(line, pseudonym);
+    } else if (part >= PART_HS6 && part <= PART_HS2) {
+        say_hs(line, part, given);
     } else if (part == PART_TAX_RATE) {
         char rate[24] = "";
-        rate_text(line != NULL ? line->tax_rate_percent : -1, rate);
-        (void)snprintf(out, 40, "%s%%", rate);
+        rate_text(given->tax_rate_percent, rate);
+        say_add(line, " ");
+        say_add(line, rate);
+        say_add(line, "%");
     } else {
-        code_text(part_value(part, declaration, line), text);
-        (void)snprintf(out, 40, "%.15s", text);
+        say_code(line, part_value(part, declaration, goods));
     }
 }
 
@@ -395,16 +411,12 @@ void history_kind_words(uint32_t kind_index, const struct declaration *declarati
 {
     must(kind_index < HISTORY_KINDS);
     const struct history_kind *kind = &history_kinds[kind_index];
-    size_t used = 0;
-    out[0] = '\0';
+    struct say_line words;
+    say_begin(&words, out, HISTORY_WORDS_BYTES);
     for (uint32_t i = 0; i < kind->parts_count; i++) {
-        char value[40];
-        part_text(kind->parts[i], declaration, line, pseudonym_key, value);
-        int written =
-            snprintf(out + used, HISTORY_WORDS_BYTES - used, "%s%s%s%s", i > 0 ? " x " : "",
-                     part_words[kind->parts[i]], value[0] != '\0' ? " " : "", value);
-        must(written > 0 && (size_t)written < HISTORY_WORDS_BYTES - used);
-        used += (size_t)written;
+        say_add(&words, i > 0 ? " x " : "");
+        say_add(&words, part_words[kind->parts[i]]);
+        say_part(&words, kind->parts[i], declaration, line, pseudonym_key);
     }
 }
 

@@ -13,8 +13,9 @@
  * Kind by kind through a block of lines: the slots of one kind are sent for a few kinds before they
  * are read, so that the table's memory answers for some two hundred keys at once. */
 
-enum { AHEAD = 3, RING = 4, STEP = 16 };
-_Static_assert(RING > AHEAD, "what has been asked for is not overwritten");
+/* A kind is asked for, looked up two kinds later and told one after that. */
+enum { LOOKED = 2, TOLD = 3, RING = 4, STEP = 16 };
+_Static_assert(RING > TOLD, "what has been asked for is not overwritten");
 _Static_assert(HISTORY_LANES == ODDS_LANES && HISTORY_LANES == LOOKUP_LANES, "one block");
 _Static_assert(HISTORY_KINDS <= ODDS_KINDS_MAX && HISTORY_KINDS <= HISTORY_INDEX_TABLES, "kinds");
 
@@ -66,13 +67,19 @@ static void ask(const struct history *self, struct history_block *block, uint32_
     }
 }
 
-static void answer(const struct history *self, struct history_block *block, uint32_t kind,
-                   uint32_t day, float *exams)
+static void look(const struct history *self, struct history_block *block, uint32_t kind)
+{
+    lookup_look(&self->index.tables[kind], block->keys[kind % RING], block->count,
+                block->places[kind % RING], &block->seen[kind % RING]);
+}
+
+static void tell(const struct history *self, struct history_block *block, uint32_t kind,
+                 uint32_t day, float *exams)
 {
     const uint64_t *keys = block->keys[kind % RING];
     float left = history_left(self->fades, self->index.day, day);
-    lookup_answer(&self->index.tables[kind], left, keys, block->count, block->places[kind % RING],
-                  exams, block->finds[kind]);
+    lookup_tell(&self->index.tables[kind], left, keys, block->count, block->places[kind % RING],
+                &block->seen[kind % RING], exams, block->finds[kind]);
     if (self->live.used > 0) {
         add_live(self, keys, block->count, day, exams, block->finds[kind]);
     }
@@ -82,15 +89,18 @@ void history_odds_block(const struct history *self, struct history_block *block,
 {
     uint32_t day = today(self);
     must(block->count > 0 && block->count <= HISTORY_LANES);
-    for (uint32_t kind = 0; kind < HISTORY_KINDS + AHEAD; kind++) {
+    for (uint32_t kind = 0; kind < HISTORY_KINDS + TOLD; kind++) {
         if (kind < HISTORY_KINDS) {
             ask(self, block, kind);
         }
-        if (kind >= AHEAD) {
-            uint32_t ready = kind - AHEAD;
+        if (kind >= LOOKED && kind < HISTORY_KINDS + LOOKED) {
+            look(self, block, kind - LOOKED);
+        }
+        if (kind >= TOLD) {
+            uint32_t ready = kind - TOLD;
             float *exams =
                 ready == 0 ? block->all_exams : columns + (2 * (size_t)ready - 1) * HISTORY_LANES;
-            answer(self, block, ready, day, exams);
+            tell(self, block, ready, day, exams);
         }
     }
     struct odds_kind kinds[HISTORY_KINDS];
@@ -102,7 +112,7 @@ void history_odds_block(const struct history *self, struct history_block *block,
                                       .ratios = columns,
                                       .odds = block->odds[0],
                                       .stride = 2 * (size_t)HISTORY_LANES,
-                                      .lanes = (block->count + STEP - 1) / STEP * STEP};
+                                      .lanes = (size_t)(block->count + STEP - 1) / STEP * STEP};
     odds_ratios(kinds, HISTORY_KINDS, &prior, &odds);
 }
 
@@ -117,14 +127,17 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
     float ratios[HISTORY_KINDS][STEP];
     float space[HISTORY_KINDS][ODDS_LANES];
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        lookup_ask(&self->index.tables[kind], &keys[kind], 1, &places[kind]);
+        lookup_ask_by(LOOKUP_PORTABLE, &self->index.tables[kind], &keys[kind], 1, &places[kind]);
         if (keys[kind] != 0) {
             history_table_prefetch(&self->live, keys[kind]);
         }
     }
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        lookup_answer(&self->index.tables[kind], base_left, &keys[kind], 1, &places[kind],
-                      exams[kind], finds[kind]);
+        const struct lookup_table *table = &self->index.tables[kind];
+        struct lookup_seen seen;
+        lookup_look_by(LOOKUP_PORTABLE, table, &keys[kind], 1, &places[kind], &seen);
+        lookup_tell_by(LOOKUP_PORTABLE, table, base_left, &keys[kind], 1, &places[kind], &seen,
+                       exams[kind], finds[kind]);
         add_live(self, &keys[kind], 1, day, exams[kind], finds[kind]);
     }
     struct odds_kind kinds[HISTORY_KINDS];
@@ -139,7 +152,8 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
                                       .lanes = STEP};
     odds_ratios(kinds, HISTORY_KINDS, &prior, &odds);
     for (uint32_t kind = 1; kind < HISTORY_KINDS; kind++) {
-        out[2 * (kind - 1)] = ratios[kind][0];
-        out[2 * (kind - 1) + 1] = exams[kind][0];
+        size_t at = 2 * ((size_t)kind - 1);
+        out[at] = ratios[kind][0];
+        out[at + 1] = exams[kind][0];
     }
 }

@@ -60,7 +60,7 @@ static const char *code_of(const char *const values[PART_NAMES], int name)
 }
 
 void part_read_declaration(const struct part_key *key, const struct declaration *declaration,
-                           uint64_t digests[PART_COUNT])
+                           size_t stride, uint64_t *digests)
 {
     enum { TEXTS = 13 };
     static const uint8_t parts[TEXTS] = {PART_IMPORTER,    PART_SELLER,           PART_DECLARANT,
@@ -90,9 +90,14 @@ void part_read_declaration(const struct part_key *key, const struct declaration 
                                       mode};
     uint64_t made[TEXTS];
     text_digest_many(&key->texts, texts, parts, TEXTS, made);
-    memset(digests, 0, PART_COUNT * sizeof *digests);
+    for (uint32_t part = PART_HS6; part <= PART_ORIGIN; part++) {
+        digests[part * stride] = 0;
+    }
+    digests[PART_TAX_RATE * stride] = 0;
+    digests[PART_MASS * stride] = 0;
+    digests[PART_VALUE * stride] = 0;
     for (int i = 0; i < TEXTS; i++) {
-        digests[parts[i]] = made[i];
+        digests[parts[i] * stride] = made[i];
     }
 }
 
@@ -151,22 +156,23 @@ static uint32_t read_hs(const char *code, uint64_t prefixes[3])
     return digits;
 }
 
-void part_read_line(const struct part_key *key, const struct goods_line *line,
-                    uint64_t digests[PART_COUNT])
+void part_read_line(const struct part_key *key, const struct goods_line *line, size_t stride,
+                    uint64_t *digests)
 {
     static const uint8_t hs_parts[3] = {PART_HS2, PART_HS4, PART_HS6};
     static const uint8_t origin = PART_ORIGIN;
     uint64_t prefixes[3] = {0, 0, 0};
     uint32_t digits = read_hs(line->hs_code, prefixes);
     for (uint32_t i = 0; i < 3; i++) {
-        digests[hs_parts[i]] =
+        digests[hs_parts[i] * stride] =
             digits >= 2 * i + 2 ? text_digest_words(&key->texts, hs_parts[i], prefixes[i], 0) : 0;
     }
-    text_digest_many(&key->texts, &line->origin_country, &origin, 1, &digests[PART_ORIGIN]);
-    digests[PART_MASS] = amount_digest(key, PART_MASS, line->net_mass_kg);
-    digests[PART_VALUE] = amount_digest(key, PART_VALUE, line->value);
+    text_digest_many(&key->texts, &line->origin_country, &origin, 1,
+                     &digests[PART_ORIGIN * stride]);
+    digests[PART_MASS * stride] = amount_digest(key, PART_MASS, line->net_mass_kg);
+    digests[PART_VALUE * stride] = amount_digest(key, PART_VALUE, line->value);
     double percent = line->tax_rate_percent;
     bool told = percent >= 0 && percent <= 10000;
-    digests[PART_TAX_RATE] =
+    digests[PART_TAX_RATE * stride] =
         told ? text_digest_words(&key->texts, PART_TAX_RATE, (uint64_t)(percent * 10 + 0.5), 0) : 0;
 }

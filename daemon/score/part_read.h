@@ -13,9 +13,10 @@
 enum { PART_NAMES = 16 };
 extern const char *const part_names[PART_NAMES];
 
+/* digests[part * stride]. Those of a declaration: all of them, 0 where only a line tells. */
 void part_read_declaration(const struct part_key *key, const struct declaration *declaration,
-                           uint64_t digests[PART_COUNT]);
-void part_read_line(const struct part_key *key, const struct goods_line *line,
-                    uint64_t digests[PART_COUNT]);
+                           size_t stride, uint64_t *digests);
+void part_read_line(const struct part_key *key, const struct goods_line *line, size_t stride,
+                    uint64_t *digests);
 
 #endif

@@ -276,7 +276,7 @@ static void wrong_use_and_wrong_files_are_told(void **unused)
 static void labelled_rows_of_the_future_are_left_out_and_told(void **unused)
 {
     (void)unused;
-    char names[2][160];
+    char evaluations[2][1024];
     char *past = read_file("past.csv");
     FILE *file = create("mistyped.csv");
     fprintf(file, "%sz1,2091-03-01," GOOD ",1,2\nz2,2092-03-01," GOOD ",0,0\n", past);
@@ -287,13 +287,14 @@ static void labelled_rows_of_the_future_are_left_out_and_told(void **unused)
         assert_int_equal(
             run("model train declarations --declarations %s --out f --json", tables[i]), 0);
         json_t *json = parse_output();
-        snprintf(names[i], sizeof names[i], "%s",
-                 json_string_value(json_object_get(json, "sha256")));
+        snprintf(evaluations[i], sizeof evaluations[i], "%s",
+                 json_string_value(json_object_get(json, "evaluation")));
         json_decref(json);
     }
     assert_non_null(strstr(output, "mistyped.csv:2242: labelled, but dated in the future; "
                                    "2 such rows are not learnt"));
-    assert_string_equal(names[0], names[1]);
+    /* The files differ in the secret of their digests, which comes from the whole table. */
+    assert_string_equal(evaluations[0], evaluations[1]);
 }
 
 static void table_without_dates_teaches_nothing(void **unused)
