@@ -272,8 +272,10 @@ STATEMENT(
     " FROM referrals JOIN items ON items.item = referrals.item"
     " JOIN decisions ON decisions.entry = referrals.decision_entry"
     " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
-    " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
-    " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+    " ORDER BY referrals.closed_ns IS NOT NULL, referrals.priority"
+    " + max(min(?5, ifnull(referrals.closed_ns, ?5)) - referrals.opened_ns, 0) / 3.6e12"
+    " * referrals.ageing + min(max(min(?5, ifnull(referrals.closed_ns, ?5)) - "
+    "referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
     " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")
