@@ -133,12 +133,12 @@ int simulate_json(const struct simulate *simulate, const struct simulate_told *t
 
 /* ---- text */
 
-static void cell_cutoff(struct table *table, const struct simulate_cutoff *cutoff)
+static void format_cutoff(const struct simulate_cutoff *cutoff, char out[TABLE_CELL_BYTES])
 {
     if (cutoff->count > 0) {
-        table_cellf(table, "%.3f", cutoff->sum / (double)cutoff->count);
+        (void)snprintf(out, TABLE_CELL_BYTES, "%.3f", cutoff->sum / (double)cutoff->count);
     } else {
-        table_cell(table, cutoff->full > 0 ? "full" : "-");
+        (void)snprintf(out, TABLE_CELL_BYTES, "%s", cutoff->full > 0 ? "full" : "-");
     }
 }
 
@@ -177,19 +177,20 @@ static void row_referrals(struct table *table, const struct simulate_place *plac
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         table_cellf(table, "%" PRIu64, counts[i]);
     }
-    cell_cutoff(table, &sums->cutoff_logged);
-    cell_cutoff(table, &sums->cutoff_simulated);
-    table_cellf(table, "%u", place->queue_logged.most);
-    table_cellf(table, "%u", place->queue_simulated.most);
+    char logged[TABLE_CELL_BYTES];
+    char simulated[TABLE_CELL_BYTES];
+    format_cutoff(&sums->cutoff_logged, logged);
+    format_cutoff(&sums->cutoff_simulated, simulated);
+    table_cellf(table, "%s, %s", logged, simulated);
+    table_cellf(table, "%u, %u", place->queue_logged.most, place->queue_simulated.most);
 }
 
 static bool print_referrals(const struct simulate *simulate)
 {
     static const struct table_column columns[] = {
-        {"PLACE", TABLE_LEFT, 0},      {"DECIDED", TABLE_RIGHT, 3},  {"LOGGED", TABLE_RIGHT, 0},
+        {"PLACE", TABLE_LEFT, 0},      {"DECIDED", TABLE_RIGHT, 2},  {"LOGGED", TABLE_RIGHT, 0},
         {"SIMULATED", TABLE_RIGHT, 0}, {"KEPT", TABLE_RIGHT, 0},     {"DROPPED", TABLE_RIGHT, 0},
-        {"ADDED", TABLE_RIGHT, 0},     {"CUT-OFF", TABLE_RIGHT, 1},  {"SIMULATED", TABLE_RIGHT, 1},
-        {"MOST OPEN", TABLE_RIGHT, 2}, {"SIMULATED", TABLE_RIGHT, 2}};
+        {"ADDED", TABLE_RIGHT, 0},     {"CUT-OFFS", TABLE_RIGHT, 1}, {"MOST OPEN", TABLE_LEFT, 0}};
     struct table *table = table_open(columns, sizeof columns / sizeof columns[0]);
     uint32_t count = 0;
     const struct simulate_place *places = simulate_places(simulate, &count);
@@ -286,7 +287,8 @@ int simulate_print(const struct simulate *simulate, const struct simulate_told *
     }
     print_agreement(&total);
     text_print(stdout,
-               "Random arm: estimated from drawn items that this policy would choose too"
+               "Cut-offs (mean where anything fitted) and open referrals: logged, simulated."
+               " Random arm: estimated from drawn items that this policy would choose too"
                " (Horvitz-Thompson; with few finds the exact interval of their rate). Model: the"
                " sum of calibrated probabilities; its interval is chance alone, not whether the"
                " model is right. Intervals are 95%. Lost: found in what was dropped, counted.",

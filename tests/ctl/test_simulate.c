@@ -284,6 +284,7 @@ static int set_up(void **unused)
     write_policy("six", PLAIN "capacity_per_hour=6 horizon_h=1.0 initial_cutoff=0.5");
     write_policy("tight", "random_rate=0.05 capacity_per_hour=6 queue_max=8");
     write_policy("bad", "capacity_per_hour=-3");
+    write_policy("wordy", "window_count=many");
     snprintf(path, sizeof path, "%s/state.db", store);
     must(!err_is(state_open(path, &log.state, &rebuilt)));
     must(!err_is(state_begin(log.state)));
@@ -536,6 +537,8 @@ static void what_cannot_be_meant_is_refused(void **unused)
     assert_int_equal(run("bad", "--from 2026-09-21 --to 2026-09-21"), 1);
     assert_says("bad.conf:");
     assert_says("capacity_per_hour");
+    assert_int_equal(run("wordy", "--from 2026-09-21 --to 2026-09-21"), 1);
+    assert_says("wordy.conf:7: ");
     assert_int_equal(run("missing", "--from 2026-09-21 --to 2026-09-21"), 1);
     assert_says("missing.conf");
     assert_int_equal(run("base", "--from 2026-09-22 --to 2026-09-21"), 2);
