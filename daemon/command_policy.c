@@ -43,6 +43,7 @@ static struct err policy_spread(struct pipeline *self)
 {
     explore_apply(self); /* the policy, with the shares of the day within its new limits */
     join_set_policy(self->join, &self->policy);
+    ageing_forget(self);
     return draw_day_renew(self);
 }
 

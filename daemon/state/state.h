@@ -260,6 +260,25 @@ struct state_open {
 };
 MUST_USE struct err state_open_referrals(struct state *self, struct state_open *out,
                                          uint32_t capacity, uint32_t *count);
+/* Times by mode: a referral of a mode is meant when it was opened before. 0: none of that mode. */
+struct state_before {
+    int64_t opened_ns[MODE_COUNT];
+};
+/* Items of open referrals that nobody has claimed (queued, presented), the oldest first. */
+MUST_USE struct err state_unclaimed(struct state *self, const struct state_before *before,
+                                    uint8_t (*out)[ITEM_ID_BYTES], uint32_t capacity,
+                                    uint32_t *count);
+/* Open referrals, claimed ones too, by place: at most `capacity` places, that with the oldest
+ * first; *total counts the referrals of all places. */
+struct state_overdue {
+    enum mode mode;
+    char site[65];
+    uint32_t count;
+    int64_t oldest_ns; /* opened */
+};
+MUST_USE struct err state_overdue(struct state *self, const struct state_before *before,
+                                  struct state_overdue *out, uint32_t capacity, uint32_t *count,
+                                  uint64_t *total);
 /* The entry that a request id led to, and what was asked, so that it can be answered again and told
  * from another order under the same id. NOT_FOUND when it is new. */
 struct state_request {

@@ -220,6 +220,18 @@ STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referral
                     " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
 STATEMENT(OPEN_REFERRALS, "SELECT mode, site, count(*) FROM referrals INDEXED BY referrals_open "
                           "WHERE closed_ns IS NULL GROUP BY mode, site LIMIT ?1")
+/* Pairs of mode and time, ?1 to ?12: daemon/state/ageing.c. */
+STATEMENT(UNCLAIMED,
+          "WITH before(mode, ns) AS (VALUES (?1, ?2), (?3, ?4), (?5, ?6), (?7, ?8), (?9, ?10),"
+          " (?11, ?12)) SELECT item FROM referrals INDEXED BY referrals_open CROSS JOIN before"
+          " ON before.mode = referrals.mode WHERE closed_ns IS NULL AND opened_ns < ns"
+          " AND state IN ('queued', 'presented') ORDER BY opened_ns, decision_entry LIMIT ?13")
+STATEMENT(OVERDUE,
+          "WITH before(mode, ns) AS (VALUES (?1, ?2), (?3, ?4), (?5, ?6), (?7, ?8), (?9, ?10),"
+          " (?11, ?12)) SELECT referrals.mode, site, count(*), min(opened_ns) AS oldest FROM"
+          " referrals INDEXED BY referrals_open CROSS JOIN before ON before.mode = referrals.mode"
+          " WHERE closed_ns IS NULL AND opened_ns < ns GROUP BY referrals.mode, site"
+          " ORDER BY oldest, referrals.mode, site")
 STATEMENT(DECISION_OF, "SELECT decisions.entry, decisions.mode, decisions.site FROM items JOIN "
                        "decisions ON decisions.entry = items.decision_entry WHERE items.item = ?1")
 STATEMENT(REQUEST, "SELECT entry, what, item, actor FROM requests WHERE request_id = ?1")
