@@ -4,7 +4,7 @@
 
 #include "base/diag.h"
 #include "pipeline_parts.h"
-#include "policy_file.h"
+#include "decide/policy_file.h"
 #include "score/computing.h"
 
 /* A policy is put in force by a config.change that says who and why, before anything is decided by

@@ -4,7 +4,7 @@
 
 /* Policy: what oversight and the operator decided, as numbers. A versioned file
  * (config/policy.conf); its digest stands in every decision. Plain values, no I/O: the file is read
- * by daemon/policy_file.c. */
+ * by policy_file.c. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -123,6 +123,19 @@ STATEMENT(
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
+STATEMENT(
+    PASTS,
+    "SELECT d.entry, d.t_ns, d.mode, d.site, d.lane, d.probability, d.cutoff,"
+    " ifnull(s.unscorable, '?') = '', d.decision = 'refer', d.arm, d.propensity, d.random_rate,"
+    " d.policy_sha256, ifnull(r.arm, '') = 'manual', ifnull(r.opened_ns, 0), ifnull(r.closed_ns, "
+    "0), o.entry IS NOT NULL, ifnull(o.found, 0)"
+    " FROM decisions AS d LEFT JOIN items AS i ON i.item = d.item"
+    " LEFT JOIN scores AS s ON s.entry = i.score_entry LEFT JOIN referrals AS r ON r.item = d.item"
+    " LEFT JOIN outcomes AS o ON o.item = d.item AND o.standing = 1"
+    " AND o.result IN ('found', 'partial', 'nothing_found')"
+    " WHERE d.entry >= ?1 AND d.t_ns < ?2 ORDER BY d.entry LIMIT ?3")
+STATEMENT(PAST_FIRST, "SELECT ifnull(min(entry), 0) FROM (SELECT entry FROM decisions WHERE t_ns < "
+                      "?1 ORDER BY entry DESC LIMIT ?2)")
 /* At most one label for each item: the outcome that stands. */
 STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
                     " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found')"
