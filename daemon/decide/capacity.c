@@ -101,10 +101,15 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
     out->cutoff = self->in_force < 0 ? fmax(rule->initial, rule->minimum) : self->in_force;
 }
 
-void capacity_refer(struct capacity *self, const struct capacity_rule *rule)
+void capacity_would(struct capacity *self, const struct capacity_rule *rule)
 {
     /* Random and cautious referrals are never refused, they only make the bay fuller. */
     self->tokens = fmax(self->tokens - 1, -rule->room - 1);
+}
+
+void capacity_refer(struct capacity *self, const struct capacity_rule *rule)
+{
+    capacity_would(self, rule);
     self->queue++;
 }
 
@@ -122,7 +127,7 @@ void capacity_replay(struct capacity *self, const struct capacity_rule *rule, do
         self->in_force = cutoff < 1 ? cutoff : self->in_force;
     }
     if (referred) {
-        self->tokens = fmax(self->tokens - 1, -rule->room - 1);
+        capacity_would(self, rule);
     }
 }
 

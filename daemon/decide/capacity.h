@@ -71,13 +71,17 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
                    int64_t t_ns, struct capacity_view *out);
 /* One referral more, by whatever arm; one less, when it has ended. */
 void capacity_refer(struct capacity *self, const struct capacity_rule *rule);
+/* One that the target arm would have made: it takes the time of the bays and no place in the queue.
+ */
+void capacity_would(struct capacity *self, const struct capacity_rule *rule);
 void capacity_end(struct capacity *self);
 /* Referrals that the target arm may still open here: queue_max less what is open and the reserve.
  */
 double capacity_queue_room(const struct capacity *self, const struct capacity_rule *rule,
                            double arrivals_per_hour);
 /* A decision that the log holds already. probability < 0: not scorable; cutoff: as logged, 1 when
- * it was full. The queue is set apart, from the read model. */
+ * it was full. The queue is set apart, from the read model. What shadow mode marked is not known to
+ * it: after a restart shadow starts with the time that real referrals left. */
 void capacity_replay(struct capacity *self, const struct capacity_rule *rule, double probability,
                      double cutoff, bool referred, int64_t t_ns);
 

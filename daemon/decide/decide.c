@@ -198,6 +198,8 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     decide_set_arm(input, mode, by_random, by_target, target.place, out);
     if (out->refer) {
         capacity_refer(&stratum->capacity, &rule);
+    } else if (out->would_refer) { /* or shadow would tell of more than the bays could take */
+        capacity_would(&stratum->capacity, &rule);
     }
     const struct capacity_item item = {.probability = input->scorable ? input->probability : -1,
                                        .cutoff = input->scorable ? out->cutoff : target.place,
