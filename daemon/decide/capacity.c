@@ -141,7 +141,7 @@ void capacity_count(struct capacity *self, const struct capacity_rule *rule,
     minute->random += item->by_random;
     minute->cutoff_lowest = first ? item->cutoff : fmin(minute->cutoff_lowest, item->cutoff);
     minute->cutoff_highest = first ? item->cutoff : fmax(minute->cutoff_highest, item->cutoff);
-    if (!item->referred && item->probability >= rule->minimum) {
+    if (item->wanted && !item->referred && item->probability >= rule->minimum) {
         double line = self->in_force < 0 ? rule->initial : self->in_force;
         minute->below++;
         minute->just_below += item->probability >= line / 2;

@@ -40,7 +40,7 @@ struct capacity_minute {
     uint64_t items;       /* that were decided */
     uint64_t target;      /* referred by the target arm, those of both among them */
     uint64_t random;      /* drawn */
-    uint64_t below;       /* scorable, not referred, not under the minimum: capacity was missing */
+    uint64_t below;       /* wanted, not referred, not under the minimum: capacity was missing */
     uint64_t just_below;  /* of these, at least half of the cut-off */
     double finds_lost;    /* sum of the probabilities of `below` */
     double cutoff_lowest; /* in force during this time; 1: full */
@@ -96,6 +96,8 @@ struct capacity_item {
     bool by_target;
     bool by_random;
     bool referred;
+    bool wanted; /* the target arm is on and has not taken it, or would not have: only capacity did
+                  */
 };
 void capacity_count(struct capacity *self, const struct capacity_rule *rule,
                     const struct capacity_item *item);

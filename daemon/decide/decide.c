@@ -205,7 +205,9 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
                                        .cutoff = input->scorable ? out->cutoff : target.place,
                                        .by_target = by_target,
                                        .by_random = by_random,
-                                       .referred = out->refer};
+                                       .referred = out->refer,
+                                       .wanted =
+                                           self->policy.target != TARGET_OFF && !out->would_refer};
     capacity_count(&stratum->capacity, &rule, &item);
     must(out->propensity >= 0 && out->propensity <= 1);
 }

@@ -288,6 +288,47 @@ static void policy_out_of_range_is_named(void **state)
     assert_non_null(policy_check(&policy));
 }
 
+/* 400 scored items, one a second, and what the place tells of them. */
+static struct capacity_minute minute_of_target(enum target_policy target, uint32_t *would)
+{
+    struct policy policy = test_policy();
+    policy.target = target;
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    struct decide *decide = open_decide(&policy);
+    struct decide_minute told;
+    *would = 0;
+    for (uint32_t i = 0; i < 400; i++) {
+        struct decide_input input = test_input(i, 0.5, (int64_t)(i + 1) * NS_PER_S);
+        struct decide_verdict verdict;
+        decide_item(decide, &input, &verdict);
+        *would += verdict.refer || verdict.would_refer;
+    }
+    assert_int_equal(decide_take_minutes(decide, 401 * NS_PER_S, &told, 1), 1);
+    decide_close(&decide);
+    assert_int_equal(told.since.items, 400);
+    return told.since;
+}
+
+/* Only what bays could not take was lost to them; what the switch let go was not. */
+static void minute_tells_what_capacity_cost_and_no_more(void **state)
+{
+    (void)state;
+    uint32_t would;
+    struct capacity_minute on = minute_of_target(TARGET_ON, &would);
+    assert_true(would > 0 && on.below > 0);
+    assert_int_equal(on.below, 400 - would);
+    struct capacity_minute shadow = minute_of_target(TARGET_SHADOW, &would);
+    assert_true(would > 0);
+    assert_int_equal(shadow.target, 0);
+    assert_int_equal(shadow.below, 400 - would);
+    assert_true(fabs(shadow.finds_lost - 0.5 * (400 - would)) < 1e-9);
+    struct capacity_minute off = minute_of_target(TARGET_OFF, &would);
+    assert_int_equal(would, 0);
+    assert_int_equal(off.below, 0);
+    assert_int_equal(off.just_below, 0);
+    assert_true(off.finds_lost <= 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +344,7 @@ int main(void)
         cmocka_unit_test(replay_brings_the_same_next_verdict),
         cmocka_unit_test(sites_beyond_the_bound_share_a_stratum),
         cmocka_unit_test(policy_out_of_range_is_named),
+        cmocka_unit_test(minute_tells_what_capacity_cost_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
