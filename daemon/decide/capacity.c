@@ -135,12 +135,16 @@ void capacity_count(struct capacity *self, const struct capacity_rule *rule,
                     const struct capacity_item *item)
 {
     struct capacity_minute *minute = &self->minute;
-    bool first = minute->items == 0;
+    bool scored = item->probability >= 0;
     minute->items++;
     minute->target += item->by_target;
     minute->random += item->by_random;
-    minute->cutoff_lowest = first ? item->cutoff : fmin(minute->cutoff_lowest, item->cutoff);
-    minute->cutoff_highest = first ? item->cutoff : fmax(minute->cutoff_highest, item->cutoff);
+    if (scored) { /* no cut-off was asked for the others */
+        bool first = minute->scored == 0;
+        minute->cutoff_lowest = first ? item->cutoff : fmin(minute->cutoff_lowest, item->cutoff);
+        minute->cutoff_highest = first ? item->cutoff : fmax(minute->cutoff_highest, item->cutoff);
+        minute->scored++;
+    }
     if (item->wanted && !item->referred && item->probability >= rule->minimum) {
         double line = self->in_force < 0 ? rule->initial : self->in_force;
         minute->below++;

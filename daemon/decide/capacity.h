@@ -38,12 +38,13 @@ struct capacity_rule {
 /* Since the last time that they were told: what the cut-off was and what it cost. */
 struct capacity_minute {
     uint64_t items;       /* that were decided */
+    uint64_t scored;      /* of these, the scorable ones */
     uint64_t target;      /* referred by the target arm, those of both among them */
     uint64_t random;      /* drawn */
     uint64_t below;       /* wanted, not referred, not under the minimum: capacity was missing */
     uint64_t just_below;  /* of these, at least half of the cut-off */
     double finds_lost;    /* sum of the probabilities of `below` */
-    double cutoff_lowest; /* in force during this time; 1: full */
+    double cutoff_lowest; /* that a score was held against; 1: full; 0 both while none was scored */
     double cutoff_highest;
 };
 
@@ -92,7 +93,7 @@ bool capacity_fits(const struct capacity *self, const struct capacity_rule *rule
 /* For the minute: one decided item. probability < 0: not scorable. */
 struct capacity_item {
     double probability;
-    double cutoff; /* in force; 1 when nothing fits */
+    double cutoff; /* in force; 1 when nothing fits; not read of what is not scorable */
     bool by_target;
     bool by_random;
     bool referred;

@@ -202,7 +202,7 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
         capacity_would(&stratum->capacity, &rule);
     }
     const struct capacity_item item = {.probability = input->scorable ? input->probability : -1,
-                                       .cutoff = input->scorable ? out->cutoff : target.place,
+                                       .cutoff = out->cutoff,
                                        .by_target = by_target,
                                        .by_random = by_random,
                                        .referred = out->refer,

@@ -329,6 +329,39 @@ static void minute_tells_what_capacity_cost_and_no_more(void **state)
     assert_true(off.finds_lost <= 0);
 }
 
+/* What has no score is held against no cut-off: the extremes are those of the others. */
+static void minute_extremes_are_of_scored_items(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    struct decide *decide = open_decide(&policy);
+    struct decide_minute told;
+    double lowest = 2;
+    double highest = -1;
+    for (uint32_t i = 0; i < 200; i++) {
+        int64_t t_ns = (int64_t)(i + 1) * 60 * NS_PER_S;
+        struct decide_input input = test_input(i, 0.9 + i % 10 / 100.0, t_ns);
+        struct decide_verdict verdict;
+        input.scorable = i < 100 || i % 2 == 0;
+        if (i == 100) { /* from here on: a cut-off of the window, not the initial 0.5 */
+            assert_int_equal(decide_take_minutes(decide, t_ns, &told, 1), 1);
+            assert_int_equal(told.since.scored, 100);
+        }
+        decide_item(decide, &input, &verdict);
+        if (i >= 100 && input.scorable) {
+            lowest = fmin(lowest, verdict.cutoff);
+            highest = fmax(highest, verdict.cutoff);
+        }
+    }
+    assert_int_equal(decide_take_minutes(decide, 201 * 60 * NS_PER_S, &told, 1), 1);
+    assert_int_equal(told.since.items, 100);
+    assert_int_equal(told.since.scored, 50);
+    assert_true(lowest > 0.5);
+    assert_float_equal(told.since.cutoff_lowest, lowest, 0);
+    assert_float_equal(told.since.cutoff_highest, highest, 0);
+    decide_close(&decide);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +378,7 @@ int main(void)
         cmocka_unit_test(sites_beyond_the_bound_share_a_stratum),
         cmocka_unit_test(policy_out_of_range_is_named),
         cmocka_unit_test(minute_tells_what_capacity_cost_and_no_more),
+        cmocka_unit_test(minute_extremes_are_of_scored_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
