@@ -85,7 +85,11 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
     out->rank = (uint64_t)window_above(&self->window, probability) + 1;
     out->arrivals_per_hour = window_arrivals_per_hour(&self->window, t_ns);
     out->fits = capacity_fits(self, rule, out->arrivals_per_hour);
-    if (self->window.count < rule->warmup_count) {
+    /* A policy that was loaded since may want more than the window, which is as long as at the
+     * start, will ever hold. */
+    uint32_t warmup =
+        rule->warmup_count < self->window.capacity ? rule->warmup_count : self->window.capacity;
+    if (self->window.count < warmup) {
         self->in_force = fmax(rule->initial, rule->minimum);
         out->edge = self->in_force;
     } else {

@@ -357,8 +357,30 @@ static void minute_extremes_are_of_scored_items(void **state)
     assert_int_equal(told.since.items, 100);
     assert_int_equal(told.since.scored, 50);
     assert_true(lowest > 0.5);
-    assert_float_equal(told.since.cutoff_lowest, lowest, 0);
-    assert_float_equal(told.since.cutoff_highest, highest, 0);
+    assert_true(fabs(told.since.cutoff_lowest - lowest) < 1e-12);
+    assert_true(fabs(told.since.cutoff_highest - highest) < 1e-12);
+    decide_close(&decide);
+}
+
+/* Windows stay as long as they were: a policy that wants more before it is warm gets what there is.
+ */
+static void loaded_policy_ends_its_warmup_with_the_window(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.window_count = 16;
+    policy.warmup_count = 16;
+    struct decide *decide = open_decide(&policy);
+    policy.window_count = 128;
+    policy.warmup_count = 128;
+    decide_set_policy(decide, &policy);
+    for (uint32_t i = 0; i < 17; i++) {
+        struct decide_verdict verdict;
+        struct decide_input input = test_input(i, 0.9, (int64_t)(i + 1) * 60 * NS_PER_S);
+        decide_item(decide, &input, &verdict);
+        assert_int_equal(verdict.window_count, i < 16 ? i + 1 : 16);
+        assert_true(fabs(verdict.cutoff - (i < 15 ? 0.5 : 0.9)) < 1e-12);
+    }
     decide_close(&decide);
 }
 
@@ -379,6 +401,7 @@ int main(void)
         cmocka_unit_test(policy_out_of_range_is_named),
         cmocka_unit_test(minute_tells_what_capacity_cost_and_no_more),
         cmocka_unit_test(minute_extremes_are_of_scored_items),
+        cmocka_unit_test(loaded_policy_ends_its_warmup_with_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
