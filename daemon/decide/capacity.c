@@ -17,20 +17,24 @@ void capacity_refill(struct capacity *self, const struct capacity_rule *rule, in
     double room = capacity_least_one(rule->room);
     if (self->tokens_ns == 0) {
         self->tokens = room; /* an empty bay */
+        self->tokens_shadow = room;
         self->tokens_ns = t_ns;
     } else if (t_ns > self->tokens_ns) { /* a clock that went back refills nothing */
         self->tokens += rule->worked_off;
+        self->tokens_shadow += rule->worked_off;
         self->tokens_ns = t_ns;
     }
     self->tokens = fmin(self->tokens, room);
+    self->tokens_shadow = rule->shadow ? fmin(self->tokens_shadow, room) : self->tokens;
 }
 
 /* Referrals that open bays will have worked off within the horizon, if it were now: the queue as it
  * should be, not as it is. Bays that close soon take less than the queue could hold. */
 static double capacity_free(const struct capacity *self, const struct capacity_rule *rule)
 {
-    double backlog = capacity_least_one(rule->room) - self->tokens;
-    return fmin(self->tokens, capacity_least_one(rule->ahead) - backlog);
+    double tokens = rule->shadow ? self->tokens_shadow : self->tokens;
+    double backlog = capacity_least_one(rule->room) - tokens;
+    return fmin(tokens, capacity_least_one(rule->ahead) - backlog);
 }
 
 double capacity_queue_room(const struct capacity *self, const struct capacity_rule *rule,
@@ -105,15 +109,26 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
     out->cutoff = self->in_force < 0 ? fmax(rule->initial, rule->minimum) : self->in_force;
 }
 
+/* Random and cautious referrals are never refused, they only make the bay fuller. */
+static double capacity_less_one(double tokens, const struct capacity_rule *rule)
+{
+    return fmax(tokens - 1, -rule->room - 1);
+}
+
 void capacity_would(struct capacity *self, const struct capacity_rule *rule)
 {
-    /* Random and cautious referrals are never refused, they only make the bay fuller. */
-    self->tokens = fmax(self->tokens - 1, -rule->room - 1);
+    self->tokens_shadow = capacity_less_one(self->tokens_shadow, rule);
+}
+
+static void capacity_take(struct capacity *self, const struct capacity_rule *rule)
+{
+    self->tokens = capacity_less_one(self->tokens, rule);
+    self->tokens_shadow = capacity_less_one(self->tokens_shadow, rule);
 }
 
 void capacity_refer(struct capacity *self, const struct capacity_rule *rule)
 {
-    capacity_would(self, rule);
+    capacity_take(self, rule);
     self->queue++;
 }
 
@@ -131,7 +146,7 @@ void capacity_replay(struct capacity *self, const struct capacity_rule *rule, do
         self->in_force = cutoff < 1 ? cutoff : self->in_force;
     }
     if (referred) {
-        capacity_would(self, rule);
+        capacity_take(self, rule);
     }
 }
 

@@ -33,6 +33,7 @@ struct capacity_rule {
     double hysteresis;
     uint32_t warmup_count;
     uint32_t queue_max; /* 0: open referrals are not counted */
+    bool shadow;        /* the target arm only marks */
 };
 
 /* Since the last time that they were told: what the cut-off was and what it cost. */
@@ -50,10 +51,11 @@ struct capacity_minute {
 
 struct capacity {
     struct window window;
-    double tokens;     /* referrals that fit into the horizon */
-    int64_t tokens_ns; /* when that was right; 0: never yet */
-    double in_force;   /* the cut-off; negative: none yet */
-    uint32_t queue;    /* open referrals */
+    double tokens;        /* referrals that fit into the horizon */
+    double tokens_shadow; /* the same, had all been referred that shadow marked */
+    int64_t tokens_ns;    /* when that was right; 0: never yet */
+    double in_force;      /* the cut-off; negative: none yet */
+    uint32_t queue;       /* open referrals */
     struct capacity_minute minute;
 };
 
@@ -72,7 +74,8 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
                    int64_t t_ns, struct capacity_view *out);
 /* One referral more, by whatever arm; one less, when it has ended. */
 void capacity_refer(struct capacity *self, const struct capacity_rule *rule);
-/* One that the target arm would have made: it takes the time of the bays and no place in the queue.
+/* One that the target arm would have made: it takes time of the bays as long as shadow lasts, and
+ * no place in the queue.
  */
 void capacity_would(struct capacity *self, const struct capacity_rule *rule);
 void capacity_end(struct capacity *self);

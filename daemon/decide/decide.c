@@ -126,7 +126,8 @@ static struct capacity_rule stratum_rule(const struct policy *policy, const stru
         .initial = mode->initial_cutoff,
         .hysteresis = policy->hysteresis,
         .warmup_count = policy->warmup_count,
-        .queue_max = (uint32_t)mode->queue_max};
+        .queue_max = (uint32_t)mode->queue_max,
+        .shadow = policy->target == TARGET_SHADOW};
 }
 
 /* What the target arm says of one item. */

@@ -466,6 +466,21 @@ static uint32_t strong_items_taken(enum target_policy target)
         decide_item(decide, &input, &verdict);
         taken += verdict.refer || verdict.would_refer;
     }
+    if (target == TARGET_SHADOW) { /* nobody was sent to the bays: they are free at once */
+        policy.target = TARGET_ON;
+        decide_set_policy(decide, &policy);
+        struct decide_verdict verdict;
+        for (int i = 0; i < 10; i++) {
+            struct decide_input input = {.mode = MODE_TRUCK,
+                                         .site = SITE,
+                                         .scorable = true,
+                                         .probability = 1,
+                                         .t_ns = DAY_NS + 16 * HOUR_NS,
+                                         .draw_key = key};
+            decide_item(decide, &input, &verdict);
+            assert_true(verdict.refer);
+        }
+    }
     decide_close(&decide);
     return taken;
 }
