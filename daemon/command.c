@@ -190,8 +190,10 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
     double unpublished_s = (double)(clock_monotonic_ns() - trouble_since_ns) / (double)NS_PER_S;
     char witnesses[8192];
     char retention[RETENTION_HEALTH_BYTES];
+    char ageing[AGEING_HEALTH_BYTES];
     witness_line_health(self, witnesses, sizeof witnesses);
     retention_health(self, retention, sizeof retention);
+    ageing_health(self, ageing, sizeof ageing);
     uint64_t size = oversight_size(self->oversight);
     (void)snprintf(
         out, out_capacity,
@@ -203,7 +205,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         "llu,"
         "\"draw_overdue\":%s,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_"
         "p99_ms\":%.3f,"
-        "\"blas\":\"%s\"%s%s}",
+        "\"blas\":\"%s\"%s%s%s}",
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
         (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
@@ -220,15 +222,15 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         (double)stage_quantile_ns(STAGE_ack, 0.5) * 1e-6,
         (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
         (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6,
-        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text(), witnesses,
-        retention);
+        (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text(), witnesses, retention,
+        ageing);
     return well;
 }
 
 /* On the receive thread, which owns the sockets: the page is made of counters alone. */
 void command_health(struct pipeline *self, struct ingest_command *command)
 {
-    char json[16384] = "";
+    char json[PIPELINE_HEALTH_BYTES] = "";
     counter_add(COUNTER_commands, 1);
     struct wire_answer answer = {
         .request_id = command->command.request_id, .name = "", .reason = "", .json = json};

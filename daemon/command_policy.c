@@ -4,7 +4,7 @@
 
 #include "base/diag.h"
 #include "pipeline_parts.h"
-#include "policy_file.h"
+#include "decide/policy_file.h"
 #include "score/computing.h"
 
 /* A policy is put in force by a config.change that says who and why, before anything is decided by
@@ -43,6 +43,7 @@ static struct err policy_spread(struct pipeline *self)
 {
     explore_apply(self); /* the policy, with the shares of the day within its new limits */
     join_set_policy(self->join, &self->policy);
+    ageing_forget(self);
     return draw_day_renew(self);
 }
 

@@ -245,8 +245,8 @@ static struct err judge_apply_outcome(struct pipeline *self, const struct entry 
     if (err_is(err) || !self->live) {
         return err;
     }
-    if (!is_first) {
-        return judge_relearn(self); /* what stood for the item may have been learnt */
+    if (!is_first) { /* what stood for the item may have been learnt; put aside, nothing changes */
+        return outcome->aside ? err_none : judge_relearn(self);
     }
     if (!exam_result_is_label(outcome->result)) {
         return err;

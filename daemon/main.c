@@ -7,7 +7,7 @@
 
 #include "base/diag.h"
 #include "pipeline.h"
-#include "policy_file.h"
+#include "decide/policy_file.h"
 #include "score/blas_core.h"
 #include "submission/submission.h"
 

@@ -193,7 +193,8 @@ static struct err judge_tick(struct pipeline *self)
     entry.body.time_tick.refused = counts.refusals;
     entry.body.time_tick.undecided = counts.undecided;
     tick_capacity(self, &entry.body.time_tick);
-    return pipeline_append(self, &entry, NULL);
+    err = pipeline_append(self, &entry, NULL);
+    return err_is(err) ? err : ageing_tick(self, clock_utc_ns());
 }
 
 /* How long the judge line may sleep: until the next hold ends, and short enough that a command is
@@ -225,6 +226,9 @@ static struct err judge_turn(struct pipeline *self)
     }
     if (!err_is(err)) {
         err = judge_tick(self);
+    }
+    if (!err_is(err)) {
+        err = ageing_turn(self);
     }
     if (!err_is(err)) {
         err = judge_collect(self, 0);

@@ -502,6 +502,7 @@ struct err pipeline_open(const struct conf *conf, const struct policy *policy,
     self->next_tick_ns = self->started_ns;
     must(pthread_mutex_init(&self->failure_lock, NULL) == 0);
     must(pthread_mutex_init(&self->hold_lock, NULL) == 0);
+    ageing_open(self);
     struct err err = durable_directory(conf->store_directory, 0755);
     if (!err_is(err)) {
         err = open_steps(self);
@@ -566,6 +567,7 @@ void pipeline_close(struct pipeline **pointer)
     keys_wipe(&self->keys);
     must(pthread_mutex_destroy(&self->failure_lock) == 0);
     must(pthread_mutex_destroy(&self->hold_lock) == 0);
+    ageing_close(self);
     free(self);
     *pointer = NULL;
 }

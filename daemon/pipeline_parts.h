@@ -33,7 +33,8 @@
 
 #define PIPELINE_BATCH 256u
 #define PIPELINE_PATH_BYTES 512u
-#define JUDGE_ENTRIES 512u /* applied in one transaction of the read model */
+#define PIPELINE_HEALTH_BYTES 20480u /* as much as the console has for it */
+#define JUDGE_ENTRIES 512u           /* applied in one transaction of the read model */
 
 /* The thread that copies sealed files and discards payloads; NULL when there is nothing to do. */
 struct retention;
@@ -76,6 +77,19 @@ struct draw_day {
 struct explore {
     double shares[MODE_COUNT]; /* 0: the floor */
     char reasons[MODE_COUNT][ADAPT_REASON_BYTES];
+};
+
+/* Referrals that wait too long. What is due is found at a tick and ended a few a turn. */
+#define AGEING_DUE_MAX 256u
+#define AGEING_PLACES_MAX 16u
+struct ageing {
+    uint8_t due[AGEING_DUE_MAX][ITEM_ID_BYTES]; /* the judge line's, as the next two */
+    uint32_t due_count;
+    uint32_t due_next;
+    pthread_mutex_t lock; /* guards what follows, which health shows */
+    struct state_overdue places[AGEING_PLACES_MAX];
+    uint32_t places_count;
+    uint64_t total;
 };
 
 /* One item on its way from decision to log: two drafts that come back on judge_done. */
@@ -169,6 +183,7 @@ struct pipeline {
     struct draw_day draw;
     struct decide_minute minutes[ENTRY_CAPACITY_MAX]; /* of a tick */
     struct explore explore;
+    struct ageing ageing;
     struct judge_trace traces[JUDGE_TRACES];
     struct command_job *command_jobs;
     uint32_t command_jobs_next;
@@ -269,6 +284,18 @@ bool explore_adapts(const struct policy *policy, enum mode mode);
 double explore_rate(const struct pipeline *self, enum mode mode);
 /* Lives as long as the day. */
 const char *explore_reason(const struct pipeline *self, enum mode mode);
+
+/* ageing_line.c: _tick finds what is past its deadline and what raises an alarm; _turn ends some of
+ * it, each an entry that the read model has before the next command is looked at. _forget: the
+ * policy changed, the next tick looks anew. */
+void ageing_open(struct pipeline *self);
+void ageing_close(struct pipeline *self);
+MUST_USE struct err ageing_tick(struct pipeline *self, int64_t utc_ns);
+MUST_USE struct err ageing_turn(struct pipeline *self);
+void ageing_forget(struct pipeline *self);
+#define AGEING_HEALTH_BYTES 3072u
+/* Members of a JSON object with a comma in front. Any thread. */
+void ageing_health(struct pipeline *self, char *out, size_t out_capacity);
 
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);

@@ -2,14 +2,11 @@
 #ifndef PROTO_HASH_H
 #define PROTO_HASH_H
 
-/* Hash: SHA-256 and HMAC-SHA-256 over libcrypto (short ones over libsodium), hexadecimal, base64.
- * The algorithm is fetched once (EVP_MD_fetch): resolving it per call costs two thirds of the speed
- * on short messages.
+/* Hash: SHA-256 and HMAC-SHA-256 over libcrypto, hexadecimal, base64.
  *
  * Threads: a struct sha256 belongs to one thread; the one-shot functions may be called from any
- * thread (each thread keeps a context of its own). Memory: sha256_open and sha256_reset allocate;
- * sha256_of, hmac_sha256_of and pseudonym_of do not for up to 1,024 bytes. None can fail once the
- * library is loaded; a failure there is our own bug and aborts. */
+ * thread. Memory: only sha256_open allocates. None can fail once the library is loaded; a failure
+ * there is our own bug and aborts. */
 
 #include <stdbool.h>
 #include <stddef.h>

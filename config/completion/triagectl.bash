@@ -8,7 +8,7 @@ _triagectl_words() {
         archive) echo 'list verify rebuild export restore retention seal' ;;
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
-        policy) echo 'load' ;;
+        policy) echo 'load simulate' ;;
         model) echo 'train score evaluate retrain drift list install show' ;;
         'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
@@ -37,6 +37,7 @@ _triagectl_options() {
         'hold add' | 'hold remove') echo '--reason --all' ;;
         verify-day) echo '--log --vkey' ;;
         refer | 'policy load') echo '--reason' ;;
+        'policy simulate') echo '--policy --from --to' ;;
         'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
         'operation close') echo '--reason' ;;
         reveal) echo '--entry --names --purpose --out' ;;
@@ -94,7 +95,7 @@ _triagectl() {
         --dir | --log | --images | --out | --archive | --models | --metrics | --public | --keys)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
-        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --marks | --groups | --picture | --reference)
+        --config | --png | --qr | --receipt | --key | --daemon-key | --list | --skip-list | --declarations | --mapping | --validate | --model | --marks | --groups | --picture | --reference | --policy)
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return ;;
         --item) word=$(_triagectl_labels) ;;

@@ -16,7 +16,7 @@
  * nothing here can hold up the receive line. Images are made by other threads (console_images.h).
  */
 
-enum { CONSOLE_HEALTH_BYTES = 16384, CONSOLE_TIMEOUT_S = 10, CONSOLE_MEMORY_BYTES = 16384 };
+enum { CONSOLE_HEALTH_BYTES = 20480, CONSOLE_TIMEOUT_S = 10, CONSOLE_MEMORY_BYTES = 16384 };
 
 struct console {
     struct console_conf conf;

@@ -90,6 +90,7 @@ int ctl_watch(struct ctl *ctl, int argc, char **argv);
 int ctl_log_cat(struct ctl *ctl, int argc, char **argv);
 int ctl_log_checkpoint(struct ctl *ctl, int argc, char **argv);
 int ctl_policy_load(struct ctl *ctl, int argc, char **argv);
+int ctl_policy_simulate(struct ctl *ctl, int argc, char **argv);
 int ctl_refer(struct ctl *ctl, int argc, char **argv);
 int ctl_verify_day(struct ctl *ctl, int argc, char **argv);
 int ctl_reveal(struct ctl *ctl, int argc, char **argv);

@@ -37,6 +37,8 @@ static const struct command commands[] = {
     {"log close", ctl_log_close, false, "close the log's shard for good; the daemon stops"},
     {"refer", ctl_refer, false, "refer an item by hand, with a reason"},
     {"policy load", ctl_policy_load, false, "put the policy file in force, with a reason"},
+    {"policy simulate", ctl_policy_simulate, false,
+     "what another policy would have referred on days that are over"},
     {"verify-day", ctl_verify_day, false,
      "make the random draws of a day again, from public files"},
     {"reveal", ctl_reveal, false, "show personal data behind an item; recorded before it is shown"},

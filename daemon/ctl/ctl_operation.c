@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "ctl/ctl_order.h"
 #include "ctl/json_text.h"
 #include "ctl/rows.h"
@@ -155,8 +156,8 @@ static bool add_figures(struct state *state, json_t *operation)
 {
     struct state_figures figures = {0};
     if (json_object_get(operation, "closed") == NULL) {
-        struct err err =
-            state_operation_figures(state, member_text(operation, "name"), INT64_MAX, &figures);
+        struct err err = state_operation_figures(state, member_text(operation, "name"),
+                                                 clock_utc_ns(), &figures);
         if (err_is(err)) {
             ctl_fail(member_text(operation, "name"), err);
             return false;

@@ -18,16 +18,13 @@ static const struct client_patience patience = {.timeout_ms = 5000, .attempts = 
 /* Closing waits for everything that was received, and for an archive file that is being built. */
 static const struct client_patience long_patience = {.timeout_ms = 180000, .attempts = 1};
 static const struct client_patience short_patience = {.timeout_ms = 3000, .attempts = 1};
+static const struct client_patience no_patience = {.timeout_ms = 300, .attempts = 1};
 
 static uint8_t arena_bytes[CLIENT_ARENA_BYTES];
 
-/* Asks; false when told. */
-static bool ask(struct ctl *ctl, struct wire_command *command, struct client_patience how,
-                struct wire_answer *answer)
+/* Where the daemon is asked; false when told. */
+static bool find_endpoint(struct ctl *ctl, char endpoint[DURABLE_PATH_BYTES])
 {
-    static char endpoint[DURABLE_PATH_BYTES];
-    static char request_id[37];
-    struct arena arena;
     if (!ctl_settle(ctl) ||
         !ctl_endpoint(ctl,
                       ctl->endpoint != NULL ? ctl->endpoint : ctl->conf.ingest_command_endpoint,
@@ -37,6 +34,34 @@ static bool ask(struct ctl *ctl, struct wire_command *command, struct client_pat
     const size_t ipc_path_max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
     if (strncmp(endpoint, "ipc://", 6) == 0 && strlen(endpoint + 6) > ipc_path_max) {
         ctl_refuse("%s: a socket path may have %zu bytes", endpoint, ipc_path_max);
+        return false;
+    }
+    return true;
+}
+
+json_t *ctl_order_health(struct ctl *ctl)
+{
+    char endpoint[DURABLE_PATH_BYTES];
+    struct wire_command command = {.order = ORDER_HEALTH, .request_id = NULL};
+    struct wire_answer answer;
+    struct arena arena;
+    if (!find_endpoint(ctl, endpoint)) {
+        return NULL;
+    }
+    command.actor = ctl_actor(ctl);
+    arena_init(&arena, arena_bytes, sizeof arena_bytes);
+    struct err err = client_ask(endpoint, no_patience, &command, &arena, &answer);
+    return err_is(err) || answer.json == NULL ? NULL : json_loads(answer.json, 0, NULL);
+}
+
+/* Asks; false when told. */
+static bool ask(struct ctl *ctl, struct wire_command *command, struct client_patience how,
+                struct wire_answer *answer)
+{
+    static char endpoint[DURABLE_PATH_BYTES];
+    static char request_id[37];
+    struct arena arena;
+    if (!find_endpoint(ctl, endpoint)) {
         return false;
     }
     uint8_t id[ENTRY_ID_BYTES];

@@ -17,6 +17,10 @@ bool ctl_order_answer_briefly(struct ctl *ctl, struct wire_command *command,
 
 struct json_t;
 
+/* What the daemon says of itself; NULL, and nothing is told, when nobody answers within a blink.
+ * For commands that can do without. New reference. */
+struct json_t *ctl_order_health(struct ctl *ctl);
+
 /* Fills request id and actor, sends, prints "done, entry N" or the refusal (as JSON with --json);
  * returns an exit code. */
 int ctl_order(struct ctl *ctl, struct wire_command *command);

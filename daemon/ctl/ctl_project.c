@@ -100,6 +100,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!(options->conf.false_share > 0 && options->conf.false_share < 1)) {
             argp_error(state, "--false-referrals takes a share between 0 and 1");
         }
+        if (options->images.offset > 0 && options->images.offset >= options->images.every) {
+            argp_error(state, "--offset must be below --every");
+        }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

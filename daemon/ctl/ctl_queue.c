@@ -10,7 +10,9 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "ctl/ctl_order.h"
 #include "ctl/json_text.h"
+#include "ctl/rows.h"
 #include "ctl/share_tell.h"
 #include "ctl/table.h"
 #include "referral/referral.h"
@@ -148,6 +150,23 @@ static int print_table(const struct state_queue_row *rows, uint32_t count,
     return whole ? CTL_GOOD : ctl_refuse("no memory for the whole table");
 }
 
+/* What policy calls too old is the daemon's to say: no line when it does not answer, nor on a
+ * screen that is shown anew all the time. */
+static void print_overdue(struct ctl *ctl)
+{
+    json_t *health = ctl_order_health(ctl);
+    const json_t *places = json_object_get(health, "overdue");
+    json_int_t total = json_integer_value(json_object_get(health, "referrals_overdue"));
+    const json_t *oldest = json_array_get(places, 0);
+    if (total > 0 && oldest != NULL) {
+        printf("Overdue: %" JSON_INTEGER_FORMAT " open for longer than policy's alarm_h; the "
+               "oldest of them for %.1f h, %s at %s.\n",
+               total, member_real(oldest, "oldest_h"), member_text(oldest, "mode"),
+               member_text(oldest, "site"));
+    }
+    json_decref(health);
+}
+
 static int print_once(struct ctl *ctl, struct state *state, const struct queue_options *options)
 {
     struct state_queue_row *rows = calloc(options->limit, sizeof *rows);
@@ -180,6 +199,9 @@ static int print_once(struct ctl *ctl, struct state *state, const struct queue_o
         result = json_print(array, !options->watch);
     } else {
         result = print_table(rows, count, options);
+        if (result == CTL_GOOD && count > 0 && !options->watch) {
+            print_overdue(ctl);
+        }
         json_t *shares = result == CTL_GOOD ? share_json(state) : NULL;
         result = shares != NULL ? share_print(shares, true) : CTL_REFUSED;
         json_decref(shares);

@@ -180,7 +180,8 @@ static int print_table(const struct project_report *self, double threshold)
         add_row(table, "background attenuation", backgrounds[b].name,
                 count_rows(self, threshold, NULL, &backgrounds[b]));
     }
-    printf("%" PRIu64 " normal scans, threshold %.3f leaves %.1f%% of them beyond it; AUROC %.4f; "
+    printf("%" PRIu64
+           " normal scans, threshold %.3f leaves at most %.1f%% of them beyond it; AUROC %.4f; "
            "%" PRIu64 " projections found no place\n",
            self->clean_count, threshold, 100 * self->conf.false_share, auroc_of(self),
            self->unplaced);

@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "ctl/logged_declarations.h"
@@ -21,6 +23,8 @@ struct trees {
     struct declaration_model model;
     struct history history;
 };
+
+#define RETRAIN_PATH_BYTES 600u
 
 struct work {
     const struct retrain_conf *conf;
@@ -149,18 +153,42 @@ static struct err fit(const struct retrain_conf *conf, struct logged_declaration
     return err;
 }
 
-/* The file of the model that knows only what was known before the cut is of no use afterwards. */
+/* The file of the model that knows only what was known before the cut is of no use afterwards. It
+ * gets a folder of its own: by its name it could be a file that somebody keeps. */
 static struct err fit_fresh(struct work *work)
 {
     struct train_declarations_report report;
+    char folder[RETRAIN_PATH_BYTES];
     bool is_trees = false;
-    struct err err = fit(work->conf, work->logged, work->out->cut_ns, NULL, &report);
+    int bytes = snprintf(folder, sizeof folder, "%s/compare-XXXXXX", work->conf->directory);
+    struct err err = durable_directory(work->conf->directory, 0750);
     if (err_is(err)) {
         return err;
     }
-    err = trees_read(report.model.path, NULL, 0, &work->fresh, &is_trees);
-    struct err removed = durable_remove(report.model.path);
-    return err_is(err) ? err : removed;
+    if (bytes < 0 || (size_t)bytes >= sizeof folder || mkdtemp(folder) == NULL) {
+        return err_make(ERR_IO, "a folder for the comparison");
+    }
+    struct retrain_conf conf = *work->conf;
+    conf.directory = folder;
+    err = fit(&conf, work->logged, work->out->cut_ns, NULL, &report);
+    if (!err_is(err)) {
+        err = trees_read(report.model.path, NULL, 0, &work->fresh, &is_trees);
+        struct err removed = durable_remove(report.model.path);
+        err = err_is(err) ? err : removed;
+    }
+    (void)rmdir(folder);
+    return err;
+}
+
+static bool is_anything_later(const struct work *work)
+{
+    uint64_t count = logged_declarations_count(work->logged);
+    for (uint64_t i = 0; i < count; i++) {
+        if (logged_declarations_at(work->logged, i)->decided_ns >= work->out->cut_ns) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static double logit_of(struct trees *trees, const struct declaration *declaration)
@@ -179,7 +207,7 @@ static double logit_told(const struct logged_declaration *row)
 static void judge_row(struct work *work, const struct logged_declaration *row,
                       const struct declaration *declaration)
 {
-    bool scored = strcmp(row->arm, "cautious") != 0; /* nothing was said of it */
+    bool scored = row->probability > 0; /* 0: it could not be scored, so nothing was said of it */
     if (!work->out->has_model && !scored) {
         return;
     }
@@ -218,7 +246,8 @@ static struct err go_through(struct work *work, bool later)
             work->out->lost_count += declaration == NULL;
             continue;
         }
-        err = drift_add(work->drift, declaration, row->probability, later);
+        err = drift_add(work->drift, declaration, row->probability > 0 ? row->probability : NAN,
+                        later);
         if (later) {
             work->out->later_count++;
             judge_row(work, row, declaration);
@@ -248,7 +277,7 @@ static struct err compare(struct work *work)
     struct retrain *out = work->out;
     struct err err = go_through(work, false);
     bool enough = out->training_count >= RETRAIN_TRAINING_MIN;
-    if (err_is(err) || !enough) {
+    if (err_is(err) || !enough || !is_anything_later(work)) {
         return err;
     }
     err = fit_fresh(work);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/table_secret.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 /* Not the digest by which the table itself may be known elsewhere: that one can be public. */
 static const char purpose[] = "secret of the digests in a model file\n";
 
-static int is_plain_file(const char *path)
+static bool is_plain_file(const char *path)
 {
     struct stat about;
     return stat(path, &about) == 0 && S_ISREG(about.st_mode);
@@ -29,7 +30,7 @@ void table_secret(const char *path, uint8_t out[PART_SECRET_BYTES])
         count = fread(bytes, 1, sizeof bytes, file);
         sha256_add(hash, bytes, count);
     }
-    int whole = file != NULL && ferror(file) == 0;
+    bool whole = file != NULL && ferror(file) == 0;
     if (file != NULL) {
         (void)fclose(file);
     }
@@ -50,11 +51,13 @@ struct err logged_secret(struct logged_declarations *logged, uint8_t out[PART_SE
     struct sha256 *hash = sha256_open();
     struct err err = err_none;
     uint64_t count = logged_declarations_count(logged);
+    uint64_t read = 0;
     sha256_add(hash, purpose, sizeof purpose);
-    for (uint64_t i = 0; i < count && i < SECRET_ROWS && !err_is(err); i++) {
+    for (uint64_t i = 0; i < count && read < SECRET_ROWS && !err_is(err); i++) {
         const struct declaration *declaration = NULL;
         err = logged_declarations_read(logged, i, &declaration);
         if (!err_is(err) && declaration != NULL) {
+            read++;
             add_text(hash, declaration->declaration_id);
             add_text(hash, declaration->importer);
             add_text(hash, declaration->seller);
@@ -64,5 +67,8 @@ struct err logged_secret(struct logged_declarations *logged, uint8_t out[PART_SE
     }
     sha256_finish(hash, out);
     sha256_close(&hash);
+    if (read == 0) { /* nothing was hashed: everybody could do that */
+        random_bytes(out, PART_SECRET_BYTES);
+    }
     return err;
 }

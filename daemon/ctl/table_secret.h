@@ -13,7 +13,8 @@
 /* Of the whole file; of a pipe or a file that cannot be read: random. */
 void table_secret(const char *path, uint8_t out[PART_SECRET_BYTES]);
 
-/* The same of what a port's log knows: of its first SECRET_ROWS labelled declarations. */
+/* The same of what a port's log knows: of its first SECRET_ROWS labelled declarations that
+ * are still there; random when none is. */
 #define SECRET_ROWS 4096u
 MUST_USE struct err logged_secret(struct logged_declarations *logged,
                                   uint8_t out[PART_SECRET_BYTES]);

@@ -176,6 +176,16 @@ static void decide_set_arm(const struct decide_input *input, const struct mode_p
     out->priority = mode->severity * (out->arm == ARM_RANDOM ? fmax(weight, place) : weight);
 }
 
+static bool decide_coin(const struct decide_input *input, struct decide_verdict *out)
+{
+    if (input->coin != NULL) {
+        out->random_rate = input->coin->random_rate;
+        return input->coin->drawn;
+    }
+    draw_prf(input->draw_key, input->item, out->draw);
+    return draw_uniform(out->draw) < out->random_rate;
+}
+
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out)
 {
     must(input->mode > MODE_UNKNOWN && input->mode < MODE_COUNT);
@@ -185,8 +195,7 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
 
     policy_stratum(input->mode, input->site, input->lane, out->stratum);
     out->random_rate = policy_random_rate(&self->policy, input->mode, out->stratum);
-    draw_prf(input->draw_key, input->item, out->draw);
-    bool by_random = draw_uniform(out->draw) < out->random_rate;
+    bool by_random = decide_coin(input, out);
 
     struct capacity_rule rule = stratum_rule(&self->policy, stratum, input->t_ns);
     capacity_refill(&stratum->capacity, &rule, input->t_ns);

@@ -33,6 +33,13 @@ double draw_uniform(const uint8_t draw[HASH_BYTES]);
 enum arm { ARM_NONE, ARM_TARGET, ARM_RANDOM, ARM_BOTH, ARM_CAUTIOUS };
 const char *arm_text(enum arm arm);
 
+/* The coin as it fell, of a decision that the log holds: a simulation under another policy does not
+ * throw it again. */
+struct decide_coin {
+    bool drawn;
+    double random_rate;
+};
+
 struct decide_input {
     uint8_t item[ITEM_ID_BYTES];
     enum mode mode;
@@ -40,8 +47,10 @@ struct decide_input {
     const char *lane; /* NULL or "": none */
     bool scorable;
     double probability;
-    int64_t t_ns;            /* UTC of the decision */
-    const uint8_t *draw_key; /* 32 bytes */
+    int64_t t_ns;                   /* UTC of the decision */
+    const uint8_t *draw_key;        /* 32 bytes */
+    const struct decide_coin *coin; /* NULL: it is thrown, with draw_key; else the verdict has no
+                                       draw */
 };
 
 struct decide_verdict {

@@ -4,7 +4,7 @@
 
 /* Policy: what oversight and the operator decided, as numbers. A versioned file
  * (config/policy.conf); its digest stands in every decision. Plain values, no I/O: the file is read
- * by daemon/policy_file.c. */
+ * by policy_file.c. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,7 +44,9 @@ struct mode_policy {
     double severity;            /* weight in the queue's order */
     double perishable_weight;   /* what each of the first hours of waiting adds besides */
     enum unscorable_policy unscorable;
-    double queue_max; /* open referrals of a site in this mode, in fact; 0: they are not counted */
+    double queue_max;  /* open referrals of a site in this mode, in fact; 0: they are not counted */
+    double deadline_h; /* a referral that nobody claimed for so long ends as expired; 0: never */
+    double alarm_h;    /* an open referral older than this raises an alarm; 0: none does */
 };
 
 /* A bay, crew or machine of a site: exams of a kind, so many an hour while it is open. */

@@ -93,7 +93,11 @@ static const char *read_row(const struct csv_row *row, const uint32_t at[COLUMNS
             return "a column is missing";
         }
     }
-    if (row->fields[at[X]][0] == '\0') {
+    bool is_empty = true;
+    for (int i = X; i < COLUMNS; i++) {
+        is_empty = is_empty && row->fields[at[i]][0] == '\0';
+    }
+    if (is_empty) {
         *box = (struct marks_box){NAN, NAN, NAN, NAN};
         return NULL;
     }

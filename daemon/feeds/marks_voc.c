@@ -64,10 +64,10 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
         if (!self->is_voc) {
             stop(self, "not a Pascal-VOC annotation");
         }
-    } else if (strcmp(name, "bndbox") == 0 && self->box_depth == 0) {
+    } else if (self->depth == 3 && strcmp(name, "bndbox") == 0 && self->box_depth == 0) {
         self->box_depth = self->depth;
         clear_box(self);
-    } else if (strcmp(name, "size") == 0 && self->size_depth == 0) {
+    } else if (self->depth == 2 && strcmp(name, "size") == 0 && self->size_depth == 0) {
         self->size_depth = self->depth;
     }
     uint32_t around = self->box_depth > 0 ? self->box_depth : self->size_depth;

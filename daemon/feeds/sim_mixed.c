@@ -292,7 +292,9 @@ static void put_bricks(const struct block *block, const double corner[3], struct
         }
         out->mass_kg += sim_shape_volume_cm3(brick) * brick->stuff.density / 1000;
     }
-    out->what = sim_material_name(block->stuff.material);
+    if (out->mass_kg > 0) {
+        out->what = sim_material_name(block->stuff.material);
+    }
 }
 
 static const struct sim_shape *draw_carton(const struct sim_scene *scene, struct rng *rng)

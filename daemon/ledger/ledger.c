@@ -14,17 +14,26 @@ struct err ledger_refuse(struct ledger_answer *answer, enum err_code code, const
     return err_none;
 }
 
-/* What every entry of an officer has. */
-static void fill(struct entry *entry, enum entry_type type, const struct wire_command *command,
+/* What every entry about a referral has. */
+static void fill(struct entry *entry, enum entry_type type, const uint8_t item[ITEM_ID_BYTES],
                  const struct state_referral *referral, const char *actor)
 {
     memset(entry, 0, sizeof *entry);
     entry->type = type;
     entry->actor = actor;
     entry->has_item = true;
-    memcpy(entry->item, command->item, ITEM_ID_BYTES);
+    memcpy(entry->item, item, ITEM_ID_BYTES);
     memcpy(entry->causes[0], referral->decision_id, ENTRY_ID_BYTES);
     entry->causes_count = 1;
+}
+
+static struct err refuse_move(const struct state_referral *referral, enum referral_state to,
+                              struct ledger_answer *answer)
+{
+    char reason[LEDGER_REASON_BYTES];
+    (void)snprintf(reason, sizeof reason, "the referral is %s and cannot become %s",
+                   referral_state_text(referral->state), referral_state_text(to));
+    return ledger_refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
 }
 
 static struct err consider_move(const struct wire_command *command,
@@ -32,10 +41,7 @@ static struct err consider_move(const struct wire_command *command,
                                 const char *code, struct entry *entry, struct ledger_answer *answer)
 {
     if (!referral_may_go(referral->state, to)) {
-        char reason[LEDGER_REASON_BYTES];
-        (void)snprintf(reason, sizeof reason, "the referral is %s and cannot become %s",
-                       referral_state_text(referral->state), referral_state_text(to));
-        return ledger_refuse(answer, ERR_ILLEGAL_TRANSITION, reason);
+        return refuse_move(referral, to, answer);
     }
     entry->type = ENTRY_OFFICER_ACTION;
     entry->body.officer_action = (struct entry_officer_action){
@@ -196,7 +202,7 @@ struct err ledger_consider(struct state *state, const struct wire_command *comma
         return ledger_refuse(answer, ERR_CONFLICT, "the referral has moved on; look at it again");
     }
     answer->verdict = LEDGER_ENTRY;
-    fill(entry, ENTRY_OFFICER_ACTION, command, &referral, actor);
+    fill(entry, ENTRY_OFFICER_ACTION, command->item, &referral, actor);
     switch (command->order) {
     case ORDER_CLAIM:
         return consider_move(command, &referral, REFERRAL_IN_EXAM, "", entry, answer);
@@ -209,4 +215,32 @@ struct err ledger_consider(struct state *state, const struct wire_command *comma
     default:
         return ledger_refuse(answer, ERR_ARGUMENT, "not an order about a referral");
     }
+}
+
+struct err ledger_expire(struct state *state, const uint8_t item[ITEM_ID_BYTES],
+                         struct entry *entry, struct ledger_answer *answer)
+{
+    struct state_referral referral;
+    memset(answer, 0, sizeof *answer);
+    struct err err = state_referral(state, item, &referral);
+    if (err.code == ERR_NOT_FOUND) {
+        return ledger_refuse(answer, ERR_NOT_FOUND, "no such item");
+    }
+    if (err_is(err)) {
+        return err;
+    }
+    if (!referral_may_go(referral.state, REFERRAL_EXPIRED)) {
+        return refuse_move(&referral, REFERRAL_EXPIRED, answer);
+    }
+    answer->verdict = LEDGER_ENTRY;
+    fill(entry, ENTRY_OFFICER_ACTION, item, &referral, "daemon");
+    entry->body.officer_action = (struct entry_officer_action){
+        .action = "expire",
+        .code = "deadline",
+        .request_id = "",
+        .version = referral.version + 1,
+        .to_state = referral_state_text(REFERRAL_EXPIRED),
+        .reason = "",
+    };
+    return err_none;
 }

@@ -2,11 +2,12 @@
 #ifndef LEDGER_H
 #define LEDGER_H
 
-/* Ledger: what an officer orders about a referral, held against what the log says of it so far, and
- * made an entry or refused. It decides nothing by itself and writes nothing: the caller appends the
- * entry, applies it to the read model, and only then considers the next order. So of two officers
- * who claim one item the second is told that it is gone; and an order that is asked again, because
- * its answer was lost, is answered by the entry that it made the first time.
+/* Ledger: what an officer orders about a referral, and what its deadline does, held against what
+ * the log says of it so far, and made an entry or refused. It decides nothing by itself and writes
+ * nothing: the caller appends the entry, applies it to the read model, and only then considers the
+ * next order. So of two officers who claim one item the second is told that it is gone; and an
+ * order that is asked again, because its answer was lost, is answered by the entry that it made the
+ * first time.
  *
  * Any thread, one at a time for a state. */
 
@@ -42,5 +43,12 @@ MUST_USE struct err ledger_refuse(struct ledger_answer *answer, enum err_code co
 MUST_USE struct err ledger_consider(struct state *state, const struct wire_command *command,
                                     const char *actor, struct entry *entry,
                                     struct ledger_answer *answer);
+
+/* The daemon itself ends what nobody claimed within its deadline (the caller's to tell): held
+ * against the read model as an order is. LEDGER_REFUSED for what is claimed, has ended or was never
+ * referred. *entry as of ledger_consider, by the actor "daemon" and without a request id: that it
+ * happens once is the referral's own state, which has no way out of expired. */
+MUST_USE struct err ledger_expire(struct state *state, const uint8_t item[ITEM_ID_BYTES],
+                                  struct entry *entry, struct ledger_answer *answer);
 
 #endif

@@ -39,8 +39,8 @@ const char *operation_fault(const struct entry_operation *operation, int64_t now
     if (!is_name(operation->name)) {
         return "a name is 1 to 64 small letters, digits and dashes";
     }
-    if (operation->from_ns <= now_ns) {
-        return "an operation is registered before it starts";
+    if (operation->from_ns <= now_ns + OPERATION_AHEAD_NS) {
+        return "an operation is registered before it starts, by a minute at least";
     }
     if (operation->to_ns <= operation->from_ns ||
         operation->to_ns - operation->from_ns > OPERATION_DAYS_MAX * DAY_NS) {

@@ -12,6 +12,8 @@
 #include "ledger/ledger.h"
 
 #define OPERATION_DAYS_MAX 731
+/* Between what is asked and the time that the committer gives the entry. */
+#define OPERATION_AHEAD_NS (INT64_C(60) * 1000000000)
 
 /* What is counted over the items of a scope: finds among concluded exams, concluded exams among
  * items, finds among items. And against what: the same scope in as long a time right before; the

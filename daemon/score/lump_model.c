@@ -83,6 +83,9 @@ static bool copy_trees(const struct arrays *a, struct oblivious_model *trees)
     return true;
 }
 
+/* A smaller one would make any score infinite. */
+#define SPREAD_MIN 1e-6
+
 static bool read_numbers(const struct model_file *file, struct lump_model *out)
 {
     const struct model_array *curve = find(file, "lump_curve", MODEL_F32, LUMP_CURVE);
@@ -98,7 +101,7 @@ static bool read_numbers(const struct model_file *file, struct lump_model *out)
     bool sound = s[0] == LUMP_FEATURES && s[1] >= 1 && s[1] <= LUMP_TREES_MAX && s[2] >= 1 &&
                  s[2] <= OBLIVIOUS_DEPTH_MAX && (int64_t)s[3] >= -OBLIVIOUS_SCORE_MAX &&
                  (int64_t)s[3] <= OBLIVIOUS_SCORE_MAX && isfinite(out->median) &&
-                 isfinite(out->spread) && out->spread > 0;
+                 isfinite(out->spread) && out->spread >= SPREAD_MIN;
     for (size_t i = 0; i < LUMP_CURVE && sound; i++) {
         sound = isfinite(out->curve[i]) && fabsf(out->curve[i]) < 100;
     }
@@ -111,11 +114,21 @@ static bool read_numbers(const struct model_file *file, struct lump_model *out)
     return sound;
 }
 
+static bool has_any(const struct model_file *file)
+{
+    for (uint32_t i = 0; i < file->arrays_count; i++) {
+        if (strncmp(file->arrays[i].name, "lump_", strlen("lump_")) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 MUST_USE struct err lump_read(const struct model_file *file, struct lump_model *out)
 {
     struct lump_model read = {.present = true};
     struct arrays arrays;
-    if (model_file_find(file, "lump_shape", MODEL_U64) == NULL) {
+    if (!has_any(file)) {
         *out = (struct lump_model){.present = false};
         return err_none;
     }

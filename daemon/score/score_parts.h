@@ -25,6 +25,7 @@ _Static_assert(SCORE_PARTS_MAX + 3u <= ENTRY_MODELS_MAX,
 /* Regions that a score tells of one kind: so many that stand out, so many that look like what
  * officers marked. */
 #define SCORE_REGIONS_SHOWN 4u
+_Static_assert(LUMP_FINDINGS_MAX <= SCORE_REGIONS_SHOWN, "lumps fit the regions shown");
 _Static_assert(2 * SCORE_REGIONS_SHOWN <= ENTRY_REGIONS_MAX, "a score can tell both kinds");
 
 struct score_model {

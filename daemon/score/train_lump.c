@@ -356,7 +356,10 @@ static struct err fit(struct train_lump *self, struct lump_model *model)
     for (uint32_t i = 0; i < self->rows_count; i++) {
         positives += (double)self->labels[i];
     }
-    double weight = positives > 0 ? 0.3 * (self->rows_count - positives) / positives : 1;
+    if (positives <= 0) {
+        return err_none; /* no threat fits anywhere: there is nothing to learn from */
+    }
+    double weight = 0.3 * (self->rows_count - positives) / positives;
     for (uint32_t i = 0; i < self->rows_count; i++) {
         self->weights[i] = self->labels[i] > 0 ? (float)weight : 1.0f;
     }
@@ -384,7 +387,8 @@ static struct err fit(struct train_lump *self, struct lump_model *model)
 
 /* Median and spread of the highest windows of normal loads that were not learnt, and how often a
  * projected threat is beyond their 95th percentile. */
-static void place(struct train_lump *self, struct lump_model *model, char figures[256])
+/* False: no held-out load shows a window, so there is nothing to place scores by. */
+static bool place(struct train_lump *self, struct lump_model *model, char figures[256])
 {
     double clean[TRAIN_LUMP_IMAGES_MAX], with[TRAIN_LUMP_IMAGES_MAX];
     size_t clean_count = 0, with_count = 0;
@@ -407,7 +411,7 @@ static void place(struct train_lump *self, struct lump_model *model, char figure
     model->median = 0;
     model->spread = 1;
     if (clean_count == 0) {
-        return;
+        return false;
     }
     statistics_sort(clean, clean_count);
     model->median = statistics_quantile(clean, clean_count, 0.5);
@@ -427,6 +431,7 @@ static void place(struct train_lump *self, struct lump_model *model, char figure
                    " windows; of %zu held-out loads %zu with a projected threat are beyond the 95th"
                    " percentile of normal ones",
                    self->loads_count, self->threats_count, self->rows_count, with_count, beyond);
+    return true;
 }
 
 MUST_USE struct err train_lump_finish(struct train_lump *self, struct lump_model *out,
@@ -435,7 +440,14 @@ MUST_USE struct err train_lump_finish(struct train_lump *self, struct lump_model
     struct lump_model model = {.present = false};
     figures[0] = '\0';
     *out = model;
-    if (self->threats_count == 0 || self->loads_count < LOADS_MIN) {
+    if (self->threats_count == 0) {
+        return err_none;
+    }
+    (void)snprintf(figures, 256,
+                   "; lumps: NOT learnt from %" PRIu32 " usable loads: %d are needed, of both"
+                   " energies, with a pixel pitch",
+                   self->loads_count, (int)LOADS_MIN);
+    if (self->loads_count < LOADS_MIN) {
         return err_none;
     }
     learn_curve(self, model.curve);
@@ -457,7 +469,12 @@ MUST_USE struct err train_lump_finish(struct train_lump *self, struct lump_model
         lump_model_fini(&model);
         return err;
     }
-    place(self, &model, figures);
+    if (!place(self, &model, figures)) {
+        lump_model_fini(&model);
+        (void)snprintf(figures, 256,
+                       "; lumps: NOT learnt: no load that was held out shows a window");
+        return err_none;
+    }
     *out = model;
     return err_none;
 }

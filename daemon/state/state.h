@@ -78,6 +78,35 @@ struct state_decided {
 MUST_USE struct err state_recent_decisions(struct state *self, struct state_decided *out,
                                            uint32_t capacity, uint32_t *count);
 
+/* A decision with what came of it, for simulations. */
+struct state_past {
+    uint64_t entry_index;
+    int64_t t_ns;
+    enum mode mode;
+    char site[65];
+    char lane[65];
+    double probability;
+    double cutoff;
+    bool scorable;
+    bool referred;
+    char arm[16];
+    double propensity;
+    double random_rate;
+    uint8_t policy[HASH_BYTES];
+    bool by_hand;      /* was referred by hand, after the decision had let it go */
+    int64_t opened_ns; /* of its referral; 0: it has none */
+    int64_t closed_ns; /* 0: none, or open */
+    bool examined;     /* the standing outcome is a label */
+    bool found;
+};
+/* Decisions before until_ns from entry index `from` on, ascending. */
+MUST_USE struct err state_pasts(struct state *self, uint64_t from, int64_t until_ns,
+                                struct state_past *out, uint32_t capacity, uint32_t *count);
+/* Entry index of the first of the newest `limit` decisions before until_ns; 0 when there is none.
+ */
+MUST_USE struct err state_past_first(struct state *self, int64_t until_ns, uint64_t limit,
+                                     uint64_t *from);
+
 struct state_outcome {
     uint64_t entry_index;
     int64_t t_ns;
@@ -231,6 +260,25 @@ struct state_open {
 };
 MUST_USE struct err state_open_referrals(struct state *self, struct state_open *out,
                                          uint32_t capacity, uint32_t *count);
+/* Times by mode: a referral of a mode is meant when it was opened before. 0: none of that mode. */
+struct state_before {
+    int64_t opened_ns[MODE_COUNT];
+};
+/* Items of open referrals that nobody has claimed (queued, presented), the oldest first. */
+MUST_USE struct err state_unclaimed(struct state *self, const struct state_before *before,
+                                    uint8_t (*out)[ITEM_ID_BYTES], uint32_t capacity,
+                                    uint32_t *count);
+/* Open referrals, claimed ones too, by place: at most `capacity` places, that with the oldest
+ * first; *total counts the referrals of all places. */
+struct state_overdue {
+    enum mode mode;
+    char site[65];
+    uint32_t count;
+    int64_t oldest_ns; /* opened */
+};
+MUST_USE struct err state_overdue(struct state *self, const struct state_before *before,
+                                  struct state_overdue *out, uint32_t capacity, uint32_t *count,
+                                  uint64_t *total);
 /* The entry that a request id led to, and what was asked, so that it can be answered again and told
  * from another order under the same id. NOT_FOUND when it is new. */
 struct state_request {

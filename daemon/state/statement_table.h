@@ -123,6 +123,19 @@ STATEMENT(
     " FROM (SELECT entry FROM decisions ORDER BY entry DESC LIMIT ?1) AS newest"
     " JOIN decisions ON decisions.entry = newest.entry JOIN items ON items.item = decisions.item"
     " LEFT JOIN scores ON scores.entry = items.score_entry ORDER BY decisions.entry")
+STATEMENT(
+    PASTS,
+    "SELECT d.entry, d.t_ns, d.mode, d.site, d.lane, d.probability, d.cutoff,"
+    " ifnull(s.unscorable, '?') = '', d.decision = 'refer', d.arm, d.propensity, d.random_rate,"
+    " d.policy_sha256, ifnull(r.arm, '') = 'manual', ifnull(r.opened_ns, 0), ifnull(r.closed_ns, "
+    "0), o.entry IS NOT NULL, ifnull(o.found, 0)"
+    " FROM decisions AS d LEFT JOIN items AS i ON i.item = d.item"
+    " LEFT JOIN scores AS s ON s.entry = i.score_entry LEFT JOIN referrals AS r ON r.item = d.item"
+    " LEFT JOIN outcomes AS o ON o.item = d.item AND o.standing = 1"
+    " AND o.result IN ('found', 'partial', 'nothing_found')"
+    " WHERE d.entry >= ?1 AND d.t_ns < ?2 ORDER BY d.entry LIMIT ?3")
+STATEMENT(PAST_FIRST, "SELECT ifnull(min(entry), 0) FROM (SELECT entry FROM decisions WHERE t_ns < "
+                      "?1 ORDER BY entry DESC LIMIT ?2)")
 /* At most one label for each item: the outcome that stands. */
 STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE entry >= ?1"
                     " AND standing = 1 AND result IN ('found', 'partial', 'nothing_found')"
@@ -207,6 +220,18 @@ STATEMENT(REFERRAL, "SELECT coalesce(referrals.state, 'none'), coalesce(referral
                     " LEFT JOIN referrals ON referrals.item = items.item WHERE items.item = ?1")
 STATEMENT(OPEN_REFERRALS, "SELECT mode, site, count(*) FROM referrals INDEXED BY referrals_open "
                           "WHERE closed_ns IS NULL GROUP BY mode, site LIMIT ?1")
+/* Pairs of mode and time, ?1 to ?12: daemon/state/ageing.c. */
+STATEMENT(UNCLAIMED,
+          "WITH before(mode, ns) AS (VALUES (?1, ?2), (?3, ?4), (?5, ?6), (?7, ?8), (?9, ?10),"
+          " (?11, ?12)) SELECT item FROM referrals INDEXED BY referrals_open CROSS JOIN before"
+          " ON before.mode = referrals.mode WHERE closed_ns IS NULL AND opened_ns < ns"
+          " AND state IN ('queued', 'presented') ORDER BY opened_ns, decision_entry LIMIT ?13")
+STATEMENT(OVERDUE,
+          "WITH before(mode, ns) AS (VALUES (?1, ?2), (?3, ?4), (?5, ?6), (?7, ?8), (?9, ?10),"
+          " (?11, ?12)) SELECT referrals.mode, site, count(*), min(opened_ns) AS oldest FROM"
+          " referrals INDEXED BY referrals_open CROSS JOIN before ON before.mode = referrals.mode"
+          " WHERE closed_ns IS NULL AND opened_ns < ns GROUP BY referrals.mode, site"
+          " ORDER BY oldest, referrals.mode, site")
 STATEMENT(DECISION_OF, "SELECT decisions.entry, decisions.mode, decisions.site FROM items JOIN "
                        "decisions ON decisions.entry = items.decision_entry WHERE items.item = ?1")
 STATEMENT(REQUEST, "SELECT entry, what, item, actor FROM requests WHERE request_id = ?1")
@@ -259,8 +284,10 @@ STATEMENT(
     " FROM referrals JOIN items ON items.item = referrals.item"
     " JOIN decisions ON decisions.entry = referrals.decision_entry"
     " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
-    " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
-    " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+    " ORDER BY referrals.closed_ns IS NOT NULL, referrals.priority"
+    " + max(min(?5, ifnull(referrals.closed_ns, ?5)) - referrals.opened_ns, 0) / 3.6e12"
+    " * referrals.ageing + min(max(min(?5, ifnull(referrals.closed_ns, ?5)) - "
+    "referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
     " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")

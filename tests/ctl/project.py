@@ -56,4 +56,5 @@ with tempfile.TemporaryDirectory() as name:
     # Refused by name: no such folder, a share that is none, a model of declarations has no scanner type.
     run(ctl, *judge[:-4], "--project", root / "nothing", "--model", taught["path"], good=False)
     run(ctl, *judge, "--model", taught["path"], "--false-referrals", "0", good=False)
+    assert "below --every" in run(ctl, *judge, "--model", taught["path"], "--every", "2", "--offset", "5", good=False).stderr
     run(ctl, *judge, "--model", root / "rows.csv", good=False)

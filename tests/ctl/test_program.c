@@ -173,7 +173,8 @@ static void options_are_in_manual_and_completion(void **unused)
                                            "model train appearance",
                                            "model train history",
                                            "keys publisher",
-                                           "keys subscriber"};
+                                           "keys subscriber",
+                                           "policy simulate"};
     char *manual = read_text(SOURCE_DIR "/config/man/triagectl.1");
     char *completion = read_text(SOURCE_DIR "/config/completion/triagectl.bash");
     unsigned options_count = 0;

@@ -2,6 +2,7 @@
 if(TARGET triagectl)
   add_dependencies(test_ctl_program triagectl)
   add_dependencies(test_ctl_declarations triagectl)
+  add_dependencies(test_ctl_simulate triagectl)
   add_dependencies(test_ctl_score_images triagectl)
   add_dependencies(test_ctl_train_finder triagectl)
 endif()

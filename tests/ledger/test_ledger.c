@@ -2,7 +2,8 @@
 /* Ledger, by random stories. Officers with old screens claim, release, examine, examine again and
  * correct; the network loses orders and answers and delivers copies late; the daemon dies before
  * its log has an entry, after, and in the middle of the read model's transaction, and sometimes
- * loses the read model. An officer who got no answer asks again until he has one. Then:
+ * loses the read model; between orders it ends items that nobody has claimed. An officer who got no
+ * answer asks again until he has one. Then:
  *
  *   every item ended in exactly one terminal state; every order that was said to be done is in the
  *   log once, none that was refused is; a model of ten lines agrees with the read model; the log
@@ -89,7 +90,7 @@ struct world {
     uint32_t late_count;
     uint8_t arena_buffer[65536];
     struct arena arena;
-    uint64_t crashes, copies, lost, refused;
+    uint64_t crashes, copies, lost, refused, expired, kept;
 };
 
 static void good(struct err err)
@@ -202,6 +203,39 @@ static bool daemon_take(struct world *self, const struct asked *asked, bool may_
         return false;
     }
     return true;
+}
+
+/* The deadline of an item strikes, whatever state it is in; sometimes twice. */
+static void daemon_expire(struct world *self, uint32_t item)
+{
+    uint8_t id[ITEM_ID_BYTES];
+    struct entry entry;
+    struct ledger_answer answer;
+    struct state_referral before;
+    item_id(item, id);
+    uint64_t rounds = 1 + rng_below(&self->rng, 2);
+    for (uint64_t round = 0; round < rounds; round++) {
+        good(state_referral(self->state, id, &before));
+        good(ledger_expire(self->state, id, &entry, &answer));
+        if (before.state != REFERRAL_QUEUED) {
+            assert_int_equal(answer.verdict, LEDGER_REFUSED);
+            assert_int_equal(answer.fault.code, ERR_ILLEGAL_TRANSITION);
+            self->kept++;
+            continue;
+        }
+        assert_int_equal(answer.verdict, LEDGER_ENTRY);
+        uint64_t fate = rng_below(&self->rng, 100);
+        if (fate == 0) {
+            daemon_crash(self);
+            return;
+        }
+        log_append(self, &entry);
+        if (fate == 1) { /* durable, and the read model has not seen it */
+            daemon_crash(self);
+            continue;
+        }
+        state_catch_up(self, self->state, self->log_count);
+    }
 }
 
 /* ---- officers ---- */
@@ -398,6 +432,9 @@ static void world_live(struct world *self)
             uint32_t item = first + (uint32_t)rng_below(&self->rng, 10);
             officer_turn(self, (uint32_t)rng_below(&self->rng, OFFICERS), item, false);
             late_copy(self);
+            if (chance(self, 30)) {
+                daemon_expire(self, first + (uint32_t)rng_below(&self->rng, 10));
+            }
         }
     }
     /* Everybody gets his answer, and what is open is ended by somebody who sees well. */
@@ -418,6 +455,26 @@ static void world_live(struct world *self)
     good(state_commit(self->state));
 }
 
+/* What nobody ordered is the daemon's: of an item that nobody had claimed, and its end. */
+static void check_expired(struct world *self, const struct entry *entry)
+{
+    uint32_t item;
+    memcpy(&item, entry->item, sizeof item);
+    assert_true(item < WORLD_ITEMS);
+    struct fate *fate = &self->fates[item];
+    assert_int_equal(entry->type, ENTRY_OFFICER_ACTION);
+    assert_string_equal(entry->actor, "daemon");
+    assert_string_equal(entry->body.officer_action.action, "expire");
+    assert_string_equal(entry->body.officer_action.code, "deadline");
+    assert_string_equal(entry->body.officer_action.to_state, "expired");
+    assert_int_equal(fate->state, REFERRAL_QUEUED);
+    fate->state = REFERRAL_EXPIRED;
+    fate->terminal_moves++;
+    fate->version++;
+    assert_int_equal(entry->body.officer_action.version, fate->version);
+    self->expired++;
+}
+
 /* The orders that were done, in the order of the log, lead every item to where it is. */
 static void check_orders(struct world *self)
 {
@@ -433,12 +490,15 @@ static void check_orders(struct world *self)
         }
     }
     for (uint64_t n = WORLD_ITEMS; n < self->log_count; n++) {
-        assert_int_not_equal(of_entry[n], 0); /* an entry that nobody was told of */
-        const struct asked *asked = &self->orders[of_entry[n] - 1];
         struct entry entry;
         uint8_t id[ITEM_ID_BYTES];
         char request_id[32];
         log_read(self, n, &entry);
+        if (of_entry[n] == 0) { /* an order that nobody was told of does not pass here */
+            check_expired(self, &entry);
+            continue;
+        }
+        const struct asked *asked = &self->orders[of_entry[n] - 1];
         item_id(asked->item, id);
         assert_memory_equal(entry.item, id, ITEM_ID_BYTES);
         (void)snprintf(request_id, sizeof request_id, "r-%u", of_entry[n] - 1);
@@ -542,6 +602,7 @@ static void random_stories_lose_and_double_nothing(void **arg)
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     uint64_t orders = 0, entries = 0, crashes = 0, copies = 0, lost = 0, refused = 0;
+    uint64_t expired = 0, kept = 0;
     for (uint64_t seed = 1; (seed - 1) * WORLD_ITEMS < stories; seed++) {
         memset(world, 0, sizeof *world);
         world_open(world, seed);
@@ -556,12 +617,16 @@ static void random_stories_lose_and_double_nothing(void **arg)
         copies += world->copies;
         lost += world->lost;
         refused += world->refused;
+        expired += world->expired;
+        kept += world->kept;
         world_close(world);
     }
     printf("%" PRIu64 " items, %" PRIu64 " orders, %" PRIu64 " of them refused, %" PRIu64
-           " entries; %" PRIu64 " crashes, %" PRIu64 " messages lost, %" PRIu64 " late copies\n",
+           " entries; %" PRIu64 " crashes, %" PRIu64 " messages lost, %" PRIu64
+           " late copies; %" PRIu64 " items expired, %" PRIu64 " did not\n",
            (stories + WORLD_ITEMS - 1) / WORLD_ITEMS * WORLD_ITEMS, orders, refused, entries,
-           crashes, lost, copies);
+           crashes, lost, copies, expired, kept);
+    assert_true(expired > 0 && kept > 0);
     assert_true(crashes > 0 && copies > 0 && lost > 0 && refused > 0 && entries > 0);
     free(world);
 }

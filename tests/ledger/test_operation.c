@@ -45,7 +45,7 @@ static struct entry_operation sound(void)
                                     .step = "register",
                                     .mode = MODE_TRUCK,
                                     .site = "north",
-                                    .from_ns = 2000,
+                                    .from_ns = 2000 + OPERATION_AHEAD_NS,
                                     .to_ns = 2000 + 28 * 24 * HOUR_NS,
                                     .hypothesis = "more in hidden compartments than by chance",
                                     .metric = "hit_rate",
@@ -65,7 +65,7 @@ static void registration_broken_in_one_way_is_refused(void **unused)
     broken[0].name = "";
     broken[1].name = "Lanes 3";
     broken[2].name = long_name;
-    broken[3].from_ns = 1000; /* this very moment */
+    broken[3].from_ns = 1000 + OPERATION_AHEAD_NS; /* not quite a minute ahead */
     broken[4].to_ns = broken[4].from_ns;
     broken[5].to_ns = broken[5].from_ns + 732 * 24 * HOUR_NS;
     broken[6].hypothesis = "";
@@ -78,6 +78,8 @@ static void registration_broken_in_one_way_is_refused(void **unused)
     broken[11].lane = "3";
     broken[12].to_ns = INT64_MIN;
     struct entry_operation operation = sound();
+    assert_null(operation_fault(&operation, 1000));
+    operation.from_ns = 1001 + OPERATION_AHEAD_NS;
     assert_null(operation_fault(&operation, 1000));
     for (int i = 0; i < 13; i++) {
         assert_non_null(operation_fault(&broken[i], 1000));

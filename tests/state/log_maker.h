@@ -238,11 +238,11 @@ static inline void log_housekeeping(struct log_maker *log)
     memset(entry.body.model_change.sha256, 0xe0, HASH_BYTES);
     log_apply(log, &entry, NULL);
     entry = log_entry(log, ENTRY_DRAW_COMMIT);
-    entry.body.draw_commit = (struct entry_draw_commit){.day = "2026-09-21",
-                                                        .scheme = "hmac-sha256-53bit-v1",
-                                                        .rates = {{.stratum = "truck", .rate = 0.05},
-                                                                  {.stratum = "*", .rate = 0.01}},
-                                                        .rates_count = 2};
+    entry.body.draw_commit = (struct entry_draw_commit){
+        .day = "2026-09-21",
+        .scheme = "hmac-sha256-53bit-v1",
+        .rates = {{.stratum = "truck", .rate = 0.05}, {.stratum = "*", .rate = 0.01}},
+        .rates_count = 2};
     log_apply(log, &entry, NULL);
     entry = log_entry(log, ENTRY_TIME_TICK);
     log_apply(log, &entry, NULL);

@@ -113,6 +113,7 @@ static void metric_on_small_day_gives_counted_figures(void **unused)
         {"refusals.sql", "gate|image_truncated|1|7\n"},
         {"ended_without_exam.sql", "waived|capacity|1|4\n"},
         {"unscorable.sql", "mail|0|2\ntruck|0|4\n"},
+        {"gaps.sql", "north|mail|08-16|0|2\nnorth|truck|08-16|0|3\n"},
         {"decided_in_time.sql", "mail|2|2\ntruck|4|4\n"},
     };
     char directory[32];
@@ -126,6 +127,105 @@ static void metric_on_small_day_gives_counted_figures(void **unused)
         assert_string_equal(answer.rows, wanted[i].rows);
         free(sql);
     }
+    remove_store(directory, &log);
+}
+
+#define HOUR_NS INT64_C(3600000000000)
+
+static void referred_at(struct log_maker *log, unsigned number, enum mode mode, int hours)
+{
+    struct entry entry = log_entry(log, ENTRY_REFERRAL_DECISION);
+    entry.t_ns = LOG_START_NS + hours * HOUR_NS;
+    entry.has_item = true;
+    log_item(number, entry.item);
+    entry.body.decision = (struct entry_decision){
+        .decision = "refer", .arm = "target", .mode = mode, .site = "north"};
+    log_apply(log, &entry, NULL);
+}
+
+static void moved_at(struct log_maker *log, unsigned number, const char *to_state, int hours)
+{
+    struct entry entry = log_entry(log, ENTRY_OFFICER_ACTION);
+    entry.t_ns = LOG_START_NS + hours * HOUR_NS;
+    entry.has_item = true;
+    log_item(number, entry.item);
+    entry.body.officer_action =
+        (struct entry_officer_action){.action = "release", .to_state = to_state, .version = 2};
+    log_apply(log, &entry, NULL);
+}
+
+/* The log begins at 14:13 UTC. */
+static void referrals_over_two_days(struct log_maker *log)
+{
+    referred_at(log, 1, MODE_TRUCK, 0);
+    referred_at(log, 2, MODE_TRUCK, 0);
+    referred_at(log, 3, MODE_TRUCK, 4);
+    referred_at(log, 4, MODE_TRUCK, 4);
+    referred_at(log, 5, MODE_SEA, 4);
+    referred_at(log, 6, MODE_TRUCK, 12);
+    moved_at(log, 1, "expired", 12);
+    moved_at(log, 2, "waived", 12);
+    moved_at(log, 3, "not_presented", 12);
+    moved_at(log, 4, "in_exam", 12);
+    referred_at(log, 7, MODE_TRUCK, 20);
+    moved_at(log, 5, "waived", 38);
+}
+
+static void gaps_are_told_by_shift(void **unused)
+{
+    (void)unused;
+    char directory[32];
+    struct log_maker log;
+    struct state *state = open_store(directory, &log);
+    struct answer answer = {""};
+    char *sql = read_metric("gaps.sql");
+    referrals_over_two_days(&log);
+    assert_false(err_is(state_metric(state, sql, take_row, &answer)));
+    assert_string_equal(answer.rows, "north|sea|16-24|0|1\n"
+                                     "north|truck|00-08|1|1\n"
+                                     "north|truck|08-16|1|3\n"
+                                     "north|truck|16-24|2|2\n");
+    free(sql);
+    remove_store(directory, &log);
+}
+
+static void waiting_referrals_are_found_by_age(void **unused)
+{
+    (void)unused;
+    char directory[32];
+    struct log_maker log;
+    struct state *state = open_store(directory, &log);
+    struct state_before before = {{0}};
+    struct state_overdue places[2];
+    uint8_t items[4][ITEM_ID_BYTES];
+    uint8_t wanted[ITEM_ID_BYTES];
+    uint32_t count = 9;
+    uint64_t total = 9;
+    referrals_over_two_days(&log); /* open: trucks 4 (claimed), 6, 7 */
+    referred_at(&log, 8, MODE_MAIL, 2);
+    assert_false(err_is(state_overdue(state, &before, places, 2, &count, &total)));
+    assert_int_equal(count + total, 0);
+    before.opened_ns[MODE_TRUCK] = LOG_START_NS + 20 * HOUR_NS;
+    assert_false(err_is(state_unclaimed(state, &before, items, 4, &count)));
+    assert_int_equal(count, 1);
+    log_item(6, wanted);
+    assert_memory_equal(items[0], wanted, ITEM_ID_BYTES);
+    assert_false(err_is(state_overdue(state, &before, places, 2, &count, &total)));
+    assert_int_equal(count, 1);
+    assert_int_equal(total, 2);
+    assert_int_equal(places[0].count, 2);
+    assert_int_equal(places[0].mode, MODE_TRUCK);
+    assert_string_equal(places[0].site, "north");
+    assert_true(places[0].oldest_ns == LOG_START_NS + 4 * HOUR_NS);
+    before.opened_ns[MODE_MAIL] = LOG_START_NS + 3 * HOUR_NS;
+    assert_false(err_is(state_overdue(state, &before, places, 1, &count, &total)));
+    assert_int_equal(count, 1);
+    assert_int_equal(total, 3); /* those beyond the list are counted */
+    assert_int_equal(places[0].mode, MODE_MAIL);
+    assert_false(err_is(state_unclaimed(state, &before, items, 1, &count)));
+    assert_int_equal(count, 1);
+    log_item(8, wanted);
+    assert_memory_equal(items[0], wanted, ITEM_ID_BYTES);
     remove_store(directory, &log);
 }
 
@@ -159,7 +259,7 @@ static void metric_every_file_has_a_header_and_runs(void **unused)
         files_count++;
     }
     closedir(folder);
-    assert_int_equal(files_count, 9);
+    assert_int_equal(files_count, 10);
     remove_store(directory, &log);
 }
 
@@ -167,6 +267,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metric_on_small_day_gives_counted_figures),
+        cmocka_unit_test(gaps_are_told_by_shift),
+        cmocka_unit_test(waiting_referrals_are_found_by_age),
         cmocka_unit_test(metric_every_file_has_a_header_and_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,12 +342,29 @@ static void outcome_carries_declarations_that_came_before_it(void **unused)
     assert_int_equal(count, 2);
 }
 
+/* What ended, however urgent it was and however long ago, stands below what is open. */
+static void list_of_all_begins_with_what_is_open(void **unused)
+{
+    (void)unused;
+    refer(21, 9.0, MODE_TRUCK, "north");
+    log_action(&maker, 21, "release", "drove_on", "not_presented", 2, "req-21");
+    refer(22, 1.0, MODE_TRUCK, "north");
+    struct state_queue_row rows[4];
+    uint32_t count = 0;
+    struct state_queue_filter filter = {.limit = 4, .all_states = true};
+    assert_false(err_is(state_queue(maker.state, &filter, rows, &count)));
+    assert_int_equal(count, 2);
+    assert_string_equal(rows[0].state, "queued");
+    assert_string_equal(rows[1].state, "not_presented");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(referral_claimed_and_examined_ends_in_outcome),
         TEST(referral_of_released_item_is_none),
+        TEST(list_of_all_begins_with_what_is_open),
         TEST(release_with_code_leaves_the_open_queue),
         TEST(queue_is_ranked_by_priority_then_age),
         TEST(metric_that_is_not_one_select_is_refused),

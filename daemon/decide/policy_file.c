@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy_file.h"
+#include "decide/policy_file.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,11 +36,15 @@ static const struct policy_key policy_reals[] = {
 };
 static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan),
                                                  POLICY_KEY(expects_declaration)};
+/* May be left out: 0 then. */
+static const struct policy_key policy_options[] = {POLICY_KEY(queue_max), POLICY_KEY(deadline_h),
+                                                   POLICY_KEY(alarm_h)};
 enum {
     POLICY_REALS_COUNT = sizeof policy_reals / sizeof policy_reals[0],
     POLICY_BOOLS_COUNT = sizeof policy_bools / sizeof policy_bools[0],
-    POLICY_MODE_KEYS =
-        POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + 3 /* unscorable, random_rate_max, queue_max */
+    POLICY_OPTIONS_COUNT = sizeof policy_options / sizeof policy_options[0],
+    POLICY_MODE_KEYS = POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + POLICY_OPTIONS_COUNT +
+                       2 /* unscorable, random_rate_max */
 };
 
 struct policy_reader {
@@ -105,7 +109,23 @@ static struct err policy_take_numbers(const struct policy_reader *reader, const 
     return err_none;
 }
 
-/* The one key that may be left out: then oversight's rate is the rate. */
+static struct err policy_take_mode_options(const struct policy_reader *reader, const char *group,
+                                           struct mode_policy *out)
+{
+    char path[2 * POLICY_PATH_BYTES];
+    for (int i = 0; i < POLICY_OPTIONS_COUNT; i++) {
+        int line = 0;
+        (void)snprintf(path, sizeof path, "%.60s.%s", group, policy_options[i].name);
+        if (!conf_tree_real(reader->tree, path,
+                            (double *)(void *)((char *)out + policy_options[i].offset), &line) &&
+            line > 0) {
+            return policy_refuse(reader, line, "%s must be a number", path);
+        }
+    }
+    return err_none;
+}
+
+/* May be left out as well: then oversight's rate is the rate. */
 static struct err policy_take_ceiling(const struct policy_reader *reader, const char *group,
                                       struct mode_policy *out)
 {
@@ -137,9 +157,11 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     for (int i = 0; i < POLICY_BOOLS_COUNT; i++) {
         known[POLICY_REALS_COUNT + i] = policy_bools[i].name;
     }
+    for (int i = 0; i < POLICY_OPTIONS_COUNT; i++) {
+        known[POLICY_REALS_COUNT + POLICY_BOOLS_COUNT + i] = policy_options[i].name;
+    }
     known[POLICY_MODE_KEYS - 2] = "random_rate_max";
     known[POLICY_MODE_KEYS - 1] = "unscorable";
-    known[POLICY_MODE_KEYS - 3] = "queue_max";
     (void)snprintf(group, sizeof group, "modes.%s", mode_text(mode));
     if (conf_tree_count(reader->tree, group) < 0) {
         return policy_refuse(reader, 0, "group %s is missing", group);
@@ -151,14 +173,13 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     if (!err_is(err)) {
         err = policy_take_ceiling(reader, group, out);
     }
+    if (!err_is(err)) {
+        err = policy_take_mode_options(reader, group, out);
+    }
     if (err_is(err)) {
         return err;
     }
     int line = 0;
-    (void)snprintf(path, sizeof path, "%.60s.queue_max", group);
-    if (!conf_tree_real(reader->tree, path, &out->queue_max, &line) && line > 0) {
-        return policy_refuse(reader, line, "%s must be a number", path);
-    }
     (void)snprintf(path, sizeof path, "%.60s.unscorable", group);
     const char *word = conf_tree_text(reader->tree, path, &line);
     if (word != NULL && strcmp(word, "refer") == 0) {
