@@ -12,7 +12,8 @@
  * before, and stands in the day's commitment with floor, reason and figures before anything is
  * drawn by it; within the day nothing but a new policy moves it, and only by its limits. The
  * figures come from exams alone, of which there are as many as there are bays: what the coin drew
- * is a sample of all traffic, so the drift of its scores is that of the traffic. */
+ * is a sample of all traffic, so the drift of its scores is that of the traffic. What has no score
+ * promised nothing and is left out. */
 
 enum { FIGURE_DAYS = 28, LATEST_DAYS = 7, DRIFT_BINS = 10 };
 
@@ -67,6 +68,7 @@ static struct err gather(struct pipeline *self, int64_t opens_ns, struct gathere
                    "SELECT decisions.mode, decisions.arm, decisions.probability, outcomes.found,"
                    " decisions.t_ns FROM outcomes JOIN items ON items.item = outcomes.item"
                    " JOIN decisions ON decisions.entry = items.decision_entry"
+                   " JOIN scores ON scores.entry = items.score_entry AND scores.unscorable = ''"
                    " WHERE outcomes.t_ns >= %" PRId64 " AND outcomes.t_ns < %" PRId64
                    " AND outcomes.standing = 1"
                    " AND outcomes.result IN ('nothing_found', 'found', 'partial')",

@@ -167,8 +167,8 @@ static void tick_capacity(struct pipeline *self, struct entry_time_tick *tick)
             .below = since->below,
             .just_below = since->just_below,
             .finds_lost = since->finds_lost,
-            .cutoff_lowest = since->items > 0 ? since->cutoff_lowest : minutes[i].cutoff,
-            .cutoff_highest = since->items > 0 ? since->cutoff_highest : minutes[i].cutoff};
+            .cutoff_lowest = since->scored > 0 ? since->cutoff_lowest : minutes[i].cutoff,
+            .cutoff_highest = since->scored > 0 ? since->cutoff_highest : minutes[i].cutoff};
     }
     tick->capacity_count = count;
 }

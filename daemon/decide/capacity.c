@@ -17,20 +17,24 @@ void capacity_refill(struct capacity *self, const struct capacity_rule *rule, in
     double room = capacity_least_one(rule->room);
     if (self->tokens_ns == 0) {
         self->tokens = room; /* an empty bay */
+        self->tokens_shadow = room;
         self->tokens_ns = t_ns;
     } else if (t_ns > self->tokens_ns) { /* a clock that went back refills nothing */
         self->tokens += rule->worked_off;
+        self->tokens_shadow += rule->worked_off;
         self->tokens_ns = t_ns;
     }
     self->tokens = fmin(self->tokens, room);
+    self->tokens_shadow = rule->shadow ? fmin(self->tokens_shadow, room) : self->tokens;
 }
 
 /* Referrals that open bays will have worked off within the horizon, if it were now: the queue as it
  * should be, not as it is. Bays that close soon take less than the queue could hold. */
 static double capacity_free(const struct capacity *self, const struct capacity_rule *rule)
 {
-    double backlog = capacity_least_one(rule->room) - self->tokens;
-    return fmin(self->tokens, capacity_least_one(rule->ahead) - backlog);
+    double tokens = rule->shadow ? self->tokens_shadow : self->tokens;
+    double backlog = capacity_least_one(rule->room) - tokens;
+    return fmin(tokens, capacity_least_one(rule->ahead) - backlog);
 }
 
 double capacity_queue_room(const struct capacity *self, const struct capacity_rule *rule,
@@ -85,7 +89,11 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
     out->rank = (uint64_t)window_above(&self->window, probability) + 1;
     out->arrivals_per_hour = window_arrivals_per_hour(&self->window, t_ns);
     out->fits = capacity_fits(self, rule, out->arrivals_per_hour);
-    if (self->window.count < rule->warmup_count) {
+    /* A policy that was loaded since may want more than the window, which is as long as at the
+     * start, will ever hold. */
+    uint32_t warmup =
+        rule->warmup_count < self->window.capacity ? rule->warmup_count : self->window.capacity;
+    if (self->window.count < warmup) {
         self->in_force = fmax(rule->initial, rule->minimum);
         out->edge = self->in_force;
     } else {
@@ -101,10 +109,26 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
     out->cutoff = self->in_force < 0 ? fmax(rule->initial, rule->minimum) : self->in_force;
 }
 
+/* Random and cautious referrals are never refused, they only make the bay fuller. */
+static double capacity_less_one(double tokens, const struct capacity_rule *rule)
+{
+    return fmax(tokens - 1, -rule->room - 1);
+}
+
+void capacity_would(struct capacity *self, const struct capacity_rule *rule)
+{
+    self->tokens_shadow = capacity_less_one(self->tokens_shadow, rule);
+}
+
+static void capacity_take(struct capacity *self, const struct capacity_rule *rule)
+{
+    self->tokens = capacity_less_one(self->tokens, rule);
+    self->tokens_shadow = capacity_less_one(self->tokens_shadow, rule);
+}
+
 void capacity_refer(struct capacity *self, const struct capacity_rule *rule)
 {
-    /* Random and cautious referrals are never refused, they only make the bay fuller. */
-    self->tokens = fmax(self->tokens - 1, -rule->room - 1);
+    capacity_take(self, rule);
     self->queue++;
 }
 
@@ -122,7 +146,7 @@ void capacity_replay(struct capacity *self, const struct capacity_rule *rule, do
         self->in_force = cutoff < 1 ? cutoff : self->in_force;
     }
     if (referred) {
-        self->tokens = fmax(self->tokens - 1, -rule->room - 1);
+        capacity_take(self, rule);
     }
 }
 
@@ -130,13 +154,17 @@ void capacity_count(struct capacity *self, const struct capacity_rule *rule,
                     const struct capacity_item *item)
 {
     struct capacity_minute *minute = &self->minute;
-    bool first = minute->items == 0;
+    bool scored = item->probability >= 0;
     minute->items++;
     minute->target += item->by_target;
     minute->random += item->by_random;
-    minute->cutoff_lowest = first ? item->cutoff : fmin(minute->cutoff_lowest, item->cutoff);
-    minute->cutoff_highest = first ? item->cutoff : fmax(minute->cutoff_highest, item->cutoff);
-    if (!item->referred && item->probability >= rule->minimum) {
+    if (scored) { /* no cut-off was asked for the others */
+        bool first = minute->scored == 0;
+        minute->cutoff_lowest = first ? item->cutoff : fmin(minute->cutoff_lowest, item->cutoff);
+        minute->cutoff_highest = first ? item->cutoff : fmax(minute->cutoff_highest, item->cutoff);
+        minute->scored++;
+    }
+    if (item->wanted && !item->referred && item->probability >= rule->minimum) {
         double line = self->in_force < 0 ? rule->initial : self->in_force;
         minute->below++;
         minute->just_below += item->probability >= line / 2;

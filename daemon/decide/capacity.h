@@ -33,26 +33,29 @@ struct capacity_rule {
     double hysteresis;
     uint32_t warmup_count;
     uint32_t queue_max; /* 0: open referrals are not counted */
+    bool shadow;        /* the target arm only marks */
 };
 
 /* Since the last time that they were told: what the cut-off was and what it cost. */
 struct capacity_minute {
     uint64_t items;       /* that were decided */
+    uint64_t scored;      /* of these, the scorable ones */
     uint64_t target;      /* referred by the target arm, those of both among them */
     uint64_t random;      /* drawn */
-    uint64_t below;       /* scorable, not referred, not under the minimum: capacity was missing */
+    uint64_t below;       /* wanted, not referred, not under the minimum: capacity was missing */
     uint64_t just_below;  /* of these, at least half of the cut-off */
     double finds_lost;    /* sum of the probabilities of `below` */
-    double cutoff_lowest; /* in force during this time; 1: full */
+    double cutoff_lowest; /* that a score was held against; 1: full; 0 both while none was scored */
     double cutoff_highest;
 };
 
 struct capacity {
     struct window window;
-    double tokens;     /* referrals that fit into the horizon */
-    int64_t tokens_ns; /* when that was right; 0: never yet */
-    double in_force;   /* the cut-off; negative: none yet */
-    uint32_t queue;    /* open referrals */
+    double tokens;        /* referrals that fit into the horizon */
+    double tokens_shadow; /* the same, had all been referred that shadow marked */
+    int64_t tokens_ns;    /* when that was right; 0: never yet */
+    double in_force;      /* the cut-off; negative: none yet */
+    uint32_t queue;       /* open referrals */
     struct capacity_minute minute;
 };
 
@@ -71,13 +74,18 @@ void capacity_look(struct capacity *self, const struct capacity_rule *rule, doub
                    int64_t t_ns, struct capacity_view *out);
 /* One referral more, by whatever arm; one less, when it has ended. */
 void capacity_refer(struct capacity *self, const struct capacity_rule *rule);
+/* One that the target arm would have made: it takes time of the bays as long as shadow lasts, and
+ * no place in the queue.
+ */
+void capacity_would(struct capacity *self, const struct capacity_rule *rule);
 void capacity_end(struct capacity *self);
 /* Referrals that the target arm may still open here: queue_max less what is open and the reserve.
  */
 double capacity_queue_room(const struct capacity *self, const struct capacity_rule *rule,
                            double arrivals_per_hour);
 /* A decision that the log holds already. probability < 0: not scorable; cutoff: as logged, 1 when
- * it was full. The queue is set apart, from the read model. */
+ * it was full. The queue is set apart, from the read model. What shadow mode marked is not known to
+ * it: after a restart shadow starts with the time that real referrals left. */
 void capacity_replay(struct capacity *self, const struct capacity_rule *rule, double probability,
                      double cutoff, bool referred, int64_t t_ns);
 
@@ -88,10 +96,12 @@ bool capacity_fits(const struct capacity *self, const struct capacity_rule *rule
 /* For the minute: one decided item. probability < 0: not scorable. */
 struct capacity_item {
     double probability;
-    double cutoff; /* in force; 1 when nothing fits */
+    double cutoff; /* in force; 1 when nothing fits; not read of what is not scorable */
     bool by_target;
     bool by_random;
     bool referred;
+    bool wanted; /* the target arm is on and has not taken it, or would not have: only capacity did
+                  */
 };
 void capacity_count(struct capacity *self, const struct capacity_rule *rule,
                     const struct capacity_item *item);

@@ -126,7 +126,8 @@ static struct capacity_rule stratum_rule(const struct policy *policy, const stru
         .initial = mode->initial_cutoff,
         .hysteresis = policy->hysteresis,
         .warmup_count = policy->warmup_count,
-        .queue_max = (uint32_t)mode->queue_max};
+        .queue_max = (uint32_t)mode->queue_max,
+        .shadow = policy->target == TARGET_SHADOW};
 }
 
 /* What the target arm says of one item. */
@@ -207,12 +208,16 @@ void decide_item(struct decide *self, const struct decide_input *input, struct d
     decide_set_arm(input, mode, by_random, by_target, target.place, out);
     if (out->refer) {
         capacity_refer(&stratum->capacity, &rule);
+    } else if (out->would_refer) { /* or shadow would tell of more than the bays could take */
+        capacity_would(&stratum->capacity, &rule);
     }
     const struct capacity_item item = {.probability = input->scorable ? input->probability : -1,
-                                       .cutoff = input->scorable ? out->cutoff : target.place,
+                                       .cutoff = out->cutoff,
                                        .by_target = by_target,
                                        .by_random = by_random,
-                                       .referred = out->refer};
+                                       .referred = out->refer,
+                                       .wanted =
+                                           self->policy.target != TARGET_OFF && !out->would_refer};
     capacity_count(&stratum->capacity, &rule, &item);
     must(out->propensity >= 0 && out->propensity <= 1);
 }

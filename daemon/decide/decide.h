@@ -78,7 +78,8 @@ struct decide;
 MUST_USE struct err decide_open(const struct policy *policy, uint32_t strata_max,
                                 struct decide **out);
 void decide_close(struct decide **self);
-/* A new policy; windows are kept, and as long as they were. */
+/* A new policy; windows are kept, and as long as they were: its window_count is not taken, and a
+ * warmup_count beyond them ends when they are full. */
 void decide_set_policy(struct decide *self, const struct policy *policy);
 void decide_item(struct decide *self, const struct decide_input *input, struct decide_verdict *out);
 /* A referral has ended, by whatever way: its place in the queue is free. After a restart: how many

@@ -192,6 +192,23 @@ static struct err policy_take_mode(const struct policy_reader *reader, enum mode
     return err_none;
 }
 
+/* Of a list that may be left out; what stands there and is none is not passed over. */
+static struct err policy_count(const struct policy_reader *reader, const char *list, uint32_t most,
+                               uint32_t *out)
+{
+    int line = 0;
+    int count = conf_tree_count(reader->tree, list);
+    (void)conf_tree_text(reader->tree, list, &line); /* 0: it is not there */
+    if (count < 0 && line > 0) {
+        return policy_refuse(reader, line, "%s must be a list", list);
+    }
+    if (count > (int)most) {
+        return policy_refuse(reader, 0, "more than %u %s", most, list);
+    }
+    *out = count > 0 ? (uint32_t)count : 0;
+    return err_none;
+}
+
 static struct err policy_take_site(const struct policy_reader *reader, int index,
                                    struct site_policy *out)
 {
@@ -302,14 +319,9 @@ static struct err policy_take_exam(const struct policy_reader *reader, int index
 
 static struct err policy_take_exams(const struct policy_reader *reader, struct policy *out)
 {
-    struct err err = err_none;
-    int exams = conf_tree_count(reader->tree, "exams");
-    if (exams > (int)POLICY_EXAMS_MAX) {
-        return policy_refuse(reader, 0, "more than %u exams", POLICY_EXAMS_MAX);
-    }
-    for (int i = 0; !err_is(err) && i < exams; i++) {
-        err = policy_take_exam(reader, i, &out->exams[i]);
-        out->exams_count++;
+    struct err err = policy_count(reader, "exams", POLICY_EXAMS_MAX, &out->exams_count);
+    for (uint32_t i = 0; !err_is(err) && i < out->exams_count; i++) {
+        err = policy_take_exam(reader, (int)i, &out->exams[i]);
     }
     return err;
 }
@@ -346,14 +358,9 @@ static struct err policy_take_options(const struct policy_reader *reader, struct
 /* Only strata that have a rate of their own stand there: without any, each has that of its mode. */
 static struct err policy_take_rates(const struct policy_reader *reader, struct policy *out)
 {
-    struct err err = err_none;
-    int rates = conf_tree_count(reader->tree, "random_rates");
-    if (rates > (int)POLICY_RATES_MAX) {
-        return policy_refuse(reader, 0, "more than %u random_rates", POLICY_RATES_MAX);
-    }
-    for (int i = 0; !err_is(err) && i < rates; i++) {
-        err = policy_take_rate(reader, i, &out->rates[i]);
-        out->rates_count++;
+    struct err err = policy_count(reader, "random_rates", POLICY_RATES_MAX, &out->rates_count);
+    for (uint32_t i = 0; !err_is(err) && i < out->rates_count; i++) {
+        err = policy_take_rate(reader, (int)i, &out->rates[i]);
     }
     return err;
 }
@@ -397,13 +404,11 @@ static struct err policy_take(const struct policy_reader *reader, struct policy 
     for (int mode = 1; !err_is(err) && mode < MODE_COUNT; mode++) {
         err = policy_take_mode(reader, (enum mode)mode, &out->modes[mode]);
     }
-    int sites = conf_tree_count(reader->tree, "sites");
-    if (!err_is(err) && sites > (int)POLICY_SITES_MAX) {
-        err = policy_refuse(reader, 0, "more than %u sites", POLICY_SITES_MAX);
+    if (!err_is(err)) {
+        err = policy_count(reader, "sites", POLICY_SITES_MAX, &out->sites_count);
     }
-    for (int i = 0; !err_is(err) && i < sites; i++) {
-        err = policy_take_site(reader, i, &out->sites[i]);
-        out->sites_count++;
+    for (uint32_t i = 0; !err_is(err) && i < out->sites_count; i++) {
+        err = policy_take_site(reader, (int)i, &out->sites[i]);
     }
     if (!err_is(err)) {
         err = policy_take_rates(reader, out);

@@ -441,6 +441,59 @@ static void shadow_says_what_it_would_have_referred(void **state)
     }
 }
 
+/* Strong items come all day, and bays work: what is marked fits as what is referred does. */
+static uint32_t strong_items_taken(enum target_policy target)
+{
+    static const uint8_t key[HASH_BYTES] = {3};
+    struct policy policy;
+    struct decide *decide = NULL;
+    uint32_t taken = 0;
+    make_policy(&policy);
+    policy.target = target;
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    policy.modes[MODE_TRUCK].queue_max = 0;
+    assert_int_equal(decide_open(&policy, 4, &decide).code, ERR_NONE);
+    uint64_t seed = 9;
+    for (uint64_t i = 0; i < 8 * 60; i++) { /* 8:00 to 16:00, one a minute, ten exams an hour */
+        struct decide_input input = {.mode = MODE_TRUCK,
+                                     .site = SITE,
+                                     .scorable = true,
+                                     .probability = 0.5 + 0.5 * next_uniform(&seed),
+                                     .t_ns = DAY_NS + 8 * HOUR_NS + (int64_t)i * MINUTE_NS,
+                                     .draw_key = key};
+        struct decide_verdict verdict;
+        memcpy(input.item, &i, sizeof i);
+        decide_item(decide, &input, &verdict);
+        taken += verdict.refer || verdict.would_refer;
+    }
+    if (target == TARGET_SHADOW) { /* nobody was sent to the bays: they are free at once */
+        policy.target = TARGET_ON;
+        decide_set_policy(decide, &policy);
+        struct decide_verdict verdict;
+        for (int i = 0; i < 10; i++) {
+            struct decide_input input = {.mode = MODE_TRUCK,
+                                         .site = SITE,
+                                         .scorable = true,
+                                         .probability = 1,
+                                         .t_ns = DAY_NS + 16 * HOUR_NS,
+                                         .draw_key = key};
+            decide_item(decide, &input, &verdict);
+            assert_true(verdict.refer);
+        }
+    }
+    decide_close(&decide);
+    return taken;
+}
+
+static void shadow_marks_as_many_as_on_refers(void **state)
+{
+    (void)state;
+    uint32_t on = strong_items_taken(TARGET_ON);
+    assert_in_range(on, 60, 100); /* 80 exams, and 20 that may wait */
+    assert_int_equal(strong_items_taken(TARGET_SHADOW), on);
+    assert_int_equal(strong_items_taken(TARGET_OFF), 0);
+}
+
 static void opening_hours_add_up(void **state)
 {
     (void)state;
@@ -550,6 +603,7 @@ int main(void)
         cmocka_unit_test(all_high_scores_fill_no_more_than_the_bound),
         cmocka_unit_test(shadow_and_kill_switch_leave_the_random_arm_alone),
         cmocka_unit_test(shadow_says_what_it_would_have_referred),
+        cmocka_unit_test(shadow_marks_as_many_as_on_refers),
         cmocka_unit_test(opening_hours_add_up),
         cmocka_unit_test(closing_bays_take_less),
         cmocka_unit_test(window_is_a_sorted_ring),

@@ -288,6 +288,102 @@ static void policy_out_of_range_is_named(void **state)
     assert_non_null(policy_check(&policy));
 }
 
+/* 400 scored items, one a second, and what the place tells of them. */
+static struct capacity_minute minute_of_target(enum target_policy target, uint32_t *would)
+{
+    struct policy policy = test_policy();
+    policy.target = target;
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    struct decide *decide = open_decide(&policy);
+    struct decide_minute told;
+    *would = 0;
+    for (uint32_t i = 0; i < 400; i++) {
+        struct decide_input input = test_input(i, 0.5, (int64_t)(i + 1) * NS_PER_S);
+        struct decide_verdict verdict;
+        decide_item(decide, &input, &verdict);
+        *would += verdict.refer || verdict.would_refer;
+    }
+    assert_int_equal(decide_take_minutes(decide, 401 * NS_PER_S, &told, 1), 1);
+    decide_close(&decide);
+    assert_int_equal(told.since.items, 400);
+    return told.since;
+}
+
+/* Only what bays could not take was lost to them; what the switch let go was not. */
+static void minute_tells_what_capacity_cost_and_no_more(void **state)
+{
+    (void)state;
+    uint32_t would;
+    struct capacity_minute on = minute_of_target(TARGET_ON, &would);
+    assert_true(would > 0 && on.below > 0);
+    assert_int_equal(on.below, 400 - would);
+    struct capacity_minute shadow = minute_of_target(TARGET_SHADOW, &would);
+    assert_true(would > 0);
+    assert_int_equal(shadow.target, 0);
+    assert_int_equal(shadow.below, 400 - would);
+    assert_true(fabs(shadow.finds_lost - 0.5 * (400 - would)) < 1e-9);
+    struct capacity_minute off = minute_of_target(TARGET_OFF, &would);
+    assert_int_equal(would, 0);
+    assert_int_equal(off.below, 0);
+    assert_int_equal(off.just_below, 0);
+    assert_true(off.finds_lost <= 0);
+}
+
+/* What has no score is held against no cut-off: the extremes are those of the others. */
+static void minute_extremes_are_of_scored_items(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    struct decide *decide = open_decide(&policy);
+    struct decide_minute told;
+    double lowest = 2;
+    double highest = -1;
+    for (uint32_t i = 0; i < 200; i++) {
+        int64_t t_ns = (int64_t)(i + 1) * 60 * NS_PER_S;
+        struct decide_input input = test_input(i, 0.9 + i % 10 / 100.0, t_ns);
+        struct decide_verdict verdict;
+        input.scorable = i < 100 || i % 2 == 0;
+        if (i == 100) { /* from here on: a cut-off of the window, not the initial 0.5 */
+            assert_int_equal(decide_take_minutes(decide, t_ns, &told, 1), 1);
+            assert_int_equal(told.since.scored, 100);
+        }
+        decide_item(decide, &input, &verdict);
+        if (i >= 100 && input.scorable) {
+            lowest = fmin(lowest, verdict.cutoff);
+            highest = fmax(highest, verdict.cutoff);
+        }
+    }
+    assert_int_equal(decide_take_minutes(decide, 201 * 60 * NS_PER_S, &told, 1), 1);
+    assert_int_equal(told.since.items, 100);
+    assert_int_equal(told.since.scored, 50);
+    assert_true(lowest > 0.5);
+    assert_true(fabs(told.since.cutoff_lowest - lowest) < 1e-12);
+    assert_true(fabs(told.since.cutoff_highest - highest) < 1e-12);
+    decide_close(&decide);
+}
+
+/* Windows stay as long as they were: a policy that wants more before it is warm gets what there is.
+ */
+static void loaded_policy_ends_its_warmup_with_the_window(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.window_count = 16;
+    policy.warmup_count = 16;
+    struct decide *decide = open_decide(&policy);
+    policy.window_count = 128;
+    policy.warmup_count = 128;
+    decide_set_policy(decide, &policy);
+    for (uint32_t i = 0; i < 17; i++) {
+        struct decide_verdict verdict;
+        struct decide_input input = test_input(i, 0.9, (int64_t)(i + 1) * 60 * NS_PER_S);
+        decide_item(decide, &input, &verdict);
+        assert_int_equal(verdict.window_count, i < 16 ? i + 1 : 16);
+        assert_true(fabs(verdict.cutoff - (i < 15 ? 0.5 : 0.9)) < 1e-12);
+    }
+    decide_close(&decide);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +399,9 @@ int main(void)
         cmocka_unit_test(replay_brings_the_same_next_verdict),
         cmocka_unit_test(sites_beyond_the_bound_share_a_stratum),
         cmocka_unit_test(policy_out_of_range_is_named),
+        cmocka_unit_test(minute_tells_what_capacity_cost_and_no_more),
+        cmocka_unit_test(minute_extremes_are_of_scored_items),
+        cmocka_unit_test(loaded_policy_ends_its_warmup_with_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ def everything_is_drawn(port, **keys):
 
 def feed(port, seed, count, **more):
     labels = port.directory / f"labels-{seed}.csv"
-    words = ["sim", "--seed", seed, "--count", count, "--modes", "mail", "--declarations-only", "--labels", labels,
+    words = ["sim", "--seed", seed, "--count", count, "--modes", "mail", more.get("only", "--declarations-only"), "--labels", labels,
              "--misdeclare-rate", more.get("bad", "0.3"), *more.get("words", ())]
     summary = port.feed(*words, stream=f"feed-{seed}")
     must(summary["refused"] == 0 and summary["waiting"] == 0, f"{summary}")
@@ -134,14 +134,19 @@ def adapt(port):
     must(rate == floor == 0.2, f"the first day begins at the floor: {rate}, {floor}")
     exams, finds = examine(port, feed(port, 3, 160, bad="0.7"))
     must(exams > 20 and finds >= 10, f"{exams} exams, {finds} finds")
+    # Scans alone have no score here; what the coin drew of them says nothing of the scores.
+    examine(port, feed(port, 5, 40, only="--scans-only"))
     port.await_judged()
+    blind = port.state("SELECT count(*), coalesce(sum(decisions.arm = 'random'), 0) FROM outcomes JOIN decisions USING (item)"
+                       " JOIN scores USING (item) WHERE scores.unscorable <> ''")[0]
+    must(blind[0] > 20 and blind[1] > 0, f"exams of items without a score, drawn ones: {blind}")
     must(rate_today(port)[0] == 0.2, "the share moved within a day")
     port.stop()
 
     start_on(port, 1)
     rate, floor, reason = rate_today(port)
     must(floor == 0.2 and 0.2 < rate <= 0.2 + 0.3 * 0.4 and reason.startswith("surprise: "), f"{rate}, {floor}, {reason}")
-    must(f"the coin {finds} of" in reason and "floor 0.2, ceiling 0.6" in reason, reason)
+    must(f"the coin {finds} of" in reason and f"({exams}), score drift" in reason and "floor 0.2, ceiling 0.6" in reason, reason)
     told = port.ctl("queue").stdout
     must("surprise" in told and f"{100 * rate:.4g}%" in told and "20%" in told, told)
     port.stop()

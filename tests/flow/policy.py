@@ -64,6 +64,10 @@ def expect_load(port):
     rewrite(port, "p-x", random_rate=7.0)
     bad = load(port, check=False)
     must(bad.returncode == 1 and "random_rate is out of range" in bad.stderr, bad.stderr)
+    for name in ("random_rates", "exams"):
+        rewrite(port, "p-x", **{f"_{name}": 0.05})
+        bad = load(port, check=False)
+        must(bad.returncode == 1 and f"{name} must be a list" in bad.stderr, f"{name} that is no list: {bad.stdout}{bad.stderr}")
     must(port.entries("config.change")[-1]["n"] == change["n"], "a policy with a fault was logged")
     declare(port, 30, 21)
     must(by_target(decisions(port, change)), "the target arm refers nothing at a cut-off of 0")
