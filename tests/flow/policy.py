@@ -92,7 +92,7 @@ def expect_bound(port):
     open_now = len(port.ctl_json("queue", "--limit", "1000"))
     bound = open_now + 7
     rewrite(port, "p-5", initial_cutoff=0.0, minimum_probability=0.0, hold_s=0.2, random_rate=0.0, queue_max=bound,
-            unscorable="release", capacity_per_hour=36000)
+            unscorable="release", capacity_per_hour=100000)
     load(port, "the yard is small")
     declare(port, 60, 24)
     queue = port.ctl_json("queue", "--limit", "1000")
