@@ -132,7 +132,7 @@ def adapt(port):
     start_on(port, 0)
     rate, floor, _ = rate_today(port)
     must(rate == floor == 0.2, f"the first day begins at the floor: {rate}, {floor}")
-    exams, finds = examine(port, feed(port, 3, 160, bad="0.7"))
+    exams, finds = examine(port, feed(port, 3, 320, bad="0.7"))
     must(exams > 20 and finds >= 10, f"{exams} exams, {finds} finds")
     # Scans alone have no score here; what the coin drew of them says nothing of the scores.
     examine(port, feed(port, 5, 40, only="--scans-only"))
@@ -146,7 +146,7 @@ def adapt(port):
     start_on(port, 1)
     rate, floor, reason = rate_today(port)
     must(floor == 0.2 and 0.2 < rate <= 0.2 + 0.3 * 0.4 and reason.startswith("surprise: "), f"{rate}, {floor}, {reason}")
-    must(f"the coin {finds} of" in reason and f"({exams}), score drift" in reason and "floor 0.2, ceiling 0.6" in reason, reason)
+    must(f"the coin {finds} of" in reason and f"({exams}), score drift" in reason and "floor 0.2, ceiling 0.6" in reason, f"{exams} exams, {finds} finds, but: {reason}")
     told = port.ctl("queue").stdout
     must("surprise" in told and f"{100 * rate:.4g}%" in told and "20%" in told, told)
     port.stop()
