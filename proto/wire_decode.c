@@ -265,6 +265,40 @@ static bool operation_read(const Triage__V1__OperationCommand *from, struct entr
     return true;
 }
 
+/* What oversight and operators order about the log, payloads, policy and operations. */
+static bool house_order_read(const Triage__V1__Command *from, struct wire_command *out)
+{
+    switch (from->order_case) {
+    case TRIAGE__V1__COMMAND__ORDER_PRUNE:
+        out->order = ORDER_PRUNE;
+        out->sentence = from->prune->reason;
+        out->prune_below = from->prune->below;
+        out->dry_run = from->prune->dry_run;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
+    case TRIAGE__V1__COMMAND__ORDER_HOLD:
+        out->order = ORDER_HOLD;
+        out->sentence = from->hold->reason;
+        out->hold_placed = from->hold->placed;
+        out->hold_all = from->hold->item.len == 0;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
+               (out->hold_all || item_read(from->hold->item, out->item));
+    case TRIAGE__V1__COMMAND__ORDER_POLICY:
+        out->order = ORDER_POLICY;
+        out->sentence = from->policy->reason;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
+    case TRIAGE__V1__COMMAND__ORDER_REFER:
+        out->order = ORDER_REFER;
+        out->sentence = from->refer->reason;
+        return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
+               item_read(from->refer->item, out->item);
+    case TRIAGE__V1__COMMAND__ORDER_OPERATION:
+        out->order = ORDER_OPERATION;
+        return operation_read(from->operation, &out->operation);
+    default:
+        return false;
+    }
+}
+
 static bool order_read(const Triage__V1__Command *from, struct wire_command *out)
 {
     switch (from->order_case) {
@@ -312,33 +346,8 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->cosignatures = from->cosign->lines;
         out->cosigned_size = from->cosign->size;
         return fits(out->cosignatures, WIRE_COSIGNATURES_BYTES_MAX);
-    case TRIAGE__V1__COMMAND__ORDER_PRUNE:
-        out->order = ORDER_PRUNE;
-        out->sentence = from->prune->reason;
-        out->prune_below = from->prune->below;
-        out->dry_run = from->prune->dry_run;
-        return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
-    case TRIAGE__V1__COMMAND__ORDER_HOLD:
-        out->order = ORDER_HOLD;
-        out->sentence = from->hold->reason;
-        out->hold_placed = from->hold->placed;
-        out->hold_all = from->hold->item.len == 0;
-        return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
-               (out->hold_all || item_read(from->hold->item, out->item));
-    case TRIAGE__V1__COMMAND__ORDER_POLICY:
-        out->order = ORDER_POLICY;
-        out->sentence = from->policy->reason;
-        return fits(out->sentence, RECORD_TEXT_BYTES_MAX);
-    case TRIAGE__V1__COMMAND__ORDER_REFER:
-        out->order = ORDER_REFER;
-        out->sentence = from->refer->reason;
-        return fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
-               item_read(from->refer->item, out->item);
-    case TRIAGE__V1__COMMAND__ORDER_OPERATION:
-        out->order = ORDER_OPERATION;
-        return operation_read(from->operation, &out->operation);
     default:
-        return false;
+        return house_order_read(from, out);
     }
 }
 

@@ -265,7 +265,7 @@ static struct err read_key(const struct model_file *file, struct part_key *out)
     }
     uint8_t secret[PART_SECRET_BYTES];
     const char *text = model_file_text(file, "digest_secret");
-    if (text == NULL || strlen(text) != 2 * PART_SECRET_BYTES ||
+    if (text == NULL || strlen(text) != (size_t)2 * PART_SECRET_BYTES ||
         !hex_decode(text, secret, PART_SECRET_BYTES)) {
         return err_make(ERR_MODEL_UNREADABLE, "model: digest_secret");
     }
