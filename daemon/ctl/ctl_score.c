@@ -23,6 +23,7 @@ struct options {
     const char *out;
     uint32_t reasons_count;
     bool details;
+    bool lines; /* rows of one id are lines of one declaration */
     struct score_images_options images; /* but for model and out */
 };
 
@@ -34,7 +35,8 @@ enum {
     OPTION_IMAGES,
     OPTION_IMAGE_SCORES,
     OPTION_LIST,
-    OPTION_SKIP_LIST
+    OPTION_SKIP_LIST,
+    OPTION_LINES
 };
 
 /* A table of declarations or a folder of images, not both. */
@@ -53,8 +55,8 @@ static void check_options(struct argp_state *state, const struct options *option
     if (options->out == NULL && options->images.scores == NULL) {
         argp_error(state, "--out is required");
     }
-    if (images ? options->details || options->reasons_count > 0 : of_images) {
-        argp_error(state, images ? "--reasons and --details are of declarations"
+    if (images ? options->details || options->lines || options->reasons_count > 0 : of_images) {
+        argp_error(state, images ? "--reasons, --details and --lines are of declarations"
                                  : "--image-scores, --list and --skip-list are of images");
     }
 }
@@ -77,6 +79,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_DETAILS:
         options->details = true;
+        return 0;
+    case OPTION_LINES:
+        options->lines = true;
         return 0;
     case OPTION_IMAGES:
         options->images.folder.directory = text;
@@ -116,29 +121,41 @@ static void print_head(FILE *to, const struct options *options)
     (void)fputc('\n', to);
 }
 
-/* The groups that weigh most, heaviest first; equal ones in their order. */
-static void print_reasons(FILE *to, const struct declaration_said *said,
-                          const struct declaration_parts *parts, uint32_t reasons_count)
+/* One reason more than there are groups: how many lines there are. */
+enum { REASON_LINES = LINE_GROUPS, REASONS };
+
+static void print_reason(FILE *to, const struct declaration_said *said,
+                         const struct declaration_risk *risk, uint32_t reason, int32_t part)
 {
-    bool taken[LINE_GROUPS] = {false};
+    char words[DECLARATION_WORDS_BYTES];
+    char text[DECLARATION_WORDS_BYTES + 16];
+    if (reason == REASON_LINES) {
+        (void)snprintf(words, sizeof words, "riskiest of %" PRIu32 " lines, judged with the others",
+                       risk->lines.count);
+    } else {
+        declaration_group_words(said, reason, words);
+    }
+    (void)snprintf(text, sizeof text, "%+.2f %s", (double)part * OBLIVIOUS_LOGIT, words);
+    export_csv_put_text(to, text);
+}
+
+/* What weighs most, heaviest first; equal ones in their order. */
+static void print_reasons(FILE *to, const struct declaration_said *said,
+                          const struct declaration_parts *explained,
+                          const struct declaration_risk *risk, uint32_t reasons_count)
+{
+    int32_t parts[REASONS];
+    memcpy(parts, explained->parts, sizeof explained->parts);
+    parts[REASON_LINES] = risk->logit - risk->lines.riskiest;
     for (uint32_t i = 0; i < reasons_count; i++) {
-        uint32_t best = LINE_GROUPS;
-        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
-            bool weighs = !taken[group] && parts->parts[group] != 0;
-            if (weighs &&
-                (best == LINE_GROUPS || abs(parts->parts[group]) > abs(parts->parts[best]))) {
-                best = group;
-            }
+        uint32_t best = 0;
+        for (uint32_t reason = 1; reason < REASONS; reason++) {
+            best = abs(parts[reason]) > abs(parts[best]) ? reason : best;
         }
         (void)fputc(',', to);
-        if (best < LINE_GROUPS) {
-            char words[DECLARATION_WORDS_BYTES];
-            char reason[DECLARATION_WORDS_BYTES + 16];
-            taken[best] = true;
-            declaration_group_words(said, best, words);
-            (void)snprintf(reason, sizeof reason, "%+.2f %s",
-                           (double)parts->parts[best] * OBLIVIOUS_LOGIT, words);
-            export_csv_put_text(to, reason);
+        if (parts[best] != 0) {
+            print_reason(to, said, risk, best, parts[best]);
+            parts[best] = 0;
         }
     }
 }
@@ -190,13 +207,13 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
             print_faults(to, &said, row->problem);
         }
         if (options->reasons_count > 0) {
-            print_reasons(to, &said, &parts[i], options->reasons_count);
+            print_reasons(to, &said, &parts[i], risk, options->reasons_count);
         }
         (void)fputc('\n', to);
     }
 }
 
-static int score_table(struct declaration_batch *batch, struct declaration_csv *table,
+static int score_table(struct declaration_batch *batch, struct declaration_group *table,
                        const struct options *options, FILE *to)
 {
     char error[CSV_ERROR_BYTES] = "";
@@ -214,8 +231,8 @@ static int score_table(struct declaration_batch *batch, struct declaration_csv *
 static int run(struct declaration_batch *batch, const struct options *options)
 {
     char error[CSV_ERROR_BYTES] = "";
-    struct declaration_csv *table = NULL;
-    struct err err = declaration_csv_open(&options->table, &table, error);
+    struct declaration_group *table = NULL;
+    struct err err = declaration_group_open(&options->table, options->lines, &table, error);
     if (err_is(err)) {
         return ctl_refuse("%s: %s", options->table.path, error);
     }
@@ -223,7 +240,8 @@ static int run(struct declaration_batch *batch, const struct options *options)
     size_t text_bytes = 0;
     FILE *to = open_memstream(&text, &text_bytes);
     int result = to == NULL ? ctl_refuse("no memory") : score_table(batch, table, options, to);
-    declaration_csv_close(&table);
+    declaration_group_tell(table, options->table.path);
+    declaration_group_close(&table);
     if (to != NULL && (fclose(to) != 0 || text == NULL)) {
         result = ctl_refuse("no memory");
     }
@@ -253,6 +271,10 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
+        {"lines", OPTION_LINES, 0, 0,
+         "rows that follow one another with the same id are lines of one declaration, which gets"
+         " one score",
+         1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {

@@ -15,7 +15,7 @@
 static const char labelled_sql[] =
     "SELECT records.entry AS entry, decisions.t_ns AS decided_ns, outcomes.t_ns AS known_ns,"
     " decisions.probability AS probability, decisions.propensity AS propensity, decisions.arm AS"
-    " arm, outcomes.found AS found"
+    " arm, outcomes.found AS found, outcomes.entry AS exam"
     " FROM outcomes JOIN items ON items.item = outcomes.item"
     " JOIN decisions ON decisions.entry = items.decision_entry"
     " JOIN records ON records.item = outcomes.item AND records.kind = 'declaration'"
@@ -69,7 +69,7 @@ static void take_row(void *argument, uint32_t columns_count, const char *const *
 {
     struct logged_declarations *self = argument;
     (void)names;
-    must(columns_count == 7);
+    must(columns_count == 8);
     bool wanted = self->all++ % self->stride == 0;
     struct logged_declaration *row = wanted ? room(self) : NULL;
     if (row != NULL) {
@@ -78,7 +78,8 @@ static void take_row(void *argument, uint32_t columns_count, const char *const *
                                            .known_ns = integer_of(values[2]),
                                            .probability = real_of(values[3]),
                                            .propensity = real_of(values[4]),
-                                           .found = integer_of(values[6]) != 0};
+                                           .found = integer_of(values[6]) != 0,
+                                           .exam = (uint64_t)integer_of(values[7])};
         (void)snprintf(row->arm, sizeof row->arm, "%s", values[5] != NULL ? values[5] : "");
     }
 }
@@ -169,7 +170,7 @@ bool logged_declarations_open_received(struct ctl *ctl, int64_t from_ns, int64_t
                    from_ns, until_ns);
     (void)snprintf(sql, sizeof sql,
                    "SELECT records.entry, ifnull(decisions.t_ns, 0), 0, decisions.probability,"
-                   " decisions.propensity, decisions.arm, 0 FROM records"
+                   " decisions.propensity, decisions.arm, 0, 0 FROM records"
                    " LEFT JOIN items ON items.item = records.item"
                    " LEFT JOIN decisions ON decisions.entry = items.decision_entry"
                    " WHERE %s ORDER BY records.entry",

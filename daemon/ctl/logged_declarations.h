@@ -27,6 +27,7 @@ struct logged_declaration {
     uint64_t entry_index; /* declaration.received */
     int64_t decided_ns;   /* 0: no decision yet; then the rest is not known either */
     int64_t known_ns;     /* of the outcome; 0: no label */
+    uint64_t exam;        /* the same for declarations that one outcome speaks of, never 0 there */
     double probability;   /* as in the decision: what was in force said of the item */
     double propensity;
     char arm[LOGGED_ARM_BYTES];
