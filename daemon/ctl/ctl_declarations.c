@@ -200,11 +200,10 @@ static int add_logged(struct train_declarations *train, struct logged_declaratio
     for (uint64_t i = 0; i < count; i++) {
         const struct logged_declaration *row = logged_declarations_at(logged, i);
         const struct declaration *declaration = NULL;
-        const struct train_outcome outcome = {
-            .found = row->found,
-            .t_ns = row->decided_ns,
-            .known_ns = row->known_ns,
-            .exam = row->exam};
+        const struct train_outcome outcome = {.found = row->found,
+                                              .t_ns = row->decided_ns,
+                                              .known_ns = row->known_ns,
+                                              .exam = row->exam};
         struct err err = logged_declarations_read(logged, i, &declaration);
         if (!err_is(err) && declaration != NULL) {
             err = train_declarations_add(train, declaration, &outcome);
@@ -235,7 +234,11 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
         json_object_set_new(out, "newcomers", evaluation_json(&report->newcomers));
         json_object_set_new(out, "critical", evaluation_json(&report->critical));
         json_object_set_new(out, "by_lines", line_buckets_json(report->by_lines));
-        json_object_set_new(out, "lines_growth", json_real(report->lines.growth));
+        json_t *growth = json_array();
+        for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
+            json_array_append_new(growth, json_real(report->lines.growth[knot]));
+        }
+        json_object_set_new(out, "lines_growth", growth);
         json_object_set_new(out, "lines_slope", json_real(report->lines.slope));
         return json_print(out, true);
     }

@@ -320,7 +320,8 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
         "How well a model ranks and how well it is calibrated on labelled declarations"
         " (--declarations, required; the mapping names the labels): precision"
         " in the highest 5% and 10%, AUC, with 95% bootstrap intervals, log loss, expected"
-        " calibration error, also by the number of lines. Or how well marks hit what was drawn on images: recall at 0.1, 0.5, 1,"
+        " calibration error, also by the number of lines. Or how well marks hit what was drawn on "
+        "images: recall at 0.1, 0.5, 1,"
         " 2 and 5 false marks an image, with 95% bootstrap intervals over scans. Or, with "
         "--project,"
         " how often threats multiplied into normal scans are noticed: add --help to --project.",

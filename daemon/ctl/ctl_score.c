@@ -23,7 +23,7 @@ struct options {
     const char *out;
     uint32_t reasons_count;
     bool details;
-    bool lines; /* rows of one id are lines of one declaration */
+    bool lines;                         /* rows of one id are lines of one declaration */
     struct score_images_options images; /* but for model and out */
 };
 

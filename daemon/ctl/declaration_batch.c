@@ -68,10 +68,10 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
     struct batch_row *row = &self->rows[self->count++];
     struct declaration *declaration = &row->declaration;
     *declaration = given->declaration;
-    const char **const texts[] = {
-        &declaration->declaration_id, &declaration->site,       &declaration->lane,
-        &declaration->importer,       &declaration->seller,     &declaration->declarant,
-        &declaration->courier,        &declaration->departure_country};
+    const char **const texts[] = {&declaration->declaration_id, &declaration->site,
+                                  &declaration->lane,           &declaration->importer,
+                                  &declaration->seller,         &declaration->declarant,
+                                  &declaration->courier,        &declaration->departure_country};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = text_keep_add(&self->texts, *texts[i]);
     }

@@ -23,7 +23,7 @@ struct batch_row {
 };
 
 struct declaration_batch {
-    struct batch_row *rows; /* [DECLARATION_BATCH_ROWS] */
+    struct batch_row *rows;         /* [DECLARATION_BATCH_ROWS] */
     struct declaration_risk *risks; /* of them */
     uint32_t count;
     struct goods_line *lines; /* [BATCH_LINES] of the rows */

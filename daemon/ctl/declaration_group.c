@@ -108,10 +108,10 @@ static void keep_line(struct declaration_group *self, const struct goods_line *g
 static void keep_first(struct declaration_group *self, struct declaration_row *out)
 {
     struct declaration *declaration = &out->declaration;
-    const char **const texts[] = {
-        &declaration->declaration_id, &declaration->site,       &declaration->lane,
-        &declaration->importer,       &declaration->seller,     &declaration->declarant,
-        &declaration->courier,        &declaration->departure_country};
+    const char **const texts[] = {&declaration->declaration_id, &declaration->site,
+                                  &declaration->lane,           &declaration->importer,
+                                  &declaration->seller,         &declaration->declarant,
+                                  &declaration->courier,        &declaration->departure_country};
     *out = self->next;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         *texts[i] = text_keep_add(&self->texts, *texts[i]);

@@ -3,9 +3,10 @@
 #define CTL_DECLARATION_GROUP_H
 
 /* Declaration group: a table of declarations, one declaration at a time. As tables are, each row is
- * one. With `lines`, rows that follow one another with the same id are the lines of one declaration:
- * what is said of the whole comes from the first of them, the label says found when one of them
- * does. One thread; blocks on the disk; allocates no more than RECORD_LINES_MAX rows of text. */
+ * one. With `lines`, rows that follow one another with the same id are the lines of one
+ * declaration: what is said of the whole comes from the first of them, the label says found when
+ * one of them does. One thread; blocks on the disk; allocates no more than RECORD_LINES_MAX rows of
+ * text. */
 
 #include "feeds/declaration_csv.h"
 

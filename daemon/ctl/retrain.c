@@ -125,11 +125,10 @@ static struct err teach(struct logged_declarations *logged, struct train_declara
     for (uint64_t i = 0; i < count && !err_is(err); i++) {
         const struct logged_declaration *row = logged_declarations_at(logged, i);
         const struct declaration *declaration = NULL;
-        const struct train_outcome outcome = {
-            .found = row->found,
-            .t_ns = row->decided_ns,
-            .known_ns = row->known_ns,
-            .exam = row->exam};
+        const struct train_outcome outcome = {.found = row->found,
+                                              .t_ns = row->decided_ns,
+                                              .known_ns = row->known_ns,
+                                              .exam = row->exam};
         if (row->known_ns >= until_ns) {
             continue;
         }

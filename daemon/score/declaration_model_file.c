@@ -257,6 +257,8 @@ static bool text_is(const struct model_file *file, const char *name, const char 
     return text != NULL && strcmp(text, wanted) == 0;
 }
 
+enum { LINES_VALUES = ITEM_LINES_KNOTS + 1 };
+
 /* The version says whether there is one: a program that does not know it must not score without. */
 static struct err read_lines(const struct model_file *file, struct lines_calibration *out)
 {
@@ -265,11 +267,12 @@ static struct err read_lines(const struct model_file *file, struct lines_calibra
         return err_none;
     }
     const struct model_array *array = model_file_find(file, "lines", MODEL_F64);
-    if (array == NULL || array->dimensions_count != 1 || array->dimensions[0] != 2) {
+    if (array == NULL || array->dimensions_count != 1 || array->dimensions[0] != LINES_VALUES) {
         return err_make(ERR_MODEL_UNREADABLE, "model: lines");
     }
     const double *values = array->values;
-    *out = (struct lines_calibration){true, values[0], values[1]};
+    *out = (struct lines_calibration){.known = true, .slope = values[ITEM_LINES_KNOTS]};
+    memcpy(out->growth, values, sizeof out->growth);
     return lines_calibration_is_sound(out) ? err_none
                                            : err_make(ERR_MODEL_UNREADABLE, "model: lines");
 }
@@ -277,8 +280,10 @@ static struct err read_lines(const struct model_file *file, struct lines_calibra
 MUST_USE struct err declaration_lines_write(const struct lines_calibration *lines,
                                             struct model_file *file)
 {
-    const double values[2] = {lines->growth, lines->slope};
-    const uint64_t count = 2;
+    double values[LINES_VALUES];
+    const uint64_t count = LINES_VALUES;
+    memcpy(values, lines->growth, sizeof lines->growth);
+    values[ITEM_LINES_KNOTS] = lines->slope;
     must(lines->known && lines_calibration_is_sound(lines));
     struct err err = model_file_add(file, "lines", MODEL_F64, &count, 1, values);
     return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);

@@ -56,8 +56,38 @@ int32_t item_lines_spread(const struct item_lines *self)
 
 bool lines_calibration_is_sound(const struct lines_calibration *self)
 {
-    return isfinite(self->growth) && fabs(self->growth) <= ITEM_LINES_GROWTH_MAX &&
-           isfinite(self->slope) && fabs(self->slope) <= ITEM_LINES_SLOPE_MAX;
+    bool sound = isfinite(self->slope) && fabs(self->slope) <= ITEM_LINES_SLOPE_MAX;
+    for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
+        sound = sound && fabs(self->growth[knot]) <= ITEM_LINES_GROWTH_MAX;
+    }
+    return sound;
+}
+
+double item_lines_ramp(uint32_t knot, uint32_t count)
+{
+    static const uint32_t knots[ITEM_LINES_KNOTS + 1] = {1, 3, 8, 24};
+    must(knot < ITEM_LINES_KNOTS);
+    if (count <= knots[knot]) {
+        return 0;
+    }
+    if (count >= knots[knot + 1]) {
+        return 1;
+    }
+    double from = (double)item_lines_log(knots[knot]);
+    return ((double)item_lines_log(count) - from) /
+           ((double)item_lines_log(knots[knot + 1]) - from);
+}
+
+static double growth_at(const struct lines_calibration *calibration, uint32_t count)
+{
+    double growth = 0;
+    double before = 0;
+    for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
+        double step = (calibration->growth[knot] - before) * item_lines_ramp(knot, count);
+        growth += step;
+        before = calibration->growth[knot];
+    }
+    return growth;
 }
 
 int32_t item_lines_logit(const struct lines_calibration *calibration, int32_t riskiest,
@@ -69,9 +99,8 @@ int32_t item_lines_logit(const struct lines_calibration *calibration, int32_t ri
     double log_count = (double)item_lines_log(count) * OBLIVIOUS_LOGIT;
     double mean = (double)riskiest + (double)spread;
     double sloped = calibration->slope * mean;
-    double grown = calibration->growth / OBLIVIOUS_LOGIT;
-    double logit = log_count * (grown + sloped);
-    logit += mean;
+    double logit = mean + log_count * sloped;
+    logit += growth_at(calibration, count) / OBLIVIOUS_LOGIT;
     return (int32_t)lround(fmin(fmax(logit, -logit_max), logit_max));
 }
 

@@ -8,13 +8,14 @@
  * The odds of the whole are the mean of the odds of its lines. That is Bayes' rule when wide
  * declarations break the rules as often as narrow ones and one line, any of them, carries the
  * fault: lines that say the same change nothing, one bad line among many clean ones is as little as
- * it looks, and no line can lower another. What a table of exams shows beyond that is learnt: with n
- * lines and the mean of odds at logit u
+ * it looks, and no line can lower another. What a table of exams shows beyond that is learnt: with
+ * n lines and the mean of odds at logit u
  *
- *     logit = u + ln n * (growth + slope * u)
+ *     logit = u + growth(n) + slope * ln n * u
  *
- * growth 0: the rate of finds does not depend on the number of lines; 1: the odds of lines add up,
- * as when each line breaks the rules for itself. One line is left alone whatever was learnt.
+ * where growth(n) is 0 at one line and goes straight in ln n from knot to knot, flat beyond the
+ * last. 0 everywhere: the rate of finds does not depend on the number of lines; when each line
+ * breaks the rules for itself it is ln n and more. One line is left alone whatever was learnt.
  *
  * Logits are whole numbers of OBLIVIOUS_LOGIT and so is ln n, rounded once: the same bits on every
  * processor. Pure but for the caller's memory; no allocation. */
@@ -23,7 +24,8 @@
 #include <stdint.h>
 
 #define ITEM_LINES_MAX 2048u /* more are counted as this many */
-#define ITEM_LINES_GROWTH_MAX 2.0
+#define ITEM_LINES_KNOTS 3u  /* at 3, 8 and 24 lines */
+#define ITEM_LINES_GROWTH_MAX 8.0
 #define ITEM_LINES_SLOPE_MAX 0.1 /* ln n * slope stays above -1: a riskier line never helps */
 
 struct item_lines {
@@ -41,7 +43,7 @@ int32_t item_lines_spread(const struct item_lines *self);
 
 struct lines_calibration {
     bool known; /* false: a model of before: the riskiest line speaks alone */
-    double growth;
+    double growth[ITEM_LINES_KNOTS];
     double slope;
 };
 /* Finite and within the bounds above. */
@@ -54,6 +56,9 @@ int32_t item_lines_logit(const struct lines_calibration *calibration, int32_t ri
 /* The same of lines at hand. */
 int32_t item_lines_settle(const struct lines_calibration *calibration,
                           const struct item_lines *lines);
+/* How much of the way from the knot before (1 line before the first) to this one n has gone: 0..1.
+ */
+double item_lines_ramp(uint32_t knot, uint32_t count);
 /* ln n in whole numbers of OBLIVIOUS_LOGIT, of 1..ITEM_LINES_MAX. */
 int32_t item_lines_log(uint32_t count);
 

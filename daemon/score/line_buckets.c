@@ -61,7 +61,8 @@ static double whole_error(const struct chosen *rows)
     return error_of(&bins, rows->count);
 }
 
-/* Rows drawn again, with their outcomes; or all rows, with outcomes drawn from the probabilities. */
+/* Rows drawn again, with their outcomes; or all rows, with outcomes drawn from the probabilities.
+ */
 static double drawn_error(const struct chosen *rows, bool again, struct rng *rng)
 {
     struct bins bins = {.excess = {0}};

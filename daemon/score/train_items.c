@@ -8,13 +8,13 @@
 #include "kernels/logistic.h"
 #include "score/train_fit.h"
 
-/* What is thought of growth and slope before anything was seen: none, give or take so much.
- * Wider, and a few dozen wide declarations speak as if they were all; narrower, and hundreds are
- * not believed. */
-static const double growth_spread = 0.5;
+/* What is thought before anything was seen: that growth changes from knot to knot by none, give or
+ * take so much, and the slope is none. Wider, and a few dozen wide declarations speak as if they
+ * were all; narrower, and hundreds are not believed. */
+static const double growth_spread = 0.7;
 static const double slope_spread = 0.05;
 
-enum { OUTCOMES_MIN = 50, ITERATIONS_MAX = 60 };
+enum { OUTCOMES_MIN = 50, ITERATIONS_MAX = 60, ROUNDS = 5 };
 
 /* ---- which rows are one item ---- */
 
@@ -137,72 +137,67 @@ double train_items_logit(const struct train_items *self, uint64_t item,
     return (double)item_lines_settle(&calibration->lines, &lines) * OBLIVIOUS_LOGIT;
 }
 
-struct chosen_rows {
-    double *logits; /* as they are, of the mean of odds */
-    uint8_t *labels;
+/* The features of one fit: the logit, the ramps, the slope. logistic_fit has one penalty for all,
+ * so each feature is measured in what is thought of its coefficient, of which that of the logit is
+ * as good as free. */
+enum { OF_LOGIT, OF_RAMPS, OF_SLOPE = OF_RAMPS + ITEM_LINES_KNOTS, FEATURES };
+static const double logit_spread = 4;
+
+struct fitting {
+    double *features; /* [rows x FEATURES] */
+    double *labels;
+    double *logits; /* plain, for tables of one line */
+    uint8_t *plain_labels;
     uint64_t count;
+    uint64_t finds;
+    bool wide; /* some item has several lines */
 };
 
-/* wide: also items of several lines. */
-static void choose(const struct train_items *self, const uint8_t *chosen, uint8_t which, bool wide,
-                   struct chosen_rows *out)
+static void fitting_fini(struct fitting *self)
 {
-    const struct train_calibration none = TRAIN_CALIBRATION_NONE;
+    free(self->features);
+    free(self->labels);
+    free(self->logits);
+    free(self->plain_labels);
+}
+
+static bool fitting_init(uint64_t count, struct fitting *out)
+{
+    *out = (struct fitting){.features = calloc(count + 1, FEATURES * sizeof(double)),
+                            .labels = calloc(count + 1, sizeof(double)),
+                            .logits = calloc(count + 1, sizeof(double)),
+                            .plain_labels = calloc(count + 1, 1)};
+    return out->features != NULL && out->labels != NULL && out->logits != NULL &&
+           out->plain_labels != NULL;
+}
+
+/* The mean of odds under the scaling so far. */
+static void fill(const struct train_items *self, const uint8_t *chosen, uint8_t which,
+                 const struct train_calibration *so_far, struct fitting *out)
+{
+    struct train_calibration flat = TRAIN_CALIBRATION_NONE;
+    flat.scale = so_far->scale;
+    flat.offset = so_far->offset;
     out->count = 0;
+    out->finds = 0;
     for (uint64_t i = 0; i < self->count; i++) {
-        bool wanted = chosen == NULL || chosen[i] == which;
-        if (wanted && (wide || self->items[i].lines_count == 1)) {
-            out->logits[out->count] = train_items_logit(self, i, &none);
-            out->labels[out->count++] = self->items[i].found;
+        if (chosen != NULL && chosen[i] != which) {
+            continue;
         }
-    }
-}
-
-static bool has_both(const struct chosen_rows *rows)
-{
-    uint64_t finds = 0;
-    for (uint64_t i = 0; i < rows->count; i++) {
-        finds += rows->labels[i];
-    }
-    return finds >= OUTCOMES_MIN && rows->count - finds >= OUTCOMES_MIN;
-}
-
-/* The penalty of logistic_fit is one for all, so each feature is measured in its spread; the logit
- * itself is a feature whose coefficient is wanted to be 1, which it cannot hold. Newton's method for
- * two numbers, with the logit as an offset, is as short. */
-struct newton {
-    double gradient[2];
-    double hessian[3]; /* 00, 01, 11 */
-};
-
-static void add_wide(struct newton *at, double mean, double log_count, bool found,
-                     const double fitted[2])
-{
-    const double x[2] = {log_count, log_count * mean};
-    double p = logistic_probability(mean + fitted[0] * x[0] + fitted[1] * x[1]);
-    double w = p * (1 - p);
-    at->gradient[0] += (p - found) * x[0];
-    at->gradient[1] += (p - found) * x[1];
-    at->hessian[0] += w * x[0] * x[0];
-    at->hessian[1] += w * x[0] * x[1];
-    at->hessian[2] += w * x[1] * x[1];
-}
-
-static struct newton newton_at(const struct train_items *self, const uint8_t *chosen, uint8_t which,
-                               const struct train_calibration *given, const double fitted[2])
-{
-    const double prior[2] = {1 / (growth_spread * growth_spread), 1 / (slope_spread * slope_spread)};
-    struct newton at = {.gradient = {prior[0] * fitted[0], prior[1] * fitted[1]},
-                        .hessian = {prior[0], 0, prior[1]}};
-    for (uint64_t i = 0; i < self->count; i++) {
-        uint32_t lines_count = self->items[i].lines_count;
-        if (lines_count > 1 && (chosen == NULL || chosen[i] == which)) {
-            double log_count = (double)item_lines_log(lines_count) * OBLIVIOUS_LOGIT;
-            add_wide(&at, train_items_logit(self, i, given), log_count, self->items[i].found,
-                     fitted);
+        double *x = out->features + out->count * FEATURES;
+        uint32_t lines = self->items[i].lines_count;
+        double logit = train_items_logit(self, i, &flat);
+        x[OF_LOGIT] = logit * logit_spread;
+        for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
+            x[OF_RAMPS + knot] = item_lines_ramp(knot, lines) * growth_spread;
         }
+        x[OF_SLOPE] = (double)item_lines_log(lines) * OBLIVIOUS_LOGIT * logit * slope_spread;
+        out->logits[out->count] = logit;
+        out->plain_labels[out->count] = self->items[i].found;
+        out->labels[out->count++] = self->items[i].found;
+        out->finds += self->items[i].found;
+        out->wide = out->wide || lines > 1;
     }
-    return at;
 }
 
 static double held(double value, double bound)
@@ -210,46 +205,78 @@ static double held(double value, double bound)
     return value > bound ? bound : value < -bound ? -bound : value;
 }
 
-/* Steps are held short instead of searched for: the penalty makes the function strictly convex, and
- * both numbers have bounds anyway. */
-static void fit_lines(const struct train_items *self, const uint8_t *chosen, uint8_t which,
-                      struct train_calibration *calibration)
+/* One fit; false when its scale is beyond belief, as in fit_calibration. */
+static bool fit_once(const struct fitting *fitting, double *workspace,
+                     struct train_calibration *calibration)
 {
-    double fitted[2] = {0, 0};
-    for (int step = 0; step < ITERATIONS_MAX; step++) {
-        struct newton at = newton_at(self, chosen, which, calibration, fitted);
-        double determinant = at.hessian[0] * at.hessian[2] - at.hessian[1] * at.hessian[1];
-        double growth =
-            (at.hessian[2] * at.gradient[0] - at.hessian[1] * at.gradient[1]) / determinant;
-        double slope =
-            (at.hessian[0] * at.gradient[1] - at.hessian[1] * at.gradient[0]) / determinant;
-        fitted[0] = held(fitted[0] - held(growth, 0.5), ITEM_LINES_GROWTH_MAX);
-        fitted[1] = held(fitted[1] - held(slope, 0.05), ITEM_LINES_SLOPE_MAX);
-        if (fabs(growth) < 1e-10 && fabs(slope) < 1e-10) {
-            break;
-        }
+    double fitted[FEATURES + 1];
+    struct logistic_report report;
+    const struct logistic_problem problem = {.features = fitting->features,
+                                             .row_count = fitting->count,
+                                             .feature_count = FEATURES,
+                                             .stride = FEATURES,
+                                             .labels = fitting->labels,
+                                             .l2 = 1};
+    logistic_fit(&problem, ITERATIONS_MAX, workspace, fitted, &report);
+    double scale = fitted[OF_LOGIT] * logit_spread;
+    bool settled = report.converged || report.gradient_max < 1e-6 * (double)(1 + fitting->count);
+    if (!settled || !(scale >= 0.1 && scale <= 5)) {
+        return false;
     }
-    calibration->lines = (struct lines_calibration){true, fitted[0], fitted[1]};
+    double growth = 0;
+    for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
+        growth += fitted[OF_RAMPS + knot] * growth_spread;
+        calibration->lines.growth[knot] = held(growth, ITEM_LINES_GROWTH_MAX);
+    }
+    calibration->lines.slope = held(fitted[OF_SLOPE] * slope_spread / scale, ITEM_LINES_SLOPE_MAX);
+    calibration->scale *= scale;
+    calibration->offset = calibration->offset * scale + fitted[FEATURES];
+    return true;
+}
+
+/* The mean of odds depends on the scale of the lines, so the scaling is fitted again to what it has
+ * made of them, until it has nothing to add. */
+static bool fit_together(const struct train_items *self, const uint8_t *chosen, uint8_t which,
+                         struct fitting *fitting, struct train_calibration *out)
+{
+    double *workspace = calloc(logistic_fit_workspace_doubles(FEATURES), sizeof *workspace);
+    if (workspace == NULL) {
+        return false;
+    }
+    struct train_calibration made = *out;
+    bool good = true;
+    for (int round = 0; round < ROUNDS && good; round++) {
+        fill(self, chosen, which, &made, fitting);
+        good = fit_once(fitting, workspace, &made);
+    }
+    if (good && made.scale >= 0.1 && made.scale <= 5) {
+        *out = made;
+    }
+    free(workspace);
+    return true;
 }
 
 MUST_USE struct err train_items_calibrate(const struct train_items *self, const uint8_t *chosen,
                                           uint8_t which, struct train_calibration *out)
 {
-    struct chosen_rows rows = {calloc(self->count + 1, sizeof *rows.logits),
-                               calloc(self->count + 1, 1), 0};
+    struct fitting fitting;
     struct train_calibration made = TRAIN_CALIBRATION_NONE;
-    struct err err = err_make(ERR_MEMORY, "items of training");
-    if (rows.logits != NULL && rows.labels != NULL) {
-        choose(self, chosen, which, false, &rows);
-        if (!has_both(&rows)) {
-            choose(self, chosen, which, true, &rows);
+    bool good = fitting_init(self->count, &fitting);
+    if (good) {
+        fill(self, chosen, which, &made, &fitting);
+        bool enough =
+            fitting.finds >= OUTCOMES_MIN && fitting.count - fitting.finds >= OUTCOMES_MIN;
+        if (enough && fitting.wide) {
+            good = fit_together(self, chosen, which, &fitting, &made);
+        } else {
+            fit_calibration(fitting.logits, fitting.plain_labels, fitting.count, &made.scale,
+                            &made.offset);
         }
-        fit_calibration(rows.logits, rows.labels, rows.count, &made.scale, &made.offset);
-        fit_lines(self, chosen, which, &made);
-        *out = made;
-        err = err_none;
     }
-    free(rows.logits);
-    free(rows.labels);
-    return err;
+    fitting_fini(&fitting);
+    if (!good) {
+        return err_make(ERR_MEMORY, "items of training");
+    }
+    *out = made;
+    return err_none;
 }

@@ -41,14 +41,13 @@ struct train_calibration {
     double offset;
     struct lines_calibration lines;
 };
-#define TRAIN_CALIBRATION_NONE ((struct train_calibration){1, 0, {true, 0, 0}})
+#define TRAIN_CALIBRATION_NONE ((struct train_calibration){1, 0, {true, {0}, 0}})
 
 double train_items_logit(const struct train_items *self, uint64_t item,
                          const struct train_calibration *calibration);
-/* By the items that are chosen (chosen[item] == which; NULL: all). Platt's scaling comes from items
- * of one line when there are enough, else from the mean of the odds of all. Growth and slope come
- * from the others, drawn to 0 as if that had been seen before: without them they are 0. ERR_MEMORY.
- */
+/* By the items that are chosen (chosen[item] == which; NULL: all): Platt's scaling together with
+ * growth and slope, which are drawn to 0; without items of several lines they are 0. All left alone
+ * when there are too few items of either outcome. ERR_MEMORY. */
 MUST_USE struct err train_items_calibrate(const struct train_items *self, const uint8_t *chosen,
                                           uint8_t which, struct train_calibration *out);
 

@@ -11,11 +11,11 @@
 #include "score/train_rows.h"
 
 struct train_later {
-    const struct train_row *rows; /* borrowed, as is the next */
-    const uint8_t *known;         /* [rows]: the importer had been examined before */
-    struct train_items items;     /* the caller fills its logits ... */
+    const struct train_row *rows;  /* borrowed, as is the next */
+    const uint8_t *known;          /* [rows]: the importer had been examined before */
+    struct train_items items;      /* the caller fills its logits ... */
     struct train_item_line *lines; /* ... which are of these lines */
-    bool has_scale;               /* the caller says; false: no calibration */
+    bool has_scale;                /* the caller says; false: no calibration */
 };
 
 MUST_USE struct err train_later_init(const struct train_row *rows, const uint8_t *known,

@@ -42,15 +42,15 @@ static void lines_text(const struct train_declarations_report *report, char out[
     for (uint32_t i = 0; i < LINE_BUCKETS; i++) {
         const struct line_bucket *bucket = &report->by_lines[i];
         if (bucket->rows > 0) {
-            used += (size_t)snprintf(out + used, LINES_BYTES - used,
-                                     " %s %.4f (%.4f-%.4f) of %" PRIu64 ",", line_bucket_names[i],
-                                     bucket->calibration_error.value,
-                                     bucket->calibration_error.lower,
-                                     bucket->calibration_error.upper, bucket->rows);
+            used += (size_t)snprintf(
+                out + used, LINES_BYTES - used, " %s %.4f (%.4f-%.4f) of %" PRIu64 ",",
+                line_bucket_names[i], bucket->calibration_error.value,
+                bucket->calibration_error.lower, bucket->calibration_error.upper, bucket->rows);
         }
     }
-    (void)snprintf(out + used, LINES_BYTES - used, " growth %+.3f, slope %+.4f; ",
-                   report->lines.growth, report->lines.slope);
+    (void)snprintf(out + used, LINES_BYTES - used, " growth %+.2f, %+.2f, %+.2f, slope %+.3f; ",
+                   report->lines.growth[0], report->lines.growth[1], report->lines.growth[2],
+                   report->lines.slope);
 }
 
 void train_tell(const struct train_told *told, char out[TRAIN_TOLD_BYTES])
@@ -72,15 +72,15 @@ void train_tell(const struct train_told *told, char out[TRAIN_TOLD_BYTES])
     group_text("newcomers", &report->newcomers, newcomers);
     rate_text("grave finds: AUC", &report->critical.auc, critical);
     lines_text(report, lines);
-    (void)snprintf(
-        out, TRAIN_TOLD_BYTES,
-        "%s%srows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
-        " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
-        "error %.4f%s%s; %s%scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
-        conf->note != NULL ? conf->note : "", conf->note != NULL ? "; " : "", told->rows,
-        told->entities, told->validated ? "validation rows" : "last block", later->rows,
-        later->finds, at_5, at_10, auc, later->loss, later->calibration_error, known, newcomers,
-        lines, critical, report->scale, report->offset, report->trees,
-        conf->keep_validation_out && told->validated ? "they have not been learnt"
-                                                     : "then all rows were learnt");
+    (void)snprintf(out, TRAIN_TOLD_BYTES,
+                   "%s%srows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
+                   " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
+                   "error %.4f%s%s; %s%scalibration scale %.3f, offset %+.3f; %" PRIu32
+                   " trees; %s",
+                   conf->note != NULL ? conf->note : "", conf->note != NULL ? "; " : "", told->rows,
+                   told->entities, told->validated ? "validation rows" : "last block", later->rows,
+                   later->finds, at_5, at_10, auc, later->loss, later->calibration_error, known,
+                   newcomers, lines, critical, report->scale, report->offset, report->trees,
+                   conf->keep_validation_out && told->validated ? "they have not been learnt"
+                                                                : "then all rows were learnt");
 }
