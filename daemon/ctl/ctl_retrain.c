@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -93,9 +94,12 @@ static json_t *set_json(const struct compare_set *set)
     json_t *object = json_object();
     json_object_set_new(object, "new", evaluation_json(&set->of_new));
     json_object_set_new(object, "in_use", evaluation_json(&set->of_old));
+    json_object_set_new(object, "exams", json_integer((json_int_t)set->exams));
+    json_object_set_new(object, "exams_found", json_integer((json_int_t)set->exams_found));
     json_object_set_new(object, "difference", json_real(set->difference));
-    json_object_set_new(object, "lower", json_real(set->lower));
-    json_object_set_new(object, "upper", json_real(set->upper));
+    bool bounded = isfinite(set->lower) && isfinite(set->upper);
+    json_object_set_new(object, "lower", bounded ? json_real(set->lower) : json_null());
+    json_object_set_new(object, "upper", bounded ? json_real(set->upper) : json_null());
     return object;
 }
 
