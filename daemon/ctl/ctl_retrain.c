@@ -14,6 +14,7 @@
 #include "ctl/json_text.h"
 #include "ctl/model_store.h"
 #include "ctl/retrain.h"
+#include "ctl/retrain_tidy.h"
 
 /* `triagectl model retrain`: what the timer runs. A model that is worse beyond noise is never
  * installed, whoever asks; installing goes the way of `model install`, so that the log has the
@@ -25,6 +26,13 @@ struct options {
     struct retrain_conf retrain;
     bool dry_run;
     bool install;
+    bool own_directory; /* the store's: old files in it are removed */
+};
+
+struct told {
+    const struct train_declarations_report *made; /* NULL: nothing was made */
+    bool installed;
+    uint32_t removed;
 };
 
 enum { OPTION_DRY_RUN = 0x2000, OPTION_INSTALL, OPTION_OUT, OPTION_DAYS, OPTION_SEED };
@@ -103,12 +111,13 @@ static json_t *set_json(const struct compare_set *set)
     return object;
 }
 
-static int tell_json(const struct retrain *retrain, const struct train_declarations_report *made,
-                     bool installed)
+static int tell_json(const struct retrain *retrain, const struct told *told)
 {
+    const struct train_declarations_report *made = told->made;
     json_t *out = json_object();
     json_object_set_new(out, "verdict", json_text(verdict_name(retrain)));
-    json_object_set_new(out, "installed", json_boolean(installed));
+    json_object_set_new(out, "installed", json_boolean(told->installed));
+    json_object_set_new(out, "removed_files", json_integer((json_int_t)told->removed));
     json_object_set_new(out, "in_use",
                         retrain->has_model ? json_hex("", retrain->in_use, HASH_BYTES)
                                            : json_null());
@@ -134,11 +143,10 @@ static int tell_json(const struct retrain *retrain, const struct train_declarati
     return json_print(out, true);
 }
 
-static int tell(const struct ctl *ctl, const struct retrain *retrain,
-                const struct train_declarations_report *made, bool installed)
+static int tell(const struct ctl *ctl, const struct retrain *retrain, const struct told *told)
 {
     if (ctl->json) {
-        return tell_json(retrain, made, installed);
+        return tell_json(retrain, told);
     }
     char day[CLOCK_DAY_BYTES];
     clock_day_text(retrain->cut_ns, day);
@@ -153,9 +161,12 @@ static int tell(const struct ctl *ctl, const struct retrain *retrain,
             return result;
         }
     }
-    printf("\n%s\n", verdict_words(retrain, installed));
-    if (made != NULL) {
-        printf("%s\n", made->model.path);
+    printf("\n%s\n", verdict_words(retrain, told->installed));
+    if (told->made != NULL) {
+        printf("%s\n", told->made->model.path);
+    }
+    if (told->removed > 0) {
+        printf("%" PRIu32 " old model files removed, %u stay\n", told->removed, RETRAIN_KEEP);
     }
     return CTL_GOOD;
 }
@@ -164,17 +175,26 @@ static int run(struct ctl *ctl, const struct options *options)
 {
     static struct retrain retrain;
     struct train_declarations_report made;
+    struct told told = {.made = NULL};
     if (!retrain_compare(ctl, &options->retrain, &retrain)) {
         return CTL_REFUSED;
     }
-    if (options->dry_run || !may_install(&retrain)) {
-        return tell(ctl, &retrain, NULL, false);
+    if (options->install && may_install(&retrain)) {
+        if (!retrain_write(ctl, &options->retrain, &retrain, &made)) {
+            return CTL_REFUSED;
+        }
+        int result = model_store_install(ctl, made.model.path, true);
+        if (result != CTL_GOOD) {
+            return result;
+        }
+        told.made = &made;
+        told.installed = true;
     }
-    if (!retrain_write(ctl, &options->retrain, &retrain, &made)) {
+    if (options->install && options->own_directory &&
+        !retrain_tidy(ctl, options->retrain.directory, &told.removed)) {
         return CTL_REFUSED;
     }
-    int result = model_store_install(ctl, made.model.path, true);
-    return result == CTL_GOOD ? tell(ctl, &retrain, &made, true) : result;
+    return tell(ctl, &retrain, &told);
 }
 
 int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
@@ -209,6 +229,7 @@ int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
             return CTL_REFUSED;
         }
         options.retrain.directory = directory;
+        options.own_directory = true;
     }
     return run(ctl, &options);
 }
