@@ -28,7 +28,8 @@ struct options {
     const char *store;      /* NULL: from a table */
     const char *validation; /* NULL: none */
     const char *out;
-    bool lines; /* rows of one id are lines of one declaration */
+    uint64_t newest; /* of a store: declarations with an outcome, 0: the most */
+    bool lines;      /* rows of one id are lines of one declaration */
     struct train_declarations_conf train;
 };
 
@@ -39,7 +40,8 @@ enum {
     OPTION_SEED,
     OPTION_KEEP_OUT,
     OPTION_LEAVE_OUT,
-    OPTION_LINES
+    OPTION_LINES,
+    OPTION_NEWEST
 };
 
 static void leave_out(struct options *options, const char *name, struct argp_state *state)
@@ -79,6 +81,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_KEEP_OUT:
         options->train.keep_validation_out = true;
         return 0;
+    case OPTION_NEWEST:
+        options->newest = ctl_number(state, "newest", text, LOGGED_MAX);
+        if (options->newest == 0) {
+            argp_error(state, "--newest takes at least 1");
+        }
+        return 0;
     case OPTION_LINES:
         options->lines = true;
         return 0;
@@ -92,8 +100,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (options->store != NULL && options->validation != NULL) {
             argp_error(state, "--validate goes with --declarations");
         }
-        if (options->store != NULL && options->lines) {
-            argp_error(state, "--lines goes with --declarations");
+        if (options->store != NULL ? options->lines : options->newest > 0) {
+            argp_error(state, options->lines ? "--lines goes with --declarations"
+                                             : "--newest goes with --archive");
         }
         return 0;
     default:
@@ -270,6 +279,9 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"archive", OPTION_ARCHIVE, "STORE", 0,
          "instead of a table: a port's store; labels are the outcomes of exams in its log", 1},
+        {"newest", OPTION_NEWEST, "N", 0,
+         "of a store only the newest N declarations that were examined (default 4194304, the most)",
+         1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
@@ -305,7 +317,8 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
     struct logged_declarations *logged = NULL;
     if (options.store != NULL) {
         ctl->directory = options.store;
-        if (!logged_declarations_open(ctl, &logged)) {
+        uint64_t newest = options.newest > 0 ? options.newest : LOGGED_MAX;
+        if (!logged_declarations_open(ctl, newest, &logged)) {
             return CTL_REFUSED;
         }
         err = logged_secret(logged, options.train.secret);

@@ -12,6 +12,7 @@
 #include "ctl/drift_tell.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
+#include "ctl/logged_declarations.h"
 #include "ctl/model_store.h"
 #include "ctl/retrain.h"
 #include "ctl/retrain_tidy.h"
@@ -35,7 +36,14 @@ struct told {
     uint32_t removed;
 };
 
-enum { OPTION_DRY_RUN = 0x2000, OPTION_INSTALL, OPTION_OUT, OPTION_DAYS, OPTION_SEED };
+enum {
+    OPTION_DRY_RUN = 0x2000,
+    OPTION_INSTALL,
+    OPTION_OUT,
+    OPTION_DAYS,
+    OPTION_SEED,
+    OPTION_NEWEST
+};
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -56,6 +64,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_SEED:
         options->retrain.seed = ctl_number(state, "seed", text, UINT32_MAX);
         return 0;
+    case OPTION_NEWEST:
+        options->retrain.newest = ctl_number(state, "newest", text, LOGGED_MAX);
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
         return 0;
@@ -65,6 +76,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         if (options->retrain.later_days == 0) {
             argp_error(state, "--days takes at least 1");
+        }
+        if (options->retrain.newest == 0) {
+            argp_error(state, "--newest takes at least 1");
         }
         return 0;
     default:
@@ -206,6 +220,9 @@ int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
          1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (default: retrain/ of the store)",
          1},
+        {"newest", OPTION_NEWEST, "N", 0,
+         "look only at the newest N declarations that were examined (default 4194304, the most)",
+         1},
         {"seed", OPTION_SEED, "N", 0, "of the trees (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
     };
@@ -222,6 +239,7 @@ int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
     char directory[DURABLE_PATH_BYTES];
     struct options options = {.retrain = {.later_days = LATER_DAYS,
                                           .seed = 1,
+                                          .newest = LOGGED_MAX,
                                           .threads = (uint32_t)team_threads(THREADS_MAX)}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.retrain.directory == NULL) {

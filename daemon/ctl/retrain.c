@@ -322,8 +322,8 @@ bool retrain_compare(struct ctl *ctl, const struct retrain_conf *conf, struct re
     }
     work->conf = conf;
     work->out = out;
-    bool good =
-        logged_declarations_open(ctl, &work->logged) && reserve(work) && read_in_use(ctl, work);
+    bool good = logged_declarations_open(ctl, conf->newest, &work->logged) && reserve(work) &&
+                read_in_use(ctl, work);
     if (good) {
         find_cut(work);
         good = tell_of(compare(work));
@@ -345,7 +345,7 @@ bool retrain_write(struct ctl *ctl, const struct retrain_conf *conf, const struc
                    struct train_declarations_report *report)
 {
     struct logged_declarations *logged = NULL;
-    if (!logged_declarations_open(ctl, &logged)) {
+    if (!logged_declarations_open(ctl, conf->newest, &logged)) {
         return false;
     }
     bool good = tell_of(fit(conf, logged, INT64_MAX, retrain->note, report));

@@ -111,6 +111,12 @@ def case_retrain():
         made, told = train(port, "first")
         must(f"log: {exams} declarations with the outcome of an exam, {exams} of them drawn" in told, told)
         must(f"rows {exams}," in made["evaluation"], made["evaluation"])
+        cut = port.ctl("model", "train", "declarations", "--archive", port.store, "--out", port.directory / "cut",
+                       "--newest", "60", "--json")
+        must(f"log: {exams} declarations with the outcome of an exam; the oldest {exams - 60} are passed" in cut.stderr, cut.stderr)
+        must("rows 60," in json.loads(cut.stdout)["evaluation"], cut.stdout)
+        few = port.ctl_json("model", "retrain", "--dry-run", "--newest", "60")
+        must(few["training_rows"] + few["later_rows"] == 60, f"{few}")
         again, _ = train(port, "again")
         must(again["sha256"] == made["sha256"], "the same log gives another model")
 
