@@ -328,7 +328,8 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
         children,
         NULL,
         NULL};
-    struct options options = {.table = {.site = "evaluation", .lane = ""}, .images = {.seed = 1}};
+    struct options options = {.table = {.site = "evaluation", .lane = "", .lenient = true},
+                              .images = {.seed = 1}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.images.images != NULL) {
         return evaluate_images(ctl, &options.images, options.model);

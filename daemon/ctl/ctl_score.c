@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
+#include "ctl/json_text.h"
 #include "ctl/score_images.h"
 #include "export/export_csv.h"
 #include "kernels/logistic.h"
@@ -214,7 +217,7 @@ static void print_batch(FILE *to, struct declaration_batch *batch, const struct 
 }
 
 static int score_table(struct declaration_batch *batch, struct declaration_group *table,
-                       const struct options *options, FILE *to)
+                       const struct options *options, FILE *to, uint64_t *count)
 {
     char error[CSV_ERROR_BYTES] = "";
     print_head(to, options);
@@ -224,11 +227,34 @@ static int score_table(struct declaration_batch *batch, struct declaration_group
             return ctl_refuse("%s: %s", options->table.path, error);
         }
         print_batch(to, batch, options);
+        *count += batch->count;
     } while (batch->count > 0);
     return CTL_GOOD;
 }
 
-static int run(struct declaration_batch *batch, const struct options *options)
+/* Beside the scores, not among them: on standard error, or as JSON. */
+static int tell(const struct ctl *ctl, const struct options *options, uint64_t count,
+                uint64_t faulty)
+{
+    if (!ctl->json) {
+        (void)fprintf(stderr,
+                      "%s: %" PRIu64 " declarations scored; %" PRIu64
+                      " rows could not be read whole%s\n",
+                      options->table.path, count, faulty,
+                      faulty > 0 && !options->details && options->reasons_count == 0
+                          ? " (--details tells why)"
+                          : "");
+        return CTL_GOOD;
+    }
+    json_t *out = json_object();
+    json_object_set_new(out, "declarations", json_integer((json_int_t)count));
+    json_object_set_new(out, "faulty_rows", json_integer((json_int_t)faulty));
+    json_object_set_new(out, "out", json_text(options->out));
+    return json_print(out, true);
+}
+
+static int run(const struct ctl *ctl, struct declaration_batch *batch,
+               const struct options *options)
 {
     char error[CSV_ERROR_BYTES] = "";
     struct declaration_group *table = NULL;
@@ -238,8 +264,11 @@ static int run(struct declaration_batch *batch, const struct options *options)
     }
     char *text = NULL;
     size_t text_bytes = 0;
+    uint64_t count = 0;
     FILE *to = open_memstream(&text, &text_bytes);
-    int result = to == NULL ? ctl_refuse("no memory") : score_table(batch, table, options, to);
+    int result =
+        to == NULL ? ctl_refuse("no memory") : score_table(batch, table, options, to, &count);
+    uint64_t faulty = declaration_group_faulty(table);
     declaration_group_tell(table, options->table.path);
     declaration_group_close(&table);
     if (to != NULL && (fclose(to) != 0 || text == NULL)) {
@@ -249,7 +278,7 @@ static int run(struct declaration_batch *batch, const struct options *options)
         result = score_deliver(options->out, text, text_bytes);
     }
     free(text);
-    return result;
+    return result == CTL_GOOD ? tell(ctl, options, count, faulty) : result;
 }
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
@@ -287,22 +316,26 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
         declaration_options_children,
         NULL,
         NULL};
-    struct options options = {.table = {.site = "scoring", .lane = "", .blind = true},
-                              .images = {.folder = {.every = 1,
-                                                    .pixels_max = UINT64_C(1) << 28,
-                                                    .mode = MODE_TRUCK,
-                                                    .site = "scoring",
-                                                    .lane = "",
-                                                    .scanner = "scoring"}}};
+    struct options options = {
+        .table = {.site = "scoring", .lane = "", .lenient = true, .blind = true},
+        .images = {.folder = {.every = 1,
+                              .pixels_max = UINT64_C(1) << 28,
+                              .mode = MODE_TRUCK,
+                              .site = "scoring",
+                              .lane = "",
+                              .scanner = "scoring"}}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.images.folder.directory != NULL) {
         options.images.model = options.model;
         options.images.out = options.out;
         return score_images(&options.images);
     }
+    if (ctl->json && options.out != NULL && strcmp(options.out, "-") == 0) {
+        return ctl_refuse("--json and --out - would both write here");
+    }
     struct declaration_batch *batch = NULL;
     struct err err = declaration_batch_open(options.model, &batch);
-    int result = err_is(err) ? ctl_fail(options.model, err) : run(batch, &options);
+    int result = err_is(err) ? ctl_fail(options.model, err) : run(ctl, batch, &options);
     declaration_batch_close(&batch);
     return result;
 }

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/progress.h"
 #include "ctl/text_keep.h"
 
 /* A group ends where the next row has another id, so one row more is always read: it stays in the
  * table's own memory until it is asked for. */
 
-enum { PROBLEM_BYTES = 256, ID_BYTES = 256 };
+enum { PROBLEM_BYTES = 256, ID_BYTES = 256, ROWS_BETWEEN = 256 };
 
 struct declaration_group {
     struct declaration_csv *table;
@@ -19,7 +20,9 @@ struct declaration_group {
     bool has_next; /* `next` has been read and not been given out */
     struct declaration_row next;
     enum csv_step next_step;
+    uint64_t rows;
     uint64_t repeats;
+    uint64_t faulty;
     char id[ID_BYTES]; /* of the row before, cut */
     struct text_keep texts;
     struct goods_line goods[RECORD_LINES_MAX];
@@ -40,6 +43,11 @@ MUST_USE struct err declaration_group_open(const struct declaration_csv_conf *co
     if (err_is(err)) {
         declaration_group_close(&self);
         return err;
+    }
+    const char *missing = declaration_csv_missing(self->table);
+    if (missing[0] != '\0') {
+        (void)fprintf(stderr, "%s: no column %s: taken for empty in every row\n", conf->path,
+                      missing);
     }
     *out = self;
     return err_none;
@@ -66,6 +74,11 @@ uint64_t declaration_group_repeats(const struct declaration_group *self)
     return self->repeats;
 }
 
+uint64_t declaration_group_faulty(const struct declaration_group *self)
+{
+    return self->faulty;
+}
+
 void declaration_group_tell(const struct declaration_group *self, const char *path)
 {
     if (!self->lines && self->repeats > 0) {
@@ -83,6 +96,11 @@ static struct err read_row(struct declaration_group *self, char *error)
     if (err_is(err) || self->next_step != CSV_ROW) {
         return err;
     }
+    uint64_t all = declaration_csv_bytes(self->table);
+    if (self->rows++ % ROWS_BETWEEN == 0 || self->next.end_offset >= all) {
+        progress_show("bytes of the table", self->next.end_offset, all);
+    }
+    self->faulty += self->next.problem != NULL;
     const char *id = self->next.declaration.declaration_id;
     if (id[0] != '\0' && strlen(id) < sizeof self->id && strcmp(id, self->id) == 0) {
         self->repeats++;

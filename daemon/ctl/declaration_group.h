@@ -12,7 +12,8 @@
 
 struct declaration_group;
 
-/* As declaration_csv_open. */
+/* As declaration_csv_open; columns that a lenient table lacks are told on standard error, and so is
+ * how far the reading is. */
 MUST_USE struct err declaration_group_open(const struct declaration_csv_conf *conf, bool lines,
                                            struct declaration_group **out, char *error);
 void declaration_group_close(struct declaration_group **self);
@@ -24,6 +25,8 @@ MUST_USE struct err declaration_group_next(struct declaration_group *self,
 bool declaration_group_is_dated(const struct declaration_group *self);
 /* Rows so far that had the id of the row before. */
 uint64_t declaration_group_repeats(const struct declaration_group *self);
+/* Rows so far that could not be read whole. */
+uint64_t declaration_group_faulty(const struct declaration_group *self);
 /* Without `lines`, tells on standard error that there were such rows. */
 void declaration_group_tell(const struct declaration_group *self, const char *path);
 
