@@ -382,7 +382,7 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
                                              struct train_declarations_report *report)
 {
     if (self->rows.rows_count == 0) {
-        return err_make(ERR_ARGUMENT, "train_declarations_write: no rows");
+        return err_make(ERR_ARGUMENT, "no labelled rows to learn from");
     }
     struct declaration_model model = {.space = NULL};
     struct train_declarations_report made = {.trees = 0};

@@ -28,4 +28,7 @@ if(SYSTEM_PYTHON3 AND TARGET triagectl AND TARGET triage-feed)
   add_test(NAME ctl.lines
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/lines.py ${PROJECT_BINARY_DIR}/bin)
   set_tests_properties(ctl.lines PROPERTIES TIMEOUT 300)
+  add_test(NAME ctl.tables
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/tables.py ${PROJECT_BINARY_DIR}/bin)
+  set_tests_properties(ctl.tables PROPERTIES TIMEOUT 300)
 endif()

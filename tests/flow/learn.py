@@ -115,6 +115,12 @@ def case_retrain():
                        "--newest", "60", "--json")
         must(f"log: {exams} declarations with the outcome of an exam; the oldest {exams - 60} are passed" in cut.stderr, cut.stderr)
         must("rows 60," in json.loads(cut.stdout)["evaluation"], cut.stdout)
+        found = port.state("SELECT outcomes.found FROM outcomes JOIN items ON items.item = outcomes.item JOIN decisions ON"
+                           " decisions.entry = items.decision_entry JOIN records ON records.item = outcomes.item AND"
+                           " records.kind = 'declaration' WHERE outcomes.standing = 1 AND outcomes.result IN"
+                           " ('nothing_found', 'found', 'partial') ORDER BY decisions.t_ns DESC, records.entry DESC LIMIT 60")
+        block = json.loads(cut.stdout)["later"]  # of one day, unless it has just turned
+        must(block["rows"] != 60 or block["finds"] == sum(row[0] for row in found), f"{block}")
         few = port.ctl_json("model", "retrain", "--dry-run", "--newest", "60")
         must(few["training_rows"] + few["later_rows"] == 60, f"{few}")
         again, _ = train(port, "again")
