@@ -29,7 +29,7 @@ if(Python3_FOUND)
   foreach(case life kill refusals allocations disk_full real privacy access)
     add_test(NAME flow.${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/flow.py ${case})
     set_tests_properties(flow.${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
-      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
+      ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR};TRIAGED_SANITIZE=${TRIAGED_SANITIZE}")
   endforeach()
   foreach(case kill rebuild)
     add_test(NAME flow.archive_${case}
