@@ -14,6 +14,7 @@
 #include "score/image_quality.h"
 #include "score/quality.h"
 #include "score/score.h"
+#include "score/score_companion.h"
 #include "score/working.h"
 
 /* Scanner types of one port. A score names history, fusion, emptiness and the types of its own
@@ -149,12 +150,6 @@ void score_case_to_inputs(const struct score_case *of, const struct entry_score 
 /* And back, with those of the history model. NULL, or what is wrong: static words. */
 const char *score_case_from_inputs(const struct score *self, const struct entry_score *logged,
                                    struct score_case *out);
-
-/* The image of the same view and size at the lower energy, or NULL. */
-const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
-                                        uint32_t *low_index);
-/* True when an image is only the low-energy companion of another. */
-bool score_is_companion(const struct scan *scan, uint32_t image_index);
 
 /* Adds a model to those that made the score, once. */
 void score_name_model(struct score_result *result, const char *name,
