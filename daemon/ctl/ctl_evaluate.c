@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "ctl/ctl_project.h"
 #include "ctl/declaration_batch.h"
@@ -251,6 +252,9 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
     if (ctl_project_is_asked(argc, argv)) {
         return ctl_project(ctl, argc, argv);
+    }
+    if (ctl_consistency_asked(argc, argv)) {
+        return ctl_consistency_evaluate(ctl, argc, argv);
     }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_evaluate(ctl, argc, argv);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
@@ -226,6 +227,9 @@ static int run(struct declaration_batch *batch, const struct options *options)
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_consistency_asked(argc, argv)) {
+        return ctl_consistency_score(ctl, argc, argv);
+    }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_score(ctl, argc, argv);
     }

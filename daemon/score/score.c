@@ -83,6 +83,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
                                       conf->working_height);
     err = err_is(err) ? err : lump_space_init(&self->lump);
     err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
+    err = err_is(err) ? err : consistency_space_init(&self->cargo_measures, conf->working_height);
     err = err_is(err) ? err : image_quality_init(&self->quality);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
@@ -106,6 +107,10 @@ void score_close(struct score **self)
     for (uint32_t i = 0; i < (*self)->appearances_count; i++) {
         appearance_model_fini(&(*self)->appearances[i]);
     }
+    for (uint32_t i = 0; i < (*self)->consistencies_count; i++) {
+        consistency_model_fini(&(*self)->consistencies[i]);
+    }
+    consistency_space_fini(&(*self)->cargo_measures);
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     finder_line_fini(&(*self)->finder);
@@ -255,6 +260,9 @@ static struct err install_file(struct score *self, const char *name, const struc
     if (strncmp(name, APPEARANCE_PREFIX, strlen(APPEARANCE_PREFIX)) == 0) {
         return install_appearance(self, file);
     }
+    if (strncmp(name, CONSISTENCY_PREFIX, strlen(CONSISTENCY_PREFIX)) == 0) {
+        return score_install_consistency(self, file);
+    }
     return err_make(ERR_MODEL_UNREADABLE, "model file: no place of that name");
 }
 
@@ -301,6 +309,11 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
         memcpy(out[count].sha256, self->emptiness.sha256, HASH_BYTES);
         count++;
     }
+    for (uint32_t i = 0; i < self->consistencies_count; i++) {
+        out[count].name = self->consistencies[i].name;
+        memcpy(out[count].sha256, self->consistencies[i].sha256, HASH_BYTES);
+        count++;
+    }
     must(count <= SCORE_MODELS_MAX);
     return count;
 }
@@ -317,6 +330,7 @@ static void score_item(struct score *self, const struct score_input *input, uint
         subject->risks = &self->judged->risks[judged];
         subject->risk_parts = &self->judged->parts[judged];
     }
+    subject->declared_chapter = hs_chapter_declared(input->declarations, input->declarations_count);
     score_gather_declarations(self, input, subject);
     score_gather_images(self, input, subject);
     score_weigh(self, subject, result);
