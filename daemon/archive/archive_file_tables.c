@@ -28,19 +28,11 @@ static struct err tables_collect(struct archive_file *self, struct archive_rows 
 struct err archive_file_check_tables(struct archive_file *self, const char **bad_table)
 {
     /* Not those that private records fill as well: declarations, and the calibration of images. */
-    static const enum archive_table_name tables[] = {TABLE_ENTRIES,
-                                                     TABLE_ITEMS,
-                                                     TABLE_SCANS,
-                                                     TABLE_SCORES,
-                                                     TABLE_CONTRIBUTIONS,
-                                                     TABLE_SCORE_INPUTS,
-                                                     TABLE_REGIONS,
-                                                     TABLE_DECISIONS,
-                                                     TABLE_OUTCOMES,
-                                                     TABLE_REFERRAL_EVENTS,
-                                                     TABLE_DECISION_REASONS,
-                                                     TABLE_REFUSALS,
-                                                     TABLE_MODELS};
+    static const enum archive_table_name tables[] = {
+        TABLE_ENTRIES,          TABLE_ITEMS,        TABLE_SCANS,         TABLE_SCORES,
+        TABLE_CONTRIBUTIONS,    TABLE_SCORE_INPUTS, TABLE_SHADOW_SCORES, TABLE_SHADOW_INPUTS,
+        TABLE_REGIONS,          TABLE_DECISIONS,    TABLE_OUTCOMES,      TABLE_REFERRAL_EVENTS,
+        TABLE_DECISION_REASONS, TABLE_REFUSALS,     TABLE_MODELS};
     struct archive_rows *rows = malloc(sizeof *rows);
     if (rows == NULL) {
         return err_make(ERR_MEMORY, "archive_file_check_tables");

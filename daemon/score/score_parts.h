@@ -88,6 +88,7 @@ struct score_case {
 struct score {
     uint64_t image_bytes_max;
     uint32_t working_height;
+    bool shadow; /* counters are those of the scorer in use */
     bool has_pseudonym_key;
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
