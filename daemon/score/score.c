@@ -72,6 +72,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
     }
     self->image_bytes_max = conf->image_bytes_max;
     self->working_height = conf->working_height;
+    self->shadow = conf->shadow;
     self->has_pseudonym_key = conf->pseudonym_key != NULL;
     if (self->has_pseudonym_key) {
         memcpy(self->pseudonym_key, conf->pseudonym_key, HASH_BYTES);
@@ -356,6 +357,9 @@ void score_history_learn(struct score *self, const struct declaration *declarati
 {
     uint64_t before = self->history.live.dropped;
     history_learn(&self->history, declaration, found, t_ns, self->keys);
+    if (self->shadow) {
+        return;
+    }
     counter_set(COUNTER_history_dropped, self->history.live.dropped);
     if (before == 0 && self->history.live.dropped > 0) {
         diag_warn(history,
@@ -368,7 +372,9 @@ void score_history_learn(struct score *self, const struct declaration *declarati
 void score_history_reset(struct score *self)
 {
     history_table_reset(&self->history.live);
-    counter_set(COUNTER_history_dropped, 0);
+    if (!self->shadow) {
+        counter_set(COUNTER_history_dropped, 0);
+    }
 }
 
 MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,

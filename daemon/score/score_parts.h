@@ -107,6 +107,7 @@ _Static_assert(SCORE_PARTS_MAX <= SCORE_JUDGED_MAX, "an item fits");
 struct score {
     uint64_t image_bytes_max;
     uint32_t working_height;
+    bool shadow; /* counters are those of the scorer in use */
     bool has_pseudonym_key;
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
