@@ -3,7 +3,7 @@
 
 /* Decisions page by page with what came of them: what a simulation of another policy reads. */
 
-static void take_past(struct statement *statement, struct state_past *out)
+void take_past(struct statement *statement, struct state_past *out)
 {
     out->entry_index = column_index(statement, 0);
     out->t_ns = column_integer(statement, 1);

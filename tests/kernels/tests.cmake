@@ -9,7 +9,7 @@ find_program(ORACLE_PYTHON python3)
 if(ORACLE_PYTHON)
   add_test(NAME kernels.oracle_statistics
     COMMAND ${ORACLE_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/kernels/oracle_statistics.py $<TARGET_FILE:print_statistics>)
-  set_tests_properties(kernels.oracle_statistics PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+  set_tests_properties(kernels.oracle_statistics PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 # The same kernels on other instruction sets than OpenBLAS would choose: results that promise their bits must keep them.
 # What a sanitizer watches, our own code, is the same on all of them.
@@ -28,6 +28,6 @@ endif()
 foreach(core ${cores})
   foreach(subject nearest nearest_amx patch)
     add_test(NAME kernels.${subject}_on_${core} COMMAND test_kernels_${subject} WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
-    set_tests_properties(kernels.${subject}_on_${core} PROPERTIES ENVIRONMENT "OPENBLAS_CORETYPE=${core}" TIMEOUT 300)
+    set_tests_properties(kernels.${subject}_on_${core} PROPERTIES ENVIRONMENT "OPENBLAS_CORETYPE=${core}" TIMEOUT 900)
   endforeach()
 endforeach()
