@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(subject against chain files keeping log pruned report story times)
+foreach(subject against chain files keeping log pruned report shadow story times)
   target_sources(test_verify_${subject} PRIVATE verify/log_maker.c archive/range.c)
   target_include_directories(test_verify_${subject} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/archive)
   target_link_libraries(test_verify_${subject} PRIVATE m)
