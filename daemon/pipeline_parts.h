@@ -308,6 +308,19 @@ void ageing_forget(struct pipeline *self);
 /* Members of a JSON object with a comma in front. Any thread. */
 void ageing_health(struct pipeline *self, char *out, size_t out_capacity);
 
+/* quality_line.c: which scanners deliver worse images than they did; asked by the keeper, seldom,
+ * and only when something was judged since. */
+#define QUALITY_SCANNERS_MAX 256u
+struct quality_line {
+    struct quality_trend *trend; /* NULL before the first look */
+    int64_t next_ns;
+    uint64_t judged;                 /* entries applied when it looked last */
+    bool told[QUALITY_SCANNERS_MAX]; /* in the order of their names */
+};
+MUST_USE struct err quality_line_turn(struct quality_line *self, struct pipeline *pipeline,
+                                      struct state *state);
+void quality_line_close(struct quality_line *self);
+
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);

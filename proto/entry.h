@@ -439,4 +439,17 @@ void float_format(float value, char *out);
  * Both directions ask. */
 bool entry_inputs_are_sound(const struct entry_score *score, uint32_t inputs_index);
 
+/* What the scanner delivered, as it stands among the inputs of the fusion (MODELS.md, sections 1
+ * and 7): of the image of the lowest quality of the item. */
+struct entry_image_figures {
+    double sharpness;
+    double contrast_to_noise;
+    double saturated_share;
+    double dead_lines; /* rows and columns */
+};
+/* Where they begin among the inputs of the fusion, which is the first model of a score. */
+#define ENTRY_FIGURES_POSITION 23u
+/* False: nothing was measured, or the score is older than the measuring. */
+bool entry_score_figures(const struct entry_score *score, struct entry_image_figures *out);
+
 #endif

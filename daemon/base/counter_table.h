@@ -55,6 +55,8 @@ COUNTER(waiting_copy_unix_s, gauge,
 COUNTER(waiting_redactions, gauge, "redacted entries whose private record is still on the disk")
 COUNTER(draws_overdue, gauge,
         "draw days that are over and whose key is not revealed; whoever checks them waits for it")
+COUNTER(scanners_worse, gauge,
+        "scanners with dead lines, or whose images are less sharp or noisier than they were")
 COUNTER(draw_days_late, total, "draw days whose key was committed only after they had begun")
 COUNTER(history_dropped, gauge,
         "times an entity of an outcome was not learnt: judge.history_slots are in use; 0: all are")

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "proto/sign.h"
 #include "score/blas_core.h"
@@ -65,6 +66,8 @@ static const struct command commands[] = {
     {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
+    {"model train consistency", ctl_model_train_consistency, true,
+     "learn what loads declared under each HS chapter look like"},
     {"model train emptiness", ctl_model_train_emptiness, true,
      "learn to tell empty containers from loaded ones"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},

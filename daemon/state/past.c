@@ -37,12 +37,7 @@ struct err state_pasts(struct state *self, uint64_t from, int64_t until_ns, stru
     bind_integer(statement, 2, until_ns);
     bind_integer(statement, 3, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         take_past(statement, &out[found++]);
     }

@@ -49,6 +49,10 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE scores(entry INTEGER PRIMARY KEY, id BLOB, item BLOB, t_ns INTEGER, probability "
     "REAL, logit REAL,"
     " quality REAL, unscorable TEXT) STRICT;",
+    /* A day of a scanner as far as a median needs it: how often which value. One row a value, not a
+     * score: years of a busy scanner are read in a moment. */
+    "CREATE TABLE image_quality(scanner TEXT, day INTEGER, figure TEXT, value REAL, images INTEGER,"
+    " PRIMARY KEY(scanner, day, figure, value)) STRICT, WITHOUT ROWID;",
     "CREATE TABLE shadow_scores(item BLOB PRIMARY KEY, entry INTEGER, t_ns INTEGER, place TEXT, "
     "sha256 BLOB,"
     " probability REAL, logit REAL, unscorable TEXT) STRICT, WITHOUT ROWID;",

@@ -194,6 +194,31 @@ MUST_USE struct err state_redactions(struct state *self, const struct state_reda
                                      struct state_redaction *out, uint32_t capacity,
                                      uint32_t *count);
 
+/* ---- what scanners delivered: FORMAT.md, table image_quality ---- */
+
+enum state_figure {
+    STATE_SHARPNESS,
+    STATE_CONTRAST,
+    STATE_SATURATED,
+    STATE_DEAD_LINES,
+    STATE_FIGURE_COUNT
+};
+const char *state_figure_text(enum state_figure figure);
+double state_quality_rounded(double value); /* as the table keeps them */
+/* The scanner next to `after` ("": the first), in the order of their names. */
+MUST_USE struct err state_quality_scanner(struct state *self, const char *after, char out[65],
+                                          bool *found);
+struct state_quality {
+    int64_t day; /* since 1970, UTC */
+    enum state_figure figure;
+    double value;
+    uint64_t images;
+};
+typedef void (*state_quality_row)(void *arg, const struct state_quality *row);
+/* Days from from_day to before to_day: ascending by day, then a figure at a time, then by value. */
+MUST_USE struct err state_quality(struct state *self, const char *scanner, int64_t from_day,
+                                  int64_t to_day, state_quality_row row, void *arg);
+
 /* ---- images: where one lies, by its digest ---- */
 
 #define STATE_IMAGE_ENTRIES_MAX 16u

@@ -55,6 +55,8 @@ MUST_USE struct err apply_copied(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_discard(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_hold(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_seal(struct state *self, const struct entry *entry);
+/* What the scanner delivered, by its days. */
+MUST_USE struct err apply_quality(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_score(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_shadow_score(struct state *self, const struct entry *entry);
 /* The present row of PASTS, or of SHADOW_PASTS, whose first columns are the same. */

@@ -47,6 +47,14 @@ STATEMENT(ITEM_FROM_RECORD,
           " ON CONFLICT(item) DO UPDATE SET score_entry = excluded.score_entry,"
           " first_ns = min(first_ns, excluded.first_ns)")
 STATEMENT(SCORE_PUT, "INSERT INTO scores VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+STATEMENT(RECORD_SCANNER,
+          "SELECT scanner, acquired_ns FROM records WHERE id = ?1 AND kind = 'scan'")
+STATEMENT(QUALITY_ADD, "INSERT INTO image_quality VALUES(?1, ?2, ?3, ?4, 1) ON CONFLICT(scanner, "
+                       "day, figure, value) DO UPDATE SET images = images + 1")
+STATEMENT(QUALITY_SCANNERS,
+          "SELECT DISTINCT scanner FROM image_quality WHERE scanner > ?1 ORDER BY scanner LIMIT 1")
+STATEMENT(QUALITY_ROWS, "SELECT day, figure, value, images FROM image_quality WHERE scanner = ?1 "
+                        "AND day >= ?2 AND day < ?3 ORDER BY day, figure, value")
 STATEMENT(CONTRIBUTION_PUT, "INSERT INTO contributions VALUES(?1, ?2, ?3, ?4, ?5)")
 STATEMENT(SCORE_MODEL_PUT, "INSERT INTO score_models VALUES(?1, ?2, ?3, ?4)")
 STATEMENT(REGION_PUT, "INSERT INTO regions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
