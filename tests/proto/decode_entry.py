@@ -43,7 +43,6 @@ RECEIVED = {"publisher": "gate-west", "stream": "lane-3", "sequence": 41, "mode"
             "record_sha256": digest(0x10), "record_bytes": 4242, "record_id": "S-1",
             "item_key": "p0011223344556677"}
 
-# entry type: (number, name of the body, its fields). Zero and empty fields are absent, as proto3 has it.
 SCORE = {
     "probability": number(0.1), "logit": number(-2.1972245773362196), "quality": 0.75,
     "contributions": [
@@ -56,6 +55,7 @@ SCORE = {
                 {"image_index": 1, "x": 5, "y": 6, "width": 7, "height": 8, "score": 0.25}],
     "inputs": [{"model": 1, "values": [0.0, -1.5, single(0.1), single(3e-39)]}]}
 
+# entry type: (number, name of the body, its fields). Zero and empty fields are absent, as proto3 has it.
 EXPECTED = {
     "log.open": (1, "log_open", {
         "origin": "oversight.example.org/port/2026", "format_version": 1, "schema_sha256": digest(0x60),
@@ -162,7 +162,7 @@ def check(entry_class, name, path):
                 "id": bytes.fromhex("019b76da") + entry.id[4:], "cause": [b"\x01" * 16, b"\x02" * 16], body: fields}
     if name == "declaration.received":
         expected.update({"sd_alg": "sha-256", "sd": [digest(0x80), digest(0x81)]})
-    if name in ("score", "referral.decision", "outcome"):
+    if name in ("score", "shadow.score", "referral.decision", "outcome"):
         expected["item"] = b"\xab" * 16
     got = plain(entry)
     if int.from_bytes(entry.id[:6], "big") != T_NS // 1000000 or entry.id[6] >> 4 != 7:
