@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 add_library(tests_verify_log_maker OBJECT ${CMAKE_CURRENT_SOURCE_DIR}/verify/log_maker.c)
 target_link_libraries(tests_verify_log_maker PUBLIC triage_verify_lib tests_archive_range)
-foreach(subject against chain files keeping log pruned report story times)
+foreach(subject against chain files keeping log pruned report shadow story times)
   target_link_libraries(test_verify_${subject} PRIVATE tests_verify_log_maker tests_archive_range)
 endforeach()
 target_link_libraries(test_verify_pruned PRIVATE triage_oversight)
