@@ -14,6 +14,7 @@
 #include "archive/archive_read.h"
 #include "ctl/archive_seals.h"
 #include "ctl/json_text.h"
+#include "ctl/marks_export.h"
 #include "ctl/rows.h"
 #include "export/export_csv.h"
 #include "export/export_publication.h"
@@ -23,7 +24,7 @@
  * is not the one of its seal is never opened. */
 
 enum { OPTION_OUT = 'o', OPTION_DEIDENTIFIED = 'd', OPTION_THRESHOLD = 'k' };
-enum { OPTION_KEY = 'K', OPTION_IMAGES = 'i', OPTION_HDF5 = 'H' };
+enum { OPTION_KEY = 'K', OPTION_IMAGES = 'i', OPTION_HDF5 = 'H', OPTION_MARKS = 'm' };
 
 #define EXPORT_K_MAX 1000000u
 
@@ -36,6 +37,7 @@ struct export_options {
     bool deidentified;
     bool images;
     bool hdf5;
+    bool marks;
 };
 
 static error_t parse_export(int key, char *text, struct argp_state *state)
@@ -61,6 +63,9 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
     case OPTION_HDF5:
         options->hdf5 = true;
         return 0;
+    case OPTION_MARKS:
+        options->marks = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (options->text != NULL) {
             argp_error(state, "one FILE or DAY at a time");
@@ -70,6 +75,8 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->out == NULL) {
             argp_error(state, "where to: --out DIR");
+        } else if (options->marks && options->deidentified) {
+            argp_error(state, "--marks has images as they are: not for --deidentified");
         } else if (options->k < EXPORT_K_MIN) {
             argp_error(state, "a threshold below %u hides nothing", EXPORT_K_MIN);
         } else if (!options->deidentified && (options->hdf5 || options->images ||
@@ -388,10 +395,32 @@ static int export_deidentified(const struct ctl *ctl, struct publication *self,
     return result;
 }
 
+/* Outcomes of the seals that were asked for; what their scans were made with may lie in others. */
+static int export_marks(struct ctl *ctl, const struct export_options *options, const char *archive,
+                        json_t *seals)
+{
+    struct archive_tables *tables = calloc(1, sizeof *tables);
+    json_t *all = tables == NULL ? NULL : archive_seals_find(ctl, NULL);
+    int result = CTL_REFUSED;
+    if (tables != NULL) {
+        archive_tables_init(tables);
+        if (all != NULL && read_files(archive, all, tables) && make_directory(options->out)) {
+            const struct marks_export order = {options->out, seals, tables};
+            result = marks_export_run(ctl, &order);
+        }
+        archive_tables_fini(tables);
+    }
+    free(tables);
+    json_decref(all);
+    return result;
+}
+
 int ctl_archive_export(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option table[] = {
         {"out", OPTION_OUT, "DIR", 0, "where to: new or empty (required)", 1},
+        {"marks", OPTION_MARKS, 0, 0,
+         "instead of tables: images with what officers marked on them, to train models by", 1},
         {"deidentified", OPTION_DEIDENTIFIED, 0, 0, "a copy for publication", 2},
         {"threshold", OPTION_THRESHOLD, "K", 0,
          "of it: no cell of fewer than K rows (default 5, at least 3)", 2},
@@ -423,6 +452,8 @@ int ctl_archive_export(struct ctl *ctl, int argc, char **argv)
     int result = CTL_REFUSED;
     if (seals != NULL && json_array_size(seals) == 0) {
         ctl_refuse("no archive file was sealed yet");
+    } else if (seals != NULL && options.marks) {
+        result = export_marks(ctl, &options, archive, seals);
     } else if (seals != NULL && read_files(archive, seals, tables) && make_directory(options.out)) {
         struct publication publication = {.options = &options, .archive = archive, .seals = seals};
         result = options.deidentified ? export_deidentified(ctl, &publication, tables)

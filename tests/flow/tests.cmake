@@ -52,7 +52,7 @@ if(Python3_FOUND)
     set_tests_properties(flow.learn_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
-  foreach(script receipts prune policy ageing scanners)
+  foreach(script receipts prune policy ageing scanners marks)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
