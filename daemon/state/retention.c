@@ -95,21 +95,10 @@ struct err apply_hold(struct state *self, const struct entry *entry)
 
 /* ---- asking ---- */
 
-struct err state_seal_next(struct state *self, uint64_t after, const char *place,
-                           struct state_seal *out)
+static struct err take_seal(struct statement *statement, struct state_seal *out)
 {
-    struct statement *statement;
     bool row = false;
-    struct err err = store_statement(
-        self->store, place == NULL ? STATEMENT_SEAL_NEXT : STATEMENT_SEAL_UNCOPIED, &statement);
-    if (err_is(err)) {
-        return err;
-    }
-    bind_integer(statement, 1, after == UINT64_MAX ? -1 : (int64_t)after);
-    if (place != NULL) {
-        bind_text(statement, 2, place);
-    }
-    err = statement_step(statement, &row);
+    struct err err = statement_step(statement, &row);
     if (err_is(err) || !row) {
         return err_is(err) ? err : err_make(ERR_NOT_FOUND, "seal");
     }
@@ -121,6 +110,29 @@ struct err state_seal_next(struct state *self, uint64_t after, const char *place
     out->last_index = column_index(statement, 5);
     statement_reset(statement);
     return err_none;
+}
+
+struct err state_seal_next(struct state *self, uint64_t after, const char *place,
+                           struct state_seal *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(
+        self->store, place == NULL ? STATEMENT_SEAL_NEXT : STATEMENT_SEAL_UNCOPIED, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, after == UINT64_MAX ? -1 : (int64_t)after);
+    if (place != NULL) {
+        bind_text(statement, 2, place);
+    }
+    return take_seal(statement, out);
+}
+
+struct err state_discard_seal(struct state *self, struct state_seal *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_DISCARD_SEAL, &statement);
+    return err_is(err) ? err : take_seal(statement, out);
 }
 
 struct err state_copies_waiting(struct state *self, const char *place, uint64_t *count,

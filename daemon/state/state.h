@@ -261,6 +261,8 @@ MUST_USE struct err state_blob_known(struct state *self, const uint8_t sha256[HA
 /* Payloads of the newest discard: a stop may have come before they were off the disk. */
 MUST_USE struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES],
                                         uint32_t capacity, uint32_t *count);
+/* The seal of the file that the newest discard says they are kept in. NOT_FOUND: there is none. */
+MUST_USE struct err state_discard_seal(struct state *self, struct state_seal *out);
 /* Is there a hold on this item (NULL: on everything)? */
 MUST_USE struct err state_hold(struct state *self, const uint8_t *item, bool *held);
 
