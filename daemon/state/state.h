@@ -315,11 +315,15 @@ MUST_USE struct err state_overdue(struct state *self, const struct state_before 
 struct state_request {
     uint64_t entry_index;
     char what[32];               /* "claim", "release", one of these, or the type of the entry */
-    uint8_t item[ITEM_ID_BYTES]; /* zeros: about no item */
+    uint8_t item[ITEM_ID_BYTES]; /* or what state_asked_* gives; zeros: about no item */
     char actor[PSEUDONYM_BYTES];
 };
 MUST_USE struct err state_request(struct state *self, const char *request_id,
                                   struct state_request *out);
+/* What stands in the place of the item of orders that are about none: the entries of a redaction,
+ * the name of an operation. */
+void state_asked_entries(const uint64_t *entry_index, uint32_t count, uint8_t out[ITEM_ID_BYTES]);
+void state_asked_name(const char *name, uint8_t out[ITEM_ID_BYTES]);
 /* The outcome that speaks for an item. NOT_FOUND when it has none. */
 struct state_standing {
     uint64_t entry_index;
