@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 target_sources(test_archive_archive PRIVATE archive/range.c)
 target_link_libraries(test_archive_archive PRIVATE m)
+target_link_libraries(test_archive_items PRIVATE triage_referral)
 target_sources(test_archive_archive_copy PRIVATE archive/faulty.c)
 target_sources(test_archive_part PRIVATE archive/faulty.c)
 target_sources(test_archive_reread PRIVATE archive/faulty.c)
