@@ -31,7 +31,7 @@ _triagectl_options() {
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
         replay) echo '--archive --models --items --rows --inputs-suffice' ;;
-        'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
+        'archive export') echo '--out --marks --deidentified --threshold --hdf5 --images --key' ;;
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
