@@ -156,6 +156,9 @@ static int read_table(struct declaration_batch *batch, const struct options *opt
     bool room = true;
     do {
         err = declaration_batch_next(batch, table, error);
+        if (!err_is(err)) {
+            declaration_batch_score(batch);
+        }
         for (uint32_t i = 0; i < batch->count && !err_is(err) && room; i++) {
             room = collect(out, &batch->rows[i], &batch->risks[i]);
         }

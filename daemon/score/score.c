@@ -72,6 +72,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
     }
     self->image_bytes_max = conf->image_bytes_max;
     self->working_height = conf->working_height;
+    self->shadow = conf->shadow;
     self->has_pseudonym_key = conf->pseudonym_key != NULL;
     if (self->has_pseudonym_key) {
         memcpy(self->pseudonym_key, conf->pseudonym_key, HASH_BYTES);
@@ -120,6 +121,7 @@ void score_close(struct score **self)
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
+    free((*self)->judged);
     free(*self);
     *self = NULL;
 }
@@ -201,6 +203,12 @@ static void forget_trees(struct score *self)
 static struct err install_trees(struct score *self, const struct model_file *file)
 {
     struct declaration_model trees;
+    if (self->judged == NULL) {
+        self->judged = malloc(sizeof *self->judged);
+    }
+    if (self->judged == NULL) {
+        return err_make(ERR_MEMORY, "scores of declarations");
+    }
     struct err err = declaration_model_read(file, &trees);
     if (err_is(err)) {
         return err;
@@ -311,13 +319,18 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
     return count;
 }
 
-static void score_item(struct score *self, const struct score_input *input,
+/* judged: where the item's declarations begin in self->judged. */
+static void score_item(struct score *self, const struct score_input *input, uint32_t judged,
                        struct score_result *result)
 {
     must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
     struct score_case *subject = &self->subject;
     *subject = (struct score_case){
         .worded = true, .fusion_count = FUSION_INPUTS, .working_height = self->working_height};
+    if (self->has_trees) {
+        subject->risks = &self->judged->risks[judged];
+        subject->risk_parts = &self->judged->parts[judged];
+    }
     subject->declared_chapter = hs_chapter_declared(input->declarations, input->declarations_count);
     score_gather_declarations(self, input, subject);
     score_gather_images(self, input, subject);
@@ -327,8 +340,15 @@ static void score_item(struct score *self, const struct score_input *input,
 void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,
                  uint32_t count)
 {
+    uint32_t ahead = 0; /* items whose declarations have been judged */
+    uint32_t judged = 0;
     for (uint32_t i = 0; i < count; i++) {
-        score_item(self, &inputs[i], &results[i]);
+        if (self->has_trees && i == ahead) {
+            ahead += score_judge_trees(self, inputs + i, count - i);
+            judged = 0;
+        }
+        score_item(self, &inputs[i], judged, &results[i]);
+        judged += inputs[i].declarations_count;
     }
 }
 
@@ -337,6 +357,9 @@ void score_history_learn(struct score *self, const struct declaration *declarati
 {
     uint64_t before = self->history.live.dropped;
     history_learn(&self->history, declaration, found, t_ns, self->keys);
+    if (self->shadow) {
+        return;
+    }
     counter_set(COUNTER_history_dropped, self->history.live.dropped);
     if (before == 0 && self->history.live.dropped > 0) {
         diag_warn(history,
@@ -349,7 +372,9 @@ void score_history_learn(struct score *self, const struct declaration *declarati
 void score_history_reset(struct score *self)
 {
     history_table_reset(&self->history.live);
-    counter_set(COUNTER_history_dropped, 0);
+    if (!self->shadow) {
+        counter_set(COUNTER_history_dropped, 0);
+    }
 }
 
 MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,

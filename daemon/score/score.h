@@ -30,6 +30,7 @@ struct score_conf {
         working_height; /* images are reduced to at most this height before they are looked at */
     const uint8_t *pseudonym_key; /* 32 bytes, copied; names in words come out as pseudonyms under
                                      it. NULL: no names at all */
+    bool shadow; /* beside the scorer in use: sets no counter and warns of nothing */
 };
 
 MUST_USE struct err score_open(const struct score_conf *conf, struct score **out);

@@ -19,39 +19,6 @@ static const double finder_logit_max = 6;
  * stops looking. */
 static const double shown_logit_min = -1.0986122886681098;
 
-bool score_is_companion(const struct scan *scan, uint32_t image_index)
-{
-    const struct image *image = &scan->images[image_index];
-    if (image->energy != ENERGY_LOW) {
-        return false;
-    }
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        const struct image *other = &scan->images[i];
-        if (i != image_index && other->view == image->view && other->energy == ENERGY_HIGH &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning) {
-            return true;
-        }
-    }
-    return false;
-}
-
-const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
-                                        uint32_t *low_index)
-{
-    const struct image *image = &scan->images[image_index];
-    for (uint32_t i = 0; i < scan->images_count && image->energy == ENERGY_HIGH; i++) {
-        const struct image *other = &scan->images[i];
-        if (other->energy == ENERGY_LOW && other->view == image->view &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning) {
-            *low_index = i;
-            return other;
-        }
-    }
-    return NULL;
-}
-
 static const char *refusal_of(const struct score *self, const struct score_scan *scan,
                               uint32_t image_index)
 {

@@ -15,6 +15,7 @@
 #include "score/image_quality.h"
 #include "score/quality.h"
 #include "score/score.h"
+#include "score/score_companion.h"
 #include "score/working.h"
 
 /* Scanner types of one port. A score names history, fusion, emptiness, the types of its own scans
@@ -81,18 +82,32 @@ struct score_case {
     struct score_sight sight;
 
     bool worded;
-    const struct declaration *declaration; /* the one that stands for the item */
-    struct history_reading reading;        /* of it, by a linear model */
-    uint32_t line_index;                   /* the line that stands for it */
+    /* By the model of trees, of each declaration; NULL in a replay. */
+    const struct declaration_risk *risks;
+    const struct declaration_parts *risk_parts;
+    const struct declaration_parts *told_parts; /* of the one that stands for the item */
+    const struct declaration *declaration;      /* the one that stands for the item */
+    struct history_reading reading;             /* of it, by a linear model */
+    uint32_t line_index;                        /* the line that stands for it */
     char declaration_lacks[QUALITY_WORDS_BYTES];
     char image_words[QUALITY_WORDS_BYTES];
     const char *refusal;      /* of an image, or NULL */
     const char *scanner_type; /* of the first scan */
 };
 
+/* What the trees say of declarations of several items, asked for together. */
+#define SCORE_JUDGED_MAX 256u
+struct score_judged {
+    const struct declaration *declarations[SCORE_JUDGED_MAX];
+    struct declaration_risk risks[SCORE_JUDGED_MAX];
+    struct declaration_parts parts[SCORE_JUDGED_MAX];
+};
+_Static_assert(SCORE_PARTS_MAX <= SCORE_JUDGED_MAX, "an item fits");
+
 struct score {
     uint64_t image_bytes_max;
     uint32_t working_height;
+    bool shadow; /* counters are those of the scorer in use */
     bool has_pseudonym_key;
     uint8_t pseudonym_key[HASH_BYTES];
     struct working_space working;
@@ -106,6 +121,7 @@ struct score {
     struct score_model history_model;
     bool has_trees; /* the model in the place "history" is one of trees */
     struct declaration_model trees;
+    struct score_judged *judged; /* of the items being scored */
     struct fusion_weights fusion;
     struct score_model fusion_model;
     struct appearance_model appearances[SCORE_APPEARANCES_MAX];
@@ -159,9 +175,10 @@ void score_see_cargo(struct score *self, const struct score_view *view, struct s
 /* Second pass: what it weighs, from the numbers alone. */
 void score_weigh_history(const struct score *self, const struct score_case *of,
                          struct score_result *result);
-/* The same two passes with a model of trees. */
-void score_gather_trees(struct score *self, const struct score_input *input,
-                        struct score_case *out);
+/* The same two passes with a model of trees; before them, all declarations of the first items, as
+ * many as fit: returns how many items. */
+uint32_t score_judge_trees(struct score *self, const struct score_input *inputs, uint32_t count);
+void score_gather_trees(const struct score_input *input, struct score_case *out);
 void score_weigh_trees(const struct score *self, const struct score_case *of,
                        struct score_result *result);
 /* How many inputs the model in the place "history" has. */
@@ -185,12 +202,6 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
 /* The part of it that the model of consistency was given. */
 const char *score_consistency_from_inputs(const struct score *self,
                                           const struct entry_score *logged, struct score_case *out);
-
-/* The image of the same view and size at the lower energy, or NULL. */
-const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
-                                        uint32_t *low_index);
-/* True when an image is only the low-energy companion of another. */
-bool score_is_companion(const struct scan *scan, uint32_t image_index);
 
 /* Adds a model to those that made the score, once. */
 void score_name_model(struct score_result *result, const char *name,
