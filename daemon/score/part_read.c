@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "kernels/text_digest.h"
 #include "score/part_key.h"
+#include "score/part_parts.h"
 
 /* Two spellings of each name are read, because feeds keep the column's own name. */
 const char *const part_names[PART_NAMES] = {
@@ -31,9 +32,8 @@ enum {
     NAME_MODE = 14,
 };
 
-/* The first field of each name. */
-static void find_codes(const struct part_key *key, const struct declaration *declaration,
-                       const char *values[PART_NAMES])
+void part_find_codes(const struct part_key *key, const struct declaration *declaration,
+                     const char *values[PART_NAMES])
 {
     int8_t indices[RECORD_FIELDS_MAX];
     uint32_t count = declaration->other_count;
@@ -59,45 +59,53 @@ static const char *code_of(const char *const values[PART_NAMES], int name)
     return value != NULL ? value : "";
 }
 
-void part_read_declaration(const struct part_key *key, const struct declaration *declaration,
-                           size_t stride, uint64_t *digests)
+const uint8_t part_declared_parts[PART_DECLARED_TEXTS] = {
+    PART_IMPORTER,  PART_SELLER,      PART_DECLARANT,  PART_COURIER,
+    PART_DEPARTURE, PART_OFFICE,      PART_TAX_TYPE,   PART_ORIGIN_INDICATOR,
+    PART_PROCESS,   PART_IMPORT_TYPE, PART_IMPORT_USE, PART_PAYMENT,
+    PART_MODE};
+
+void part_declared_texts(const struct declaration *declaration,
+                         const char *const values[PART_NAMES],
+                         const char *texts[PART_DECLARED_TEXTS])
 {
-    enum { TEXTS = 13 };
-    static const uint8_t parts[TEXTS] = {PART_IMPORTER,    PART_SELLER,           PART_DECLARANT,
-                                         PART_COURIER,     PART_DEPARTURE,        PART_OFFICE,
-                                         PART_TAX_TYPE,    PART_ORIGIN_INDICATOR, PART_PROCESS,
-                                         PART_IMPORT_TYPE, PART_IMPORT_USE,       PART_PAYMENT,
-                                         PART_MODE};
-    const char *values[PART_NAMES] = {NULL};
-    find_codes(key, declaration, values);
     const char *office = code_of(values, NAME_OFFICE);
     const char *mode = code_of(values, NAME_MODE);
     if (mode[0] == '\0' && declaration->mode != MODE_UNKNOWN) {
         mode = mode_text(declaration->mode);
     }
-    const char *const texts[TEXTS] = {declaration->importer,
-                                      declaration->seller,
-                                      declaration->declarant,
-                                      declaration->courier,
-                                      declaration->departure_country,
-                                      office[0] != '\0' ? office : declaration->site,
-                                      code_of(values, NAME_TAX_TYPE),
-                                      code_of(values, NAME_ORIGIN_INDICATOR),
-                                      code_of(values, NAME_PROCESS),
-                                      code_of(values, NAME_IMPORT_TYPE),
-                                      code_of(values, NAME_IMPORT_USE),
-                                      code_of(values, NAME_PAYMENT),
-                                      mode};
-    uint64_t made[TEXTS];
-    text_digest_many(&key->texts, texts, parts, TEXTS, made);
+    texts[0] = declaration->importer;
+    texts[1] = declaration->seller;
+    texts[2] = declaration->declarant;
+    texts[3] = declaration->courier;
+    texts[4] = declaration->departure_country;
+    texts[5] = office[0] != '\0' ? office : declaration->site;
+    texts[6] = code_of(values, NAME_TAX_TYPE);
+    texts[7] = code_of(values, NAME_ORIGIN_INDICATOR);
+    texts[8] = code_of(values, NAME_PROCESS);
+    texts[9] = code_of(values, NAME_IMPORT_TYPE);
+    texts[10] = code_of(values, NAME_IMPORT_USE);
+    texts[11] = code_of(values, NAME_PAYMENT);
+    texts[12] = mode;
+}
+
+void part_read_declaration(const struct part_key *key, const struct declaration *declaration,
+                           size_t stride, uint64_t *digests)
+{
+    const char *values[PART_NAMES] = {NULL};
+    const char *texts[PART_DECLARED_TEXTS];
+    uint64_t made[PART_DECLARED_TEXTS];
+    part_find_codes(key, declaration, values);
+    part_declared_texts(declaration, values, texts);
+    text_digest_many(&key->texts, texts, part_declared_parts, PART_DECLARED_TEXTS, made);
     for (uint32_t part = PART_HS6; part <= PART_ORIGIN; part++) {
         digests[part * stride] = 0;
     }
     digests[PART_TAX_RATE * stride] = 0;
     digests[PART_MASS * stride] = 0;
     digests[PART_VALUE * stride] = 0;
-    for (int i = 0; i < TEXTS; i++) {
-        digests[parts[i] * stride] = made[i];
+    for (int i = 0; i < PART_DECLARED_TEXTS; i++) {
+        digests[part_declared_parts[i] * stride] = made[i];
     }
 }
 
@@ -131,15 +139,30 @@ static uint64_t amount_word(double amount)
     return whole << 8 | (uint64_t)(power + 64);
 }
 
-static uint64_t amount_digest(const struct part_key *key, enum history_part part, double amount)
+bool part_amount_word(double amount, uint64_t *word)
 {
-    return amount > 0 && !isinf(amount)
-               ? text_digest_words(&key->texts, part, amount_word(amount), 0)
-               : 0;
+    bool told = amount > 0 && !isinf(amount);
+    *word = told ? amount_word(amount) : 0;
+    return told;
 }
 
-/* The digits of an HS code, at most six, as a number; what is not a digit is skipped. */
-static uint32_t read_hs(const char *code, uint64_t prefixes[3])
+/* Half upwards, to a tenth. */
+bool part_rate_word(double percent, uint64_t *word)
+{
+    bool told = percent >= 0 && percent <= 10000;
+    *word = told ? (uint64_t)(percent * 10 + 0.5) : 0;
+    return told;
+}
+
+/* 0 when it says nothing. */
+static uint64_t number_digest(const struct part_key *key, enum history_part part, bool told,
+                              uint64_t word)
+{
+    return told ? text_digest_words(&key->texts, part, word, 0) : 0;
+}
+
+/* What is not a digit is skipped. */
+uint32_t part_read_hs(const char *code, uint64_t prefixes[3])
 {
     uint32_t digits = 0;
     uint64_t number = 0;
@@ -162,17 +185,18 @@ void part_read_line(const struct part_key *key, const struct goods_line *line, s
     static const uint8_t hs_parts[3] = {PART_HS2, PART_HS4, PART_HS6};
     static const uint8_t origin = PART_ORIGIN;
     uint64_t prefixes[3] = {0, 0, 0};
-    uint32_t digits = read_hs(line->hs_code, prefixes);
+    uint64_t word;
+    uint32_t digits = part_read_hs(line->hs_code, prefixes);
     for (uint32_t i = 0; i < 3; i++) {
         digests[hs_parts[i] * stride] =
-            digits >= 2 * i + 2 ? text_digest_words(&key->texts, hs_parts[i], prefixes[i], 0) : 0;
+            number_digest(key, hs_parts[i], digits >= 2 * i + 2, prefixes[i]);
     }
     text_digest_many(&key->texts, &line->origin_country, &origin, 1,
                      &digests[PART_ORIGIN * stride]);
-    digests[PART_MASS * stride] = amount_digest(key, PART_MASS, line->net_mass_kg);
-    digests[PART_VALUE * stride] = amount_digest(key, PART_VALUE, line->value);
-    double percent = line->tax_rate_percent;
-    bool told = percent >= 0 && percent <= 10000;
-    digests[PART_TAX_RATE * stride] =
-        told ? text_digest_words(&key->texts, PART_TAX_RATE, (uint64_t)(percent * 10 + 0.5), 0) : 0;
+    bool told = part_amount_word(line->net_mass_kg, &word);
+    digests[PART_MASS * stride] = number_digest(key, PART_MASS, told, word);
+    told = part_amount_word(line->value, &word);
+    digests[PART_VALUE * stride] = number_digest(key, PART_VALUE, told, word);
+    told = part_rate_word(line->tax_rate_percent, &word);
+    digests[PART_TAX_RATE * stride] = number_digest(key, PART_TAX_RATE, told, word);
 }
