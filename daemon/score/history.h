@@ -109,8 +109,7 @@ struct history_block {
     uint32_t count;
     /* workspace */
     uint64_t keys[4][HISTORY_LANES];
-    uint32_t places[4][HISTORY_LANES];
-    struct lookup_seen seen[4];
+    struct lookup_asked asked[4];
     float finds[HISTORY_KINDS][HISTORY_LANES];
     float odds[HISTORY_KINDS][HISTORY_LANES];
     float all_exams[HISTORY_LANES];

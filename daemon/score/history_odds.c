@@ -13,8 +13,8 @@
  * Kind by kind through a block of lines: the slots of one kind are sent for a few kinds before they
  * are read, so that the table's memory answers for some two hundred keys at once. */
 
-/* A kind is asked for, looked up two kinds later and told one after that. */
-enum { LOOKED = 2, TOLD = 3, RING = 4, STEP = 16 };
+/* A kind is asked for and told three kinds later. */
+enum { TOLD = 3, RING = 4, STEP = 16 };
 _Static_assert(RING > TOLD, "what has been asked for is not overwritten");
 _Static_assert(HISTORY_LANES == ODDS_LANES && HISTORY_LANES == LOOKUP_LANES, "one block");
 _Static_assert(HISTORY_KINDS <= ODDS_KINDS_MAX && HISTORY_KINDS <= HISTORY_INDEX_TABLES, "kinds");
@@ -61,16 +61,10 @@ static void ask(const struct history *self, struct history_block *block, uint32_
 {
     uint64_t *keys = block->keys[kind % RING];
     history_keys_of_kind(kind, &block->parts, keys);
-    lookup_ask(&self->index.tables[kind], keys, block->count, block->places[kind % RING]);
+    lookup_ask(&self->index.tables[kind], keys, block->count, &block->asked[kind % RING]);
     for (uint32_t i = 0; i < block->count && self->live.used > 0; i++) {
         history_table_prefetch(&self->live, keys[i]);
     }
-}
-
-static void look(const struct history *self, struct history_block *block, uint32_t kind)
-{
-    lookup_look(&self->index.tables[kind], block->keys[kind % RING], block->count,
-                block->places[kind % RING], &block->seen[kind % RING]);
 }
 
 static void tell(const struct history *self, struct history_block *block, uint32_t kind,
@@ -78,8 +72,8 @@ static void tell(const struct history *self, struct history_block *block, uint32
 {
     const uint64_t *keys = block->keys[kind % RING];
     float left = history_left(self->fades, self->index.day, day);
-    lookup_tell(&self->index.tables[kind], left, keys, block->count, block->places[kind % RING],
-                &block->seen[kind % RING], exams, block->finds[kind]);
+    lookup_tell(&self->index.tables[kind], left, keys, block->count, &block->asked[kind % RING],
+                exams, block->finds[kind]);
     if (self->live.used > 0) {
         add_live(self, keys, block->count, day, exams, block->finds[kind]);
     }
@@ -92,9 +86,6 @@ void history_odds_block(const struct history *self, struct history_block *block,
     for (uint32_t kind = 0; kind < HISTORY_KINDS + TOLD; kind++) {
         if (kind < HISTORY_KINDS) {
             ask(self, block, kind);
-        }
-        if (kind >= LOOKED && kind < HISTORY_KINDS + LOOKED) {
-            look(self, block, kind - LOOKED);
         }
         if (kind >= TOLD) {
             uint32_t ready = kind - TOLD;
@@ -121,23 +112,21 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
 {
     uint32_t day = today(self);
     float base_left = history_left(self->fades, self->index.day, day);
-    uint32_t places[HISTORY_KINDS];
+    struct lookup_asked asked[HISTORY_KINDS];
     float exams[HISTORY_KINDS][STEP] = {{0}};
     float finds[HISTORY_KINDS][ODDS_LANES] = {{0}};
     float ratios[HISTORY_KINDS][STEP];
     float space[HISTORY_KINDS][ODDS_LANES];
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        lookup_ask_by(LOOKUP_PORTABLE, &self->index.tables[kind], &keys[kind], 1, &places[kind]);
+        lookup_ask_by(LOOKUP_PORTABLE, &self->index.tables[kind], &keys[kind], 1, &asked[kind]);
         if (keys[kind] != 0) {
             history_table_prefetch(&self->live, keys[kind]);
         }
     }
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
         const struct lookup_table *table = &self->index.tables[kind];
-        struct lookup_seen seen;
-        lookup_look_by(LOOKUP_PORTABLE, table, &keys[kind], 1, &places[kind], &seen);
-        lookup_tell_by(LOOKUP_PORTABLE, table, base_left, &keys[kind], 1, &places[kind], &seen,
-                       exams[kind], finds[kind]);
+        lookup_tell_by(LOOKUP_PORTABLE, table, base_left, &keys[kind], 1, &asked[kind], exams[kind],
+                       finds[kind]);
         add_live(self, &keys[kind], 1, day, exams[kind], finds[kind]);
     }
     struct odds_kind kinds[HISTORY_KINDS];
