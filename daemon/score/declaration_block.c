@@ -83,7 +83,9 @@ static void run_block(const struct scoring *self)
         part_block_digest(&self->history->key, &space->parts_read, count,
                           space->histories.parts.digests);
     }
-    history_odds_block(self->history, &space->histories, space->columns);
+    /* Who is given features is given all of them. */
+    uint64_t kinds = self->risks != NULL ? HISTORY_EVERY_KIND : space->kinds_asked;
+    history_odds_block(self->history, kinds, &space->histories, space->columns);
     run_trees(self, space);
     for (uint32_t lane = 0; lane < count; lane++) {
         uint32_t owner = space->owners[lane];

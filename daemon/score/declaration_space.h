@@ -15,6 +15,7 @@ _Static_assert(OBLIVIOUS_LANES == HISTORY_LANES, "one block");
 struct declaration_space {
     struct oblivious_plan found;
     struct oblivious_plan critical;
+    uint64_t kinds_asked; /* by the trees, and their parents: a bit each */
     void *found_memory;
     void *critical_memory;
     void *workspace; /* of the kernels, 64-byte aligned */

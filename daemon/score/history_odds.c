@@ -41,12 +41,13 @@ static void add_live(const struct history *self, const uint64_t *keys, size_t co
 }
 
 /* Parents as the kernel wants them. */
-static void fill_kinds(struct odds_kind kinds[HISTORY_KINDS])
+static void fill_kinds(uint64_t wanted, struct odds_kind kinds[HISTORY_KINDS])
 {
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
         const struct history_kind *about = &history_kinds[kind];
         kinds[kind] = (struct odds_kind){(uint8_t)about->parents_count,
-                                         {(uint8_t)about->parents[0], (uint8_t)about->parents[1]}};
+                                         {(uint8_t)about->parents[0], (uint8_t)about->parents[1]},
+                                         (wanted >> kind & 1) == 0};
     }
 }
 
@@ -57,46 +58,55 @@ static struct odds_prior prior_of(const struct history *self)
                                (float)weights->prior_exams, (float)weights->shrinkage};
 }
 
-static void ask(const struct history *self, struct history_block *block, uint32_t kind)
+static void ask(const struct history *self, struct history_block *block, uint32_t kind,
+                uint32_t place)
 {
-    uint64_t *keys = block->keys[kind % RING];
+    uint64_t *keys = block->keys[place];
     history_keys_of_kind(kind, &block->parts, keys);
-    lookup_ask(&self->index.tables[kind], keys, block->count, &block->asked[kind % RING]);
+    lookup_ask(&self->index.tables[kind], keys, block->count, &block->asked[place]);
     for (uint32_t i = 0; i < block->count && self->live.used > 0; i++) {
         history_table_prefetch(&self->live, keys[i]);
     }
 }
 
+/* exams of the kind; its finds go to block->finds. */
 static void tell(const struct history *self, struct history_block *block, uint32_t kind,
-                 uint32_t day, float *exams)
+                 uint32_t place, uint32_t day, float *exams)
 {
-    const uint64_t *keys = block->keys[kind % RING];
+    const uint64_t *keys = block->keys[place];
     float left = history_left(self->fades, self->index.day, day);
-    lookup_tell(&self->index.tables[kind], left, keys, block->count, &block->asked[kind % RING],
-                exams, block->finds[kind]);
+    lookup_tell(&self->index.tables[kind], left, keys, block->count, &block->asked[place], exams,
+                block->finds[kind]);
     if (self->live.used > 0) {
         add_live(self, keys, block->count, day, exams, block->finds[kind]);
     }
 }
 
-void history_odds_block(const struct history *self, struct history_block *block, float *columns)
+void history_odds_block(const struct history *self, uint64_t kinds_wanted,
+                        struct history_block *block, float *columns)
 {
     uint32_t day = today(self);
+    uint8_t order[HISTORY_KINDS];
+    uint32_t count = 0;
     must(block->count > 0 && block->count <= HISTORY_LANES);
-    for (uint32_t kind = 0; kind < HISTORY_KINDS + TOLD; kind++) {
-        if (kind < HISTORY_KINDS) {
-            ask(self, block, kind);
+    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
+        order[count] = (uint8_t)kind;
+        count += kinds_wanted >> kind & 1;
+    }
+    for (uint32_t turn = 0; turn < count + TOLD; turn++) {
+        if (turn < count) {
+            ask(self, block, order[turn], turn % RING);
         }
-        if (kind >= TOLD) {
-            uint32_t ready = kind - TOLD;
+        if (turn >= TOLD) {
+            uint32_t ready = order[turn - TOLD];
             float *exams =
                 ready == 0 ? block->all_exams : columns + (2 * (size_t)ready - 1) * HISTORY_LANES;
-            tell(self, block, ready, day, exams);
+            tell(self, block, ready, (turn - TOLD) % RING, day, exams);
         }
     }
     struct odds_kind kinds[HISTORY_KINDS];
     const struct odds_prior prior = prior_of(self);
-    fill_kinds(kinds);
+    fill_kinds(kinds_wanted, kinds);
     const struct odds_columns odds = {.all_exams = block->all_exams,
                                       .exams = columns + HISTORY_LANES,
                                       .finds = block->finds[0],
@@ -131,7 +141,7 @@ void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS]
     }
     struct odds_kind kinds[HISTORY_KINDS];
     const struct odds_prior prior = prior_of(self);
-    fill_kinds(kinds);
+    fill_kinds(HISTORY_EVERY_KIND, kinds);
     const struct odds_columns odds = {.all_exams = exams[0],
                                       .exams = exams[1],
                                       .finds = finds[0],
