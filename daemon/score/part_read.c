@@ -111,13 +111,23 @@ void part_read_declaration(const struct part_key *key, const struct declaration 
 
 /* ---- numbers ---- */
 
-static const double powers_of_ten[23] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                         1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                         1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+/* Of each power of ten from -10 on: the next one, and by what to multiply and to divide to have
+ * four digits before the point, one of which is 1. */
+enum { POWER_MIN = -10, POWERS = 30 };
+static const struct {
+    double next, times, over;
+} powers[POWERS] = {{1 / 1e9, 1e13, 1}, {1 / 1e8, 1e12, 1}, {1 / 1e7, 1e11, 1}, {1 / 1e6, 1e10, 1},
+                    {1 / 1e5, 1e9, 1},  {1 / 1e4, 1e8, 1},  {1 / 1e3, 1e7, 1},  {1 / 1e2, 1e6, 1},
+                    {1 / 1e1, 1e5, 1},  {1e0, 1e4, 1},      {1e1, 1e3, 1},      {1e2, 1e2, 1},
+                    {1e3, 1e1, 1},      {1e4, 1, 1e0},      {1e5, 1, 1e1},      {1e6, 1, 1e2},
+                    {1e7, 1, 1e3},      {1e8, 1, 1e4},      {1e9, 1, 1e5},      {1e10, 1, 1e6},
+                    {1e11, 1, 1e7},     {1e12, 1, 1e8},     {1e13, 1, 1e9},     {1e14, 1, 1e10},
+                    {1e15, 1, 1e11},    {1e16, 1, 1e12},    {1e17, 1, 1e13},    {1e18, 1, 1e14},
+                    {1e19, 1, 1e15},    {1e20, 1, 1e16}};
 
 /* Four digits and a power of ten, so that one consignment declared again in other units' rounding
  * is the same one. All powers used are exact in binary: one rounding of a product or quotient, and
- * one to a whole number. Amounts that no cargo has are themselves. */
+ * one to a whole number. Amounts that no cargo has are themselves. No branch: digits are any. */
 static uint64_t amount_word(double amount)
 {
     uint64_t bits;
@@ -127,16 +137,12 @@ static uint64_t amount_word(double amount)
     }
     int power = (int)(bits >> 52) - 1023;
     power = (int)(((int64_t)power * 78913) >> 18); /* log10 2; at most one too small */
-    double above = power + 1 >= 0 ? powers_of_ten[power + 1] : 1 / powers_of_ten[-power - 1];
-    power += amount >= above;
-    double digits =
-        power >= 3 ? amount / powers_of_ten[power - 3] : amount * powers_of_ten[3 - power];
-    uint64_t whole = (uint64_t)(digits + 0.5);
-    if (whole >= 10000) {
-        whole = 1000;
-        power++;
-    }
-    return whole << 8 | (uint64_t)(power + 64);
+    power += amount >= powers[power - POWER_MIN].next;
+    uint64_t whole =
+        (uint64_t)(amount * powers[power - POWER_MIN].times / powers[power - POWER_MIN].over + 0.5);
+    bool carried = whole >= 10000;
+    power += carried;
+    return (carried ? 1000 : whole) << 8 | (uint64_t)(power + 64);
 }
 
 bool part_amount_word(double amount, uint64_t *word)
