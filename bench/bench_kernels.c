@@ -217,7 +217,7 @@ struct patch_case {
     size_t count;
 };
 
-static const struct patch_rule patch_rule = {SIDE, SIDE / 2, 0.25f, 0.02f, 1.0f};
+static const struct patch_rule patch_rule = {SIDE, SIDE / 2, 0.25f, 0.02f, 1.0f, -INFINITY};
 
 static void run_embed(void *arguments)
 {
