@@ -8,11 +8,10 @@
 
 /* A patch is normalised to unit contrast so that texture can be compared across loads, but its
  * level is kept in four appended features: a dark block and a light block of the same texture
- * differ. The product runs in tiles of a fixed number of rows, the last one filled up with zeros:
- * the BLAS picks its inner kernel by shape, and a shape that varied with the batch would vary the
- * bits. */
+ * differ. The product runs in tiles of rows; as all its sums are exact, neither the size of a tile
+ * nor the kernel that the BLAS picks for it is seen in the result. */
 
-enum { EMBED_TILE = 128 };
+enum { EMBED_ROWS_LEAST = 32, EMBED_ROWS_MOST = 256 };
 
 #define FEATURE_LIMIT 64.0
 
@@ -143,7 +142,19 @@ __attribute__((always_inline)) static inline double round_to_integer(double valu
 size_t patch_embed_workspace_doubles(const struct patch_projection *projection)
 {
     return projection->feature_count * projection->embedding_count +
-           EMBED_TILE * (projection->feature_count + projection->embedding_count);
+           EMBED_ROWS_MOST * (projection->feature_count + projection->embedding_count);
+}
+
+/* Weights, features and sums of a tile fill half of the second-level cache. */
+static size_t rows_at_once(const struct patch_projection *projection)
+{
+    size_t numbers = cache_bounded(projection->cache).second_bytes / 2 / sizeof(double);
+    size_t weights = projection->feature_count * projection->embedding_count;
+    size_t a_row = projection->feature_count + projection->embedding_count;
+    size_t rows = numbers > weights ? (numbers - weights) / a_row : 0;
+    rows = rows / EMBED_ROWS_LEAST * EMBED_ROWS_LEAST;
+    rows = rows < EMBED_ROWS_LEAST ? EMBED_ROWS_LEAST : rows;
+    return rows < EMBED_ROWS_MOST ? rows : EMBED_ROWS_MOST;
 }
 
 __attribute__((always_inline)) static inline void round_row(const float *features, size_t count,
@@ -186,14 +197,15 @@ void patch_embed(const struct patch_projection *projection, const float *restric
     struct grid grid = choose_grid(projection);
     double *weights = workspace;
     double *rounded = weights + inputs * outputs;
-    double *sums = rounded + EMBED_TILE * inputs;
+    size_t tile = rows_at_once(projection);
+    double *sums = rounded + tile * inputs;
     for (size_t i = 0; i < inputs * outputs; i++) {
         weights[i] = round_to_integer((double)projection->weights[i] * grid.weight_scale);
     }
     double unscale = 1.0 / (grid.feature_scale * grid.weight_scale); /* a power of two: exact */
-    for (size_t first = 0; first < row_count; first += EMBED_TILE) {
+    for (size_t first = 0; first < row_count; first += tile) {
         size_t left = row_count - first;
-        size_t rows = left < EMBED_TILE ? left : EMBED_TILE;
+        size_t rows = left < tile ? left : tile;
         for (size_t i = 0; i < rows; i++) {
             round_features(features + (first + i) * feature_stride, inputs, grid.feature_scale,
                            rounded + i * inputs);

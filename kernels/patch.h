@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "kernels/cache.h"
 #include "kernels/image.h"
 
 /* Appended to the side * side normalised pixels: mean, sd, horizontal and vertical gradient
@@ -80,6 +81,8 @@ struct patch_projection {
     size_t embedding_count;
     const float *weights; /* finite */
     const float *bias;    /* [embedding_count] */
+    const struct cache
+        *cache; /* that tiles are made for; NULL: this machine's. Not in the result */
 };
 
 size_t patch_embed_workspace_doubles(const struct patch_projection *projection);

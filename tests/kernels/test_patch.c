@@ -216,7 +216,10 @@ static struct embedding_case make_case(uint64_t seed)
                                   .bias = draw_matrix(seed + 1, 1, OUTPUTS, OUTPUTS),
                                   .features = draw_matrix(seed + 2, ROWS, INPUTS, STRIDE),
                                   .embedding = draw_room(ROWS * OUTPUTS, sizeof(float))};
-    made.projection = (struct patch_projection){INPUTS, OUTPUTS, made.weights, made.bias};
+    made.projection = (struct patch_projection){.feature_count = INPUTS,
+                                                .embedding_count = OUTPUTS,
+                                                .weights = made.weights,
+                                                .bias = made.bias};
     made.workspace = draw_room(patch_embed_workspace_doubles(&made.projection), sizeof(double));
     patch_embed(&made.projection, made.features, ROWS, STRIDE, made.workspace, made.embedding);
     return made;
