@@ -130,7 +130,7 @@ struct err apply_score(struct state *self, const struct entry *entry)
     if (!err_is(err)) {
         err = put_regions(self, entry);
     }
-    return err;
+    return err_is(err) ? err : apply_quality(self, entry);
 }
 
 /* Reasons lie in one column, a line each: they are read together and never searched. */

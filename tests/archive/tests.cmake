@@ -18,10 +18,10 @@ if(NOT SYSTEM_PYTHON)
 endif()
 add_test(NAME archive.h5py
   COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/archive/check_archive.py $<TARGET_FILE:make_archive>)
-set_tests_properties(archive.h5py PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+set_tests_properties(archive.h5py PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 add_test(NAME archive.h5wasm
   COMMAND ${SYSTEM_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/archive/check_h5wasm.py $<TARGET_FILE:make_archive>)
-set_tests_properties(archive.h5wasm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 240)
+set_tests_properties(archive.h5wasm PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 # Started by whoever builds an archive file: the threads that compress and check.
 set_tests_properties(archive.archive archive.images archive.part archive.reread
   PROPERTIES LABELS threads)

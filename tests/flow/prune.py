@@ -9,7 +9,7 @@ import time
 from port import BIN, Failure, Port, must, run
 
 
-def wait_for(what, words, timeout=120):
+def wait_for(what, words, timeout=300):
     end = time.monotonic() + timeout
     while not what():
         must(time.monotonic() < end, words)

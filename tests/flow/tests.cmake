@@ -45,21 +45,21 @@ if(Python3_FOUND)
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
   add_test(NAME flow.images COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/images.py)
-  set_tests_properties(flow.images PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300
+  set_tests_properties(flow.images PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
     ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   foreach(case retrain adapt)
     add_test(NAME flow.learn_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/learn.py ${case})
     set_tests_properties(flow.learn_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
-  foreach(script receipts prune policy ageing)
+  foreach(script receipts prune policy ageing scanners)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
   foreach(case days midnight)
     add_test(NAME flow.draw_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/draws.py ${case})
-    set_tests_properties(flow.draw_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 300
+    set_tests_properties(flow.draw_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
   foreach(case year close turn_kill rotate rotate_kill)

@@ -15,13 +15,13 @@ target_include_directories(verify_log_writer PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}
 target_link_libraries(verify_log_writer PRIVATE triage_verify_lib m)
 add_test(NAME verify.read_with_protoc
   COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/verify/read_with_protoc.sh ${PROJECT_SOURCE_DIR} $<TARGET_FILE:verify_log_writer>)
-set_tests_properties(verify.read_with_protoc PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+set_tests_properties(verify.read_with_protoc PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
 find_program(SYSTEM_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(SYSTEM_PYTHON3 python3)
 if(SYSTEM_PYTHON3)
   add_test(NAME verify.entry_table
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/verify/entry_table.py ${PROJECT_SOURCE_DIR})
-  set_tests_properties(verify.entry_table PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+  set_tests_properties(verify.entry_table PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
 target_link_libraries(test_verify_day PRIVATE triage_oversight triage_decide m)
 target_sources(test_verify_day PRIVATE archive/range.c)
