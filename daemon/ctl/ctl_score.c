@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
@@ -124,53 +125,46 @@ static void print_head(FILE *to, const struct options *options)
     (void)fputc('\n', to);
 }
 
-/* One reason more than there are groups: how many lines there are. */
-enum { REASON_LINES = LINE_GROUPS, REASONS };
-
-static void print_reason(FILE *to, const struct declaration_said *said,
-                         const struct declaration_risk *risk, uint32_t reason, int32_t part)
+static void print_reason(FILE *to, int32_t part, const char *words)
 {
-    char words[DECLARATION_WORDS_BYTES];
     char text[DECLARATION_WORDS_BYTES + 16];
-    if (reason == REASON_LINES) {
-        (void)snprintf(words, sizeof words, "riskiest of %" PRIu32 " lines, judged with the others",
-                       risk->lines.count);
-    } else {
-        declaration_group_words(said, reason, words);
-    }
     (void)snprintf(text, sizeof text, "%+.2f %s", (double)part * OBLIVIOUS_LOGIT, words);
     export_csv_put_text(to, text);
 }
 
-/* What weighs most, heaviest first; equal ones in their order. */
+/* What weighs most, heaviest first, and among it how many lines there are; one column each, empty
+ * ones where there are no more. */
 static void print_reasons(FILE *to, const struct declaration_said *said,
-                          const struct declaration_parts *explained,
-                          const struct declaration_risk *risk, uint32_t reasons_count)
+                          const struct declaration_judgement *judgement, uint32_t reasons_count)
 {
-    int32_t parts[REASONS];
-    memcpy(parts, explained->parts, sizeof explained->parts);
-    parts[REASON_LINES] = risk->logit - risk->lines.riskiest;
+    int32_t lines = judgement->logit - judgement->lines.riskiest;
+    uint32_t next = 0;
     for (uint32_t i = 0; i < reasons_count; i++) {
-        uint32_t best = 0;
-        for (uint32_t reason = 1; reason < REASONS; reason++) {
-            best = abs(parts[reason]) > abs(parts[best]) ? reason : best;
-        }
+        char words[DECLARATION_WORDS_BYTES];
+        bool more = next < judgement->reasons_count;
         (void)fputc(',', to);
-        if (parts[best] != 0) {
-            print_reason(to, said, risk, best, parts[best]);
-            parts[best] = 0;
+        if (lines != 0 && (!more || abs(lines) > abs(judgement->reasons[next].part))) {
+            (void)snprintf(words, sizeof words, "riskiest of %" PRIu32 " lines, judged with the others",
+                           judgement->lines.count);
+            print_reason(to, lines, words);
+            lines = 0;
+        } else if (more) {
+            declaration_group_words(said, judgement->reasons[next].group, words);
+            print_reason(to, judgement->reasons[next].part, words);
+            next++;
         }
     }
 }
 
 static void print_details(FILE *to, const struct declaration_batch *batch,
-                          const struct declaration_risk *risk)
+                          const struct declaration_judgement *judgement)
 {
-    double logit = (double)risk->logit * OBLIVIOUS_LOGIT;
+    double logit = (double)judgement->logit * OBLIVIOUS_LOGIT;
     struct declaration_interval interval = declaration_model_interval(&batch->model.bins, logit);
     (void)fprintf(to, ",%.7f,%.4f,%.4f,", logit, interval.lower, interval.upper);
-    if (risk->critical != INT32_MIN) {
-        (void)fprintf(to, "%.6f", logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
+    if (judgement->critical != INT32_MIN) {
+        (void)fprintf(to, "%.6f",
+                      logistic_probability((double)judgement->critical * OBLIVIOUS_LOGIT));
     }
 }
 
@@ -185,32 +179,30 @@ static void print_faults(FILE *to, const struct declaration_said *said, const ch
     export_csv_put_text(to, both);
 }
 
-static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
+static void print_batch(FILE *to, const struct declaration_batch *batch,
+                        const struct options *options)
 {
-    static struct declaration_parts parts[DECLARATION_BATCH_ROWS];
-    if (options->reasons_count > 0) {
-        declaration_model_explain_many(&batch->model, batch->risks, batch->count, parts);
-    }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        const struct declaration_risk *risk = &batch->risks[i];
+        const struct declaration_judgement *judgement = &batch->judgements[i];
         struct declaration_said said = {.history = &batch->history,
                                         .norms = &batch->model.norms,
                                         .declaration = &row->declaration,
-                                        .line_index = risk->line_index};
+                                        .line_index = judgement->line_index};
         if (options->details || options->reasons_count > 0) {
             declaration_said_fill(&said);
         }
         export_csv_put_text(to, row->declaration.declaration_id);
-        (void)fprintf(to, ",%.12g", logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
+        (void)fprintf(to, ",%.12g",
+                      logistic_probability((double)judgement->logit * OBLIVIOUS_LOGIT));
         if (options->details) {
-            print_details(to, batch, risk);
+            print_details(to, batch, judgement);
         }
         if (options->details || options->reasons_count > 0) {
             print_faults(to, &said, row->problem);
         }
         if (options->reasons_count > 0) {
-            print_reasons(to, &said, &parts[i], risk, options->reasons_count);
+            print_reasons(to, &said, judgement, options->reasons_count);
         }
         (void)fputc('\n', to);
     }
@@ -226,6 +218,7 @@ static int score_table(struct declaration_batch *batch, struct declaration_group
         if (err_is(err)) {
             return ctl_refuse("%s: %s", options->table.path, error);
         }
+        declaration_batch_judge(batch, options->reasons_count);
         print_batch(to, batch, options);
         *count += batch->count;
     } while (batch->count > 0);
@@ -283,6 +276,9 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_consistency_asked(argc, argv)) {
+        return ctl_consistency_score(ctl, argc, argv);
+    }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_score(ctl, argc, argv);
     }

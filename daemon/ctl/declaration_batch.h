@@ -23,8 +23,9 @@ struct batch_row {
 };
 
 struct declaration_batch {
-    struct batch_row *rows;         /* [DECLARATION_BATCH_ROWS] */
-    struct declaration_risk *risks; /* of them */
+    struct batch_row *rows;                   /* [DECLARATION_BATCH_ROWS] */
+    struct declaration_risk *risks;           /* of them, after declaration_batch_score */
+    struct declaration_judgement *judgements; /* or after declaration_batch_judge */
     uint32_t count;
     struct goods_line *lines; /* [BATCH_LINES] of the rows */
     uint32_t lines_count;
@@ -36,9 +37,12 @@ struct declaration_batch {
 /* Reads the model file; ERR_MODEL_UNREADABLE when it is of another kind. */
 MUST_USE struct err declaration_batch_open(const char *model_path, struct declaration_batch **out);
 void declaration_batch_close(struct declaration_batch **self);
-/* Fills the batch with the next declarations of the table and scores them. count 0: the table is at
- * its end. error (CSV_ERROR_BYTES) says what is wrong with the table. */
+/* Fills the batch with the next declarations of the table. count 0: the table is at its end. error
+ * (CSV_ERROR_BYTES) says what is wrong with the table. */
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,
                                            struct declaration_group *table, char *error);
+/* Scores the declarations with their features, or with at most so many reasons instead. */
+void declaration_batch_score(struct declaration_batch *self);
+void declaration_batch_judge(struct declaration_batch *self, uint32_t reasons_max);
 
 #endif

@@ -10,6 +10,7 @@
 #include "score/fusion.h"
 #include "score/score.h"
 #include "score/train_emptiness.h"
+#include "cargo_fixture.h"
 #include "synthetic.h"
 
 /* Nobody allocates while a batch is scored: neither our code nor a library. The allocator's own
@@ -89,6 +90,7 @@ static struct made {
     char model_path[FIXTURE_PATH_BYTES];
     uint8_t model_sha256[HASH_BYTES];
     struct train_report emptiness;
+    struct train_report consistency;
     struct train_report trees;
     bool whole;
 } * made;
@@ -140,6 +142,7 @@ static int make_models(void **state)
     finder_fixture_add(plain.path, &finder, directory, made->model_path, made->model_sha256);
     finder_model_fini(&finder);
     make_emptiness();
+    cargo_train("test-portal", directory, true, &made->consistency);
     make_trees();
     made->whole = true;
     _exit(0);
@@ -226,6 +229,7 @@ static struct score *open_scorer(bool trees)
     assert_good(score_open(&conf, &self));
     assert_good(score_install(self, made->model_path, made->model_sha256, NULL));
     assert_good(score_install(self, made->emptiness.path, made->emptiness.sha256, NULL));
+    assert_good(score_install(self, made->consistency.path, made->consistency.sha256, NULL));
     if (trees) {
         assert_good(score_install(self, made->trees.path, made->trees.sha256, NULL));
     }
@@ -256,6 +260,10 @@ static void first_batch_allocates_nothing(bool trees)
                 results[0].score.inputs[0].values[FUSION_LOADED_LOGIT]);
     assert_true(results[0].score.inputs[0].values[FUSION_FINDER_LOGIT] ==
                 results[0].score.inputs[0].values[FUSION_FINDER_LOGIT]);
+    assert_int_equal(results[0].score.inputs_count, 3);
+    for (uint32_t i = 0; i < results[0].score.inputs[2].values_count; i++) {
+        assert_true(isfinite(results[0].score.inputs[2].values[i]));
+    }
     if (trees) {
         assert_int_equal(results[2].score.inputs[1].values_count, DECLARATION_INPUTS);
         assert_true(results[2].score.inputs[1].values[LINE_FEATURES] == 1 + 39 + 38);
