@@ -144,7 +144,8 @@ static void print_reasons(FILE *to, const struct declaration_said *said,
         bool more = next < judgement->reasons_count;
         (void)fputc(',', to);
         if (lines != 0 && (!more || abs(lines) > abs(judgement->reasons[next].part))) {
-            (void)snprintf(words, sizeof words, "riskiest of %" PRIu32 " lines, judged with the others",
+            (void)snprintf(words, sizeof words,
+                           "riskiest of %" PRIu32 " lines, judged with the others",
                            judgement->lines.count);
             print_reason(to, lines, words);
             lines = 0;
