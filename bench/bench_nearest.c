@@ -102,7 +102,7 @@ static void search_part(void *argument, size_t part)
     size_t first = part * QUERIES / shape->threads;
     size_t after = (part + 1) * QUERIES / shape->threads;
     struct nearest_queries queries = shape->queries;
-    struct nearest_request request = {shape->path, 1};
+    struct nearest_request request = {.path = shape->path, .wanted = 1};
     queries.rows += first * queries.stride;
     queries.row_count = after - first;
     nearest_search_by(&request, &shape->bank, &queries, shape->workspace[part],

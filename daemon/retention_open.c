@@ -55,24 +55,6 @@ static struct err places_add(struct retention *self)
     return err;
 }
 
-/* The newest discard may not have come to its end: its payloads go now, before anybody can send
- * them again. Those of older ones went before the newest was written. */
-static struct err retention_finish(struct pipeline *pipeline)
-{
-    uint8_t(*digests)[HASH_BYTES] = calloc(BLOB_LEAVING_MAX, HASH_BYTES);
-    uint32_t count = 0;
-    struct err err = digests == NULL
-                         ? err_make(ERR_MEMORY, "retention_open")
-                         : state_last_discards(pipeline->state, digests, BLOB_LEAVING_MAX, &count);
-    if (!err_is(err) && count > 0) {
-        blob_leave_begin(pipeline->blobs, (const uint8_t(*)[HASH_BYTES])digests, count);
-        err = retention_remove(pipeline, pipeline->state, (const uint8_t(*)[HASH_BYTES])digests,
-                               count);
-    }
-    free(digests);
-    return err;
-}
-
 struct err retention_open(struct pipeline *pipeline)
 {
     struct err err = retention_finish(pipeline);

@@ -13,6 +13,7 @@
 #include "ctl/archive_publication.h"
 #include "ctl/archive_seals.h"
 #include "ctl/json_text.h"
+#include "ctl/marks_export.h"
 #include "ctl/rows.h"
 #include "export/export_csv.h"
 #include "export/export_publication.h"
@@ -22,7 +23,7 @@
  * is not the one of its seal is never opened. */
 
 enum { OPTION_OUT = 'o', OPTION_DEIDENTIFIED = 'd', OPTION_THRESHOLD = 'k' };
-enum { OPTION_KEY = 'K', OPTION_IMAGES = 'i', OPTION_HDF5 = 'H' };
+enum { OPTION_KEY = 'K', OPTION_IMAGES = 'i', OPTION_HDF5 = 'H', OPTION_MARKS = 'm' };
 
 #define EXPORT_K_MAX 1000000u
 
@@ -31,6 +32,7 @@ struct export_options {
     bool threshold;   /* copy.k was given */
     bool deidentified;
     struct archive_publication copy; /* its directory of an export of tables as they are, too */
+    bool marks;
 };
 
 static error_t parse_export(int key, char *text, struct argp_state *state)
@@ -56,6 +58,9 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
     case OPTION_HDF5:
         options->copy.hdf5 = true;
         return 0;
+    case OPTION_MARKS:
+        options->marks = true;
+        return 0;
     case ARGP_KEY_ARG:
         if (options->text != NULL) {
             argp_error(state, "one FILE or DAY at a time");
@@ -65,6 +70,8 @@ static error_t parse_export(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->copy.directory == NULL) {
             argp_error(state, "where to: --out DIR");
+        } else if (options->marks && options->deidentified) {
+            argp_error(state, "--marks has images as they are: not for --deidentified");
         } else if (options->copy.k < EXPORT_K_MIN) {
             argp_error(state, "a threshold below %u hides nothing", EXPORT_K_MIN);
         } else if (!options->deidentified &&
@@ -203,10 +210,32 @@ static int export_plain(const struct ctl *ctl, const struct export_options *opti
     return result;
 }
 
+/* Outcomes of the seals that were asked for; what their scans were made with may lie in others. */
+static int export_marks(struct ctl *ctl, const struct export_options *options, const char *archive,
+                        json_t *seals)
+{
+    struct archive_tables *tables = calloc(1, sizeof *tables);
+    json_t *all = tables == NULL ? NULL : archive_seals_find(ctl, NULL);
+    int result = CTL_REFUSED;
+    if (tables != NULL) {
+        archive_tables_init(tables);
+        if (all != NULL && read_files(archive, all, tables) && make_directory(options->copy.directory)) {
+            const struct marks_export order = {options->copy.directory, seals, tables};
+            result = marks_export_run(ctl, &order);
+        }
+        archive_tables_fini(tables);
+    }
+    free(tables);
+    json_decref(all);
+    return result;
+}
+
 int ctl_archive_export(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option table[] = {
         {"out", OPTION_OUT, "DIR", 0, "where to: new or empty (required)", 1},
+        {"marks", OPTION_MARKS, 0, 0,
+         "instead of tables: images with what officers marked on them, to train models by", 1},
         {"deidentified", OPTION_DEIDENTIFIED, 0, 0, "a copy for publication", 2},
         {"threshold", OPTION_THRESHOLD, "K", 0,
          "of it: no cell of fewer than K rows (default 5, at least 3)", 2},
@@ -238,6 +267,8 @@ int ctl_archive_export(struct ctl *ctl, int argc, char **argv)
     int result = CTL_REFUSED;
     if (seals != NULL && json_array_size(seals) == 0) {
         ctl_refuse("no archive file was sealed yet");
+    } else if (seals != NULL && options.marks) {
+        result = export_marks(ctl, &options, archive, seals);
     } else if (seals != NULL && read_files(archive, seals, tables) &&
                make_directory(options.copy.directory)) {
         options.copy.archive = archive;

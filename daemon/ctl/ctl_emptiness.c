@@ -136,7 +136,7 @@ static int tell(const struct ctl *ctl, const struct emptiness_rows *rows, const 
 {
     struct emptiness_figures figures;
     struct order hard;
-    char text[512];
+    char text[EMPTINESS_TEXT_BYTES];
     struct err err = emptiness_figures(rows->rows, rows->count, &figures);
     if (err_is(err)) {
         return ctl_fail("evaluate", err);
@@ -165,6 +165,8 @@ static int tell(const struct ctl *ctl, const struct emptiness_rows *rows, const 
     json_object_set_new(out, "rows", json_integer(figures.rows));
     json_object_set_new(out, "loaded", json_integer(figures.loaded));
     json_object_set_new(out, "scanners", json_integer(figures.scanners));
+    json_object_set_new(out, "rows_by_thirds", json_integer(figures.rows_by_thirds));
+    json_object_set_new(out, "scanners_by_thirds", json_integer(figures.scanners_by_thirds));
     json_object_set_new(out, "auc", json_real(isnan(figures.auc.value) ? -1 : figures.auc.value));
     json_object_set_new(out, "auc_lower",
                         isnan(figures.auc.lower) ? json_null() : json_real(figures.auc.lower));

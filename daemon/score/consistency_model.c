@@ -7,9 +7,6 @@
 /* Sums are made in one order and without a library that may choose another, so a replay on another
  * processor has the same bits. */
 
-/* Nine of ten values of a normal distribution lie within so many standard deviations. */
-static const double nine_of_ten = 1.6448536269514722;
-
 const char consistency_inputs_names[] =
     "declared_chapter mean fill spread light heavy across_1 across_2 across_4 across_8 down_1 "
     "down_2 down_4 down_8 height ragged gaps repeat_2 repeat_6 upper material material_spread "
@@ -50,6 +47,11 @@ void consistency_whiten(const struct consistency_model *self, const float *featu
     }
 }
 
+/* Normal loads have odd ones among them, which a normal distribution calls impossible under every
+ * chapter, and then a hair's breadth between two chapters decides. With Student's tails of so many
+ * degrees of freedom what is far from all chapters says little about which. */
+static const double degrees = 5;
+
 /* -2 log of the likelihood, but for what all chapters share. */
 static double distance(const struct consistency_model *self, const double *whitened,
                        const double *place, double spread)
@@ -58,7 +60,8 @@ static double distance(const struct consistency_model *self, const double *white
     for (uint32_t k = 0; k < self->feature_count; k++) {
         sum += (whitened[k] - place[k]) * (whitened[k] - place[k]);
     }
-    return sum / (spread * spread) + 2 * (double)self->feature_count * log(spread);
+    double f = self->feature_count;
+    return (degrees + f) * log(1 + sum / (degrees * spread * spread)) + 2 * f * log(spread);
 }
 
 double consistency_fit_answer(const struct consistency_model *self, const double *whitened,
@@ -82,7 +85,7 @@ double consistency_fit_answer(const struct consistency_model *self, const double
     return isfinite(best) ? distance(self, whitened, place, spread) - best : NAN;
 }
 
-double consistency_number_answer(const double numbers[2], double number, double error)
+double consistency_number_answer(const double *numbers, double number, double error)
 {
     return numbers[1] > 0
                ? fabs(number - numbers[0]) / sqrt(numbers[1] * numbers[1] + error * error)
@@ -165,8 +168,8 @@ void consistency_verdict(const struct consistency_model *self,
         const double *numbers = self->numbers[chapter];
         place_answer(&self->number, chapter, consistency_number_answer(numbers, number, error),
                      &out->number);
-        out->number_from = numbers[0] - nine_of_ten * numbers[1];
-        out->number_to = numbers[0] + nine_of_ten * numbers[1];
+        out->number_from = numbers[2];
+        out->number_to = numbers[3];
     }
 }
 

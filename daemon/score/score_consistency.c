@@ -18,6 +18,8 @@
 static const double chapter_weight = 0.5;
 static const double chance_free = 0.05;
 static const double rarity_max = 6;
+/* What is told as the error at least: no wedge is known better than that. */
+static const double number_error_min = 0.1;
 
 const struct consistency_model *score_consistency_of(const struct score *self,
                                                      const char *scanner_type)
@@ -151,8 +153,8 @@ static void add_number(const struct consistency_verdict *verdict, const float *i
                    : "effective Z %.1f +- %.1f where HS chapter %s, never seen, would scan at %.1f "
                      "to %.1f%.0s",
                (double)inputs[CONSISTENCY_INPUT_NUMBER],
-               (double)inputs[CONSISTENCY_INPUT_NUMBER_ERROR], own, verdict->number_from,
-               verdict->number_to, held);
+               fmax((double)inputs[CONSISTENCY_INPUT_NUMBER_ERROR], number_error_min), own,
+               verdict->number_from, verdict->number_to, held);
 }
 
 void score_weigh_consistency(const struct score_case *of, struct score_result *result)

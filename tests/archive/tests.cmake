@@ -9,6 +9,7 @@ target_link_libraries(tests_archive_faulty PUBLIC triage_archive)
 foreach(subject archive_copy part reread images)
   target_link_libraries(test_archive_${subject} PRIVATE tests_archive_faulty)
 endforeach()
+target_link_libraries(test_archive_items PRIVATE triage_referral)
 
 add_executable(make_archive archive/make_archive.c)
 set_target_properties(make_archive PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)

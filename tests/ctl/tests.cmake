@@ -28,4 +28,10 @@ if(SYSTEM_PYTHON3 AND TARGET triagectl AND TARGET triage-feed)
   add_test(NAME ctl.project
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/project.py $<TARGET_FILE:triage-feed> $<TARGET_FILE:triagectl>)
   set_tests_properties(ctl.project PROPERTIES TIMEOUT 900)
+  add_test(NAME ctl.lines
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/lines.py ${PROJECT_BINARY_DIR}/bin)
+  set_tests_properties(ctl.lines PROPERTIES TIMEOUT 900)
+  add_test(NAME ctl.tables
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/tables.py ${PROJECT_BINARY_DIR}/bin)
+  set_tests_properties(ctl.tables PROPERTIES TIMEOUT 900)
 endif()

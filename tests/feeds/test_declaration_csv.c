@@ -26,7 +26,7 @@ static struct declaration_csv *open_table(const char *text, bool follow)
     char mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
     const struct declaration_csv_conf conf = {
-        test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow, false};
+        test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow, false, false};
     struct declaration_csv *table = NULL;
     struct err err = declaration_csv_open(&conf, &table, error);
     if (err_is(err)) {
@@ -243,6 +243,7 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
                                         "",
                                         MODE_UNKNOWN,
                                         false,
+                                        false,
                                         false};
     struct declaration_csv *table = NULL;
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
@@ -317,8 +318,10 @@ static void real_declarations_read_without_a_label_in_any_record(void **state)
         skip();
     }
     const struct declaration_csv_conf conf = {
-        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false,
-        false};
+        path,         SOURCE_DIR "/config/mappings/customs-import.json",
+        "port-1",     "",
+        MODE_UNKNOWN, false,
+        false,        false};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&conf, &table, error)));

@@ -362,6 +362,21 @@ def await_redacted(port, timeout=120):
     raise Failure(f"still on the disk: {rows}\n{port.daemon_log()[-3000:]}")
 
 
+def still_in_mirror(port, segments):
+    """What lies in the second copy of the write-ahead log is not gone."""
+    for name, body in segments.items():
+        must(not (port.directory / "mirror" / name).exists(), "the second copy keeps what the first gave up")
+        (port.directory / "mirror" / name).write_bytes(body)
+    rows = port.ctl_json("redact", "--status")
+    must(rows and not any(row["gone"] for row in rows) and "oversight.mirror" in rows[0]["waits_for"], f"{rows}")
+    (port.directory / "mirror").rename(port.directory / "away")
+    must("cannot be read" in port.ctl("redact", "--status").stdout, "a second copy that is not there is taken as empty")
+    (port.directory / "away").rename(port.directory / "mirror")
+    for name in segments:
+        (port.directory / "mirror" / name).unlink()
+    must(all(row["gone"] for row in port.ctl_json("redact", "--status")), "gone, and said to be there")
+
+
 def told_of_others(port, item):
     """All that the declarations of other items say, as text."""
     entries = [str(row[0]) for row in
@@ -418,7 +433,8 @@ def personal_values(port, item, accesses):
 def case_privacy():
     """What is shown is recorded first; what is redacted is in no file of the store, and all proofs go on holding."""
     rng = random.Random(5)
-    with Port(oversight__tick_s=1.0) as port:
+    with Port(oversight__tick_s=1.0, oversight__mirror="../mirror") as port:
+        (port.directory / "mirror").mkdir(mode=0o700)
         port.start()
         port.feed("sim", "--count", "120", "--seed", "7", "--scale", "0.1", "--modes", "truck,passenger", "--rate", "300")
         port.await_judged()
@@ -439,6 +455,8 @@ def case_privacy():
             must(value not in plain and value not in port.ctl("show", item).stdout, f"{value} is shown without access")
 
         files = check_disclosures(port, item)
+        segments = {file.name: file.read_bytes() for file in (port.directory / "mirror").glob("*.seg")}
+        must(segments, "the second copy of the log has no segments")
         refused = port.ctl("redact", item, "--legal-basis", "GDPR article 17", check=False)
         must(refused.returncode == 1 and not port.entries("redact"), "redacted without being meant")
         port.ctl("redact", item, "--legal-basis", "GDPR article 17", "--yes", "--actor", "officer")
@@ -455,6 +473,7 @@ def case_privacy():
             out = feed.communicate(timeout=300)[0]
             must(feed.returncode == 0, f"the feed ended with {feed.returncode}: {out}")
         await_redacted(port)
+        still_in_mirror(port, segments)
         must(list((port.store / "packs").glob("*.pack")) and (port.store / "wal" / "removed").exists(), "nothing retired")
         others = told_of_others(port, item)
         plate, importer, declaration_id = values[item]

@@ -472,6 +472,7 @@ static void model_with_a_broken_part_is_refused(void **state)
         {"trees_split_bins", MODEL_U64, 255, NULL},
         {"trees_nodes", MODEL_U64, 5, NULL},
         {"later_rows", MODEL_F64, NAN, NULL},
+        {"lines", MODEL_F64, NAN, NULL},
         {"goods_codes", MODEL_U64, 0, NULL},
         {"goods_norms", MODEL_F32, -1, NULL},
         {"constants", MODEL_F64, 0, NULL},

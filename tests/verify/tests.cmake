@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 add_library(tests_verify_log_maker OBJECT ${CMAKE_CURRENT_SOURCE_DIR}/verify/log_maker.c)
 target_link_libraries(tests_verify_log_maker PUBLIC triage_verify_lib tests_archive_range)
-foreach(subject against chain files keeping log pruned report story times)
+foreach(subject against chain files keeping log pruned report shadow story times)
   target_link_libraries(test_verify_${subject} PRIVATE tests_verify_log_maker tests_archive_range)
 endforeach()
 target_link_libraries(test_verify_pruned PRIVATE triage_oversight)
@@ -19,6 +19,6 @@ find_program(SYSTEM_PYTHON3 python3)
 if(SYSTEM_PYTHON3)
   add_test(NAME verify.entry_table
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/verify/entry_table.py ${PROJECT_SOURCE_DIR})
-  set_tests_properties(verify.entry_table PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+  set_tests_properties(verify.entry_table PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 target_link_libraries(test_verify_day PRIVATE triage_oversight triage_decide tests_archive_range)
