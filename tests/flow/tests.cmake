@@ -25,9 +25,9 @@ set_target_properties(triaged_shifted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJ
 target_link_libraries(triaged_shifted PRIVATE triaged_stages)
 target_link_options(triaged_shifted PRIVATE -Wl,--wrap=clock_utc_ns)
 # And with a model in shadow that can be made to hang.
-add_executable(triaged_stalled ${counted_sources} flow/stalled_shadow.c)
+add_executable(triaged_stalled flow/stalled_shadow.c)
 set_target_properties(triaged_stalled PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-target_link_libraries(triaged_stalled PRIVATE ${counted_libraries})
+target_link_libraries(triaged_stalled PRIVATE triaged_stages)
 target_link_options(triaged_stalled PRIVATE -Wl,--wrap=score_items)
 find_package(Python3 COMPONENTS Interpreter)
 if(Python3_FOUND)
