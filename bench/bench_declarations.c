@@ -213,7 +213,7 @@ static void make_features(struct work *work, const char *directory)
     for (size_t i = 0; i < SCORED; i++) {
         struct declaration_risk risk;
         const struct declaration *declaration = &work->set.declarations[work->order[i]];
-        declaration_model_score(&work->models[0], &work->history, &declaration, 1, &risk);
+        declaration_model_score(&work->models[0], &work->history, &declaration, 1, &risk, NULL);
         memcpy(work->features + i * LINE_FEATURES, risk.features, sizeof risk.features);
         labels[i] = work->set.labels[work->order[i]].found;
     }

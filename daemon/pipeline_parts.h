@@ -123,6 +123,7 @@ struct command_job {
 };
 
 struct image_line;
+struct shadow_line;
 
 /* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
 struct witness_line;
@@ -154,6 +155,7 @@ struct pipeline {
     struct console *console;
     struct image_line *images; /* NULL without console.images */
     struct witness_line *witnesses;
+    struct shadow_line *shadow;
     struct recent *recent;
 
     struct queue *intake;         /* arrivals, receive -> intake */
@@ -357,6 +359,24 @@ void witness_line_free(struct pipeline *self);
 MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
+
+/* shadow_line.c: the thread on which a model in shadow scores what was decided. _ask takes over an
+ * order of a model (MODEL_SHADOW, MODEL_WITHDRAW): the thread answers it; RETRY when it has one
+ * already. _busy: it has one. */
+MUST_USE struct err shadow_line_open(struct pipeline *self);
+/* Before the judge line stops; accepts that it was never opened. */
+void shadow_line_close(struct pipeline *self);
+void shadow_line_free(struct pipeline *self);
+MUST_USE struct err shadow_line_ask(struct pipeline *self, struct command_job *job);
+bool shadow_line_busy(struct pipeline *self);
+#define SHADOW_HEALTH_BYTES 1024u
+/* Members of a JSON object with a comma in front; "" when no model is in shadow. Any thread. */
+void shadow_line_health(struct pipeline *self, char *out, size_t out_capacity);
+
+/* command_model.c */
+MUST_USE struct err command_model(struct pipeline *self, struct command_job *job);
+/* The hash in the name of a model file; false for another name. */
+bool command_model_file(const char *file, uint8_t sha256[HASH_BYTES]);
 
 /* image_line.c: images for viewers of the console, on the console's threads; only with
  * console.images. CONF_INVALID when the address is not a loopback one, KEY when the list of viewers

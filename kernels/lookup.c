@@ -15,6 +15,12 @@ static uint32_t place_of(const struct lookup_table *self, uint64_t key)
     return (uint32_t)(((key >> 32) * self->bucket_count) >> 32);
 }
 
+/* How many buckets a key may go through. */
+static uint32_t steps_of(const struct lookup_table *self)
+{
+    return self->bucket_count < LOOKUP_STEPS_MAX ? self->bucket_count : LOOKUP_STEPS_MAX;
+}
+
 /* Which of a bucket's eight signs a key sets when it goes on. */
 static unsigned mark_of(uint64_t key)
 {
@@ -24,7 +30,7 @@ static unsigned mark_of(uint64_t key)
 int lookup_put(struct lookup_table *self, uint64_t key, const float counts[2])
 {
     uint32_t place = self->bucket_count > 0 ? place_of(self, key) : 0;
-    for (uint32_t step = 0; step < self->bucket_count; step++) {
+    for (uint32_t step = 0; step < steps_of(self); step++) {
         struct lookup_bucket *bucket = &self->buckets[place];
         for (size_t slot = 0; slot < LOOKUP_SLOTS; slot++) {
             if (bucket->keys[slot] == 0) {
@@ -47,7 +53,7 @@ static const float nothing[2];
 __attribute__((noinline)) static const float *walk(const struct lookup_table *self, uint32_t place,
                                                    uint64_t key)
 {
-    for (uint32_t step = 0; step < self->bucket_count; step++) {
+    for (uint32_t step = 0; step < steps_of(self); step++) {
         const struct lookup_bucket *bucket = &self->buckets[place];
         for (size_t slot = 0; slot < LOOKUP_SLOTS; slot++) {
             if (bucket->keys[slot] == key) {

@@ -46,7 +46,7 @@ void oblivious_block_explain(const struct oblivious_plan *plan, const float *col
 
 /* The weightiest contributions of every row: parts[k][i] is the k-th of row i (0: there are no
  * more) and groups[k][i] its group, heaviest first, equal ones in the order of groups. */
-enum { OBLIVIOUS_HEAVIEST_MAX = 8 };
+enum { OBLIVIOUS_HEAVIEST_MAX = 80 };
 void oblivious_block_heaviest(const int32_t *contributions, uint32_t group_count, uint32_t count,
                               int32_t *restrict parts, int32_t *restrict groups);
 

@@ -9,7 +9,7 @@ _triagectl_words() {
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
         policy) echo 'load simulate' ;;
-        model) echo 'train score evaluate retrain drift list install show' ;;
+        model) echo 'train score evaluate retrain drift list install shadow promote withdraw show' ;;
         'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
@@ -37,6 +37,10 @@ _triagectl_options() {
         'hold add' | 'hold remove') echo '--reason --all' ;;
         verify-day) echo '--log --vkey' ;;
         refer | 'policy load') echo '--reason' ;;
+        'model install') echo '--shadow --reason' ;;
+        'model shadow') echo '--policy' ;;
+        'model promote') echo '--policy --reason' ;;
+        'model withdraw') echo '--reason' ;;
         'policy simulate') echo '--policy --from --to' ;;
         'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
         'operation close') echo '--reason' ;;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_items.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,6 +268,9 @@ void archive_models_add_change(struct archive_rows *self, const struct entry *en
 {
     const struct entry_model_change *change = &entry->body.model_change;
     struct archive_table *table = &self->tables[TABLE_MODELS];
+    if (change->removed) { /* the entry says so; the row tells how it came */
+        return;
+    }
     uint64_t row = models_row(self, change->name, change->sha256);
     if (err_is(archive_table_err(table))) {
         return;
@@ -287,6 +291,19 @@ void archive_models_add_score(struct archive_rows *self, const struct entry *ent
         if (!err_is(archive_table_err(table))) {
             items_count(table, row, "scores_count", 1);
         }
+    }
+}
+
+void archive_models_add_shadow(struct archive_rows *self, const struct entry *entry)
+{
+    const struct entry_shadow_score *shadow = &entry->body.shadow_score;
+    struct archive_table *table = &self->tables[TABLE_MODELS];
+    char name[160];
+    (void)snprintf(name, sizeof name, "%s%.140s", ENTRY_SHADOW_PREFIX,
+                   shadow->place == NULL ? "" : shadow->place);
+    uint64_t row = models_row(self, name, shadow->sha256);
+    if (!err_is(archive_table_err(table))) {
+        items_count(table, row, "scores_count", 1);
     }
 }
 

@@ -21,6 +21,7 @@ bool archive_state_is_open(const char *state);
 
 void archive_models_add_change(struct archive_rows *self, const struct entry *entry);
 void archive_models_add_score(struct archive_rows *self, const struct entry *entry);
+void archive_models_add_shadow(struct archive_rows *self, const struct entry *entry);
 /* The definitions of the published metrics, whatever the entries are. NULL: none. */
 MUST_USE struct err archive_metrics_add(struct archive_rows *self,
                                         const struct metric_set *metrics);

@@ -60,6 +60,12 @@ COUNTER(scanners_worse, gauge,
 COUNTER(draw_days_late, total, "draw days whose key was committed only after they had begun")
 COUNTER(history_dropped, gauge,
         "times an entity of an outcome was not learnt: judge.history_slots are in use; 0: all are")
+COUNTER(shadow_scored, total, "items scored by a model in shadow too; nothing is decided by that")
+COUNTER(shadow_missed, total,
+        "items decided while a model was in shadow that it did not score: it came too late")
+COUNTER(shadow_failed, total,
+        "items that a model in shadow could not score: no number came out, or a record was gone")
+COUNTER(waiting_shadow, gauge, "entries that the line of the model in shadow has not read yet")
 STAGE(intake, "from the socket to a durable blob")
 STAGE(commit, "from submission to a durable entry")
 STAGE(ack, "from the socket to the answer")

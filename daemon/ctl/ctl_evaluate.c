@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "ctl/ctl_project.h"
 #include "ctl/declaration_batch.h"
@@ -155,6 +156,9 @@ static int read_table(struct declaration_batch *batch, const struct options *opt
     bool room = true;
     do {
         err = declaration_batch_next(batch, table, error);
+        if (!err_is(err)) {
+            declaration_batch_score(batch);
+        }
         for (uint32_t i = 0; i < batch->count && !err_is(err) && room; i++) {
             room = collect(out, &batch->rows[i], &batch->risks[i]);
         }
@@ -248,6 +252,9 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
     if (ctl_project_is_asked(argc, argv)) {
         return ctl_project(ctl, argc, argv);
+    }
+    if (ctl_consistency_asked(argc, argv)) {
+        return ctl_consistency_evaluate(ctl, argc, argv);
     }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_evaluate(ctl, argc, argv);

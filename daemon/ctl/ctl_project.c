@@ -15,6 +15,7 @@
 #include "feeds/image_folder.h"
 #include "score/projection.h"
 #include "score/score.h"
+#include "score/score_companion.h"
 
 /* `triagectl model evaluate --project`: every scan is scored as it is, and again with threats
  * projected into it. The threshold comes from the scans as they are, so they must be normal ones
@@ -165,24 +166,6 @@ static bool touches(const struct entry_region *region, const struct projection_b
            region->y < box->y + box->height && box->y < region->y + region->height;
 }
 
-static uint32_t main_image(const struct scan *scan, uint32_t *low_index)
-{
-    uint32_t index = 0;
-    *low_index = UINT32_MAX;
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        index = scan->images[i].energy == ENERGY_HIGH ? i : index;
-    }
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        const struct image *image = &scan->images[i];
-        bool pair = scan->images[index].energy == ENERGY_HIGH && image->energy == ENERGY_LOW &&
-                    image->view == scan->images[index].view &&
-                    image->width == scan->images[index].width &&
-                    image->height == scan->images[index].height;
-        *low_index = pair ? i : *low_index;
-    }
-    return index;
-}
-
 /* One threat into copies of the pixels. False when it does not fit anywhere or has not the energies
  * of the scan. */
 static bool project(struct projecting *self, const struct scan *scan,
@@ -190,7 +173,7 @@ static bool project(struct projecting *self, const struct scan *scan,
                     struct project_row *row)
 {
     uint32_t low_index;
-    uint32_t index = main_image(scan, &low_index);
+    uint32_t index = score_main_image(scan, &low_index);
     const struct projection_threat *threat =
         &self->threats[rng_below(&self->rng, self->threats_count)];
     const struct image *image = &scan->images[index];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
@@ -116,41 +117,32 @@ static void print_head(FILE *to, const struct options *options)
     (void)fputc('\n', to);
 }
 
-/* The groups that weigh most, heaviest first; equal ones in their order. */
+/* One column each, empty ones where there are no more. */
 static void print_reasons(FILE *to, const struct declaration_said *said,
-                          const struct declaration_parts *parts, uint32_t reasons_count)
+                          const struct declaration_judgement *judgement, uint32_t reasons_count)
 {
-    bool taken[LINE_GROUPS] = {false};
     for (uint32_t i = 0; i < reasons_count; i++) {
-        uint32_t best = LINE_GROUPS;
-        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
-            bool weighs = !taken[group] && parts->parts[group] != 0;
-            if (weighs &&
-                (best == LINE_GROUPS || abs(parts->parts[group]) > abs(parts->parts[best]))) {
-                best = group;
-            }
-        }
         (void)fputc(',', to);
-        if (best < LINE_GROUPS) {
+        if (i < judgement->reasons_count) {
             char words[DECLARATION_WORDS_BYTES];
             char reason[DECLARATION_WORDS_BYTES + 16];
-            taken[best] = true;
-            declaration_group_words(said, best, words);
+            declaration_group_words(said, judgement->reasons[i].group, words);
             (void)snprintf(reason, sizeof reason, "%+.2f %s",
-                           (double)parts->parts[best] * OBLIVIOUS_LOGIT, words);
+                           (double)judgement->reasons[i].part * OBLIVIOUS_LOGIT, words);
             export_csv_put_text(to, reason);
         }
     }
 }
 
 static void print_details(FILE *to, const struct declaration_batch *batch,
-                          const struct declaration_risk *risk)
+                          const struct declaration_judgement *judgement)
 {
-    double logit = (double)risk->logit * OBLIVIOUS_LOGIT;
+    double logit = (double)judgement->logit * OBLIVIOUS_LOGIT;
     struct declaration_interval interval = declaration_model_interval(&batch->model.bins, logit);
     (void)fprintf(to, ",%.7f,%.4f,%.4f,", logit, interval.lower, interval.upper);
-    if (risk->critical != INT32_MIN) {
-        (void)fprintf(to, "%.6f", logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
+    if (judgement->critical != INT32_MIN) {
+        (void)fprintf(to, "%.6f",
+                      logistic_probability((double)judgement->critical * OBLIVIOUS_LOGIT));
     }
 }
 
@@ -165,32 +157,30 @@ static void print_faults(FILE *to, const struct declaration_said *said, const ch
     export_csv_put_text(to, both);
 }
 
-static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
+static void print_batch(FILE *to, const struct declaration_batch *batch,
+                        const struct options *options)
 {
-    static struct declaration_parts parts[DECLARATION_BATCH_ROWS];
-    if (options->reasons_count > 0) {
-        declaration_model_explain_many(&batch->model, batch->risks, batch->count, parts);
-    }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        const struct declaration_risk *risk = &batch->risks[i];
+        const struct declaration_judgement *judgement = &batch->judgements[i];
         struct declaration_said said = {.history = &batch->history,
                                         .norms = &batch->model.norms,
                                         .declaration = &row->declaration,
-                                        .line_index = risk->line_index};
+                                        .line_index = judgement->line_index};
         if (options->details || options->reasons_count > 0) {
             declaration_said_fill(&said);
         }
         export_csv_put_text(to, row->declaration.declaration_id);
-        (void)fprintf(to, ",%.12g", logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
+        (void)fprintf(to, ",%.12g",
+                      logistic_probability((double)judgement->logit * OBLIVIOUS_LOGIT));
         if (options->details) {
-            print_details(to, batch, risk);
+            print_details(to, batch, judgement);
         }
         if (options->details || options->reasons_count > 0) {
             print_faults(to, &said, row->problem);
         }
         if (options->reasons_count > 0) {
-            print_reasons(to, &said, &parts[i], options->reasons_count);
+            print_reasons(to, &said, judgement, options->reasons_count);
         }
         (void)fputc('\n', to);
     }
@@ -206,6 +196,7 @@ static int score_table(struct declaration_batch *batch, struct declaration_csv *
         if (err_is(err)) {
             return ctl_refuse("%s: %s", options->table.path, error);
         }
+        declaration_batch_judge(batch, options->reasons_count);
         print_batch(to, batch, options);
     } while (batch->count > 0);
     return CTL_GOOD;
@@ -236,6 +227,9 @@ static int run(struct declaration_batch *batch, const struct options *options)
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_consistency_asked(argc, argv)) {
+        return ctl_consistency_score(ctl, argc, argv);
+    }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_score(ctl, argc, argv);
     }

@@ -13,6 +13,7 @@
 #include "ctl/train_finder.h"
 #include "feeds/declaration_csv.h"
 #include "feeds/image_folder.h"
+#include "score/score_companion.h"
 #include "score/train.h"
 
 /* Training reads what triage-feed would send, through the same readers and in the same order, so
@@ -54,25 +55,8 @@ static int tell(const struct ctl *ctl, const struct train_report *reports, uint3
     return CTL_GOOD;
 }
 
-/* A low-energy image of the same view and size belongs to its high-energy one and is not learnt by
- * itself. */
-static const struct image *companion(const struct scan *scan, uint32_t index, enum energy energy,
-                                     uint32_t *at)
-{
-    const struct image *image = &scan->images[index];
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        const struct image *other = &scan->images[i];
-        if (i != index && other->energy == energy && other->view == image->view &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning) {
-            *at = i;
-            return other;
-        }
-    }
-    return NULL;
-}
-
-/* *skipped counts images that the trainer cannot use; they are named on standard error. */
+/* A companion is not learnt by itself. *skipped counts images that the trainer cannot use; they are
+ * named on standard error. */
 static struct err add_scan(struct train_appearance *train, const struct folder_scan *scan,
                            const char *name, uint32_t *skipped)
 {
@@ -80,15 +64,12 @@ static struct err add_scan(struct train_appearance *train, const struct folder_s
     for (uint32_t i = 0; i < scan->scan.images_count && !err_is(err); i++) {
         const struct image *image = &scan->scan.images[i];
         uint32_t low_index = 0;
-        if (image->energy == ENERGY_LOW &&
-            companion(&scan->scan, i, ENERGY_HIGH, &low_index) != NULL) {
+        if (score_is_companion(&scan->scan, i)) {
             continue;
         }
         struct train_image given = {.image = image, .pixels = scan->pixels[i], .name = name};
-        if (image->energy == ENERGY_HIGH) {
-            given.low_image = companion(&scan->scan, i, ENERGY_LOW, &low_index);
-            given.low_pixels = given.low_image == NULL ? NULL : scan->pixels[low_index];
-        }
+        given.low_image = score_low_companion(&scan->scan, i, &low_index);
+        given.low_pixels = given.low_image == NULL ? NULL : scan->pixels[low_index];
         err = train_appearance_add(train, &given);
         if (err.code == ERR_IMAGE_UNREADABLE) {
             ctl_fail(name, err);
@@ -125,9 +106,7 @@ static int learn_threats(struct train_appearance *train, const struct image_fold
         const struct image *low_image = NULL;
         for (uint32_t k = 0; k < scan->scan.images_count && low_image == NULL; k++) {
             high = k;
-            low_image = scan->images[k].energy == ENERGY_HIGH
-                            ? companion(&scan->scan, k, ENERGY_LOW, &low)
-                            : NULL;
+            low_image = score_low_companion(&scan->scan, k, &low);
         }
         const struct train_image given = {.image = &scan->images[high],
                                           .pixels = scan->pixels[high],

@@ -32,8 +32,10 @@ MUST_USE struct err declaration_batch_open(const char *model_path, struct declar
         }
         self->rows = calloc(DECLARATION_BATCH_ROWS, sizeof *self->rows);
         self->risks = calloc(DECLARATION_BATCH_ROWS, sizeof *self->risks);
+        self->judgements = calloc(DECLARATION_BATCH_ROWS, sizeof *self->judgements);
         self->text = malloc(BATCH_TEXT_BYTES);
-        if (!err_is(err) && (self->rows == NULL || self->risks == NULL || self->text == NULL)) {
+        if (!err_is(err) && (self->rows == NULL || self->risks == NULL ||
+                             self->judgements == NULL || self->text == NULL)) {
             err = err_make(ERR_MEMORY, "declaration_batch_open");
         }
     }
@@ -55,6 +57,7 @@ void declaration_batch_close(struct declaration_batch **self)
     declaration_model_fini(&(*self)->model);
     free((*self)->rows);
     free((*self)->risks);
+    free((*self)->judgements);
     free((*self)->text);
     free(*self);
     *self = NULL;
@@ -104,13 +107,28 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
     row->critical = given->critical;
 }
 
-static void score(struct declaration_batch *self)
+static void point_at_rows(const struct declaration_batch *self,
+                          const struct declaration *declarations[DECLARATION_BATCH_ROWS])
 {
-    const struct declaration *declarations[DECLARATION_BATCH_ROWS];
     for (uint32_t i = 0; i < self->count; i++) {
         declarations[i] = &self->rows[i].declaration;
     }
-    declaration_model_score(&self->model, &self->history, declarations, self->count, self->risks);
+}
+
+void declaration_batch_score(struct declaration_batch *self)
+{
+    const struct declaration *declarations[DECLARATION_BATCH_ROWS];
+    point_at_rows(self, declarations);
+    declaration_model_score(&self->model, &self->history, declarations, self->count, self->risks,
+                            NULL);
+}
+
+void declaration_batch_judge(struct declaration_batch *self, uint32_t reasons_max)
+{
+    const struct declaration *declarations[DECLARATION_BATCH_ROWS];
+    point_at_rows(self, declarations);
+    declaration_model_judge(&self->model, &self->history, declarations, self->count, reasons_max,
+                            self->judgements);
 }
 
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,
@@ -131,6 +149,5 @@ MUST_USE struct err declaration_batch_next(struct declaration_batch *self,
         }
         keep_row(self, &row);
     }
-    score(self);
     return err_none;
 }

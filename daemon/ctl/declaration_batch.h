@@ -2,7 +2,7 @@
 #ifndef CTL_DECLARATION_BATCH_H
 #define CTL_DECLARATION_BATCH_H
 
-/* Declaration batch: rows of a table of declarations, kept until a batch of them is scored
+/* Declaration batch: rows of a table of declarations, kept so that a batch of them is scored
  * together, and the model that scores them. A bad row is scored as far as it could be read. One
  * thread. */
 
@@ -23,8 +23,9 @@ struct batch_row {
 };
 
 struct declaration_batch {
-    struct batch_row *rows; /* [DECLARATION_BATCH_ROWS] */
-    struct declaration_risk *risks; /* of them */
+    struct batch_row *rows;                   /* [DECLARATION_BATCH_ROWS] */
+    struct declaration_risk *risks;           /* of them, after declaration_batch_score */
+    struct declaration_judgement *judgements; /* or after declaration_batch_judge */
     uint32_t count;
     char *text;
     size_t text_used;
@@ -35,9 +36,12 @@ struct declaration_batch {
 /* Reads the model file; ERR_MODEL_UNREADABLE when it is of another kind. */
 MUST_USE struct err declaration_batch_open(const char *model_path, struct declaration_batch **out);
 void declaration_batch_close(struct declaration_batch **self);
-/* Fills the batch with the next rows of the table and scores them. count 0: the table is at its
- * end. error (CSV_ERROR_BYTES) says what is wrong with the table. */
+/* Fills the batch with the next rows of the table. count 0: the table is at its end. error
+ * (CSV_ERROR_BYTES) says what is wrong with the table. */
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,
                                            struct declaration_csv *table, char *error);
+/* Scores the rows with their features, or with at most so many reasons instead. */
+void declaration_batch_score(struct declaration_batch *self);
+void declaration_batch_judge(struct declaration_batch *self, uint32_t reasons_max);
 
 #endif

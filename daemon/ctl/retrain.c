@@ -194,7 +194,7 @@ static bool is_anything_later(const struct work *work)
 static double logit_of(struct trees *trees, const struct declaration *declaration)
 {
     struct declaration_risk risk;
-    declaration_model_score(&trees->model, &trees->history, &declaration, 1, &risk);
+    declaration_model_score(&trees->model, &trees->history, &declaration, 1, &risk, NULL);
     return (double)risk.logit * OBLIVIOUS_LOGIT;
 }
 

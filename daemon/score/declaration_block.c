@@ -12,14 +12,23 @@ struct scoring {
     const struct history *history;
     struct declaration_risk *risks; /* one of the two */
     struct declaration_judgement *judgements;
+    struct declaration_parts *parts; /* with risks, or NULL */
     uint32_t reasons_max;
 };
 
+/* parts may be NULL. */
 static void keep_risk(const struct declaration_space *space, uint32_t lane,
-                      struct declaration_risk *risk)
+                      struct declaration_risk *risk, struct declaration_parts *parts)
 {
     if (space->lines[lane] > 0 && space->scores[lane] <= risk->logit) {
         return;
+    }
+    if (parts != NULL) {
+        parts->logit = space->scores[lane];
+        parts->base = space->found.base;
+        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
+            parts->parts[group] = space->contributions[group * OBLIVIOUS_LANES + lane];
+        }
     }
     risk->logit = space->scores[lane];
     risk->critical = space->criticals[lane];
@@ -47,12 +56,12 @@ static void keep_judgement(const struct declaration_space *space, uint32_t lane,
     }
 }
 
-static void run_trees(struct declaration_space *space, uint32_t reasons_max)
+static void run_trees(const struct scoring *self, struct declaration_space *space)
 {
-    if (reasons_max > 0) {
+    if (self->reasons_max > 0 || self->parts != NULL) {
         oblivious_block_explain(&space->found, space->columns, space->workspace, space->scores,
                                 space->contributions);
-        oblivious_block_heaviest(space->contributions, LINE_GROUPS, reasons_max, space->parts,
+        oblivious_block_heaviest(space->contributions, LINE_GROUPS, self->reasons_max, space->parts,
                                  space->groups);
     } else {
         oblivious_block_score(&space->found, space->columns, space->workspace, space->scores);
@@ -71,12 +80,14 @@ static void run_block(const struct scoring *self)
     struct declaration_space *space = self->model->space;
     uint32_t count = space->histories.count;
     history_odds_block(self->history, &space->histories, space->columns);
-    run_trees(space, self->reasons_max);
+    run_trees(self, space);
     for (uint32_t lane = 0; lane < count; lane++) {
+        uint32_t owner = space->owners[lane];
         if (self->risks != NULL) {
-            keep_risk(space, lane, &self->risks[space->owners[lane]]);
+            keep_risk(space, lane, &self->risks[owner],
+                      self->parts != NULL ? &self->parts[owner] : NULL);
         } else {
-            keep_judgement(space, lane, self->reasons_max, &self->judgements[space->owners[lane]]);
+            keep_judgement(space, lane, self->reasons_max, &self->judgements[owner]);
         }
     }
     space->histories.count = 0;
@@ -172,9 +183,9 @@ static void score_all(struct scoring *self, const struct declaration *const *dec
 
 void declaration_model_score(struct declaration_model *self, const struct history *history,
                              const struct declaration *const *declarations, uint32_t count,
-                             struct declaration_risk *out)
+                             struct declaration_risk *out, struct declaration_parts *parts)
 {
-    struct scoring scoring = {.model = self, .history = history, .risks = out};
+    struct scoring scoring = {.model = self, .history = history, .risks = out, .parts = parts};
     score_all(&scoring, declarations, count);
 }
 

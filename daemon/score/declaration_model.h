@@ -60,14 +60,21 @@ MUST_USE struct err declaration_model_counts(const struct model_file *file,
                                              struct history *history);
 void declaration_model_fini(struct declaration_model *self);
 
-/* One risk for each declaration, whatever else is in the call. Lines beyond RECORD_LINES_MAX are
- * not read. */
+/* logit = base + sum of parts over the groups of line_features.h, exactly. */
+struct declaration_parts {
+    int32_t logit;
+    int32_t base;
+    int32_t parts[LINE_GROUPS];
+};
+
+/* One risk for each declaration, whatever else is in the call, and what each group contributes to
+ * it unless parts is NULL. Lines beyond RECORD_LINES_MAX are not read. */
 void declaration_model_score(struct declaration_model *self, const struct history *history,
                              const struct declaration *const *declarations, uint32_t count,
-                             struct declaration_risk *out);
+                             struct declaration_risk *out, struct declaration_parts *parts);
 
 /* The same with its heaviest reasons and without features: what most callers want of many. */
-#define DECLARATION_REASONS_MAX ((uint32_t)OBLIVIOUS_HEAVIEST_MAX)
+#define DECLARATION_REASONS_MAX ((uint32_t)LINE_GROUPS)
 struct declaration_reason {
     uint32_t group; /* of line_features.h */
     int32_t part;   /* what it contributes, in OBLIVIOUS_LOGIT; never 0 */
@@ -84,19 +91,10 @@ void declaration_model_judge(struct declaration_model *self, const struct histor
                              const struct declaration *const *declarations, uint32_t count,
                              uint32_t reasons_max, struct declaration_judgement *out);
 
-/* logit = base + sum of parts over the groups of line_features.h, exactly; it is that of
- * declaration_model_score for the same features. */
-struct declaration_parts {
-    int32_t logit;
-    int32_t base;
-    int32_t parts[LINE_GROUPS];
-};
+/* What declaration_model_score says of a line with these features, without declaration or history:
+ * for replays. */
 void declaration_model_explain(const struct declaration_model *self, const float *features,
                                struct declaration_parts *out);
-/* The same of many risks. */
-void declaration_model_explain_many(const struct declaration_model *self,
-                                    const struct declaration_risk *risks, uint32_t count,
-                                    struct declaration_parts *out);
 
 /* Where the probability lies with 90% confidence, from the later rows of about this score (Wilson),
  * widened to hold the probability itself; 0..1 when nothing is known. */

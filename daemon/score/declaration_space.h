@@ -27,8 +27,6 @@ struct declaration_space {
     int32_t criticals[OBLIVIOUS_LANES];
     int32_t parts[OBLIVIOUS_HEAVIEST_MAX * OBLIVIOUS_LANES];
     int32_t groups[OBLIVIOUS_HEAVIEST_MAX * OBLIVIOUS_LANES];
-    float rows[OBLIVIOUS_LANES * LINE_FEATURES]; /* of declaration_model_explain_many */
-    int32_t row_parts[OBLIVIOUS_LANES * LINE_FEATURES];
 };
 
 /* For sound trees. ERR_MEMORY. */

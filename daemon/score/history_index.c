@@ -36,17 +36,20 @@ static uint32_t table_of(uint64_t key, bool by_kind)
     return by_kind ? (uint32_t)(key & (HISTORY_INDEX_TABLES - 1)) : 0;
 }
 
-static void put_all(const struct history_table *table, bool by_kind, const float *fades,
-                    struct history_index *self)
+static struct err put_all(const struct history_table *table, bool by_kind, const float *fades,
+                          struct history_index *self)
 {
     for (uint64_t i = 0; i < table->slots; i++) {
         const struct history_entry *entry = &table->entries[i];
         if (entry->key != 0) {
             float left = history_left(fades, history_day(entry->last_ns), self->day);
             const float counts[2] = {entry->exams * left, entry->finds * left};
-            must(lookup_put(&self->tables[table_of(entry->key, by_kind)], entry->key, counts));
+            if (!lookup_put(&self->tables[table_of(entry->key, by_kind)], entry->key, counts)) {
+                return err_make(ERR_MODEL_UNREADABLE, "model: keys that lie on one another");
+            }
         }
     }
+    return err_none;
 }
 
 uint32_t history_day(int64_t t_ns)
@@ -93,7 +96,11 @@ MUST_USE struct err history_index_make(const struct history_table *table, bool b
             at += buckets_for(counts[i]);
         }
     }
-    put_all(table, by_kind, fades, out);
+    struct err err = put_all(table, by_kind, fades, out);
+    if (err_is(err)) {
+        history_index_fini(out);
+        return err;
+    }
     for (uint32_t i = 1; i < HISTORY_INDEX_TABLES && !by_kind; i++) {
         out->tables[i] = out->tables[0];
     }

@@ -32,7 +32,8 @@ uint32_t history_day(int64_t t_ns);
 /* Time that runs backwards takes nothing away. */
 float history_left(const float fades[HISTORY_FADES], uint32_t from_day, uint32_t to_day);
 
-/* by_kind: the low HISTORY_KEY_KIND_BITS of a key are its kind. ERR_MEMORY. */
+/* by_kind: the low HISTORY_KEY_KIND_BITS of a key are its kind. ERR_MEMORY; MODEL_UNREADABLE for
+ * keys that were chosen to lie on one another (LOOKUP_STEPS_MAX). On error *out is empty. */
 MUST_USE struct err history_index_make(const struct history_table *table, bool by_kind,
                                        const float fades[HISTORY_FADES], struct history_index *out);
 void history_index_fini(struct history_index *self);

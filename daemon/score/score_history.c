@@ -153,7 +153,7 @@ void score_gather_declarations(struct score *self, const struct score_input *inp
     }
     out->declaration_quality = score_rounded(out->declaration_quality);
     if (self->has_trees) {
-        score_gather_trees(self, input, out);
+        score_gather_trees(input, out);
     } else {
         gather_readings(self, input, out);
     }

@@ -14,22 +14,38 @@ enum { SHOWN_MAX = 8 };
 _Static_assert(LINE_FEATURES <= ENTRY_INPUT_VALUES_MAX, "the inputs of a model fit into a score");
 _Static_assert(DECLARATION_WORDS_BYTES == SCORE_WORDS_BYTES, "words fit");
 
-void score_gather_trees(struct score *self, const struct score_input *input, struct score_case *out)
+uint32_t score_judge_trees(struct score *self, const struct score_input *inputs, uint32_t count)
 {
-    struct declaration_risk risks[SCORE_PARTS_MAX];
+    struct score_judged *judged = self->judged;
+    uint32_t items = 0;
+    uint32_t used = 0;
+    for (; items < count && inputs[items].declarations_count <= SCORE_JUDGED_MAX - used; items++) {
+        const struct score_input *input = &inputs[items];
+        must(input->declarations_count <= SCORE_PARTS_MAX);
+        for (uint32_t i = 0; i < input->declarations_count; i++) {
+            judged->declarations[used++] = input->declarations[i];
+        }
+    }
+    declaration_model_score(&self->trees, &self->history, judged->declarations, used, judged->risks,
+                            judged->parts);
+    return items;
+}
+
+void score_gather_trees(const struct score_input *input, struct score_case *out)
+{
     uint32_t count = input->declarations_count;
-    must(count <= SCORE_PARTS_MAX);
-    declaration_model_score(&self->trees, &self->history, input->declarations, count, risks);
     uint32_t riskiest = 0;
     for (uint32_t i = 1; i < count; i++) {
-        riskiest = risks[i].logit > risks[riskiest].logit ? i : riskiest;
+        riskiest = out->risks[i].logit > out->risks[riskiest].logit ? i : riskiest;
     }
     out->history_count = 0;
     if (count > 0) {
+        const struct declaration_risk *risk = &out->risks[riskiest];
+        out->told_parts = &out->risk_parts[riskiest];
         out->declaration = input->declarations[riskiest];
-        out->line_index = risks[riskiest].line_index;
+        out->line_index = risk->line_index;
         out->history_count = LINE_FEATURES;
-        memcpy(out->history, risks[riskiest].features, sizeof risks[riskiest].features);
+        memcpy(out->history, risk->features, sizeof risk->features);
     }
 }
 
@@ -84,7 +100,11 @@ void score_weigh_trees(const struct score *self, const struct score_case *of,
                        struct score_result *result)
 {
     struct declaration_parts parts;
-    declaration_model_explain(&self->trees, of->history, &parts);
+    if (of->told_parts != NULL) {
+        parts = *of->told_parts;
+    } else {
+        declaration_model_explain(&self->trees, of->history, &parts);
+    }
     struct declaration_said said = {.history = &self->history,
                                     .norms = &self->trees.norms,
                                     .declaration = of->declaration,

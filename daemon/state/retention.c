@@ -97,10 +97,9 @@ struct err apply_hold(struct state *self, const struct entry *entry)
 
 static struct err take_seal(struct statement *statement, struct state_seal *out)
 {
-    bool row = false;
-    struct err err = statement_step(statement, &row);
-    if (err_is(err) || !row) {
-        return err_is(err) ? err : err_make(ERR_NOT_FOUND, "seal");
+    struct err err = statement_first(statement, "seal");
+    if (err_is(err)) {
+        return err;
     }
     out->entry_index = column_index(statement, 0);
     column_copy_text(statement, 1, out->path, sizeof out->path);
@@ -169,12 +168,7 @@ struct err state_blobs(struct state *self, uint64_t first, uint64_t last,
     bind_blob(statement, 4, after->sha256, HASH_BYTES);
     bind_integer(statement, 5, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_blob(statement, 0, out[found].sha256, HASH_BYTES);
         out[found].entry_index = column_index(statement, 1);
@@ -213,15 +207,6 @@ struct err state_blob_uses(struct state *self, const uint8_t sha256[HASH_BYTES],
     return err;
 }
 
-static struct err ask_any(struct statement *statement, bool *any)
-{
-    struct err err = statement_step(statement, any);
-    if (!err_is(err) && *any) {
-        statement_reset(statement);
-    }
-    return err;
-}
-
 struct err state_blob_known(struct state *self, const uint8_t sha256[HASH_BYTES], bool *known)
 {
     struct statement *statement;
@@ -230,7 +215,7 @@ struct err state_blob_known(struct state *self, const uint8_t sha256[HASH_BYTES]
         return err;
     }
     bind_blob(statement, 1, sha256, HASH_BYTES);
-    return ask_any(statement, known);
+    return statement_any(statement, known);
 }
 
 struct err state_place_known(struct state *self, const char *place, bool *known)
@@ -241,7 +226,7 @@ struct err state_place_known(struct state *self, const char *place, bool *known)
         return err;
     }
     bind_text(statement, 1, place);
-    return ask_any(statement, known);
+    return statement_any(statement, known);
 }
 
 struct err state_hold(struct state *self, const uint8_t *item, bool *held)
@@ -252,7 +237,7 @@ struct err state_hold(struct state *self, const uint8_t *item, bool *held)
         return err;
     }
     bind_held(statement, item);
-    return ask_any(statement, held);
+    return statement_any(statement, held);
 }
 
 struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES], uint32_t capacity,
@@ -265,12 +250,7 @@ struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES], u
     }
     bind_integer(statement, 1, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_blob(statement, 0, out[found++], HASH_BYTES);
     }

@@ -126,9 +126,34 @@ struct state_model {
     char name[96];
     uint8_t sha256[HASH_BYTES];
 };
-/* Installed models: the newest model.change of each name. */
+/* Models in use: the newest model.change of each name, those in shadow not among them. */
 MUST_USE struct err state_models(struct state *self, struct state_model *out, uint32_t capacity,
                                  uint32_t *count);
+/* The model in shadow. NOT_FOUND when there is none. */
+struct state_shadow {
+    char place[96];
+    uint8_t sha256[HASH_BYTES];
+    uint64_t entry_index; /* of its model.change */
+    int64_t t_ns;
+};
+MUST_USE struct err state_shadow(struct state *self, struct state_shadow *out);
+/* Entry index of the newest change of a model in use; 0: none. */
+MUST_USE struct err state_models_since(struct state *self, uint64_t *entry_index);
+/* A decision, what came of it, and what the model in shadow with this hash said. */
+struct state_shadow_past {
+    struct state_past past;
+    bool scored; /* by the shadow */
+    bool scorable;
+    double probability;
+};
+/* Decisions from entry index `from` on, ascending. */
+MUST_USE struct err state_shadow_pasts(struct state *self, uint64_t from,
+                                       const uint8_t sha256[HASH_BYTES],
+                                       struct state_shadow_past *out, uint32_t capacity,
+                                       uint32_t *count);
+/* Entry index of an accepted record by its entry's id. NOT_FOUND. */
+MUST_USE struct err state_record_entry(struct state *self, const uint8_t id[ENTRY_ID_BYTES],
+                                       uint64_t *entry_index);
 /* Last draw.commit: its day ("" when none) and whether it was revealed; last archive.seal: the
  * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One order under a request id of the caller's choice:
- * flow_ask ENDPOINT REQUEST_ID ACTOR policy|hold|lift|register|close|redact ITEM|NAME|ENTRY|-
+ * flow_ask ENDPOINT REQUEST_ID ACTOR policy|hold|lift|register|close|shadow|redact ITEM|NAME|FILE|ENTRY|-
  * ITEM in hexadecimal, - is every item. Prints "done ENTRY" or "refused NAME: REASON". Fails when
  * nobody answers. */
 #include <inttypes.h>
@@ -20,6 +20,12 @@ static bool fill(struct wire_command *command, const char *order, const char *ab
     command->sentence = "because";
     if (strcmp(order, "policy") == 0) {
         command->order = ORDER_POLICY;
+        return true;
+    }
+    if (strcmp(order, "shadow") == 0) {
+        command->order = ORDER_MODEL;
+        command->model_step = MODEL_SHADOW;
+        command->file = about;
         return true;
     }
     if (strcmp(order, "hold") == 0 || strcmp(order, "lift") == 0) {

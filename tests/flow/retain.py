@@ -23,7 +23,7 @@ PRELOAD = BUILD / "tests" / "libkill_archive.so"
 SEED = int(os.environ.get("TRIAGED_SEED", "1"))
 
 
-def wait_for(what, words, timeout=60):
+def wait_for(what, words, timeout=300):
     end = time.monotonic() + timeout
     while not what():
         must(time.monotonic() < end, words() if callable(words) else words)

@@ -136,7 +136,7 @@ static void columns_say_what_lines_say_under_any_key(void **state)
         for (unsigned which = 0; which < 3; which++) {
             static struct history history;
             learn_cases(which, &history, live);
-            declaration_model_score(&model, &history, declarations, ROWS, risks);
+            declaration_model_score(&model, &history, declarations, ROWS, risks, NULL);
             for (unsigned i = 0; i < ROWS; i++) {
                 float features[LINE_FEATURES];
                 features_of_line(&history, &model.norms, declarations[i], risks[i].line_index,
@@ -174,8 +174,7 @@ static void judgement_is_the_score_with_its_heaviest_parts(void **state)
         draw_case(&rng, &cases[i]);
         declarations[i] = &cases[i].row.declaration;
     }
-    declaration_model_score(&model, &history, declarations, ROWS, risks);
-    declaration_model_explain_many(&model, risks, ROWS, parts);
+    declaration_model_score(&model, &history, declarations, ROWS, risks, parts);
     declaration_model_judge(&model, &history, declarations, ROWS, DECLARATION_REASONS_MAX,
                             judgements);
     for (unsigned i = 0; i < ROWS; i++) {

@@ -50,7 +50,7 @@ static void one_outcome_before_validation_leaves_scores_sane(void **state)
         const struct declaration *one = &row.declaration;
         make_row(&row, (unsigned)rng_below(&rng, 200), (unsigned)rng_below(&rng, 5),
                  1 + rng_uniform(&rng) * 500);
-        declaration_model_score(&model, &history, &one, 1, &risk);
+        declaration_model_score(&model, &history, &one, 1, &risk, NULL);
         lowest = risk.logit < lowest ? risk.logit : lowest;
         highest = risk.logit > highest ? risk.logit : highest;
         sum += 1 / (1 + exp(-(double)risk.logit * OBLIVIOUS_LOGIT));
