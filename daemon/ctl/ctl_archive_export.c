@@ -31,8 +31,8 @@ struct export_options {
     const char *text; /* FILE or DAY; NULL: all */
     bool threshold;   /* copy.k was given */
     bool deidentified;
-    struct archive_publication copy; /* its directory of an export of tables as they are, too */
     bool marks;
+    struct archive_publication copy; /* its directory of an export of tables as they are, too */
 };
 
 static error_t parse_export(int key, char *text, struct argp_state *state)
