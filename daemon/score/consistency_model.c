@@ -177,13 +177,26 @@ void consistency_verdict(const struct consistency_model *self,
     }
 }
 
+/* What was never seen is told, and says nothing of risk: right declarations of new chapters lie
+ * among the strangers no better than wrong ones do. */
+static bool counts(const struct consistency_placed *placed)
+{
+    return placed->told && placed->held > 0;
+}
+
 double consistency_chance(const struct consistency_verdict *verdict)
 {
     const struct consistency_placed *fit = &verdict->fit;
     const struct consistency_placed *number = &verdict->number;
-    if (fit->told && number->told) {
+    if (counts(fit) && counts(number)) {
         double least = fit->chance < number->chance ? fit->chance : number->chance;
         return least < 0.5 ? 2 * least : 1;
     }
-    return fit->told ? fit->chance : number->told ? number->chance : (double)NAN;
+    return counts(fit) ? fit->chance : counts(number) ? number->chance : (double)NAN;
+}
+
+bool consistency_fit_speaks(const struct consistency_verdict *verdict)
+{
+    return counts(&verdict->fit) &&
+           (!counts(&verdict->number) || verdict->fit.chance <= verdict->number.chance);
 }
