@@ -35,3 +35,9 @@ if(SYSTEM_PYTHON3 AND TARGET triagectl AND TARGET triage-feed)
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/tables.py ${PROJECT_BINARY_DIR}/bin)
   set_tests_properties(ctl.tables PROPERTIES TIMEOUT 900)
 endif()
+if(SYSTEM_PYTHON3 AND TARGET triagectl AND TARGET triage-feed)
+  add_test(NAME ctl.consistency
+    COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/ctl/consistency.py $<TARGET_FILE:triage-feed>
+            $<TARGET_FILE:triagectl>)
+  set_tests_properties(ctl.consistency PROPERTIES TIMEOUT 900)
+endif()
