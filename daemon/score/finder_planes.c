@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "score/finder.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "score/finder_material.h"
+#include "score/finder_round.h"
 
 /* Levels are whole numbers of a sixteenth, so that the sums of the local mean slide over the image
  * without gathering rounding errors: a pixel's planes depend on what is around it and on nothing
@@ -28,21 +30,6 @@ struct finder_input finder_input_default(enum image_meaning meaning)
     return input;
 }
 
-/* Rounds 0..2^22, ties to even: adding 2^23 leaves no room for a fraction. */
-static inline uint32_t round_even(float value)
-{
-    float shifted = value + 0x1p23f;
-    uint32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    return bits & 0x7fffff;
-}
-
-static inline float hold(float value, float low, float high)
-{
-    float above = value > low ? value : low; /* NaN: low */
-    return above < high ? above : high;
-}
-
 struct space {
     uint64_t *columns; /* [width]: sums of up to 33 rows */
     uint16_t *fine;    /* [WINDOW][width] */
@@ -55,7 +42,9 @@ static size_t columns_bytes(size_t width)
 
 size_t finder_planes_workspace_bytes(size_t width)
 {
-    return columns_bytes(width) + WINDOW * width * sizeof(uint16_t);
+    size_t levels = columns_bytes(width) + WINDOW * width * sizeof(uint16_t);
+    size_t material = finder_material_workspace_bytes(width);
+    return levels > material ? levels : material;
 }
 
 /* Row y enters the sums: its levels are kept until it leaves. */
@@ -65,7 +54,7 @@ static void enter_row(const struct working *working, float scale, size_t y, stru
     const float *pixels = working->pixels + y * working->width;
     const uint8_t *valid = working->valid + y * working->width;
     for (size_t x = 0; x < working->width; x++) {
-        uint32_t level = round_even(hold(pixels[x] * scale, 0, FINE_MAX));
+        uint32_t level = finder_round(finder_hold(pixels[x] * scale, 0, FINE_MAX));
         fine[x] = (uint16_t)(valid[x] != 0 ? level : 0);
         space->columns[x] += fine[x] + ((uint64_t)(valid[x] != 0) << COUNT_SHIFT);
     }
@@ -83,7 +72,7 @@ static void leave_row(const struct working *working, size_t y, struct space *spa
 static uint32_t plane_local(float contrast, uint32_t level, uint64_t sum)
 {
     float mean = (float)(uint32_t)sum / (float)(uint32_t)(sum >> COUNT_SHIFT);
-    return round_even(hold(128 + contrast * ((float)level - mean), 0, 255));
+    return finder_round(finder_hold(128 + contrast * ((float)level - mean), 0, 255));
 }
 
 static void write_row(const struct finder_input *input, const struct working *working, size_t y,
@@ -122,7 +111,7 @@ static void write_ratios(const struct finder_input *input, const struct working 
         if (working->valid[i] != 0 && working->pixels[i] > least) {
             float ratio = low_pixels[i] / working->pixels[i];
             planes[i * FINDER_CHANNELS + 2] =
-                (uint8_t)round_even(hold(1 + scale * (ratio - from), 1, 255));
+                (uint8_t)finder_round(finder_hold(1 + scale * (ratio - from), 1, 255));
         }
     }
 }
@@ -149,7 +138,9 @@ void finder_planes(const struct finder_input *input, const struct working *worki
             write_row(input, working, row, &space, planes + row * width * FINDER_CHANNELS);
         }
     }
-    if (low_pixels != NULL) {
+    if (input->material > 0) {
+        finder_material(input, working, low_pixels, workspace, planes);
+    } else if (low_pixels != NULL) {
         write_ratios(input, working, low_pixels, planes);
     }
 }
