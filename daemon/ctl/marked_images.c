@@ -17,9 +17,6 @@
 /* Objects of up to twice this many pixels are looked at as they are. A network that sees 92 pixels
  * wide would find larger ones in pieces; reducing more would lose the small ones. */
 static const double object_side = 16.0;
-/* Behind a load the noise of a pixel is more than its detail says, and what an object is shows by what
- * stands around it: two energies are reduced further. */
-static const double object_side_dual = 12.0;
 
 size_t marked_images_stem(const char *name)
 {
@@ -68,29 +65,8 @@ static struct err marks_of_scan(const struct looked_up *scan, const struct image
                : err;
 }
 
-/* Of the first scan that can be read: the others will be like it. */
-static double side_wanted(const struct image_folder *folder)
-{
-    bool found = false;
-    double side = object_side;
-    for (uint32_t i = 0; i < image_folder_count(folder) && !found; i++) {
-        char why[FOLDER_WHY_BYTES] = "";
-        uint32_t low_index = UINT32_MAX;
-        struct folder_scan *scan = NULL;
-        found = !err_is(image_folder_read(folder, i, &scan, why));
-        if (found) {
-            uint32_t index = marked_images_main(&scan->scan, &low_index);
-            bool dual = low_index != UINT32_MAX &&
-                        scan->scan.images[index].meaning == PIXEL_TRANSMISSION;
-            side = dual ? object_side_dual : object_side;
-            folder_scan_close(&scan);
-        }
-    }
-    return side;
-}
-
-/* The median side of all boxes over the wanted one, at least 1. Marks that cannot be read are passed
- * over: they are told when their image is read. */
+/* The median side of all boxes over object_side, at least 1. Marks that cannot be read are
+ * passed over: they are told when their image is read. */
 static bool choose_reduction(const struct marked_images_conf *conf, const struct marks *marks,
                              uint32_t *out)
 {
@@ -115,9 +91,8 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
     bool whole = boxes != NULL && sides != NULL;
     if (whole) {
         statistics_sort(sides, side_count);
-        double wanted = side_wanted(conf->folder);
-        double side = side_count > 0 ? statistics_quantile(sides, side_count, 0.5) : wanted;
-        double reduction = floor(side / wanted);
+        double side = side_count > 0 ? statistics_quantile(sides, side_count, 0.5) : object_side;
+        double reduction = floor(side / object_side);
         reduction = reduction < 1 ? 1 : reduction;
         *out = reduction < FINDER_REDUCTION_MAX ? (uint32_t)reduction : FINDER_REDUCTION_MAX;
     }

@@ -12,9 +12,10 @@
 enum {
     ONE = 1 << 12, /* an attenuation of 1 */
     QUANTITY_MAX = 64 * ONE,
-    EXCESS_SHIFT = 8,      /* excesses are kept in 2^-16: one of 2^-24 would pass int32 */
+    EXCESS_SHIFT = 8, /* excesses are kept in 2^-16: one of 2^-24 would pass int32 */
     EXCESS_ONE = 1 << 16,
-    WINDOW = 2 * FINDER_LOCAL_RADIUS + 1,
+    RADIUS = FINDER_MATERIAL_RADIUS,
+    WINDOW = 2 * RADIUS + 1,
 };
 
 struct triple { /* of three rows of a column */
@@ -23,25 +24,28 @@ struct triple { /* of three rows of a column */
     int32_t count;
 };
 
+struct sum { /* of up to 65 rows of a column */
+    int64_t high;
+    int64_t excess;
+    int64_t count;
+};
+
 struct space {
-    int64_t *sums;       /* [width]: excesses of up to 33 rows */
+    struct sum *sums;     /* [width] */
     struct triple *three; /* [width] */
-    int32_t *counts;     /* [width] */
-    int32_t *excess;     /* [WINDOW][width] */
+    int32_t *excess;      /* [WINDOW][width] */
 };
 
 size_t finder_material_workspace_bytes(size_t width)
 {
-    return width * (sizeof(int64_t) + sizeof(struct triple) + sizeof(int32_t) +
-                    WINDOW * sizeof(int32_t));
+    return width * (sizeof(struct sum) + sizeof(struct triple) + WINDOW * sizeof(int32_t));
 }
 
 static struct space lay_out(void *workspace, size_t width)
 {
     struct space space = {.sums = workspace};
     space.three = (struct triple *)(void *)(space.sums + width);
-    space.counts = (int32_t *)(void *)(space.three + width);
-    space.excess = space.counts + width;
+    space.excess = (int32_t *)(void *)(space.three + width);
     return space;
 }
 
@@ -76,6 +80,7 @@ static void enter_row(const struct finder_input *input, const struct working *wo
     const float least = (float)input->ratio_least * ONE;
     const int64_t usual =
         (int64_t)finder_round((float)((input->ratio_low + input->ratio_high) / 2) * ONE);
+    const float *pixels = working->pixels + y * working->width;
     const uint8_t *valid = working->valid + y * working->width;
     int32_t *excess = space->excess + y % WINDOW * working->width;
     for (size_t x = 0; x < working->width; x++) {
@@ -92,8 +97,9 @@ static void enter_row(const struct finder_input *input, const struct working *wo
         }
         excess[x] = (int32_t)(((int64_t)sum.low * ONE - (int64_t)sum.high * usual) /
                               ((int64_t)sum.count << EXCESS_SHIFT));
-        space->sums[x] += excess[x];
-        space->counts[x]++;
+        space->sums[x].high += quantity(pixels[x]);
+        space->sums[x].excess += excess[x];
+        space->sums[x].count++;
         if ((float)sum.high > least * (float)sum.count) {
             float ratio = (float)sum.low / (float)sum.high;
             out[x * FINDER_CHANNELS + 2] =
@@ -105,38 +111,49 @@ static void enter_row(const struct finder_input *input, const struct working *wo
 static void leave_row(const struct working *working, size_t y, const struct space *space)
 {
     const int32_t *excess = space->excess + y % WINDOW * working->width;
+    const float *pixels = working->pixels + y * working->width;
     const uint8_t *valid = working->valid + y * working->width;
     for (size_t x = 0; x < working->width; x++) {
-        space->sums[x] -= excess[x];
-        space->counts[x] -= valid[x] != 0;
+        if (valid[x] != 0) {
+            space->sums[x].high -= quantity(pixels[x]);
+            space->sums[x].excess -= excess[x];
+            space->sums[x].count--;
+        }
     }
+}
+
+/* What stands above the mean of 65 x 65 pixels, as a byte. */
+static uint8_t contrast(float gain, int64_t value, int64_t sum, int64_t count)
+{
+    return (uint8_t)finder_round(finder_hold(128 + gain * (float)(value - sum / count), 0, 255));
 }
 
 static void write_row(const struct finder_input *input, const struct working *working, size_t y,
                       const struct space *space, uint8_t *out)
 {
     const int32_t *excess = space->excess + y % WINDOW * working->width;
+    const float *pixels = working->pixels + y * working->width;
     const uint8_t *valid = working->valid + y * working->width;
+    const float rise_gain = (float)(input->contrast * 255 / input->a_max / ONE);
     const float gain = (float)(input->material / EXCESS_ONE);
     size_t width = working->width;
-    int64_t sum = 0;
-    int64_t count = 0;
-    for (size_t x = 0; x < width && x < FINDER_LOCAL_RADIUS; x++) {
-        sum += space->sums[x];
-        count += space->counts[x];
-    }
-    for (size_t x = 0; x < width; x++) {
-        bool enters = x + FINDER_LOCAL_RADIUS < width;
-        sum += enters ? space->sums[x + FINDER_LOCAL_RADIUS] : 0;
-        count += enters ? space->counts[x + FINDER_LOCAL_RADIUS] : 0;
-        if (x > FINDER_LOCAL_RADIUS) {
-            sum -= space->sums[x - FINDER_LOCAL_RADIUS - 1];
-            count -= space->counts[x - FINDER_LOCAL_RADIUS - 1];
+    struct sum sum = {0, 0, 0};
+    for (size_t x = 0; x < width + RADIUS; x++) { /* x enters, x - RADIUS is written */
+        if (x < width) {
+            sum.high += space->sums[x].high;
+            sum.excess += space->sums[x].excess;
+            sum.count += space->sums[x].count;
         }
-        if (valid[x] != 0) {
-            float above = (float)(excess[x] - sum / count);
-            out[x * FINDER_CHANNELS + 3] =
-                (uint8_t)finder_round(finder_hold(128 + gain * above, 0, 255));
+        if (x >= WINDOW) {
+            sum.high -= space->sums[x - WINDOW].high;
+            sum.excess -= space->sums[x - WINDOW].excess;
+            sum.count -= space->sums[x - WINDOW].count;
+        }
+        if (x >= RADIUS && valid[x - RADIUS] != 0) {
+            size_t at = x - RADIUS;
+            out[at * FINDER_CHANNELS + 1] =
+                contrast(rise_gain, quantity(pixels[at]), sum.high, sum.count);
+            out[at * FINDER_CHANNELS + 3] = contrast(gain, excess[at], sum.excess, sum.count);
         }
     }
 }
@@ -158,7 +175,7 @@ void finder_material(const struct finder_input *input, const struct working *wor
     }
     struct space space = lay_out(workspace, width);
     memset(workspace, 0, finder_material_workspace_bytes(width));
-    for (size_t y = 0; y < working->height + FINDER_LOCAL_RADIUS; y++) {
+    for (size_t y = 0; y < working->height + RADIUS; y++) {
         if (y >= WINDOW) {
             leave_row(working, y - WINDOW, &space);
         }
@@ -166,8 +183,8 @@ void finder_material(const struct finder_input *input, const struct working *wor
             add_three(working, low_pixels, y, space.three);
             enter_row(input, working, y, &space, planes + y * width * FINDER_CHANNELS);
         }
-        if (y >= FINDER_LOCAL_RADIUS) {
-            size_t row = y - FINDER_LOCAL_RADIUS;
+        if (y >= RADIUS) {
+            size_t row = y - RADIUS;
             write_row(input, working, row, &space, planes + row * width * FINDER_CHANNELS);
         }
     }

@@ -8,7 +8,7 @@
 #include "kernels/statistics.h"
 
 enum { LEVEL_MAX = 65534, LEVEL_INVALID = 65535 };
-enum { AROUND = FINDER_LOCAL_RADIUS }; /* pixels beside a crop that its planes depend on */
+enum { AROUND_MAX = FINDER_MATERIAL_RADIUS };
 
 static const double about_object = 0.7; /* of the crops */
 static const double box_least = 4.0;
@@ -19,12 +19,14 @@ static const double transmission_kept = 16.0;
  * from the source. More would blur what is small. */
 /* Ratios are counted up to this attenuation: beyond it they are noise. */
 static const double ratio_most = 4.0;
-/* What plane 1 shows of an attenuation that stands out: 25 cm of water in a beam of 6 to 9 MV is 0.8;
- * more of it hides noise that thin loads show. */
+/* What plane 1 shows of an attenuation that stands out: 25 cm of water in a beam of 6 to 9 MV is
+ * 0.8; more of it hides noise that thin loads show. */
 static const double rise_most = 1.3;
+/* A network that looks far costs more a pixel: smaller crops, as many minutes. */
+enum { CROP_CALIBRATED_MAX = 256 };
 enum { PLANE_HALF = 128, PLANE_MAX = 255 };
 static const double zoom_share = 0.5;
-static const double zoom_max = 0.2231435513142098; /* log 1.25 */
+static const double zoom_max = 0.2231435513142098;        /* log 1.25 */
 static const double zoom_calibrated = 0.0953101798043249; /* log 1.1: the pitch is known */
 
 void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t reduction)
@@ -221,15 +223,16 @@ double finder_set_box(const struct finder_set *self)
 uint32_t finder_set_crop_side(const struct finder_set *self)
 {
     uint32_t most = self->calibrated && self->upright ? self->height_max : self->side_max;
+    uint32_t limit = self->calibrated ? CROP_CALIBRATED_MAX : FINDER_CROP_MAX;
     uint32_t side = (most + 7) / 8 * 8;
-    return side < FINDER_CROP_MAX ? side : FINDER_CROP_MAX;
+    return side < limit ? side : limit;
 }
 
 /* ---- crops */
 
 MUST_USE struct err finder_crop_init(struct finder_crop_space *self, uint32_t side)
 {
-    size_t wide = side + 2 * (size_t)AROUND;
+    size_t wide = side + 2 * (size_t)AROUND_MAX;
     memset(self, 0, sizeof *self);
     self->pixels = malloc(wide * wide * sizeof(float));
     self->low_pixels = malloc(wide * wide * sizeof(float));
@@ -281,8 +284,8 @@ static double draw_begin(struct rng *rng, double whole, double piece, double cen
     return begin > 0 ? begin : 0;
 }
 
-/* Attenuations with a unit say what something is made of, and what stands on a floor has an up and a
- * down: neither is blurred. */
+/* Attenuations with a unit say what something is made of, and what stands on a floor has an up and
+ * a down: neither is blurred. */
 static void settle_framing(const struct finder_set *set, struct framing *framing)
 {
     framing->gain = 1 + (framing->gain - 1) / 10;
@@ -321,15 +324,21 @@ static struct framing draw_framing(const struct finder_set *set,
     return framing;
 }
 
-/* Crop pixels first <= i < end, from -AROUND to side + AROUND, that lie inside the image. */
+/* Pixels beside a crop that its planes depend on. */
+static int around_of(const struct finder_set *set)
+{
+    return set->input.material > 0 ? FINDER_MATERIAL_RADIUS : FINDER_LOCAL_RADIUS;
+}
+
+/* Crop pixels first <= i < end, from -around to side + around, that lie inside the image. */
 struct span {
     int first;
     int end;
 };
 
-static struct span span_inside(double begin, double zoom, double whole, uint32_t side)
+static struct span span_inside(double begin, double zoom, double whole, const int ends[2])
 {
-    struct span span = {-(int)AROUND, (int)side + (int)AROUND};
+    struct span span = {ends[0], ends[1]};
     while (span.first < span.end && begin + span.first * zoom < 0) {
         span.first++;
     }
@@ -443,8 +452,9 @@ void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t sid
 {
     const struct finder_set_image *image = &set->images[index];
     struct framing framing = draw_framing(set, image, side, rng);
-    const struct span spans[2] = {span_inside(framing.left, framing.zoom, image->width, side),
-                                  span_inside(framing.top, framing.zoom, image->height, side)};
+    const int ends[2] = {-around_of(set), (int)side + around_of(set)};
+    const struct span spans[2] = {span_inside(framing.left, framing.zoom, image->width, ends),
+                                  span_inside(framing.top, framing.zoom, image->height, ends)};
     struct finder_input constants = set->input;
     constants.contrast *= framing.contrast;
     struct working piece = {.pixels = space->pixels,

@@ -5,10 +5,10 @@
 /* Finder set: images with the boxes that were drawn on them, kept small in memory, and the crops a
  * finder is trained on. Offline; allocates, within FINDER_SET_PIXELS_MAX.
  *
- * Attenuations are kept as 16 bit shares of the most that is kept. A crop is a piece of one image, about an object
- * in seven of ten cases, turned, mirrored, a little larger or smaller, brighter or darker; its
- * planes are made by finder_planes() from the piece with what lies around it. Outside the image all
- * planes are 0, as the network sees it when it looks at whole images. */
+ * Attenuations are kept as 16 bit shares of the most that is kept. A crop is a piece of one image,
+ * about an object in seven of ten cases, turned, mirrored, a little larger or smaller, brighter or
+ * darker; its planes are made by finder_planes() from the piece with what lies around it. Outside
+ * the image all planes are 0, as the network sees it when it looks at whole images. */
 
 #include <stdint.h>
 
@@ -61,9 +61,9 @@ struct finder_set_add {
 /* POOL_EMPTY when FINDER_SET_PIXELS_MAX would be passed: the image is left out. MEMORY. */
 MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_set_add *image);
 
-/* Once all images are in it: where every one has transmissions at both energies, the planes' constants
- * follow what these images show, and planes 2 and 3 become those of material (finder.h). Otherwise
- * nothing changes. MEMORY. */
+/* Once all images are in it: where every one has transmissions at both energies, the planes'
+ * constants follow what these images show, and planes 2 and 3 become those of material (finder.h).
+ * Otherwise nothing changes. MEMORY. */
 MUST_USE struct err finder_set_adapt(struct finder_set *self);
 
 /* The median of the square roots of the areas of all boxes, at least 4 pixels; 12 without boxes. */

@@ -72,10 +72,9 @@ static void assert_pixel(const struct working *working, size_t i, bool has_low)
     const uint8_t *got = planes + i * FINDER_CHANNELS;
     struct around near = look_around(working, i % working->width, i / working->width, 1);
     struct around far =
-        look_around(working, i % working->width, i / working->width, FINDER_LOCAL_RADIUS);
+        look_around(working, i % working->width, i / working->width, FINDER_MATERIAL_RADIUS);
     double least = near.high / near.count - input.ratio_least;
-    double share =
-        (near.low / near.high - input.ratio_low) / (input.ratio_high - input.ratio_low);
+    double share = (near.low / near.high - input.ratio_low) / (input.ratio_high - input.ratio_low);
     double contrast = 128 + input.material * (excess[i] - far.excess / far.count);
     assert_true(valid[i] != 0 || (got[0] == 0 && got[1] == 0));
     if (valid[i] == 0 || !has_low) {
@@ -88,7 +87,10 @@ static void assert_pixel(const struct working *working, size_t i, bool has_low)
     if (least > 1e-3) {
         assert_true(fabs(hold(1 + 254 * share, 1, 255) - got[2]) <= 0.5 + 2);
     }
+    double rise =
+        128 + input.contrast * 255 / input.a_max * ((double)high_pixels[i] - far.high / far.count);
     assert_true(fabs(hold(contrast, 0, 255) - got[3]) <= 0.5 + 0.2);
+    assert_true(fabs(hold(rise, 0, 255) - got[1]) <= 0.5 + 0.2);
 }
 
 /* Property: planes 2 and 3 are what finder.h says, at sizes below and above the windows, with and
