@@ -5,6 +5,7 @@ if(TARGET triagectl)
   add_dependencies(test_ctl_simulate triagectl)
   add_dependencies(test_ctl_score_images triagectl)
   add_dependencies(test_ctl_train_finder triagectl)
+  add_dependencies(test_ctl_train_pairs triagectl)
 endif()
 # A thousand items on two days, sealed and replayed by the program.
 add_executable(make_replay ${CMAKE_CURRENT_SOURCE_DIR}/ctl/make_replay.c)
