@@ -312,7 +312,9 @@ void shadow_line_health(struct pipeline *pipeline, char *out, size_t out_capacit
     }
     hex_encode(told.sha256, HASH_BYTES, hex);
     for (char *at = told.fault; *at != '\0'; at++) {
-        *at = *at == '"' || *at == '\\' || (unsigned char)*at < 0x20 ? '\'' : *at;
+        if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20) {
+            *at = '\'';
+        }
     }
     (void)snprintf(
         out, out_capacity,
