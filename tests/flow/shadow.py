@@ -175,12 +175,7 @@ def case_life():
         must(await_shadow(port, lambda s: s and s["running"], "the shadow")["place"] == "history", "after a restart")
         feed(port, 13, 20)
         must(scored(port, 20)["missed"] == 0, f"{port.health()}")
-        port.ctl("archive", "seal")
-        end = time.monotonic() + 60
-        while not list(port.store.glob("archive/*/*/*/*.h5")) or port.health()["sealed"] < since + 360:
-            must(time.monotonic() < end, f"{port.health()}")
-            time.sleep(0.05)
-        file = next(port.store.glob("archive/*/*/*/*.h5"))
+        file = seal(port, max(int(e["n"]) for e in port.entries("shadow.score")))
         replay = json.loads(port.ctl("replay", file, "--json", check=False).stdout)
         must(replay["shadows"] == 160 and replay["identical"] == replay["scores"] == 340, f"{ {k: v for k, v in replay.items() if k != 'findings'} }")
 
@@ -210,6 +205,56 @@ def case_life():
         port.stop()
         must(port.verify()["good"] is True, "verify")
         print(f"rank correlation {few['rank_correlation']:.3f}, {replay['identical']} scores bit-identical")
+
+
+def seal(port, until):
+    """The archive file that has everything up to this entry."""
+    port.ctl("archive", "seal")
+    end = time.monotonic() + 60
+    while not list(port.store.glob("archive/*/*/*/*.h5")) or port.health()["sealed"] <= until:
+        must(time.monotonic() < end, f"{port.health()}")
+        time.sleep(0.05)
+    return next(port.store.glob("archive/*/*/*/*.h5"))
+
+
+def case_images():
+    """A model of appearance in shadow sees the same pixels; what it said of them is computed again from the archive."""
+    with Port() as port:
+        settle_policy(port, random_rate=0.0)
+        normal = port.directory / "normal"
+        run(BIN / "triage-feed", "sim", "--write", normal, "--clean", "--count", "12", "--seed", "100", "--scale", "0.2",
+            "--scans-only", "--modes", "mail", "--quiet")
+        folder = next(normal.iterdir())
+        files = []
+        for seed in ("1", "2"):
+            out = port.directory / f"appearance-{seed}"
+            port.ctl("model", "train", "appearance", "--images", folder, "--scanner-type", folder.name, "--seed", seed,
+                     "--bank", "128", "--out", out)
+            files.append(next(out.glob("*.h5")))
+        port.start()
+        port.ctl("model", "install", files[0])
+        port.ctl("model", "install", "--shadow", files[1])
+        summary = port.feed("sim", "--seed", 41, "--count", 20, "--modes", "mail", "--scale", "0.2", "--scans-only")
+        must(summary["refused"] == 0, f"{summary}")
+        port.await_judged()
+        must(scored(port, 20)["scored"] == 20, f"{port.health()}")
+        used = {e["item"]: e for e in port.entries("score")}
+        said = {e["item"]: e["score"] for e in port.entries("shadow.score")}
+        names = [{model["name"]: model["model"] for model in said[item]["models"]} for item in said]
+        must(all(name["appearance/" + folder.name] == "sha256:" + files[1].stem for name in names), f"{names[:1]}")
+        must(any(said[item]["probability"] != used[item]["probability"] for item in said), "the shadow says the same")
+        file = seal(port, max(int(e["n"]) for e in port.entries("shadow.score")))
+        replay = json.loads(port.ctl("replay", file, "--json", check=False).stdout)
+        must(replay["shadows"] == 20 and replay["identical"] == replay["scores"] == 40, f"{replay}")
+        table = run("/usr/bin/python3", "-c", "import sys, json, h5py; t = h5py.File(sys.argv[1])['shadow_scores'];"
+                    "print(json.dumps([[i.decode(), p, s.decode()] for i, p, s in zip(t['item'], t['probability'], t['sha256'])]))",
+                    file, check=False)
+        if "No module" not in table.stderr:
+            rows = {item: (probability, model) for item, probability, model in json.loads(table.stdout)}
+            must(rows == {item: (float(said[item]["probability"]), files[1].stem) for item in said}, f"{rows}")
+        port.stop()
+        must(port.verify()["good"] is True, "verify")
+        print(f"{len(said)} items with images, {replay['identical']} scores bit-identical")
 
 
 def case_decides_nothing():
@@ -321,6 +366,6 @@ if __name__ == "__main__":
     if not (BIN / "triaged").exists():
         raise SystemExit("build first")
     try:
-        sys.exit({"life": case_life, "decides_nothing": case_decides_nothing, "trouble": case_trouble}[sys.argv[1]]())
+        sys.exit({"life": case_life, "decides_nothing": case_decides_nothing, "trouble": case_trouble, "images": case_images}[sys.argv[1]]())
     except Failure as failure:
         raise SystemExit(f"FAILED: {failure}") from failure

@@ -55,7 +55,7 @@ if(Python3_FOUND)
     set_tests_properties(flow.learn_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
-  foreach(case life decides_nothing trouble)
+  foreach(case life decides_nothing trouble images)
     add_test(NAME flow.shadow_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/shadow.py ${case})
     set_tests_properties(flow.shadow_${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
