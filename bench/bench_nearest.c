@@ -354,7 +354,7 @@ static void print_ceilings(const struct bench *self)
                                         "ceiling.tile_byte_products"};
     static const char *const words[] = {"one core, registers only", "one core, VPDPBUSD",
                                         "one core, TDPBSUD"};
-    for (int i = 0; i < PRODUCT_CEILINGS; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct rounds rounds = {.count = 0};
         double rate = product_ceiling((enum product_ceiling)i);
         for (uint32_t r = 0; r < self->rounds && rate > 0; r++) {

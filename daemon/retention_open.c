@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/diag.h"
 #include "retention_parts.h"
 
 /* Where copies go, as archive.copy names it, and what a stop left of the newest discard. */
@@ -52,6 +53,68 @@ static struct err places_add(struct retention *self)
     if (!err_is(err) && self->places_count == 0 && self->pipeline->conf.retention_discard) {
         err = refuse_discard(self->pipeline);
     }
+    return err;
+}
+
+/* Payloads of a discard that the disk still has, and that nothing names again. */
+static struct err count_left(struct pipeline *pipeline, const uint8_t (*digests)[HASH_BYTES],
+                             uint32_t count, uint32_t *left)
+{
+    struct err err = err_none;
+    for (uint32_t i = 0; i < count && !err_is(err); i++) {
+        bool known = true;
+        err = state_blob_known(pipeline->state, digests[i], &known);
+        *left += !err_is(err) && !known && blob_exists(pipeline->blobs, digests[i]);
+    }
+    return err;
+}
+
+/* The sealed file that the newest discard names is there and whole. Other trouble than that is an
+ * error. */
+static struct err kept_is_whole(struct pipeline *pipeline, bool *whole)
+{
+    char archive[PIPELINE_PATH_BYTES];
+    struct state_seal seal;
+    struct err err = conf_path(&pipeline->conf, "archive", archive, sizeof archive);
+    if (err_is(err)) {
+        return err;
+    }
+    err = state_discard_seal(pipeline->state, &seal);
+    if (!err_is(err)) {
+        const struct archive_sealed sealed = retention_sealed(&seal);
+        err = archive_copy_check(archive, &sealed, NULL);
+    }
+    *whole = !err_is(err);
+    return retention_is_trouble(err) ? err_none : err;
+}
+
+/* The newest discard may not have come to its end: its payloads go now, before anybody can send
+ * them again. Those of older ones went before the newest was written. What held then may not hold
+ * now: while the sealed file is not as it was, the payloads stay, until a start finds it whole. */
+static struct err retention_finish(struct pipeline *pipeline)
+{
+    uint8_t(*digests)[HASH_BYTES] = calloc(BLOB_LEAVING_MAX, HASH_BYTES);
+    const uint8_t(*named)[HASH_BYTES] = (const uint8_t(*)[HASH_BYTES])digests;
+    uint32_t count = 0;
+    uint32_t left = 0;
+    bool whole = false;
+    struct err err = digests == NULL
+                         ? err_make(ERR_MEMORY, "retention_open")
+                         : state_last_discards(pipeline->state, digests, BLOB_LEAVING_MAX, &count);
+    if (!err_is(err)) {
+        err = count_left(pipeline, named, count, &left);
+    }
+    if (!err_is(err) && left > 0) {
+        err = kept_is_whole(pipeline, &whole);
+    }
+    if (!err_is(err) && left > 0 && !whole) {
+        diag_warn(discarded, "payloads_left=%u why=\"their sealed file is missing or damaged\"",
+                  left);
+    } else if (!err_is(err) && left > 0) {
+        blob_leave_begin(pipeline->blobs, named, count);
+        err = retention_remove(pipeline, pipeline->state, named, count);
+    }
+    free(digests);
     return err;
 }
 

@@ -55,7 +55,5 @@ MUST_USE struct err retention_discard(struct retention *self);
  * `marked`: blob_leave_begin was called for them. Ends the marks. */
 MUST_USE struct err retention_remove(struct pipeline *pipeline, struct state *state,
                                      const uint8_t (*digests)[HASH_BYTES], uint32_t count);
-/* At a start: what a stop left of the newest discard, while its sealed file is there and whole. */
-MUST_USE struct err retention_finish(struct pipeline *pipeline);
 
 #endif

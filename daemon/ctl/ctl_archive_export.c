@@ -31,8 +31,8 @@ struct export_options {
     const char *text; /* FILE or DAY; NULL: all */
     bool threshold;   /* copy.k was given */
     bool deidentified;
-    struct archive_publication copy; /* its directory of an export of tables as they are, too */
     bool marks;
+    struct archive_publication copy; /* its directory of an export of tables as they are, too */
 };
 
 static error_t parse_export(int key, char *text, struct argp_state *state)
@@ -219,7 +219,8 @@ static int export_marks(struct ctl *ctl, const struct export_options *options, c
     int result = CTL_REFUSED;
     if (tables != NULL) {
         archive_tables_init(tables);
-        if (all != NULL && read_files(archive, all, tables) && make_directory(options->copy.directory)) {
+        if (all != NULL && read_files(archive, all, tables) &&
+            make_directory(options->copy.directory)) {
             const struct marks_export order = {options->copy.directory, seals, tables};
             result = marks_export_run(ctl, &order);
         }

@@ -10,6 +10,7 @@
 #include "ctl/emptiness_rows.h"
 #include "ctl/emptiness_scores.h"
 #include "ctl/emptiness_sheet.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "kernels/logistic.h"
 
@@ -72,16 +73,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static struct image_folder *open_folder(const struct options *options)
 {
-    struct image_folder_conf conf = {.directory = options->images,
-                                     .every = 1,
-                                     .pixels_max = UINT64_C(1) << 28,
-                                     .mode = MODE_TRUCK,
-                                     .site = "training",
-                                     .lane = "",
-                                     .scanner = "training",
-                                     .scanner_type = "training"};
+    struct image_folder_conf conf = image_options_default("training");
     char why[FOLDER_WHY_BYTES] = "";
     struct image_folder *folder = NULL;
+    conf.directory = options->images;
     struct err err = image_folder_open(&conf, &folder, why);
     if (err_is(err)) {
         ctl_refuse("%s: %s", options->images, why);

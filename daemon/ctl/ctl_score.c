@@ -12,6 +12,7 @@
 #include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "ctl/score_images.h"
 #include "export/export_csv.h"
@@ -38,8 +39,6 @@ enum {
     OPTION_DETAILS,
     OPTION_IMAGES,
     OPTION_IMAGE_SCORES,
-    OPTION_LIST,
-    OPTION_SKIP_LIST,
     OPTION_LINES
 };
 
@@ -71,6 +70,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &options->table;
+        state->child_inputs[1] = &options->images.folder;
         return 0;
     case OPTION_MODEL:
         options->model = text;
@@ -92,12 +92,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_IMAGE_SCORES:
         options->images.scores = text;
-        return 0;
-    case OPTION_LIST:
-        options->images.folder.list_path = text;
-        return 0;
-    case OPTION_SKIP_LIST:
-        options->images.folder.skip_list_path = text;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
@@ -144,7 +138,8 @@ static void print_reasons(FILE *to, const struct declaration_said *said,
         bool more = next < judgement->reasons_count;
         (void)fputc(',', to);
         if (lines != 0 && (!more || abs(lines) > abs(judgement->reasons[next].part))) {
-            (void)snprintf(words, sizeof words, "riskiest of %" PRIu32 " lines, judged with the others",
+            (void)snprintf(words, sizeof words,
+                           "riskiest of %" PRIu32 " lines, judged with the others",
                            judgement->lines.count);
             print_reason(to, lines, words);
             lines = 0;
@@ -291,8 +286,6 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
         {"images", OPTION_IMAGES, "DIR", 0,
          "images instead of declarations, as triage-feed images reads them", 1},
         {"image-scores", OPTION_IMAGE_SCORES, "FILE", 0, "where image,score goes", 1},
-        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
-        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
@@ -302,24 +295,21 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
          1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {
+    const struct argp_child children[] = {
+        declaration_options_children[0], image_list_children[0], {NULL, 0, NULL, 0}};
+    const struct argp own = {
         options_table,
         parse,
         "",
         "Score a table of declarations: the probability that an exam finds something; labels are"
         " never read. Or a folder of images: the regions that stand out, best first, at most 20 an"
         " image.",
-        declaration_options_children,
+        children,
         NULL,
         NULL};
     struct options options = {
         .table = {.site = "scoring", .lane = "", .lenient = true, .blind = true},
-        .images = {.folder = {.every = 1,
-                              .pixels_max = UINT64_C(1) << 28,
-                              .mode = MODE_TRUCK,
-                              .site = "scoring",
-                              .lane = "",
-                              .scanner = "scoring"}}};
+        .images = {.folder = image_options_default("scoring")}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.images.folder.directory != NULL) {
         options.images.model = options.model;

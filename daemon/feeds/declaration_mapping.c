@@ -375,6 +375,7 @@ struct binding {
     char *const *columns;
     uint32_t columns_count;
     char *missing; /* NULL: every column must be there */
+    uint32_t wanted;
     uint32_t bound;
 };
 
@@ -392,6 +393,7 @@ static bool bind_source(struct binding *to, struct mapping_source *source, char 
 {
     bool good =
         bind_column(source->column, to->columns, to->columns_count, &source->column_index, error);
+    to->wanted += source->column[0] != '\0';
     to->bound += source->column_index >= 0;
     if (!good && to->missing != NULL) {
         note_missing(to->missing, source->column);
@@ -415,16 +417,15 @@ static void hint(const struct declaration_mapping *self, char *const *columns,
 struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,
                                     uint32_t columns_count, char *missing, char *error)
 {
-    struct binding to = {columns, columns_count, NULL, 0};
+    struct binding to = {columns, columns_count, NULL, 0, 0};
     bool good = bind_source(&to, &self->fields[MAPPING_DECLARATION_ID], error);
     to.missing = missing;
-    to.bound = 0;
     for (uint32_t i = 0; good && i < MAPPING_FIELD_COUNT; i++) {
         good = bind_source(&to, &self->fields[i], error);
     }
-    if (good && to.bound < 2 && missing != NULL && missing[0] != '\0') {
-        (void)snprintf(error, MAPPING_ERROR_BYTES, "the table has none of the columns %.120s",
-                       missing);
+    if (good && missing != NULL && to.bound < to.wanted / 2) { /* of another kind of table */
+        (void)snprintf(error, MAPPING_ERROR_BYTES,
+                       "the table has no column %.160s: too many are missing", missing);
         good = false;
     }
     for (uint32_t i = 0; good && i < self->keys_count; i++) {

@@ -94,7 +94,7 @@ MUST_USE struct err declaration_mapping_open(const char *path, struct declaratio
 void declaration_mapping_close(struct declaration_mapping **self);
 /* Find every named column among the table's; the first missing one is named in error. missing
  * (MAPPING_MISSING_BYTES, a text; NULL: none may be): columns that are not there are named in it
- * and are as if empty in every row, but for that of the declaration's id, and one more at least. */
+ * and are as if empty in every row, but for that of the declaration's id, and for half of all. */
 MUST_USE struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,
                                              uint32_t columns_count, char *missing, char *error);
 /* "declaration_id", "mode", ... as in the mapping file. */

@@ -108,13 +108,14 @@ static uint32_t count_from(const float *answers, uint32_t count, double answer)
     return count - low;
 }
 
-/* The chapter's own scans first; where they end, those of the section, then all: the one scan that
- * a rank test gives away (count + 1) is given the chance that the parent tells. A chapter that was
+/* The chapter's own scans first; where they end, the others of the section, then all others: the
+ * one scan that a rank test gives away (count + 1) is given the chance that the parent tells. No
+ * scan counts twice, or a chapter alone in its section would be its own witness. A chapter that was
  * never seen is placed among scans whose chapter had been left out. */
 static void place_answer(const struct consistency_held *held, uint32_t chapter, double answer,
                          struct consistency_placed *out)
 {
-    uint32_t in_section = 0, in_section_count = 0, in_all = 0;
+    uint32_t in_section = 0, in_section_count = 0, in_all = 0, in_all_count = 0;
     uint32_t section = hs_section_of(chapter);
     if (isnan(answer) || held->first[HS_CHAPTERS] == 0) {
         return;
@@ -125,15 +126,18 @@ static void place_answer(const struct consistency_held *held, uint32_t chapter, 
     for (uint32_t c = 1; c < HS_CHAPTERS; c++) {
         uint32_t count = held->first[c + 1] - held->first[c];
         uint32_t found = count_from(held->answers + held->first[c], count, answer);
-        in_all += found;
-        in_section += hs_section_of(c) == section ? found : 0;
-        in_section_count += hs_section_of(c) == section ? count : 0;
         if (c == chapter) {
             out->held = count;
             out->as_bad = found;
+        } else if (hs_section_of(c) == section) {
+            in_section += found;
+            in_section_count += count;
+        } else {
+            in_all += found;
+            in_all_count += count;
         }
     }
-    double parent = ((double)in_all + 1) / ((double)held->first[HS_CHAPTERS] + 1);
+    double parent = ((double)in_all + 1) / ((double)in_all_count + 1);
     parent = ((double)in_section + parent) / ((double)in_section_count + 1);
     if (out->held > 0) {
         out->chance = ((double)out->as_bad + parent) / ((double)out->held + 1);
@@ -173,13 +177,26 @@ void consistency_verdict(const struct consistency_model *self,
     }
 }
 
+/* What was never seen is told, and says nothing of risk: right declarations of new chapters lie
+ * among the strangers no better than wrong ones do. */
+static bool counts(const struct consistency_placed *placed)
+{
+    return placed->told && placed->held > 0;
+}
+
 double consistency_chance(const struct consistency_verdict *verdict)
 {
     const struct consistency_placed *fit = &verdict->fit;
     const struct consistency_placed *number = &verdict->number;
-    if (fit->told && number->told) {
+    if (counts(fit) && counts(number)) {
         double least = fit->chance < number->chance ? fit->chance : number->chance;
         return least < 0.5 ? 2 * least : 1;
     }
-    return fit->told ? fit->chance : number->told ? number->chance : (double)NAN;
+    return counts(fit) ? fit->chance : counts(number) ? number->chance : (double)NAN;
+}
+
+bool consistency_fit_speaks(const struct consistency_verdict *verdict)
+{
+    return counts(&verdict->fit) &&
+           (!counts(&verdict->number) || verdict->fit.chance <= verdict->number.chance);
 }

@@ -101,9 +101,11 @@ const struct material_table *consistency_table(const struct consistency_model *s
 void consistency_verdict(const struct consistency_model *self,
                          const float inputs[CONSISTENCY_INPUTS], struct consistency_verdict *out);
 
-/* The chance of both questions together: that of the stranger answer, twice where two were asked.
- * NaN when none was. */
+/* The chance of both questions together: that of the stranger answer, twice where two were placed
+ * among scans of the chapter. NaN when none was: a chapter that was never seen is only told. */
 double consistency_chance(const struct consistency_verdict *verdict);
+/* True when that chance is of the fit, false when it is of the atomic number. */
+bool consistency_fit_speaks(const struct consistency_verdict *verdict);
 
 /* ---- what training shares with scoring ---- */
 

@@ -83,8 +83,8 @@ static bool read_held(const struct model_file *file, const struct held_names *na
                   &out->strangers_count)) {
         return false;
     }
-    bool good = first[0] == 0 && first[HS_CHAPTERS] == count &&
-                (count > 0) == (out->strangers_count > 0);
+    bool good =
+        first[0] == 0 && first[HS_CHAPTERS] == count && (count > 0) == (out->strangers_count > 0);
     for (uint32_t c = 0; good && c < HS_CHAPTERS; c++) {
         good = first[c] <= first[c + 1] && first[c + 1] <= count;
         out->first[c + 1] = good ? (uint32_t)first[c + 1] : 0;

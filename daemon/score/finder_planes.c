@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "score/finder.h"
 
-#include <string.h>
-
 #include "kernels/planes.h"
+#include "score/finder_material.h"
+#include "score/finder_round.h"
 
 /* The ratio is one float operation after another in a stated order, nothing that a compiler may
  * fuse for this processor, no library function; the other planes are the kernel's. */
@@ -24,24 +24,11 @@ struct finder_input finder_input_default(enum image_meaning meaning)
     return input;
 }
 
-/* Rounds 0..2^22, ties to even: adding 2^23 leaves no room for a fraction. */
-static inline uint32_t round_even(float value)
-{
-    float shifted = value + 0x1p23f;
-    uint32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    return bits & 0x7fffff;
-}
-
-static inline float hold(float value, float low, float high)
-{
-    float above = value > low ? value : low; /* NaN: low */
-    return above < high ? above : high;
-}
-
 size_t finder_planes_workspace_bytes(size_t width)
 {
-    return planes_workspace_bytes(width);
+    size_t levels = planes_workspace_bytes(width);
+    size_t material = finder_material_workspace_bytes(width);
+    return levels > material ? levels : material;
 }
 
 static void write_ratios(const struct finder_input *input, const struct working *working,
@@ -54,7 +41,7 @@ static void write_ratios(const struct finder_input *input, const struct working 
         if (working->valid[i] != 0 && working->pixels[i] > least) {
             float ratio = low_pixels[i] / working->pixels[i];
             planes[i * FINDER_CHANNELS + 2] =
-                (uint8_t)round_even(hold(1 + scale * (ratio - from), 1, 255));
+                (uint8_t)finder_round(finder_hold(1 + scale * (ratio - from), 1, 255));
         }
     }
 }
@@ -66,7 +53,9 @@ void finder_planes(const struct finder_input *input, const struct working *worki
                                      .contrast = (float)(input->contrast / PLANES_FINE)};
     const struct image_view image = working_view(working);
     planes_make(&rule, &image, working->valid, workspace, planes);
-    if (low_pixels != NULL) {
+    if (input->material > 0) {
+        finder_material(input, working, low_pixels, workspace, planes);
+    } else if (low_pixels != NULL) {
         write_ratios(input, working, low_pixels, planes);
     }
 }

@@ -46,9 +46,10 @@ static void find_values(const struct part_key *key, const struct declaration *de
         }
         find_places(key, declaration, block);
     }
+    /* An empty value stands for one that is not there. */
     for (uint32_t name = 0; name < PART_NAMES; name++) {
         int8_t place = block->places[name];
-        values[name] = place >= 0 ? other[place].value : NULL;
+        values[name] = place >= 0 ? other[place].value : "";
     }
 }
 

@@ -198,10 +198,23 @@ def case_kill():
         print(f"10 kills, {health['log_entries']} entries, {len(decided)} items decided once")
 
 
+def with_wrong_keys(port):
+    """A feed and a watcher that hold another key for the daemon's, and a watcher whose own key the daemon does not know."""
+    keys = port.store / "keys"
+    wrong, mine = keys / "publishers" / "flow.pub", keys / "private" / "flow.key"
+    feed = port.feed_command("sim", "--count", "2", "--modes", "mail", "--declarations-only", stream="astray")
+    feed[feed.index("--daemon-key") + 1] = str(wrong)
+    watch = [str(BIN / "triagectl"), "--config", str(port.config), "watch", "--count", "1", "--key", str(mine)]
+    return {words: subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for words, command in (
+        ("is this the public key of the daemon?", feed), ("is this the public key of the daemon", [*watch, "--daemon-key", str(wrong)]),
+        ("does not know the key of this subscriber", watch))}
+
+
 def case_refusals():
     """Each kind of bad input gets its documented refusal, is recorded, and disturbs nothing else."""
     with Port() as port:
         port.start()
+        astray = with_wrong_keys(port)
         port.feed("sim", "--count", "5", "--seed", "1", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good")
         keys = port.store / "keys"
         done = run(BIN.parent / "tests" / "flow_bad_publisher", port.publish, keys / "private" / "flow.key",
@@ -217,6 +230,10 @@ def case_refusals():
             metrics = dict(line.rsplit(" ", 1) for line in page.read().decode().splitlines() if line[0] != "#")
         must(int(metrics["triaged_unknown_keys_total"]) >= 1, "the unknown key was not counted")
         port.await_judged()
+        for words, process in astray.items():
+            out, told = process.communicate(timeout=120)
+            must(process.returncode not in (0, None) and words in told, f"{words}: {out}{told}")
+        must(not [entry for entry in port.entries("declaration.received") if entry["stream"] == "astray"], "taken with a wrong key")
         port.stop()
         port.verify()
         print("refused:", ", ".join(sorted(set(wanted.values()))))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One order under a request id of the caller's choice:
- * flow_ask ENDPOINT REQUEST_ID ACTOR policy|hold|lift|register|close|shadow|redact ITEM|NAME|FILE|ENTRY|-
+ * flow_ask ENDPOINT REQUEST_ID ACTOR ORDER ITEM|NAME|FILE|ENTRY|-
+ * ORDER: policy, hold, lift, register, close, shadow, redact.
  * ITEM in hexadecimal, - is every item. Prints "done ENTRY" or "refused NAME: REASON". Fails when
  * nobody answers. */
 #include <inttypes.h>
