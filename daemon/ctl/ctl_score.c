@@ -270,7 +270,7 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
     if (options.images.folder.directory != NULL) {
         options.images.model = options.model;
         options.images.out = options.out;
-        return score_images(&options.images);
+        return score_images(ctl, &options.images);
     }
     struct declaration_batch *batch = NULL;
     struct err err = declaration_batch_open(options.model, &batch);
