@@ -40,14 +40,56 @@ struct options {
     const char *model;
     const char *wedge;
     uint64_t seed;
-    uint64_t height;
-    uint64_t every;
-    uint64_t offset;
+    uint32_t height;
     bool trains;
     bool needs_out;
 };
 
-static error_t check(struct argp_state *state, struct options *options)
+/* Which scans, and what they were declared as: of all three commands. */
+static const struct argp_option images_table[] = {
+    {"images", OPTION_IMAGES, "DIR", 0, "scans, as triage-feed images reads them (required)", 1},
+    {"declarations", OPTION_DECLARATIONS, "FILE", 0,
+     "table image,hs_code and, if it is known, net_mass_kg: what each scan was declared as"
+     " (required)",
+     1},
+    {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
+    {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
+    {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
+    {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1},
+    {0, 0, 0, 0, 0, 0},
+};
+
+static error_t parse_images(int key, char *text, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case OPTION_IMAGES:
+        options->folder.directory = text;
+        return 0;
+    case OPTION_DECLARATIONS:
+        options->declarations = text;
+        return 0;
+    case OPTION_LIST:
+        options->folder.list_path = text;
+        return 0;
+    case OPTION_SKIP_LIST:
+        options->folder.skip_list_path = text;
+        return 0;
+    case OPTION_EVERY:
+        options->folder.every = (uint32_t)ctl_number(state, "every", text, 1000000);
+        return 0;
+    case OPTION_OFFSET:
+        options->folder.offset = (uint32_t)ctl_number(state, "offset", text, 1000000);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp images_argp = {images_table, parse_images, NULL, NULL, NULL, NULL, NULL};
+static const struct argp_child children[] = {{&images_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
+
+static error_t check(struct argp_state *state, const struct options *options)
 {
     if (options->folder.directory == NULL || options->declarations == NULL ||
         (!options->trains && options->model == NULL) ||
@@ -55,54 +97,57 @@ static error_t check(struct argp_state *state, struct options *options)
         argp_error(state, "--images, --declarations%s%s are required",
                    options->trains ? "" : ", --model", options->needs_out ? ", --out" : "");
     }
-    if (options->offset > 0 && options->offset >= options->every) {
+    if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
         argp_error(state, "--offset must be below --every");
     }
-    options->folder.every = (uint32_t)options->every;
-    options->folder.offset = (uint32_t)options->offset;
     return 0;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct options *options = state->input;
-    const char **const texts[] = {&options->folder.directory,
-                                  &options->declarations,
-                                  &options->out,
-                                  &options->model,
-                                  &options->wedge,
-                                  &options->folder.scanner_type,
-                                  &options->folder.list_path,
-                                  &options->folder.skip_list_path};
-    uint64_t *const numbers[] = {&options->seed, &options->height, &options->every,
-                                 &options->offset};
-    static const char *const names[] = {"seed", "height", "every", "offset"};
-    static const uint64_t limits[] = {UINT64_MAX, WORKING_HEIGHT_MAX, 1000000, 1000000};
-    if (key >= OPTION_IMAGES && key <= OPTION_SKIP_LIST) {
-        *texts[key - OPTION_IMAGES] = text;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = options;
         return 0;
-    }
-    if (key >= OPTION_SEED && key <= OPTION_OFFSET) {
-        int at = key - OPTION_SEED;
-        *numbers[at] = ctl_number(state, names[at], text, limits[at]);
+    case OPTION_OUT:
+        options->out = text;
         return 0;
-    }
-    if (key == ARGP_KEY_ARG) {
+    case OPTION_MODEL:
+        options->model = text;
+        return 0;
+    case OPTION_WEDGE:
+        options->wedge = text;
+        return 0;
+    case OPTION_SCANNER_TYPE:
+        options->folder.scanner_type = text;
+        return 0;
+    case OPTION_SEED:
+        options->seed = ctl_number(state, "seed", text, UINT64_MAX);
+        return 0;
+    case OPTION_HEIGHT:
+        options->height = (uint32_t)ctl_number(state, "height", text, WORKING_HEIGHT_MAX);
+        return 0;
+    case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
+        return 0;
+    case ARGP_KEY_END:
+        return check(state, options);
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
-    return key == ARGP_KEY_END ? check(state, options) : ARGP_ERR_UNKNOWN;
 }
 
 static struct options options_init(void)
 {
-    return (struct options){.folder = {.pixels_max = UINT64_C(1) << 28,
+    return (struct options){.folder = {.every = 1,
+                                       .pixels_max = UINT64_C(1) << 28,
                                        .mode = MODE_TRUCK,
                                        .site = "training",
                                        .lane = "",
                                        .scanner = "training",
                                        .scanner_type = "default"},
-                            .seed = 1,
-                            .every = 1};
+                            .seed = 1};
 }
 
 static bool open_reader(const struct options *options, struct image_folder **folder,
@@ -199,26 +244,9 @@ static int train(struct ctl *ctl, const struct options *options)
     return result == CTL_GOOD ? tell_report(ctl, &report) : result;
 }
 
-#define OPTIONS_OF_IMAGES                                                                            \
-    {"images", OPTION_IMAGES, "DIR", 0, "scans, as triage-feed images reads them (required)", 1},    \
-        {"declarations",                                                                             \
-         OPTION_DECLARATIONS,                                                                        \
-         "FILE",                                                                                     \
-         0,                                                                                          \
-         "table image,hs_code and, if it is known, net_mass_kg: what each scan was declared as"      \
-         " (required)",                                                                              \
-         1},                                                                                         \
-        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},            \
-        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},         \
-        {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1}, \
-    {                                                                                                \
-        "offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1              \
-    }
-
 int ctl_model_train_consistency(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
-        OPTIONS_OF_IMAGES,
         {"scanner-type", OPTION_SCANNER_TYPE, "T", 0,
          "the model becomes consistency/T (default: default)", 1},
         {"wedge", OPTION_WEDGE, "FILE", 0,
@@ -237,7 +265,7 @@ int ctl_model_train_consistency(struct ctl *ctl, int argc, char **argv)
         "",
         "Learn what loads declared under each HS chapter look like, to notice declarations that the"
         " scan does not fit. Same images, table and options: same file.",
-        NULL,
+        children,
         NULL,
         NULL};
     struct options options = options_init();
@@ -365,7 +393,6 @@ int ctl_consistency_evaluate(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0, "made by `model train consistency`", 1},
-        OPTIONS_OF_IMAGES,
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -374,7 +401,7 @@ int ctl_consistency_evaluate(struct ctl *ctl, int argc, char **argv)
         "",
         "How often right declarations are flagged, and how often the same scans are when they are"
         " declared under another chapter, by how far the chapters lie apart.",
-        NULL,
+        children,
         NULL,
         NULL};
     struct options options = options_init();
@@ -421,7 +448,6 @@ int ctl_consistency_score(struct ctl *ctl, int argc, char **argv)
 {
     static const struct argp_option options_table[] = {
         {"model", OPTION_MODEL, "FILE", 0, "made by `model train consistency`", 1},
-        OPTIONS_OF_IMAGES,
         {"out", OPTION_OUT, "FILE", 0,
          "a row a scan: image,chapter,chance,chapter_chance,as_bad,held,nearest,atomic_number,"
          "atomic_number_error,number_chance,number_from,number_to",
@@ -430,7 +456,7 @@ int ctl_consistency_score(struct ctl *ctl, int argc, char **argv)
     };
     static const struct argp own = {
         options_table, parse, "",  "How well scans fit the HS chapter they are declared under.",
-        NULL,          NULL,  NULL};
+        children,      NULL,  NULL};
     struct options options = options_init();
     struct consistency_model model;
     options.needs_out = true;

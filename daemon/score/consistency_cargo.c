@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/statistics.h"
+
 /* A tile has sixteen working pixels, each already the mean of several detector pixels: the noise of
  * a single pixel would be 4 in Z (KERNELS.md), that of a tile is below one. */
 
@@ -19,7 +21,13 @@ static const double share_floor = 1e-3;
 /* Within these a quantile is told; what lies beyond counts as there. */
 static const double attenuation_max = 8;
 static const double ratio_max = 4;
-/* 1.2533: the standard error of a median is that much wider than that of a mean. */
+/* Behind more than this so few photons arrive that the two energies read alike, whatever stands
+ * there: such tiles have no number. */
+static const double low_max = 6;
+/* 1.4826 * median absolute deviation is the standard deviation of a normal distribution: one slice
+ * of machinery in a load of drinks is no uncertainty about the drinks. */
+static const double mad_to_sd = 1.4826;
+/* The standard error of a median is that much wider than that of a mean. */
 static const double median_error = 1.2533141373155;
 
 const char consistency_feature_names[] =
@@ -305,29 +313,42 @@ static void describe_stowing(struct consistency_space *self, const struct look *
     describe_columns(self, look, out);
 }
 
-/* Median over the load, and how much the medians of slices across it scatter. */
-static void tell_number(struct consistency_space *self, const struct range *numbers, size_t columns,
+/* Median over the tiles that let enough through, and how much the medians of slices scatter. */
+static void tell_number(struct consistency_space *self, const struct look *look,
                         struct consistency_cargo *out)
 {
     double medians[SLICES];
     size_t slices = 0;
-    double mean = 0, squares = 0;
-    out->atomic_number = (float)quantile(self, numbers, fill_bins(self, numbers, 0, columns), 0.5);
+    size_t clear = 0;
+    struct range numbers = {self->value, self->weight,         self->column, look->loads,
+                            0,           MATERIAL_ELEMENTS_MAX};
+    for (size_t i = 0; i < look->loads; i++) {
+        bool opaque = (double)self->low[i] > low_max;
+        self->weight[i] = opaque ? 0 : self->weight[i];
+        clear += !opaque;
+    }
+    /* What can be seen through a load of steel is its pallets, and no number of the load. */
+    if (clear < TILES_MIN || 2 * clear < look->loads) {
+        return;
+    }
+    out->atomic_number =
+        (float)quantile(self, &numbers, fill_bins(self, &numbers, 0, look->columns), 0.5);
     for (size_t i = 0; i < SLICES; i++) {
-        double all = fill_bins(self, numbers, columns * i / SLICES, columns * (i + 1) / SLICES);
+        double all =
+            fill_bins(self, &numbers, look->columns * i / SLICES, look->columns * (i + 1) / SLICES);
         if (all > 0) {
-            medians[slices++] = quantile(self, numbers, all, 0.5);
+            medians[slices++] = quantile(self, &numbers, all, 0.5);
         }
     }
+    statistics_sort(medians, slices);
+    double middle = statistics_quantile(medians, slices, 0.5);
     for (size_t i = 0; i < slices; i++) {
-        mean += medians[i] / (double)slices;
+        medians[i] = fabs(medians[i] - middle);
     }
-    for (size_t i = 0; i < slices; i++) {
-        squares += (medians[i] - mean) * (medians[i] - mean);
-    }
-    double n = (double)slices;
+    statistics_sort(medians, slices);
     out->atomic_number_error =
-        slices > 1 ? (float)(median_error * sqrt(squares / (n - 1) / n)) : 0.0f;
+        (float)(median_error * mad_to_sd * statistics_quantile(medians, slices, 0.5) /
+                sqrt((double)slices));
 }
 
 static void describe_material(struct consistency_space *self, const struct look *look,
@@ -339,7 +360,6 @@ static void describe_material(struct consistency_space *self, const struct look 
         const struct material_pixels pixels = {self->low, self->high, look->loads, 0.0f};
         material_estimate(table, &pixels, self->value, self->weight);
         values.most = MATERIAL_ELEMENTS_MAX;
-        tell_number(self, &values, look->columns, out);
     } else {
         for (size_t i = 0; i < look->loads; i++) {
             self->value[i] = self->low[i] / self->high[i];
@@ -352,6 +372,9 @@ static void describe_material(struct consistency_space *self, const struct look 
     features[CONSISTENCY_MATERIAL + 2] = quantile(self, &values, all, 0.1);
     features[CONSISTENCY_MATERIAL + 3] = quantile(self, &values, all, 0.5);
     features[CONSISTENCY_MATERIAL + 4] = quantile(self, &values, all, 0.9);
+    if (table != NULL) {
+        tell_number(self, look, out); /* last: it changes the weights */
+    }
 }
 
 void consistency_cargo_measure(struct consistency_space *self, struct cargo_space *boxes,

@@ -7,9 +7,6 @@
 /* Sums are made in one order and without a library that may choose another, so a replay on another
  * processor has the same bits. */
 
-/* Nine of ten values of a normal distribution lie within so many standard deviations. */
-static const double nine_of_ten = 1.6448536269514722;
-
 const char consistency_inputs_names[] =
     "declared_chapter mean fill spread light heavy across_1 across_2 across_4 across_8 down_1 "
     "down_2 down_4 down_8 height ragged gaps repeat_2 repeat_6 upper material material_spread "
@@ -50,6 +47,11 @@ void consistency_whiten(const struct consistency_model *self, const float *featu
     }
 }
 
+/* Normal loads have odd ones among them, which a normal distribution calls impossible under every
+ * chapter, and then a hair's breadth between two chapters decides. With Student's tails of so many
+ * degrees of freedom what is far from all chapters says little about which. */
+static const double degrees = 5;
+
 /* -2 log of the likelihood, but for what all chapters share. */
 static double distance(const struct consistency_model *self, const double *whitened,
                        const double *place, double spread)
@@ -58,7 +60,8 @@ static double distance(const struct consistency_model *self, const double *white
     for (uint32_t k = 0; k < self->feature_count; k++) {
         sum += (whitened[k] - place[k]) * (whitened[k] - place[k]);
     }
-    return sum / (spread * spread) + 2 * (double)self->feature_count * log(spread);
+    double f = self->feature_count;
+    return (degrees + f) * log(1 + sum / (degrees * spread * spread)) + 2 * f * log(spread);
 }
 
 double consistency_fit_answer(const struct consistency_model *self, const double *whitened,
@@ -82,7 +85,7 @@ double consistency_fit_answer(const struct consistency_model *self, const double
     return isfinite(best) ? distance(self, whitened, place, spread) - best : NAN;
 }
 
-double consistency_number_answer(const double numbers[2], double number, double error)
+double consistency_number_answer(const double *numbers, double number, double error)
 {
     return numbers[1] > 0
                ? fabs(number - numbers[0]) / sqrt(numbers[1] * numbers[1] + error * error)
@@ -105,13 +108,14 @@ static uint32_t count_from(const float *answers, uint32_t count, double answer)
     return count - low;
 }
 
-/* The chapter's own scans first; where they end, those of the section, then all: the one scan that
- * a rank test gives away (count + 1) is given the chance that the parent tells. A chapter that was
+/* The chapter's own scans first; where they end, the others of the section, then all others: the
+ * one scan that a rank test gives away (count + 1) is given the chance that the parent tells. No
+ * scan counts twice, or a chapter alone in its section would be its own witness. A chapter that was
  * never seen is placed among scans whose chapter had been left out. */
 static void place_answer(const struct consistency_held *held, uint32_t chapter, double answer,
                          struct consistency_placed *out)
 {
-    uint32_t in_section = 0, in_section_count = 0, in_all = 0;
+    uint32_t in_section = 0, in_section_count = 0, in_all = 0, in_all_count = 0;
     uint32_t section = hs_section_of(chapter);
     if (isnan(answer) || held->first[HS_CHAPTERS] == 0) {
         return;
@@ -122,15 +126,18 @@ static void place_answer(const struct consistency_held *held, uint32_t chapter, 
     for (uint32_t c = 1; c < HS_CHAPTERS; c++) {
         uint32_t count = held->first[c + 1] - held->first[c];
         uint32_t found = count_from(held->answers + held->first[c], count, answer);
-        in_all += found;
-        in_section += hs_section_of(c) == section ? found : 0;
-        in_section_count += hs_section_of(c) == section ? count : 0;
         if (c == chapter) {
             out->held = count;
             out->as_bad = found;
+        } else if (hs_section_of(c) == section) {
+            in_section += found;
+            in_section_count += count;
+        } else {
+            in_all += found;
+            in_all_count += count;
         }
     }
-    double parent = ((double)in_all + 1) / ((double)held->first[HS_CHAPTERS] + 1);
+    double parent = ((double)in_all + 1) / ((double)in_all_count + 1);
     parent = ((double)in_section + parent) / ((double)in_section_count + 1);
     if (out->held > 0) {
         out->chance = ((double)out->as_bad + parent) / ((double)out->held + 1);
@@ -165,18 +172,31 @@ void consistency_verdict(const struct consistency_model *self,
         const double *numbers = self->numbers[chapter];
         place_answer(&self->number, chapter, consistency_number_answer(numbers, number, error),
                      &out->number);
-        out->number_from = numbers[0] - nine_of_ten * numbers[1];
-        out->number_to = numbers[0] + nine_of_ten * numbers[1];
+        out->number_from = numbers[2];
+        out->number_to = numbers[3];
     }
+}
+
+/* What was never seen is told, and says nothing of risk: right declarations of new chapters lie
+ * among the strangers no better than wrong ones do. */
+static bool counts(const struct consistency_placed *placed)
+{
+    return placed->told && placed->held > 0;
 }
 
 double consistency_chance(const struct consistency_verdict *verdict)
 {
     const struct consistency_placed *fit = &verdict->fit;
     const struct consistency_placed *number = &verdict->number;
-    if (fit->told && number->told) {
+    if (counts(fit) && counts(number)) {
         double least = fit->chance < number->chance ? fit->chance : number->chance;
         return least < 0.5 ? 2 * least : 1;
     }
-    return fit->told ? fit->chance : number->told ? number->chance : (double)NAN;
+    return counts(fit) ? fit->chance : counts(number) ? number->chance : (double)NAN;
+}
+
+bool consistency_fit_speaks(const struct consistency_verdict *verdict)
+{
+    return counts(&verdict->fit) &&
+           (!counts(&verdict->number) || verdict->fit.chance <= verdict->number.chance);
 }

@@ -46,9 +46,10 @@ struct consistency_model {
     double means[CONSISTENCY_FEATURES];
     double *whitening; /* [feature_count x feature_count], lower triangle */
     uint64_t counts[HS_CHAPTERS];
-    double *places;                 /* [HS_CHAPTERS x feature_count] whitened */
-    double spreads[HS_CHAPTERS];    /* of a chapter's scans about its place, 1 on average */
-    double numbers[HS_CHAPTERS][2]; /* atomic number: mean and spread; 0 spread: not learnt */
+    double *places;              /* [HS_CHAPTERS x feature_count] whitened */
+    double spreads[HS_CHAPTERS]; /* of a chapter's scans about its place, 1 on average */
+    /* Atomic number: middle, spread (0: not learnt), and where nine of ten scans have it. */
+    double numbers[HS_CHAPTERS][4];
     struct consistency_held fit;
     struct consistency_held number;
     struct material_table table; /* row_count 0: none */
@@ -100,9 +101,11 @@ const struct material_table *consistency_table(const struct consistency_model *s
 void consistency_verdict(const struct consistency_model *self,
                          const float inputs[CONSISTENCY_INPUTS], struct consistency_verdict *out);
 
-/* The chance of both questions together: that of the stranger answer, twice where two were asked.
- * NaN when none was. */
+/* The chance of both questions together: that of the stranger answer, twice where two were placed
+ * among scans of the chapter. NaN when none was: a chapter that was never seen is only told. */
 double consistency_chance(const struct consistency_verdict *verdict);
+/* True when that chance is of the fit, false when it is of the atomic number. */
+bool consistency_fit_speaks(const struct consistency_verdict *verdict);
 
 /* ---- what training shares with scoring ---- */
 
@@ -113,6 +116,7 @@ void consistency_whiten(const struct consistency_model *self, const float *featu
 double consistency_fit_answer(const struct consistency_model *self, const double *whitened,
                               uint32_t chapter, const double *place, double spread,
                               uint32_t *nearest);
-double consistency_number_answer(const double numbers[2], double number, double error);
+/* numbers: middle and spread. NaN when they were not learnt. */
+double consistency_number_answer(const double *numbers, double number, double error);
 
 #endif

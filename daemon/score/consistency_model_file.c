@@ -83,7 +83,8 @@ static bool read_held(const struct model_file *file, const struct held_names *na
                   &out->strangers_count)) {
         return false;
     }
-    bool good = first[0] == 0 && first[HS_CHAPTERS] == count;
+    bool good =
+        first[0] == 0 && first[HS_CHAPTERS] == count && (count > 0) == (out->strangers_count > 0);
     for (uint32_t c = 0; good && c < HS_CHAPTERS; c++) {
         good = first[c] <= first[c + 1] && first[c + 1] <= count;
         out->first[c + 1] = good ? (uint32_t)first[c + 1] : 0;
@@ -133,7 +134,7 @@ static bool read_numbers(const struct model_file *file, struct consistency_model
     const double *whitening = find_f64(file, "whitening", f, f, whitening_max);
     const double *places = find_f64(file, "places", HS_CHAPTERS, f, number_max);
     const double *spreads = find_f64(file, "spreads", HS_CHAPTERS, 0, spread_max);
-    const double *numbers = find_f64(file, "numbers", HS_CHAPTERS, 2, number_max);
+    const double *numbers = find_f64(file, "numbers", HS_CHAPTERS, 4, number_max);
     const uint64_t *counts = find_u64(file, "counts", HS_CHAPTERS);
     if (means == NULL || whitening == NULL || places == NULL || spreads == NULL ||
         numbers == NULL || counts == NULL) {
@@ -143,9 +144,10 @@ static bool read_numbers(const struct model_file *file, struct consistency_model
     for (uint32_t c = 0; c < HS_CHAPTERS; c++) {
         out->counts[c] = counts[c];
         out->spreads[c] = spreads[c];
-        memcpy(out->numbers[c], numbers + (size_t)2 * c, sizeof out->numbers[c]);
+        memcpy(out->numbers[c], numbers + (size_t)4 * c, sizeof out->numbers[c]);
         good = good && spreads[c] >= spread_min && counts[c] <= CONSISTENCY_HELD_MAX &&
-               (out->numbers[c][1] == 0 || out->numbers[c][1] >= spread_min);
+               (out->numbers[c][1] == 0 || out->numbers[c][1] >= spread_min) &&
+               out->numbers[c][2] <= out->numbers[c][3];
     }
     memcpy(out->means, means, f * sizeof *means);
     out->whitening = copy_f64(whitening, (size_t)f * f);

@@ -18,6 +18,8 @@
 static const double chapter_weight = 0.5;
 static const double chance_free = 0.05;
 static const double rarity_max = 6;
+/* What is told as the error at least: no wedge is known better than that. */
+static const double number_error_min = 0.1;
 
 const struct consistency_model *score_consistency_of(const struct score *self,
                                                      const char *scanner_type)
@@ -92,14 +94,14 @@ void score_see_cargo(struct score *self, const struct score_view *view, struct s
 
 /* ---- weighing ---- */
 
-static double worth(const struct consistency_placed *placed, const struct consistency_placed *other)
+/* What the fit weighs, or, with `fit` false, the atomic number. */
+static double worth(const struct consistency_verdict *verdict, bool fit)
 {
-    bool both = placed->told && other->told;
-    if (both && (placed->chance > other->chance ||
-                 (placed->chance == other->chance && placed->answer < other->answer))) {
+    double chance = consistency_chance(verdict);
+    if (isnan(chance) || consistency_fit_speaks(verdict) != fit) {
         return 0;
     }
-    double rarity = log(chance_free / (placed->chance * (both ? 2 : 1)));
+    double rarity = log(chance_free / chance);
     rarity = rarity < 0 ? 0 : rarity > rarity_max ? rarity_max : rarity;
     return chapter_weight * rarity;
 }
@@ -116,7 +118,7 @@ static void add_fit(const struct consistency_verdict *verdict, struct score_resu
 {
     char own[48], nearest[48], held[SAY_BYTES], as_bad[SAY_BYTES];
     const struct consistency_placed *fit = &verdict->fit;
-    double logit = worth(fit, &verdict->number);
+    double logit = worth(verdict, true);
     say_chapter(verdict->chapter, own);
     say_chapter(verdict->nearest, nearest);
     say_count(fit->held, held);
@@ -144,15 +146,15 @@ static void add_number(const struct consistency_verdict *verdict, const float *i
     const struct consistency_placed *number = &verdict->number;
     say_chapter(verdict->chapter, own);
     say_count(number->held, held);
-    fusion_add(result, "consistency.atomic_number", worth(number, &verdict->fit),
+    fusion_add(result, "consistency.atomic_number", worth(verdict, false),
                number->held > 0
                    ? "effective Z %.1f +- %.1f where HS chapter %s scans at %.1f to %.1f in %s "
                      "scans"
                    : "effective Z %.1f +- %.1f where HS chapter %s, never seen, would scan at %.1f "
                      "to %.1f%.0s",
                (double)inputs[CONSISTENCY_INPUT_NUMBER],
-               (double)inputs[CONSISTENCY_INPUT_NUMBER_ERROR], own, verdict->number_from,
-               verdict->number_to, held);
+               fmax((double)inputs[CONSISTENCY_INPUT_NUMBER_ERROR], number_error_min), own,
+               verdict->number_from, verdict->number_to, held);
 }
 
 void score_weigh_consistency(const struct score_case *of, struct score_result *result)

@@ -64,7 +64,7 @@ static struct err add_arrays(const struct consistency_model *model, const char *
     const uint64_t shape[3] = {model->working_height, (uint64_t)model->material, f};
     const uint64_t three[1] = {3}, features[1] = {f}, square[2] = {f, f};
     const uint64_t chapters[1] = {HS_CHAPTERS};
-    const uint64_t places[2] = {HS_CHAPTERS, f}, numbers[2] = {HS_CHAPTERS, 2};
+    const uint64_t places[2] = {HS_CHAPTERS, f}, numbers[2] = {HS_CHAPTERS, 4};
     const struct {
         const char *name;
         enum model_type type;

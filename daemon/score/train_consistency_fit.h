@@ -19,10 +19,12 @@ struct consistency_row {
 struct consistency_fit {
     struct consistency_model model; /* feature_count and material are set by the caller */
     double place_means[HS_CHAPTERS][CONSISTENCY_FEATURES]; /* whitened, of each chapter alone */
-    double number_means[HS_CHAPTERS];
+    double number_means[HS_CHAPTERS];                      /* medians of each chapter alone */
+    double number_variances[HS_CHAPTERS];
+    double number_ranges[HS_CHAPTERS][2]; /* 5% and 95% quantiles of each chapter alone */
     double number_counts[HS_CHAPTERS];
     double number_within;  /* variance within chapters */
-    double number_between; /* and of their means */
+    double number_between; /* and of their medians */
 };
 
 /* From all rows but those of a fold (TRAIN_CONSISTENCY_ALL: from all). The caller has allocated the

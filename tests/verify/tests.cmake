@@ -19,6 +19,6 @@ find_program(SYSTEM_PYTHON3 python3)
 if(SYSTEM_PYTHON3)
   add_test(NAME verify.entry_table
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/verify/entry_table.py ${PROJECT_SOURCE_DIR})
-  set_tests_properties(verify.entry_table PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+  set_tests_properties(verify.entry_table PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 target_link_libraries(test_verify_day PRIVATE triage_oversight triage_decide tests_archive_range)
