@@ -119,10 +119,10 @@ static void permuted_declaration_raises_the_reason(void **state)
         const struct entry_contribution *fit = find(&result, "consistency.chapter");
         assert_non_null(fit);
         assert_true(worth(&result) > 0.5);
-        snprintf(own, sizeof own, "fits HS chapter %02u (", (unsigned)other->chapter);
+        (void)snprintf(own, sizeof own, "fits HS chapter %02u (", (unsigned)other->chapter);
         assert_non_null(strstr(fit->words, own));
         assert_non_null(strstr(fit->words, "of 40 scans under it; nearest: "));
-        snprintf(own, sizeof own, "nearest: %02u (", (unsigned)kind->chapter);
+        (void)snprintf(own, sizeof own, "nearest: %02u (", (unsigned)kind->chapter);
         assert_non_null(strstr(fit->words, own));
     }
     score_close(&self);
@@ -148,8 +148,8 @@ static void atomic_number_is_told_with_where_its_chapter_lies(void **state)
         const float *inputs = result.inputs[2];
         double number = (double)inputs[CONSISTENCY_INPUT_NUMBER];
         const struct entry_contribution *told = find(&result, "consistency.atomic_number");
-        print_message("%s\n", told != NULL ? told->words : "nothing");
         assert_non_null(told);
+        print_message("%s\n", told->words);
         assert_true(fabs(number - expected_number(&cargo_kinds[k])) < 1);
         assert_true(inputs[CONSISTENCY_INPUT_NUMBER_ERROR] >= 0 &&
                     inputs[CONSISTENCY_INPUT_NUMBER_ERROR] < 1);
