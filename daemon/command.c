@@ -120,8 +120,10 @@ static struct err command_operation(struct pipeline *self, struct command_job *j
     struct ledger_answer verdict;
     bool answered;
     bool closes = command->operation.step != NULL && strcmp(command->operation.step, "close") == 0;
+    uint8_t asked[ITEM_ID_BYTES];
+    state_asked_name(command->operation.name, asked);
     struct err err = command_before(self, job, closes ? STATE_ASKED_CLOSE : STATE_ASKED_REGISTER,
-                                    NULL, &answered);
+                                    asked, &answered);
     if (err_is(err) || answered) {
         return err;
     }

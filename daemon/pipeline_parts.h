@@ -328,8 +328,8 @@ MUST_USE struct err command_answer(struct pipeline *self, struct command_job *jo
 MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);
 /* Was this asked before? *answered: the job is answered then, as it was, or with CONFLICT when the
- * request id belongs to something else than `what` (state_request) by this actor about this item;
- * item NULL: about none. */
+ * request id belongs to something else than `what` (state_request) by this actor about this item,
+ * or what state_asked_* gives in its place; item NULL: about none. */
 MUST_USE struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
                                    const uint8_t *item, bool *answered);
 /* Append, bring the read model up to it, answer. */

@@ -21,9 +21,9 @@ struct oblivious_plan {
     uint32_t *search_first; /* [used_count]: where their borders begin in search */
     uint8_t *search_levels; /* [used_count] */
     float *search;          /* borders as a heap, 16 or 2^levels floats a feature */
-    int32_t *deltas;        /* of every tree and level: 16 or 2^level changes */
+    int32_t *deltas;        /* of every tree and level: 16 or 2^level changes by its group so far */
     uint32_t *ask_first;    /* [group_count x depth + 1] */
-    uint16_t *ask_trees;    /* [trees x depth]: by group, then by level */
+    uint16_t *ask_trees;    /* [trees x depth at most]: by group, then by its last level */
     uint32_t tree_stride;   /* deltas of a tree */
     int32_t base;           /* oblivious_base */
 };

@@ -130,8 +130,7 @@ static void items_take_decisions(struct archive_rows *self)
     }
 }
 
-/* States of daemon/referral that end a referral. Others leave it open, or are not known here. */
-static bool state_ends(const char *state)
+bool archive_state_ends(const char *state)
 {
     static const char *const ends[] = {"outcome", "waived",   "not_presented",
                                        "expired", "returned", "transferred"};
@@ -143,7 +142,7 @@ static bool state_ends(const char *state)
     return false;
 }
 
-static bool state_is_open(const char *state)
+bool archive_state_is_open(const char *state)
 {
     return strcmp(state, "queued") == 0 || strcmp(state, "presented") == 0 ||
            strcmp(state, "in_exam") == 0;
@@ -168,12 +167,12 @@ static void items_take_actions(struct archive_rows *self)
         const char *state = archive_table_text(events, i, "to_state");
         int64_t t_ns = archive_table_signed(events, i, "t_ns");
         archive_table_set_real(events, i, "waited_s", items_waited_s(items, row, t_ns));
-        if (state_ends(state)) {
+        if (archive_state_ends(state)) {
             archive_table_set_number(events, i, "ends", 1);
             archive_table_set_time(items, row, "closed", t_ns);
             archive_table_set_text(items, row, "code", archive_table_text(events, i, "code"));
             archive_table_set_text(items, row, "state", state);
-        } else if (state_is_open(state)) {
+        } else if (archive_state_is_open(state)) {
             archive_table_set_time(items, row, "claimed", t_ns);
             archive_table_set_text(items, row, "state", state);
         }
@@ -211,7 +210,7 @@ static void items_tell_age(struct archive_rows *self)
     for (uint64_t row = 0; row < items->rows_count; row++) {
         int64_t closed_ns = archive_table_signed(items, row, "closed_ns");
         int64_t decided_ns = archive_table_signed(items, row, "decided_ns");
-        bool open = state_is_open(archive_table_text(items, row, "state"));
+        bool open = archive_state_is_open(archive_table_text(items, row, "state"));
         int64_t until_ns = open ? entry_time(self, last) : closed_ns;
         archive_table_set_number(items, row, "open", open);
         archive_table_set_number(items, row, "known_until", last);

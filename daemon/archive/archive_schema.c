@@ -210,7 +210,7 @@ static const struct archive_column referral_events_columns[] = {
     {"t_ns", H5_I64, "ns", "time of the commit, UTC, since 1970-01-01"},
     {"t_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"item", H5_TEXT, "", "item"},
-    {"action", H5_TEXT, "", "claim, release"},
+    {"action", H5_TEXT, "", "claim, release, refer; expire: by the daemon"},
     {"code", H5_TEXT, "", "coded reason of a release"},
     {"to_state", H5_TEXT, "", "state of the referral after it"},
     {"actor", H5_TEXT, "", "daemon, or the keyed pseudonym of an officer"},

@@ -106,7 +106,7 @@ static void print_help(FILE *to)
         "models and keys.\n\n",
         to);
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        (void)fprintf(to, "  %-24s%s\n", commands[i].words, commands[i].sentence);
+        (void)fprintf(to, "  %-26s%s\n", commands[i].words, commands[i].sentence);
     }
     (void)fputs("\nOptions of every command:\n"
                 "  --dir STORE  --config FILE  --endpoint ENDPOINT  --actor NAME  --json\n"

@@ -8,6 +8,7 @@
 
 #include "base/team.h"
 #include "ctl/declaration_options.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "ctl/train_finder.h"
@@ -169,10 +170,6 @@ enum {
     OPTION_IMAGES = 0x2000,
     OPTION_SCANNER_TYPE,
     OPTION_OUT,
-    OPTION_LIST,
-    OPTION_SKIP_LIST,
-    OPTION_EVERY,
-    OPTION_OFFSET,
     OPTION_SEED,
     OPTION_BANK,
     OPTION_DIMENSIONS,
@@ -188,6 +185,9 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
 {
     struct train_options *options = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->folder;
+        return 0;
     case OPTION_IMAGES:
         options->folder.directory = text;
         return 0;
@@ -197,18 +197,6 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_OUT:
         options->out = text;
-        return 0;
-    case OPTION_LIST:
-        options->folder.list_path = text;
-        return 0;
-    case OPTION_SKIP_LIST:
-        options->folder.skip_list_path = text;
-        return 0;
-    case OPTION_EVERY:
-        options->folder.every = (uint32_t)ctl_number(state, "every", text, 1000000);
-        return 0;
-    case OPTION_OFFSET:
-        options->folder.offset = (uint32_t)ctl_number(state, "offset", text, 1000000);
         return 0;
     case OPTION_SEED:
         options->appearance.seed = ctl_number(state, "seed", text, UINT64_MAX);
@@ -244,9 +232,6 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->folder.directory == NULL || options->out == NULL) {
             argp_error(state, "--images and --out are required");
-        }
-        if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
-            argp_error(state, "--offset must be below --every");
         }
         return 0;
     default:
@@ -296,10 +281,6 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         {"project", OPTION_PROJECT, "DIR", 0,
          "dual-energy scans of threats alone in the air: also learn to notice such lumps in loads",
          1},
-        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
-        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
-        {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
-        {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1},
         {"seed", OPTION_SEED, "N", 0, "of the sampling (default 1)", 1},
         {"bank", OPTION_BANK, "N", 0, "patches kept in the memory bank (default 4096)", 1},
         {"dimensions", OPTION_DIMENSIONS, "N", 0, "of an embedding (default 64)", 1},
@@ -313,21 +294,16 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         "",
         "Learn what normal images of a scanner type look like. Same images, options and machine:"
         " same file.",
-        NULL,
+        image_sample_children,
         NULL,
         NULL};
-    struct train_options options = {.folder = {.every = 1,
-                                               .pixels_max = UINT64_C(1) << 28,
-                                               .mode = MODE_TRUCK,
-                                               .site = "training",
-                                               .lane = "",
-                                               .scanner = "training",
-                                               .scanner_type = "default"},
+    struct train_options options = {.folder = image_options_default("training"),
                                     .appearance = {.scanner_type = "default",
                                                    .bank_patches_max = 4096,
                                                    .dimensions = 64,
                                                    .seed = 1},
                                     .finder = {.seed = 1}};
+    options.folder.scanner_type = options.appearance.scanner_type;
     ctl_parse(ctl, &own, &options, argc, argv);
     if (!ctl_settle(ctl) || !make_out(options.out)) {
         return CTL_REFUSED;

@@ -3,9 +3,9 @@
 #define CTL_MARKED_IMAGES_H
 
 /* Marked images: a folder of images with the boxes that somebody drew on them, as one set for
- * training and evaluating a finder. Of a scan the main image counts
- * (score_companion.h). Images and marks that cannot be read are named on standard error and left out; an
- * image nobody looked at counts as one without objects, and is counted. Main thread. */
+ * training and evaluating a finder. Of a scan the main image counts (score_companion.h). Images and
+ * marks that cannot be read are named on standard error and left out; an image nobody looked at
+ * counts as one without objects, and is counted. Main thread. */
 
 #include <stdint.h>
 

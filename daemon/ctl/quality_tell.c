@@ -24,9 +24,9 @@ static const char *const definition =
     "than 5 images are left out.";
 static const char *const test =
     "Changes: two-sided cumulative sums (Page 1954) of sequential ranks (McDonald 1990) of the "
-    "days' medians as normal scores, allowance 0.5, limit 8: of a figure that does not change one in 31 is called changed within 365 days. Since when: least squares (Hinkley 1970). By how "
-    "much: "
-    "Hodges-Lehmann with Moses's interval, 95%, taking the day of the change as known.";
+    "days' medians as normal scores, allowance 0.5, limit 8: of a figure that does not change one "
+    "in 31 is called changed within 365 days. Since when: least squares (Hinkley 1970). By how "
+    "much: Hodges-Lehmann with Moses's interval, 95%, taking the day of the change as known.";
 
 struct span {
     int64_t from_day;

@@ -20,6 +20,8 @@ struct scoring {
 static void keep_risk(const struct declaration_space *space, uint32_t lane,
                       struct declaration_risk *risk, struct declaration_parts *parts)
 {
+    risk->lines.count = space->lines[lane] > 0 ? risk->lines.count : 0;
+    item_lines_add(&risk->lines, space->scores[lane]);
     if (space->lines[lane] > 0 && space->scores[lane] <= risk->logit) {
         return;
     }
@@ -41,6 +43,8 @@ static void keep_risk(const struct declaration_space *space, uint32_t lane,
 static void keep_judgement(const struct declaration_space *space, uint32_t lane,
                            uint32_t reasons_max, struct declaration_judgement *judgement)
 {
+    judgement->lines.count = space->lines[lane] > 0 ? judgement->lines.count : 0;
+    item_lines_add(&judgement->lines, space->scores[lane]);
     if (space->lines[lane] > 0 && space->scores[lane] <= judgement->logit) {
         return;
     }
@@ -79,7 +83,13 @@ static void run_block(const struct scoring *self)
 {
     struct declaration_space *space = self->model->space;
     uint32_t count = space->histories.count;
-    history_odds_block(self->history, &space->histories, space->columns);
+    if (self->history->key.keyed) {
+        part_block_digest(&self->history->key, &space->parts_read, count,
+                          space->histories.parts.digests);
+    }
+    /* Who is given features is given all of them. */
+    uint64_t kinds = self->risks != NULL ? HISTORY_EVERY_KIND : space->kinds_asked;
+    history_odds_block(self->history, kinds, &space->histories, space->columns);
     run_trees(self, space);
     for (uint32_t lane = 0; lane < count; lane++) {
         uint32_t owner = space->owners[lane];
@@ -93,27 +103,24 @@ static void run_block(const struct scoring *self)
     space->histories.count = 0;
 }
 
-/* The parts of the next lane of the block; those of the declaration from the lane before, when that
- * was another line of it. */
+/* The parts of the next lane of the block. Without a key they are digested at once. */
 static void read_parts(const struct part_key *key, const struct declaration *declaration,
-                       uint32_t line, struct history_block *block)
+                       uint32_t line, struct declaration_space *space)
 {
-    uint64_t *digests = &block->parts.digests[0][block->count];
-    bool has_line = line < declaration->lines_count;
+    uint32_t lane = space->histories.count;
+    const struct goods_line *given =
+        line < declaration->lines_count ? &declaration->lines[line] : NULL;
     if (key->keyed) {
-        part_read_declaration(key, declaration, HISTORY_LANES, digests);
-        if (has_line) {
-            part_read_line(key, &declaration->lines[line], HISTORY_LANES, digests);
-        }
+        part_block_put(key, declaration, given, line > 0, lane, &space->parts_read);
         return;
     }
     struct history_parts parts;
     history_parts_of_declaration(key, declaration, &parts);
-    if (has_line) {
-        history_parts_add_line(key, &declaration->lines[line], &parts);
+    if (given != NULL) {
+        history_parts_add_line(key, given, &parts);
     }
     for (uint32_t part = 0; part < PART_COUNT; part++) {
-        digests[(size_t)part * HISTORY_LANES] = parts.digests[part];
+        space->histories.parts.digests[part][lane] = parts.digests[part];
     }
 }
 
@@ -128,7 +135,7 @@ static void add_declaration(const struct scoring *self, const struct declaration
         uint32_t lane = space->histories.count;
         space->owners[lane] = index;
         space->lines[lane] = line;
-        read_parts(&self->history->key, declaration, line, &space->histories);
+        read_parts(&self->history->key, declaration, line, space);
         line_subject_of(declaration, given > 0 ? &declaration->lines[line] : NULL, NULL, &subject);
         line_goods_columns(&self->model->norms, &subject, lane, space->columns);
         space->histories.count++;
@@ -172,6 +179,7 @@ static void score_all(struct scoring *self, const struct declaration *const *dec
     struct declaration_space *space = self->model->space;
     space->histories.count = 0;
     space->histories.parts.keyed = self->history->key.keyed;
+    space->parts_read.names.count = 0; /* of other records, and maybe under another key */
     for (uint32_t i = 0; i < count; i++) {
         send_for(declarations, count, i);
         add_declaration(self, declarations[i], i);
@@ -187,6 +195,9 @@ void declaration_model_score(struct declaration_model *self, const struct histor
 {
     struct scoring scoring = {.model = self, .history = history, .risks = out, .parts = parts};
     score_all(&scoring, declarations, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = item_lines_settle(&self->lines, &out[i].lines);
+    }
 }
 
 void declaration_model_judge(struct declaration_model *self, const struct history *history,
@@ -197,4 +208,7 @@ void declaration_model_judge(struct declaration_model *self, const struct histor
         .model = self, .history = history, .judgements = out, .reasons_max = reasons_max};
     must(reasons_max <= DECLARATION_REASONS_MAX);
     score_all(&scoring, declarations, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = item_lines_settle(&self->lines, &out[i].lines);
+    }
 }

@@ -5,7 +5,7 @@
 /* History index: the counts of a table that will not change, laid out for look-ups of many keys at
  * once (kernels/lookup.h): a dense table of its own for each kind, when keys tell their kind, so
  * that the few thousand codes that every declaration names stay near the processor, whoever else
- * is known. 27 bytes an entity on top of the table, which words still read.
+ * is known. 32 bytes an entity (43 in kinds of few) on top of the table, which words still read.
  *
  * Counts are faded to the day of the newest outcome, by whole days as they lie in the calendar; a
  * later "now" fades all of them by one factor more. Reading allocates nothing; any thread may read.

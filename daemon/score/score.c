@@ -221,7 +221,7 @@ static struct err install_trees(struct score *self, const struct model_file *fil
     forget_trees(self);
     self->trees = trees;
     self->has_trees = true;
-    line_feature_names(self->history_inputs);
+    declaration_input_names(&self->trees.lines, self->history_inputs);
     return err_none;
 }
 

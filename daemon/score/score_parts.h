@@ -178,9 +178,12 @@ void score_weigh_history(const struct score *self, const struct score_case *of,
 /* The same two passes with a model of trees; before them, all declarations of the first items, as
  * many as fit: returns how many items. */
 uint32_t score_judge_trees(struct score *self, const struct score_input *inputs, uint32_t count);
-void score_gather_trees(const struct score_input *input, struct score_case *out);
+void score_gather_trees(const struct score *self, const struct score_input *input,
+                        struct score_case *out);
 void score_weigh_trees(const struct score *self, const struct score_case *of,
                        struct score_result *result);
+/* Of a replayed case, whose model knows the number of lines: it and the spread can be. */
+bool score_lines_are_sound(const struct score_case *of);
 /* How many inputs the model in the place "history" has. */
 uint32_t score_history_inputs(const struct score *self);
 void score_weigh_images(const struct score *self, const struct score_case *of,

@@ -231,6 +231,9 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
     }
     memcpy(out->history, history->values, history->values_count * sizeof *out->history);
     out->history_count = history->values_count;
+    if (self->has_trees && self->trees.lines.known && !score_lines_are_sound(out)) {
+        return "inputs of the history model contradict themselves";
+    }
     for (uint32_t i = 0; i < out->history_count; i++) {
         if (!self->has_trees && isnan(out->history[i])) {
             return "an input of the history model is not there";

@@ -95,6 +95,22 @@ struct err apply_hold(struct state *self, const struct entry *entry)
 
 /* ---- asking ---- */
 
+static struct err take_seal(struct statement *statement, struct state_seal *out)
+{
+    struct err err = statement_first(statement, "seal");
+    if (err_is(err)) {
+        return err;
+    }
+    out->entry_index = column_index(statement, 0);
+    column_copy_text(statement, 1, out->path, sizeof out->path);
+    out->file_bytes = column_index(statement, 2);
+    column_copy_blob(statement, 3, out->sha256, HASH_BYTES);
+    out->first_index = column_index(statement, 4);
+    out->last_index = column_index(statement, 5);
+    statement_reset(statement);
+    return err_none;
+}
+
 struct err state_seal_next(struct state *self, uint64_t after, const char *place,
                            struct state_seal *out)
 {
@@ -108,18 +124,14 @@ struct err state_seal_next(struct state *self, uint64_t after, const char *place
     if (place != NULL) {
         bind_text(statement, 2, place);
     }
-    err = statement_first(statement, "seal");
-    if (err_is(err)) {
-        return err;
-    }
-    out->entry_index = column_index(statement, 0);
-    column_copy_text(statement, 1, out->path, sizeof out->path);
-    out->file_bytes = column_index(statement, 2);
-    column_copy_blob(statement, 3, out->sha256, HASH_BYTES);
-    out->first_index = column_index(statement, 4);
-    out->last_index = column_index(statement, 5);
-    statement_reset(statement);
-    return err_none;
+    return take_seal(statement, out);
+}
+
+struct err state_discard_seal(struct state *self, struct state_seal *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_DISCARD_SEAL, &statement);
+    return err_is(err) ? err : take_seal(statement, out);
 }
 
 struct err state_copies_waiting(struct state *self, const char *place, uint64_t *count,

@@ -286,6 +286,8 @@ MUST_USE struct err state_blob_known(struct state *self, const uint8_t sha256[HA
 /* Payloads of the newest discard: a stop may have come before they were off the disk. */
 MUST_USE struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES],
                                         uint32_t capacity, uint32_t *count);
+/* The seal of the file that the newest discard says they are kept in. NOT_FOUND: there is none. */
+MUST_USE struct err state_discard_seal(struct state *self, struct state_seal *out);
 /* Is there a hold on this item (NULL: on everything)? */
 MUST_USE struct err state_hold(struct state *self, const uint8_t *item, bool *held);
 
@@ -338,11 +340,15 @@ MUST_USE struct err state_overdue(struct state *self, const struct state_before 
 struct state_request {
     uint64_t entry_index;
     char what[32];               /* "claim", "release", one of these, or the type of the entry */
-    uint8_t item[ITEM_ID_BYTES]; /* zeros: about no item */
+    uint8_t item[ITEM_ID_BYTES]; /* or what state_asked_* gives; zeros: about no item */
     char actor[PSEUDONYM_BYTES];
 };
 MUST_USE struct err state_request(struct state *self, const char *request_id,
                                   struct state_request *out);
+/* What stands in the place of the item of orders that are about none: the entries of a redaction,
+ * the name of an operation. */
+void state_asked_entries(const uint64_t *entry_index, uint32_t count, uint8_t out[ITEM_ID_BYTES]);
+void state_asked_name(const char *name, uint8_t out[ITEM_ID_BYTES]);
 /* The outcome that speaks for an item. NOT_FOUND when it has none. */
 struct state_standing {
     uint64_t entry_index;

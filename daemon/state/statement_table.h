@@ -239,6 +239,9 @@ STATEMENT(
 STATEMENT(BLOB_KNOWN, "SELECT 1 FROM blobs WHERE sha256 = ?1 LIMIT 1")
 STATEMENT(LAST_DISCARDS, "SELECT sha256 FROM discards WHERE entry = (SELECT max(entry) FROM "
                          "discards) LIMIT ?1")
+STATEMENT(DISCARD_SEAL, "SELECT entry, path, file_bytes, sha256, first_index, last_index FROM seals"
+                        " WHERE path = (SELECT kept_in FROM discards WHERE entry = (SELECT"
+                        " max(entry) FROM discards) LIMIT 1) ORDER BY entry DESC LIMIT 1")
 STATEMENT(HELD, "SELECT 1 FROM holds WHERE item = ?1")
 
 /* ---- commands and reports */

@@ -18,7 +18,8 @@ Z = statistics.NormalDist().inv_cdf(0.975)
 FOUND, CONCLUDED = {"found", "partial"}, {"nothing_found", "found", "partial"}
 OPEN = {"queued", "presented", "in_exam"}
 ENDS = {"outcome", "waived", "not_presented", "expired", "returned", "transferred"}
-SHOWN = {"target": {"target", "both"}, "random": {"random", "both"}, "both": {"both"}, "cautious": {"cautious"}}
+SHOWN = {"target": {"target", "both"}, "random": {"random", "both"}, "both": {"both"}, "cautious": {"cautious"},
+         "manual": {"manual"}}
 
 
 def rows(files, table, *columns):
@@ -46,10 +47,11 @@ def decided(files, day):
     return {item: row for item, row in newest.items() if day is None or row[0].startswith(day)}, referred
 
 
-def hit_rate(items, results):
+def hit_rate(items, results, by_hand):
     out = []
     for name, arms in SHOWN.items():
-        exams = [results[item] for item, row in items.items() if row[2] in arms and results.get(item) in CONCLUDED]
+        exams = [results[item] for item, row in items.items()
+                 if ("manual" if item in by_hand else row[2]) in arms and results.get(item) in CONCLUDED]
         out.append(with_interval({"arm": name, "numerator": sum(result in FOUND for result in exams),
                                   "denominator": len(exams)}))
     return out
@@ -144,10 +146,12 @@ def text_of(day):
     return (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day))).isoformat()
 
 
-def image_quality(files):
-    out = []
+def image_quality(files, only):
+    """Of the 400 days up to the newest entry, or of one day."""
+    out, last = [], int(files[-1]["entries/t_ns"][-1]) // 86400000000000
     for scanner, days in sorted(delivered(files).items()):
-        days = {day: figures for day, figures in sorted(days.items()) if len(figures["sharpness"]) >= 5}
+        days = {day: figures for day, figures in sorted(days.items()) if len(figures["sharpness"]) >= 5 and
+                (last - 400 < day <= last if only is None else text_of(day) == only)}
         if not days:
             continue
         shown = [{"day": text_of(day), "images": len(figures["sharpness"])} | {name: median(figures[name]) for name in FIGURES}
@@ -264,15 +268,18 @@ def main():
     files = sorted((h5py.File(path, "r") for path in options.files), key=lambda file: file.attrs["first_index"])
     items, referred = decided(files, options.day)
     results, states = {}, {}
-    for item, state in rows(files, "referral_events", "item", "to_state"):
+    by_hand = set()
+    for item, state, action in rows(files, "referral_events", "item", "to_state", "action"):
+        if action == "refer":
+            by_hand.add(item)
         states.setdefault(item, []).append(state)
     for item, result, aside in rows(files, "outcomes", "item", "result", "aside"):
         if not aside:
             results[item] = result
         states.setdefault(item, []).append("outcome")
-    computed = {"hit_rate_by_arm": hit_rate(items, results), "funnel": funnel(items, referred, results, states)}
+    computed = {"hit_rate_by_arm": hit_rate(items, results, by_hand), "funnel": funnel(items, referred, results, states)}
     digests = images(files)
-    quality = image_quality(files)
+    quality = image_quality(files, options.day)
     print(json.dumps(computed | {"image_quality": quality, "images": len(digests), "tree_root": [tree_root(file) for file in files]}, indent=1))
     wrong = []
     if options.report:

@@ -232,7 +232,7 @@ static void report_states_definitions_and_intervals(void **unused)
     assert_true(json_is_true(json_object_get(target, "small")));
     json_decref(report);
     assert_int_equal(run_here("report"), 0);
-    assert_says("hit_rate_by_arm, version 2");
+    assert_says("hit_rate_by_arm, version 3");
     assert_says("definition");
     assert_says("small: do not quote");
     report = run_json("report funnel --json --from 2000-01-01 --to 2000-02-01");

@@ -36,12 +36,10 @@ static void ask(enum lookup_path path, const struct lookup_table *table,
                 const uint64_t keys[LOOKUP_LANES], size_t count, float first[LOOKUP_LANES],
                 float second[LOOKUP_LANES])
 {
-    uint32_t places[LOOKUP_LANES];
-    struct lookup_seen seen;
-    memset(&seen, 0xa5, sizeof seen);
-    lookup_ask_by(path, table, keys, count, places);
-    lookup_look_by(path, table, keys, count, places, &seen);
-    lookup_tell_by(path, table, 0.5f, keys, count, places, &seen, first, second);
+    struct lookup_asked asked;
+    memset(&asked, 0xa5, sizeof asked);
+    lookup_ask_by(path, table, keys, count, &asked);
+    lookup_tell_by(path, table, 0.5f, keys, count, &asked, first, second);
 }
 
 /* Known keys have their counts times the scale, unknown ones and key 0 have 0, whatever the fill,

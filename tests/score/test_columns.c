@@ -20,7 +20,7 @@ static const struct part_key *key_of(unsigned which)
 /* Lines with holes, names nobody knows, codes in `other`, several lines. */
 struct case_row {
     struct row row;
-    struct field other[3];
+    struct field other[5];
     struct goods_line lines[3];
 };
 
@@ -37,7 +37,9 @@ static void draw_case(struct rng *rng, struct case_row *out)
     out->other[1] = (struct field){"office", offices[rng_below(rng, 4)]};
     out->other[2] = (struct field){"office_id", "77"};
     declaration->other = out->other;
-    declaration->other_count = 3;
+    out->other[3] = (struct field){"Tax Type", "not the first of its name"};
+    out->other[4] = (struct field){"tax_type", rng_below(rng, 2) == 0 ? "" : "the other spelling"};
+    declaration->other_count = 3 + (uint32_t)rng_below(rng, 3);
     declaration->lines_count = (uint32_t)rng_below(rng, 4);
     for (uint32_t i = 0; i < 3; i++) {
         out->lines[i] = out->row.line;
@@ -181,7 +183,7 @@ static void judgement_is_the_score_with_its_heaviest_parts(void **state)
         struct declaration_judgement alone;
         const struct declaration_judgement *one = &judgements[i];
         assert_int_equal(one->logit, risks[i].logit);
-        assert_int_equal(one->logit, parts[i].logit);
+        assert_int_equal(one->lines.riskiest, parts[i].logit);
         assert_int_equal(one->critical, risks[i].critical);
         assert_int_equal(one->line_index, risks[i].line_index);
         assert_true(one->reasons_count > 0);

@@ -25,6 +25,15 @@ static struct image image_of(char kind)
                                                                : ENERGY_LOW};
 }
 
+static struct scan scan_of(const char *kinds, struct image images[IMAGES_MAX])
+{
+    uint32_t count = 0;
+    for (; kinds[count] != '\0'; count++) {
+        images[count] = image_of(kinds[count]);
+    }
+    return (struct scan){.images = images, .images_count = count};
+}
+
 static const struct {
     const char *images;
     int companion_of[IMAGES_MAX]; /* the low companion of each, or NONE */
@@ -53,11 +62,7 @@ static void images_of_a_scan_pair_by_view_size_and_meaning(void **state)
     (void)state;
     for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
         struct image images[IMAGES_MAX];
-        const struct scan scan = {.images = images,
-                                  .images_count = (uint32_t)strlen(rows[row].images)};
-        for (uint32_t i = 0; i < scan.images_count; i++) {
-            images[i] = image_of(rows[row].images[i]);
-        }
+        const struct scan scan = scan_of(rows[row].images, images);
         for (uint32_t i = 0; i < scan.images_count; i++) {
             uint32_t low_index = 77;
             const struct image *low = score_low_companion(&scan, i, &low_index);
@@ -77,11 +82,7 @@ static void main_image_is_the_first_that_is_not_low(void **state)
     (void)state;
     for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
         struct image images[IMAGES_MAX];
-        const struct scan scan = {.images = images,
-                                  .images_count = (uint32_t)strlen(rows[row].images)};
-        for (uint32_t i = 0; i < scan.images_count; i++) {
-            images[i] = image_of(rows[row].images[i]);
-        }
+        const struct scan scan = scan_of(rows[row].images, images);
         uint32_t low_index = 77;
         uint32_t wanted = (uint32_t)rows[row].main_image;
         int low = rows[row].companion_of[wanted];
