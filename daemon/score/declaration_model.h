@@ -91,6 +91,9 @@ void declaration_model_judge(struct declaration_model *self, const struct histor
                              const struct declaration *const *declarations, uint32_t count,
                              uint32_t reasons_max, struct declaration_judgement *out);
 
+/* The kinds of histories that its trees ask about, and those these are judged against: a bit each. */
+uint64_t declaration_model_kinds(const struct declaration_model *self);
+
 /* What declaration_model_score says of a line with these features, without declaration or history:
  * for replays. */
 void declaration_model_explain(const struct declaration_model *self, const float *features,
