@@ -9,7 +9,7 @@
 #include "bench/figure.h"
 #include "score/part_read.h"
 
-enum { ROUNDS = 9, REASONS = 3, BATCH = 256 };
+enum { ROUNDS = 9, REASONS = 3, BATCH = 256, COLUMNS = 4 };
 
 /* Room of every stage; what they make is kept so that nothing is left out as unused. */
 struct room {
@@ -18,7 +18,7 @@ struct room {
     struct oblivious_plan plan;
     void *plan_memory;
     void *workspace;
-    float *columns;    /* [count / HISTORY_LANES][LINE_FEATURES x HISTORY_LANES] */
+    float *columns;    /* [COLUMNS][LINE_FEATURES x HISTORY_LANES]: blocks in turns */
     uint64_t *offsets; /* [count x HISTORY_KINDS]: of lines, from the first bucket of all */
     size_t offsets_count;
     int32_t contributions[LINE_GROUPS * HISTORY_LANES];
@@ -39,6 +39,11 @@ static void *make(size_t bytes)
 static const struct declaration *at(const struct declaration_stages *self, size_t index)
 {
     return &self->set->declarations[self->order[index]];
+}
+
+static float *columns_of(const struct room *room, size_t row)
+{
+    return room->columns + row / HISTORY_LANES % COLUMNS * HISTORY_LANES * LINE_FEATURES;
 }
 
 static void read_block(const struct declaration_stages *self, size_t from, struct room *room)
@@ -166,7 +171,7 @@ static void plan_trees(const struct declaration_stages *self, struct room *room)
 void declaration_stages_tell(const struct declaration_stages *self)
 {
     struct room *room = make(sizeof *room);
-    room->columns = make(self->count * LINE_FEATURES * sizeof(float));
+    room->columns = make((size_t)COLUMNS * HISTORY_LANES * LINE_FEATURES * sizeof(float));
     room->offsets = make(self->count * HISTORY_KINDS * sizeof(uint64_t));
     plan_trees(self, room);
     find_lines(self, room);
