@@ -10,6 +10,7 @@
 #include "feeds/marks.h"
 #include "kernels/rng.h"
 #include "kernels/statistics.h"
+#include "score/score_companion.h"
 
 /* Marks are read twice: first all of them for the size of objects, by which images are reduced,
  * then beside each image, whose size they must fit. */
@@ -45,8 +46,28 @@ void marked_images_folds(uint32_t group_count, uint32_t folds, uint64_t seed, ui
     }
 }
 
-/* The median side of all boxes over object_side, at least 1. Marks that cannot be read are passed
- * over: they are told when their image is read. */
+struct looked_up {
+    const struct marks *marks;
+    const struct image_folder *folder;
+    uint32_t index; /* of the scan in the folder */
+};
+
+/* Officers mark the image they look at: of a pair the marks may stand under either name. */
+static struct err marks_of_scan(const struct looked_up *scan, const struct image *image,
+                                struct marks_box *boxes, uint32_t *count, char *why)
+{
+    const char *second = image_folder_second_name(scan->folder, scan->index);
+    uint32_t width = image != NULL ? image->width : 0;
+    uint32_t height = image != NULL ? image->height : 0;
+    struct err err = marks_of(scan->marks, image_folder_name(scan->folder, scan->index), width,
+                              height, boxes, count, why);
+    return err.code == ERR_NOT_FOUND && second != NULL
+               ? marks_of(scan->marks, second, width, height, boxes, count, why)
+               : err;
+}
+
+/* The median side of all boxes over object_side, at least 1. Marks that cannot be read are
+ * passed over: they are told when their image is read. */
 static bool choose_reduction(const struct marked_images_conf *conf, const struct marks *marks,
                              uint32_t *out)
 {
@@ -58,8 +79,8 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
         char why[MARKS_WHY_BYTES];
         double own[MARKS_BOXES_MAX];
         uint32_t box_count = 0;
-        struct err err =
-            marks_of(marks, image_folder_name(conf->folder, i), 0, 0, boxes, &box_count, why);
+        struct err err = marks_of_scan(&(struct looked_up){marks, conf->folder, i}, NULL, boxes,
+                                       &box_count, why);
         for (uint32_t k = 0; k < box_count && !err_is(err); k++) {
             own[k] = sqrt((boxes[k].right - boxes[k].left) * (boxes[k].bottom - boxes[k].top));
         }
@@ -81,25 +102,6 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
     return whole;
 }
 
-uint32_t marked_images_main(const struct scan *scan, uint32_t *low_index)
-{
-    uint32_t chosen = 0;
-    *low_index = UINT32_MAX;
-    while (chosen + 1 < scan->images_count && scan->images[chosen].energy == ENERGY_LOW) {
-        chosen++;
-    }
-    const struct image *image = &scan->images[chosen];
-    for (uint32_t i = 0; i < scan->images_count && image->energy == ENERGY_HIGH; i++) {
-        const struct image *other = &scan->images[i];
-        if (other->energy == ENERGY_LOW && other->view == image->view &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning && *low_index == UINT32_MAX) {
-            *low_index = i;
-        }
-    }
-    return chosen;
-}
-
 struct reading {
     const struct marked_images_conf *conf;
     const struct marks *marks;
@@ -115,7 +117,7 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
     uint32_t low_index;
     uint32_t box_count = 0;
     const char *name = image_folder_name(self->conf->folder, folder_index);
-    uint32_t index = marked_images_main(&scan->scan, &low_index);
+    uint32_t index = score_main_image(&scan->scan, &low_index);
     const struct image *image = &scan->images[index];
     const char *refusal = working_refusal(image, UINT64_MAX);
     if (refusal != NULL) {
@@ -130,7 +132,8 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
         return "another pixel meaning than the first image";
     }
     struct err err =
-        marks_of(self->marks, name, image->width, image->height, self->boxes, &box_count, why);
+        marks_of_scan(&(struct looked_up){self->marks, self->conf->folder, folder_index}, image,
+                      self->boxes, &box_count, why);
     if (err_is(err) && err.code != ERR_NOT_FOUND) {
         return why;
     }
@@ -219,6 +222,11 @@ static bool read_all(struct reading *self)
     }
     if (out->set.image_count == 0 || out->object_count == 0) {
         ctl_refuse("%s: no image with a mark", self->conf->marks);
+        return false;
+    }
+    struct err err = finder_set_adapt(&out->set);
+    if (err_is(err)) {
+        ctl_fail("finder", err);
         return false;
     }
     return image_groups_assign(self->conf->groups, out->names, out->set.image_count, out->groups,

@@ -254,6 +254,12 @@ const char *image_folder_name(const struct image_folder *self, uint32_t index)
     return self->groups[index].first;
 }
 
+const char *image_folder_second_name(const struct image_folder *self, uint32_t index)
+{
+    must(index < self->groups_count);
+    return self->groups[index].second;
+}
+
 static bool path_of(const struct image_folder *self, const char *name, const char *ending,
                     char out[PATH_BYTES])
 {

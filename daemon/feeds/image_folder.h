@@ -47,6 +47,8 @@ void image_folder_close(struct image_folder **self);
 uint32_t image_folder_count(const struct image_folder *self);
 /* File name of the scan's first image. */
 const char *image_folder_name(const struct image_folder *self, uint32_t index);
+/* Of a pair the name of the other file, that of the high energy; else NULL. */
+const char *image_folder_second_name(const struct image_folder *self, uint32_t index);
 /* Newest change and total size of its files, for followers. */
 void image_folder_stat(const struct image_folder *self, uint32_t index, int64_t *changed_ns,
                        uint64_t *files_bytes);

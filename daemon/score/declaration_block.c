@@ -20,6 +20,8 @@ struct scoring {
 static void keep_risk(const struct declaration_space *space, uint32_t lane,
                       struct declaration_risk *risk, struct declaration_parts *parts)
 {
+    risk->lines.count = space->lines[lane] > 0 ? risk->lines.count : 0;
+    item_lines_add(&risk->lines, space->scores[lane]);
     if (space->lines[lane] > 0 && space->scores[lane] <= risk->logit) {
         return;
     }
@@ -41,6 +43,8 @@ static void keep_risk(const struct declaration_space *space, uint32_t lane,
 static void keep_judgement(const struct declaration_space *space, uint32_t lane,
                            uint32_t reasons_max, struct declaration_judgement *judgement)
 {
+    judgement->lines.count = space->lines[lane] > 0 ? judgement->lines.count : 0;
+    item_lines_add(&judgement->lines, space->scores[lane]);
     if (space->lines[lane] > 0 && space->scores[lane] <= judgement->logit) {
         return;
     }
@@ -196,6 +200,9 @@ void declaration_model_score(struct declaration_model *self, const struct histor
 {
     struct scoring scoring = {.model = self, .history = history, .risks = out, .parts = parts};
     score_all(&scoring, declarations, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = item_lines_settle(&self->lines, &out[i].lines);
+    }
 }
 
 void declaration_model_judge(struct declaration_model *self, const struct history *history,
@@ -206,4 +213,7 @@ void declaration_model_judge(struct declaration_model *self, const struct histor
         .model = self, .history = history, .judgements = out, .reasons_max = reasons_max};
     must(reasons_max <= DECLARATION_REASONS_MAX);
     score_all(&scoring, declarations, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = item_lines_settle(&self->lines, &out[i].lines);
+    }
 }

@@ -24,8 +24,9 @@ enum {
     FINDER_OUTPUTS = 5, /* of a cell: heat, log(width / box), log(height / box), and how far
                            its centre lies right of and below the cell's, in boxes */
     FINDER_REDUCTION_MAX = 64,
-    FINDER_LOCAL_RADIUS = 16, /* the local mean is over 33 x 33 working pixels */
-    FINDER_BOXES_MAX = 20,    /* of an image */
+    FINDER_LOCAL_RADIUS = 16,    /* the local mean is over 33 x 33 working pixels */
+    FINDER_MATERIAL_RADIUS = 32, /* with planes of material over 65 x 65 */
+    FINDER_BOXES_MAX = 20,       /* of an image */
 };
 
 /* What becomes of an attenuation A; all of it is in the model file.
@@ -38,13 +39,22 @@ enum {
  *   plane 3   255
  *
  * each rounded and held within 0..255 (plane 2: 1..255); all 0 where the working image is not
- * valid. */
+ * valid. With material > 0 and a low-energy image both energies make two planes together, from
+ * sums of A and A_low (in 2^-12) over the valid pixels of 3 x 3, and what is around is wider:
+ *
+ *   plane 1   as above, of the valid pixels of 65 x 65 around
+ *   plane 2   as above, of R = sum A_low / sum A; 0 where the mean A <= ratio_least
+ *   plane 3   128 + material * (E - mean E of the valid pixels of 65 x 65 around), E = mean A_low -
+ *             (ratio_low + ratio_high) / 2 * mean A; 128 without a low-energy image
+ *
+ * so plane 1 shows how much there is of an object, and plane 3 of what. */
 struct finder_input {
     double a_max;     /* > 0 */
     double contrast;  /* >= 0 */
     double ratio_low; /* < ratio_high */
     double ratio_high;
     double ratio_least; /* > 0 */
+    double material;    /* >= 0; 0: planes 2 and 3 as above */
 };
 
 /* What suits each meaning of pixels: DISPLAY over the whole range of greys; TRANSMISSION up to

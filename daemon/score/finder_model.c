@@ -10,7 +10,8 @@
  * planes, struct finder_input, slope, offset, box, reduction. Whole numbers that may be negative
  * lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
 
-enum { PLANES_VERSION = 1, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
+/* Version 1 has no material, nor its number at the end. */
+enum { PLANES_VERSION = 1, MATERIAL_VERSION = 2, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
 
 /* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
 static const double number_max = 1e6;
@@ -127,7 +128,8 @@ static bool input_is_sound(const struct finder_input *input)
 {
     return within(input->a_max, 1e-3, 100) && within(input->contrast, 0, 1000) &&
            within(input->ratio_least, 1e-3, 100) && within(input->ratio_low, 0, 100) &&
-           within(input->ratio_high, input->ratio_low + 1e-3, 101);
+           within(input->ratio_high, input->ratio_low + 1e-3, 101) &&
+           within(input->material, 0, number_max);
 }
 
 MUST_USE struct err finder_model_settle(struct finder_model *self)
@@ -216,11 +218,13 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     const struct model_array *bias = find_row(file, "finder_bias", MODEL_U64, totals.outputs);
     const struct model_array *scale = find_row(file, "finder_scale", MODEL_F32, totals.outputs);
     const struct model_array *input = find_row(file, "finder_input", MODEL_F64, INPUT_NUMBERS);
+    bool has_material = input == NULL;
+    input = has_material ? find_row(file, "finder_input", MODEL_F64, INPUT_NUMBERS + 1) : input;
     if (weights == NULL || bias == NULL || scale == NULL || input == NULL) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: weights, bias, scale or input");
     }
     const double *numbers = input->values;
-    if (numbers[0] != PLANES_VERSION) {
+    if (numbers[0] != (has_material ? MATERIAL_VERSION : PLANES_VERSION)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
     }
     memcpy(out->net.layers[0].weights, weights->values, totals.weights);
@@ -231,7 +235,8 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
         bool fits = word <= (uint64_t)INT32_MAX || word >= (uint64_t) - (int64_t)INT32_MAX;
         out->net.layers[0].bias[i] = fits ? (int32_t)(int64_t)word : INT32_MIN;
     }
-    out->input = (struct finder_input){numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]};
+    out->input = (struct finder_input){numbers[1], numbers[2], numbers[3],
+                                       numbers[4], numbers[5], has_material ? numbers[10] : 0};
     out->slope = numbers[6];
     out->offset = numbers[7];
     out->box = numbers[8];
@@ -289,12 +294,21 @@ MUST_USE struct err finder_add(const struct finder_model *self, struct model_fil
         bias[i] = (uint64_t)(int64_t)first->bias[i];
     }
     const struct finder_input *in = &self->input;
-    const double input[INPUT_NUMBERS] = {
-        PLANES_VERSION,  in->a_max,   in->contrast, in->ratio_low, in->ratio_high,
-        in->ratio_least, self->slope, self->offset, self->box,     self->reduction};
+    bool has_material = in->material > 0;
+    const double input[INPUT_NUMBERS + 1] = {has_material ? MATERIAL_VERSION : PLANES_VERSION,
+                                             in->a_max,
+                                             in->contrast,
+                                             in->ratio_low,
+                                             in->ratio_high,
+                                             in->ratio_least,
+                                             self->slope,
+                                             self->offset,
+                                             self->box,
+                                             self->reduction,
+                                             in->material};
     const uint64_t weights_shape[1] = {totals.weights};
     const uint64_t outputs_shape[1] = {totals.outputs};
-    const uint64_t input_shape[1] = {INPUT_NUMBERS};
+    const uint64_t input_shape[1] = {INPUT_NUMBERS + has_material};
     struct err err = add_layers(&self->net, file);
     err = err_is(err)
               ? err

@@ -8,19 +8,33 @@
 #include "kernels/statistics.h"
 
 enum { LEVEL_MAX = 65534, LEVEL_INVALID = 65535 };
-enum { AROUND = FINDER_LOCAL_RADIUS }; /* pixels beside a crop that its planes depend on */
+enum { AROUND_MAX = FINDER_MATERIAL_RADIUS };
 
 static const double about_object = 0.7; /* of the crops */
 static const double box_least = 4.0;
 static const double box_usual = 12.0; /* without any box */
+/* Transmissions of e^-16 are beyond every detector; one level is 0.00025. */
+static const double transmission_kept = 16.0;
 /* Larger and smaller by up to a quarter, half of the crops: other packings lie at other distances
  * from the source. More would blur what is small. */
+/* Ratios are counted up to this attenuation: beyond it they are noise. */
+static const double ratio_most = 4.0;
+/* What plane 1 shows of an attenuation that stands out: 25 cm of water in a beam of 6 to 9 MV is
+ * 0.8; more of it hides noise that thin loads show. */
+static const double rise_most = 1.3;
+/* A network that looks far costs more a pixel: smaller crops, as many minutes. */
+enum { CROP_CALIBRATED_MAX = 256 };
+enum { PLANE_HALF = 128, PLANE_MAX = 255 };
 static const double zoom_share = 0.5;
-static const double zoom_max = 0.2231435513142098; /* log 1.25 */
+static const double zoom_max = 0.2231435513142098;        /* log 1.25 */
+static const double zoom_calibrated = 0.0953101798043249; /* log 1.1: the pitch is known */
 
 void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t reduction)
 {
     *self = (struct finder_set){.input = finder_input_default(meaning), .reduction = reduction};
+    self->kept_max = meaning == IMAGE_TRANSMISSION ? transmission_kept : self->input.a_max;
+    self->transmission = meaning == IMAGE_TRANSMISSION;
+    self->upright = true;
 }
 
 void finder_set_fini(struct finder_set *self)
@@ -49,10 +63,10 @@ static bool reserve(struct finder_set *self)
     return true;
 }
 
-static void store(const float *pixels, const uint8_t *valid, size_t count, double a_max,
+static void store(const float *pixels, const uint8_t *valid, size_t count, double kept_max,
                   uint16_t *out)
 {
-    const float scale = (float)(LEVEL_MAX / a_max);
+    const float scale = (float)(LEVEL_MAX / kept_max);
     for (size_t i = 0; i < count; i++) {
         float level = pixels[i] * scale;
         level = level > 0 ? level : 0; /* NaN: 0 */
@@ -87,15 +101,98 @@ MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_
         free(kept.truths);
         return err_make(ERR_MEMORY, "finder_set_add");
     }
-    store(working->pixels, working->valid, count, self->input.a_max, kept.levels);
+    store(working->pixels, working->valid, count, self->kept_max, kept.levels);
     if (image->low_pixels != NULL) {
-        store(image->low_pixels, working->valid, count, self->input.a_max, kept.low_levels);
+        store(image->low_pixels, working->valid, count, self->kept_max, kept.low_levels);
     }
     memcpy(kept.truths, image->truths, truth_count * sizeof *kept.truths);
     self->images[self->image_count++] = kept;
     self->pixels += count;
     uint32_t side = kept.width > kept.height ? kept.width : kept.height;
     self->side_max = side > self->side_max ? side : self->side_max;
+    self->height_max = kept.height > self->height_max ? kept.height : self->height_max;
+    self->upright = self->upright && kept.width >= 2 * kept.height;
+    return err_none;
+}
+
+/* ---- what both energies show */
+
+enum {
+    RATIO_BINS = 4000, /* of 0.001 */
+    LEVEL_BINS = 1024, /* of 64 levels */
+};
+
+struct seen {
+    uint64_t ratios[RATIO_BINS];
+    uint64_t levels[LEVEL_BINS];
+    uint64_t ratio_count;
+    uint64_t level_count;
+};
+
+static void look_at(const struct finder_set *self, const struct finder_set_image *image,
+                    struct seen *seen)
+{
+    const uint32_t least = (uint32_t)(self->input.ratio_least / self->kept_max * LEVEL_MAX);
+    const uint32_t most = (uint32_t)(ratio_most / self->kept_max * LEVEL_MAX);
+    for (size_t i = 0; i < (size_t)image->width * image->height; i++) {
+        uint32_t level = image->levels[i];
+        if (level == LEVEL_INVALID || level <= least) {
+            continue;
+        }
+        seen->levels[level / 64]++;
+        seen->level_count++;
+        if (level < most) {
+            uint64_t bin = UINT64_C(1000) * image->low_levels[i] / level;
+            seen->ratios[bin < RATIO_BINS ? bin : RATIO_BINS - 1]++;
+            seen->ratio_count++;
+        }
+    }
+}
+
+/* The middle of the bin before which `share` of all lies, in bins. */
+static double bin_at(const uint64_t *bins, uint32_t bins_count, uint64_t count, double share)
+{
+    double before = share * (double)count;
+    double sum = 0;
+    uint32_t bin = 0;
+    while (bin < bins_count - 1 && sum + (double)bins[bin] <= before) {
+        sum += (double)bins[bin++];
+    }
+    return bin + 0.5;
+}
+
+static double within(double value, double low, double high)
+{
+    return value > low ? value < high ? value : high : low;
+}
+
+MUST_USE struct err finder_set_adapt(struct finder_set *self)
+{
+    bool dual = self->transmission && self->image_count > 0;
+    for (uint32_t i = 0; i < self->image_count; i++) {
+        dual = dual && self->images[i].low_levels != NULL;
+    }
+    struct seen *seen = dual ? calloc(1, sizeof *seen) : NULL;
+    if (seen == NULL) {
+        return dual ? err_make(ERR_MEMORY, "finder_set_adapt") : err_none;
+    }
+    for (uint32_t i = 0; i < self->image_count; i++) {
+        look_at(self, &self->images[i], seen);
+    }
+    if (seen->ratio_count >= RATIO_BINS) {
+        struct finder_input *input = &self->input;
+        double low = bin_at(seen->ratios, RATIO_BINS, seen->ratio_count, 0.01) / 1000;
+        double high = bin_at(seen->ratios, RATIO_BINS, seen->ratio_count, 0.99) / 1000;
+        double spare = within((high - low) / 4, 0.02, 1);
+        double most = bin_at(seen->levels, LEVEL_BINS, seen->level_count, 0.999) * 64;
+        input->a_max = within(most / LEVEL_MAX * self->kept_max, 1, self->kept_max);
+        input->ratio_low = low - spare;
+        input->ratio_high = high + spare;
+        input->contrast = PLANE_HALF / (rise_most / input->a_max * PLANE_MAX);
+        input->material = PLANE_HALF / (rise_most * (input->ratio_high - input->ratio_low));
+        self->calibrated = true;
+    }
+    free(seen);
     return err_none;
 }
 
@@ -125,15 +222,17 @@ double finder_set_box(const struct finder_set *self)
 
 uint32_t finder_set_crop_side(const struct finder_set *self)
 {
-    uint32_t side = (self->side_max + 7) / 8 * 8;
-    return side < FINDER_CROP_MAX ? side : FINDER_CROP_MAX;
+    uint32_t most = self->calibrated && self->upright ? self->height_max : self->side_max;
+    uint32_t limit = self->calibrated ? CROP_CALIBRATED_MAX : FINDER_CROP_MAX;
+    uint32_t side = (most + 7) / 8 * 8;
+    return side < limit ? side : limit;
 }
 
 /* ---- crops */
 
 MUST_USE struct err finder_crop_init(struct finder_crop_space *self, uint32_t side)
 {
-    size_t wide = side + 2 * (size_t)AROUND;
+    size_t wide = side + 2 * (size_t)AROUND_MAX;
     memset(self, 0, sizeof *self);
     self->pixels = malloc(wide * wide * sizeof(float));
     self->low_pixels = malloc(wide * wide * sizeof(float));
@@ -185,13 +284,26 @@ static double draw_begin(struct rng *rng, double whole, double piece, double cen
     return begin > 0 ? begin : 0;
 }
 
-static struct framing draw_framing(const struct finder_set_image *image, double a_max,
-                                   uint32_t side, struct rng *rng)
+/* Attenuations with a unit say what something is made of, and what stands on a floor has an up and
+ * a down: neither is blurred. */
+static void settle_framing(const struct finder_set *set, struct framing *framing)
+{
+    framing->gain = 1 + (framing->gain - 1) / 10;
+    framing->lift = 0;
+    framing->contrast = 1;
+    framing->flip = framing->flip && !set->upright;
+    framing->turn = framing->turn && !set->upright;
+}
+
+static struct framing draw_framing(const struct finder_set *set,
+                                   const struct finder_set_image *image, uint32_t side,
+                                   struct rng *rng)
 {
     double x = -1, y = -1;
+    double zoom_most = set->calibrated ? zoom_calibrated : zoom_max;
     struct framing framing = {.zoom = 1};
     if (rng_uniform(rng) < zoom_share) {
-        framing.zoom = exp(uniform(rng, -zoom_max, zoom_max));
+        framing.zoom = exp(uniform(rng, -zoom_most, zoom_most));
     }
     if (image->truth_count > 0 && rng_uniform(rng) < about_object) {
         const struct finder_truth *truth = &image->truths[rng_below(rng, image->truth_count)];
@@ -201,23 +313,32 @@ static struct framing draw_framing(const struct finder_set_image *image, double 
     framing.left = floor(draw_begin(rng, image->width, side * framing.zoom, x));
     framing.top = floor(draw_begin(rng, image->height, side * framing.zoom, y));
     framing.gain = uniform(rng, 0.9, 1.1);
-    framing.lift = uniform(rng, -0.05, 0.05) * a_max;
+    framing.lift = uniform(rng, -0.05, 0.05) * set->input.a_max;
     framing.contrast = uniform(rng, 0.8, 1.25);
     framing.mirror = rng_below(rng, 2) != 0;
     framing.flip = rng_below(rng, 2) != 0;
     framing.turn = rng_below(rng, 2) != 0;
+    if (set->calibrated) {
+        settle_framing(set, &framing);
+    }
     return framing;
 }
 
-/* Crop pixels first <= i < end, from -AROUND to side + AROUND, that lie inside the image. */
+/* Pixels beside a crop that its planes depend on. */
+static int around_of(const struct finder_set *set)
+{
+    return set->input.material > 0 ? FINDER_MATERIAL_RADIUS : FINDER_LOCAL_RADIUS;
+}
+
+/* Crop pixels first <= i < end, from -around to side + around, that lie inside the image. */
 struct span {
     int first;
     int end;
 };
 
-static struct span span_inside(double begin, double zoom, double whole, uint32_t side)
+static struct span span_inside(double begin, double zoom, double whole, const int ends[2])
 {
-    struct span span = {-(int)AROUND, (int)side + (int)AROUND};
+    struct span span = {ends[0], ends[1]};
     while (span.first < span.end && begin + span.first * zoom < 0) {
         span.first++;
     }
@@ -247,7 +368,7 @@ static void fill_piece(const struct finder_set *set, const struct finder_set_ima
                        const struct framing *framing, const struct span spans[2],
                        struct finder_crop_space *space)
 {
-    const float scale = (float)(set->input.a_max / LEVEL_MAX);
+    const float scale = (float)(set->kept_max / LEVEL_MAX);
     const float gain = (float)framing->gain * scale;
     size_t at_pixel = 0;
     for (int v = spans[1].first; v < spans[1].end; v++) {
@@ -330,9 +451,10 @@ void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t sid
                       struct finder_crop_space *space, float *input)
 {
     const struct finder_set_image *image = &set->images[index];
-    struct framing framing = draw_framing(image, set->input.a_max, side, rng);
-    const struct span spans[2] = {span_inside(framing.left, framing.zoom, image->width, side),
-                                  span_inside(framing.top, framing.zoom, image->height, side)};
+    struct framing framing = draw_framing(set, image, side, rng);
+    const int ends[2] = {-around_of(set), (int)side + around_of(set)};
+    const struct span spans[2] = {span_inside(framing.left, framing.zoom, image->width, ends),
+                                  span_inside(framing.top, framing.zoom, image->height, ends)};
     struct finder_input constants = set->input;
     constants.contrast *= framing.contrast;
     struct working piece = {.pixels = space->pixels,
@@ -352,7 +474,7 @@ bool finder_set_restore(const struct finder_set *self, uint32_t index, struct wo
                         float *low_pixels)
 {
     const struct finder_set_image *image = &self->images[index];
-    const float scale = (float)(self->input.a_max / LEVEL_MAX);
+    const float scale = (float)(self->kept_max / LEVEL_MAX);
     size_t count = (size_t)image->width * image->height;
     working->width = image->width;
     working->height = image->height;

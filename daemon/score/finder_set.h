@@ -5,10 +5,10 @@
 /* Finder set: images with the boxes that were drawn on them, kept small in memory, and the crops a
  * finder is trained on. Offline; allocates, within FINDER_SET_PIXELS_MAX.
  *
- * Attenuations are kept as 16 bit shares of a_max. A crop is a piece of one image, about an object
- * in seven of ten cases, turned, mirrored, a little larger or smaller, brighter or darker; its
- * planes are made by finder_planes() from the piece with what lies around it. Outside the image all
- * planes are 0, as the network sees it when it looks at whole images. */
+ * Attenuations are kept as 16 bit shares of the most that is kept. A crop is a piece of one image,
+ * about an object in seven of ten cases, turned, mirrored, a little larger or smaller, brighter or
+ * darker; its planes are made by finder_planes() from the piece with what lies around it. Outside
+ * the image all planes are 0, as the network sees it when it looks at whole images. */
 
 #include <stdint.h>
 
@@ -34,12 +34,17 @@ struct finder_set_image {
 
 struct finder_set {
     struct finder_input input;
+    double kept_max; /* the attenuation of the highest level */
+    bool transmission;
+    bool calibrated; /* finder_set_adapt() found both energies: attenuations are physical */
+    bool upright;    /* all images are at least twice as wide as high: loads that stand */
     struct finder_set_image *images;
     uint32_t image_count;
     uint32_t image_room;
     uint32_t reduction; /* of all images */
     uint64_t pixels;
     uint32_t side_max; /* of any image */
+    uint32_t height_max;
 };
 
 void finder_set_init(struct finder_set *self, enum image_meaning meaning, uint32_t reduction);
@@ -56,10 +61,16 @@ struct finder_set_add {
 /* POOL_EMPTY when FINDER_SET_PIXELS_MAX would be passed: the image is left out. MEMORY. */
 MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_set_add *image);
 
+/* Once all images are in it: where every one has transmissions at both energies, the planes'
+ * constants follow what these images show, and planes 2 and 3 become those of material (finder.h).
+ * Otherwise nothing changes. MEMORY. */
+MUST_USE struct err finder_set_adapt(struct finder_set *self);
+
 /* The median of the square roots of the areas of all boxes, at least 4 pixels; 12 without boxes. */
 double finder_set_box(const struct finder_set *self);
 
-/* The side of crops: FINDER_CROP_MAX, or what the largest image needs, a multiple of 8. */
+/* The side of crops: FINDER_CROP_MAX, or what the largest image (the highest of upright ones)
+ * needs, a multiple of 8. */
 uint32_t finder_set_crop_side(const struct finder_set *self);
 
 struct finder_crop_space {

@@ -36,7 +36,33 @@ static const struct convnet_layer layers[] = {
     {.side = 3, .stride = 1, .dilation = 1, .in = WIDE, .out = WIDE},
     {.side = 1, .stride = 1, .dilation = 1, .in = WIDE, .out = FINDER_OUTPUTS},
 };
-enum { LAYERS = sizeof layers / sizeof layers[0] };
+/* For calibrated images: what a lump is shows by the load around it, so a cell sees 172 pixels. */
+static const struct convnet_layer far_layers[] = {
+    {.side = 3, .stride = 2, .dilation = 1, .in = FINDER_CHANNELS, .out = NARROW},
+    {.side = 3, .stride = 1, .dilation = 1, .in = NARROW, .out = NARROW},
+    {.side = 3, .stride = 2, .dilation = 1, .in = NARROW, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 1, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 2, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 4, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 8, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 4, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 1, .in = WIDE, .out = WIDE},
+    {.side = 1, .stride = 1, .dilation = 1, .in = WIDE, .out = FINDER_OUTPUTS},
+};
+enum {
+    LAYERS = sizeof layers / sizeof layers[0],
+    FAR_LAYERS = sizeof far_layers / sizeof far_layers[0],
+};
+
+/* The layers for the images of the set, and how many. */
+static uint32_t layers_of(const struct finder_set *set,
+                          struct convnet_layer out[CONVNET_LAYERS_MAX])
+{
+    const struct convnet_layer *from = set->calibrated ? far_layers : layers;
+    uint32_t count = set->calibrated ? FAR_LAYERS : LAYERS;
+    memcpy(out, from, count * sizeof *from);
+    return count;
+}
 
 struct training {
     const struct finder_train_conf *conf;
@@ -90,9 +116,8 @@ static struct err list_images(struct training *self)
 
 static struct err make_room(struct training *self, double box)
 {
-    struct convnet_plan plan = {
-        .layer_count = LAYERS, .batch = BATCH, .height = self->side, .width = self->side};
-    memcpy(plan.layers, layers, sizeof layers);
+    struct convnet_plan plan = {.batch = BATCH, .height = self->side, .width = self->side};
+    plan.layer_count = layers_of(self->conf->set, plan.layers);
     size_t bytes = (convnet_train_workspace_floats(&plan) * sizeof(float) + 63) / 64 * 64;
     uint32_t cells_side = (self->side + FINDER_CELL - 1) / FINDER_CELL;
     size_t cells = (size_t)cells_side * cells_side;
@@ -121,7 +146,7 @@ static struct err make_room(struct training *self, double box)
     }
     self->crew = (struct convnet_team){team_run, self->team};
     convnet_train_init(&self->train, &plan, &self->crew, self->conf->seed, self->workspace);
-    self->train.layers[LAYERS - 1].offset[0] = first_heat;
+    self->train.layers[plan.layer_count - 1].offset[0] = first_heat;
     return err_none;
 }
 
@@ -230,8 +255,9 @@ static void draw_again(void *argument, struct convnet_train *train, uint32_t bat
 
 static struct err export(struct training *self, double box, struct finder_model *out)
 {
-    struct convnet shape = {.layer_count = LAYERS};
-    memcpy(shape.layers, layers, sizeof layers);
+    struct convnet shape;
+    memset(&shape, 0, sizeof shape);
+    shape.layer_count = layers_of(self->conf->set, shape.layers);
     struct finder_model model;
     struct err err = finder_model_init(&model, &shape);
     if (err_is(err)) {

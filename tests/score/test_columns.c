@@ -183,7 +183,7 @@ static void judgement_is_the_score_with_its_heaviest_parts(void **state)
         struct declaration_judgement alone;
         const struct declaration_judgement *one = &judgements[i];
         assert_int_equal(one->logit, risks[i].logit);
-        assert_int_equal(one->logit, parts[i].logit);
+        assert_int_equal(one->lines.riskiest, parts[i].logit);
         assert_int_equal(one->critical, risks[i].critical);
         assert_int_equal(one->line_index, risks[i].line_index);
         assert_true(one->reasons_count > 0);

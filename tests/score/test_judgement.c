@@ -171,18 +171,20 @@ static void read_slowly(const struct declaration_model *model, const struct hist
 {
     uint32_t given = declaration->lines_count;
     given = given > RECORD_LINES_MAX ? RECORD_LINES_MAX : given;
+    risk->lines.count = 0;
     for (uint32_t line = 0; line < (given > 0 ? given : 1); line++) {
         float features[LINE_FEATURES];
         struct declaration_parts of_line;
         features_of_line(history, &model->norms, declaration, line, features);
         declaration_model_explain(model, features, &of_line);
-        if (line == 0 || of_line.logit > risk->logit) {
-            risk->logit = of_line.logit;
+        item_lines_add(&risk->lines, of_line.logit);
+        if (line == 0 || of_line.logit > parts->logit) {
             risk->line_index = line;
             memcpy(risk->features, features, sizeof features);
             *parts = of_line;
         }
     }
+    risk->logit = item_lines_settle(&model->lines, &risk->lines);
 }
 
 /* Heaviest first, equal ones in the order of groups. */

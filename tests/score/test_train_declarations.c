@@ -45,10 +45,7 @@ static double area_of_pairs(int days_apart, int known_after_days, bool label_in_
     for (unsigned pair = 0; pair < 1500; pair++) {
         struct row row;
         bool found = rng_below(&rng, 2) == 1;
-        make_row(&row, pair, pair, 100);
-        snprintf(row.hs_code, sizeof row.hs_code, "%06u", 100000 + pair * 7);
-        snprintf(row.seller, sizeof row.seller, "seller %u", pair);
-        row.line.value = 50000 + pair;
+        make_lone_row(&row, pair);
         const struct field planted[1] = {{"outcome of the exam", found ? "found" : "clean"}};
         row.declaration.other = planted;
         row.declaration.other_count = label_in_column ? 1 : 0;
@@ -475,6 +472,7 @@ static void model_with_a_broken_part_is_refused(void **state)
         {"trees_split_bins", MODEL_U64, 255, NULL},
         {"trees_nodes", MODEL_U64, 5, NULL},
         {"later_rows", MODEL_F64, NAN, NULL},
+        {"lines", MODEL_F64, NAN, NULL},
         {"goods_codes", MODEL_U64, 0, NULL},
         {"goods_norms", MODEL_F32, -1, NULL},
         {"constants", MODEL_F64, 0, NULL},

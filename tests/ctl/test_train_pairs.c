@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A finder taught on scans of two energies, by the commands a person runs: marks under the name of
+ * either file of a pair are the same marks, and the model sees material. */
+#include "tests/score/fixture.h"
+
+#include <math.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "kernels/rng.h"
+#include "picture/picture.h"
+#include "score/appearance.h"
+
+enum { SCANS = 4, WIDTH = 120, HEIGHT = 56, AIR = 60000, DARK = 1200 };
+
+static char folder[FIXTURE_PATH_BYTES];
+static char output[65536];
+
+static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int run(const char *format, ...)
+{
+    char arguments[2048];
+    char command[4096];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(arguments, sizeof arguments, format, list);
+    va_end(list);
+    snprintf(command, sizeof command, "cd %s && %s/bin/triagectl %s 2>&1 </dev/null", folder,
+             BINARY_DIR, arguments);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
+    output[bytes] = '\0';
+    int status = pclose(pipe);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static FILE *create(const char *name)
+{
+    char path[2 * FIXTURE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    return file;
+}
+
+/* A load of attenuation 2 with an organic lump of 0.6 in it. */
+static void write_scan(uint32_t number)
+{
+    static const char *const energies[2] = {"low", "high"};
+    static uint16_t pixels[WIDTH * HEIGHT];
+    char path[2 * FIXTURE_PATH_BYTES];
+    struct rng rng;
+    rng_init(&rng, 5, number);
+    for (int energy = 0; energy < 2; energy++) {
+        for (int i = 0; i < WIDTH * HEIGHT; i++) {
+            int x = i % WIDTH - 30 - 10 * (int)number, y = i / WIDTH - 20;
+            bool lump = x >= 0 && x < 14 && y >= 0 && y < 14;
+            double high = 2 + (lump ? 0.6 : 0) + 0.02 * rng_normal(&rng);
+            double low = 2.2 + (lump ? 0.71 : 0) + 0.02 * rng_normal(&rng);
+            pixels[i] = (uint16_t)(DARK + (AIR - DARK) * exp(energy == 0 ? -low : -high));
+        }
+        snprintf(path, sizeof path, "%s/in/s%u_%s.png", folder, number, energies[energy]);
+        assert_good(picture_write_png(path, (const uint8_t *)pixels, WIDTH, HEIGHT, 1, 16));
+    }
+    char name[32];
+    snprintf(name, sizeof name, "in/s%u.json", number);
+    FILE *sidecar = create(name);
+    fprintf(sidecar, "{\"scanner_type\": \"portal\", \"images\": [");
+    for (int energy = 0; energy < 2; energy++) {
+        fprintf(sidecar,
+                "%s{\"meaning\": \"transmission\", \"energy\": \"%s\", \"view\": 0, "
+                "\"air_level\": %d, \"dark_level\": %d, \"pixel_pitch_mm\": 10}",
+                energy > 0 ? ", " : "", energies[energy], AIR, DARK);
+    }
+    fprintf(sidecar, "]}\n");
+    fclose(sidecar);
+}
+
+static void write_marks(const char *energy)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s.csv", energy);
+    FILE *table = create(name);
+    fputs("image,x,y,width,height\n", table);
+    for (int i = 0; i < SCANS; i++) {
+        fprintf(table, "s%d_%s.png,%d,20,14,14\n", i, energy, 30 + 10 * i);
+    }
+    fclose(table);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    char path[2 * FIXTURE_PATH_BYTES];
+    fixture_make_directory(folder);
+    snprintf(path, sizeof path, "%s/in", folder);
+    assert_int_equal(mkdir(path, 0755), 0);
+    for (uint32_t i = 0; i < SCANS; i++) {
+        write_scan(i);
+    }
+    write_marks("low");
+    write_marks("high");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_remove_directory(folder);
+    return 0;
+}
+
+/* Path of the model that the last training wrote into out/. */
+static void model_path(char path[128])
+{
+    const char *from = strstr(output, "out/");
+    if (from == NULL) {
+        fail_msg("no model: %s", output);
+    }
+    size_t bytes = strcspn(from, "\n");
+    assert_true(bytes < 128);
+    memcpy(path, from, bytes);
+    path[bytes] = '\0';
+}
+
+static void marks_stand_under_either_name_of_a_pair(void **state)
+{
+    (void)state;
+    char one[128], other[128];
+    assert_int_equal(run("model train appearance --images in --marks low.csv --out out --epochs 1"),
+                     0);
+    model_path(one);
+    assert_non_null(strstr(output, "4 images, 4 objects of 4 scans, usual side 14.0"));
+    assert_null(strstr(output, "have no marks"));
+    assert_int_equal(
+        run("model train appearance --images in --marks high.csv --out out --epochs 1"), 0);
+    model_path(other);
+    assert_string_equal(one, other);
+}
+
+static void two_energies_make_a_finder_that_sees_material(void **state)
+{
+    (void)state;
+    char name[128], path[2 * FIXTURE_PATH_BYTES];
+    struct model_file file;
+    struct appearance_model model;
+    assert_int_equal(
+        run("model train appearance --images in --marks high.csv --out out --epochs 1"), 0);
+    model_path(name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_good(model_file_read(path, NULL, &file));
+    assert_good(appearance_read(&file, &model));
+    model_file_fini(&file);
+    assert_true(model.has_finder && model.finder.input.material > 0);
+    /* The constants follow the images: attenuations to 2.7, ratios from 1.07 to 1.14. */
+    const struct finder_input *input = &model.finder.input;
+    assert_true(input->a_max > 2.55 && input->a_max < 2.9);
+    assert_true(input->ratio_low > 1 && input->ratio_low < 1.08);
+    assert_true(input->ratio_high > 1.12 && input->ratio_high < 1.2);
+    appearance_model_fini(&model);
+    assert_int_equal(run("model score --model %s --images in --out -", name), 0);
+    assert_non_null(strstr(output, "image,x,y,width,height,score\ns0_low.png,"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(marks_stand_under_either_name_of_a_pair),
+        cmocka_unit_test(two_energies_make_a_finder_that_sees_material),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

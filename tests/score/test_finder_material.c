@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include <math.h>
+
+#include "kernels/rng.h"
+#include "score/finder.h"
+
+enum { ROOM = 70 * 90 };
+static float high_pixels[ROOM];
+static float low_pixels[ROOM];
+static uint8_t valid[ROOM];
+static uint8_t planes[ROOM * FINDER_CHANNELS + 1];
+static double excess[ROOM];
+
+static const struct finder_input input = {.a_max = 6,
+                                          .contrast = 3,
+                                          .ratio_low = 1.02,
+                                          .ratio_high = 1.22,
+                                          .ratio_least = 0.3,
+                                          .material = 300};
+
+static struct working draw_working(uint64_t seed, size_t width, size_t height)
+{
+    struct rng rng;
+    rng_init(&rng, seed, 0);
+    for (size_t i = 0; i < width * height; i++) {
+        high_pixels[i] = (float)(rng_uniform(&rng) * 0.6 + (double)(i / width % 16 < 8 ? 0 : 3));
+        low_pixels[i] = (float)((double)high_pixels[i] * (1.05 + 0.14 * rng_uniform(&rng)));
+        valid[i] = rng_below(&rng, 8) != 0;
+        if (valid[i] == 0 && rng_below(&rng, 2) == 0) {
+            low_pixels[i] = NAN;
+        }
+    }
+    return (struct working){
+        .pixels = high_pixels, .valid = valid, .width = width, .height = height, .factor = 1};
+}
+
+struct around {
+    double high;
+    double low;
+    double excess;
+    double count;
+};
+
+/* Sums over the valid pixels not further than `radius`. */
+static struct around look_around(const struct working *working, size_t x0, size_t y0, size_t radius)
+{
+    struct around sum = {0, 0, 0, 0};
+    for (size_t y = y0 > radius ? y0 - radius : 0; y <= y0 + radius && y < working->height; y++) {
+        for (size_t x = x0 > radius ? x0 - radius : 0; x <= x0 + radius && x < working->width;
+             x++) {
+            size_t i = y * working->width + x;
+            if (valid[i] != 0) {
+                sum.high += (double)high_pixels[i];
+                sum.low += (double)low_pixels[i];
+                sum.excess += excess[i];
+                sum.count++;
+            }
+        }
+    }
+    return sum;
+}
+
+static double hold(double value, double low, double high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+static void assert_pixel(const struct working *working, size_t i, bool has_low)
+{
+    const uint8_t *got = planes + i * FINDER_CHANNELS;
+    struct around near = look_around(working, i % working->width, i / working->width, 1);
+    struct around far =
+        look_around(working, i % working->width, i / working->width, FINDER_MATERIAL_RADIUS);
+    double least = near.high / near.count - input.ratio_least;
+    double share = (near.low / near.high - input.ratio_low) / (input.ratio_high - input.ratio_low);
+    double contrast = 128 + input.material * (excess[i] - far.excess / far.count);
+    assert_true(valid[i] != 0 || (got[0] == 0 && got[1] == 0));
+    if (valid[i] == 0 || !has_low) {
+        assert_int_equal(got[2], 0);
+        assert_int_equal(got[3], valid[i] != 0 ? 128 : 0);
+        return;
+    }
+    /* Attenuations are rounded to 2^-12 on the way, and by the limit it may go either way. */
+    assert_true(least > 1e-3 || got[2] == 0 || least > -1e-3);
+    if (least > 1e-3) {
+        assert_true(fabs(hold(1 + 254 * share, 1, 255) - got[2]) <= 0.5 + 2);
+    }
+    double rise =
+        128 + input.contrast * 255 / input.a_max * ((double)high_pixels[i] - far.high / far.count);
+    assert_true(fabs(hold(contrast, 0, 255) - got[3]) <= 0.5 + 0.2);
+    assert_true(fabs(hold(rise, 0, 255) - got[1]) <= 0.5 + 0.2);
+}
+
+/* Property: planes 2 and 3 are what finder.h says, at sizes below and above the windows, with and
+ * without a low-energy image, in a workspace that was used before. */
+static void material_of_any_size_follows_its_definition(void **state)
+{
+    (void)state;
+    const size_t sizes[][2] = {{1, 1}, {1, 40}, {37, 1}, {16, 17}, {33, 34}, {70, 5}, {61, 90}};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        struct working working = draw_working(s, sizes[s][0], sizes[s][1]);
+        size_t count = working.width * working.height;
+        void *workspace = calloc(finder_planes_workspace_bytes(working.width), 1);
+        assert_non_null(workspace);
+        for (size_t i = 0; i < count; i++) {
+            struct around near = look_around(&working, i % working.width, i / working.width, 1);
+            excess[i] = (near.low - (input.ratio_low + input.ratio_high) / 2 * near.high) /
+                        (near.count > 0 ? near.count : 1);
+        }
+        for (int round = 0; round < 3; round++) {
+            memset(planes, 0xa5, sizeof planes);
+            finder_planes(&input, &working, round == 1 ? NULL : low_pixels, workspace, planes);
+            for (size_t i = 0; i < count; i++) {
+                assert_pixel(&working, i, round != 1);
+            }
+            assert_int_equal(planes[count * FINDER_CHANNELS], 0xa5);
+        }
+        free(workspace);
+    }
+}
+
+/* An organic lump and a steel one that weaken the beam alike: plane 1 cannot tell them apart, plane
+ * 3 puts them on either side of what they lie in. */
+static void organic_and_steel_stand_on_either_side(void **state)
+{
+    (void)state;
+    enum { WIDTH = 70, HEIGHT = 60 };
+    struct working working = {
+        .pixels = high_pixels, .valid = valid, .width = WIDTH, .height = HEIGHT, .factor = 1};
+    memset(valid, 1, sizeof valid);
+    for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++) {
+        size_t x = i % WIDTH, y = i / WIDTH;
+        bool organic = y >= 24 && y < 36 && x >= 10 && x < 22;
+        bool steel = y >= 24 && y < 36 && x >= 48 && x < 60;
+        high_pixels[i] = 2.0f + (organic || steel ? 0.5f : 0.0f);
+        low_pixels[i] = 2.0f * 1.13f + (organic ? 0.59f : steel ? 0.54f : 0.0f);
+    }
+    void *workspace = calloc(finder_planes_workspace_bytes(WIDTH), 1);
+    assert_non_null(workspace);
+    struct finder_input plain = input;
+    plain.ratio_low = 1.03;
+    plain.ratio_high = 1.23;
+    finder_planes(&plain, &working, low_pixels, workspace, planes);
+    const uint8_t *organic = planes + ((size_t)30 * WIDTH + 16) * FINDER_CHANNELS;
+    const uint8_t *steel = planes + ((size_t)30 * WIDTH + 53) * FINDER_CHANNELS;
+    assert_int_equal(organic[1], steel[1]);
+    assert_true(organic[3] > 128 + 4 && steel[3] < 128 - 4);
+    assert_true(organic[2] > steel[2] + 4);
+    free(workspace);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(material_of_any_size_follows_its_definition),
+        cmocka_unit_test(organic_and_steel_stand_on_either_side),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
