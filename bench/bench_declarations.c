@@ -26,7 +26,7 @@
  * Usage: bench_declarations [--quick] MODEL TABLE [PYTHON PEER_SCRIPT DIRECTORY]
  * MODEL is a file of `triagectl model train declarations`, TABLE its labelled declarations. */
 
-enum { BATCH = 256, REASONS = 3, THREADS = 2, SCORED = 1 << 16, STAGED = 1 << 14, ROUNDS = 9 };
+enum { BATCH = 256, REASONS = 3, THREADS = 2, SCORED = 1 << 16, STAGED = 1 << 14, ROUNDS = 7 };
 
 struct work {
     const char *model_path;

@@ -114,8 +114,8 @@ part_speed() {
 of 256 records that came one after the other; the peers predict on features that are ready, with 300 trees (ours has 250). Rounds of
 all of them come in turns. 'In words' writes the sentences too. 'By processor time' is what the threads took, times two, the best round
 of each (of peers with two threads or with one): on a machine that does other work the clock says little. Histories that no tree asks
-about are not looked up. What a declaration takes at least is 51 lines of counts out of caches and memory, beside it what these
-lines alone take: far below that no layout gets that keeps a line for each entity."
+about are not looked up. Beside the stages stands what the lines of counts alone take, one for each history: no layout that keeps a line
+for each entity gets below that."
   echo
   echo '```'
   rm -rf "$room/model"

@@ -13,6 +13,7 @@ import time
 
 threads = int(sys.argv[2])
 os.environ["OMP_NUM_THREADS"] = str(threads)
+os.environ["OMP_WAIT_POLICY"] = "passive"  # who waits for another thread burns no processor time
 try:
     import numpy
 except ImportError:
