@@ -13,14 +13,7 @@
  * steps through whole numbers, at a lower rate. Every crop has a random stream of its own, so the
  * threads may draw them in any order. */
 
-enum {
-    BATCH = 4,
-    CALIBRATION_BATCHES = 6,
-    STEPS_MIN = 1200,
-    STEPS_MAX = 6000,
-    WHOLE_SHARE = 8,
-    TURNS_MAX = 4
-};
+enum { BATCH = 4, CALIBRATION_BATCHES = 6, STEPS_MIN = 1200, STEPS_MAX = 6000, WHOLE_SHARE = 8 };
 
 static const double epochs_usual = 30;
 static const double peak_rate = 4e-3;
@@ -84,9 +77,8 @@ struct training {
     double losses[BATCH];
     double centres;
     double objects;
-    uint32_t *order; /* of the images taken, some of them several times */
+    uint32_t *order; /* of the images taken */
     uint32_t order_count;
-    uint32_t image_count;
     uint32_t side;
     uint64_t step; /* of all stages: gives each crop its stream */
     uint64_t steps_total;
@@ -105,40 +97,21 @@ static void training_close(struct training *self)
     free(self->order);
 }
 
-static bool is_taken(const struct finder_train_conf *conf, uint32_t image)
-{
-    return conf->taken == NULL || conf->taken[image] != 0;
-}
-
-/* Where objects are rare most steps would teach nothing about them: then images with objects are
- * listed several times, so that about three of four crops are of such an image. What is around the
- * objects, and the others, are examples enough of what is none. */
-static uint32_t turns_of_marked(uint32_t marked, uint32_t others)
-{
-    uint64_t turns = marked > 0 ? UINT64_C(3) * others / marked : 1;
-    return turns < 1 ? 1 : turns < TURNS_MAX ? (uint32_t)turns : TURNS_MAX;
-}
-
 static struct err list_images(struct training *self)
 {
     const struct finder_set *set = self->conf->set;
-    uint32_t counts[2] = {0, 0}; /* without and with objects */
-    for (uint32_t i = 0; i < set->image_count; i++) {
-        counts[set->images[i].truth_count > 0] += is_taken(self->conf, i);
-    }
-    self->image_count = counts[0] + counts[1];
-    uint32_t turns = turns_of_marked(counts[1], counts[0]);
-    self->order = calloc((size_t)counts[1] * turns + counts[0] + 1, sizeof *self->order);
+    uint64_t objects = 0;
+    self->order = calloc((size_t)set->image_count + 1, sizeof *self->order);
     if (self->order == NULL) {
         return err_make(ERR_MEMORY, "finder_train");
     }
     for (uint32_t i = 0; i < set->image_count; i++) {
-        uint32_t own = set->images[i].truth_count > 0 ? turns : 1;
-        for (uint32_t turn = 0; turn < own && is_taken(self->conf, i); turn++) {
+        if (self->conf->taken == NULL || self->conf->taken[i] != 0) {
             self->order[self->order_count++] = i;
+            objects += set->images[i].truth_count;
         }
     }
-    return counts[1] == 0 ? err_make(ERR_ARGUMENT, "finder_train: no image has a mark") : err_none;
+    return objects == 0 ? err_make(ERR_ARGUMENT, "finder_train: no image has a mark") : err_none;
 }
 
 static struct err make_room(struct training *self, double box)
@@ -308,7 +281,7 @@ static struct err export(struct training *self, double box, struct finder_model 
 static uint64_t steps_of(const struct training *self)
 {
     double epochs = self->conf->epochs > 0 ? self->conf->epochs : epochs_usual;
-    double steps = ceil(epochs * self->image_count / BATCH);
+    double steps = ceil(epochs * self->order_count / BATCH);
     if (self->conf->epochs > 0) {
         return steps > 1 ? (uint64_t)steps : 1;
     }
@@ -333,7 +306,7 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
         uint64_t steps = steps_of(self);
         uint64_t whole_steps = steps / WHOLE_SHARE + 1;
         self->steps_total = steps + whole_steps;
-        report->images = self->image_count;
+        report->images = self->order_count;
         report->steps = self->steps_total;
         report->loss = learn(self, peak_rate, steps, 20);
         convnet_train_fold(&self->train);
