@@ -6,19 +6,16 @@
 #include <time.h>
 
 #include "bench/figure.h"
+#include "bench/product_ceiling.h"
 #include "kernels/convnet.h"
 #include "kernels/rng.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 /* The convolutional network on one core: two finders of different width on a 640 x 640 image, each
  * path, beside the rate at which this core multiplies and adds bytes out of registers alone.
  *
  * Usage: bench_convnet [--json] */
 
-enum { ROUNDS = 21, SIDE = 640, CHAIN = 12, TURNS = 200000, MACS_A_LANE = 4 };
+enum { ROUNDS = 21, SIDE = 640 };
 
 static double now_s(void)
 {
@@ -36,73 +33,13 @@ static void *room(size_t bytes)
     return made;
 }
 
-/* ---- the ceiling ---- */
-
-static volatile int32_t sink;
-
-#if defined(__x86_64__)
-__attribute__((target("avx512f,avx512vnni"))) static double peak_vnni(void)
-{
-    __m512i sums[CHAIN];
-    __m512i in = _mm512_set1_epi32((int32_t)sink);
-    __m512i weight = _mm512_set1_epi32((int32_t)sink + 1);
-    for (int i = 0; i < CHAIN; i++) {
-        sums[i] = in;
-    }
-    double start = now_s();
-    for (int turn = 0; turn < TURNS; turn++) {
-        for (int i = 0; i < CHAIN; i++) {
-            sums[i] = _mm512_dpbusd_epi32(sums[i], in, weight);
-        }
-        __asm__ volatile("" : "+v"(in)); /* so that no turn is foreseen */
-    }
-    double seconds = now_s() - start;
-    for (int i = 1; i < CHAIN; i++) {
-        sums[0] = _mm512_add_epi32(sums[0], sums[i]);
-    }
-    sink = _mm512_reduce_add_epi32(sums[0]) & 1;
-    return 1e-9 * (double)TURNS * CHAIN * 16 * MACS_A_LANE / seconds;
-}
-
-/* maddubs, madd, add: what AVX2 has instead. */
-__attribute__((target("avx2"))) static double peak_avx2(void)
-{
-    enum { SUMS = 8 };
-    __m256i sums[SUMS];
-    __m256i in = _mm256_set1_epi32((int32_t)sink);
-    __m256i ones = _mm256_set1_epi16(1);
-    for (int i = 0; i < SUMS; i++) {
-        sums[i] = in;
-    }
-    double start = now_s();
-    for (int turn = 0; turn < TURNS; turn++) {
-        for (int i = 0; i < SUMS; i++) {
-            __m256i pairs = _mm256_maddubs_epi16(in, ones);
-            __asm__ volatile("" : "+x"(pairs));
-            sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, ones));
-        }
-    }
-    double seconds = now_s() - start;
-    for (int i = 1; i < SUMS; i++) {
-        sums[0] = _mm256_add_epi32(sums[0], sums[i]);
-    }
-    sink = _mm256_extract_epi32(sums[0], 0) & 1;
-    return 1e-9 * (double)TURNS * SUMS * 8 * MACS_A_LANE / seconds;
-}
-#endif
-
+/* Products a second of one core, in units of 10^9; 0 where none is known. */
 static double peak_of(enum convnet_path path)
 {
-#if defined(__x86_64__)
-    if (path == CONVNET_VNNI) {
-        return peak_vnni();
-    }
-    if (path == CONVNET_AVX2) {
-        return peak_avx2();
-    }
-#endif
-    (void)path;
-    return 0;
+    static const enum product_ceiling ceilings[] = {[CONVNET_AVX2] = PRODUCT_CEILING_BYTE_AVX2,
+                                                    [CONVNET_AVX_VNNI] = PRODUCT_CEILING_BYTE_HALF,
+                                                    [CONVNET_VNNI] = PRODUCT_CEILING_BYTE};
+    return path == CONVNET_PORTABLE ? 0 : 1e-9 * product_ceiling(ceilings[path]) / 2;
 }
 
 /* ---- the networks ---- */
@@ -149,7 +86,7 @@ static double macs_of(const struct convnet *net, uint32_t height, uint32_t width
     return macs;
 }
 
-static const char *const path_names[] = {"plain C", "AVX2", "AVX-512 VNNI"};
+static const char *const path_names[] = {"plain C", "AVX2", "AVX-VNNI", "AVX-512 VNNI"};
 
 /* A path and its ceiling in turns. */
 static void bench_path(const char *name, const struct convnet *net, enum convnet_path path,
@@ -196,7 +133,9 @@ static void bench_net(const char *name, const struct shape *shapes, uint32_t cou
     struct convnet net = make_net(shapes, count);
     bench_check(convnet_validate(&net) == CONVNET_SOUND, "%s", name);
     for (int path = (int)convnet_path_best(); path >= CONVNET_PORTABLE; path--) {
-        bench_path(name, &net, (enum convnet_path)path, image, as_json);
+        if (convnet_path_runs((enum convnet_path)path)) {
+            bench_path(name, &net, (enum convnet_path)path, image, as_json);
+        }
     }
     for (uint32_t l = 0; l < count; l++) {
         free(net.layers[l].weights);

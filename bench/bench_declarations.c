@@ -51,6 +51,25 @@ static double now_s(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
+/* The reasons in words, with what stands behind them. */
+static double tell_in_words(const struct work *work, const struct declaration_model *model,
+                            const struct declaration *declaration,
+                            const struct declaration_judgement *judgement)
+{
+    double told = 0;
+    struct declaration_said said = {.history = &work->history,
+                                    .norms = &model->norms,
+                                    .declaration = declaration,
+                                    .line_index = judgement->line_index};
+    declaration_said_fill(&said);
+    for (uint32_t reason = 0; reason < judgement->reasons_count; reason++) {
+        char words[DECLARATION_WORDS_BYTES];
+        declaration_group_words(&said, judgement->reasons[reason].group, words);
+        told += words[0];
+    }
+    return told;
+}
+
 /* What an officer is told of one declaration. */
 static double tell(const struct work *work, const struct declaration_model *model,
                    const struct declaration *declaration,
@@ -61,22 +80,10 @@ static double tell(const struct work *work, const struct declaration_model *mode
     struct declaration_interval interval =
         declaration_model_interval_of(&model->bins, logit, probability);
     double told = probability + interval.lower + interval.upper;
-    struct declaration_said said = {.history = &work->history,
-                                    .norms = &model->norms,
-                                    .declaration = declaration,
-                                    .line_index = judgement->line_index};
-    if (work->in_words) {
-        declaration_said_fill(&said);
-    }
     for (uint32_t reason = 0; reason < judgement->reasons_count; reason++) {
         told += judgement->reasons[reason].part;
-        if (work->in_words) {
-            char words[DECLARATION_WORDS_BYTES];
-            declaration_group_words(&said, judgement->reasons[reason].group, words);
-            told += words[0];
-        }
     }
-    return told;
+    return work->in_words ? told + tell_in_words(work, model, declaration, judgement) : told;
 }
 
 struct hand {
@@ -213,7 +220,7 @@ static void make_features(struct work *work, const char *directory)
     for (size_t i = 0; i < SCORED; i++) {
         struct declaration_risk risk;
         const struct declaration *declaration = &work->set.declarations[work->order[i]];
-        declaration_model_score(&work->models[0], &work->history, &declaration, 1, &risk);
+        declaration_model_score(&work->models[0], &work->history, &declaration, 1, &risk, NULL);
         memcpy(work->features + i * LINE_FEATURES, risk.features, sizeof risk.features);
         labels[i] = work->set.labels[work->order[i]].found;
     }

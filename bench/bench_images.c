@@ -10,6 +10,7 @@
 #include "archive/model_file.h"
 #include "base/durable.h"
 #include "bench/figure.h"
+#include "bench/image_stages.h"
 #include "kernels/rng.h"
 #include "score/blas_core.h"
 #include "score/finder.h"
@@ -300,6 +301,9 @@ static void bench_subject(struct subject *subject, const char *folder, bool as_j
         bench_lines(subject, NULL, "no model", lines, as_json);
         bench_lines(subject, bank, "bank", lines, as_json);
         bench_lines(subject, finder, "bank and finder", lines, as_json);
+    }
+    if (subject->images_count == 1) {
+        image_stages_print(subject->name, &subject->images[0], subject->pixels[0], finder, as_json);
     }
     (void)unlink(bank);
     (void)unlink(finder);

@@ -217,7 +217,7 @@ struct patch_case {
     size_t count;
 };
 
-static const struct patch_rule patch_rule = {SIDE, SIDE / 2, 0.25f, 0.02f, 1.0f};
+static const struct patch_rule patch_rule = {SIDE, SIDE / 2, 0.25f, 0.02f, 1.0f, -INFINITY};
 
 static void run_embed(void *arguments)
 {
@@ -255,7 +255,10 @@ static void bench_patch(double ceiling)
     float *weights = draw(6, FEATURES * AXES);
     float *bias = draw(7, AXES);
     float *pixels = draw(8, WIDTH * HEIGHT);
-    struct patch_case c = {.projection = {FEATURES, AXES, weights, bias},
+    struct patch_case c = {.projection = {.feature_count = FEATURES,
+                                          .embedding_count = AXES,
+                                          .weights = weights,
+                                          .bias = bias},
                            .level = {{pixels, WIDTH, HEIGHT, WIDTH}, NULL, 1},
                            .batch = {PATCHES, FEATURES, draw(9, PATCHES * FEATURES),
                                      room(PATCHES, sizeof(struct patch_position))},

@@ -102,7 +102,7 @@ static void search_part(void *argument, size_t part)
     size_t first = part * QUERIES / shape->threads;
     size_t after = (part + 1) * QUERIES / shape->threads;
     struct nearest_queries queries = shape->queries;
-    struct nearest_request request = {shape->path, 1};
+    struct nearest_request request = {.path = shape->path, .wanted = 1};
     queries.rows += first * queries.stride;
     queries.row_count = after - first;
     nearest_search_by(&request, &shape->bank, &queries, shape->workspace[part],
@@ -354,7 +354,7 @@ static void print_ceilings(const struct bench *self)
                                         "ceiling.tile_byte_products"};
     static const char *const words[] = {"one core, registers only", "one core, VPDPBUSD",
                                         "one core, TDPBSUD"};
-    for (int i = 0; i < PRODUCT_CEILINGS; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         struct rounds rounds = {.count = 0};
         double rate = product_ceiling((enum product_ceiling)i);
         for (uint32_t r = 0; r < self->rounds && rate > 0; r++) {

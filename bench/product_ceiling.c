@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "kernels/convnet.h"
 #include "kernels/nearest.h"
 
 /* Sums that do not wait for each other, by hand, so that no compiler shortens the chain. */
@@ -20,6 +21,15 @@ enum { ROUNDS = 4000000, CHAINS = 16 };
 #define FLOAT_WIDE(number) "vfmadd231ps %%zmm16, %%zmm17, %%zmm" number "\n\t"
 #define FLOAT_NARROW(number) "vfmadd231ps %%ymm15, %%ymm15, %%ymm" number "\n\t"
 #define BYTE_WIDE(number) "vpdpbusd %%zmm16, %%zmm17, %%zmm" number "\n\t"
+
+#define EIGHT_TWICE(step)                                                                     \
+    step("0") step("1") step("2") step("3") step("4") step("5") step("6") step("7") step("0") \
+        step("1") step("2") step("3") step("4") step("5") step("6") step("7")
+#define BYTE_HALF(number) "%{vex%} vpdpbusd %%ymm15, %%ymm15, %%ymm" number "\n\t"
+#define BYTE_AVX2(number)                      \
+    "vpmaddubsw %%ymm15, %%ymm15, %%ymm14\n\t" \
+    "vpmaddwd %%ymm15, %%ymm14, %%ymm14\n\t"   \
+    "vpaddd %%ymm14, %%ymm" number ", %%ymm" number "\n\t"
 
 /* `repeats` times 16 instructions of `operations` each. */
 #define RATE(instructions, operations)                                                             \
@@ -53,6 +63,18 @@ __attribute__((target("avx512f,avx512vnni"))) static double byte_wide(void)
     RATE("vpxorq %%zmm16, %%zmm16, %%zmm16\n\tvpxorq %%zmm17, %%zmm17, %%zmm17\n\t" SIXTEEN(
              BYTE_WIDE),
          2 * 64);
+}
+
+/* Eight sums are enough to hide the latency of an addition; VPDPBUSD takes all sixteen, of which
+ * one does not matter. */
+__attribute__((target("avx2"))) static double byte_half(void)
+{
+    RATE("vpxor %%ymm15, %%ymm15, %%ymm15\n\t" SIXTEEN(BYTE_HALF), 2 * 32);
+}
+
+__attribute__((target("avx2"))) static double byte_avx2(void)
+{
+    RATE("vpxor %%ymm15, %%ymm15, %%ymm15\n\t" EIGHT_TWICE(BYTE_AVX2), 2 * 32);
 }
 
 __attribute__((target("amx-tile,amx-int8"))) static double tile_bytes(void)
@@ -90,6 +112,12 @@ double product_ceiling(enum product_ceiling which)
     }
     if (which == PRODUCT_CEILING_BYTE && __builtin_cpu_supports("avx512vnni")) {
         return byte_wide();
+    }
+    if (which == PRODUCT_CEILING_BYTE_HALF && convnet_path_runs(CONVNET_AVX_VNNI)) {
+        return byte_half();
+    }
+    if (which == PRODUCT_CEILING_BYTE_AVX2 && __builtin_cpu_supports("avx2")) {
+        return byte_avx2();
     }
     if (which == PRODUCT_CEILING_TILE && nearest_path_best() == NEAREST_AMX) {
         return tile_bytes();

@@ -6,10 +6,11 @@
  * widest instructions it has. Operations a second: a product and its sum are two. */
 
 enum product_ceiling {
-    PRODUCT_CEILING_FLOAT, /* fused multiply-add */
-    PRODUCT_CEILING_BYTE,  /* VPDPBUSD */
-    PRODUCT_CEILING_TILE,  /* TDPBSUD */
-    PRODUCT_CEILINGS
+    PRODUCT_CEILING_FLOAT,     /* fused multiply-add */
+    PRODUCT_CEILING_BYTE,      /* VPDPBUSD */
+    PRODUCT_CEILING_TILE,      /* TDPBSUD */
+    PRODUCT_CEILING_BYTE_HALF, /* VPDPBUSD of AVX-VNNI */
+    PRODUCT_CEILING_BYTE_AVX2, /* VPMADDUBSW, VPMADDWD and an addition */
 };
 
 /* One round; 0 where this processor has no such instruction. */

@@ -206,9 +206,12 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
     int64_t last_ns = clock_monotonic_ns();
     struct err err = err_none;
     bool first_file = true;
+    bool again = false; /* asked for while the file before was being entered */
     while (!err_is(err) && !atomic_load(&self->stop_archive) && !pipeline_failed(self)) {
         void *ask;
-        bool asked = queue_take(self->archive_asks, &ask, 1, 200 * NS_PER_MS) > 0;
+        bool asked = queue_take(self->archive_asks, &ask, 1, again ? 0 : 200 * NS_PER_MS) > 0;
+        asked = asked || again;
+        again = false;
         uint64_t first = atomic_load(&self->sealed);
         uint64_t until = atomic_load(&self->judged);
         counter_set(COUNTER_waiting_archive, until > first ? until - first : 0);
@@ -229,7 +232,7 @@ static struct err archive_turns(struct pipeline *self, struct archive_source *so
          * not be built again. */
         while (!err_is(err) && atomic_load(&self->sealed) < first && !pipeline_failed(self) &&
                !atomic_load(&self->stop_archive)) {
-            (void)queue_take(self->archive_asks, &ask, 1, 5 * NS_PER_MS);
+            again = queue_take(self->archive_asks, &ask, 1, 5 * NS_PER_MS) > 0 || again;
         }
     }
     return err;

@@ -120,8 +120,10 @@ static struct err command_operation(struct pipeline *self, struct command_job *j
     struct ledger_answer verdict;
     bool answered;
     bool closes = command->operation.step != NULL && strcmp(command->operation.step, "close") == 0;
+    uint8_t asked[ITEM_ID_BYTES];
+    state_asked_name(command->operation.name, asked);
     struct err err = command_before(self, job, closes ? STATE_ASKED_CLOSE : STATE_ASKED_REGISTER,
-                                    NULL, &answered);
+                                    asked, &answered);
     if (err_is(err) || answered) {
         return err;
     }
@@ -138,56 +140,6 @@ static struct err command_operation(struct pipeline *self, struct command_job *j
     return command_append(self, job, &entry);
 }
 
-/* A model file lies in models/ under its hash; it is used from the entry on, by the same scorer
- * that read it. */
-static struct err command_model(struct pipeline *self, struct command_job *job)
-{
-    const char *file = job->command->command.file;
-    uint8_t sha256[HASH_BYTES];
-    char hex[HASH_HEX_BYTES];
-    char models[PIPELINE_PATH_BYTES];
-    char path[PIPELINE_PATH_BYTES + HASH_HEX_BYTES + 8];
-    if (file == NULL || strlen(file) != HASH_HEX_BYTES - 1 + 3 ||
-        strcmp(file + HASH_HEX_BYTES - 1, ".h5") != 0) {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
-                              "a model file is named <sha256>.h5");
-    }
-    memcpy(hex, file, HASH_HEX_BYTES - 1);
-    hex[HASH_HEX_BYTES - 1] = '\0';
-    if (!hex_decode(hex, sha256, HASH_BYTES)) {
-        return command_refuse(self, job, err_make(ERR_ARGUMENT, ""),
-                              "a model file is named <sha256>.h5");
-    }
-    struct err err = conf_path(&self->conf, self->conf.store_models, models, sizeof models);
-    if (err_is(err)) {
-        return err;
-    }
-    (void)snprintf(path, sizeof path, "%s/%s.h5", models, hex);
-    struct score_installed installed;
-    err = score_install(self->score, path, sha256, &installed);
-    if (err_is(err)) {
-        char text[ERR_TEXT_BYTES];
-        return command_refuse(self, job, err, err_text(err, text));
-    }
-    if (strcmp(installed.name, "history") == 0) {
-        err = judge_relearn(self);
-        if (err_is(err)) {
-            return err;
-        }
-    }
-    struct entry entry;
-    char actor[PSEUDONYM_BYTES];
-    pipeline_entry(&entry, ENTRY_MODEL_CHANGE);
-    pseudonym_of(self->keys.pseudonym, "officer", job->command->command.actor, actor);
-    entry.actor = actor;
-    entry.body.model_change.name = installed.name;
-    memcpy(entry.body.model_change.sha256, sha256, HASH_BYTES);
-    entry.body.model_change.file_bytes = installed.file_bytes;
-    entry.body.model_change.evaluation = installed.evaluation;
-    diag_info(model, "name=%s sha256=%.16s installed=1", installed.name, hex);
-    return command_append(self, job, &entry);
-}
-
 bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
 {
     struct pipeline *self = arg;
@@ -199,9 +151,11 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
     char witnesses[8192];
     char retention[RETENTION_HEALTH_BYTES];
     char ageing[AGEING_HEALTH_BYTES];
+    char shadow[SHADOW_HEALTH_BYTES];
     witness_line_health(self, witnesses, sizeof witnesses);
     retention_health(self, retention, sizeof retention);
     ageing_health(self, ageing, sizeof ageing);
+    shadow_line_health(self, shadow, sizeof shadow);
     uint64_t size = oversight_size(self->oversight);
     (void)snprintf(
         out, out_capacity,
@@ -213,7 +167,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         "llu,"
         "\"draw_overdue\":%s,\"ack_p50_ms\":%.3f,\"ack_p99_ms\":%.3f,\"queue_p50_ms\":%.3f,\"queue_"
         "p99_ms\":%.3f,"
-        "\"blas\":\"%s\"%s%s%s}",
+        "\"blas\":\"%s\"%s%s%s%s}",
         well ? "true" : "false", TRIAGED_VERSION, self->origin,
         (double)(clock_monotonic_ns() - self->started_ns) / (double)NS_PER_S,
         (unsigned long long)size, (unsigned long long)oversight_published(self->oversight),
@@ -231,7 +185,7 @@ bool pipeline_health(void *arg, char *out, uint32_t out_capacity)
         (double)stage_quantile_ns(STAGE_ack, 0.99) * 1e-6,
         (double)stage_quantile_ns(STAGE_queue, 0.5) * 1e-6,
         (double)stage_quantile_ns(STAGE_queue, 0.99) * 1e-6, blas_core_text(), witnesses, retention,
-        ageing);
+        ageing, shadow);
     return well;
 }
 

@@ -312,7 +312,9 @@ struct err command_redact(struct pipeline *self, struct command_job *job)
         return command_refuse(self, job, err_make(ERR_ARGUMENT, ""), why);
     }
     bool answered;
-    struct err err = command_before(self, job, "redact", NULL, &answered);
+    uint8_t asked[ITEM_ID_BYTES];
+    state_asked_entries(command->entries, command->entries_count, asked);
+    struct err err = command_before(self, job, "redact", asked, &answered);
     if (err_is(err) || answered) {
         return err;
     }

@@ -29,6 +29,7 @@ struct keeper {
     uint64_t wanted_below;       /* the write-ahead log up to here should go, whatever its age */
     int64_t torn_before_ns;      /* saved torn tails from before go */
     uint64_t prunes_done;        /* of pipeline->prunes; 0: what a stop left is still to be done */
+    struct quality_line quality;
     bool waits;                  /* a redacted record is still in the write-ahead log */
     struct arena arena;
     uint8_t arena_bytes[ENTRY_ARENA_BYTES];
@@ -266,7 +267,11 @@ static struct err keeper_run(struct keeper *self)
         void *ask;
         (void)queue_take(pipeline->keeper_asks, &ask, 1, KEEPER_TURN_NS);
         err = keeper_turn(self);
+        if (!err_is(err)) {
+            err = quality_line_turn(&self->quality, pipeline, self->state);
+        }
     }
+    quality_line_close(&self->quality);
     state_close(&self->state);
     return err;
 }

@@ -19,7 +19,8 @@
  *   archive_line   10 archive, seal
  *   keeper_line    old segments become packs, what was redacted goes, behind all of them
  *   witness_line   checkpoints to witnesses, beside the flow
- *   image_line     images for viewers, beside the flow; waits for nobody, nobody waits for it */
+ *   shadow_line    what a model in shadow says of what was decided; reads the log, nobody waits for
+ * it image_line     images for viewers, beside the flow; waits for nobody, nobody waits for it */
 
 /* ---- rows 1 and 4 ---- */
 
@@ -417,6 +418,7 @@ void pipeline_stop(struct pipeline *self)
         queue_stop(self->intake);
     }
     pipeline_join(self->intake_thread, &self->intake_started);
+    shadow_line_close(self);
     atomic_store(&self->stop_retention, true); /* it waits for the judge line */
     atomic_store(&self->stop_judge, true);
     pipeline_join(self->judge_thread, &self->judge_started);

@@ -477,10 +477,10 @@ static struct err open_keys(struct pipeline *self)
 
 static struct err open_steps(struct pipeline *self)
 {
-    static const open_step steps[] = {open_origin, open_keys,    open_queues,    open_memory,
-                                      open_blobs,  open_metrics, open_log,       open_witnesses,
-                                      open_join,   open_state,   retention_open, open_judge,
-                                      open_recent, open_ingest,  open_console,   pipeline_start};
+    static const open_step steps[] = {
+        open_origin, open_keys,        open_queues, open_memory,  open_blobs,     open_metrics,
+        open_log,    open_witnesses,   open_join,   open_state,   retention_open, open_judge,
+        open_recent, shadow_line_open, open_ingest, open_console, pipeline_start};
     struct err err = err_none;
     for (size_t i = 0; !err_is(err) && i < sizeof steps / sizeof steps[0]; i++) {
         err = steps[i](self);
@@ -544,6 +544,7 @@ void pipeline_close(struct pipeline **pointer)
     /* The log before the sockets: drafts on their way point into received messages. */
     oversight_close(&self->oversight);
     pipeline_farewell(self);
+    shadow_line_free(self);
     ingest_close(&self->ingest);
     wal_reader_close(&self->follow);
     wal_reader_close(&self->lookup);

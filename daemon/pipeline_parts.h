@@ -123,6 +123,7 @@ struct command_job {
 };
 
 struct image_line;
+struct shadow_line;
 
 /* The thread that takes checkpoints to witnesses; NULL when oversight.witness_policy is empty. */
 struct witness_line;
@@ -154,6 +155,7 @@ struct pipeline {
     struct console *console;
     struct image_line *images; /* NULL without console.images */
     struct witness_line *witnesses;
+    struct shadow_line *shadow;
     struct recent *recent;
 
     struct queue *intake;         /* arrivals, receive -> intake */
@@ -306,6 +308,19 @@ void ageing_forget(struct pipeline *self);
 /* Members of a JSON object with a comma in front. Any thread. */
 void ageing_health(struct pipeline *self, char *out, size_t out_capacity);
 
+/* quality_line.c: which scanners deliver worse images than they did; asked by the keeper, seldom,
+ * and only when something was judged since. */
+#define QUALITY_SCANNERS_MAX 256u
+struct quality_line {
+    struct quality_trend *trend; /* NULL before the first look */
+    int64_t next_ns;
+    uint64_t judged;                 /* entries applied when it looked last */
+    bool told[QUALITY_SCANNERS_MAX]; /* in the order of their names */
+};
+MUST_USE struct err quality_line_turn(struct quality_line *self, struct pipeline *pipeline,
+                                      struct state *state);
+void quality_line_close(struct quality_line *self);
+
 /* command.c: one command of an officer or operator, answered through done. */
 void command_health(struct pipeline *self, struct ingest_command *command);
 MUST_USE struct err command_run(struct pipeline *self, struct ingest_command *command);
@@ -313,8 +328,8 @@ MUST_USE struct err command_answer(struct pipeline *self, struct command_job *jo
 MUST_USE struct err command_refuse(struct pipeline *self, struct command_job *job, struct err fault,
                                    const char *reason);
 /* Was this asked before? *answered: the job is answered then, as it was, or with CONFLICT when the
- * request id belongs to something else than `what` (state_request) by this actor about this item;
- * item NULL: about none. */
+ * request id belongs to something else than `what` (state_request) by this actor about this item,
+ * or what state_asked_* gives in its place; item NULL: about none. */
 MUST_USE struct err command_before(struct pipeline *self, struct command_job *job, const char *what,
                                    const uint8_t *item, bool *answered);
 /* Append, bring the read model up to it, answer. */
@@ -344,6 +359,24 @@ void witness_line_free(struct pipeline *self);
 MUST_USE struct err witness_line_ask(struct pipeline *self, struct command_job *job);
 /* Members of a JSON object with a comma in front; "" without witnesses. Any thread. */
 void witness_line_health(struct pipeline *self, char *out, size_t out_capacity);
+
+/* shadow_line.c: the thread on which a model in shadow scores what was decided. _ask takes over an
+ * order of a model (MODEL_SHADOW, MODEL_WITHDRAW): the thread answers it; RETRY when it has one
+ * already. _busy: it has one. */
+MUST_USE struct err shadow_line_open(struct pipeline *self);
+/* Before the judge line stops; accepts that it was never opened. */
+void shadow_line_close(struct pipeline *self);
+void shadow_line_free(struct pipeline *self);
+MUST_USE struct err shadow_line_ask(struct pipeline *self, struct command_job *job);
+bool shadow_line_busy(struct pipeline *self);
+#define SHADOW_HEALTH_BYTES 1024u
+/* Members of a JSON object with a comma in front; "" when no model is in shadow. Any thread. */
+void shadow_line_health(struct pipeline *self, char *out, size_t out_capacity);
+
+/* command_model.c */
+MUST_USE struct err command_model(struct pipeline *self, struct command_job *job);
+/* The hash in the name of a model file; false for another name. */
+bool command_model_file(const char *file, uint8_t sha256[HASH_BYTES]);
 
 /* image_line.c: images for viewers of the console, on the console's threads; only with
  * console.images. CONF_INVALID when the address is not a loopback one, KEY when the list of viewers

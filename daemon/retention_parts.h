@@ -2,8 +2,9 @@
 #ifndef RETENTION_PARTS_H
 #define RETENTION_PARTS_H
 
-/* Retention parts: what retention_line.c (copies, turns, health) and retention_discard.c share.
- * Nobody else includes this. Everything belongs to the retention line, but what `lock` guards. */
+/* Retention parts: what retention_open.c, retention_line.c (copies, turns, health) and
+ * retention_discard.c share. Nobody else includes this. Everything belongs to the retention line,
+ * but what `lock` guards. */
 
 #include "archive/archive_copy.h"
 #include "pipeline_parts.h"

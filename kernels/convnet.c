@@ -6,6 +6,10 @@
 
 #include "kernels/convnet_row.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 /* Rows are made when the layer after needs them, last layer first: each layer keeps a ring of the
  * rows that the next one still looks at, with as many zero pixels to either side as its taps reach,
  * so no inner loop asks where the border is. A whole network of a hundred channels at 160 columns
@@ -351,18 +355,40 @@ static void start(struct run *run, const void *packed, void *workspace)
     run->out_row_floats = (size_t)width * run->net->layers[run->net->layer_count - 1].out;
 }
 
-enum convnet_path convnet_path_best(void)
+#if defined(__x86_64__)
+/* Leaf 7.1, which compilers' own tables do not all know. */
+static int has_avx_vnni(void)
+{
+    unsigned int eax = 0, ebx, ecx, edx;
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) &&
+           (eax & 1U << 4) != 0;
+}
+#endif
+
+int convnet_path_runs(enum convnet_path path)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vnni")) {
-        return CONVNET_VNNI;
+    if (path == CONVNET_VNNI) {
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vnni");
     }
-    if (__builtin_cpu_supports("avx2")) {
-        return CONVNET_AVX2;
+    if (path == CONVNET_AVX_VNNI) {
+        return has_avx_vnni();
+    }
+    if (path == CONVNET_AVX2) {
+        return __builtin_cpu_supports("avx2") != 0;
     }
 #endif
-    return CONVNET_PORTABLE;
+    return path == CONVNET_PORTABLE;
+}
+
+enum convnet_path convnet_path_best(void)
+{
+    enum convnet_path path = CONVNET_VNNI;
+    while (!convnet_path_runs(path)) {
+        path--;
+    }
+    return path;
 }
 
 static convnet_row_make *make_of(enum convnet_path path)
@@ -370,6 +396,9 @@ static convnet_row_make *make_of(enum convnet_path path)
 #if defined(__x86_64__)
     if (path == CONVNET_VNNI) {
         return convnet_row_vnni;
+    }
+    if (path == CONVNET_AVX_VNNI) {
+        return convnet_row_avx_vnni;
     }
     if (path == CONVNET_AVX2) {
         return convnet_row_avx2;

@@ -89,9 +89,12 @@ size_t convnet_workspace_bytes(const struct convnet *net, uint32_t width);
 void convnet_run(const struct convnet *net, const void *restrict packed,
                  const struct convnet_image *image, void *restrict workspace, float *restrict out);
 
-/* Which instructions are used. All give the same bits. VNNI: AVX-512 with vpdpbusd. */
-enum convnet_path { CONVNET_PORTABLE, CONVNET_AVX2, CONVNET_VNNI };
-/* The widest path this processor can run. */
+/* Which instructions are used. All give the same bits. AVX_VNNI: AVX2 with vpdpbusd, of processors
+ * without AVX-512; VNNI: AVX-512 with it. */
+enum convnet_path { CONVNET_PORTABLE, CONVNET_AVX2, CONVNET_AVX_VNNI, CONVNET_VNNI };
+/* Whether this processor can run it. */
+int convnet_path_runs(enum convnet_path path);
+/* The fastest path this processor can run. */
 enum convnet_path convnet_path_best(void);
 
 /* The same with a chosen path, which this processor must be able to run. */

@@ -68,3 +68,14 @@ void convnet_row_portable(const struct convnet_row *row)
         }
     }
 }
+
+void convnet_put_floats(const struct convnet_row *row, size_t quad, size_t x, size_t lanes,
+                        const float *results)
+{
+    size_t until = x + lanes < row->width ? x + lanes : row->width;
+    for (size_t o = quad * CONVNET_QUAD; o < row->out_count && o < (quad + 1) * CONVNET_QUAD; o++) {
+        for (size_t at = x; at < until; at++) {
+            row->floats[at * row->out_count + o] = results[o % CONVNET_QUAD * lanes + at - x];
+        }
+    }
+}

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     CONVNET_QUAD = 4,        /* channels of a word */
@@ -38,8 +39,21 @@ struct convnet_row {
 
 typedef void convnet_row_make(const struct convnet_row *row);
 convnet_row_make convnet_row_portable;
+
+/* Copies results [4][lanes] of a quad to where floats go, as far as there are any. */
+void convnet_put_floats(const struct convnet_row *row, size_t quad, size_t x, size_t lanes,
+                        const float *results);
+
+static inline int32_t convnet_word_at(const void *bytes)
+{
+    int32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
 #if defined(__x86_64__)
 convnet_row_make convnet_row_avx2;
+convnet_row_make convnet_row_avx_vnni;
 convnet_row_make convnet_row_vnni;
 #endif
 #endif

@@ -3,23 +3,20 @@
 
 #include "kernels/convnet_row.h"
 
-/* Lanes are pixels: a register holds the 4 channels of 16 (AVX2: 8) neighbours, a word of 4 weights
- * is broadcast, and one vpdpbusd adds the 4 products of every lane. A tile of several registers of
+/* Lanes are pixels: a register holds the 4 channels of 16 neighbours, a word of 4 weights is
+ * broadcast, and one vpdpbusd adds the 4 products of every lane. A tile of several registers of
  * pixels and 4 or 8 outputs stays in registers over all taps and groups, so a load feeds several
- * additions. AVX2 has no vpdpbusd: pairs of products are added in 16 bits, which the bound of
- * weights keeps from saturating. */
+ * additions. Registers of half the width are in convnet_narrow.c. */
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 enum {
     LANES_512 = 16,
-    LANES_256 = 8,
     QUAD = CONVNET_QUAD,
     WORD_BYTES = 4,
     TILE_QUADS_MAX = 2,
     TILE_VECTORS_MAX = 3, /* 3 x 8 sums, 3 pixels' registers and 1 of weights of 32 */
-    TILE_VECTORS_256 = 2, /* 2 x 4 sums of 16 */
 };
 
 /* From a word of input channels to the next: the weights of 4 outputs. */
@@ -28,15 +25,6 @@ enum {
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
 #define VNNI_INLINE \
     __attribute__((target("avx512f,avx512bw,avx512vnni"), always_inline)) static inline
-#define AVX2 __attribute__((target("avx2")))
-#define AVX2_INLINE __attribute__((target("avx2"), always_inline)) static inline
-
-static inline int32_t word_at(const void *bytes)
-{
-    int32_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
 
 struct tile {
     size_t quad; /* the first */
@@ -44,20 +32,6 @@ struct tile {
     size_t quads;
     size_t vectors;
 };
-
-/* Copies results [4][lanes] of a quad to where floats go, as far as there are any. */
-static void put_floats(const struct convnet_row *row, size_t quad, size_t x, size_t lanes,
-                       const float *results)
-{
-    size_t until = x + lanes < row->width ? x + lanes : row->width;
-    for (size_t o = quad * QUAD; o < row->out_count && o < (quad + 1) * QUAD; o++) {
-        for (size_t at = x; at < until; at++) {
-            row->floats[at * row->out_count + o] = results[o % QUAD * lanes + at - x];
-        }
-    }
-}
-
-/* ---- AVX-512 ---- */
 
 VNNI_INLINE __m512i load_512(const uint8_t *pixels, size_t stride)
 {
@@ -85,7 +59,7 @@ VNNI static void put_512(const struct convnet_row *row, size_t quad, size_t x, c
         levels[o] = _mm512_cvtps_epi32(_mm512_min_ps(value, _mm512_set1_ps(255)));
     }
     if (row->floats != NULL) {
-        put_floats(row, quad, x, LANES_512, results);
+        convnet_put_floats(row, quad, x, LANES_512, results);
         return;
     }
     const __m512i by_pixel =
@@ -114,7 +88,7 @@ VNNI_INLINE struct lanes_512 start_512(int32_t bias)
 VNNI_INLINE void add_512(struct lanes_512 *sums, const struct lanes_512 *in, const int8_t *word,
                          size_t vectors)
 {
-    __m512i weight = _mm512_set1_epi32(word_at(word));
+    __m512i weight = _mm512_set1_epi32(convnet_word_at(word));
     sums->first = _mm512_dpbusd_epi32(sums->first, in->first, weight);
     if (vectors > 1) {
         sums->second = _mm512_dpbusd_epi32(sums->second, in->second, weight);
@@ -231,94 +205,6 @@ VNNI void convnet_row_vnni(const struct convnet_row *row)
         make_vectors_512(row, x, vectors);
         x += vectors * LANES_512;
         left -= vectors;
-    }
-}
-
-/* ---- AVX2 ---- */
-
-AVX2_INLINE __m256i load_256(const uint8_t *pixels, size_t stride)
-{
-    const __m256i *from = (const __m256i *)(const void *)pixels;
-    if (stride == 1) {
-        return _mm256_loadu_si256(from);
-    }
-    __m256 even = _mm256_shuffle_ps(_mm256_castsi256_ps(_mm256_loadu_si256(from)),
-                                    _mm256_castsi256_ps(_mm256_loadu_si256(from + 1)), 0x88);
-    return _mm256_permute4x64_epi64(_mm256_castps_si256(even), 0xd8);
-}
-
-AVX2_INLINE void put_256(const struct convnet_row *row, size_t quad, size_t x, const __m256i *sums,
-                         size_t step)
-{
-    const float *scale = row->scale + quad * QUAD;
-    float results[QUAD][LANES_256];
-    __m256i levels[QUAD];
-    for (size_t o = 0; o < QUAD; o++) {
-        __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[o * step]), _mm256_set1_ps(scale[o]));
-        if (row->floats != NULL) {
-            _mm256_storeu_ps(results[o], value);
-        }
-        levels[o] = _mm256_cvtps_epi32(_mm256_min_ps(value, _mm256_set1_ps(255)));
-    }
-    if (row->floats != NULL) {
-        put_floats(row, quad, x, LANES_256, results[0]);
-        return;
-    }
-    const __m256i by_pixel = _mm256_broadcastsi128_si256(
-        _mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
-    __m256i packed = _mm256_packus_epi16(_mm256_packus_epi32(levels[0], levels[1]),
-                                         _mm256_packus_epi32(levels[2], levels[3]));
-    _mm256_storeu_si256((__m256i *)(void *)(row->bytes + quad * row->quad_bytes + x * QUAD),
-                        _mm256_shuffle_epi8(packed, by_pixel));
-}
-
-AVX2_INLINE void add_word_256(const uint8_t *pixels, const int8_t *weights, size_t vectors,
-                              size_t stride, __m256i *sums)
-{
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i in[TILE_VECTORS_256];
-    for (size_t v = 0; v < vectors; v++) {
-        in[v] = load_256(pixels + v * LANES_256 * stride * QUAD, stride);
-    }
-    for (size_t o = 0; o < QUAD; o++) {
-        __m256i weight = _mm256_set1_epi32(word_at(weights + o * WORD_BYTES));
-        for (size_t v = 0; v < vectors; v++) {
-            __m256i pairs = _mm256_maddubs_epi16(in[v], weight);
-            sums[o * vectors + v] =
-                _mm256_add_epi32(sums[o * vectors + v], _mm256_madd_epi16(pairs, ones));
-        }
-    }
-}
-
-AVX2_INLINE void make_tile_256(const struct convnet_row *row, struct tile tile, size_t stride)
-{
-    __m256i sums[QUAD * TILE_VECTORS_256];
-    const int8_t *weights = row->weights + tile.quad * row->word_count * WORD_STEP;
-    const size_t offset = tile.x * stride * QUAD;
-    for (size_t o = 0; o < QUAD; o++) {
-        for (size_t v = 0; v < tile.vectors; v++) {
-            sums[o * tile.vectors + v] = _mm256_set1_epi32(row->bias[tile.quad * QUAD + o]);
-        }
-    }
-    for (size_t word = 0; word < row->word_count; word++) {
-        add_word_256(row->words[word] + offset, weights, tile.vectors, stride, sums);
-        weights += WORD_STEP;
-    }
-    for (size_t v = 0; v < tile.vectors; v++) {
-        put_256(row, tile.quad, tile.x + v * LANES_256, sums + v, tile.vectors);
-    }
-}
-
-AVX2 void convnet_row_avx2(const struct convnet_row *row)
-{
-    for (size_t x = 0; x < row->width; x += (size_t)TILE_VECTORS_256 * LANES_256) {
-        for (size_t quad = 0; quad < row->quad_count; quad++) {
-            if (row->stride == 1) {
-                make_tile_256(row, (struct tile){quad, x, 1, 2}, 1);
-            } else {
-                make_tile_256(row, (struct tile){quad, x, 1, 2}, 2);
-            }
-        }
     }
 }
 #endif

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/path.h"
+
 enum image_meaning {
     IMAGE_TRANSMISSION,    /* linear detector counts between dark_level and air_level */
     IMAGE_DISPLAY,         /* display grey, dark means attenuating */
@@ -77,6 +79,10 @@ size_t image_valid_mask_workspace_words(size_t width, size_t height);
 /* Fill valid[width * height]; returns the number of valid pixels. */
 size_t image_valid_mask(const struct image_view *image, const struct image_mask_rule *rule,
                         uint32_t *restrict workspace, uint8_t *restrict valid);
+/* The same with chosen instructions, which this processor must have. */
+size_t image_valid_mask_by(enum path path, const struct image_view *image,
+                           const struct image_mask_rule *rule, uint32_t *restrict workspace,
+                           uint8_t *restrict valid);
 
 /* The smallest factor >= 1 that brings width x height to at most width_max x height_max. */
 size_t image_reduce_factor(size_t width, size_t height, size_t width_max, size_t height_max);

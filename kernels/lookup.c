@@ -15,6 +15,12 @@ static uint32_t place_of(const struct lookup_table *self, uint64_t key)
     return (uint32_t)(((key >> 32) * self->bucket_count) >> 32);
 }
 
+/* How many buckets a key may go through. */
+static uint32_t steps_of(const struct lookup_table *self)
+{
+    return self->bucket_count < LOOKUP_STEPS_MAX ? self->bucket_count : LOOKUP_STEPS_MAX;
+}
+
 /* Which of a bucket's eight signs a key sets when it goes on. */
 static unsigned mark_of(uint64_t key)
 {
@@ -24,7 +30,7 @@ static unsigned mark_of(uint64_t key)
 int lookup_put(struct lookup_table *self, uint64_t key, const float counts[2])
 {
     uint32_t place = self->bucket_count > 0 ? place_of(self, key) : 0;
-    for (uint32_t step = 0; step < self->bucket_count; step++) {
+    for (uint32_t step = 0; step < steps_of(self); step++) {
         struct lookup_bucket *bucket = &self->buckets[place];
         for (size_t slot = 0; slot < LOOKUP_SLOTS; slot++) {
             if (bucket->keys[slot] == 0) {
@@ -43,12 +49,18 @@ int lookup_put(struct lookup_table *self, uint64_t key, const float counts[2])
 
 static const float nothing[2];
 
-/* From the bucket at `place` on. */
-__attribute__((noinline)) static const float *walk(const struct lookup_table *self, uint32_t place,
+static const struct lookup_bucket *bucket_at(const struct lookup_table *self, uint64_t offset)
+{
+    return self->buckets + offset / sizeof *self->buckets;
+}
+
+/* From the bucket at `offset` on. */
+__attribute__((noinline)) static const float *walk(const struct lookup_table *self, uint64_t offset,
                                                    uint64_t key)
 {
-    for (uint32_t step = 0; step < self->bucket_count; step++) {
-        const struct lookup_bucket *bucket = &self->buckets[place];
+    const struct lookup_bucket *bucket = bucket_at(self, offset);
+    const struct lookup_bucket *end = self->buckets + self->bucket_count;
+    for (uint32_t step = 0; step < steps_of(self); step++) {
         for (size_t slot = 0; slot < LOOKUP_SLOTS; slot++) {
             if (bucket->keys[slot] == key) {
                 return bucket->counts[slot];
@@ -57,119 +69,136 @@ __attribute__((noinline)) static const float *walk(const struct lookup_table *se
         if (!signbit(bucket->counts[mark_of(key) / 2][mark_of(key) % 2])) {
             return nothing;
         }
-        place = place + 1 < self->bucket_count ? place + 1 : 0;
+        bucket = bucket + 1 < end ? bucket + 1 : self->buckets;
     }
     return nothing;
 }
 
-static void look_portable(const struct lookup_table *self, const uint64_t *keys, size_t count,
-                          const uint32_t *places, struct lookup_seen *out)
+static void tell_one(const struct lookup_table *self, float scale, uint64_t key, uint64_t offset,
+                     float *first, float *second)
 {
-    for (size_t i = 0; i < count; i++) {
-        const float *counts = keys[i] != 0 ? walk(self, places[i], keys[i]) : nothing;
-        memcpy(&out->pairs[i], counts, sizeof out->pairs[i]);
-    }
+    const float *counts = key != 0 ? walk(self, offset, key) : nothing;
+    *first = fabsf(counts[0]) * scale;
+    *second = fabsf(counts[1]) * scale;
 }
 
-static void tell_portable(float scale, size_t count, const struct lookup_seen *seen, float *first,
+static void tell_portable(const struct lookup_table *self, float scale, const uint64_t *keys,
+                          size_t count, const struct lookup_asked *asked, float *first,
                           float *second)
 {
     for (size_t i = 0; i < count; i++) {
-        float counts[2];
-        memcpy(counts, &seen->pairs[i], sizeof counts);
-        first[i] = fabsf(counts[0]) * scale;
-        second[i] = fabsf(counts[1]) * scale;
+        tell_one(self, scale, keys[i], asked->offsets[i], &first[i], &second[i]);
     }
 }
 
 static void ask_portable(const struct lookup_table *self, const uint64_t *keys, size_t count,
-                         uint32_t *places)
+                         struct lookup_asked *out)
 {
     for (size_t i = 0; i < count; i++) {
-        places[i] = place_of(self, keys[i]);
-        __builtin_prefetch(&self->buckets[places[i]]);
+        out->offsets[i] = place_of(self, keys[i]) * sizeof *self->buckets;
+        __builtin_prefetch(bucket_at(self, out->offsets[i]));
     }
 }
 
 #if defined(__x86_64__)
 #define WIDE __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw")))
+#define WIDE_INLINE \
+    __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"), always_inline)) static inline
 
 WIDE static void ask_avx512(const struct lookup_table *self, const uint64_t *keys, size_t count,
-                            uint32_t *places)
+                            struct lookup_asked *out)
 {
     const __m512i buckets = _mm512_set1_epi64(self->bucket_count);
     for (size_t i = 0; i < count; i += 8) {
-        __m512i high = _mm512_srli_epi64(_mm512_loadu_si512(keys + i), 32);
-        __m512i place = _mm512_srli_epi64(_mm512_mul_epu32(high, buckets), 32);
-        _mm256_storeu_si256((__m256i *)(void *)(places + i), _mm512_cvtepi64_epi32(place));
+        __m512i key = _mm512_loadu_si512(keys + i);
+        __m512i place =
+            _mm512_srli_epi64(_mm512_mul_epu32(_mm512_srli_epi64(key, 32), buckets), 32);
+        __m512i mark = _mm512_and_si512(_mm512_srli_epi64(key, 24), _mm512_set1_epi64(7));
+        _mm512_storeu_si512(out->offsets + i, _mm512_slli_epi64(place, 6));
+        _mm256_storeu_si256((__m256i *)(void *)(out->marks + i), _mm512_cvtepi64_epi32(mark));
     }
+    const char *first = (const char *)self->buckets;
     for (size_t i = 0; i < count; i++) {
-        __builtin_prefetch(&self->buckets[places[i]]);
+        __builtin_prefetch(first + out->offsets[i]);
     }
 }
 
-/* Free slots have counts of 0, so that key 0 is told the right thing. Whether a key is known is
- * anybody's guess, so nothing branches on it here. */
-WIDE static void look_avx512(const struct lookup_table *self, const uint64_t *keys, size_t count,
-                             const uint32_t *places, struct lookup_seen *out)
+/* The counts of the key, if it is in the bucket, and the sign that says whether it may have gone
+ * on; all else 0. */
+WIDE_INLINE __m256i pick(const struct lookup_table *self, uint64_t key, uint64_t offset,
+                         uint32_t mark)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct lookup_bucket *bucket = &self->buckets[places[i]];
-        __m256i held = _mm256_load_si256((const __m256i *)(const void *)bucket->keys);
-        __m256i counts = _mm256_load_si256((const __m256i *)(const void *)bucket->counts);
-        __mmask8 hits = _mm256_cmpeq_epi64_mask(held, _mm256_set1_epi64x((int64_t)keys[i]));
-        __m256i pair = _mm256_maskz_compress_epi64(hits, counts);
-        _mm_storel_epi64((__m128i *)(void *)&out->pairs[i], _mm256_castsi256_si128(pair));
-        out->hits[i] = (uint8_t)hits;
-        out->marks[i] = (uint8_t)_mm256_movepi32_mask(counts);
-    }
+    const struct lookup_bucket *bucket =
+        (const struct lookup_bucket *)(const void *)((const char *)self->buckets + offset);
+    const __m256i signs = _mm256_set1_epi32(INT32_MIN);
+    const __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i held = _mm256_load_si256((const __m256i *)(const void *)bucket->keys);
+    __m256i counts = _mm256_load_si256((const __m256i *)(const void *)bucket->counts);
+    __m256i same = _mm256_cmpeq_epi64(held, _mm256_set1_epi64x((int64_t)key));
+    __m256i marked = _mm256_cmpeq_epi32(places, _mm256_set1_epi32((int)mark));
+    __m256i wanted = _mm256_or_si256(same, _mm256_and_si256(marked, signs));
+    return _mm256_and_si256(counts, wanted);
 }
 
-/* The lanes whose key is not in its bucket but may have gone on: few. */
-WIDE static uint64_t gone_on(const uint64_t *keys, const struct lookup_seen *steps)
+/* The four words of each of two as one: only one slot of a bucket can have the key. */
+WIDE_INLINE __m256i fold_two(__m256i a, __m256i b)
 {
-    const __m128i bits = _mm_set1_epi64x((int64_t)UINT64_C(0x8040201008040201));
-    uint8_t wanted[LOOKUP_LANES];
-    for (size_t i = 0; i < LOOKUP_LANES; i += 8) {
-        __m512i marks = _mm512_srli_epi64(_mm512_loadu_si512(keys + i), 24);
-        __m128i mark = _mm_and_si128(_mm512_cvtepi64_epi8(marks), _mm_set1_epi8(7));
-        _mm_storel_epi64((__m128i *)(void *)(wanted + i), _mm_shuffle_epi8(bits, mark));
-    }
-    __m512i hits = _mm512_loadu_si512(steps->hits);
-    __mmask64 unknown = _mm512_testn_epi8_mask(hits, hits);
-    return _mm512_mask_test_epi8_mask(unknown, _mm512_loadu_si512(steps->marks),
-                                      _mm512_loadu_si512(wanted));
+    return _mm256_or_si256(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
 }
 
-WIDE static void part(const uint64_t pairs[STEP], float scale, float *first, float *second)
+/* Whether a key is known is anybody's guess, so nothing branches on it. */
+WIDE_INLINE __m512i pick_eight(const struct lookup_table *self, const uint64_t *keys,
+                               const uint64_t *offsets, const uint32_t *marks)
+{
+    __m256i pairs[4];
+    for (size_t i = 0; i < 4; i++) {
+        pairs[i] = fold_two(pick(self, keys[2 * i], offsets[2 * i], marks[2 * i]),
+                            pick(self, keys[2 * i + 1], offsets[2 * i + 1], marks[2 * i + 1]));
+    }
+    __m512i low = _mm512_inserti64x4(_mm512_castsi256_si512(pairs[0]), pairs[1], 1);
+    __m512i high = _mm512_inserti64x4(_mm512_castsi256_si512(pairs[2]), pairs[3], 1);
+    return _mm512_or_si512(_mm512_shuffle_i64x2(low, high, 0x88),
+                           _mm512_shuffle_i64x2(low, high, 0xdd));
+}
+
+/* The lanes with a sign and nothing else: few. (Those with counts of 0 are walked to as well.) */
+WIDE_INLINE unsigned gone_on(__m512i pairs, const uint64_t *keys)
+{
+    const __m512i absolute = _mm512_set1_epi32(INT32_MAX);
+    __mmask8 empty = _mm512_testn_epi64_mask(pairs, absolute);
+    __m512i key = _mm512_loadu_si512(keys);
+    return _mm512_mask_test_epi64_mask(_mm512_mask_test_epi64_mask(empty, pairs, pairs), key, key);
+}
+
+WIDE_INLINE void part(__m512i low, __m512i high, float scale, float *first, float *second)
 {
     const __m512i even =
         _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    __m512 low = _mm512_loadu_ps(pairs);
-    __m512 high = _mm512_loadu_ps(pairs + STEP / 2);
     __m512 factor = _mm512_set1_ps(scale);
-    __m512 firsts = _mm512_abs_ps(_mm512_permutex2var_ps(low, even, high));
-    __m512 seconds = _mm512_abs_ps(_mm512_permutex2var_ps(low, odd, high));
-    _mm512_storeu_ps(first, _mm512_mul_ps(firsts, factor));
-    _mm512_storeu_ps(second, _mm512_mul_ps(seconds, factor));
+    __m512 firsts = _mm512_castsi512_ps(_mm512_permutex2var_epi32(low, even, high));
+    __m512 seconds = _mm512_castsi512_ps(_mm512_permutex2var_epi32(low, odd, high));
+    _mm512_storeu_ps(first, _mm512_mul_ps(_mm512_abs_ps(firsts), factor));
+    _mm512_storeu_ps(second, _mm512_mul_ps(_mm512_abs_ps(seconds), factor));
 }
 
 WIDE static void tell_avx512(const struct lookup_table *self, float scale, const uint64_t *keys,
-                             size_t count, const uint32_t *places, struct lookup_seen *seen,
-                             float *first, float *second)
+                             size_t count, const struct lookup_asked *asked, float *first,
+                             float *second)
 {
-    uint64_t lanes = count < LOOKUP_LANES ? (UINT64_C(1) << count) - 1 : ~UINT64_C(0);
-    uint64_t left = gone_on(keys, seen) & lanes;
+    uint64_t left = 0;
+    for (size_t i = 0; i < count; i += STEP) {
+        size_t next = i + STEP / 2 < count ? i + STEP / 2 : i; /* the same again, not told */
+        __m512i low = pick_eight(self, keys + i, asked->offsets + i, asked->marks + i);
+        __m512i high = pick_eight(self, keys + next, asked->offsets + next, asked->marks + next);
+        left |= (uint64_t)gone_on(low, keys + i) << i;
+        left |= (uint64_t)gone_on(high, keys + next) << next;
+        part(low, high, scale, first + i, second + i);
+    }
+    left &= count < LOOKUP_LANES ? (UINT64_C(1) << count) - 1 : ~UINT64_C(0);
     for (; left != 0; left &= left - 1) {
         size_t i = (size_t)__builtin_ctzll(left);
-        memcpy(&seen->pairs[i], walk(self, places[i], keys[i]), sizeof seen->pairs[i]);
-    }
-    for (size_t i = count; i % STEP != 0; i++) {
-        seen->pairs[i] = 0;
-    }
-    for (size_t i = 0; i < count; i += STEP) {
-        part(seen->pairs + i, scale, first + i, second + i);
+        tell_one(self, scale, keys[i], asked->offsets[i], &first[i], &second[i]);
     }
 }
 #endif
@@ -186,67 +215,47 @@ enum lookup_path lookup_path_best(void)
 }
 
 void lookup_ask_by(enum lookup_path path, const struct lookup_table *self, const uint64_t *keys,
-                   size_t count, uint32_t *restrict places)
+                   size_t count, struct lookup_asked *restrict out)
 {
+    size_t asked = self->bucket_count > 0 ? count : 0;
 #if defined(__x86_64__)
     if (path == LOOKUP_AVX512) {
-        ask_avx512(self, keys, count, places);
+        ask_avx512(self, keys, asked, out);
         return;
     }
 #endif
     (void)path;
-    ask_portable(self, keys, count, places);
+    ask_portable(self, keys, asked, out);
 }
 
 void lookup_ask(const struct lookup_table *self, const uint64_t *keys, size_t count,
-                uint32_t *restrict places)
+                struct lookup_asked *restrict out)
 {
-    lookup_ask_by(lookup_path_best(), self, keys, count, places);
-}
-
-void lookup_look_by(enum lookup_path path, const struct lookup_table *self, const uint64_t *keys,
-                    size_t count, const uint32_t *places, struct lookup_seen *restrict out)
-{
-    size_t asked = self->bucket_count > 0 ? count : 0;
-#if defined(__x86_64__)
-    if (path == LOOKUP_AVX512) {
-        look_avx512(self, keys, asked, places, out);
-        return;
-    }
-#endif
-    (void)path;
-    look_portable(self, keys, asked, places, out);
-}
-
-void lookup_look(const struct lookup_table *self, const uint64_t *keys, size_t count,
-                 const uint32_t *places, struct lookup_seen *restrict out)
-{
-    lookup_look_by(lookup_path_best(), self, keys, count, places, out);
+    lookup_ask_by(lookup_path_best(), self, keys, count, out);
 }
 
 void lookup_tell_by(enum lookup_path path, const struct lookup_table *self, float scale,
-                    const uint64_t *keys, size_t count, const uint32_t *places,
-                    struct lookup_seen *restrict seen, float *restrict first,
-                    float *restrict second)
+                    const uint64_t *keys, size_t count, const struct lookup_asked *asked,
+                    float *restrict first, float *restrict second)
 {
-    size_t asked = self->bucket_count > 0 ? count : 0;
-    for (size_t i = asked; i % STEP != 0 || i < count; i++) {
+    size_t known = self->bucket_count > 0 ? count : 0;
+#if defined(__x86_64__)
+    if (path == LOOKUP_AVX512) {
+        tell_avx512(self, scale, keys, known, asked, first, second);
+    } else
+#endif
+    {
+        (void)path;
+        tell_portable(self, scale, keys, known, asked, first, second);
+    }
+    for (size_t i = known; i % STEP != 0 || i < count; i++) {
         first[i] = 0;
         second[i] = 0;
     }
-#if defined(__x86_64__)
-    if (path == LOOKUP_AVX512 && asked > 0) {
-        tell_avx512(self, scale, keys, asked, places, seen, first, second);
-        return;
-    }
-#endif
-    (void)path;
-    tell_portable(scale, asked, seen, first, second);
 }
 
 void lookup_tell(const struct lookup_table *self, float scale, const uint64_t *keys, size_t count,
-                 const uint32_t *places, struct lookup_seen *restrict seen, float *restrict first,
-                 float *restrict second)
+                 const struct lookup_asked *asked, float *restrict first, float *restrict second)
 {
-    lookup_tell_by(lookup_path_best(), self, scale, keys, count, places, seen, first, second);
+    lookup_tell_by(lookup_path_best(), self, scale, keys, count, asked, first, second);
 }

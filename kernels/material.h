@@ -64,6 +64,23 @@ struct material_table {
 /* Fills a table whose counts, step and room the caller has set. */
 void material_tabulate(const struct material_physics *physics, struct material_table *table);
 
+/* The same table from a step wedge alone, for scanners whose spectrum nobody tells: steps of known
+ * materials, measured at both energies. Ratio and areal density over A_high are straight lines
+ * between the steps of a material, held beyond its first and last one; between two materials Z and
+ * areal density are straight lines in the ratio. Steps by rising atomic number (which may be a
+ * compound's effective one), those of a material by rising `high`, all above 0; two materials at
+ * least, MATERIAL_WEDGE_MAX at most, two steps of each. False, and no table, when they are not, or
+ * when at some row the second material does not have a lower ratio than the first. */
+enum { MATERIAL_WEDGE_MAX = 32 };
+struct material_step {
+    double atomic_number;
+    double areal_density; /* g/cm2 */
+    double low;           /* attenuations */
+    double high;
+};
+bool material_tabulate_wedge(const struct material_step *steps, size_t step_count,
+                             struct material_table *table);
+
 /* atomic_number[i], areal_density[i] for every pair; where A_high is not above high_min, or either
  * is NaN, both are 0. Beyond the table's last row A_high counts as that row's. */
 struct material_pixels {

@@ -17,10 +17,6 @@
  * (Haswell kernels do, in groups of 6 and 16), so winners of near ties would change with the batch.
  */
 
-/* QUERY_TILE x BANK_TILE floats are 512 KiB: half of a second-level cache of 1 MiB. Smaller tiles
- * pay for packing, larger ones fall out of the cache. */
-enum { QUERY_TILE = 256, BANK_TILE = 512 };
-
 double nearest_squared_norm(const float *row, size_t dimension_count)
 {
     double sum = 0;
@@ -39,11 +35,14 @@ void nearest_squared_norms(const float *restrict rows, size_t row_count, size_t 
 }
 
 /* The products first, then what has been found. Doubles stand at the front of both. */
-enum { FOUND_FLOATS = QUERY_TILE * NEAREST_WANTED_MAX * (int)sizeof(struct nearest_found) / 4 };
+enum {
+    FOUND_FLOATS =
+        NEAREST_PRODUCT_QUERIES * NEAREST_WANTED_MAX * (int)sizeof(struct nearest_found) / 4
+};
 
 size_t nearest_workspace_floats(void)
 {
-    size_t products = (size_t)QUERY_TILE * BANK_TILE + FOUND_FLOATS + 2;
+    size_t products = (size_t)NEAREST_PRODUCTS_MAX + FOUND_FLOATS + 2;
     size_t tile = nearest_tile_floats();
     return products > tile ? products : tile;
 }
@@ -210,23 +209,23 @@ static double largest_finite(const float *norms, size_t count)
     return largest;
 }
 
-/* All bank rows against at most QUERY_TILE queries. */
+/* All bank rows, `rows_at_once` of them, against the queries of a tile. */
 static void search_tile(enum nearest_path path, const struct nearest_bank *bank,
-                        const struct nearest_queries *tile, float *products,
+                        const struct nearest_queries *tile, size_t rows_at_once, float *products,
                         const struct search *searches)
 {
-    for (size_t first = 0; first < bank->row_count; first += BANK_TILE) {
+    for (size_t first = 0; first < bank->row_count; first += rows_at_once) {
         size_t left = bank->row_count - first;
         struct stretch stretch = {.norms = bank->squared_norms + first,
                                   .first = first,
-                                  .count = left < BANK_TILE ? left : BANK_TILE};
+                                  .count = left < rows_at_once ? left : rows_at_once};
         stretch.norm_max = largest_finite(stretch.norms, stretch.count);
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)tile->row_count,
                     (int)stretch.count, (int)bank->dimension_count, -2.0f, tile->rows,
                     (int)tile->stride, bank->rows + first * bank->stride, (int)bank->stride, 0.0f,
-                    products, BANK_TILE);
+                    products, (int)rows_at_once);
         for (size_t i = 0; i < tile->row_count; i++) {
-            stretch.products = products + i * BANK_TILE;
+            stretch.products = products + i * rows_at_once;
             float least = least_by(path, stretch.products, stretch.norms, stretch.count);
             if (searches[i].squared_norm <= (double)FLT_MAX &&
                 least <= contender_limit(&searches[i], &stretch, bank->dimension_count)) {
@@ -246,13 +245,14 @@ static void tell(const struct nearest_hold *hold, uint32_t *index, float *square
     }
 }
 
-/* At most QUERY_TILE queries by SGEMM. */
+/* A tile of queries by SGEMM. */
 static void search_by_product(const struct nearest_request *request,
                               const struct nearest_bank *bank, const struct nearest_queries *tile,
                               float *workspace, uint32_t *index, float *squared_distance)
 {
-    struct search searches[QUERY_TILE];
-    char *found = (char *)(workspace + (size_t)QUERY_TILE * BANK_TILE);
+    struct search searches[NEAREST_PRODUCT_QUERIES];
+    struct nearest_tiles tiles = nearest_tiles_of(request->cache, bank->dimension_count);
+    char *found = (char *)(workspace + NEAREST_PRODUCTS_MAX);
     found += (8 - (uintptr_t)found % 8) % 8;
     for (size_t i = 0; i < tile->row_count; i++) {
         const float *query = tile->rows + i * tile->stride;
@@ -263,7 +263,7 @@ static void search_by_product(const struct nearest_request *request,
             .hold = {(struct nearest_found *)(void *)found + i * request->wanted, request->wanted}};
         nearest_hold_clear(&searches[i].hold);
     }
-    search_tile(request->path, bank, tile, workspace, searches);
+    search_tile(request->path, bank, tile, tiles.rows, workspace, searches);
     for (size_t i = 0; i < tile->row_count; i++) {
         tell(&searches[i].hold, index + i * request->wanted,
              squared_distance + i * request->wanted);
@@ -346,7 +346,7 @@ void nearest_search_several(const struct nearest_bank *bank, const struct neares
                             size_t wanted, float *restrict workspace, uint32_t *restrict index,
                             float *restrict squared_distance)
 {
-    struct nearest_request request = {nearest_path_best(), wanted};
+    struct nearest_request request = {.path = nearest_path_best(), .wanted = wanted};
     nearest_search_by(&request, bank, queries, workspace, index, squared_distance);
 }
 
@@ -357,10 +357,12 @@ void nearest_search_by(const struct nearest_request *request, const struct neare
     size_t wanted = request->wanted;
     int bytes =
         loops_of(request->path) != NULL && bank->packed != NULL && bank->packed->group_count > 0;
+    const struct nearest_tiles tiles =
+        nearest_tiles_of(request->cache, bytes ? bank->packed->depth : bank->dimension_count);
     size_t first = 0;
     while (first < queries->row_count) {
         struct nearest_queries tile =
-            queries_from(queries, first, bytes ? NEAREST_TILE : QUERY_TILE);
+            queries_from(queries, first, bytes ? tiles.byte_queries : tiles.queries);
         bytes = bytes && search_by_bytes(request, bank, &tile, workspace, index + first * wanted,
                                          squared_distance + first * wanted);
         if (!bytes) {

@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/cache.h"
+
 enum {
     NEAREST_NONE = 0x7fffffff,          /* index when there is no finite distance */
     NEAREST_WANTED_MAX = 16,            /* nearest rows of one query */
@@ -92,6 +94,8 @@ void nearest_search_several(const struct nearest_bank *bank, const struct neares
 struct nearest_request {
     enum nearest_path path;
     size_t wanted;
+    const struct cache
+        *cache; /* that tiles are made for; NULL: this machine's. Not in the result */
 };
 void nearest_search_by(const struct nearest_request *request, const struct nearest_bank *bank,
                        const struct nearest_queries *queries, float *restrict workspace,

@@ -18,14 +18,25 @@ enum {
     NEAREST_BLOCK = 16,   /* rows side by side in memory */
     NEAREST_STEP = 4,     /* dimensions in one lane of a dot product of bytes */
     NEAREST_DEPTH = 64,   /* a row is padded with zeros to a multiple of this */
-    NEAREST_TILE = 240,   /* queries: a multiple of NEAREST_PAD */
+    NEAREST_TILE = 240,   /* queries at most: a multiple of NEAREST_PAD */
     NEAREST_PAD = 48,     /* a tile is padded to a multiple: of the 6 of VNNI, of the 16 of AMX */
     NEAREST_LIST = 64,    /* candidates of a query before they are measured */
     NEAREST_CENTRE = 128, /* added to a bank's bytes: VPDPBUSD wants one side without a sign */
     NEAREST_BYTE_MOST = 127,
     NEAREST_ALIGNMENT = 64,
-    NEAREST_ORDINARY_EXPONENT = 120 /* a larger squared norm comes near the limits of float */
+    NEAREST_ORDINARY_EXPONENT = 120, /* a larger squared norm comes near the limits of float */
+    NEAREST_PRODUCT_QUERIES = 256,   /* at most side by side in a tile of products by SGEMM */
+    NEAREST_PRODUCTS_MAX = 1 << 18,  /* floats of such a tile */
 };
+
+/* How much is worked on at once. */
+struct nearest_tiles {
+    size_t byte_queries; /* by bytes: a multiple of NEAREST_PAD, at most NEAREST_TILE */
+    size_t queries;      /* by SGEMM: at most NEAREST_PRODUCT_QUERIES */
+    size_t rows;         /* of the bank; queries * rows <= NEAREST_PRODUCTS_MAX */
+};
+/* For a cache, NULL: this machine's, and a bank packed to that depth. */
+struct nearest_tiles nearest_tiles_of(const struct cache *told, size_t depth);
 
 /* One of a query's nearest so far. */
 struct nearest_found {

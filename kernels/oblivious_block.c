@@ -139,7 +139,34 @@ static size_t node_of(uint32_t level, size_t low_bits)
     return node;
 }
 
-static void plan_deltas(struct oblivious_plan *plan)
+/* Whether a tree asks about the same group again below a level (from 1). Then all that the group
+ * changes is told there: the answers up to there are among those up to here. */
+static int is_asked_again(const struct oblivious_tree *tree, uint32_t depth,
+                          const uint16_t *group_of, uint32_t level)
+{
+    for (uint32_t later = level; later < depth; later++) {
+        if (group_of[tree->features[later]] == group_of[tree->features[level - 1]]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What the splits up to a level that ask about its group have changed together. */
+static int32_t change_of_group(const struct oblivious_tree *tree, const uint16_t *group_of,
+                               uint32_t level, size_t low_bits)
+{
+    int32_t change = 0;
+    for (uint32_t upto = 1; upto <= level; upto++) {
+        if (group_of[tree->features[upto - 1]] == group_of[tree->features[level - 1]]) {
+            size_t node = node_of(upto, low_bits & (((size_t)1 << upto) - 1));
+            change += tree->nodes[node] - tree->nodes[node / 2];
+        }
+    }
+    return change;
+}
+
+static void plan_deltas(const uint16_t *group_of, struct oblivious_plan *plan)
 {
     const struct oblivious_model *model = &plan->model;
     for (size_t t = 0; t < model->tree_count; t++) {
@@ -147,8 +174,7 @@ static void plan_deltas(struct oblivious_plan *plan)
         for (uint32_t level = 1; level <= model->depth; level++) {
             int32_t *table = plan->deltas + t * plan->tree_stride + oblivious_level_first(level);
             for (size_t i = 0; i < oblivious_level_size(level); i++) {
-                size_t node = node_of(level, i & (((size_t)1 << level) - 1));
-                table[i] = tree.nodes[node] - tree.nodes[node / 2];
+                table[i] = change_of_group(&tree, group_of, level, i);
             }
         }
     }
@@ -158,13 +184,14 @@ static void plan_asks(const uint16_t *group_of, struct oblivious_plan *plan)
 {
     const struct oblivious_model *model = &plan->model;
     uint32_t count = 0;
-    for (uint32_t group = 0; group < plan->group_count; group++) {
-        for (uint32_t level = 0; level < model->depth; level++) {
-            plan->ask_first[group * model->depth + level] = count;
-            for (size_t t = 0; t < model->tree_count; t++) {
-                if (group_of[model->split_features[t * model->depth + level]] == group) {
-                    plan->ask_trees[count++] = (uint16_t)t;
-                }
+    for (size_t at = 0; at < (size_t)plan->group_count * model->depth; at++) {
+        uint32_t level = (uint32_t)(at % model->depth) + 1;
+        plan->ask_first[at] = count;
+        for (size_t t = 0; t < model->tree_count; t++) {
+            struct oblivious_tree tree = oblivious_tree_at(model, t);
+            if (group_of[tree.features[level - 1]] == at / model->depth &&
+                !is_asked_again(&tree, model->depth, group_of, level)) {
+                plan->ask_trees[count++] = (uint16_t)t;
             }
         }
     }
@@ -181,7 +208,7 @@ void oblivious_plan_make(const struct oblivious_model *model, const uint16_t *gr
     struct pieces pieces = {memory, 0};
     lay_out(&pieces, out);
     plan_search(out);
-    plan_deltas(out);
+    plan_deltas(group_of, out);
     plan_asks(group_of, out);
 }
 

@@ -21,9 +21,9 @@ struct oblivious_plan {
     uint32_t *search_first; /* [used_count]: where their borders begin in search */
     uint8_t *search_levels; /* [used_count] */
     float *search;          /* borders as a heap, 16 or 2^levels floats a feature */
-    int32_t *deltas;        /* of every tree and level: 16 or 2^level changes */
+    int32_t *deltas;        /* of every tree and level: 16 or 2^level changes by its group so far */
     uint32_t *ask_first;    /* [group_count x depth + 1] */
-    uint16_t *ask_trees;    /* [trees x depth]: by group, then by level */
+    uint16_t *ask_trees;    /* [trees x depth at most]: by group, then by its last level */
     uint32_t tree_stride;   /* deltas of a tree */
     int32_t base;           /* oblivious_base */
 };
@@ -46,7 +46,7 @@ void oblivious_block_explain(const struct oblivious_plan *plan, const float *col
 
 /* The weightiest contributions of every row: parts[k][i] is the k-th of row i (0: there are no
  * more) and groups[k][i] its group, heaviest first, equal ones in the order of groups. */
-enum { OBLIVIOUS_HEAVIEST_MAX = 8 };
+enum { OBLIVIOUS_HEAVIEST_MAX = 80 };
 void oblivious_block_heaviest(const int32_t *contributions, uint32_t group_count, uint32_t count,
                               int32_t *restrict parts, int32_t *restrict groups);
 

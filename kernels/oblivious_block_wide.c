@@ -182,8 +182,8 @@ AVX512 static void explain_avx512(const struct oblivious_plan *plan, const uint8
 const struct oblivious_block_lanes oblivious_block_avx512 = {bin_avx512, leaves_avx512,
                                                              explain_avx512};
 
-AVX512 void oblivious_heaviest_avx512(const int32_t *contributions, uint32_t group_count,
-                                      uint32_t count, int32_t *parts, int32_t *groups)
+AVX512 static void heaviest_of_any(const int32_t *contributions, uint32_t group_count,
+                                   uint32_t count, int32_t *parts, int32_t *groups)
 {
     for (size_t i = 0; i < LANES; i += WIDE) {
         __m512i best[OBLIVIOUS_HEAVIEST_MAX];
@@ -211,6 +211,66 @@ AVX512 void oblivious_heaviest_avx512(const int32_t *contributions, uint32_t gro
             _mm512_storeu_si512(parts + k * LANES + i, best[k]);
             _mm512_storeu_si512(groups + k * LANES + i, best_of[k]);
         }
+    }
+}
+
+/* Where no part needs more than 24 bits, a part and its group are one number: its weight above, and
+ * below it the group, counted down, so that of equal ones the first is the larger. A sorted list
+ * then takes two operations a place. */
+enum { GROUP_BITS = 7, GROUP_LAST = (1 << GROUP_BITS) - 1, PART_BITS = 31 - GROUP_BITS };
+
+AVX512 static int are_narrow(const int32_t *contributions, uint32_t group_count)
+{
+    __m512i all = _mm512_setzero_si512();
+    for (size_t i = 0; i < (size_t)group_count * LANES; i += WIDE) {
+        all = _mm512_or_si512(all, _mm512_abs_epi32(_mm512_loadu_si512(contributions + i)));
+    }
+    return group_count <= GROUP_LAST + 1 &&
+           _mm512_test_epi32_mask(all, _mm512_set1_epi32(-(1 << PART_BITS))) == 0;
+}
+
+/* count is a constant where it is small. */
+AVX512_INLINE void heaviest_of_narrow(const int32_t *contributions, uint32_t group_count,
+                                      uint32_t count, int32_t *parts, int32_t *groups)
+{
+    const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    for (size_t i = 0; i < LANES; i += WIDE) {
+        __m512i best[OBLIVIOUS_HEAVIEST_MAX];
+        for (size_t k = 0; k < count; k++) {
+            best[k] = _mm512_setzero_si512();
+        }
+        for (uint32_t group = 0; group < group_count; group++) {
+            __m512i part = _mm512_loadu_si512(contributions + (size_t)group * LANES + i);
+            __m512i number = _mm512_slli_epi32(_mm512_abs_epi32(part), GROUP_BITS);
+            number = _mm512_or_si512(number, _mm512_set1_epi32((int)(GROUP_LAST - group)));
+            for (size_t k = 0; k < count; k++) {
+                __m512i out = _mm512_min_epi32(best[k], number);
+                best[k] = _mm512_max_epi32(best[k], number);
+                number = out;
+            }
+        }
+        for (size_t k = 0; k < count; k++) {
+            __mmask16 some = _mm512_cmpgt_epi32_mask(best[k], _mm512_set1_epi32(GROUP_LAST));
+            __m512i of = _mm512_and_si512(best[k], _mm512_set1_epi32(GROUP_LAST));
+            of = _mm512_maskz_sub_epi32(some, _mm512_set1_epi32(GROUP_LAST), of);
+            __m512i at = _mm512_add_epi32(_mm512_mullo_epi32(of, _mm512_set1_epi32(LANES)), lanes);
+            __m512i part =
+                _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), some, at, contributions + i, 4);
+            _mm512_storeu_si512(parts + k * LANES + i, part);
+            _mm512_storeu_si512(groups + k * LANES + i, of);
+        }
+    }
+}
+
+AVX512 void oblivious_heaviest_avx512(const int32_t *contributions, uint32_t group_count,
+                                      uint32_t count, int32_t *parts, int32_t *groups)
+{
+    if (!are_narrow(contributions, group_count)) {
+        heaviest_of_any(contributions, group_count, count, parts, groups);
+    } else if (count == 3) {
+        heaviest_of_narrow(contributions, group_count, 3, parts, groups);
+    } else {
+        heaviest_of_narrow(contributions, group_count, count, parts, groups);
     }
 }
 

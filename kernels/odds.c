@@ -56,7 +56,9 @@ static void ratios_portable(const struct odds_kind *kinds, size_t kinds_count,
 {
     all_portable(prior, columns);
     for (size_t kind = 1; kind < kinds_count; kind++) {
-        kind_portable(&kinds[kind], kind, prior->k, columns);
+        if (!kinds[kind].left_out) {
+            kind_portable(&kinds[kind], kind, prior->k, columns);
+        }
     }
 }
 
@@ -103,7 +105,9 @@ AVX2 static void ratios_avx2(const struct odds_kind *kinds, size_t kinds_count,
 {
     all_portable(prior, columns);
     for (size_t kind = 1; kind < kinds_count; kind++) {
-        kind_avx2(&kinds[kind], kind, prior->k, columns);
+        if (!kinds[kind].left_out) {
+            kind_avx2(&kinds[kind], kind, prior->k, columns);
+        }
     }
 }
 
@@ -145,7 +149,9 @@ AVX512 static void ratios_avx512(const struct odds_kind *kinds, size_t kinds_cou
 {
     all_portable(prior, columns);
     for (size_t kind = 1; kind < kinds_count; kind++) {
-        kind_avx512(&kinds[kind], kind, prior->k, columns);
+        if (!kinds[kind].left_out) {
+            kind_avx512(&kinds[kind], kind, prior->k, columns);
+        }
     }
 }
 #endif

@@ -4,13 +4,14 @@
 #include <cblas.h>
 #include <math.h>
 
+#include "kernels/patch_features.h"
+
 /* A patch is normalised to unit contrast so that texture can be compared across loads, but its
  * level is kept in four appended features: a dark block and a light block of the same texture
- * differ. The product runs in tiles of a fixed number of rows, the last one filled up with zeros:
- * the BLAS picks its inner kernel by shape, and a shape that varied with the batch would vary the
- * bits. */
+ * differ. The product runs in tiles of rows; as all its sums are exact, neither the size of a tile
+ * nor the kernel that the BLAS picks for it is seen in the result. */
 
-enum { EMBED_TILE = 128 };
+enum { EMBED_ROWS_LEAST = 32, EMBED_ROWS_MOST = 256 };
 
 #define FEATURE_LIMIT 64.0
 
@@ -45,82 +46,21 @@ size_t patch_count_max(const struct patch_level *levels, size_t level_count,
     return count;
 }
 
-/* Copy the valid pixels, the others as mean, and return how many are valid. Four running sums hide
- * the latency of the additions; their order is fixed. */
-static size_t copy_patch(const struct patch_level *level, size_t x, size_t y, size_t side,
-                         float *pixels, double *mean)
+static int extract_one(enum path path, const struct patch_level *level,
+                       const struct patch_rule *rule, const struct patch_cursor *at,
+                       const struct patch_batch *batch, size_t row)
 {
-    double sums[4] = {0};
-    size_t valid_count = 0;
-    for (size_t j = 0; j < side; j++) {
-        const float *row = level->image.pixels + (y + j) * level->image.stride + x;
-        for (size_t i = 0; i < side; i++) {
-            int kept = level->valid == NULL || level->valid[(y + j) * level->image.width + x + i];
-            pixels[j * side + i] = kept ? row[i] : NAN;
-            sums[i & 3] += kept ? (double)row[i] : 0.0;
-            valid_count += (size_t)kept;
-        }
-    }
-    double sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-    *mean = valid_count > 0 ? sum / (double)valid_count : 0.0;
-    return valid_count;
-}
-
-static double root_mean_square_step(const float *pixels, size_t side, size_t step)
-{
-    size_t rows = step == 1 ? side : side - 1;
-    size_t columns = step == 1 ? side - 1 : side;
-    double sums[4] = {0};
-    for (size_t j = 0; j < rows; j++) {
-        for (size_t i = 0; i < columns; i++) {
-            const float *pixel = pixels + j * side + i;
-            double difference = (double)pixel[step] - (double)pixel[0];
-            sums[i & 3] += difference * difference;
-        }
-    }
-    return sqrt(((sums[0] + sums[1]) + (sums[2] + sums[3])) / (double)(rows * columns));
-}
-
-/* pixels: the patch with NaN where invalid; becomes the feature row. */
-static void normalise_patch(const struct patch_rule *rule, double mean, size_t valid_count,
-                            const uint8_t *valid, float *features)
-{
-    size_t pixel_count = rule->side * rule->side;
-    double sums[4] = {0};
-    for (size_t i = 0; i < pixel_count; i++) {
-        if (valid != NULL && isnan(features[i])) {
-            features[i] = (float)mean;
-        }
-        double from_mean = (double)features[i] - mean;
-        sums[i & 3] += from_mean * from_mean;
-    }
-    double sd = sqrt(((sums[0] + sums[1]) + (sums[2] + sums[3])) / (double)valid_count);
-    double weight = (double)rule->level_weight;
-    float *appended = features + pixel_count;
-    appended[0] = (float)(weight * mean);
-    appended[1] = (float)(weight * sd);
-    appended[2] = (float)(weight * root_mean_square_step(features, rule->side, 1));
-    appended[3] = (float)(weight * root_mean_square_step(features, rule->side, rule->side));
-    double scale = 1.0 / (sd + (double)rule->contrast_floor);
-    for (size_t i = 0; i < pixel_count; i++) {
-        features[i] = (float)(((double)features[i] - mean) * scale);
-    }
-}
-
-static int extract_one(const struct patch_level *level, const struct patch_rule *rule,
-                       const struct patch_cursor *at, const struct patch_batch *batch, size_t row)
-{
-    size_t x = offset_at(at->column_index, level->image.width, rule);
-    size_t y = offset_at(at->row_index, level->image.height, rule);
-    size_t pixel_count = rule->side * rule->side;
-    float *features = batch->features + row * batch->stride;
-    double mean;
-    size_t valid_count = copy_patch(level, x, y, rule->side, features, &mean);
-    double invalid_share = (double)(pixel_count - valid_count) / (double)pixel_count;
-    if (valid_count == 0 || invalid_share > (double)rule->invalid_share_max) {
+    const struct image_view *image = &level->image;
+    size_t x = offset_at(at->column_index, image->width, rule);
+    size_t y = offset_at(at->row_index, image->height, rule);
+    const struct patch_corner corner = {
+        .pixels = image->pixels + y * image->stride + x,
+        .valid = level->valid != NULL ? level->valid + y * image->width + x : NULL,
+        .stride = image->stride,
+        .valid_stride = image->width};
+    if (!patch_features(path, &corner, rule, batch->features + row * batch->stride)) {
         return 0;
     }
-    normalise_patch(rule, mean, valid_count, level->valid, features);
     batch->positions[row] = (struct patch_position){.x = (uint32_t)x * level->factor,
                                                     .y = (uint32_t)y * level->factor,
                                                     .side = (uint32_t)rule->side * level->factor,
@@ -147,6 +87,13 @@ size_t patch_extract(const struct patch_level *levels, size_t level_count,
                      const struct patch_rule *rule, struct patch_cursor *cursor,
                      const struct patch_batch *batch)
 {
+    return patch_extract_by(path_best(), levels, level_count, rule, cursor, batch);
+}
+
+size_t patch_extract_by(enum path path, const struct patch_level *levels, size_t level_count,
+                        const struct patch_rule *rule, struct patch_cursor *cursor,
+                        const struct patch_batch *batch)
+{
     size_t row = 0;
     while (cursor->level_index < level_count && row < batch->capacity) {
         const struct patch_level *level = &levels[cursor->level_index];
@@ -154,7 +101,7 @@ size_t patch_extract(const struct patch_level *levels, size_t level_count,
             *cursor = (struct patch_cursor){.level_index = cursor->level_index + 1};
             continue;
         }
-        row += (size_t)extract_one(level, rule, cursor, batch, row);
+        row += (size_t)extract_one(path, level, rule, cursor, batch, row);
         advance(levels, rule, cursor);
     }
     return row;
@@ -195,7 +142,19 @@ __attribute__((always_inline)) static inline double round_to_integer(double valu
 size_t patch_embed_workspace_doubles(const struct patch_projection *projection)
 {
     return projection->feature_count * projection->embedding_count +
-           EMBED_TILE * (projection->feature_count + projection->embedding_count);
+           EMBED_ROWS_MOST * (projection->feature_count + projection->embedding_count);
+}
+
+/* Weights, features and sums of a tile fill half of the second-level cache. */
+static size_t rows_at_once(const struct patch_projection *projection)
+{
+    size_t numbers = cache_bounded(projection->cache).second_bytes / 2 / sizeof(double);
+    size_t weights = projection->feature_count * projection->embedding_count;
+    size_t a_row = projection->feature_count + projection->embedding_count;
+    size_t rows = numbers > weights ? (numbers - weights) / a_row : 0;
+    rows = rows / EMBED_ROWS_LEAST * EMBED_ROWS_LEAST;
+    rows = rows < EMBED_ROWS_LEAST ? EMBED_ROWS_LEAST : rows;
+    return rows < EMBED_ROWS_MOST ? rows : EMBED_ROWS_MOST;
 }
 
 __attribute__((always_inline)) static inline void round_row(const float *features, size_t count,
@@ -238,14 +197,15 @@ void patch_embed(const struct patch_projection *projection, const float *restric
     struct grid grid = choose_grid(projection);
     double *weights = workspace;
     double *rounded = weights + inputs * outputs;
-    double *sums = rounded + EMBED_TILE * inputs;
+    size_t tile = rows_at_once(projection);
+    double *sums = rounded + tile * inputs;
     for (size_t i = 0; i < inputs * outputs; i++) {
         weights[i] = round_to_integer((double)projection->weights[i] * grid.weight_scale);
     }
     double unscale = 1.0 / (grid.feature_scale * grid.weight_scale); /* a power of two: exact */
-    for (size_t first = 0; first < row_count; first += EMBED_TILE) {
+    for (size_t first = 0; first < row_count; first += tile) {
         size_t left = row_count - first;
-        size_t rows = left < EMBED_TILE ? left : EMBED_TILE;
+        size_t rows = left < tile ? left : tile;
         for (size_t i = 0; i < rows; i++) {
             round_features(features + (first + i) * feature_stride, inputs, grid.feature_scale,
                            rounded + i * inputs);

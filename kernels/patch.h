@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "kernels/cache.h"
 #include "kernels/image.h"
 
 /* Appended to the side * side normalised pixels: mean, sd, horizontal and vertical gradient
@@ -24,6 +25,7 @@ struct patch_rule {
     float invalid_share_max; /* patches with a larger share of invalid pixels are left out */
     float contrast_floor;    /* pixels become (p - mean) / (sd + contrast_floor); > 0 */
     float level_weight;      /* weight of the appended features against unit-contrast pixels */
+    double level_min; /* patches whose appended mean is below are left out; -INFINITY: none */
 };
 
 struct patch_level {
@@ -67,6 +69,10 @@ struct patch_batch {
 size_t patch_extract(const struct patch_level *levels, size_t level_count,
                      const struct patch_rule *rule, struct patch_cursor *cursor,
                      const struct patch_batch *batch);
+/* The same with chosen instructions, which this processor must have. */
+size_t patch_extract_by(enum path path, const struct patch_level *levels, size_t level_count,
+                        const struct patch_rule *rule, struct patch_cursor *cursor,
+                        const struct patch_batch *batch);
 
 /* E = X W - bias, with W [feature_count x embedding_count] row-major and dense, and
  * bias = mean W as pca_fit gives it. feature_count <= PATCH_SIDE_MAX^2 + PATCH_LEVEL_FEATURES. */
@@ -75,6 +81,8 @@ struct patch_projection {
     size_t embedding_count;
     const float *weights; /* finite */
     const float *bias;    /* [embedding_count] */
+    const struct cache
+        *cache; /* that tiles are made for; NULL: this machine's. Not in the result */
 };
 
 size_t patch_embed_workspace_doubles(const struct patch_projection *projection);

@@ -12,7 +12,8 @@ enum text_digest_path text_digest_path_best(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) {
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2")) {
         return TEXT_DIGEST_AVX512;
     }
 #endif
@@ -87,6 +88,50 @@ void text_digest_many(const struct text_digest_key *key, const char *const *text
                       const uint8_t *fields, size_t count, uint64_t *out)
 {
     text_digest_many_by(text_digest_path_best(), key, texts, fields, count, out);
+}
+
+void text_digest_column_by(enum text_digest_path path, const struct text_digest_key *key,
+                           uint32_t field, const char *const *texts, size_t count,
+                           uint64_t *restrict out)
+{
+#if defined(__x86_64__)
+    if (path == TEXT_DIGEST_AVX512) {
+        text_digest_column_avx512(key, field, texts, count, out);
+        return;
+    }
+#endif
+    (void)path;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = text_digest_plain(key, field, texts[i]);
+    }
+}
+
+void text_digest_column(const struct text_digest_key *key, uint32_t field, const char *const *texts,
+                        size_t count, uint64_t *restrict out)
+{
+    text_digest_column_by(text_digest_path_best(), key, field, texts, count, out);
+}
+
+void text_digest_numbers_by(enum text_digest_path path, const struct text_digest_key *key,
+                            uint32_t field, const uint64_t *numbers, uint64_t there, size_t count,
+                            uint64_t *restrict out)
+{
+#if defined(__x86_64__)
+    if (path == TEXT_DIGEST_AVX512) {
+        text_digest_numbers_avx512(key, field, numbers, there, count, out);
+        return;
+    }
+#endif
+    (void)path;
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (there >> i & 1) != 0 ? text_digest_words(key, field, numbers[i], 0) : 0;
+    }
+}
+
+void text_digest_numbers(const struct text_digest_key *key, uint32_t field, const uint64_t *numbers,
+                         uint64_t there, size_t count, uint64_t *restrict out)
+{
+    text_digest_numbers_by(text_digest_path_best(), key, field, numbers, there, count, out);
 }
 
 static void join_plain(const uint64_t *const *columns, size_t columns_count, size_t count,
@@ -195,4 +240,48 @@ void text_names_find_many(const struct text_names *self, const char *const *name
                           size_t count, int8_t *indices)
 {
     text_names_find_many_by(text_digest_path_best(), self, names, stride, count, indices);
+}
+
+int text_row_make(const char *const *names, size_t stride, size_t count, struct text_row *out)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = i < TEXT_ROW_MAX ? strnlen(names[i * stride], TEXT_NAME_BYTES_MAX + 1) : 32;
+        if (bytes > TEXT_NAME_BYTES_MAX) {
+            return 0;
+        }
+        memcpy(out->bytes[i], names[i * stride], bytes);
+        out->ends[i] = (uint32_t)((UINT64_C(2) << bytes) - 1);
+    }
+    out->count = (uint32_t)count;
+    return 1;
+}
+
+int text_row_is_plain(const struct text_row *self, size_t place, const char *name)
+{
+    return strcmp((const char *)self->bytes[place], name) == 0;
+}
+
+int text_row_is_by(enum text_digest_path path, const struct text_row *self,
+                   const char *const *names, size_t stride, size_t count)
+{
+    if (count != self->count) {
+        return 0;
+    }
+#if defined(__x86_64__)
+    if (path == TEXT_DIGEST_AVX512) {
+        return text_row_is_avx512(self, names, stride);
+    }
+#endif
+    (void)path;
+    int same = 1;
+    for (size_t i = 0; i < count && same; i++) {
+        same = text_row_is_plain(self, i, names[i * stride]);
+    }
+    return same;
+}
+
+int text_row_is(const struct text_row *self, const char *const *names, size_t stride, size_t count)
+{
+    return text_row_is_by(text_digest_path_best(), self, names, stride, count);
 }

@@ -44,6 +44,20 @@ void text_digest_many_by(enum text_digest_path path, const struct text_digest_ke
                          const char *const *texts, const uint8_t *fields, size_t count,
                          uint64_t *out);
 
+/* A column: texts of one field, at most TEXT_DIGEST_LANES of them, a multiple of 8. */
+enum { TEXT_DIGEST_LANES = 64 };
+void text_digest_column(const struct text_digest_key *key, uint32_t field, const char *const *texts,
+                        size_t count, uint64_t *restrict out);
+void text_digest_column_by(enum text_digest_path path, const struct text_digest_key *key,
+                           uint32_t field, const char *const *texts, size_t count,
+                           uint64_t *restrict out);
+/* Numbers x of one field, as text_digest_words(x, 0); 0 where bit i of `there` is not set. */
+void text_digest_numbers(const struct text_digest_key *key, uint32_t field, const uint64_t *numbers,
+                         uint64_t there, size_t count, uint64_t *restrict out);
+void text_digest_numbers_by(enum text_digest_path path, const struct text_digest_key *key,
+                            uint32_t field, const uint64_t *numbers, uint64_t there, size_t count,
+                            uint64_t *restrict out);
+
 /* Of two words that say all of a value; never 0. */
 uint64_t text_digest_words(const struct text_digest_key *key, uint32_t field, uint64_t x,
                            uint64_t y);
@@ -61,6 +75,20 @@ void text_digest_join(const uint64_t *const *columns, size_t columns_count, size
                       uint32_t kind, uint64_t *restrict out);
 void text_digest_join_by(enum text_digest_path path, const uint64_t *const *columns,
                          size_t columns_count, size_t count, uint32_t kind, uint64_t *restrict out);
+
+/* Names expected one after the other: what one sender writes in each of its records. */
+enum { TEXT_ROW_MAX = 16 };
+struct text_row {
+    uint8_t bytes[TEXT_ROW_MAX][32]; /* padded with zeros */
+    uint32_t ends[TEXT_ROW_MAX];     /* the bits of a name's bytes and of its end */
+    uint32_t count;
+};
+/* Returns 0 when there are too many names, or one of them is longer than TEXT_NAME_BYTES_MAX. */
+int text_row_make(const char *const *names, size_t stride, size_t count, struct text_row *out);
+/* 1 when names[i * stride] are these, byte for byte. */
+int text_row_is(const struct text_row *self, const char *const *names, size_t stride, size_t count);
+int text_row_is_by(enum text_digest_path path, const struct text_row *self,
+                   const char *const *names, size_t stride, size_t count);
 
 /* Names: which of a few known names a text is, byte for byte. */
 enum { TEXT_NAMES_MAX = 24, TEXT_NAME_BYTES_MAX = 31, TEXT_NAME_SLOTS = 64 };

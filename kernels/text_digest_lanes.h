@@ -40,10 +40,17 @@ static inline size_t text_names_slot(uint64_t factor, uint64_t first, uint64_t s
 
 uint64_t text_digest_plain(const struct text_digest_key *key, uint32_t field, const char *text);
 int text_names_find_plain(const struct text_names *self, const char *name);
+int text_row_is_plain(const struct text_row *self, size_t place, const char *name);
 
 #if defined(__x86_64__)
 void text_digest_many_avx512(const struct text_digest_key *key, const char *const *texts,
                              const uint8_t *fields, size_t count, uint64_t *out);
+void text_digest_column_avx512(const struct text_digest_key *key, uint32_t field,
+                               const char *const *texts, size_t count, uint64_t *restrict out);
+void text_digest_numbers_avx512(const struct text_digest_key *key, uint32_t field,
+                                const uint64_t *numbers, uint64_t there, size_t count,
+                                uint64_t *restrict out);
+int text_row_is_avx512(const struct text_row *self, const char *const *names, size_t stride);
 void text_digest_join_avx512(const uint64_t *const *columns, size_t columns_count, size_t count,
                              uint32_t kind, uint64_t *out);
 void text_names_find_many_avx512(const struct text_names *self, const char *const *names,

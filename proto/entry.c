@@ -113,3 +113,25 @@ bool entry_inputs_are_sound(const struct entry_score *score, uint32_t inputs_ind
     }
     return true;
 }
+
+bool entry_score_figures(const struct entry_score *score, struct entry_image_figures *out)
+{
+    const struct entry_inputs *inputs = &score->inputs[0];
+    if (score->models_count == 0 || score->inputs_count == 0 || inputs->model != 0 ||
+        inputs->values_count < ENTRY_FIGURES_POSITION + 5) {
+        return false;
+    }
+    const char *name = score->models[0].name;
+    if (strcmp(name, "fusion") != 0 && strcmp(name, "builtin/fusion") != 0) {
+        return false;
+    }
+    const float *values = inputs->values + ENTRY_FIGURES_POSITION;
+    for (int i = 0; i < 5; i++) {
+        if (isnan(values[i])) {
+            return false;
+        }
+    }
+    *out = (struct entry_image_figures){(double)values[0], (double)values[1], (double)values[2],
+                                        (double)values[3] + (double)values[4]};
+    return true;
+}

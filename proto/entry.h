@@ -78,7 +78,14 @@ struct entry_model_change {
     uint8_t sha256[HASH_BYTES];
     uint64_t file_bytes;
     const char *evaluation;
+    const char *reason;
+    const char *figures; /* of a shadow that is promoted */
+    bool removed;        /* in use no longer */
+    bool promoted;       /* the shadow of this place takes it, and ends */
 };
+
+/* Name of a model in shadow: this and the place beside whose model it scores. */
+#define ENTRY_SHADOW_PREFIX "shadow/"
 
 struct entry_image {
     uint32_t width;
@@ -160,6 +167,12 @@ struct entry_score {
     uint32_t regions_count;
     const char *unscorable;
     double quality;
+};
+
+struct entry_shadow_score {
+    const char *place; /* without ENTRY_SHADOW_PREFIX */
+    uint8_t sha256[HASH_BYTES];
+    struct entry_score score; /* contributions without words */
 };
 
 struct entry_decision {
@@ -370,6 +383,7 @@ struct entry {
         struct entry_received received;
         struct entry_refused refused;
         struct entry_score score;
+        struct entry_shadow_score shadow_score;
         struct entry_decision decision;
         struct entry_officer_action officer_action;
         struct entry_outcome outcome;
@@ -424,5 +438,18 @@ void float_format(float value, char *out);
 /* Whether the inputs at this place hold to what stands above of them: bounds, order, no infinity.
  * Both directions ask. */
 bool entry_inputs_are_sound(const struct entry_score *score, uint32_t inputs_index);
+
+/* What the scanner delivered, as it stands among the inputs of the fusion (MODELS.md, sections 1
+ * and 7): of the image of the lowest quality of the item. */
+struct entry_image_figures {
+    double sharpness;
+    double contrast_to_noise;
+    double saturated_share;
+    double dead_lines; /* rows and columns */
+};
+/* Where they begin among the inputs of the fusion, which is the first model of a score. */
+#define ENTRY_FIGURES_POSITION 23u
+/* False: nothing was measured, or the score is older than the measuring. */
+bool entry_score_figures(const struct entry_score *score, struct entry_image_figures *out);
 
 #endif

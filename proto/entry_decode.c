@@ -92,6 +92,10 @@ static enum entry_fault model_change_read(const Triage__Oversight__V1__ModelChan
     out->name = from->name;
     out->file_bytes = from->file_bytes;
     out->evaluation = from->evaluation;
+    out->reason = from->reason;
+    out->figures = from->figures;
+    out->removed = from->removed != 0;
+    out->promoted = from->promoted != 0;
     return digest_read(from->sha256, out->sha256) ? ENTRY_GOOD : ENTRY_BODY_MISMATCH;
 }
 
@@ -215,6 +219,16 @@ static enum entry_fault score_read(const Triage__Oversight__V1__Score *from,
     out->unscorable = from->unscorable;
     out->quality = from->quality;
     return score_inputs_read(from, out);
+}
+
+static enum entry_fault shadow_score_read(const Triage__Oversight__V1__ShadowScore *from,
+                                          struct entry_shadow_score *out)
+{
+    out->place = from->place;
+    if (from->score == NULL || !digest_read(from->sha256, out->sha256)) {
+        return ENTRY_BODY_MISMATCH;
+    }
+    return score_read(from->score, &out->score);
 }
 
 static bool decision_numbers_read(const Triage__Oversight__V1__Decision *from,
@@ -404,6 +418,8 @@ static Triage__Oversight__V1__Entry__BodyCase body_case_of(enum entry_type type)
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_REFUSED;
     case ENTRY_SCORE:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_SCORE;
+    case ENTRY_SHADOW_SCORE:
+        return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_SHADOW_SCORE;
     case ENTRY_REFERRAL_DECISION:
         return TRIAGE__OVERSIGHT__V1__ENTRY__BODY_DECISION;
     case ENTRY_OFFICER_ACTION:
@@ -441,6 +457,8 @@ static enum entry_fault body_read(const Triage__Oversight__V1__Entry *from, stru
         return refused_read(from->refused, &out->body.refused);
     case TRIAGE__OVERSIGHT__V1__ENTRY__BODY_SCORE:
         return score_read(from->score, &out->body.score);
+    case TRIAGE__OVERSIGHT__V1__ENTRY__BODY_SHADOW_SCORE:
+        return shadow_score_read(from->shadow_score, &out->body.shadow_score);
     case TRIAGE__OVERSIGHT__V1__ENTRY__BODY_DECISION:
         return decision_read(from->decision, &out->body.decision);
     case TRIAGE__OVERSIGHT__V1__ENTRY__BODY_OFFICER_ACTION:

@@ -45,6 +45,11 @@ struct decision_slots {
     char *reason_list[ENTRY_REASONS_MAX];
 };
 
+struct shadow_score_slots {
+    Triage__Oversight__V1__ShadowScore message;
+    struct score_slots score;
+};
+
 struct outcome_slots {
     Triage__Oversight__V1__Outcome message;
     struct number_slot quantity;
@@ -71,6 +76,7 @@ union body_slots {
     struct received_slots received;
     Triage__Oversight__V1__Refused refused;
     struct score_slots score;
+    struct shadow_score_slots shadow_score;
     struct decision_slots decision;
     Triage__Oversight__V1__OfficerAction officer_action;
     struct outcome_slots outcome;
@@ -134,6 +140,10 @@ static void model_change_fill(const struct entry_model_change *from,
     to->sha256 = view_of(from->sha256, HASH_BYTES);
     to->file_bytes = from->file_bytes;
     to->evaluation = schema_text(from->evaluation);
+    to->reason = schema_text(from->reason);
+    to->figures = schema_text(from->figures);
+    to->removed = from->removed;
+    to->promoted = from->promoted;
 }
 
 static void image_fill(const struct entry_image *from, Triage__Oversight__V1__ImageRef *to)
@@ -264,6 +274,17 @@ static bool score_fill(const struct entry_score *from, struct score_slots *slots
     to->n_inputs = from->inputs_count;
     to->inputs = slots->input_list;
     return true;
+}
+
+static bool shadow_score_fill(const struct entry_shadow_score *from,
+                              struct shadow_score_slots *slots)
+{
+    Triage__Oversight__V1__ShadowScore *to = &slots->message;
+    triage__oversight__v1__shadow_score__init(to);
+    to->place = schema_text(from->place);
+    to->sha256 = view_of(from->sha256, HASH_BYTES);
+    to->score = &slots->score.message;
+    return score_fill(&from->score, &slots->score);
 }
 
 static bool decision_fill(const struct entry_decision *from, struct decision_slots *slots)
@@ -472,6 +493,9 @@ static bool body_fill(const struct entry *entry, union body_slots *slots,
     case ENTRY_SCORE:
         BODY(SCORE, score, &slots->score.message);
         return score_fill(&entry->body.score, &slots->score);
+    case ENTRY_SHADOW_SCORE:
+        BODY(SHADOW_SCORE, shadow_score, &slots->shadow_score.message);
+        return shadow_score_fill(&entry->body.shadow_score, &slots->shadow_score);
     case ENTRY_REFERRAL_DECISION:
         BODY(DECISION, decision, &slots->decision.message);
         return decision_fill(&entry->body.decision, &slots->decision);

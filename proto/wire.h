@@ -29,6 +29,7 @@
 #define WIRE_REVEALED_MAX 64u          /* disclosures in one answer */
 #define WIRE_REVEALED_BYTES_MAX 98304u /* all of them together */
 #define WIRE_SENTENCE_BYTES_MAX 512u   /* purpose, legal basis */
+#define WIRE_FIGURES_BYTES_MAX 1024u   /* how a shadow compared */
 
 enum wire_tag {
     WIRE_UNKNOWN,
@@ -154,6 +155,10 @@ enum order {
     ORDER_REFER
 };
 
+/* What is to happen with a model file. MODEL_SHADOW: beside the one in use; the other two end the
+ * shadow that has this file. */
+enum model_step { MODEL_INSTALL, MODEL_SHADOW, MODEL_PROMOTE, MODEL_WITHDRAW };
+
 struct wire_command {
     const char *request_id;
     const char *actor;
@@ -162,9 +167,12 @@ struct wire_command {
     uint8_t item[ITEM_ID_BYTES]; /* claim, release, outcome, hold, refer */
     const char *code;            /* release */
     const char *file;            /* model */
+    enum model_step model_step;  /* model */
+    const char *figures;         /* model: promoted, how it compared */
     const char *close_reason;
     const char *sentence; /* purpose of a reveal, legal basis of a redaction, why it is pruned or
-                             held, why the policy changes or the item is referred */
+                             held, why the policy or a model changes or the item is
+                             referred */
     uint64_t entries[ENTRY_INDICES_MAX]; /* reveal, redact */
     uint32_t entries_count;
     const char *names[ENTRY_NAMES_MAX]; /* of disclosures; none means all */

@@ -299,6 +299,22 @@ static bool house_order_read(const Triage__V1__Command *from, struct wire_comman
     }
 }
 
+/* One step at a time: an order that says two is none. */
+static bool model_read(const Triage__V1__ModelCommand *from, struct wire_command *out)
+{
+    out->order = ORDER_MODEL;
+    out->file = from->file;
+    out->sentence = from->reason;
+    out->figures = from->figures;
+    out->model_step = from->shadow     ? MODEL_SHADOW
+                      : from->promote  ? MODEL_PROMOTE
+                      : from->withdraw ? MODEL_WITHDRAW
+                                       : MODEL_INSTALL;
+    return (from->shadow != 0) + (from->promote != 0) + (from->withdraw != 0) <= 1 &&
+           fits(out->file, RECORD_TEXT_BYTES_MAX) && fits(out->sentence, RECORD_TEXT_BYTES_MAX) &&
+           fits(out->figures, WIRE_FIGURES_BYTES_MAX);
+}
+
 static bool order_read(const Triage__V1__Command *from, struct wire_command *out)
 {
     switch (from->order_case) {
@@ -313,9 +329,7 @@ static bool order_read(const Triage__V1__Command *from, struct wire_command *out
         out->order = ORDER_OUTCOME;
         return outcome_read(from->outcome, out);
     case TRIAGE__V1__COMMAND__ORDER_MODEL:
-        out->order = ORDER_MODEL;
-        out->file = from->model->file;
-        return fits(out->file, RECORD_TEXT_BYTES_MAX);
+        return model_read(from->model, out);
     case TRIAGE__V1__COMMAND__ORDER_HEALTH:
         out->order = ORDER_HEALTH;
         return true;
@@ -369,6 +383,7 @@ bool wire_command_decode(const uint8_t *bytes, size_t n, struct arena *arena,
         .file = "",
         .close_reason = "",
         .sentence = "",
+        .figures = "",
         .cosignatures = "",
         .outcome = {.exam_level = "",
                     .result = "",

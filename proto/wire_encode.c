@@ -309,6 +309,11 @@ static bool order_fill(const struct wire_command *command, union order_slots *sl
     case ORDER_MODEL:
         triage__v1__model_command__init(&slots->model);
         slots->model.file = schema_text(command->file);
+        slots->model.shadow = command->model_step == MODEL_SHADOW;
+        slots->model.promote = command->model_step == MODEL_PROMOTE;
+        slots->model.withdraw = command->model_step == MODEL_WITHDRAW;
+        slots->model.reason = schema_text(command->sentence);
+        slots->model.figures = schema_text(command->figures);
         message->order_case = TRIAGE__V1__COMMAND__ORDER_MODEL;
         message->model = &slots->model;
         return true;

@@ -62,6 +62,7 @@ static const char *const entry_type_words[] = {
     [ENTRY_ARCHIVE_COPIED] = "archive.copied",
     [ENTRY_HOLD] = "hold",
     [ENTRY_OPERATION] = "operation",
+    [ENTRY_SHADOW_SCORE] = "shadow.score",
 };
 
 /* Numbers without a word (gaps, and whatever a later version sends) read as the word of 0. */

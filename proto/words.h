@@ -68,7 +68,8 @@ enum entry_type {
     ENTRY_DRAW_REVEAL = 22,
     ENTRY_ARCHIVE_COPIED = 23,
     ENTRY_HOLD = 24,
-    ENTRY_OPERATION = 25
+    ENTRY_OPERATION = 25,
+    ENTRY_SHADOW_SCORE = 26
 };
 
 /* "truck", "passenger", "rail", "sea", "air", "mail"; "unknown". */
@@ -93,7 +94,8 @@ int energy_parse(const char *text);
 /* "scan.received", "declaration.received", "record.refused", "score", "referral.decision",
  * "officer.action", "outcome", "archive.seal", "wal.recovered", "time.tick", "draw.commit",
  * "draw.reveal", "log.open", "log.close", "key.rotate", "config.change", "model.change", "access",
- * "blob.discard", "redact", "witness.receipt". */
+ * "blob.discard", "redact", "witness.receipt", "archive.copied", "hold", "operation",
+ * "shadow.score". */
 const char *entry_type_text(enum entry_type type);
 enum entry_type entry_type_parse(const char *text);
 

@@ -10,7 +10,7 @@ _triage_feed_options() {
         sim)
             echo '--seed --count --first --modes --contraband-rate --misdeclare-rate --oddity-rate --clean
                 --declarations-per-scan --scans-only --declarations-only --scale --mail-scale --dead-rows --start --interval
-                --labels --truth --history --history-factor --write --mixed-rate --parcels-share --cargo-density --bricks-kg --threats' ;;
+                --labels --truth --history --history-factor --write --mixed-rate --parcels-share --cargo-density --bricks-kg --threats --declared --wedge' ;;
     esac
 }
 

@@ -9,7 +9,7 @@ _triagectl_words() {
         hold) echo 'add remove list' ;;
         operation) echo 'register close list' ;;
         policy) echo 'load simulate' ;;
-        model) echo 'train score evaluate retrain drift list install show' ;;
+        model) echo 'train score evaluate retrain drift list install shadow promote withdraw show' ;;
         'model train') echo 'appearance declarations emptiness history' ;;
         keys) echo 'init rotate publisher subscriber viewer list' ;;
     esac
@@ -31,12 +31,16 @@ _triagectl_options() {
         'log prune') echo '--below --reason --dry-run --yes' ;;
         'archive rebuild') echo '--out' ;;
         replay) echo '--archive --models --items --rows --inputs-suffice' ;;
-        'archive export') echo '--out --deidentified --threshold --hdf5 --images --key' ;;
+        'archive export') echo '--out --marks --deidentified --threshold --hdf5 --images --key' ;;
         'archive restore') echo '--from' ;;
         'archive retention') echo '--list' ;;
         'hold add' | 'hold remove') echo '--reason --all' ;;
         verify-day) echo '--log --vkey' ;;
         refer | 'policy load') echo '--reason' ;;
+        'model install') echo '--shadow --reason' ;;
+        'model shadow') echo '--policy' ;;
+        'model promote') echo '--policy --reason' ;;
+        'model withdraw') echo '--reason' ;;
         'policy simulate') echo '--policy --from --to' ;;
         'operation register') echo '--mode --site --lane --from --to --hypothesis --metric --comparator --stop-rule' ;;
         'operation close') echo '--reason' ;;
@@ -47,15 +51,17 @@ _triagectl_options() {
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
             echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height --project' ;;
+        'model train consistency')
+            echo '--images --declarations --wedge --scanner-type --out --list --skip-list --every --offset --height --seed' ;;
         'model train emptiness') echo '--images --labels --out --seed --png' ;;
         'model train history') echo '--declarations --mapping --mode --out --seed' ;;
         'model train declarations')
-            echo '--declarations --archive --validate --keep-validate-out --leave-out --out --mapping --mode --seed' ;;
+            echo '--declarations --archive --validate --keep-validate-out --leave-out --lines --newest --out --mapping --mode --seed' ;;
         'model score')
-            echo '--model --declarations --out --reasons --details --mapping --mode --images --image-scores --list --skip-list' ;;
+            echo '--model --declarations --out --reasons --details --lines --mapping --mode --images --image-scores --list --skip-list --every --offset' ;;
         'model evaluate')
-            echo '--model --declarations --png --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out --skip-list --every --offset' ;;
-        'model retrain') echo '--dry-run --install --days --out --seed' ;;
+            echo '--model --declarations --png --lines --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out --skip-list --every --offset' ;;
+        'model retrain') echo '--dry-run --install --days --newest --out --seed' ;;
         'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;
         'keys viewer') echo '--keys --purpose' ;;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/archive_items.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,8 +130,7 @@ static void items_take_decisions(struct archive_rows *self)
     }
 }
 
-/* States of daemon/referral that end a referral. Others leave it open, or are not known here. */
-static bool state_ends(const char *state)
+bool archive_state_ends(const char *state)
 {
     static const char *const ends[] = {"outcome", "waived",   "not_presented",
                                        "expired", "returned", "transferred"};
@@ -142,7 +142,7 @@ static bool state_ends(const char *state)
     return false;
 }
 
-static bool state_is_open(const char *state)
+bool archive_state_is_open(const char *state)
 {
     return strcmp(state, "queued") == 0 || strcmp(state, "presented") == 0 ||
            strcmp(state, "in_exam") == 0;
@@ -167,12 +167,12 @@ static void items_take_actions(struct archive_rows *self)
         const char *state = archive_table_text(events, i, "to_state");
         int64_t t_ns = archive_table_signed(events, i, "t_ns");
         archive_table_set_real(events, i, "waited_s", items_waited_s(items, row, t_ns));
-        if (state_ends(state)) {
+        if (archive_state_ends(state)) {
             archive_table_set_number(events, i, "ends", 1);
             archive_table_set_time(items, row, "closed", t_ns);
             archive_table_set_text(items, row, "code", archive_table_text(events, i, "code"));
             archive_table_set_text(items, row, "state", state);
-        } else if (state_is_open(state)) {
+        } else if (archive_state_is_open(state)) {
             archive_table_set_time(items, row, "claimed", t_ns);
             archive_table_set_text(items, row, "state", state);
         }
@@ -210,7 +210,7 @@ static void items_tell_age(struct archive_rows *self)
     for (uint64_t row = 0; row < items->rows_count; row++) {
         int64_t closed_ns = archive_table_signed(items, row, "closed_ns");
         int64_t decided_ns = archive_table_signed(items, row, "decided_ns");
-        bool open = state_is_open(archive_table_text(items, row, "state"));
+        bool open = archive_state_is_open(archive_table_text(items, row, "state"));
         int64_t until_ns = open ? entry_time(self, last) : closed_ns;
         archive_table_set_number(items, row, "open", open);
         archive_table_set_number(items, row, "known_until", last);
@@ -268,6 +268,9 @@ void archive_models_add_change(struct archive_rows *self, const struct entry *en
 {
     const struct entry_model_change *change = &entry->body.model_change;
     struct archive_table *table = &self->tables[TABLE_MODELS];
+    if (change->removed) { /* the entry says so; the row tells how it came */
+        return;
+    }
     uint64_t row = models_row(self, change->name, change->sha256);
     if (err_is(archive_table_err(table))) {
         return;
@@ -288,6 +291,19 @@ void archive_models_add_score(struct archive_rows *self, const struct entry *ent
         if (!err_is(archive_table_err(table))) {
             items_count(table, row, "scores_count", 1);
         }
+    }
+}
+
+void archive_models_add_shadow(struct archive_rows *self, const struct entry *entry)
+{
+    const struct entry_shadow_score *shadow = &entry->body.shadow_score;
+    struct archive_table *table = &self->tables[TABLE_MODELS];
+    char name[160];
+    (void)snprintf(name, sizeof name, "%s%.140s", ENTRY_SHADOW_PREFIX,
+                   shadow->place == NULL ? "" : shadow->place);
+    uint64_t row = models_row(self, name, shadow->sha256);
+    if (!err_is(archive_table_err(table))) {
+        items_count(table, row, "scores_count", 1);
     }
 }
 

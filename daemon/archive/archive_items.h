@@ -14,8 +14,14 @@ MUST_USE struct err archive_items_add(struct archive_rows *self, const uint8_t i
  * item's decision. */
 void archive_items_finish(struct archive_rows *self);
 
+/* States of daemon/referral, which is not known here: a test holds these against it. A state that
+ * neither ends a referral nor leaves it open is not told in `items`. */
+bool archive_state_ends(const char *state);
+bool archive_state_is_open(const char *state);
+
 void archive_models_add_change(struct archive_rows *self, const struct entry *entry);
 void archive_models_add_score(struct archive_rows *self, const struct entry *entry);
+void archive_models_add_shadow(struct archive_rows *self, const struct entry *entry);
 /* The definitions of the published metrics, whatever the entries are. NULL: none. */
 MUST_USE struct err archive_metrics_add(struct archive_rows *self,
                                         const struct metric_set *metrics);

@@ -308,10 +308,9 @@ static void rows_put_models(struct archive_table *table, const struct entry_scor
     archive_put_text(table, text);
 }
 
-static void rows_add_inputs(struct archive_rows *self, const struct entry *entry)
+static void rows_add_inputs(struct archive_table *table, const struct entry *entry,
+                            const struct entry_score *score)
 {
-    const struct entry_score *score = &entry->body.score;
-    struct archive_table *table = &self->tables[TABLE_SCORE_INPUTS];
     for (uint32_t i = 0; i < score->inputs_count; i++) {
         const struct entry_inputs *inputs = &score->inputs[i];
         for (uint32_t at = 0; at < inputs->values_count; at++) {
@@ -322,6 +321,25 @@ static void rows_add_inputs(struct archive_rows *self, const struct entry *entry
             archive_row_end(table);
         }
     }
+}
+
+/* Its contributions stand in the entry alone: whoever adds up reasons shall not meet them. */
+static void rows_add_shadow_score(struct archive_rows *self, const struct entry *entry)
+{
+    const struct entry_shadow_score *shadow = &entry->body.shadow_score;
+    struct archive_table *table = &self->tables[TABLE_SHADOW_SCORES];
+    archive_put_number(table, entry->n);
+    rows_put_item(table, entry);
+    archive_put_text(table, shadow->place);
+    archive_put_hex(table, shadow->sha256, HASH_BYTES);
+    archive_put_real(table, shadow->score.probability);
+    archive_put_real(table, shadow->score.logit);
+    archive_put_real(table, shadow->score.quality);
+    archive_put_text(table, shadow->score.unscorable);
+    rows_put_models(table, &shadow->score);
+    archive_row_end(table);
+    rows_add_inputs(&self->tables[TABLE_SHADOW_INPUTS], entry, &shadow->score);
+    archive_models_add_shadow(self, entry);
 }
 
 static void rows_add_score(struct archive_rows *self, const struct entry *entry)
@@ -356,7 +374,7 @@ static void rows_add_score(struct archive_rows *self, const struct entry *entry)
         archive_row_end(table);
     }
     archive_models_add_score(self, entry);
-    rows_add_inputs(self, entry);
+    rows_add_inputs(&self->tables[TABLE_SCORE_INPUTS], entry, score);
     rows_spread_item(self, entry);
 }
 
@@ -468,6 +486,9 @@ static struct err rows_add_by_type(struct archive_rows *self, const struct archi
         return rows_add_received(self, raw, entry);
     case ENTRY_SCORE:
         rows_add_score(self, entry);
+        return err_none;
+    case ENTRY_SHADOW_SCORE:
+        rows_add_shadow_score(self, entry);
         return err_none;
     case ENTRY_REFERRAL_DECISION:
         rows_add_decision(self, entry);

@@ -142,6 +142,25 @@ static const struct archive_column score_inputs_columns[] = {
     {"value", H5_F64, "", "a float, widened; NaN: not there"},
 };
 
+static const struct archive_column shadow_scores_columns[] = {
+    {"entry_index", H5_U64, "", "entry shadow.score"},
+    {"item", H5_TEXT, "", "item"},
+    {"place", H5_TEXT, "", "place of the model in shadow: history, fusion, appearance/..."},
+    {"sha256", H5_TEXT, "", "SHA-256 of its file"},
+    {"probability", H5_F64, "", "sigmoid of logit; nothing was decided by it"},
+    {"logit", H5_F64, "", "sum of the contributions, which stand in the entry"},
+    {"quality", H5_F64, "", "quality of the inputs, 0..1"},
+    {"unscorable", H5_TEXT, "", "why there is no score; empty when there is one"},
+    {"models", H5_TEXT, "", "name=sha256;name=sha256 of the models that made it"},
+};
+
+static const struct archive_column shadow_inputs_columns[] = {
+    {"shadow_entry_index", H5_U64, "", "entry shadow.score"},
+    {"model", H5_TEXT, "", "model that was given the number, as in shadow_scores/models"},
+    {"position", H5_U64, "", "its place in the order of the model's text `inputs`, from 0"},
+    {"value", H5_F64, "", "a float, widened; NaN: not there"},
+};
+
 static const struct archive_column regions_columns[] = {
     {"score_entry_index", H5_U64, "", "entry score"},
     {"image_index", H5_U64, "", "image of the item, from 0"},
@@ -191,7 +210,7 @@ static const struct archive_column referral_events_columns[] = {
     {"t_ns", H5_I64, "ns", "time of the commit, UTC, since 1970-01-01"},
     {"t_utc", H5_TEXT, "", "the same, ISO 8601"},
     {"item", H5_TEXT, "", "item"},
-    {"action", H5_TEXT, "", "claim, release"},
+    {"action", H5_TEXT, "", "claim, release, refer; expire: by the daemon"},
     {"code", H5_TEXT, "", "coded reason of a release"},
     {"to_state", H5_TEXT, "", "state of the referral after it"},
     {"actor", H5_TEXT, "", "daemon, or the keyed pseudonym of an officer"},
@@ -239,7 +258,7 @@ static const struct archive_column refusals_columns[] = {
 };
 
 static const struct archive_column models_columns[] = {
-    {"name", H5_TEXT, "", "appearance/<scanner type>, history, fusion"},
+    {"name", H5_TEXT, "", "appearance/<scanner type>, history, fusion; shadow/...: in shadow"},
     {"sha256", H5_TEXT, "", "SHA-256 of the model file"},
     {"entry_index", H5_U64, "", "entry model.change in this file; 0 when put in force before"},
     {"installed_ns", H5_I64, "ns", "its commit, UTC, since 1970-01-01; 0 when not in this file"},
@@ -276,6 +295,12 @@ const struct archive_table_spec archive_tables[TABLE_COUNT] = {
                              COLUMNS(contributions_columns)},
     [TABLE_SCORE_INPUTS] = {"score_inputs", "the numbers that the models of every score were given",
                             COLUMNS(score_inputs_columns)},
+    [TABLE_SHADOW_SCORES] = {"shadow_scores",
+                             "what a model in shadow said; nothing was decided by it",
+                             COLUMNS(shadow_scores_columns)},
+    [TABLE_SHADOW_INPUTS] = {"shadow_inputs",
+                             "the numbers that the models of every score in shadow were given",
+                             COLUMNS(shadow_inputs_columns)},
     [TABLE_REGIONS] = {"regions", "anomalous regions of every score", COLUMNS(regions_columns)},
     [TABLE_DECISIONS] = {"decisions", "one row a decision", COLUMNS(decisions_columns)},
     [TABLE_DECISION_REASONS] = {"decision_reasons", "the reasons of every decision",

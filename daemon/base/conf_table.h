@@ -78,6 +78,9 @@ CONF_INT(judge, working_height, 256, 64, 4096, "pixels", 0,
          "images are reduced to about this height before they are scored")
 CONF_INT(judge, history_slots, 1048576, 1024, 67108864, "entities", 0,
          "entities and pairs that live history can hold")
+CONF_REAL(
+    judge, shadow_s, 60.0, 0.0, 86400.0, "s", 0,
+    "how long after its decision a model in shadow may still score an item; later it is missed")
 CONF_INT(judge, strata, 256, 1, 65536, "strata", 0,
          "sites and modes with a window of recent scores of their own")
 

@@ -55,9 +55,17 @@ COUNTER(waiting_copy_unix_s, gauge,
 COUNTER(waiting_redactions, gauge, "redacted entries whose private record is still on the disk")
 COUNTER(draws_overdue, gauge,
         "draw days that are over and whose key is not revealed; whoever checks them waits for it")
+COUNTER(scanners_worse, gauge,
+        "scanners with dead lines, or whose images are less sharp or noisier than they were")
 COUNTER(draw_days_late, total, "draw days whose key was committed only after they had begun")
 COUNTER(history_dropped, gauge,
         "times an entity of an outcome was not learnt: judge.history_slots are in use; 0: all are")
+COUNTER(shadow_scored, total, "items scored by a model in shadow too; nothing is decided by that")
+COUNTER(shadow_missed, total,
+        "items decided while a model was in shadow that it did not score: it came too late")
+COUNTER(shadow_failed, total,
+        "items that a model in shadow could not score: no number came out, or a record was gone")
+COUNTER(waiting_shadow, gauge, "entries that the line of the model in shadow has not read yet")
 STAGE(intake, "from the socket to a durable blob")
 STAGE(commit, "from submission to a durable entry")
 STAGE(ack, "from the socket to the answer")

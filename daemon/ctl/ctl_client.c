@@ -194,10 +194,84 @@ struct err client_ask(const char *endpoint, struct client_patience patience,
     return err;
 }
 
+/* A connection of a wrong key is tried again for ever, and nothing but the socket's monitor tells.
+ * A few that end before they are encrypted are a daemon that stops or starts. */
+enum { FEED_FAILURES_TOLD = 3 };
+#define FEED_FAILURES_NS (10 * NS_PER_S)
+
 struct client_feed {
     void *context;
     void *socket;
+    void *monitor;
+    uint32_t failures_count; /* in a row */
+    int64_t failing_since_ns;
 };
+
+static struct err feed_monitor(struct client_feed *self)
+{
+    const char *const name = "inproc://feed-monitor";
+    const int linger_ms = 0;
+    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+    self->monitor = zmq_socket(self->context, ZMQ_PAIR);
+    bool made = self->monitor != NULL &&
+                zmq_setsockopt(self->monitor, ZMQ_LINGER, &linger_ms, sizeof linger_ms) == 0 &&
+                zmq_socket_monitor(self->socket, name, events) == 0 &&
+                zmq_connect(self->monitor, name) == 0;
+    return made ? err_none : err_os(ERR_SOCKET, "monitor socket");
+}
+
+/* What became of connections since the last look; an error when it is no use to wait. */
+static struct err feed_events(struct client_feed *self)
+{
+    uint8_t bytes[6];
+    while (zmq_recv(self->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT) == (int)sizeof bytes) {
+        uint8_t address[256];
+        uint16_t event;
+        (void)zmq_recv(self->monitor, address, sizeof address, ZMQ_DONTWAIT);
+        memcpy(&event, bytes, sizeof event);
+        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) {
+            return err_make(ERR_SOCKET, "the daemon does not know the key of this subscriber");
+        }
+        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
+            return err_make(ERR_SOCKET, "the other side does not speak our protocol");
+        }
+        bool failed = event == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+        self->failing_since_ns =
+            self->failures_count == 0 ? clock_monotonic_ns() : self->failing_since_ns;
+        self->failures_count = failed ? self->failures_count + 1 : 0;
+    }
+    bool hopeless = self->failures_count >= FEED_FAILURES_TOLD &&
+                    clock_monotonic_ns() - self->failing_since_ns >= FEED_FAILURES_NS;
+    return hopeless ? err_make(ERR_SOCKET, "connections end before they are encrypted: is this the "
+                                           "public key of the daemon?")
+                    : err_none;
+}
+
+/* Until there is a verdict. */
+static struct err feed_wait(struct client_feed *self, int timeout_ms)
+{
+    int64_t deadline_ns = clock_monotonic_ns() + (int64_t)timeout_ms * NS_PER_MS;
+    for (;;) {
+        int64_t left_ms = timeout_ms < 0 ? -1 : (deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
+        if (timeout_ms >= 0 && left_ms < 0) {
+            return err_make(ERR_TIMED_OUT, "wait for the daemon");
+        }
+        zmq_pollitem_t items[] = {{.socket = self->socket, .events = ZMQ_POLLIN},
+                                  {.socket = self->monitor, .events = ZMQ_POLLIN}};
+        int ready = zmq_poll(items, 2, left_ms);
+        if (ready < 0 && errno != EINTR) {
+            return err_os(ERR_SOCKET, "poll");
+        }
+        if (ready > 0 && (items[0].revents & ZMQ_POLLIN) != 0) {
+            return err_none;
+        }
+        struct err err = feed_events(self);
+        if (err_is(err)) {
+            return err;
+        }
+    }
+}
 
 static struct err set_keys(void *socket, const char *key_file, const char *daemon_key_file)
 {
@@ -233,6 +307,7 @@ struct err client_feed_open(const char *endpoint, const char *key_file, const ch
     } else {
         err = set_keys(self->socket, key_file, daemon_key_file);
     }
+    err = err_is(err) ? err : feed_monitor(self);
     if (!err_is(err) && (zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, topic, strlen(topic)) != 0 ||
                          zmq_connect(self->socket, endpoint) != 0)) {
         err = err_os(ERR_SOCKET, "connect to the verdict feed");
@@ -251,7 +326,11 @@ void client_feed_close(struct client_feed **self)
         return;
     }
     if ((*self)->socket != NULL) {
+        (void)zmq_socket_monitor((*self)->socket, NULL, 0);
         zmq_close((*self)->socket);
+    }
+    if ((*self)->monitor != NULL) {
+        zmq_close((*self)->monitor);
     }
     if ((*self)->context != NULL) {
         zmq_ctx_term((*self)->context);
@@ -263,7 +342,7 @@ void client_feed_close(struct client_feed **self)
 struct err client_feed_next(struct client_feed *self, int timeout_ms, struct arena *arena,
                             struct wire_verdict *out)
 {
-    struct err err = wait_readable(self->socket, timeout_ms);
+    struct err err = feed_wait(self, timeout_ms);
     if (err_is(err)) {
         return err;
     }

@@ -37,8 +37,9 @@ MUST_USE struct err client_feed_open(const char *endpoint, const char *key_file,
                                      const char *daemon_key_file, const char *topic,
                                      struct client_feed **out);
 void client_feed_close(struct client_feed **self);
-/* Waits up to timeout_ms (negative: for ever) for the next verdict; TIMED_OUT when none came.
- * Strings live in the arena. */
+/* Waits up to timeout_ms (negative: for ever) for the next verdict; TIMED_OUT when none came,
+ * SOCKET when the daemon refuses the subscriber's key, or has shown for ten seconds that its own is
+ * another. Strings live in the arena. */
 MUST_USE struct err client_feed_next(struct client_feed *self, int timeout_ms, struct arena *arena,
                                      struct wire_verdict *out);
 

@@ -10,12 +10,12 @@
 
 #include "base/clock.h"
 #include "base/team.h"
+#include "ctl/declaration_group.h"
 #include "ctl/declaration_options.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
 #include "ctl/logged_declarations.h"
 #include "ctl/table_secret.h"
-#include "feeds/declaration_csv.h"
 #include "score/train_declarations.h"
 
 /* `triagectl model train declarations`: a table of past declarations and what exams found becomes
@@ -28,6 +28,8 @@ struct options {
     const char *store;      /* NULL: from a table */
     const char *validation; /* NULL: none */
     const char *out;
+    uint64_t newest; /* of a store: declarations with an outcome, 0: the most */
+    bool lines;      /* rows of one id are lines of one declaration */
     struct train_declarations_conf train;
 };
 
@@ -37,7 +39,9 @@ enum {
     OPTION_OUT,
     OPTION_SEED,
     OPTION_KEEP_OUT,
-    OPTION_LEAVE_OUT
+    OPTION_LEAVE_OUT,
+    OPTION_LINES,
+    OPTION_NEWEST
 };
 
 static void leave_out(struct options *options, const char *name, struct argp_state *state)
@@ -77,6 +81,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_KEEP_OUT:
         options->train.keep_validation_out = true;
         return 0;
+    case OPTION_NEWEST:
+        options->newest = ctl_number(state, "newest", text, LOGGED_MAX);
+        if (options->newest == 0) {
+            argp_error(state, "--newest takes at least 1");
+        }
+        return 0;
+    case OPTION_LINES:
+        options->lines = true;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
         return 0;
@@ -86,6 +99,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         if (options->store != NULL && options->validation != NULL) {
             argp_error(state, "--validate goes with --declarations");
+        }
+        if (options->store != NULL ? options->lines : options->newest > 0) {
+            argp_error(state, options->lines ? "--lines goes with --declarations"
+                                             : "--newest goes with --archive");
         }
         return 0;
     default:
@@ -123,12 +140,12 @@ static bool is_to_be_learnt(const struct declaration_row *row, struct counts *co
 
 /* A bad or unlabelled row is counted, not guessed at; so is one of the future. */
 static int add_rows(struct train_declarations *train, const char *path, bool validation,
-                    struct declaration_csv *table, struct counts *counts)
+                    struct declaration_group *table, struct counts *counts)
 {
     char error[CSV_ERROR_BYTES] = "";
     for (enum csv_step step = CSV_ROW; step != CSV_END;) {
         struct declaration_row row;
-        struct err err = declaration_csv_next(table, &row, &step, error);
+        struct err err = declaration_group_next(table, &row, &step, error);
         if (err_is(err)) {
             return ctl_refuse("%s: %s", path, error);
         }
@@ -157,20 +174,21 @@ static int add_table(struct train_declarations *train, const struct options *opt
     char error[CSV_ERROR_BYTES] = "";
     struct declaration_csv_conf conf = options->table;
     conf.path = path;
-    struct declaration_csv *table = NULL;
-    struct err err = declaration_csv_open(&conf, &table, error);
+    struct declaration_group *table = NULL;
+    struct err err = declaration_group_open(&conf, options->lines, &table, error);
     if (err_is(err)) {
         return ctl_refuse("%s: %s", path, error);
     }
     struct counts counts = {.used = 0};
     int result =
-        declaration_csv_is_dated(table)
+        declaration_group_is_dated(table)
             ? add_rows(train, path, validation, table, &counts)
             : ctl_refuse(
                   "%s: the mapping names no column for \"declared\": rows without dates cannot"
                   " be learnt from",
                   path);
-    declaration_csv_close(&table);
+    declaration_group_tell(table, path);
+    declaration_group_close(&table);
     if (counts.future > 0) {
         (void)fprintf(stderr,
                       "%s:%" PRIu64 ": labelled, but dated in the future; %" PRIu64
@@ -191,8 +209,10 @@ static int add_logged(struct train_declarations *train, struct logged_declaratio
     for (uint64_t i = 0; i < count; i++) {
         const struct logged_declaration *row = logged_declarations_at(logged, i);
         const struct declaration *declaration = NULL;
-        const struct train_outcome outcome = {
-            .found = row->found, .t_ns = row->decided_ns, .known_ns = row->known_ns};
+        const struct train_outcome outcome = {.found = row->found,
+                                              .t_ns = row->decided_ns,
+                                              .known_ns = row->known_ns,
+                                              .exam = row->exam};
         struct err err = logged_declarations_read(logged, i, &declaration);
         if (!err_is(err) && declaration != NULL) {
             err = train_declarations_add(train, declaration, &outcome);
@@ -222,6 +242,13 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
         json_object_set_new(out, "known_importers", evaluation_json(&report->known));
         json_object_set_new(out, "newcomers", evaluation_json(&report->newcomers));
         json_object_set_new(out, "critical", evaluation_json(&report->critical));
+        json_object_set_new(out, "by_lines", line_buckets_json(report->by_lines));
+        json_t *growth = json_array();
+        for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
+            json_array_append_new(growth, json_real(report->lines.growth[knot]));
+        }
+        json_object_set_new(out, "lines_growth", growth);
+        json_object_set_new(out, "lines_slope", json_real(report->lines.slope));
         return json_print(out, true);
     }
     printf("%s\n  %s\n  %s\n", report->model.name, report->model.path, report->model.evaluation);
@@ -252,12 +279,17 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
     static const struct argp_option options_table[] = {
         {"archive", OPTION_ARCHIVE, "STORE", 0,
          "instead of a table: a port's store; labels are the outcomes of exams in its log", 1},
+        {"newest", OPTION_NEWEST, "N", 0,
+         "of a store only the newest N declarations that were examined (default 4194304, the most)",
+         1},
         {"validate", OPTION_VALIDATE, "FILE", 0,
          "later ones, to judge and to calibrate by; then they are learnt too", 1},
         {"keep-validate-out", OPTION_KEEP_OUT, 0, 0,
          "write the model that has learnt nothing from the later ones", 1},
         {"leave-out", OPTION_LEAVE_OUT, "NAME", 0,
          "do without this contribution (history.hs6_value ...); may be given again", 1},
+        {"lines", OPTION_LINES, 0, 0,
+         "rows that follow one another with the same id are lines of one declaration", 1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (required)", 1},
         {"seed", OPTION_SEED, "N", 0, "of the trees (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
@@ -285,7 +317,8 @@ int ctl_model_train_declarations(struct ctl *ctl, int argc, char **argv)
     struct logged_declarations *logged = NULL;
     if (options.store != NULL) {
         ctl->directory = options.store;
-        if (!logged_declarations_open(ctl, &logged)) {
+        uint64_t newest = options.newest > 0 ? options.newest : LOGGED_MAX;
+        if (!logged_declarations_open(ctl, newest, &logged)) {
             return CTL_REFUSED;
         }
         err = logged_secret(logged, options.train.secret);

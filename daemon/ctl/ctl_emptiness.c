@@ -10,6 +10,7 @@
 #include "ctl/emptiness_rows.h"
 #include "ctl/emptiness_scores.h"
 #include "ctl/emptiness_sheet.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "kernels/logistic.h"
 
@@ -72,16 +73,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static struct image_folder *open_folder(const struct options *options)
 {
-    struct image_folder_conf conf = {.directory = options->images,
-                                     .every = 1,
-                                     .pixels_max = UINT64_C(1) << 28,
-                                     .mode = MODE_TRUCK,
-                                     .site = "training",
-                                     .lane = "",
-                                     .scanner = "training",
-                                     .scanner_type = "training"};
+    struct image_folder_conf conf = image_options_default("training");
     char why[FOLDER_WHY_BYTES] = "";
     struct image_folder *folder = NULL;
+    conf.directory = options->images;
     struct err err = image_folder_open(&conf, &folder, why);
     if (err_is(err)) {
         ctl_refuse("%s: %s", options->images, why);
@@ -141,7 +136,7 @@ static int tell(const struct ctl *ctl, const struct emptiness_rows *rows, const 
 {
     struct emptiness_figures figures;
     struct order hard;
-    char text[512];
+    char text[EMPTINESS_TEXT_BYTES];
     struct err err = emptiness_figures(rows->rows, rows->count, &figures);
     if (err_is(err)) {
         return ctl_fail("evaluate", err);
@@ -170,6 +165,8 @@ static int tell(const struct ctl *ctl, const struct emptiness_rows *rows, const 
     json_object_set_new(out, "rows", json_integer(figures.rows));
     json_object_set_new(out, "loaded", json_integer(figures.loaded));
     json_object_set_new(out, "scanners", json_integer(figures.scanners));
+    json_object_set_new(out, "rows_by_thirds", json_integer(figures.rows_by_thirds));
+    json_object_set_new(out, "scanners_by_thirds", json_integer(figures.scanners_by_thirds));
     json_object_set_new(out, "auc", json_real(isnan(figures.auc.value) ? -1 : figures.auc.value));
     json_object_set_new(out, "auc_lower",
                         isnan(figures.auc.lower) ? json_null() : json_real(figures.auc.lower));

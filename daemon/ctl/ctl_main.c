@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "proto/sign.h"
 #include "score/blas_core.h"
@@ -65,6 +66,8 @@ static const struct command commands[] = {
     {"replay", ctl_replay, true, "compute scores again from archive and models, bit for bit"},
     {"model train appearance", ctl_model_train_appearance, true,
      "learn what normal images of a scanner type look like"},
+    {"model train consistency", ctl_model_train_consistency, true,
+     "learn what loads declared under each HS chapter look like"},
     {"model train emptiness", ctl_model_train_emptiness, true,
      "learn to tell empty containers from loaded ones"},
     {"model train history", ctl_model_train_history, true, "learn from labelled declarations"},
@@ -78,7 +81,11 @@ static const struct command commands[] = {
      "learn from the log's exams, compare with the model in use, install"},
     {"model drift", ctl_model_drift, false, "how far declarations differ from those before"},
     {"model list", ctl_model_list, false, "models in force and model files at hand"},
-    {"model install", ctl_model_install, false, "put a model file into the store and in force"},
+    {"model install", ctl_model_install, false,
+     "put a model file into the store and in force, or with --shadow beside what is in force"},
+    {"model shadow", ctl_model_shadow, false, "how the model in shadow ranks, by what exams found"},
+    {"model promote", ctl_model_promote, false, "put the model in shadow in force, with a reason"},
+    {"model withdraw", ctl_model_withdraw, false, "take the model in shadow away, with a reason"},
     {"model show", ctl_model_show, false, "what is in a model file"},
     {"keys init", ctl_keys_init, false, "make the daemon's keys"},
     {"keys rotate", ctl_keys_rotate, false,
@@ -99,7 +106,7 @@ static void print_help(FILE *to)
         "models and keys.\n\n",
         to);
     for (size_t i = 0; i < COMMANDS_COUNT; i++) {
-        (void)fprintf(to, "  %-24s%s\n", commands[i].words, commands[i].sentence);
+        (void)fprintf(to, "  %-26s%s\n", commands[i].words, commands[i].sentence);
     }
     (void)fputs("\nOptions of every command:\n"
                 "  --dir STORE  --config FILE  --endpoint ENDPOINT  --actor NAME  --json\n"

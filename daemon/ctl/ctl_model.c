@@ -19,7 +19,7 @@
 
 static const char in_force_sql[] =
     "SELECT name, sha256, entry, t_ns, file_bytes, evaluation FROM models"
-    " WHERE entry IN (SELECT max(entry) FROM models GROUP BY name) ORDER BY name";
+    " WHERE ended_entry IS NULL ORDER BY name";
 
 struct one_file {
     const char *path;
@@ -141,18 +141,57 @@ int ctl_model_show(struct ctl *ctl, int argc, char **argv)
     return result;
 }
 
+struct install_options {
+    const char *path;
+    const char *reason;
+    bool shadow;
+};
+
+static error_t parse_install(int key, char *text, struct argp_state *state)
+{
+    struct install_options *options = state->input;
+    switch (key) {
+    case 's':
+        options->shadow = true;
+        return 0;
+    case 'r':
+        options->reason = text;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->path != NULL) {
+            argp_error(state, "one FILE at a time");
+        }
+        options->path = text;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->path == NULL) {
+            argp_error(state, "which FILE?");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 int ctl_model_install(struct ctl *ctl, int argc, char **argv)
 {
+    static const struct argp_option table[] = {
+        {"shadow", 's', 0, 0,
+         "beside the model in use: it scores what was decided, the log shows it, and nothing is "
+         "decided by it",
+         1},
+        {"reason", 'r', "TEXT", 0, "why, for the log", 1},
+        {0, 0, 0, 0, 0, 0}};
     static const struct argp own = {
-        NULL,
-        parse_file,
+        table,
+        parse_install,
         "FILE",
         "Put a model file into the store and have the daemon use it from now on. The change is"
         " an entry of the log.",
         NULL,
         NULL,
         NULL};
-    struct one_file options = {0};
+    struct install_options options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
     /* A file that is no model never reaches the store. */
     struct model_file *file = calloc(1, sizeof *file);
@@ -167,7 +206,7 @@ int ctl_model_install(struct ctl *ctl, int argc, char **argv)
     if (err_is(err)) {
         return ctl_fail(options.path, err);
     }
-    return model_store_install(ctl, options.path, false);
+    return model_store_install_as(ctl, options.path, options.shadow, options.reason);
 }
 
 /* One of the files at hand as {file, name, in_force}. A file that cannot be read is listed with its

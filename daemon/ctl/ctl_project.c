@@ -10,11 +10,13 @@
 
 #include "archive/model_file.h"
 #include "ctl/detection_curve.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "ctl/project_report.h"
 #include "feeds/image_folder.h"
 #include "score/projection.h"
 #include "score/score.h"
+#include "score/score_companion.h"
 
 /* `triagectl model evaluate --project`: every scan is scored as it is, and again with threats
  * projected into it. The threshold comes from the scans as they are, so they must be normal ones
@@ -41,23 +43,17 @@ enum {
     OPTION_FALSE_REFERRALS,
     OPTION_PHOTONS,
     OPTION_SVG,
-    OPTION_OUT,
-    OPTION_LIST,
-    OPTION_SKIP_LIST,
-    OPTION_EVERY,
-    OPTION_OFFSET
+    OPTION_OUT
 };
 
 static bool parse_text(int key, char *text, struct options *options)
 {
-    const char **place = key == OPTION_MODEL       ? &options->model
-                         : key == OPTION_IMAGES    ? &options->images.directory
-                         : key == OPTION_PROJECT   ? &options->threats.directory
-                         : key == OPTION_SVG       ? &options->svg
-                         : key == OPTION_OUT       ? &options->out
-                         : key == OPTION_LIST      ? &options->images.list_path
-                         : key == OPTION_SKIP_LIST ? &options->images.skip_list_path
-                                                   : NULL;
+    const char **place = key == OPTION_MODEL     ? &options->model
+                         : key == OPTION_IMAGES  ? &options->images.directory
+                         : key == OPTION_PROJECT ? &options->threats.directory
+                         : key == OPTION_SVG     ? &options->svg
+                         : key == OPTION_OUT     ? &options->out
+                                                 : NULL;
     if (place != NULL) {
         *place = text;
     }
@@ -71,17 +67,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     }
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->images;
+        return 0;
     case OPTION_TIMES:
         options->times = (uint32_t)ctl_number(state, "times", text, 1000);
         return 0;
     case OPTION_SEED:
         options->seed = ctl_number(state, "seed", text, UINT64_MAX);
-        return 0;
-    case OPTION_EVERY:
-        options->images.every = (uint32_t)ctl_number(state, "every", text, 1000000);
-        return 0;
-    case OPTION_OFFSET:
-        options->images.offset = (uint32_t)ctl_number(state, "offset", text, 1000000);
         return 0;
     case OPTION_FALSE_REFERRALS:
         options->conf.false_share = ctl_real(state, "false-referrals", text);
@@ -99,9 +92,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         if (!(options->conf.false_share > 0 && options->conf.false_share < 1)) {
             argp_error(state, "--false-referrals takes a share between 0 and 1");
-        }
-        if (options->images.offset > 0 && options->images.offset >= options->images.every) {
-            argp_error(state, "--offset must be below --every");
         }
         return 0;
     default:
@@ -165,24 +155,6 @@ static bool touches(const struct entry_region *region, const struct projection_b
            region->y < box->y + box->height && box->y < region->y + region->height;
 }
 
-static uint32_t main_image(const struct scan *scan, uint32_t *low_index)
-{
-    uint32_t index = 0;
-    *low_index = UINT32_MAX;
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        index = scan->images[i].energy == ENERGY_HIGH ? i : index;
-    }
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        const struct image *image = &scan->images[i];
-        bool pair = scan->images[index].energy == ENERGY_HIGH && image->energy == ENERGY_LOW &&
-                    image->view == scan->images[index].view &&
-                    image->width == scan->images[index].width &&
-                    image->height == scan->images[index].height;
-        *low_index = pair ? i : *low_index;
-    }
-    return index;
-}
-
 /* One threat into copies of the pixels. False when it does not fit anywhere or has not the energies
  * of the scan. */
 static bool project(struct projecting *self, const struct scan *scan,
@@ -190,7 +162,7 @@ static bool project(struct projecting *self, const struct scan *scan,
                     struct project_row *row)
 {
     uint32_t low_index;
-    uint32_t index = main_image(scan, &low_index);
+    uint32_t index = score_main_image(scan, &low_index);
     const struct projection_threat *threat =
         &self->threats[rng_below(&self->rng, self->threats_count)];
     const struct image *image = &scan->images[index];
@@ -367,10 +339,6 @@ int ctl_project(struct ctl *ctl, int argc, char **argv)
          "a pixel behind air: adds the noise that a darker pixel lacks (0: none)", 1},
         {"svg", OPTION_SVG, "FILE", 0, "draw detection over mass, by background", 1},
         {"out", OPTION_OUT, "FILE", 0, "a row per projection as CSV", 1},
-        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
-        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
-        {"every", OPTION_EVERY, "K", 0, "each K-th scan", 1},
-        {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1},
         {0, 0, 0, 0, 0, 0},
     };
     static const struct argp own = {
@@ -380,18 +348,11 @@ int ctl_project(struct ctl *ctl, int argc, char **argv)
         "Threat image projection: how often a model notices threats multiplied into normal scans, "
         "in"
         " transmission space, by mass and by what lies before and behind them.",
-        NULL,
+        image_sample_children,
         NULL,
         NULL};
-    const struct image_folder_conf folder = {.every = 1,
-                                             .pixels_max = UINT64_C(1) << 28,
-                                             .mode = MODE_TRUCK,
-                                             .site = "evaluation",
-                                             .lane = "",
-                                             .scanner = "evaluation",
-                                             .scanner_type = "evaluation"};
-    struct options options = {.images = folder,
-                              .threats = folder,
+    struct options options = {.images = image_options_default("evaluation"),
+                              .threats = image_options_default("evaluation"),
                               .conf = {.false_share = 0.05, .attenuation_min = 0.3},
                               .times = 4,
                               .seed = 1};

@@ -18,7 +18,8 @@
 #define WORDS_BYTES 96u
 
 /* What of a redaction is done is read off the disk, not believed: the private record of each entry
- * named, and whether anything is left in it that the redaction names. */
+ * named, and whether anything is left in it that the redaction names, in every copy that this store
+ * has of it. */
 
 struct status {
     struct ctl *ctl;
@@ -27,6 +28,7 @@ struct status {
     struct arena arena;
     json_t *health; /* of the daemon; NULL when it does not answer */
     char wal[DURABLE_PATH_BYTES];
+    char mirror[DURABLE_PATH_BYTES]; /* the second copy of the write-ahead log; "": there is none */
     json_t *rows;
 };
 
@@ -83,6 +85,27 @@ static void tell_wait(struct status *self, uint64_t entry_index, char out[WORDS_
     }
 }
 
+/* Is it in the second copy of the write-ahead log? What cannot be looked at may be anywhere. */
+static bool is_in_mirror(const struct status *self, uint64_t entry_index, char out[WORDS_BYTES])
+{
+    struct retire_segment oldest;
+    bool found = false;
+    if (self->mirror[0] == '\0') {
+        return false;
+    }
+    struct err err = retire_oldest(self->mirror, &oldest, &found);
+    if (err_is(err)) {
+        (void)snprintf(out, WORDS_BYTES, "oversight.mirror cannot be read: it may have it");
+        return true;
+    }
+    if (found && entry_index >= oldest.first_index) {
+        (void)snprintf(out, WORDS_BYTES, "its segment lies in oversight.mirror still%s",
+                       self->health == NULL ? "; the daemon does not run" : "");
+        return true;
+    }
+    return false;
+}
+
 static struct err add_row(struct status *self, const struct state_redaction *redaction)
 {
     struct log_bytes bytes;
@@ -99,6 +122,8 @@ static struct err add_row(struct status *self, const struct state_redaction *red
     bool left = is_left(self, &bytes, &err);
     if (left) {
         tell_wait(self, redaction->entry_index, words);
+    } else if (!err_is(err)) {
+        left = is_in_mirror(self, redaction->entry_index, words);
     }
     json_array_append_new(self->rows,
                           json_pack("{s:I, s:I, s:o, s:b, s:s}", "redact_entry",
@@ -170,7 +195,9 @@ int ctl_redact_status(struct ctl *ctl)
     uint8_t *memory = malloc((size_t)2 * ENTRY_ARENA_BYTES);
     self.state = memory == NULL ? NULL : ctl_open_state(ctl);
     int result = CTL_REFUSED;
-    if (self.state != NULL && ctl_path(ctl, "wal", self.wal)) {
+    bool mirrored = ctl->conf.oversight_mirror[0] != '\0';
+    if (self.state != NULL && ctl_path(ctl, "wal", self.wal) &&
+        (!mirrored || ctl_path(ctl, ctl->conf.oversight_mirror, self.mirror))) {
         arena_init(&self.arena, memory, (size_t)2 * ENTRY_ARENA_BYTES);
         struct err err = log_source_open_store(ctl->conf.store_directory, &self.source);
         if (!err_is(err)) {

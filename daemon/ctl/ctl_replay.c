@@ -77,6 +77,7 @@ static const struct argp_option option_list[] = {
 struct job {
     struct replay_shelf shelf;
     struct replay_models models;
+    struct replay_models shadow_models;
     struct replay_run run;
     struct replay_teller *teller;
     char archive[DURABLE_PATH_BYTES];
@@ -193,6 +194,7 @@ static bool job_prepare(struct ctl *ctl, const struct replay_options *options, s
         job->models.folders[job->models.folders_count++] = options->models[i];
     }
     job->models.folders[job->models.folders_count++] = job->store_models;
+    job->shadow_models = job->models;
     struct err err = replay_shelf_open(job->archive, &job->shelf);
     if (err_is(err)) {
         (void)ctl_fail(job->archive, err);
@@ -205,6 +207,7 @@ static bool job_prepare(struct ctl *ctl, const struct replay_options *options, s
     }
     job->run = (struct replay_run){.shelf = &job->shelf,
                                    .models = &job->models,
+                                   .shadow_models = &job->shadow_models,
                                    .scores_max = options->items,
                                    .tell = replay_teller_finding,
                                    .progress = replay_teller_progress,
@@ -239,6 +242,7 @@ int ctl_replay(struct ctl *ctl, int argc, char **argv)
     int result = job_prepare(ctl, &options, job) ? replay(job, options.what) : CTL_REFUSED;
     replay_teller_close(&job->teller);
     replay_models_fini(&job->models);
+    replay_models_fini(&job->shadow_models);
     replay_shelf_close(&job->shelf);
     id_map_fini(&job->run.labelled);
     free(job);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "ctl/json_text.h"
 #include "ctl/metric_file.h"
+#include "ctl/quality_tell.h"
 #include "ctl/rows.h"
 #include "ctl/share_tell.h"
 #include "ctl/table.h"
@@ -235,7 +236,7 @@ static uint32_t list_metrics(const char *directory, const char *only, char *file
     return count;
 }
 
-static json_t *report_json(struct state *state, const struct report_options *options)
+static json_t *metrics_json(struct state *state, const struct report_options *options)
 {
     char *files[METRICS_MAX];
     uint32_t count = list_metrics(options->directory, options->only, files);
@@ -260,7 +261,22 @@ static json_t *report_json(struct state *state, const struct report_options *opt
         }
         free(files[i]);
     }
-    if (metrics == NULL) {
+    return metrics;
+}
+
+static bool wants_quality(const struct report_options *options)
+{
+    return options->only == NULL || strcmp(options->only, QUALITY_REPORT) == 0;
+}
+
+static json_t *report_json(struct state *state, const struct report_options *options)
+{
+    bool quality_alone = options->only != NULL && wants_quality(options);
+    json_t *metrics = quality_alone ? json_array() : metrics_json(state, options);
+    json_t *quality =
+        metrics != NULL && wants_quality(options) ? quality_json(state, &options->period) : NULL;
+    if (metrics == NULL || (quality == NULL && wants_quality(options))) {
+        json_decref(metrics);
         return NULL;
     }
     json_t *report = json_object();
@@ -274,6 +290,9 @@ static json_t *report_json(struct state *state, const struct report_options *opt
     json_object_set_new(report, "interval", json_text("Wilson score, 95%, two-sided"));
     json_object_set_new(report, "small_below", json_integer(SMALL_CELL));
     json_object_set_new(report, "metrics", metrics);
+    if (quality != NULL) {
+        json_object_set_new(report, QUALITY_REPORT, quality);
+    }
     if (options->only == NULL) {
         json_t *shares = share_json(state);
         json_object_set_new(report, "coin", shares != NULL ? shares : json_array());
@@ -297,6 +316,9 @@ static int print_report(json_t *report)
         whole = print_metric(metric) && whole;
     }
     int result = whole ? CTL_GOOD : ctl_refuse("no memory for the whole report");
+    if (result == CTL_GOOD) {
+        result = quality_print(json_object_get(report, QUALITY_REPORT));
+    }
     return result == CTL_GOOD ? share_print(json_object_get(report, "coin"), false) : result;
 }
 

@@ -2,6 +2,7 @@
 #include "ctl/ctl.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -11,8 +12,10 @@
 #include "ctl/drift_tell.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
+#include "ctl/logged_declarations.h"
 #include "ctl/model_store.h"
 #include "ctl/retrain.h"
+#include "ctl/retrain_tidy.h"
 
 /* `triagectl model retrain`: what the timer runs. A model that is worse beyond noise is never
  * installed, whoever asks; installing goes the way of `model install`, so that the log has the
@@ -24,9 +27,23 @@ struct options {
     struct retrain_conf retrain;
     bool dry_run;
     bool install;
+    bool own_directory; /* the store's: old files in it are removed */
 };
 
-enum { OPTION_DRY_RUN = 0x2000, OPTION_INSTALL, OPTION_OUT, OPTION_DAYS, OPTION_SEED };
+struct told {
+    const struct train_declarations_report *made; /* NULL: nothing was made */
+    bool installed;
+    uint32_t removed;
+};
+
+enum {
+    OPTION_DRY_RUN = 0x2000,
+    OPTION_INSTALL,
+    OPTION_OUT,
+    OPTION_DAYS,
+    OPTION_SEED,
+    OPTION_NEWEST
+};
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -47,6 +64,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_SEED:
         options->retrain.seed = ctl_number(state, "seed", text, UINT32_MAX);
         return 0;
+    case OPTION_NEWEST:
+        options->retrain.newest = ctl_number(state, "newest", text, LOGGED_MAX);
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
         return 0;
@@ -56,6 +76,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         }
         if (options->retrain.later_days == 0) {
             argp_error(state, "--days takes at least 1");
+        }
+        if (options->retrain.newest == 0) {
+            argp_error(state, "--newest takes at least 1");
         }
         return 0;
     default:
@@ -93,18 +116,22 @@ static json_t *set_json(const struct compare_set *set)
     json_t *object = json_object();
     json_object_set_new(object, "new", evaluation_json(&set->of_new));
     json_object_set_new(object, "in_use", evaluation_json(&set->of_old));
+    json_object_set_new(object, "exams", json_integer((json_int_t)set->exams));
+    json_object_set_new(object, "exams_found", json_integer((json_int_t)set->exams_found));
     json_object_set_new(object, "difference", json_real(set->difference));
-    json_object_set_new(object, "lower", json_real(set->lower));
-    json_object_set_new(object, "upper", json_real(set->upper));
+    bool bounded = isfinite(set->lower) && isfinite(set->upper);
+    json_object_set_new(object, "lower", bounded ? json_real(set->lower) : json_null());
+    json_object_set_new(object, "upper", bounded ? json_real(set->upper) : json_null());
     return object;
 }
 
-static int tell_json(const struct retrain *retrain, const struct train_declarations_report *made,
-                     bool installed)
+static int tell_json(const struct retrain *retrain, const struct told *told)
 {
+    const struct train_declarations_report *made = told->made;
     json_t *out = json_object();
     json_object_set_new(out, "verdict", json_text(verdict_name(retrain)));
-    json_object_set_new(out, "installed", json_boolean(installed));
+    json_object_set_new(out, "installed", json_boolean(told->installed));
+    json_object_set_new(out, "removed_files", json_integer((json_int_t)told->removed));
     json_object_set_new(out, "in_use",
                         retrain->has_model ? json_hex("", retrain->in_use, HASH_BYTES)
                                            : json_null());
@@ -130,11 +157,10 @@ static int tell_json(const struct retrain *retrain, const struct train_declarati
     return json_print(out, true);
 }
 
-static int tell(const struct ctl *ctl, const struct retrain *retrain,
-                const struct train_declarations_report *made, bool installed)
+static int tell(const struct ctl *ctl, const struct retrain *retrain, const struct told *told)
 {
     if (ctl->json) {
-        return tell_json(retrain, made, installed);
+        return tell_json(retrain, told);
     }
     char day[CLOCK_DAY_BYTES];
     clock_day_text(retrain->cut_ns, day);
@@ -149,9 +175,12 @@ static int tell(const struct ctl *ctl, const struct retrain *retrain,
             return result;
         }
     }
-    printf("\n%s\n", verdict_words(retrain, installed));
-    if (made != NULL) {
-        printf("%s\n", made->model.path);
+    printf("\n%s\n", verdict_words(retrain, told->installed));
+    if (told->made != NULL) {
+        printf("%s\n", told->made->model.path);
+    }
+    if (told->removed > 0) {
+        printf("%" PRIu32 " old model files removed, %u stay\n", told->removed, RETRAIN_KEEP);
     }
     return CTL_GOOD;
 }
@@ -160,17 +189,26 @@ static int run(struct ctl *ctl, const struct options *options)
 {
     static struct retrain retrain;
     struct train_declarations_report made;
+    struct told told = {.made = NULL};
     if (!retrain_compare(ctl, &options->retrain, &retrain)) {
         return CTL_REFUSED;
     }
-    if (options->dry_run || !may_install(&retrain)) {
-        return tell(ctl, &retrain, NULL, false);
+    if (options->install && may_install(&retrain)) {
+        if (!retrain_write(ctl, &options->retrain, &retrain, &made)) {
+            return CTL_REFUSED;
+        }
+        int result = model_store_install(ctl, made.model.path, true);
+        if (result != CTL_GOOD) {
+            return result;
+        }
+        told.made = &made;
+        told.installed = true;
     }
-    if (!retrain_write(ctl, &options->retrain, &retrain, &made)) {
+    if (options->install && options->own_directory &&
+        !retrain_tidy(ctl, options->retrain.directory, &told.removed)) {
         return CTL_REFUSED;
     }
-    int result = model_store_install(ctl, made.model.path, true);
-    return result == CTL_GOOD ? tell(ctl, &retrain, &made, true) : result;
+    return tell(ctl, &retrain, &told);
 }
 
 int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
@@ -181,6 +219,9 @@ int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
         {"days", OPTION_DAYS, "N", 0, "of the end of the log that both are judged on (default 28)",
          1},
         {"out", OPTION_OUT, "DIR", 0, "where the model file goes (default: retrain/ of the store)",
+         1},
+        {"newest", OPTION_NEWEST, "N", 0,
+         "look only at the newest N declarations that were examined (default 4194304, the most)",
          1},
         {"seed", OPTION_SEED, "N", 0, "of the trees (default 1)", 1},
         {0, 0, 0, 0, 0, 0},
@@ -198,6 +239,7 @@ int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
     char directory[DURABLE_PATH_BYTES];
     struct options options = {.retrain = {.later_days = LATER_DAYS,
                                           .seed = 1,
+                                          .newest = LOGGED_MAX,
                                           .threads = (uint32_t)team_threads(THREADS_MAX)}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.retrain.directory == NULL) {
@@ -205,6 +247,7 @@ int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)
             return CTL_REFUSED;
         }
         options.retrain.directory = directory;
+        options.own_directory = true;
     }
     return run(ctl, &options);
 }

@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
+#include "ctl/ctl_consistency.h"
 #include "ctl/ctl_emptiness.h"
 #include "ctl/declaration_batch.h"
 #include "ctl/declaration_options.h"
+#include "ctl/image_options.h"
+#include "ctl/json_text.h"
 #include "ctl/score_images.h"
 #include "export/export_csv.h"
 #include "kernels/logistic.h"
@@ -23,6 +28,7 @@ struct options {
     const char *out;
     uint32_t reasons_count;
     bool details;
+    bool lines;                         /* rows of one id are lines of one declaration */
     struct score_images_options images; /* but for model and out */
 };
 
@@ -33,8 +39,7 @@ enum {
     OPTION_DETAILS,
     OPTION_IMAGES,
     OPTION_IMAGE_SCORES,
-    OPTION_LIST,
-    OPTION_SKIP_LIST
+    OPTION_LINES
 };
 
 /* A table of declarations or a folder of images, not both. */
@@ -53,8 +58,8 @@ static void check_options(struct argp_state *state, const struct options *option
     if (options->out == NULL && options->images.scores == NULL) {
         argp_error(state, "--out is required");
     }
-    if (images ? options->details || options->reasons_count > 0 : of_images) {
-        argp_error(state, images ? "--reasons and --details are of declarations"
+    if (images ? options->details || options->lines || options->reasons_count > 0 : of_images) {
+        argp_error(state, images ? "--reasons, --details and --lines are of declarations"
                                  : "--image-scores, --list and --skip-list are of images");
     }
 }
@@ -65,6 +70,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &options->table;
+        state->child_inputs[1] = &options->images.folder;
         return 0;
     case OPTION_MODEL:
         options->model = text;
@@ -78,17 +84,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_DETAILS:
         options->details = true;
         return 0;
+    case OPTION_LINES:
+        options->lines = true;
+        return 0;
     case OPTION_IMAGES:
         options->images.folder.directory = text;
         return 0;
     case OPTION_IMAGE_SCORES:
         options->images.scores = text;
-        return 0;
-    case OPTION_LIST:
-        options->images.folder.list_path = text;
-        return 0;
-    case OPTION_SKIP_LIST:
-        options->images.folder.skip_list_path = text;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument %s", text);
@@ -116,41 +119,47 @@ static void print_head(FILE *to, const struct options *options)
     (void)fputc('\n', to);
 }
 
-/* The groups that weigh most, heaviest first; equal ones in their order. */
-static void print_reasons(FILE *to, const struct declaration_said *said,
-                          const struct declaration_parts *parts, uint32_t reasons_count)
+static void print_reason(FILE *to, int32_t part, const char *words)
 {
-    bool taken[LINE_GROUPS] = {false};
+    char text[DECLARATION_WORDS_BYTES + 16];
+    (void)snprintf(text, sizeof text, "%+.2f %s", (double)part * OBLIVIOUS_LOGIT, words);
+    export_csv_put_text(to, text);
+}
+
+/* What weighs most, heaviest first, and among it how many lines there are; one column each, empty
+ * ones where there are no more. */
+static void print_reasons(FILE *to, const struct declaration_said *said,
+                          const struct declaration_judgement *judgement, uint32_t reasons_count)
+{
+    int32_t lines = judgement->logit - judgement->lines.riskiest;
+    uint32_t next = 0;
     for (uint32_t i = 0; i < reasons_count; i++) {
-        uint32_t best = LINE_GROUPS;
-        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
-            bool weighs = !taken[group] && parts->parts[group] != 0;
-            if (weighs &&
-                (best == LINE_GROUPS || abs(parts->parts[group]) > abs(parts->parts[best]))) {
-                best = group;
-            }
-        }
+        char words[DECLARATION_WORDS_BYTES];
+        bool more = next < judgement->reasons_count;
         (void)fputc(',', to);
-        if (best < LINE_GROUPS) {
-            char words[DECLARATION_WORDS_BYTES];
-            char reason[DECLARATION_WORDS_BYTES + 16];
-            taken[best] = true;
-            declaration_group_words(said, best, words);
-            (void)snprintf(reason, sizeof reason, "%+.2f %s",
-                           (double)parts->parts[best] * OBLIVIOUS_LOGIT, words);
-            export_csv_put_text(to, reason);
+        if (lines != 0 && (!more || abs(lines) > abs(judgement->reasons[next].part))) {
+            (void)snprintf(words, sizeof words,
+                           "riskiest of %" PRIu32 " lines, judged with the others",
+                           judgement->lines.count);
+            print_reason(to, lines, words);
+            lines = 0;
+        } else if (more) {
+            declaration_group_words(said, judgement->reasons[next].group, words);
+            print_reason(to, judgement->reasons[next].part, words);
+            next++;
         }
     }
 }
 
 static void print_details(FILE *to, const struct declaration_batch *batch,
-                          const struct declaration_risk *risk)
+                          const struct declaration_judgement *judgement)
 {
-    double logit = (double)risk->logit * OBLIVIOUS_LOGIT;
+    double logit = (double)judgement->logit * OBLIVIOUS_LOGIT;
     struct declaration_interval interval = declaration_model_interval(&batch->model.bins, logit);
     (void)fprintf(to, ",%.7f,%.4f,%.4f,", logit, interval.lower, interval.upper);
-    if (risk->critical != INT32_MIN) {
-        (void)fprintf(to, "%.6f", logistic_probability((double)risk->critical * OBLIVIOUS_LOGIT));
+    if (judgement->critical != INT32_MIN) {
+        (void)fprintf(to, "%.6f",
+                      logistic_probability((double)judgement->critical * OBLIVIOUS_LOGIT));
     }
 }
 
@@ -165,39 +174,37 @@ static void print_faults(FILE *to, const struct declaration_said *said, const ch
     export_csv_put_text(to, both);
 }
 
-static void print_batch(FILE *to, struct declaration_batch *batch, const struct options *options)
+static void print_batch(FILE *to, const struct declaration_batch *batch,
+                        const struct options *options)
 {
-    static struct declaration_parts parts[DECLARATION_BATCH_ROWS];
-    if (options->reasons_count > 0) {
-        declaration_model_explain_many(&batch->model, batch->risks, batch->count, parts);
-    }
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct batch_row *row = &batch->rows[i];
-        const struct declaration_risk *risk = &batch->risks[i];
+        const struct declaration_judgement *judgement = &batch->judgements[i];
         struct declaration_said said = {.history = &batch->history,
                                         .norms = &batch->model.norms,
                                         .declaration = &row->declaration,
-                                        .line_index = risk->line_index};
+                                        .line_index = judgement->line_index};
         if (options->details || options->reasons_count > 0) {
             declaration_said_fill(&said);
         }
         export_csv_put_text(to, row->declaration.declaration_id);
-        (void)fprintf(to, ",%.12g", logistic_probability((double)risk->logit * OBLIVIOUS_LOGIT));
+        (void)fprintf(to, ",%.12g",
+                      logistic_probability((double)judgement->logit * OBLIVIOUS_LOGIT));
         if (options->details) {
-            print_details(to, batch, risk);
+            print_details(to, batch, judgement);
         }
         if (options->details || options->reasons_count > 0) {
             print_faults(to, &said, row->problem);
         }
         if (options->reasons_count > 0) {
-            print_reasons(to, &said, &parts[i], options->reasons_count);
+            print_reasons(to, &said, judgement, options->reasons_count);
         }
         (void)fputc('\n', to);
     }
 }
 
-static int score_table(struct declaration_batch *batch, struct declaration_csv *table,
-                       const struct options *options, FILE *to)
+static int score_table(struct declaration_batch *batch, struct declaration_group *table,
+                       const struct options *options, FILE *to, uint64_t *count)
 {
     char error[CSV_ERROR_BYTES] = "";
     print_head(to, options);
@@ -206,24 +213,52 @@ static int score_table(struct declaration_batch *batch, struct declaration_csv *
         if (err_is(err)) {
             return ctl_refuse("%s: %s", options->table.path, error);
         }
+        declaration_batch_judge(batch, options->reasons_count);
         print_batch(to, batch, options);
+        *count += batch->count;
     } while (batch->count > 0);
     return CTL_GOOD;
 }
 
-static int run(struct declaration_batch *batch, const struct options *options)
+/* Beside the scores, not among them: on standard error, or as JSON. */
+static int tell(const struct ctl *ctl, const struct options *options, uint64_t count,
+                uint64_t faulty)
+{
+    if (!ctl->json) {
+        (void)fprintf(stderr,
+                      "%s: %" PRIu64 " declarations scored; %" PRIu64
+                      " rows could not be read whole%s\n",
+                      options->table.path, count, faulty,
+                      faulty > 0 && !options->details && options->reasons_count == 0
+                          ? " (--details tells why)"
+                          : "");
+        return CTL_GOOD;
+    }
+    json_t *out = json_object();
+    json_object_set_new(out, "declarations", json_integer((json_int_t)count));
+    json_object_set_new(out, "faulty_rows", json_integer((json_int_t)faulty));
+    json_object_set_new(out, "out", json_text(options->out));
+    return json_print(out, true);
+}
+
+static int run(const struct ctl *ctl, struct declaration_batch *batch,
+               const struct options *options)
 {
     char error[CSV_ERROR_BYTES] = "";
-    struct declaration_csv *table = NULL;
-    struct err err = declaration_csv_open(&options->table, &table, error);
+    struct declaration_group *table = NULL;
+    struct err err = declaration_group_open(&options->table, options->lines, &table, error);
     if (err_is(err)) {
         return ctl_refuse("%s: %s", options->table.path, error);
     }
     char *text = NULL;
     size_t text_bytes = 0;
+    uint64_t count = 0;
     FILE *to = open_memstream(&text, &text_bytes);
-    int result = to == NULL ? ctl_refuse("no memory") : score_table(batch, table, options, to);
-    declaration_csv_close(&table);
+    int result =
+        to == NULL ? ctl_refuse("no memory") : score_table(batch, table, options, to, &count);
+    uint64_t faulty = declaration_group_faulty(table);
+    declaration_group_tell(table, options->table.path);
+    declaration_group_close(&table);
     if (to != NULL && (fclose(to) != 0 || text == NULL)) {
         result = ctl_refuse("no memory");
     }
@@ -231,11 +266,14 @@ static int run(struct declaration_batch *batch, const struct options *options)
         result = score_deliver(options->out, text, text_bytes);
     }
     free(text);
-    return result;
+    return result == CTL_GOOD ? tell(ctl, options, count, faulty) : result;
 }
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
+    if (ctl_consistency_asked(argc, argv)) {
+        return ctl_consistency_score(ctl, argc, argv);
+    }
     if (ctl_emptiness_asked(argc, argv)) {
         return ctl_emptiness_score(ctl, argc, argv);
     }
@@ -248,39 +286,42 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
         {"images", OPTION_IMAGES, "DIR", 0,
          "images instead of declarations, as triage-feed images reads them", 1},
         {"image-scores", OPTION_IMAGE_SCORES, "FILE", 0, "where image,score goes", 1},
-        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
-        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
         {"reasons", OPTION_REASONS, "N", 0, "with the N heaviest contributions in words", 1},
         {"details", OPTION_DETAILS, 0, 0,
          "with logit, interval, probability of a grave find, data quality", 1},
+        {"lines", OPTION_LINES, 0, 0,
+         "rows that follow one another with the same id are lines of one declaration, which gets"
+         " one score",
+         1},
         {0, 0, 0, 0, 0, 0},
     };
-    static const struct argp own = {
+    const struct argp_child children[] = {
+        declaration_options_children[0], image_list_children[0], {NULL, 0, NULL, 0}};
+    const struct argp own = {
         options_table,
         parse,
         "",
         "Score a table of declarations: the probability that an exam finds something; labels are"
         " never read. Or a folder of images: the regions that stand out, best first, at most 20 an"
         " image.",
-        declaration_options_children,
+        children,
         NULL,
         NULL};
-    struct options options = {.table = {.site = "scoring", .lane = "", .blind = true},
-                              .images = {.folder = {.every = 1,
-                                                    .pixels_max = UINT64_C(1) << 28,
-                                                    .mode = MODE_TRUCK,
-                                                    .site = "scoring",
-                                                    .lane = "",
-                                                    .scanner = "scoring"}}};
+    struct options options = {
+        .table = {.site = "scoring", .lane = "", .lenient = true, .blind = true},
+        .images = {.folder = image_options_default("scoring")}};
     ctl_parse(ctl, &own, &options, argc, argv);
     if (options.images.folder.directory != NULL) {
         options.images.model = options.model;
         options.images.out = options.out;
         return score_images(&options.images);
     }
+    if (ctl->json && options.out != NULL && strcmp(options.out, "-") == 0) {
+        return ctl_refuse("--json and --out - would both write here");
+    }
     struct declaration_batch *batch = NULL;
     struct err err = declaration_batch_open(options.model, &batch);
-    int result = err_is(err) ? ctl_fail(options.model, err) : run(batch, &options);
+    int result = err_is(err) ? ctl_fail(options.model, err) : run(ctl, batch, &options);
     declaration_batch_close(&batch);
     return result;
 }

@@ -8,11 +8,13 @@
 
 #include "base/team.h"
 #include "ctl/declaration_options.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "ctl/train_finder.h"
 #include "feeds/declaration_csv.h"
 #include "feeds/image_folder.h"
+#include "score/score_companion.h"
 #include "score/train.h"
 
 /* Training reads what triage-feed would send, through the same readers and in the same order, so
@@ -54,25 +56,8 @@ static int tell(const struct ctl *ctl, const struct train_report *reports, uint3
     return CTL_GOOD;
 }
 
-/* A low-energy image of the same view and size belongs to its high-energy one and is not learnt by
- * itself. */
-static const struct image *companion(const struct scan *scan, uint32_t index, enum energy energy,
-                                     uint32_t *at)
-{
-    const struct image *image = &scan->images[index];
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        const struct image *other = &scan->images[i];
-        if (i != index && other->energy == energy && other->view == image->view &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning) {
-            *at = i;
-            return other;
-        }
-    }
-    return NULL;
-}
-
-/* *skipped counts images that the trainer cannot use; they are named on standard error. */
+/* A companion is not learnt by itself. *skipped counts images that the trainer cannot use; they are
+ * named on standard error. */
 static struct err add_scan(struct train_appearance *train, const struct folder_scan *scan,
                            const char *name, uint32_t *skipped)
 {
@@ -80,15 +65,12 @@ static struct err add_scan(struct train_appearance *train, const struct folder_s
     for (uint32_t i = 0; i < scan->scan.images_count && !err_is(err); i++) {
         const struct image *image = &scan->scan.images[i];
         uint32_t low_index = 0;
-        if (image->energy == ENERGY_LOW &&
-            companion(&scan->scan, i, ENERGY_HIGH, &low_index) != NULL) {
+        if (score_is_companion(&scan->scan, i)) {
             continue;
         }
         struct train_image given = {.image = image, .pixels = scan->pixels[i], .name = name};
-        if (image->energy == ENERGY_HIGH) {
-            given.low_image = companion(&scan->scan, i, ENERGY_LOW, &low_index);
-            given.low_pixels = given.low_image == NULL ? NULL : scan->pixels[low_index];
-        }
+        given.low_image = score_low_companion(&scan->scan, i, &low_index);
+        given.low_pixels = given.low_image == NULL ? NULL : scan->pixels[low_index];
         err = train_appearance_add(train, &given);
         if (err.code == ERR_IMAGE_UNREADABLE) {
             ctl_fail(name, err);
@@ -125,9 +107,7 @@ static int learn_threats(struct train_appearance *train, const struct image_fold
         const struct image *low_image = NULL;
         for (uint32_t k = 0; k < scan->scan.images_count && low_image == NULL; k++) {
             high = k;
-            low_image = scan->images[k].energy == ENERGY_HIGH
-                            ? companion(&scan->scan, k, ENERGY_LOW, &low)
-                            : NULL;
+            low_image = score_low_companion(&scan->scan, k, &low);
         }
         const struct train_image given = {.image = &scan->images[high],
                                           .pixels = scan->pixels[high],
@@ -190,10 +170,6 @@ enum {
     OPTION_IMAGES = 0x2000,
     OPTION_SCANNER_TYPE,
     OPTION_OUT,
-    OPTION_LIST,
-    OPTION_SKIP_LIST,
-    OPTION_EVERY,
-    OPTION_OFFSET,
     OPTION_SEED,
     OPTION_BANK,
     OPTION_DIMENSIONS,
@@ -209,6 +185,9 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
 {
     struct train_options *options = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->folder;
+        return 0;
     case OPTION_IMAGES:
         options->folder.directory = text;
         return 0;
@@ -218,18 +197,6 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_OUT:
         options->out = text;
-        return 0;
-    case OPTION_LIST:
-        options->folder.list_path = text;
-        return 0;
-    case OPTION_SKIP_LIST:
-        options->folder.skip_list_path = text;
-        return 0;
-    case OPTION_EVERY:
-        options->folder.every = (uint32_t)ctl_number(state, "every", text, 1000000);
-        return 0;
-    case OPTION_OFFSET:
-        options->folder.offset = (uint32_t)ctl_number(state, "offset", text, 1000000);
         return 0;
     case OPTION_SEED:
         options->appearance.seed = ctl_number(state, "seed", text, UINT64_MAX);
@@ -265,9 +232,6 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->folder.directory == NULL || options->out == NULL) {
             argp_error(state, "--images and --out are required");
-        }
-        if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
-            argp_error(state, "--offset must be below --every");
         }
         return 0;
     default:
@@ -317,10 +281,6 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         {"project", OPTION_PROJECT, "DIR", 0,
          "dual-energy scans of threats alone in the air: also learn to notice such lumps in loads",
          1},
-        {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
-        {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
-        {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
-        {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1},
         {"seed", OPTION_SEED, "N", 0, "of the sampling (default 1)", 1},
         {"bank", OPTION_BANK, "N", 0, "patches kept in the memory bank (default 4096)", 1},
         {"dimensions", OPTION_DIMENSIONS, "N", 0, "of an embedding (default 64)", 1},
@@ -334,21 +294,16 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         "",
         "Learn what normal images of a scanner type look like. Same images, options and machine:"
         " same file.",
-        NULL,
+        image_sample_children,
         NULL,
         NULL};
-    struct train_options options = {.folder = {.every = 1,
-                                               .pixels_max = UINT64_C(1) << 28,
-                                               .mode = MODE_TRUCK,
-                                               .site = "training",
-                                               .lane = "",
-                                               .scanner = "training",
-                                               .scanner_type = "default"},
+    struct train_options options = {.folder = image_options_default("training"),
                                     .appearance = {.scanner_type = "default",
                                                    .bank_patches_max = 4096,
                                                    .dimensions = 64,
                                                    .seed = 1},
                                     .finder = {.seed = 1}};
+    options.folder.scanner_type = options.appearance.scanner_type;
     ctl_parse(ctl, &own, &options, argc, argv);
     if (!ctl_settle(ctl) || !make_out(options.out)) {
         return CTL_REFUSED;

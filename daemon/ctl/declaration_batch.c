@@ -5,15 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "feeds/declaration_mapping.h"
-
-/* A row of a table is at most CSV_ROW_BYTES_MAX bytes of text, and a mapping may name one column
- * for every field; the batch ends early when there may be no room for one more row. */
-
-enum { ROW_TEXTS = 13 };
-#define ROW_TEXT_MAX (((size_t)2 * (ROW_TEXTS + 2 * (size_t)MAPPING_OTHER_MAX) * CSV_ROW_BYTES_MAX))
-#define BATCH_TEXT_BYTES (ROW_TEXT_MAX + (size_t)DECLARATION_BATCH_ROWS * 4096)
-
 MUST_USE struct err declaration_batch_open(const char *model_path, struct declaration_batch **out)
 {
     struct declaration_batch *self = calloc(1, sizeof *self);
@@ -32,8 +23,10 @@ MUST_USE struct err declaration_batch_open(const char *model_path, struct declar
         }
         self->rows = calloc(DECLARATION_BATCH_ROWS, sizeof *self->rows);
         self->risks = calloc(DECLARATION_BATCH_ROWS, sizeof *self->risks);
-        self->text = malloc(BATCH_TEXT_BYTES);
-        if (!err_is(err) && (self->rows == NULL || self->risks == NULL || self->text == NULL)) {
+        self->judgements = calloc(DECLARATION_BATCH_ROWS, sizeof *self->judgements);
+        self->lines = calloc(BATCH_LINES, sizeof *self->lines);
+        if (!err_is(err) && (self->rows == NULL || self->risks == NULL ||
+                             self->judgements == NULL || self->lines == NULL)) {
             err = err_make(ERR_MEMORY, "declaration_batch_open");
         }
     }
@@ -55,19 +48,22 @@ void declaration_batch_close(struct declaration_batch **self)
     declaration_model_fini(&(*self)->model);
     free((*self)->rows);
     free((*self)->risks);
-    free((*self)->text);
+    free((*self)->judgements);
+    free((*self)->lines);
+    text_keep_fini(&(*self)->texts);
     free(*self);
     *self = NULL;
 }
 
-static const char *keep(struct declaration_batch *self, const char *text)
+static void keep_line(struct declaration_batch *self, const struct goods_line *given)
 {
-    size_t bytes = strlen(text) + 1;
-    must(bytes <= BATCH_TEXT_BYTES - self->text_used);
-    char *kept = self->text + self->text_used;
-    memcpy(kept, text, bytes);
-    self->text_used += bytes;
-    return kept;
+    struct goods_line *line = &self->lines[self->lines_count++];
+    *line = *given;
+    line->hs_code = text_keep_add(&self->texts, given->hs_code);
+    line->description = text_keep_add(&self->texts, given->description);
+    line->origin_country = text_keep_add(&self->texts, given->origin_country);
+    line->currency = text_keep_add(&self->texts, given->currency);
+    line->quantity_unit = text_keep_add(&self->texts, given->quantity_unit);
 }
 
 static void keep_row(struct declaration_batch *self, const struct declaration_row *given)
@@ -75,26 +71,24 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
     struct batch_row *row = &self->rows[self->count++];
     struct declaration *declaration = &row->declaration;
     *declaration = given->declaration;
-    const char **const texts[ROW_TEXTS] = {
-        &declaration->declaration_id, &declaration->site,
-        &declaration->lane,           &declaration->importer,
-        &declaration->seller,         &declaration->declarant,
-        &declaration->courier,        &declaration->departure_country,
-        &row->line.hs_code,           &row->line.description,
-        &row->line.origin_country,    &row->line.currency,
-        &row->line.quantity_unit};
-    must(given->declaration.lines_count == 1);
-    row->line = given->declaration.lines[0];
-    for (size_t i = 0; i < ROW_TEXTS; i++) {
-        *texts[i] = keep(self, *texts[i]);
+    const char **const texts[] = {&declaration->declaration_id, &declaration->site,
+                                  &declaration->lane,           &declaration->importer,
+                                  &declaration->seller,         &declaration->declarant,
+                                  &declaration->courier,        &declaration->departure_country};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = text_keep_add(&self->texts, *texts[i]);
     }
-    declaration->lines = &row->line;
+    declaration->lines = self->lines + self->lines_count;
+    must(declaration->lines_count <= BATCH_LINES - self->lines_count);
+    for (uint32_t i = 0; i < declaration->lines_count; i++) {
+        keep_line(self, &given->declaration.lines[i]);
+    }
     declaration->keys = NULL;
     declaration->keys_count = 0;
     must(declaration->other_count <= RECORD_FIELDS_MAX);
     for (uint32_t i = 0; i < declaration->other_count; i++) {
-        row->other[i].name = keep(self, given->declaration.other[i].name);
-        row->other[i].value = keep(self, given->declaration.other[i].value);
+        row->other[i].name = text_keep_add(&self->texts, given->declaration.other[i].name);
+        row->other[i].value = text_keep_add(&self->texts, given->declaration.other[i].value);
     }
     declaration->other = row->other;
     (void)snprintf(row->problem, sizeof row->problem, "%s",
@@ -104,25 +98,41 @@ static void keep_row(struct declaration_batch *self, const struct declaration_ro
     row->critical = given->critical;
 }
 
-static void score(struct declaration_batch *self)
+static void point_at_rows(const struct declaration_batch *self,
+                          const struct declaration *declarations[DECLARATION_BATCH_ROWS])
 {
-    const struct declaration *declarations[DECLARATION_BATCH_ROWS];
     for (uint32_t i = 0; i < self->count; i++) {
         declarations[i] = &self->rows[i].declaration;
     }
-    declaration_model_score(&self->model, &self->history, declarations, self->count, self->risks);
+}
+
+void declaration_batch_score(struct declaration_batch *self)
+{
+    const struct declaration *declarations[DECLARATION_BATCH_ROWS];
+    point_at_rows(self, declarations);
+    declaration_model_score(&self->model, &self->history, declarations, self->count, self->risks,
+                            NULL);
+}
+
+void declaration_batch_judge(struct declaration_batch *self, uint32_t reasons_max)
+{
+    const struct declaration *declarations[DECLARATION_BATCH_ROWS];
+    point_at_rows(self, declarations);
+    declaration_model_judge(&self->model, &self->history, declarations, self->count, reasons_max,
+                            self->judgements);
 }
 
 MUST_USE struct err declaration_batch_next(struct declaration_batch *self,
-                                           struct declaration_csv *table, char *error)
+                                           struct declaration_group *table, char *error)
 {
     enum csv_step step = CSV_ROW;
     self->count = 0;
-    self->text_used = 0;
+    self->lines_count = 0;
+    text_keep_forget(&self->texts);
     while (self->count < DECLARATION_BATCH_ROWS &&
-           ROW_TEXT_MAX <= BATCH_TEXT_BYTES - self->text_used) {
+           self->lines_count + RECORD_LINES_MAX <= BATCH_LINES) {
         struct declaration_row row;
-        struct err err = declaration_csv_next(table, &row, &step, error);
+        struct err err = declaration_group_next(table, &row, &step, error);
         if (err_is(err)) {
             return err;
         }
@@ -130,7 +140,10 @@ MUST_USE struct err declaration_batch_next(struct declaration_batch *self,
             break;
         }
         keep_row(self, &row);
+        if (self->texts.no_memory) {
+            (void)snprintf(error, CSV_ERROR_BYTES, "no memory");
+            return err_make(ERR_MEMORY, "declaration_batch_next");
+        }
     }
-    score(self);
     return err_none;
 }

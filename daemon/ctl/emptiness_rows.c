@@ -9,6 +9,7 @@
 #include "ctl/ctl.h"
 #include "feeds/csv_table.h"
 #include "proto/hash.h"
+#include "score/score_companion.h"
 
 enum column { IMAGE_ID, X0, Y0, X1, Y1, OCCUPANCY, SCANNER, NOTE, COLUMNS };
 static const char *const column_names[COLUMNS] = {"image_id", "x0",        "y0",      "x1",
@@ -211,16 +212,6 @@ static bool take_row(const struct looked *looked, const struct label *label,
     return true;
 }
 
-uint32_t emptiness_image_of(const struct folder_scan *scan)
-{
-    for (uint32_t i = 0; i < scan->scan.images_count; i++) {
-        if (scan->images[i].energy != ENERGY_LOW) {
-            return i;
-        }
-    }
-    return 0;
-}
-
 static bool is_of(const char *file_name, const char *image_id)
 {
     size_t bytes = strlen(image_id);
@@ -231,7 +222,7 @@ static bool is_of(const char *file_name, const char *image_id)
 static bool take_scan(struct reading *self, const struct folder_scan *scan, const char *name,
                       uint32_t folder_index, struct emptiness_rows *out)
 {
-    uint32_t at = emptiness_image_of(scan);
+    uint32_t at = score_main_image(&scan->scan, NULL);
     const struct image *image = &scan->images[at];
     struct working working;
     if (working_refusal(image, UINT64_MAX) != NULL) {

@@ -34,7 +34,4 @@ bool emptiness_rows_read(const struct image_folder *folder, const char *labels_p
                          uint32_t working_height, struct emptiness_rows *out);
 void emptiness_rows_fini(struct emptiness_rows *self);
 
-/* The image of a scan that is looked at: the first that is no low-energy companion. */
-uint32_t emptiness_image_of(const struct folder_scan *scan);
-
 #endif

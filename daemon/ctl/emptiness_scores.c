@@ -3,11 +3,12 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "ctl/ctl.h"
-#include "ctl/emptiness_rows.h"
+#include "ctl/score_images.h"
+#include "export/export_csv.h"
 #include "kernels/logistic.h"
+#include "score/score_companion.h"
+#include "score/working.h"
 
 struct scoring {
     const struct emptiness_model *model;
@@ -18,21 +19,9 @@ struct scoring {
     FILE *images;
 };
 
-/* A name goes into a row as it is, unless that would break the row. */
-static void print_name(FILE *to, const char *name)
-{
-    bool quoted = strpbrk(name, ",\"\r\n") != NULL;
-    (void)fputs(quoted ? "\"" : "", to);
-    for (const char *at = name; *at != '\0'; at++) {
-        (void)fputs(*at == '"' ? "\"" : "", to);
-        (void)fputc(*at, to);
-    }
-    (void)fputs(quoted ? "\"" : "", to);
-}
-
 static void score_scan(struct scoring *self, const struct folder_scan *scan, const char *name)
 {
-    uint32_t at = emptiness_image_of(scan);
+    uint32_t at = score_main_image(&scan->scan, NULL);
     const struct image *image = &scan->images[at];
     struct working working;
     struct emptiness_measure measures[CARGO_BOXES_MAX];
@@ -55,7 +44,7 @@ static void score_scan(struct scoring *self, const struct folder_scan *scan, con
         size_t right = x + box->width * working.factor;
         size_t bottom = y + box->height * working.factor;
         highest = logit > highest ? logit : highest;
-        print_name(self->boxes, name);
+        export_csv_put_text(self->boxes, name);
         (void)fprintf(self->boxes, ",%zu,%zu,%zu,%zu,%.9g\n", x, y,
                       (right < image->width ? right : image->width) - x,
                       (bottom < image->height ? bottom : image->height) - y,
@@ -64,7 +53,7 @@ static void score_scan(struct scoring *self, const struct folder_scan *scan, con
     if (count == 0) {
         ctl_refuse("%s: too small, or nothing valid in it", name);
     } else if (self->images != NULL) {
-        print_name(self->images, name);
+        export_csv_put_text(self->images, name);
         (void)fprintf(self->images, ",%.9g\n", logistic_probability(highest));
     }
 }
@@ -86,17 +75,6 @@ static void score_folder(struct scoring *self, const struct image_folder *folder
         score_scan(self, scan, image_folder_name(folder, i));
         folder_scan_close(&scan);
     }
-}
-
-/* Whole or not at all. */
-static int deliver(const char *path, const char *text, size_t text_bytes)
-{
-    if (strcmp(path, "-") == 0) {
-        bool good = fwrite(text, 1, text_bytes, stdout) == text_bytes && fflush(stdout) == 0;
-        return good ? CTL_GOOD : ctl_fail("standard output", err_os(ERR_IO, "write scores"));
-    }
-    struct err err = durable_replace(path, text, text_bytes, 0644);
-    return err_is(err) ? ctl_fail(path, err) : CTL_GOOD;
 }
 
 /* Closes what was written to memory; false when memory ran out. */
@@ -123,10 +101,10 @@ int emptiness_scores_write(const struct emptiness_scores *wanted, const struct i
     }
     good = finish(&self.boxes, &texts[0]) && good;
     good = finish(&self.images, &texts[1]) && good;
-    int result = good ? deliver(wanted->boxes_path, texts[0], bytes[0])
+    int result = good ? score_deliver(wanted->boxes_path, texts[0], bytes[0])
                       : ctl_refuse("scores: no memory, or a working height out of bounds");
     if (result == CTL_GOOD && wanted->images_path != NULL) {
-        result = deliver(wanted->images_path, texts[1], bytes[1]);
+        result = score_deliver(wanted->images_path, texts[1], bytes[1]);
     }
     free(texts[0]);
     free(texts[1]);

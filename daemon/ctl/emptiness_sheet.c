@@ -7,6 +7,7 @@
 #include "ctl/ctl.h"
 #include "ctl/overlay.h"
 #include "picture/picture.h"
+#include "score/score_companion.h"
 
 enum { ACROSS = 3, CELL_WIDTH = 480, CELL_HEIGHT = 180, CHANNELS = 3 };
 
@@ -40,7 +41,7 @@ static bool paint(const struct image_folder *folder, const struct emptiness_rows
         ctl_refuse("%s: %s", rows->rows[row].image, why);
         return false;
     }
-    uint32_t at = emptiness_image_of(scan);
+    uint32_t at = score_main_image(&scan->scan, NULL);
     struct overlay overlay = {.width = scan->images[at].width, .height = scan->images[at].height};
     overlay.rgb = calloc((size_t)overlay.width * overlay.height, CHANNELS);
     if (overlay.rgb != NULL) {

@@ -151,6 +151,16 @@ static void add_score(json_t *out, const struct entry_score *score)
     json_object_set_new(out, "inputs", array);
 }
 
+/* What it says stands apart: nobody shall take it for the score of the item. */
+static void add_shadow_score(json_t *out, const struct entry_shadow_score *shadow)
+{
+    json_t *score = json_object();
+    add_score(score, &shadow->score);
+    set_text(out, "place", shadow->place);
+    set_hash(out, "model", shadow->sha256);
+    json_object_set_new(out, "score", score);
+}
+
 static void add_decision(json_t *out, const struct entry_decision *decision)
 {
     set_text(out, "decision", decision->decision);
@@ -412,6 +422,10 @@ static void add_change(json_t *out, const struct entry *entry)
         set_hash(out, "model", entry->body.model_change.sha256);
         set_count(out, "file_bytes", entry->body.model_change.file_bytes);
         set_text(out, "evaluation", entry->body.model_change.evaluation);
+        set_text(out, "reason", entry->body.model_change.reason);
+        set_text(out, "figures", entry->body.model_change.figures);
+        json_object_set_new(out, "removed", json_boolean(entry->body.model_change.removed));
+        json_object_set_new(out, "promoted", json_boolean(entry->body.model_change.promoted));
     } else if (entry->type == ENTRY_LOG_OPEN) {
         const struct entry_log_open *open = &entry->body.log_open;
         set_text(out, "origin", open->origin);
@@ -440,6 +454,9 @@ static void add_body(json_t *out, const struct entry *entry)
         break;
     case ENTRY_SCORE:
         add_score(out, &entry->body.score);
+        break;
+    case ENTRY_SHADOW_SCORE:
+        add_shadow_score(out, &entry->body.shadow_score);
         break;
     case ENTRY_REFERRAL_DECISION:
         add_decision(out, &entry->body.decision);

@@ -18,6 +18,23 @@ static void received_words(const struct entry_received *received, char *out, siz
                    or_dash(received->lane), received->record_bytes, received->images_count);
 }
 
+static void shadow_words(const struct entry_shadow_score *shadow, char *out, size_t out_bytes)
+{
+    const char *why = shadow->score.unscorable;
+    if (why != NULL && why[0] != '\0') {
+        (void)snprintf(out, out_bytes, "in shadow of %s: no score: %s", or_dash(shadow->place),
+                       why);
+    } else {
+        (void)snprintf(out, out_bytes, "in shadow of %s: probability %.4f, used for nothing",
+                       or_dash(shadow->place), shadow->score.probability);
+    }
+}
+
+static const char *model_end(const struct entry_model_change *change)
+{
+    return change->removed ? "taken away: " : change->promoted ? "out of shadow: " : "";
+}
+
 static void decision_words(const struct entry_decision *decision, char *out, size_t out_bytes)
 {
     (void)snprintf(out, out_bytes, "%s (%s), probability %.4f, propensity %.4f, %s, %s %s/%s",
@@ -36,6 +53,8 @@ static void item_words(const struct entry *entry, char *out, size_t out_bytes)
             (void)snprintf(out, out_bytes, "probability %.4f from %u parts", score->probability,
                            score->contributions_count);
         }
+    } else if (entry->type == ENTRY_SHADOW_SCORE) {
+        shadow_words(&entry->body.shadow_score, out, out_bytes);
     } else if (entry->type == ENTRY_REFERRAL_DECISION) {
         decision_words(&entry->body.decision, out, out_bytes);
     } else if (entry->type == ENTRY_OFFICER_ACTION) {
@@ -141,8 +160,11 @@ static void house_words(const struct entry *entry, char *out, size_t out_bytes)
                        or_dash(entry->body.config_change.blas));
         break;
     case ENTRY_MODEL_CHANGE:
-        (void)snprintf(out, out_bytes, "%s: %s", or_dash(entry->body.model_change.name),
-                       or_dash(entry->body.model_change.evaluation));
+        (void)snprintf(out, out_bytes, "%s: %s%s", or_dash(entry->body.model_change.name),
+                       model_end(&entry->body.model_change),
+                       entry->body.model_change.removed || entry->body.model_change.promoted
+                           ? or_dash(entry->body.model_change.reason)
+                           : or_dash(entry->body.model_change.evaluation));
         break;
     case ENTRY_ARCHIVE_SEAL:
         (void)snprintf(out, out_bytes, "%s, entries %" PRIu64 " to %" PRIu64 ", %" PRIu64 " B",
@@ -185,6 +207,7 @@ void entry_words(const struct entry *entry, char *out, size_t out_bytes)
                        or_dash(entry->body.refused.reason));
         break;
     case ENTRY_SCORE:
+    case ENTRY_SHADOW_SCORE:
     case ENTRY_REFERRAL_DECISION:
     case ENTRY_OFFICER_ACTION:
     case ENTRY_OUTCOME:

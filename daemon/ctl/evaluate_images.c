@@ -11,6 +11,7 @@
 #include "base/team.h"
 #include "ctl/crossfit.h"
 #include "ctl/froc_picture.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "ctl/table.h"
@@ -271,18 +272,12 @@ static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
 
 int evaluate_images(struct ctl *ctl, const struct evaluate_images_conf *conf, const char *model)
 {
-    const struct image_folder_conf about = {.directory = conf->images,
-                                            .list_path = conf->list,
-                                            .every = 1,
-                                            .pixels_max = UINT64_C(1) << 28,
-                                            .mode = MODE_TRUCK,
-                                            .site = "evaluation",
-                                            .lane = "",
-                                            .scanner = "evaluation",
-                                            .scanner_type = "evaluation"};
+    struct image_folder_conf about = image_options_default("evaluation");
     char why[FOLDER_WHY_BYTES] = "";
     struct image_folder *folder = NULL;
     struct judged judged = {.scorer = NULL};
+    about.directory = conf->images;
+    about.list_path = conf->list;
     if (model != NULL && !judged_open(model, &judged)) {
         return CTL_REFUSED;
     }

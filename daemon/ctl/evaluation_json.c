@@ -41,3 +41,23 @@ json_t *evaluation_json(const struct evaluation *evaluation)
     json_object_set_new(out, "bins", bins);
     return out;
 }
+
+json_t *line_buckets_json(const struct line_bucket buckets[LINE_BUCKETS])
+{
+    json_t *out = json_array();
+    for (uint32_t i = 0; i < LINE_BUCKETS; i++) {
+        const struct line_bucket *bucket = &buckets[i];
+        if (bucket->rows == 0) {
+            continue;
+        }
+        json_t *object = json_object();
+        json_object_set_new(object, "lines", json_string(line_bucket_names[i]));
+        json_object_set_new(object, "rows", json_integer((json_int_t)bucket->rows));
+        json_object_set_new(object, "finds", json_integer((json_int_t)bucket->finds));
+        json_object_set_new(object, "predicted", real(bucket->predicted));
+        json_object_set_new(object, "calibration_error", rate(&bucket->calibration_error));
+        json_object_set_new(object, "by_chance", real(bucket->chance));
+        json_array_append_new(out, object);
+    }
+    return out;
+}

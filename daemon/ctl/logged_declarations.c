@@ -2,6 +2,7 @@
 #include "ctl/logged_declarations.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 static const char labelled_sql[] =
     "SELECT records.entry AS entry, decisions.t_ns AS decided_ns, outcomes.t_ns AS known_ns,"
     " decisions.probability AS probability, decisions.propensity AS propensity, decisions.arm AS"
-    " arm, outcomes.found AS found"
+    " arm, outcomes.found AS found, outcomes.entry AS exam"
     " FROM outcomes JOIN items ON items.item = outcomes.item"
     " JOIN decisions ON decisions.entry = items.decision_entry"
     " JOIN records ON records.item = outcomes.item AND records.kind = 'declaration'"
@@ -30,6 +31,8 @@ struct logged_declarations {
     uint64_t rows_capacity;
     uint64_t all;
     uint64_t stride; /* of all, each stride-th is kept */
+    uint64_t newest; /* and of those the last so many: a ring, whose oldest row is at `oldest` */
+    uint64_t oldest;
     bool no_memory;
     struct log_source *source;
     uint8_t entry_memory[ENTRY_ARENA_BYTES];
@@ -40,8 +43,14 @@ struct logged_declarations {
 
 static struct logged_declaration *room(struct logged_declarations *self)
 {
+    if (self->rows_count == self->newest) {
+        struct logged_declaration *row = &self->rows[self->oldest];
+        self->oldest = (self->oldest + 1) % self->newest;
+        return row;
+    }
     if (self->rows_count == self->rows_capacity) {
         uint64_t capacity = 2 * self->rows_capacity + 1024;
+        capacity = capacity < self->newest ? capacity : self->newest;
         struct logged_declaration *larger = realloc(self->rows, capacity * sizeof *larger);
         if (larger == NULL) {
             self->no_memory = true;
@@ -69,7 +78,7 @@ static void take_row(void *argument, uint32_t columns_count, const char *const *
 {
     struct logged_declarations *self = argument;
     (void)names;
-    must(columns_count == 7);
+    must(columns_count == 8);
     bool wanted = self->all++ % self->stride == 0;
     struct logged_declaration *row = wanted ? room(self) : NULL;
     if (row != NULL) {
@@ -78,7 +87,8 @@ static void take_row(void *argument, uint32_t columns_count, const char *const *
                                            .known_ns = integer_of(values[2]),
                                            .probability = real_of(values[3]),
                                            .propensity = real_of(values[4]),
-                                           .found = integer_of(values[6]) != 0};
+                                           .found = integer_of(values[6]) != 0,
+                                           .exam = (uint64_t)integer_of(values[7])};
         (void)snprintf(row->arm, sizeof row->arm, "%s", values[5] != NULL ? values[5] : "");
     }
 }
@@ -109,22 +119,45 @@ static bool open_source(struct ctl *ctl, struct logged_declarations *self)
     return !err_is(err);
 }
 
-bool logged_declarations_open(struct ctl *ctl, struct logged_declarations **out)
+static void reverse(struct logged_declaration *rows, uint64_t count)
 {
+    for (uint64_t i = 0; i < count / 2; i++) {
+        struct logged_declaration row = rows[i];
+        rows[i] = rows[count - 1 - i];
+        rows[count - 1 - i] = row;
+    }
+}
+
+/* The ring begins with its oldest row. */
+static void unroll(struct logged_declarations *self)
+{
+    reverse(self->rows, self->oldest);
+    reverse(self->rows + self->oldest, self->rows_count - self->oldest);
+    reverse(self->rows, self->rows_count);
+    self->oldest = 0;
+}
+
+bool logged_declarations_open(struct ctl *ctl, uint64_t newest, struct logged_declarations **out)
+{
+    must(newest > 0 && newest <= LOGGED_MAX);
     struct logged_declarations *self = calloc(1, sizeof *self);
     if (self == NULL) {
         ctl_refuse("no memory");
         return false;
     }
     self->stride = 1;
+    self->newest = newest;
     if (!query(ctl, labelled_sql, self) || !open_source(ctl, self)) {
         logged_declarations_close(&self);
         return false;
     }
-    if (self->rows_count > LOGGED_MAX) {
-        uint64_t gone = self->rows_count - LOGGED_MAX;
-        memmove(self->rows, self->rows + gone, LOGGED_MAX * sizeof *self->rows);
-        self->rows_count = LOGGED_MAX;
+    if (self->all > self->rows_count) {
+        unroll(self);
+        (void)fprintf(stderr,
+                      "log: %" PRIu64
+                      " declarations with the outcome of an exam; the oldest %" PRIu64
+                      " are passed over\n",
+                      self->all, self->all - self->rows_count);
     }
     *out = self;
     return true;
@@ -169,7 +202,7 @@ bool logged_declarations_open_received(struct ctl *ctl, int64_t from_ns, int64_t
                    from_ns, until_ns);
     (void)snprintf(sql, sizeof sql,
                    "SELECT records.entry, ifnull(decisions.t_ns, 0), 0, decisions.probability,"
-                   " decisions.propensity, decisions.arm, 0 FROM records"
+                   " decisions.propensity, decisions.arm, 0, 0 FROM records"
                    " LEFT JOIN items ON items.item = records.item"
                    " LEFT JOIN decisions ON decisions.entry = items.decision_entry"
                    " WHERE %s ORDER BY records.entry",
@@ -184,6 +217,7 @@ bool logged_declarations_open_received(struct ctl *ctl, int64_t from_ns, int64_t
     }
     self->stride = (count + sample_max - 1) / sample_max;
     self->stride = self->stride > 0 ? self->stride : 1;
+    self->newest = UINT64_MAX;
     if (!query(ctl, sql, self) || !open_source(ctl, self)) {
         logged_declarations_close(&self);
         return false;

@@ -12,7 +12,8 @@
  * passed over, also when it still lies on the disk; what is only pruned or lost is counted. Nobody
  * is shown anything of it.
  *
- * One thread; blocks on the disk; allocates 64 bytes a declaration, LOGGED_MAX at most. */
+ * One thread; blocks on the disk; allocates 80 bytes a declaration, of LOGGED_MAX at most, while it
+ * reads as well as afterwards. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ struct logged_declaration {
     uint64_t entry_index; /* declaration.received */
     int64_t decided_ns;   /* 0: no decision yet; then the rest is not known either */
     int64_t known_ns;     /* of the outcome; 0: no label */
+    uint64_t exam;        /* the same for declarations that one outcome speaks of, never 0 there */
     double probability;   /* as in the decision: what was in force said of the item */
     double propensity;
     char arm[LOGGED_ARM_BYTES];
@@ -35,8 +37,9 @@ struct logged_declaration {
 
 struct logged_declarations;
 
-/* Those with a label, in the order of decisions; the newest LOGGED_MAX. False when told. */
-bool logged_declarations_open(struct ctl *ctl, struct logged_declarations **out);
+/* Those with a label, in the order of decisions: the newest `newest`, 1..LOGGED_MAX. That there are
+ * more is told on standard error. False when told. */
+bool logged_declarations_open(struct ctl *ctl, uint64_t newest, struct logged_declarations **out);
 /* All that were received from..until (UTC ns), labelled or not, thinned evenly to at most
  * sample_max, in the order of the log. */
 bool logged_declarations_open_received(struct ctl *ctl, int64_t from_ns, int64_t until_ns,
@@ -46,7 +49,7 @@ void logged_declarations_close(struct logged_declarations **self);
 uint64_t logged_declarations_count(const struct logged_declarations *self);
 const struct logged_declaration *logged_declarations_at(const struct logged_declarations *self,
                                                         uint64_t index);
-/* Of opened_received: how many there are in all. */
+/* How many there are in all, also those that were too many. */
 uint64_t logged_declarations_all(const struct logged_declarations *self);
 /* The declaration itself; lives until the next call. NULL: it is not there any more. */
 MUST_USE struct err logged_declarations_read(struct logged_declarations *self, uint64_t index,

@@ -5,6 +5,7 @@
 #include "ctl/ctl.h"
 #include "ctl/marked_images.h"
 #include "score/image_scorer.h"
+#include "score/score_companion.h"
 
 /* A finder at work on the images of a set, as it would be on a scanner's: the same planes, the same
  * whole numbers. */
@@ -135,9 +136,8 @@ static uint32_t score_scan(struct image_scorer *scorer, const struct folder_scan
                            uint32_t number, struct froc_mark *out)
 {
     static struct image_marks marks;
-    uint32_t low_index;
     uint32_t count = 0;
-    uint32_t main_index = marked_images_main(&scan->scan, &low_index);
+    uint32_t main_index = score_main_image(&scan->scan, NULL);
     image_scorer_run(scorer, &scan->scan, scan->pixels, &marks);
     for (uint32_t i = 0; i < marks.marks_count; i++) {
         const struct image_mark *mark = &marks.marks[i];

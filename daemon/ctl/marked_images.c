@@ -10,6 +10,7 @@
 #include "feeds/marks.h"
 #include "kernels/rng.h"
 #include "kernels/statistics.h"
+#include "score/score_companion.h"
 
 /* Marks are read twice: first all of them for the size of objects, by which images are reduced,
  * then beside each image, whose size they must fit. */
@@ -101,25 +102,6 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
     return whole;
 }
 
-uint32_t marked_images_main(const struct scan *scan, uint32_t *low_index)
-{
-    uint32_t chosen = 0;
-    *low_index = UINT32_MAX;
-    while (chosen + 1 < scan->images_count && scan->images[chosen].energy == ENERGY_LOW) {
-        chosen++;
-    }
-    const struct image *image = &scan->images[chosen];
-    for (uint32_t i = 0; i < scan->images_count && image->energy == ENERGY_HIGH; i++) {
-        const struct image *other = &scan->images[i];
-        if (other->energy == ENERGY_LOW && other->view == image->view &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning && *low_index == UINT32_MAX) {
-            *low_index = i;
-        }
-    }
-    return chosen;
-}
-
 struct reading {
     const struct marked_images_conf *conf;
     const struct marks *marks;
@@ -135,7 +117,7 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
     uint32_t low_index;
     uint32_t box_count = 0;
     const char *name = image_folder_name(self->conf->folder, folder_index);
-    uint32_t index = marked_images_main(&scan->scan, &low_index);
+    uint32_t index = score_main_image(&scan->scan, &low_index);
     const struct image *image = &scan->images[index];
     const char *refusal = working_refusal(image, UINT64_MAX);
     if (refusal != NULL) {

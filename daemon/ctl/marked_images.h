@@ -3,9 +3,9 @@
 #define CTL_MARKED_IMAGES_H
 
 /* Marked images: a folder of images with the boxes that somebody drew on them, as one set for
- * training and evaluating a finder. Of a scan the first image counts that is no low-energy
- * companion. Images and marks that cannot be read are named on standard error and left out; an
- * image nobody looked at counts as one without objects, and is counted. Main thread. */
+ * training and evaluating a finder. Of a scan the main image counts (score_companion.h). Images and
+ * marks that cannot be read are named on standard error and left out; an image nobody looked at
+ * counts as one without objects, and is counted. Main thread. */
 
 #include <stdint.h>
 
@@ -44,10 +44,6 @@ struct marked_images {
 /* False when it was told why not. */
 bool marked_images_open(const struct marked_images_conf *conf, struct marked_images *out);
 void marked_images_close(struct marked_images *self);
-
-/* The image of a scan that marks belong to; *low_index is its low-energy companion, UINT32_MAX
- * without one. */
-uint32_t marked_images_main(const struct scan *scan, uint32_t *low_index);
 
 /* "6-cp_jpg.rf.1234.jpg" is a version of 6-cp: the name before "_jpg.rf." or ".rf.", else without
  * its ending. Returns its bytes. */

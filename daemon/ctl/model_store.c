@@ -57,6 +57,19 @@ int model_store_install(struct ctl *ctl, const char *path, bool quiet)
     return quiet ? ctl_order_quietly(ctl, &command) : ctl_order(ctl, &command);
 }
 
+int model_store_install_as(struct ctl *ctl, const char *path, bool shadow, const char *reason)
+{
+    char name[MODEL_STORE_NAME_BYTES];
+    if (!model_store_put(ctl, path, name)) {
+        return CTL_REFUSED;
+    }
+    struct wire_command command = {.order = ORDER_MODEL,
+                                   .file = name,
+                                   .model_step = shadow ? MODEL_SHADOW : MODEL_INSTALL,
+                                   .sentence = reason};
+    return ctl_order(ctl, &command);
+}
+
 bool model_store_in_use(struct ctl *ctl, const char *name, uint8_t sha256[HASH_BYTES], bool *found)
 {
     enum { MODELS_MAX = 64 };

@@ -223,6 +223,7 @@ static void count_finding(struct replay_run *self, const struct replay_finding *
     struct replay_counts *counts = &self->counts;
     struct replay_machine *machine = &self->machines[self->machine];
     counts->scores++;
+    counts->shadows += finding->shadow;
     machine->scores_count++;
     if (finding->depth == REPLAY_NOT) {
         counts->not_replayed++;
@@ -249,12 +250,19 @@ static struct err replay_score(struct replay_run *self, uint32_t at, struct work
                                struct replay_finding *finding)
 {
     struct err err = err_none;
-    const struct entry_score *logged = &work->score.body.score;
+    bool shadow = finding->shadow;
+    struct replay_models *models = shadow ? self->shadow_models : self->models;
+    const struct entry_score *logged =
+        shadow ? &work->score.body.shadow_score.score : &work->score.body.score;
+    if (shadow && logged->contributions_count == 0) {
+        finding->why = "the model in shadow gave no finite number";
+        return err_none;
+    }
     if (logged->inputs_count == 0) {
         finding->why = "a score of before inputs were kept";
         return err_none;
     }
-    err = replay_models_fit(self->models, logged, &finding->why);
+    err = replay_models_fit(models, logged, &finding->why);
     if (err_is(err) || finding->why != NULL) {
         return err;
     }
@@ -264,14 +272,13 @@ static struct err replay_score(struct replay_run *self, uint32_t at, struct work
         finding->why = err.where; /* a finding about this item, not the end of the run */
         return err_none;
     }
-    if (err_is(err) ||
-        !score_replay(self->models->scorer, logged, missing == NULL ? &work->input : NULL,
-                      &work->result, &finding->why)) {
+    if (err_is(err) || !score_replay(models->scorer, logged, missing == NULL ? &work->input : NULL,
+                                     &work->result, &finding->why)) {
         return err;
     }
     const char *names[ENTRY_INPUTS_MAX] = {NULL};
     for (uint32_t i = 0; i < logged->inputs_count; i++) {
-        names[i] = score_input_names(self->models->scorer, logged, i);
+        names[i] = score_input_names(models->scorer, logged, i);
     }
     replay_compare(logged, &work->result.score, names, &work->differences);
     finding->depth = missing == NULL ? REPLAY_WHOLE : REPLAY_INPUTS;
@@ -282,8 +289,10 @@ static struct err replay_score(struct replay_run *self, uint32_t at, struct work
 
 static struct err replay_entry(struct replay_run *self, uint32_t at, struct work *work)
 {
-    struct replay_finding finding = {
-        .entry = &work->score, .path = self->shelf->files[at].path, .depth = REPLAY_NOT};
+    struct replay_finding finding = {.entry = &work->score,
+                                     .shadow = work->score.type == ENTRY_SHADOW_SCORE,
+                                     .path = self->shelf->files[at].path,
+                                     .depth = REPLAY_NOT};
     struct err err = replay_score(self, at, work, &finding);
     if (!err_is(err)) {
         count_finding(self, &finding);
@@ -344,7 +353,7 @@ static struct err replay_entries(struct replay_run *self, uint32_t at, struct wo
         uint32_t bytes_count = 0;
         err = archive_file_entry(file->file, n, &bytes, &bytes_count);
         enum entry_type type = err_is(err) ? ENTRY_UNKNOWN : entry_type_peek(bytes, bytes_count);
-        if (type != ENTRY_SCORE && type != ENTRY_CONFIG_CHANGE) {
+        if (type != ENTRY_SCORE && type != ENTRY_SHADOW_SCORE && type != ENTRY_CONFIG_CHANGE) {
             continue;
         }
         if (!decode(bytes, bytes_count, work->arena_memory, &work->score)) {

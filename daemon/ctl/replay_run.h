@@ -22,6 +22,7 @@ enum replay_depth {
 /* One score; borrowed for the call. */
 struct replay_finding {
     const struct entry *entry; /* the score */
+    bool shadow;               /* by a model in shadow */
     const char *path;          /* of its archive file */
     enum replay_depth depth;
     const char *why; /* REPLAY_NOT, REPLAY_INPUTS: words */
@@ -41,6 +42,7 @@ struct replay_machine {
 
 struct replay_counts {
     uint64_t scores;
+    uint64_t shadows; /* of these, by models in shadow */
     uint64_t identical;
     uint64_t inputs_alone; /* no difference, but what images gave was not compared */
     uint64_t differing;
@@ -52,6 +54,7 @@ struct replay_counts {
 struct replay_run {
     struct replay_shelf *shelf;
     struct replay_models *models;
+    struct replay_models *shadow_models; /* of scores in shadow, which come in turn with others */
     const char *item; /* only scores of items whose id begins with these digits, or whose decision
                          has this label; NULL: all */
     struct id_map labelled; /* items with this label: replay_run_find_label */

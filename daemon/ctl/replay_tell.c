@@ -150,6 +150,7 @@ static void add_json(struct replay_teller *self, const struct replay_finding *fi
     }
     json_object_set_new(out, "item", json_hex("", finding->entry->item, ITEM_ID_BYTES));
     json_object_set_new(out, "entry", json_integer((json_int_t)finding->entry->n));
+    json_object_set_new(out, "shadow", json_boolean(finding->shadow));
     json_object_set_new(out, "file", json_text(finding->path));
     if (finding->why != NULL) {
         json_object_set_new(out, "why", json_text(finding->why));
@@ -211,16 +212,28 @@ static json_t *computing_json(const struct score_computing *computing)
     return out;
 }
 
+static void add_missing(json_t *missing, const struct replay_models *models)
+{
+    for (uint32_t i = 0; i < models->missing_count; i++) {
+        const struct replay_missing *one = &models->missing[i];
+        json_array_append_new(missing,
+                              json_pack("{s:o, s:s, s:I, s:o}", "name", json_text(one->name),
+                                        "sha256", one->sha256, "scores",
+                                        (json_int_t)one->scores_count, "why", json_text(one->why)));
+    }
+}
+
 static int print_json(struct replay_teller *self, const struct replay_run *run)
 {
     struct score_computing here;
     score_computing(&here);
     const struct replay_counts *counts = &run->counts;
     json_t *out = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I}", "scores", (json_int_t)counts->scores, "identical",
-        (json_int_t)counts->identical, "inputs_alone", (json_int_t)counts->inputs_alone,
-        "differing", (json_int_t)counts->differing, "not_replayed",
-        (json_int_t)counts->not_replayed, "tables_differing", (json_int_t)counts->tables_differing);
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "scores", (json_int_t)counts->scores, "shadows",
+        (json_int_t)counts->shadows, "identical", (json_int_t)counts->identical, "inputs_alone",
+        (json_int_t)counts->inputs_alone, "differing", (json_int_t)counts->differing,
+        "not_replayed", (json_int_t)counts->not_replayed, "tables_differing",
+        (json_int_t)counts->tables_differing);
     json_t *machines = json_array();
     for (uint32_t i = 0; i < run->machines_count; i++) {
         const struct replay_machine *machine = &run->machines[i];
@@ -235,13 +248,8 @@ static int print_json(struct replay_teller *self, const struct replay_run *run)
         json_array_append_new(machines, one);
     }
     json_t *missing = json_array();
-    for (uint32_t i = 0; i < run->models->missing_count; i++) {
-        const struct replay_missing *one = &run->models->missing[i];
-        json_array_append_new(missing,
-                              json_pack("{s:o, s:s, s:I, s:o}", "name", json_text(one->name),
-                                        "sha256", one->sha256, "scores",
-                                        (json_int_t)one->scores_count, "why", json_text(one->why)));
-    }
+    add_missing(missing, run->models);
+    add_missing(missing, run->shadow_models);
     json_object_set_new(out, "scored_on", machines);
     json_object_set_new(out, "replayed_on", computing_json(&here));
     json_object_set_new(out, "missing_models", missing);
@@ -320,6 +328,9 @@ static int print_words(struct replay_teller *self, const struct replay_run *run)
     (void)printf("%" PRIu64 " scores: %" PRIu64 " bit-identical, %" PRIu64 " differ, %" PRIu64
                  " could not be replayed.\n",
                  counts->scores, counts->identical, counts->differing, counts->not_replayed);
+    if (counts->shadows > 0) {
+        (void)printf("%" PRIu64 " of them are by models in shadow.\n", counts->shadows);
+    }
     if (counts->inputs_alone > 0) {
         (void)printf("%" PRIu64
                      " from their inputs alone, without a difference: images and regions not "
@@ -338,6 +349,7 @@ static int print_words(struct replay_teller *self, const struct replay_run *run)
         print_machine(&run->machines[i], &here);
     }
     print_missing(run->models);
+    print_missing(run->shadow_models);
     return fflush(stdout) == 0 ? CTL_GOOD : CTL_REFUSED;
 }
 

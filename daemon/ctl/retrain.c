@@ -37,6 +37,7 @@ struct work {
     double *logits_old;
     uint8_t *labels;
     uint8_t *random;
+    uint64_t *exams;
     uint64_t count;
     uint64_t keys[HISTORY_KEYS_MAX];
 };
@@ -125,8 +126,10 @@ static struct err teach(struct logged_declarations *logged, struct train_declara
     for (uint64_t i = 0; i < count && !err_is(err); i++) {
         const struct logged_declaration *row = logged_declarations_at(logged, i);
         const struct declaration *declaration = NULL;
-        const struct train_outcome outcome = {
-            .found = row->found, .t_ns = row->decided_ns, .known_ns = row->known_ns};
+        const struct train_outcome outcome = {.found = row->found,
+                                              .t_ns = row->decided_ns,
+                                              .known_ns = row->known_ns,
+                                              .exam = row->exam};
         if (row->known_ns >= until_ns) {
             continue;
         }
@@ -194,7 +197,7 @@ static bool is_anything_later(const struct work *work)
 static double logit_of(struct trees *trees, const struct declaration *declaration)
 {
     struct declaration_risk risk;
-    declaration_model_score(&trees->model, &trees->history, &declaration, 1, &risk);
+    declaration_model_score(&trees->model, &trees->history, &declaration, 1, &risk, NULL);
     return (double)risk.logit * OBLIVIOUS_LOGIT;
 }
 
@@ -216,6 +219,7 @@ static void judge_row(struct work *work, const struct logged_declaration *row,
         work->out->has_model ? logit_of(&work->in_use, declaration) : logit_told(row);
     work->labels[work->count] = row->found;
     work->random[work->count] = logged_is_random(row);
+    work->exams[work->count] = row->exam;
     work->out->random_count += logged_is_random(row);
     work->count++;
 }
@@ -286,7 +290,7 @@ static struct err compare(struct work *work)
         return err;
     }
     const struct compare_rows judged = {work->logits_new, work->logits_old, work->labels,
-                                        work->random, work->count};
+                                        work->random,     work->exams,      work->count};
     err = compare_make(&judged, &out->compare);
     err = err_is(err) ? err : drift_make(work->drift, out->drift, &out->drift_count);
     if (!err_is(err)) {
@@ -303,8 +307,9 @@ static bool reserve(struct work *work)
     work->logits_old = calloc(room, sizeof *work->logits_old);
     work->labels = calloc(room, 1);
     work->random = calloc(room, 1);
+    work->exams = calloc(room, sizeof *work->exams);
     bool good = work->logits_new != NULL && work->logits_old != NULL && work->labels != NULL &&
-                work->random != NULL;
+                work->random != NULL && work->exams != NULL;
     return good ? tell_of(drift_open(&work->drift)) : tell_of(err_make(ERR_MEMORY, "retrain"));
 }
 
@@ -317,8 +322,8 @@ bool retrain_compare(struct ctl *ctl, const struct retrain_conf *conf, struct re
     }
     work->conf = conf;
     work->out = out;
-    bool good =
-        logged_declarations_open(ctl, &work->logged) && reserve(work) && read_in_use(ctl, work);
+    bool good = logged_declarations_open(ctl, conf->newest, &work->logged) && reserve(work) &&
+                read_in_use(ctl, work);
     if (good) {
         find_cut(work);
         good = tell_of(compare(work));
@@ -331,6 +336,7 @@ bool retrain_compare(struct ctl *ctl, const struct retrain_conf *conf, struct re
     free(work->logits_old);
     free(work->labels);
     free(work->random);
+    free(work->exams);
     free(work);
     return good;
 }
@@ -339,7 +345,7 @@ bool retrain_write(struct ctl *ctl, const struct retrain_conf *conf, const struc
                    struct train_declarations_report *report)
 {
     struct logged_declarations *logged = NULL;
-    if (!logged_declarations_open(ctl, &logged)) {
+    if (!logged_declarations_open(ctl, conf->newest, &logged)) {
         return false;
     }
     bool good = tell_of(fit(conf, logged, INT64_MAX, retrain->note, report));

@@ -25,6 +25,7 @@ struct retrain_conf {
     int64_t later_days;
     uint64_t seed;
     uint32_t threads;
+    uint64_t newest;       /* declarations with an outcome that are looked at, 1..LOGGED_MAX */
     const char *directory; /* of model files that are made */
 };
 

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/durable.h"
+#include "ctl/progress.h"
 #include "export/export_csv.h"
 #include "score/image_scorer.h"
 
@@ -21,7 +20,6 @@ struct run {
     FILE *scores;
     uint32_t refused;
     uint32_t scored;
-    int64_t shown_ns;
 };
 
 int score_deliver(const char *out, const char *text, size_t text_bytes)
@@ -32,19 +30,6 @@ int score_deliver(const char *out, const char *text, size_t text_bytes)
     }
     struct err err = durable_replace(out, text, text_bytes, 0644);
     return err_is(err) ? ctl_fail(out, err) : CTL_GOOD;
-}
-
-/* On a terminal only, ten times a second. */
-static void show_progress(struct run *run, uint32_t done, uint32_t total)
-{
-    int64_t now_ns = clock_monotonic_ns();
-    bool is_last = done == total;
-    if (!isatty(STDERR_FILENO) || (!is_last && now_ns - run->shown_ns < NS_PER_S / 10)) {
-        return;
-    }
-    run->shown_ns = now_ns;
-    (void)fprintf(stderr, "\rimages %3.0f%% (%" PRIu32 " of %" PRIu32 ")%s",
-                  100.0 * (double)done / (double)total, done, total, is_last ? "\n" : "");
 }
 
 static void print_scan(struct run *run, const char *name, const struct image_marks *found)
@@ -89,7 +74,7 @@ static void score_folder(struct run *run, const struct image_folder *folder)
             }
             folder_scan_close(&scan);
         }
-        show_progress(run, i + 1, count);
+        progress_show("images", i + 1, count);
     }
     if (run->refused > 0) {
         (void)fprintf(stderr, "triagectl: %" PRIu32 " of %" PRIu32 " images refused\n",

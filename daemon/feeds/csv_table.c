@@ -210,6 +210,10 @@ static struct err read_columns(struct csv_table *self, char *error)
     if (step != CSV_ROW) {
         return complain(self, "no header row", error);
     }
+    const char *first = row.fields_count > 0 ? row.fields[0] : "";
+    if (strncmp(first, "\xff\xfe", 2) == 0 || strncmp(first, "\xfe\xff", 2) == 0) {
+        return complain(self, "the table is UTF-16: save it as UTF-8", error);
+    }
     if (row.fields_count > 0 && strncmp(row.fields[0], "\xef\xbb\xbf", 3) == 0) {
         memmove(row.fields[0], row.fields[0] + 3,
                 strlen(row.fields[0]) - 2); /* byte order mark of spreadsheets */

@@ -31,6 +31,7 @@ struct declaration_csv {
     uint8_t arena_bytes[ROW_TEXT_BYTES];
     char problem[256];
     uint32_t problem_column;
+    char missing[MAPPING_MISSING_BYTES];
 };
 
 static void note_problem(struct declaration_csv *self, const struct mapping_source *source,
@@ -119,7 +120,12 @@ static int64_t time_of(struct declaration_csv *self, const struct mapping_source
                      text[0] != '\0' ? "not a date of the mapping's format" : "no date", text);
         return 0;
     }
+    int day = parts.tm_mday;
     time_t seconds = timegm(&parts); /* dates without a zone are taken as UTC */
+    if (parts.tm_mday != day) { /* timegm makes the second of March of the thirtieth of February */
+        note_problem(self, source, "there is no such day", text);
+        return 0;
+    }
     if (seconds < 0 || seconds > INT64_C(4102444800)) {
         note_problem(self, source, "date outside 1970 to 2099", text);
         return 0;
@@ -282,7 +288,8 @@ static struct err open_parts(struct declaration_csv *self, const struct declarat
     }
     uint32_t columns_count;
     char *const *columns = csv_table_columns(self->table, &columns_count);
-    err = declaration_mapping_bind(self->mapping, columns, columns_count, error);
+    err = declaration_mapping_bind(self->mapping, columns, columns_count,
+                                   conf->lenient ? self->missing : NULL, error);
     if (conf->blind) {
         self->mapping->found.column_index = -1;
         self->mapping->critical.column_index = -1;
@@ -336,6 +343,11 @@ struct err declaration_csv_seek(struct declaration_csv *self, uint64_t offset, u
 bool declaration_csv_is_dated(const struct declaration_csv *self)
 {
     return self->mapping->fields[MAPPING_DECLARED].column_index >= 0;
+}
+
+const char *declaration_csv_missing(const struct declaration_csv *self)
+{
+    return self->missing;
 }
 
 uint64_t declaration_csv_bytes(const struct declaration_csv *self)

@@ -22,6 +22,7 @@ struct declaration_csv_conf {
     const char *lane;
     enum mode mode; /* for tables whose mapping names no mode; MODE_UNKNOWN makes such rows bad */
     bool follow;    /* an unfinished last line is left for later */
+    bool lenient;   /* columns that are not there are as if empty: declaration_csv_missing */
     bool blind;     /* label columns are not even looked for: every row comes out unlabelled */
 };
 
@@ -48,6 +49,9 @@ MUST_USE struct err declaration_csv_seek(struct declaration_csv *self, uint64_t 
                                          uint64_t line);
 /* Rows of a table without a column of dates are declared now: nothing to train with. */
 bool declaration_csv_is_dated(const struct declaration_csv *self);
+/* Of a lenient reading: the columns that are not there, named for people; "" when all are. Lives as
+ * long as the table. */
+const char *declaration_csv_missing(const struct declaration_csv *self);
 uint64_t declaration_csv_bytes(const struct declaration_csv *self);
 
 #endif

@@ -371,21 +371,71 @@ static bool bind_column(const char *column, char *const *columns, uint32_t colum
     return false;
 }
 
-struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,
-                                    uint32_t columns_count, char *error)
+struct binding {
+    char *const *columns;
+    uint32_t columns_count;
+    char *missing; /* NULL: every column must be there */
+    uint32_t wanted;
+    uint32_t bound;
+};
+
+/* Each column is named once, though several fields may want it. */
+static void note_missing(char *missing, const char *column)
 {
-    bool good = true;
+    size_t used = strlen(missing);
+    if (strstr(missing, column) == NULL && used + strlen(column) + 5 < MAPPING_MISSING_BYTES) {
+        (void)snprintf(missing + used, MAPPING_MISSING_BYTES - used, "%s\"%s\"",
+                       used > 0 ? ", " : "", column);
+    }
+}
+
+static bool bind_source(struct binding *to, struct mapping_source *source, char *error)
+{
+    bool good =
+        bind_column(source->column, to->columns, to->columns_count, &source->column_index, error);
+    to->wanted += source->column[0] != '\0';
+    to->bound += source->column_index >= 0;
+    if (!good && to->missing != NULL) {
+        note_missing(to->missing, source->column);
+        good = true;
+    }
+    return good;
+}
+
+/* What people most often do to a table: another delimiter than the mapping's. */
+static void hint(const struct declaration_mapping *self, char *const *columns,
+                 uint32_t columns_count, char *error)
+{
+    if (columns_count == 1 && strpbrk(columns[0], ",;\t|") != NULL) {
+        size_t used = strlen(error);
+        (void)snprintf(error + used, MAPPING_ERROR_BYTES - used,
+                       "; its header is one field: the mapping's \"delimiter\" is '%c'",
+                       self->delimiter);
+    }
+}
+
+struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,
+                                    uint32_t columns_count, char *missing, char *error)
+{
+    struct binding to = {columns, columns_count, NULL, 0, 0};
+    bool good = bind_source(&to, &self->fields[MAPPING_DECLARATION_ID], error);
+    to.missing = missing;
     for (uint32_t i = 0; good && i < MAPPING_FIELD_COUNT; i++) {
-        struct mapping_source *source = &self->fields[i];
-        good = bind_column(source->column, columns, columns_count, &source->column_index, error);
+        good = bind_source(&to, &self->fields[i], error);
+    }
+    if (good && missing != NULL && to.bound < to.wanted / 2) { /* of another kind of table */
+        (void)snprintf(error, MAPPING_ERROR_BYTES,
+                       "the table has no column %.160s: too many are missing", missing);
+        good = false;
     }
     for (uint32_t i = 0; good && i < self->keys_count; i++) {
-        struct mapping_source *source = &self->keys[i].source;
-        good = bind_column(source->column, columns, columns_count, &source->column_index, error);
+        good = bind_source(&to, &self->keys[i].source, error);
     }
     for (uint32_t i = 0; good && i < self->other_count; i++) {
-        struct mapping_source *source = &self->other[i].source;
-        good = bind_column(source->column, columns, columns_count, &source->column_index, error);
+        good = bind_source(&to, &self->other[i].source, error);
+    }
+    if (!good) {
+        hint(self, columns, columns_count, error);
     }
     /* Label columns may be missing: new traffic has no labels. */
     char ignored[MAPPING_ERROR_BYTES];

@@ -17,6 +17,7 @@
 #define MAPPING_OTHER_MAX 32u
 #define MAPPING_TEXT_BYTES 65u
 #define MAPPING_ERROR_BYTES 256u
+#define MAPPING_MISSING_BYTES 512u
 
 /* Where a mapped value goes. The order is that of the names in declaration_mapping.c. */
 enum mapping_field {
@@ -91,9 +92,11 @@ struct declaration_mapping {
 MUST_USE struct err declaration_mapping_open(const char *path, struct declaration_mapping **out,
                                              char *error);
 void declaration_mapping_close(struct declaration_mapping **self);
-/* Find every named column among the table's; the first missing one is named in error. */
+/* Find every named column among the table's; the first missing one is named in error. missing
+ * (MAPPING_MISSING_BYTES, a text; NULL: none may be): columns that are not there are named in it
+ * and are as if empty in every row, but for that of the declaration's id, and for half of all. */
 MUST_USE struct err declaration_mapping_bind(struct declaration_mapping *self, char *const *columns,
-                                             uint32_t columns_count, char *error);
+                                             uint32_t columns_count, char *missing, char *error);
 /* "declaration_id", "mode", ... as in the mapping file. */
 const char *mapping_field_name(enum mapping_field field);
 

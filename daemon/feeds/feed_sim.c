@@ -11,6 +11,7 @@
 #include "feeds/feed.h"
 #include "feeds/image_sidecar.h"
 #include "feeds/sim_truth.h"
+#include "feeds/sim_wedge.h"
 #include "feeds/sim_world.h"
 #include "feeds/text_buffer.h"
 #include "picture/picture.h"
@@ -47,7 +48,9 @@ enum {
     OPTION_DECLARATIONS_ONLY,
     OPTION_WRITE,
     OPTION_THREATS,
-    OPTION_FIRST
+    OPTION_FIRST,
+    OPTION_DECLARED,
+    OPTION_WEDGE
 };
 
 struct arguments {
@@ -62,6 +65,8 @@ struct arguments {
     const char *history_path;
     const char *write_directory;
     const char *threats_directory;
+    const char *declared_path;
+    const char *wedge_directory;
 };
 
 static const struct argp_option option_table[] = {
@@ -98,6 +103,12 @@ static const struct argp_option option_table[] = {
     {"interval", OPTION_INTERVAL, "S", 0, "simulated seconds from item to item (20)", 0},
     {"labels", OPTION_LABELS, "FILE", 0, "write the truth about each item as CSV", 0},
     {"truth", OPTION_TRUTH, "FILE", 0, "write the truth about each item as lines of JSON", 0},
+    {"declared", OPTION_DECLARED, "FILE", 0,
+     "write what is declared of each scan as CSV: image,hs_code,net_mass_kg", 0},
+    {"wedge", OPTION_WEDGE, "DIR", 0,
+     "instead of sending anything write what a step wedge of plastic, aluminium, steel, copper and "
+     "lead reads behind the scanners of these modes, as DIR/SCANNER-TYPE.csv",
+     0},
     {"scans-only", OPTION_SCANS_ONLY, NULL, 0, "every item is scanned; no declarations", 0},
     {"declarations-only", OPTION_DECLARATIONS_ONLY, NULL, 0, "no scans", 0},
     {"history", OPTION_HISTORY, "FILE", 0,
@@ -167,12 +178,14 @@ static void parse_start(struct argp_state *state, const char *text, int64_t *sta
 
 static bool parse_path(int key, char *text, struct arguments *arguments)
 {
-    const char **place = key == OPTION_LABELS    ? &arguments->labels_path
-                         : key == OPTION_TRUTH   ? &arguments->truth_path
-                         : key == OPTION_HISTORY ? &arguments->history_path
-                         : key == OPTION_WRITE   ? &arguments->write_directory
-                         : key == OPTION_THREATS ? &arguments->threats_directory
-                                                 : NULL;
+    const char **place = key == OPTION_LABELS     ? &arguments->labels_path
+                         : key == OPTION_TRUTH    ? &arguments->truth_path
+                         : key == OPTION_HISTORY  ? &arguments->history_path
+                         : key == OPTION_WRITE    ? &arguments->write_directory
+                         : key == OPTION_THREATS  ? &arguments->threats_directory
+                         : key == OPTION_DECLARED ? &arguments->declared_path
+                         : key == OPTION_WEDGE    ? &arguments->wedge_directory
+                                                  : NULL;
     if (place != NULL) {
         *place = text;
     }
@@ -340,6 +353,7 @@ struct run {
     struct sim_world *world;
     struct text_buffer labels;
     struct text_buffer truth;
+    struct text_buffer declared;
 };
 
 static void note_truth(struct run *self, const struct arguments *arguments,
@@ -350,6 +364,9 @@ static void note_truth(struct run *self, const struct arguments *arguments,
     }
     if (arguments->truth_path != NULL) {
         sim_truth_json_line(item, &self->truth);
+    }
+    if (arguments->declared_path != NULL && item->has_scan) {
+        sim_truth_declared_row(item, &self->declared);
     }
 }
 
@@ -403,13 +420,21 @@ static struct err write_truth(const struct run *self, const struct arguments *ar
     if (!err_is(err) && arguments->truth_path != NULL) {
         err = text_buffer_write(&self->truth, arguments->truth_path);
     }
+    if (!err_is(err) && arguments->declared_path != NULL) {
+        err = text_buffer_write(&self->declared, arguments->declared_path);
+    }
     return err;
 }
 
 static int run(struct run *self, struct arguments *arguments)
 {
-    self->labels.bytes_max = self->truth.bytes_max = TRUTH_BYTES_MAX;
+    self->labels.bytes_max = self->truth.bytes_max = self->declared.bytes_max = TRUTH_BYTES_MAX;
     sim_truth_csv_header(&self->labels);
+    sim_truth_declared_header(&self->declared);
+    if (arguments->wedge_directory != NULL) {
+        struct err err = sim_wedge_write(arguments->sim.mode_weights, arguments->wedge_directory);
+        return err_is(err) ? complain(arguments->wedge_directory, err) : FEED_EXIT_GOOD;
+    }
     struct err err = sim_world_open(&arguments->sim, &self->world);
     if (err_is(err)) {
         return complain("--modes", err);
@@ -482,5 +507,6 @@ int feed_sim(int argc, char **argv)
     sim_world_close(&state.world);
     text_buffer_fini(&state.labels);
     text_buffer_fini(&state.truth);
+    text_buffer_fini(&state.declared);
     return exit_code;
 }

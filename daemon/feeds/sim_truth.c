@@ -67,6 +67,19 @@ void sim_truth_json_line(const struct sim_item *item, struct text_buffer *out)
     text_buffer_add(out, "}\n");
 }
 
+void sim_truth_declared_header(struct text_buffer *out)
+{
+    text_buffer_add(out, "image,hs_code,net_mass_kg\n");
+}
+
+void sim_truth_declared_row(const struct sim_item *item, struct text_buffer *out)
+{
+    bool empty = item->declaration.declared_empty || item->declaration.lines_count == 0;
+    text_buffer_add(out, "%s,%s,%.4f\n", item->scan.scan_id,
+                    empty ? "" : item->declaration.lines[0].hs_code,
+                    empty ? 0.0 : item->declaration.lines[0].net_mass_kg);
+}
+
 void sim_truth_past_header(struct text_buffer *out)
 {
     text_buffer_add(

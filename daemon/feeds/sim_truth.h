@@ -12,6 +12,11 @@
 void sim_truth_csv_header(struct text_buffer *out);
 void sim_truth_csv_row(const struct sim_item *item, struct text_buffer *out);
 void sim_truth_json_line(const struct sim_item *item, struct text_buffer *out);
+/* What is declared of each scan, as `triagectl model train consistency --declarations` takes it:
+ * image (the scan's id), hs_code, net_mass_kg. It is no truth: a misdeclared ware stands as
+ * declared. */
+void sim_truth_declared_header(struct text_buffer *out);
+void sim_truth_declared_row(const struct sim_item *item, struct text_buffer *out);
 void sim_truth_past_header(struct text_buffer *out);
 void sim_truth_past_row(const struct sim_past *past, struct text_buffer *out);
 

@@ -26,6 +26,8 @@ static const double air_transmission = 0.03;
 
 struct patch_rule appearance_rule(enum image_meaning meaning)
 {
+    float level_weight = meaning == IMAGE_TRANSMISSION ? 2.0f : 8.0f;
+    double air = meaning == IMAGE_TRANSMISSION ? air_transmission : air_display;
     return (struct patch_rule){
         .side = APPEARANCE_SIDE,
         .step = APPEARANCE_STEP,
@@ -33,7 +35,8 @@ struct patch_rule appearance_rule(enum image_meaning meaning)
         /* About the noise of a flat patch, so that noise is not blown up to full contrast: display
          * greys run over 0..1, attenuation over 0..8. */
         .contrast_floor = meaning == IMAGE_TRANSMISSION ? 0.1f : 0.03f,
-        .level_weight = meaning == IMAGE_TRANSMISSION ? 2.0f : 8.0f,
+        .level_weight = level_weight,
+        .level_min = air * (double)level_weight,
     };
 }
 
@@ -119,25 +122,6 @@ size_t appearance_levels(struct appearance_space *self, const struct working *wo
     return APPEARANCE_LEVELS;
 }
 
-/* Keeps the rows that show something, in order. */
-static size_t drop_air(struct appearance_space *self, size_t rows, double mean_min)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < rows; i++) {
-        const float *features = self->features + i * APPEARANCE_FEATURES;
-        if ((double)features[(size_t)APPEARANCE_SIDE * APPEARANCE_SIDE] < mean_min) {
-            continue;
-        }
-        if (kept < i) {
-            memcpy(self->features + kept * APPEARANCE_FEATURES, features,
-                   APPEARANCE_FEATURES * sizeof(float));
-            self->positions[kept] = self->positions[i];
-        }
-        kept++;
-    }
-    return kept;
-}
-
 size_t appearance_extract(struct appearance_space *self, enum image_meaning meaning,
                           const struct patch_level *levels, size_t levels_count,
                           struct patch_cursor *cursor)
@@ -147,14 +131,7 @@ size_t appearance_extract(struct appearance_space *self, enum image_meaning mean
                                 .stride = APPEARANCE_FEATURES,
                                 .features = self->features,
                                 .positions = self->positions};
-    double air = meaning == IMAGE_TRANSMISSION ? air_transmission : air_display;
-    for (;;) {
-        size_t rows = patch_extract(levels, levels_count, &rule, cursor, &batch);
-        size_t kept = drop_air(self, rows, air * (double)rule.level_weight);
-        if (kept > 0 || rows == 0) {
-            return kept;
-        }
-    }
+    return patch_extract(levels, levels_count, &rule, cursor, &batch);
 }
 
 size_t appearance_next(struct appearance_space *self, const struct appearance_model *model,

@@ -12,14 +12,25 @@ struct scoring {
     const struct history *history;
     struct declaration_risk *risks; /* one of the two */
     struct declaration_judgement *judgements;
+    struct declaration_parts *parts; /* with risks, or NULL */
     uint32_t reasons_max;
 };
 
+/* parts may be NULL. */
 static void keep_risk(const struct declaration_space *space, uint32_t lane,
-                      struct declaration_risk *risk)
+                      struct declaration_risk *risk, struct declaration_parts *parts)
 {
+    risk->lines.count = space->lines[lane] > 0 ? risk->lines.count : 0;
+    item_lines_add(&risk->lines, space->scores[lane]);
     if (space->lines[lane] > 0 && space->scores[lane] <= risk->logit) {
         return;
+    }
+    if (parts != NULL) {
+        parts->logit = space->scores[lane];
+        parts->base = space->found.base;
+        for (uint32_t group = 0; group < LINE_GROUPS; group++) {
+            parts->parts[group] = space->contributions[group * OBLIVIOUS_LANES + lane];
+        }
     }
     risk->logit = space->scores[lane];
     risk->critical = space->criticals[lane];
@@ -32,6 +43,8 @@ static void keep_risk(const struct declaration_space *space, uint32_t lane,
 static void keep_judgement(const struct declaration_space *space, uint32_t lane,
                            uint32_t reasons_max, struct declaration_judgement *judgement)
 {
+    judgement->lines.count = space->lines[lane] > 0 ? judgement->lines.count : 0;
+    item_lines_add(&judgement->lines, space->scores[lane]);
     if (space->lines[lane] > 0 && space->scores[lane] <= judgement->logit) {
         return;
     }
@@ -47,12 +60,12 @@ static void keep_judgement(const struct declaration_space *space, uint32_t lane,
     }
 }
 
-static void run_trees(struct declaration_space *space, uint32_t reasons_max)
+static void run_trees(const struct scoring *self, struct declaration_space *space)
 {
-    if (reasons_max > 0) {
+    if (self->reasons_max > 0 || self->parts != NULL) {
         oblivious_block_explain(&space->found, space->columns, space->workspace, space->scores,
                                 space->contributions);
-        oblivious_block_heaviest(space->contributions, LINE_GROUPS, reasons_max, space->parts,
+        oblivious_block_heaviest(space->contributions, LINE_GROUPS, self->reasons_max, space->parts,
                                  space->groups);
     } else {
         oblivious_block_score(&space->found, space->columns, space->workspace, space->scores);
@@ -70,39 +83,44 @@ static void run_block(const struct scoring *self)
 {
     struct declaration_space *space = self->model->space;
     uint32_t count = space->histories.count;
-    history_odds_block(self->history, &space->histories, space->columns);
-    run_trees(space, self->reasons_max);
+    if (self->history->key.keyed) {
+        part_block_digest(&self->history->key, &space->parts_read, count,
+                          space->histories.parts.digests);
+    }
+    /* Who is given features is given all of them. */
+    uint64_t kinds = self->risks != NULL ? HISTORY_EVERY_KIND : space->kinds_asked;
+    history_odds_block(self->history, kinds, &space->histories, space->columns);
+    run_trees(self, space);
     for (uint32_t lane = 0; lane < count; lane++) {
+        uint32_t owner = space->owners[lane];
         if (self->risks != NULL) {
-            keep_risk(space, lane, &self->risks[space->owners[lane]]);
+            keep_risk(space, lane, &self->risks[owner],
+                      self->parts != NULL ? &self->parts[owner] : NULL);
         } else {
-            keep_judgement(space, lane, self->reasons_max, &self->judgements[space->owners[lane]]);
+            keep_judgement(space, lane, self->reasons_max, &self->judgements[owner]);
         }
     }
     space->histories.count = 0;
 }
 
-/* The parts of the next lane of the block; those of the declaration from the lane before, when that
- * was another line of it. */
+/* The parts of the next lane of the block. Without a key they are digested at once. */
 static void read_parts(const struct part_key *key, const struct declaration *declaration,
-                       uint32_t line, struct history_block *block)
+                       uint32_t line, struct declaration_space *space)
 {
-    uint64_t *digests = &block->parts.digests[0][block->count];
-    bool has_line = line < declaration->lines_count;
+    uint32_t lane = space->histories.count;
+    const struct goods_line *given =
+        line < declaration->lines_count ? &declaration->lines[line] : NULL;
     if (key->keyed) {
-        part_read_declaration(key, declaration, HISTORY_LANES, digests);
-        if (has_line) {
-            part_read_line(key, &declaration->lines[line], HISTORY_LANES, digests);
-        }
+        part_block_put(key, declaration, given, line > 0, lane, &space->parts_read);
         return;
     }
     struct history_parts parts;
     history_parts_of_declaration(key, declaration, &parts);
-    if (has_line) {
-        history_parts_add_line(key, &declaration->lines[line], &parts);
+    if (given != NULL) {
+        history_parts_add_line(key, given, &parts);
     }
     for (uint32_t part = 0; part < PART_COUNT; part++) {
-        digests[(size_t)part * HISTORY_LANES] = parts.digests[part];
+        space->histories.parts.digests[part][lane] = parts.digests[part];
     }
 }
 
@@ -117,7 +135,7 @@ static void add_declaration(const struct scoring *self, const struct declaration
         uint32_t lane = space->histories.count;
         space->owners[lane] = index;
         space->lines[lane] = line;
-        read_parts(&self->history->key, declaration, line, &space->histories);
+        read_parts(&self->history->key, declaration, line, space);
         line_subject_of(declaration, given > 0 ? &declaration->lines[line] : NULL, NULL, &subject);
         line_goods_columns(&self->model->norms, &subject, lane, space->columns);
         space->histories.count++;
@@ -161,6 +179,7 @@ static void score_all(struct scoring *self, const struct declaration *const *dec
     struct declaration_space *space = self->model->space;
     space->histories.count = 0;
     space->histories.parts.keyed = self->history->key.keyed;
+    space->parts_read.names.count = 0; /* of other records, and maybe under another key */
     for (uint32_t i = 0; i < count; i++) {
         send_for(declarations, count, i);
         add_declaration(self, declarations[i], i);
@@ -172,10 +191,13 @@ static void score_all(struct scoring *self, const struct declaration *const *dec
 
 void declaration_model_score(struct declaration_model *self, const struct history *history,
                              const struct declaration *const *declarations, uint32_t count,
-                             struct declaration_risk *out)
+                             struct declaration_risk *out, struct declaration_parts *parts)
 {
-    struct scoring scoring = {.model = self, .history = history, .risks = out};
+    struct scoring scoring = {.model = self, .history = history, .risks = out, .parts = parts};
     score_all(&scoring, declarations, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = item_lines_settle(&self->lines, &out[i].lines);
+    }
 }
 
 void declaration_model_judge(struct declaration_model *self, const struct history *history,
@@ -186,4 +208,7 @@ void declaration_model_judge(struct declaration_model *self, const struct histor
         .model = self, .history = history, .judgements = out, .reasons_max = reasons_max};
     must(reasons_max <= DECLARATION_REASONS_MAX);
     score_all(&scoring, declarations, count);
+    for (uint32_t i = 0; i < count; i++) {
+        out[i].logit = item_lines_settle(&self->lines, &out[i].lines);
+    }
 }

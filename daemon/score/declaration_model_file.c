@@ -257,6 +257,49 @@ static bool text_is(const struct model_file *file, const char *name, const char 
     return text != NULL && strcmp(text, wanted) == 0;
 }
 
+enum { LINES_VALUES = ITEM_LINES_KNOTS + 1 };
+
+/* The version says whether there is one: a program that does not know it must not score without. */
+static struct err read_lines(const struct model_file *file, struct lines_calibration *out)
+{
+    *out = (struct lines_calibration){.known = false};
+    if (!text_is(file, "features_version", LINE_FEATURES_VERSION)) {
+        return err_none;
+    }
+    const struct model_array *array = model_file_find(file, "lines", MODEL_F64);
+    if (array == NULL || array->dimensions_count != 1 || array->dimensions[0] != LINES_VALUES) {
+        return err_make(ERR_MODEL_UNREADABLE, "model: lines");
+    }
+    const double *values = array->values;
+    *out = (struct lines_calibration){.known = true, .slope = values[ITEM_LINES_KNOTS]};
+    memcpy(out->growth, values, sizeof out->growth);
+    return lines_calibration_is_sound(out) ? err_none
+                                           : err_make(ERR_MODEL_UNREADABLE, "model: lines");
+}
+
+MUST_USE struct err declaration_lines_write(const struct lines_calibration *lines,
+                                            struct model_file *file)
+{
+    double values[LINES_VALUES];
+    const uint64_t count = LINES_VALUES;
+    memcpy(values, lines->growth, sizeof lines->growth);
+    values[ITEM_LINES_KNOTS] = lines->slope;
+    must(lines->known && lines_calibration_is_sound(lines));
+    struct err err = model_file_add(file, "lines", MODEL_F64, &count, 1, values);
+    return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+}
+
+void declaration_input_names(const struct lines_calibration *lines, char out[LINE_NAMES_BYTES])
+{
+    static const char more[] = " lines.count lines.spread";
+    line_feature_names(out);
+    size_t used = strlen(out);
+    must(used + sizeof more <= LINE_NAMES_BYTES);
+    if (lines->known) {
+        memcpy(out + used, more, sizeof more);
+    }
+}
+
 static struct err read_key(const struct model_file *file, struct part_key *out)
 {
     if (text_is(file, "kinds_version", HISTORY_KINDS_PLAIN_VERSION)) {
@@ -305,6 +348,7 @@ MUST_USE struct err declaration_model_read(const struct model_file *file,
     bool kinds = text_is(file, "kinds_version", HISTORY_KINDS_VERSION) ||
                  text_is(file, "kinds_version", HISTORY_KINDS_PLAIN_VERSION);
     bool features = text_is(file, "features_version", LINE_FEATURES_VERSION) ||
+                    text_is(file, "features_version", LINE_FEATURES_VERSION_2) ||
                     text_is(file, "features_version", LINE_FEATURES_VERSION_1);
     if (!kinds || !features) {
         return err_make(ERR_MODEL_UNREADABLE, "model: kinds_version or features_version");
@@ -314,6 +358,7 @@ MUST_USE struct err declaration_model_read(const struct model_file *file,
     err = err_is(err) ? err : read_trees(file, "critical_", &model.critical);
     err = err_is(err) ? err : goods_norms_read(file, &model.norms);
     err = err_is(err) ? err : read_bins(file, &model.bins);
+    err = err_is(err) ? err : read_lines(file, &model.lines);
     err = err_is(err) ? err : declaration_space_open(&model.found, &model.critical, &model.space);
     if (err_is(err)) {
         declaration_model_fini(&model);

@@ -26,6 +26,23 @@ static size_t workspace_bytes(const struct oblivious_model *trees)
     return larger(oblivious_workspace_bytes(trees), oblivious_block_bytes(trees));
 }
 
+static uint64_t kinds_of(const struct oblivious_plan *plan)
+{
+    uint64_t kinds = UINT64_C(1) << HISTORY_ALL;
+    for (uint32_t i = 0; i < plan->used_count; i++) {
+        if (plan->used[i] < LINE_HISTORY_FEATURES) {
+            kinds |= UINT64_C(1) << (plan->used[i] / 2 + 1);
+        }
+    }
+    /* Parents stand before their children. */
+    for (uint32_t kind = HISTORY_KINDS; kind-- > 0;) {
+        for (uint32_t i = 0; i < history_kinds[kind].parents_count; i++) {
+            kinds |= (kinds >> kind & 1) << history_kinds[kind].parents[i];
+        }
+    }
+    return kinds;
+}
+
 MUST_USE struct err declaration_space_open(const struct oblivious_model *found,
                                            const struct oblivious_model *critical,
                                            struct declaration_space **out)
@@ -47,6 +64,7 @@ MUST_USE struct err declaration_space_open(const struct oblivious_model *found,
     }
     oblivious_plan_make(found, groups, LINE_GROUPS, self->found_memory, &self->found);
     oblivious_plan_make(critical, groups, LINE_GROUPS, self->critical_memory, &self->critical);
+    self->kinds_asked = kinds_of(&self->found) | kinds_of(&self->critical);
     *out = self;
     return err_none;
 }

@@ -8,15 +8,18 @@
 
 #include "kernels/oblivious_block.h"
 #include "score/declaration_model.h"
+#include "score/part_read.h"
 
 _Static_assert(OBLIVIOUS_LANES == HISTORY_LANES, "one block");
 
 struct declaration_space {
     struct oblivious_plan found;
     struct oblivious_plan critical;
+    uint64_t kinds_asked; /* by the trees, and their parents: a bit each */
     void *found_memory;
     void *critical_memory;
     void *workspace; /* of the kernels, 64-byte aligned */
+    struct part_block parts_read;
     struct history_block histories;
     struct line_subject subject;
     uint32_t owners[OBLIVIOUS_LANES]; /* index of the declaration */
@@ -27,8 +30,6 @@ struct declaration_space {
     int32_t criticals[OBLIVIOUS_LANES];
     int32_t parts[OBLIVIOUS_HEAVIEST_MAX * OBLIVIOUS_LANES];
     int32_t groups[OBLIVIOUS_HEAVIEST_MAX * OBLIVIOUS_LANES];
-    float rows[OBLIVIOUS_LANES * LINE_FEATURES]; /* of declaration_model_explain_many */
-    int32_t row_parts[OBLIVIOUS_LANES * LINE_FEATURES];
 };
 
 /* For sound trees. ERR_MEMORY. */

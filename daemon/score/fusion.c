@@ -23,6 +23,10 @@ const struct fusion_weights fusion_weights_builtin = {
     .ratio = 0.3,
 };
 
+_Static_assert(FUSION_SHARPNESS == ENTRY_FIGURES_POSITION &&
+                   FUSION_DEAD_COLUMNS == ENTRY_FIGURES_POSITION + 4,
+               "what a scanner delivered stands where entry_score_figures looks");
+
 /* Inputs only ever grow at the end: texts of before stay what they were, as they stand in model
  * files and logged scores. */
 #define INPUTS_19                                                                                \

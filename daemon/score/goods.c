@@ -44,9 +44,16 @@ void goods_values_of(const struct goods_line *line, struct goods_values *out)
     out->logs[GOODS_UNIT_VALUE] = out->logs[GOODS_VALUE] - out->logs[GOODS_MASS];
 }
 
+/* The high bits of the product: the low ones depend on the low ones of the code only, and codes end
+ * in 0 more often than not. */
+static uint32_t home_of(const struct goods_norms *self, uint32_t code)
+{
+    return (uint32_t)((uint64_t)(code * 2654435769u) * self->slots >> 32);
+}
+
 static struct goods_norm *slot_of(const struct goods_norms *self, uint32_t code)
 {
-    uint32_t at = (code * 2654435769u) & (self->slots - 1);
+    uint32_t at = home_of(self, code);
     while (self->norms[at].code != 0 && self->norms[at].code != code) {
         at = (at + 1) & (self->slots - 1);
     }
@@ -286,6 +293,32 @@ static bool norm_is_sound(const float *row)
     return sound;
 }
 
+/* A file may name codes that were chosen to lie on one another. */
+enum { RUN_MAX = 1024 };
+
+/* NULL when the code is there or has no free slot nearby. */
+static struct goods_norm *free_slot(const struct goods_norms *self, uint32_t code)
+{
+    uint32_t at = home_of(self, code);
+    for (uint32_t step = 0; step < RUN_MAX; step++) {
+        struct goods_norm *norm = &self->norms[(at + step) & (self->slots - 1)];
+        if (norm->code == 0 || norm->code == code) {
+            return norm->code == 0 ? norm : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Taken slots side by side are what a search for an unknown code walks. */
+static bool has_long_run(const struct goods_norms *self)
+{
+    uint32_t run = 0;
+    for (uint32_t i = 0; i < self->slots + RUN_MAX && run <= RUN_MAX; i++) {
+        run = self->norms[i & (self->slots - 1)].code != 0 ? run + 1 : 0;
+    }
+    return run > RUN_MAX;
+}
+
 MUST_USE struct err goods_norms_read(const struct model_file *file, struct goods_norms *out)
 {
     const struct model_array *codes = model_file_find(file, "goods_codes", MODEL_U64);
@@ -305,8 +338,8 @@ MUST_USE struct err goods_norms_read(const struct model_file *file, struct goods
         uint64_t code = ((const uint64_t *)codes->values)[i];
         const float *row = (const float *)norms->values + i * NORM_COLUMNS;
         bool sound = code >= CODE_ALL && code < CODE_HS6 + 1000000 && norm_is_sound(row);
-        struct goods_norm *slot = sound ? slot_of(&made, (uint32_t)code) : NULL;
-        if (slot == NULL || slot->code != 0) {
+        struct goods_norm *slot = sound ? free_slot(&made, (uint32_t)code) : NULL;
+        if (slot == NULL) {
             goods_norms_fini(&made);
             return fault;
         }
@@ -315,6 +348,10 @@ MUST_USE struct err goods_norms_read(const struct model_file *file, struct goods
         memcpy(slot->medians, row + 1, sizeof slot->medians);
         memcpy(slot->spreads, row + 1 + GOODS_QUANTITIES, sizeof slot->spreads);
         made.used++;
+    }
+    if (has_long_run(&made)) {
+        goods_norms_fini(&made);
+        return fault;
     }
     goods_norms_fini(out);
     *out = made;

@@ -60,7 +60,7 @@ float goods_deviation(const struct goods_norm *norm, const struct goods_values *
 
 /* The arrays goods_codes and goods_norms of a model file. */
 MUST_USE struct err goods_norms_write(const struct goods_norms *self, struct model_file *file);
-/* MODEL_UNREADABLE leaves *out alone. */
+/* MODEL_UNREADABLE leaves *out alone; also for codes that were chosen to lie on one another. */
 MUST_USE struct err goods_norms_read(const struct model_file *file, struct goods_norms *out);
 
 #endif

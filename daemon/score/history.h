@@ -109,13 +109,16 @@ struct history_block {
     uint32_t count;
     /* workspace */
     uint64_t keys[4][HISTORY_LANES];
-    uint32_t places[4][HISTORY_LANES];
-    struct lookup_seen seen[4];
+    struct lookup_asked asked[4];
     float finds[HISTORY_KINDS][HISTORY_LANES];
     float odds[HISTORY_KINDS][HISTORY_LANES];
     float all_exams[HISTORY_LANES];
 };
-void history_odds_block(const struct history *self, struct history_block *block, float *columns);
+#define HISTORY_EVERY_KIND ((UINT64_C(1) << HISTORY_KINDS) - 1)
+/* kinds: a bit for each kind that is asked for, HISTORY_ALL among them, and for its parents; the
+ * columns of others mean nothing. */
+void history_odds_block(const struct history *self, uint64_t kinds, struct history_block *block,
+                        float *columns);
 
 /* The same of one line by its keys (0: absent): ratios and exams in turn, kind 1 first. */
 void history_odds(const struct history *self, const uint64_t keys[HISTORY_KINDS],

@@ -5,7 +5,7 @@
 /* History index: the counts of a table that will not change, laid out for look-ups of many keys at
  * once (kernels/lookup.h): a dense table of its own for each kind, when keys tell their kind, so
  * that the few thousand codes that every declaration names stay near the processor, whoever else
- * is known. 27 bytes an entity on top of the table, which words still read.
+ * is known. 32 bytes an entity (43 in kinds of few) on top of the table, which words still read.
  *
  * Counts are faded to the day of the newest outcome, by whole days as they lie in the calendar; a
  * later "now" fades all of them by one factor more. Reading allocates nothing; any thread may read.
@@ -32,7 +32,8 @@ uint32_t history_day(int64_t t_ns);
 /* Time that runs backwards takes nothing away. */
 float history_left(const float fades[HISTORY_FADES], uint32_t from_day, uint32_t to_day);
 
-/* by_kind: the low HISTORY_KEY_KIND_BITS of a key are its kind. ERR_MEMORY. */
+/* by_kind: the low HISTORY_KEY_KIND_BITS of a key are its kind. ERR_MEMORY; MODEL_UNREADABLE for
+ * keys that were chosen to lie on one another (LOOKUP_STEPS_MAX). On error *out is empty. */
 MUST_USE struct err history_index_make(const struct history_table *table, bool by_kind,
                                        const float fades[HISTORY_FADES], struct history_index *out);
 void history_index_fini(struct history_index *self);

@@ -85,7 +85,10 @@ static inline void history_table_prefetch(const struct history_table *self, uint
 double history_fading(int64_t from_ns, int64_t to_ns, double half_life_ns);
 
 /* The arrays keys, exams, finds, last_ns, counts, first_days of a model file. Every row is checked,
- * because a wrong count would be a wrong reason; MODEL_UNREADABLE leaves *out alone. */
+ * because a wrong count would be a wrong reason; keys that were chosen so that a search would walk
+ * more than HISTORY_RUN_MAX slots are refused (random ones do that in less than one table of the
+ * largest kind in 10^20). MODEL_UNREADABLE leaves *out alone. */
+#define HISTORY_RUN_MAX 1024u
 MUST_USE struct err history_table_read(const struct model_file *file, struct history_table *out);
 /* In the order of keys, so that the file does not depend on how the table grew. */
 MUST_USE struct err history_table_write(const struct history_table *self, struct model_file *file);

@@ -25,6 +25,33 @@ static bool is_sound(const struct history_entry *entry)
            entry->last_ns <= last_ns_max;
 }
 
+/* The free slot of a key that is not there; slots when it is more than HISTORY_RUN_MAX away. */
+static uint64_t free_slot(const struct history_table *table, uint64_t key)
+{
+    uint64_t at = history_table_home(table, key);
+    for (uint32_t step = 0; step < HISTORY_RUN_MAX; step++) {
+        if (table->entries[at].key == 0) {
+            return at;
+        }
+        at = (at + 1) & (table->slots - 1);
+    }
+    return table->slots;
+}
+
+/* Taken slots side by side are what a search for somebody unknown walks: even keys that all lie at
+ * home may be too many of these. */
+static bool has_long_run(const struct history_table *table)
+{
+    uint32_t run = 0;
+    for (uint64_t i = 0; i < table->slots + HISTORY_RUN_MAX; i++) {
+        run = table->entries[i & (table->slots - 1)].key != 0 ? run + 1 : 0;
+        if (run > HISTORY_RUN_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct columns {
     const uint64_t *keys;
     const float *exams;
@@ -33,6 +60,9 @@ struct columns {
     const uint64_t *counts;
     const uint64_t *first_days; /* NULL in files of before they were kept */
 };
+
+static const struct err keys_meet = {.code = ERR_MODEL_UNREADABLE,
+                                     .where = "model: keys that lie on one another"};
 
 static struct err fill(const struct columns *columns, uint64_t count, struct history_table *table)
 {
@@ -51,13 +81,16 @@ static struct err fill(const struct columns *columns, uint64_t count, struct his
             return err_make(ERR_MODEL_UNREADABLE, "history model: a count is wrong or there twice");
         }
         key_before = entry.key;
-        uint64_t at = history_table_slot(table, entry.key);
+        uint64_t at = free_slot(table, entry.key);
+        if (at == table->slots) {
+            return keys_meet;
+        }
         table->entries[at] = entry;
         table->first_days[at] = (uint16_t)first_day;
         table->used++;
         table->newest_ns = entry.last_ns > table->newest_ns ? entry.last_ns : table->newest_ns;
     }
-    return err_none;
+    return has_long_run(table) ? keys_meet : err_none;
 }
 
 MUST_USE struct err history_table_read(const struct model_file *file, struct history_table *out)

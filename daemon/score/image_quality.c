@@ -19,19 +19,22 @@ static const double second_difference_median = 1.652;
 static const double noise_min = 0.05; /* quantising leaves no less */
 static const double contrast_to_noise_max = 9999;
 
+/* Neighbours are alike, and one counter cannot be raised again before it was written: they take
+ * turns with COPIES of it. */
+enum { COPIES = 4 };
+
 struct counts {
-    uint64_t levels[LEVELS];
-    uint64_t steps[LEVELS];
-    uint64_t seconds[2 * LEVELS];
-    uint64_t pixels;
-    uint64_t dark;
+    uint32_t levels[COPIES][LEVELS];
+    uint32_t steps[COPIES][LEVELS];
+    uint32_t seconds[COPIES][2 * LEVELS];
 };
 
 MUST_USE struct err image_quality_init(struct image_quality_space *self)
 {
     struct image_quality_space made = {.votes = calloc(IMAGE_SIDE_MAX, sizeof(uint16_t)),
-                                       .chances = calloc(IMAGE_SIDE_MAX, sizeof(uint16_t))};
-    if (made.votes == NULL || made.chances == NULL) {
+                                       .chances = calloc(IMAGE_SIDE_MAX, sizeof(uint16_t)),
+                                       .levels = calloc(IMAGE_SIDE_MAX, 1)};
+    if (made.votes == NULL || made.chances == NULL || made.levels == NULL) {
         image_quality_fini(&made);
         return err_make(ERR_MEMORY, "image quality");
     }
@@ -43,6 +46,7 @@ void image_quality_fini(struct image_quality_space *self)
 {
     free(self->votes);
     free(self->chances);
+    free(self->levels);
     memset(self, 0, sizeof *self);
 }
 
@@ -75,53 +79,79 @@ static uint32_t level_at(const struct scale *scale, const uint8_t *row, size_t x
     return level < LEVELS ? (uint32_t)level : LEVELS - 1;
 }
 
+/* Every step-th of the row's levels, `count` of them. */
+static void take_levels(const struct scale *scale, const uint8_t *row, size_t step, size_t count,
+                        uint8_t *restrict levels)
+{
+    if (!scale->wide && scale->factor == 65536) {
+        for (size_t i = 0; i < count; i++) {
+            levels[i] = row[i * step];
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        levels[i] = (uint8_t)level_at(scale, row, i * step);
+    }
+}
+
 static uint32_t distance(uint32_t a, uint32_t b)
 {
     return a > b ? a - b : b - a;
 }
 
-/* Does this pixel stand out between those three away on either side as a dead one would? */
-static void vote(uint32_t level, uint32_t side_a, uint32_t side_b, uint16_t *votes,
-                 uint16_t *chances)
+/* Does this pixel stand out between those three away on either side as a dead one would? 1: it
+ * could be seen; 2: it does. */
+__attribute__((always_inline)) static inline uint8_t vote(uint8_t level, uint8_t side_a,
+                                                          uint8_t side_b)
 {
-    uint32_t lighter = side_a > side_b ? side_a : side_b;
-    uint32_t darker = side_a > side_b ? side_b : side_a;
+    uint8_t lighter = side_a > side_b ? side_a : side_b;
+    uint8_t darker = side_a > side_b ? side_b : side_a;
     /* All black: a margin, or a load that nothing gets through; neither says that a line works. */
-    bool all_black = lighter <= BLACK_MAX && level <= BLACK_MAX;
-    bool could_be_bright = lighter + JUMP < LEVELS && !all_black;
-    bool could_be_black = darker > JUMP;
-    bool bright = could_be_bright && level > lighter + JUMP;
-    bool black = could_be_black && level <= BLACK_MAX;
-    *chances = (uint16_t)(*chances + (could_be_bright || could_be_black));
-    *votes = (uint16_t)(*votes + (bright || black));
+    int not_black = (lighter > BLACK_MAX) | (level > BLACK_MAX);
+    int could_be_bright = (lighter < LEVELS - JUMP) & not_black;
+    int could_be_black = darker > JUMP;
+    int bright = could_be_bright & (level > lighter + JUMP);
+    int black = could_be_black & (level <= BLACK_MAX);
+    return (uint8_t)((could_be_bright | could_be_black) | (bright | black) << 1);
 }
 
-static void count_row(const struct scale *scale, const uint8_t *row, uint32_t width,
-                      struct image_quality_space *columns, struct counts *counts)
+static void vote_columns(const uint8_t *levels, size_t width, struct image_quality_space *self)
 {
-    uint32_t before = 0;
-    uint32_t two_before = 0;
-    for (uint32_t x = 0; x < width; x++) {
-        uint32_t level = level_at(scale, row, x);
-        counts->levels[level]++;
-        counts->dark += level == (scale->dark_high ? LEVELS - 1u : 0u);
-        if (x >= REACH && x + REACH < width) {
-            vote(level, level_at(scale, row, x - REACH), level_at(scale, row, x + REACH),
-                 &columns->votes[x], &columns->chances[x]);
-        }
-        if (x > 0) {
-            counts->steps[distance(level, before)]++;
-        }
-        if (x > 1 && before > BLACK_MAX && before < WHITE_MIN) {
-            counts->seconds[distance(level + two_before, 2 * before)]++;
-        }
-        two_before = before;
-        before = level;
+    uint16_t *restrict votes = self->votes;
+    uint16_t *restrict chances = self->chances;
+    for (size_t x = REACH; x + REACH < width; x++) {
+        uint8_t told = vote(levels[x], levels[x - REACH], levels[x + REACH]);
+        votes[x] = (uint16_t)(votes[x] + (told >> 1));
+        chances[x] = (uint16_t)(chances[x] + (told & 1));
     }
-    counts->pixels += width;
 }
 
-static uint32_t quantile(const uint64_t *counts, uint32_t counts_count, double share)
+static void count_row(const uint8_t *levels, uint32_t width, struct counts *counts)
+{
+    for (uint32_t x = 0; x < width; x++) {
+        counts->levels[x % COPIES][levels[x]]++;
+    }
+    for (uint32_t x = 1; x < width; x++) {
+        counts->steps[x % COPIES][distance(levels[x], levels[x - 1])]++;
+    }
+    for (uint32_t x = 2; x < width; x++) {
+        uint32_t before = levels[x - 1];
+        uint32_t second = distance((uint32_t)levels[x] + levels[x - 2], 2 * before);
+        counts->seconds[x % COPIES][second] += before > BLACK_MAX && before < WHITE_MIN;
+    }
+}
+
+/* The copies of counters added up in the first. */
+static void add_copies(uint32_t *counters, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t copy = 1; copy < COPIES; copy++) {
+            counters[i] += counters[copy * count + i];
+        }
+    }
+}
+
+static uint32_t quantile(const uint32_t *counts, uint32_t counts_count, double share)
 {
     uint64_t total = 0;
     uint64_t seen = 0;
@@ -138,7 +168,7 @@ static uint32_t quantile(const uint64_t *counts, uint32_t counts_count, double s
 }
 
 /* The median of whole numbers that stand for what was rounded to them. */
-static double median_between(const uint64_t *counts, uint32_t counts_count)
+static double median_between(const uint32_t *counts, uint32_t counts_count)
 {
     uint64_t total = 0;
     uint64_t below = 0;
@@ -177,17 +207,30 @@ static void clear_lines(struct image_quality_space *self, uint32_t count)
 static uint32_t vote_rows(struct image_quality_space *self, const struct image *image,
                           const struct scale *scale, const uint8_t *pixels)
 {
+    enum { SAMPLES_MAX = 2 * IMAGE_QUALITY_ROWS, RING = 2 * REACH + 1 };
+    uint8_t ring[RING][SAMPLES_MAX];
     uint32_t step = image->width > IMAGE_QUALITY_ROWS ? image->width / IMAGE_QUALITY_ROWS : 1;
+    uint32_t samples = (image->width + step - 1) / step;
     size_t row_bytes = (size_t)image->width * (image->bits / 8);
+    must(samples <= SAMPLES_MAX);
     clear_lines(self, image->height);
-    for (uint32_t y = REACH; y + REACH < image->height; y++) {
-        const uint8_t *row = pixels + y * row_bytes;
-        for (uint32_t x = 0; x < image->width; x += step) {
-            vote(level_at(scale, row, x), level_at(scale, row - REACH * row_bytes, x),
-                 level_at(scale, row + REACH * row_bytes, x), &self->votes[y], &self->chances[y]);
+    for (uint32_t y = 0; y < image->height; y++) {
+        take_levels(scale, pixels + y * row_bytes, step, samples, ring[y % RING]);
+        if (y < 2 * REACH) {
+            continue;
         }
+        const uint8_t *levels = ring[(y - REACH) % RING];
+        const uint8_t *above = ring[(y - 2 * REACH) % RING];
+        uint32_t votes = 0, chances = 0;
+        for (uint32_t i = 0; i < samples; i++) {
+            uint8_t told = vote(levels[i], above[i], ring[y % RING][i]);
+            votes += told >> 1;
+            chances += told & 1U;
+        }
+        self->votes[y - REACH] = (uint16_t)votes;
+        self->chances[y - REACH] = (uint16_t)chances;
     }
-    return (image->width + step - 1) / step;
+    return samples;
 }
 
 void image_quality_measure(struct image_quality_space *self, const struct image *image,
@@ -199,14 +242,23 @@ void image_quality_measure(struct image_quality_space *self, const struct image 
     memset(&counts, 0, sizeof counts);
     size_t row_bytes = (size_t)image->width * (image->bits / 8);
     uint32_t step = image->height > IMAGE_QUALITY_ROWS ? image->height / IMAGE_QUALITY_ROWS : 1;
+    uint32_t rows = 0;
     clear_lines(self, image->width);
     for (uint32_t y = 0; y < image->height; y += step) {
-        count_row(&scale, pixels + y * row_bytes, image->width, self, &counts);
+        take_levels(&scale, pixels + y * row_bytes, 1, image->width, self->levels);
+        vote_columns(self->levels, image->width, self);
+        count_row(self->levels, image->width, &counts);
+        rows++;
     }
-    double contrast = (double)quantile(counts.levels, LEVELS, 0.95) -
-                      (double)quantile(counts.levels, LEVELS, 0.05);
-    double noise = median_between(counts.seconds, 2 * LEVELS) / second_difference_median;
-    double steepest = (double)quantile(counts.steps, LEVELS, 0.99);
+    add_copies(counts.levels[0], LEVELS);
+    add_copies(counts.steps[0], LEVELS);
+    add_copies(counts.seconds[0], 2 * LEVELS);
+    uint32_t dark = counts.levels[0][scale.dark_high ? LEVELS - 1 : 0];
+    double pixels_seen = (double)rows * image->width;
+    double contrast = (double)quantile(counts.levels[0], LEVELS, 0.95) -
+                      (double)quantile(counts.levels[0], LEVELS, 0.05);
+    double noise = median_between(counts.seconds[0], 2 * LEVELS) / second_difference_median;
+    double steepest = (double)quantile(counts.steps[0], LEVELS, 0.99);
     double ratio = contrast / (noise > noise_min ? noise : noise_min);
     bool wide_enough = image->width >= SIDE_MIN && image->height >= SIDE_MIN;
     *out = (struct image_quality){
@@ -214,7 +266,7 @@ void image_quality_measure(struct image_quality_space *self, const struct image 
                      : steepest >= contrast ? 1
                                             : steepest / contrast,
         .contrast_to_noise = ratio < contrast_to_noise_max ? ratio : contrast_to_noise_max,
-        .saturated_share = counts.pixels > 0 ? (double)counts.dark / (double)counts.pixels : 0,
+        .saturated_share = pixels_seen > 0 ? (double)dark / pixels_seen : 0,
         .dead_columns =
             wide_enough ? dead_lines(self, image->width, (image->height + step - 1) / step) : 0,
     };

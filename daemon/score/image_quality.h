@@ -21,6 +21,7 @@
 struct image_quality_space {
     uint16_t *votes;   /* [IMAGE_SIDE_MAX] of columns, then of rows: samples that look dead */
     uint16_t *chances; /* [IMAGE_SIDE_MAX] of so many that could */
+    uint8_t *levels;   /* [IMAGE_SIDE_MAX] of a row */
 };
 
 struct image_quality {

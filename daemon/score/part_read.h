@@ -19,4 +19,24 @@ void part_read_declaration(const struct part_key *key, const struct declaration 
 void part_read_line(const struct part_key *key, const struct goods_line *line, size_t stride,
                     uint64_t *digests);
 
+/* The same of many lines at once, the lines of a block: texts and numbers are gathered first, then
+ * digested column by column. Where the codes in `other` stand is kept from one declaration to the
+ * next, and looked for again when its names are others. One thread. */
+enum { PART_TEXTS = 14, PART_NUMBERS = 6 };
+struct part_block {
+    struct text_row names;     /* of `other` in the declaration before */
+    int8_t places[PART_NAMES]; /* where it has each name first; -1: nowhere */
+    const char *texts[PART_TEXTS][HISTORY_LANES];
+    uint64_t numbers[PART_NUMBERS][HISTORY_LANES];
+    uint64_t there[PART_NUMBERS]; /* a bit a line */
+};
+/* lane 0 begins a block. line may be NULL: a declaration without lines. is_next: another line of
+ * the declaration in the lane before. What is pointed at must stay until the digests are made. */
+void part_block_put(const struct part_key *key, const struct declaration *declaration,
+                    const struct goods_line *line, bool is_next, uint32_t lane,
+                    struct part_block *block);
+/* The digests of the first lanes_count lanes; what is in lanes beyond means nothing. */
+void part_block_digest(const struct part_key *key, struct part_block *block, uint32_t lanes_count,
+                       uint64_t digests[PART_COUNT][HISTORY_LANES]);
+
 #endif

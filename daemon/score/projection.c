@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "score/score_parts.h"
+#include "score/score_companion.h"
 #include "score/working.h"
 
 /* Everything goes through lightness, the transmission or what stands for it: 1 is air, 0 nothing

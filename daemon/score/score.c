@@ -72,6 +72,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
     }
     self->image_bytes_max = conf->image_bytes_max;
     self->working_height = conf->working_height;
+    self->shadow = conf->shadow;
     self->has_pseudonym_key = conf->pseudonym_key != NULL;
     if (self->has_pseudonym_key) {
         memcpy(self->pseudonym_key, conf->pseudonym_key, HASH_BYTES);
@@ -83,6 +84,7 @@ MUST_USE struct err score_open(const struct score_conf *conf, struct score **out
                                       conf->working_height);
     err = err_is(err) ? err : lump_space_init(&self->lump);
     err = err_is(err) ? err : cargo_space_init(&self->cargo, conf->working_height);
+    err = err_is(err) ? err : consistency_space_init(&self->cargo_measures, conf->working_height);
     err = err_is(err) ? err : image_quality_init(&self->quality);
     err = err_is(err) ? err : history_init(&self->history, conf->history_slots);
     if (err_is(err)) {
@@ -106,6 +108,10 @@ void score_close(struct score **self)
     for (uint32_t i = 0; i < (*self)->appearances_count; i++) {
         appearance_model_fini(&(*self)->appearances[i]);
     }
+    for (uint32_t i = 0; i < (*self)->consistencies_count; i++) {
+        consistency_model_fini(&(*self)->consistencies[i]);
+    }
+    consistency_space_fini(&(*self)->cargo_measures);
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     finder_line_fini(&(*self)->finder);
@@ -115,6 +121,7 @@ void score_close(struct score **self)
     history_fini(&(*self)->history);
     declaration_model_fini(&(*self)->trees);
     explicit_bzero((*self)->pseudonym_key, HASH_BYTES);
+    free((*self)->judged);
     free(*self);
     *self = NULL;
 }
@@ -196,6 +203,12 @@ static void forget_trees(struct score *self)
 static struct err install_trees(struct score *self, const struct model_file *file)
 {
     struct declaration_model trees;
+    if (self->judged == NULL) {
+        self->judged = malloc(sizeof *self->judged);
+    }
+    if (self->judged == NULL) {
+        return err_make(ERR_MEMORY, "scores of declarations");
+    }
     struct err err = declaration_model_read(file, &trees);
     if (err_is(err)) {
         return err;
@@ -208,7 +221,7 @@ static struct err install_trees(struct score *self, const struct model_file *fil
     forget_trees(self);
     self->trees = trees;
     self->has_trees = true;
-    line_feature_names(self->history_inputs);
+    declaration_input_names(&self->trees.lines, self->history_inputs);
     return err_none;
 }
 
@@ -247,6 +260,9 @@ static struct err install_file(struct score *self, const char *name, const struc
     }
     if (strncmp(name, APPEARANCE_PREFIX, strlen(APPEARANCE_PREFIX)) == 0) {
         return install_appearance(self, file);
+    }
+    if (strncmp(name, CONSISTENCY_PREFIX, strlen(CONSISTENCY_PREFIX)) == 0) {
+        return score_install_consistency(self, file);
     }
     return err_make(ERR_MODEL_UNREADABLE, "model file: no place of that name");
 }
@@ -294,17 +310,28 @@ uint32_t score_models(const struct score *self, struct entry_model *out)
         memcpy(out[count].sha256, self->emptiness.sha256, HASH_BYTES);
         count++;
     }
+    for (uint32_t i = 0; i < self->consistencies_count; i++) {
+        out[count].name = self->consistencies[i].name;
+        memcpy(out[count].sha256, self->consistencies[i].sha256, HASH_BYTES);
+        count++;
+    }
     must(count <= SCORE_MODELS_MAX);
     return count;
 }
 
-static void score_item(struct score *self, const struct score_input *input,
+/* judged: where the item's declarations begin in self->judged. */
+static void score_item(struct score *self, const struct score_input *input, uint32_t judged,
                        struct score_result *result)
 {
     must(input->declarations_count <= SCORE_PARTS_MAX && input->scans_count <= SCORE_PARTS_MAX);
     struct score_case *subject = &self->subject;
     *subject = (struct score_case){
         .worded = true, .fusion_count = FUSION_INPUTS, .working_height = self->working_height};
+    if (self->has_trees) {
+        subject->risks = &self->judged->risks[judged];
+        subject->risk_parts = &self->judged->parts[judged];
+    }
+    subject->declared_chapter = hs_chapter_declared(input->declarations, input->declarations_count);
     score_gather_declarations(self, input, subject);
     score_gather_images(self, input, subject);
     score_weigh(self, subject, result);
@@ -313,8 +340,15 @@ static void score_item(struct score *self, const struct score_input *input,
 void score_items(struct score *self, const struct score_input *inputs, struct score_result *results,
                  uint32_t count)
 {
+    uint32_t ahead = 0; /* items whose declarations have been judged */
+    uint32_t judged = 0;
     for (uint32_t i = 0; i < count; i++) {
-        score_item(self, &inputs[i], &results[i]);
+        if (self->has_trees && i == ahead) {
+            ahead += score_judge_trees(self, inputs + i, count - i);
+            judged = 0;
+        }
+        score_item(self, &inputs[i], judged, &results[i]);
+        judged += inputs[i].declarations_count;
     }
 }
 
@@ -323,6 +357,9 @@ void score_history_learn(struct score *self, const struct declaration *declarati
 {
     uint64_t before = self->history.live.dropped;
     history_learn(&self->history, declaration, found, t_ns, self->keys);
+    if (self->shadow) {
+        return;
+    }
     counter_set(COUNTER_history_dropped, self->history.live.dropped);
     if (before == 0 && self->history.live.dropped > 0) {
         diag_warn(history,
@@ -335,7 +372,9 @@ void score_history_learn(struct score *self, const struct declaration *declarati
 void score_history_reset(struct score *self)
 {
     history_table_reset(&self->history.live);
-    counter_set(COUNTER_history_dropped, 0);
+    if (!self->shadow) {
+        counter_set(COUNTER_history_dropped, 0);
+    }
 }
 
 MUST_USE struct err score_anomaly_map(struct score *self, const struct scan *scan,

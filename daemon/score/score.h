@@ -30,14 +30,15 @@ struct score_conf {
         working_height; /* images are reduced to at most this height before they are looked at */
     const uint8_t *pseudonym_key; /* 32 bytes, copied; names in words come out as pseudonyms under
                                      it. NULL: no names at all */
+    bool shadow; /* beside the scorer in use: sets no counter and warns of nothing */
 };
 
 MUST_USE struct err score_open(const struct score_conf *conf, struct score **out);
 void score_close(struct score **self);
 
 /* Use this model file from now on in the place that its own `name` text says ("history", "fusion",
- * "appearance/<scanner type>"). Borrows nothing. MODEL_UNREADABLE when a part is missing or of the
- * wrong shape. */
+ * "emptiness", "appearance/<scanner type>", "consistency/<scanner type>"). Borrows nothing.
+ * MODEL_UNREADABLE when a part is missing or of the wrong shape. */
 struct score_installed {
     char name[96];
     char evaluation[2048]; /* figures, as the model file tells them */
@@ -46,7 +47,7 @@ struct score_installed {
 /* what may be NULL. */
 MUST_USE struct err score_install(struct score *self, const char *path,
                                   const uint8_t wanted[HASH_BYTES], struct score_installed *what);
-#define SCORE_MODELS_MAX 66u
+#define SCORE_MODELS_MAX 82u
 /* Names and hashes of what is installed; at most SCORE_MODELS_MAX. Strings live as long as the
  * scorer. */
 uint32_t score_models(const struct score *self, struct entry_model *out);
@@ -68,8 +69,8 @@ struct score_input {
 
 #define SCORE_WORDS_BYTES 160u
 
-/* Models of one score whose inputs are numbers: history and fusion. */
-#define SCORE_INPUTS_MAX 2u
+/* Models of one score whose inputs are numbers: history, fusion, consistency. */
+#define SCORE_INPUTS_MAX 3u
 
 struct score_result {
     struct entry_score score; /* pointers point into this struct or into the scorer */

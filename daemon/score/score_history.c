@@ -133,7 +133,8 @@ static void gather_readings(struct score *self, const struct score_input *input,
 
 uint32_t score_history_inputs(const struct score *self)
 {
-    return self->has_trees ? LINE_FEATURES : HISTORY_LINEAR_KINDS;
+    uint32_t of_trees = self->trees.lines.known ? DECLARATION_INPUTS : LINE_FEATURES;
+    return self->has_trees ? of_trees : HISTORY_LINEAR_KINDS;
 }
 
 void score_gather_declarations(struct score *self, const struct score_input *input,

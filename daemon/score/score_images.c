@@ -19,39 +19,6 @@ static const double finder_logit_max = 6;
  * stops looking. */
 static const double shown_logit_min = -1.0986122886681098;
 
-bool score_is_companion(const struct scan *scan, uint32_t image_index)
-{
-    const struct image *image = &scan->images[image_index];
-    if (image->energy != ENERGY_LOW) {
-        return false;
-    }
-    for (uint32_t i = 0; i < scan->images_count; i++) {
-        const struct image *other = &scan->images[i];
-        if (i != image_index && other->view == image->view && other->energy == ENERGY_HIGH &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning) {
-            return true;
-        }
-    }
-    return false;
-}
-
-const struct image *score_low_companion(const struct scan *scan, uint32_t image_index,
-                                        uint32_t *low_index)
-{
-    const struct image *image = &scan->images[image_index];
-    for (uint32_t i = 0; i < scan->images_count && image->energy == ENERGY_HIGH; i++) {
-        const struct image *other = &scan->images[i];
-        if (other->energy == ENERGY_LOW && other->view == image->view &&
-            other->width == image->width && other->height == image->height &&
-            other->meaning == image->meaning) {
-            *low_index = i;
-            return other;
-        }
-    }
-    return NULL;
-}
-
 static const char *refusal_of(const struct score *self, const struct score_scan *scan,
                               uint32_t image_index)
 {
@@ -204,8 +171,8 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
             use_model(model, &out->sight);
         }
         struct working working;
-        working_make(&self->working, &scan->scan->images[i], scan->pixels[i],
-                     model != NULL ? model->working_height : out->working_height, &working);
+        uint32_t height = model != NULL ? model->working_height : out->working_height;
+        working_make(&self->working, &scan->scan->images[i], scan->pixels[i], height, &working);
         const uint8_t *low_pixels = NULL;
         const struct image *low = low_of(self, scan, i, &low_pixels);
         if (low != NULL && (out->sight.usable_count == 0 ||
@@ -214,6 +181,17 @@ static void gather_scan(struct score *self, const struct score_scan *scan,
         }
         see_image(self, scan, i, &working, out);
         look(self, scan, i, *item_image_index, &working, &out->sight);
+        if (out->sight.usable_count == 1 &&
+            score_consistency_asks(self, out, scan->scan->scanner_type, &working)) {
+            const struct score_view view = {scan->scan->scanner_type,
+                                            &scan->scan->images[i],
+                                            scan->pixels[i],
+                                            low,
+                                            low_pixels,
+                                            &working,
+                                            height};
+            score_see_cargo(self, &view, out); /* last: it makes a working image of its own */
+        }
     }
 }
 
@@ -363,6 +341,7 @@ void score_weigh_images(const struct score *self, const struct score_case *of,
     if (sight->usable_count > 0) {
         consistency_judge(&sight->measure, &of->declared, sight->cargo_window, sight->measured_by,
                           &self->fusion, result);
+        score_weigh_consistency(of, result);
     }
     if (sight->has_measured && of->fusion_count > FUSION_DEAD_COLUMNS) {
         add_image_quality(sight, result);

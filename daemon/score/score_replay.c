@@ -27,13 +27,23 @@ static bool emptiness_is_installed(const struct score *self, const struct entry_
            hash_equal(self->emptiness.sha256, named->sha256);
 }
 
+static bool consistency_is_installed(const struct score *self, const struct entry_model *named)
+{
+    for (uint32_t i = 0; i < self->consistencies_count; i++) {
+        if (strcmp(self->consistencies[i].name, named->name) == 0) {
+            return hash_equal(self->consistencies[i].sha256, named->sha256);
+        }
+    }
+    return false;
+}
+
 static const char *check_models(const struct score *self, const struct entry_score *logged)
 {
     for (uint32_t i = 0; i < logged->models_count; i++) {
         const struct entry_model *named = &logged->models[i];
         if (!is_installed(&self->fusion_model, named) &&
             !is_installed(&self->history_model, named) && !appearance_is_installed(self, named) &&
-            !emptiness_is_installed(self, named)) {
+            !emptiness_is_installed(self, named) && !consistency_is_installed(self, named)) {
             return "a model that it names is not installed";
         }
     }
@@ -115,6 +125,10 @@ const char *score_input_names(const struct score *self, const struct entry_score
     if (strcmp(name, self->history_model.name) == 0 &&
         inputs->values_count == score_history_inputs(self)) {
         return self->history_inputs;
+    }
+    if (strncmp(name, CONSISTENCY_PREFIX, strlen(CONSISTENCY_PREFIX)) == 0 &&
+        inputs->values_count == CONSISTENCY_INPUTS) {
+        return consistency_inputs_names;
     }
     return NULL;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,26 +12,74 @@
  * doubles add without rounding. */
 
 enum { SHOWN_MAX = 8 };
-_Static_assert(LINE_FEATURES <= ENTRY_INPUT_VALUES_MAX, "the inputs of a model fit into a score");
+_Static_assert(DECLARATION_INPUTS <= ENTRY_INPUT_VALUES_MAX, "inputs of a model fit into a score");
+_Static_assert(SCORE_PARTS_MAX *RECORD_LINES_MAX <= ITEM_LINES_MAX, "all lines of an item count");
 _Static_assert(DECLARATION_WORDS_BYTES == SCORE_WORDS_BYTES, "words fit");
 
-void score_gather_trees(struct score *self, const struct score_input *input, struct score_case *out)
+uint32_t score_judge_trees(struct score *self, const struct score_input *inputs, uint32_t count)
 {
-    struct declaration_risk risks[SCORE_PARTS_MAX];
+    struct score_judged *judged = self->judged;
+    uint32_t items = 0;
+    uint32_t used = 0;
+    for (; items < count && inputs[items].declarations_count <= SCORE_JUDGED_MAX - used; items++) {
+        const struct score_input *input = &inputs[items];
+        must(input->declarations_count <= SCORE_PARTS_MAX);
+        for (uint32_t i = 0; i < input->declarations_count; i++) {
+            judged->declarations[used++] = input->declarations[i];
+        }
+    }
+    declaration_model_score(&self->trees, &self->history, judged->declarations, used, judged->risks,
+                            judged->parts);
+    return items;
+}
+
+void score_gather_trees(const struct score *self, const struct score_input *input,
+                        struct score_case *out)
+{
     uint32_t count = input->declarations_count;
-    must(count <= SCORE_PARTS_MAX);
-    declaration_model_score(&self->trees, &self->history, input->declarations, count, risks);
     uint32_t riskiest = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        riskiest = risks[i].logit > risks[riskiest].logit ? i : riskiest;
+    struct item_lines lines = {.count = 0};
+    for (uint32_t i = 0; i < count; i++) {
+        bool riskier = out->risks[i].lines.riskiest > out->risks[riskiest].lines.riskiest;
+        riskiest = riskier ? i : riskiest;
+        item_lines_join(&lines, &out->risks[i].lines);
     }
     out->history_count = 0;
     if (count > 0) {
+        const struct declaration_risk *risk = &out->risks[riskiest];
+        out->told_parts = &out->risk_parts[riskiest];
         out->declaration = input->declarations[riskiest];
-        out->line_index = risks[riskiest].line_index;
-        out->history_count = LINE_FEATURES;
-        memcpy(out->history, risks[riskiest].features, sizeof risks[riskiest].features);
+        out->line_index = risk->line_index;
+        out->history_count = score_history_inputs(self);
+        memcpy(out->history, risk->features, sizeof risk->features);
+        if (self->trees.lines.known) { /* both are exact as floats */
+            out->history[LINE_FEATURES] = (float)lines.count;
+            out->history[LINE_FEATURES + 1] =
+                (float)((double)item_lines_spread(&lines) * OBLIVIOUS_LOGIT);
+        }
     }
+}
+
+bool score_lines_are_sound(const struct score_case *of)
+{
+    double count = (double)of->history[LINE_FEATURES];
+    double spread = (double)of->history[LINE_FEATURES + 1] / OBLIVIOUS_LOGIT;
+    return count >= 1 && count <= ITEM_LINES_MAX && count == floor(count) && spread <= 0 &&
+           spread == floor(spread) && spread >= (double)-item_lines_log((uint32_t)count);
+}
+
+/* From the inputs alone, as everything that weighs. */
+static void add_lines(const struct score *self, const struct score_case *of, int32_t riskiest,
+                      struct score_result *result)
+{
+    if (!self->trees.lines.known || of->history[LINE_FEATURES] < 2) {
+        return;
+    }
+    uint32_t count = (uint32_t)of->history[LINE_FEATURES];
+    int32_t spread = (int32_t)((double)of->history[LINE_FEATURES + 1] / OBLIVIOUS_LOGIT);
+    int32_t logit = item_lines_logit(&self->trees.lines, riskiest, count, spread);
+    fusion_add(result, "declaration.lines", ((double)logit - (double)riskiest) * OBLIVIOUS_LOGIT,
+               "riskiest of %u lines, judged with the others", count);
 }
 
 /* said NULL: no words. */
@@ -84,7 +133,11 @@ void score_weigh_trees(const struct score *self, const struct score_case *of,
                        struct score_result *result)
 {
     struct declaration_parts parts;
-    declaration_model_explain(&self->trees, of->history, &parts);
+    if (of->told_parts != NULL) {
+        parts = *of->told_parts;
+    } else {
+        declaration_model_explain(&self->trees, of->history, &parts);
+    }
     struct declaration_said said = {.history = &self->history,
                                     .norms = &self->trees.norms,
                                     .declaration = of->declaration,
@@ -107,5 +160,6 @@ void score_weigh_trees(const struct score *self, const struct score_case *of,
         }
     }
     add_rest(&parts, result);
+    add_lines(self, of, parts.logit, result);
     add_faults(told, result);
 }

@@ -219,6 +219,10 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
         !sight_from(self, logged, in, &out->sight)) {
         return "inputs of the fusion contradict themselves";
     }
+    const char *why = score_consistency_from_inputs(self, logged, out);
+    if (why != NULL) {
+        return why;
+    }
     if (!out->declared.known) {
         return NULL;
     }
@@ -227,6 +231,9 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
     }
     memcpy(out->history, history->values, history->values_count * sizeof *out->history);
     out->history_count = history->values_count;
+    if (self->has_trees && self->trees.lines.known && !score_lines_are_sound(out)) {
+        return "inputs of the history model contradict themselves";
+    }
     for (uint32_t i = 0; i < out->history_count; i++) {
         if (!self->has_trees && isnan(out->history[i])) {
             return "an input of the history model is not there";
@@ -251,10 +258,20 @@ static void name_models(const struct score *self, const struct score_case *of,
     if (of->sight.emptiness_asked) {
         score_name_model(result, EMPTINESS_NAME, self->emptiness.sha256);
     }
+    const struct consistency_model *compared_by = of->sight.compared_by;
+    if (compared_by != NULL) {
+        score_name_model(result, compared_by->name, compared_by->sha256);
+    }
     score_case_to_inputs(of, &result->score, inputs);
     score_put_inputs(result, 0, inputs, of->fusion_count);
     if (of->declared.known) {
         score_put_inputs(result, 1, of->history, of->history_count);
+    }
+    if (compared_by != NULL) {
+        float measures[CONSISTENCY_INPUTS];
+        consistency_inputs(of->declared_chapter, &of->sight.load, measures);
+        score_put_inputs(result, score_model_position(&result->score, compared_by->name), measures,
+                         CONSISTENCY_INPUTS);
     }
 }
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "score/train_declarations.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +9,7 @@
 #include "score/train_judge.h"
 #include "score/train_model.h"
 #include "score/train_rows.h"
+#include "score/train_tell.h"
 #include "score/train_trees.h"
 
 /* Two models are fitted. The first has not seen the later rows (validation, or the last block): it
@@ -181,35 +180,28 @@ static struct trees_rows rows_between(const struct train_declarations *self, con
     return (struct trees_rows){self->features + from * LINE_FEATURES, labels + from, to - from};
 }
 
-/* Fits one target on what the first model may see and has its logits of the later rows. */
+/* Fits one target on what the first model may see. The caller frees *out. */
 static struct err fit_early(struct train_declarations *self, const float *labels,
-                            const struct oblivious_options *options, struct train_later *later)
+                            const struct oblivious_options *options, struct oblivious_model *out)
 {
-    struct oblivious_model trees;
     const struct trees_rows early = rows_between(self, labels, 0, self->seen_count);
-    const struct trees_rows late =
-        rows_between(self, labels, self->seen_count, self->rows.rows_count);
-    struct err err = trees_fit(&early, options, self->team, &trees);
-    if (!err_is(err)) {
-        err = trees_logits(&trees, &late, later->logits);
-        declaration_trees_free(&trees);
-    }
-    return err;
+    return trees_fit(&early, options, self->team, out);
 }
 
-static struct err fit_target(struct train_declarations *self, const float *labels,
-                             const struct oblivious_options *given, struct train_later *later,
-                             struct oblivious_model *out)
+static struct err fit_all(struct train_declarations *self, const float *labels,
+                          const struct oblivious_options *options, struct oblivious_model *out)
+{
+    uint64_t used = self->conf.keep_validation_out ? self->training_count : self->rows.rows_count;
+    const struct trees_rows all = rows_between(self, labels, 0, used);
+    return trees_fit(&all, options, self->team, out);
+}
+
+static struct oblivious_options seeded(const struct train_declarations *self,
+                                       const struct oblivious_options *given)
 {
     struct oblivious_options options = *given;
     options.seed += self->conf.seed * 1000;
-    struct err err = fit_early(self, labels, &options, later);
-    if (err_is(err)) {
-        return err;
-    }
-    uint64_t used = self->conf.keep_validation_out ? self->training_count : self->rows.rows_count;
-    const struct trees_rows all = rows_between(self, labels, 0, used);
-    return trees_fit(&all, &options, self->team, out);
+    return options;
 }
 
 static uint64_t count_of(const float *labels, uint64_t count)
@@ -221,35 +213,94 @@ static uint64_t count_of(const float *labels, uint64_t count)
     return positive;
 }
 
-static struct err open_later(const struct train_declarations *self, const float *labels,
-                             struct train_later *out)
+/* Trees that have seen few rows of an outcome tell nothing about the scale of others. */
+static bool has_scale(const struct train_declarations *self, const float *labels)
 {
-    uint64_t from = self->seen_count;
-    struct err err = train_later_init(self->rows.rows + from, self->known + from, labels + from,
-                                      self->rows.rows_count - from, out);
-    if (!err_is(err)) {
-        uint64_t positive = count_of(labels, from);
-        out->has_scale = positive >= OUTCOMES_MIN && from - positive >= OUTCOMES_MIN;
+    uint64_t positive = count_of(labels, self->seen_count);
+    return positive >= OUTCOMES_MIN && self->seen_count - positive >= OUTCOMES_MIN;
+}
+
+static void features_of_line(const struct train_declarations *self,
+                             const struct train_item_line *line, float out[LINE_FEATURES])
+{
+    uint64_t row = self->seen_count + line->row;
+    if (self->rows.rows[row].lines_count == 1) {
+        memcpy(out, self->features + row * LINE_FEATURES, LINE_FEATURES * sizeof *out);
+        return;
     }
+    train_rows_line_features(&self->rows, row, line->line, out);
+    leave_out(self, out);
+}
+
+/* All lines of the later rows, as the histories and norms are before the first of them: they have
+ * learnt nothing since the block of these rows was read. */
+static struct err score_lines(const struct train_declarations *self,
+                              const struct oblivious_model *trees, struct train_later *later)
+{
+    enum { BLOCK = 256 };
+    uint64_t count = later->items.first_lines[later->items.count];
+    float *features = calloc(BLOCK, LINE_FEATURES * sizeof *features);
+    struct err err = features != NULL ? err_none : err_make(ERR_MEMORY, "train_declarations_write");
+    for (uint64_t from = 0; from < count && !err_is(err); from += BLOCK) {
+        double logits[BLOCK];
+        uint64_t block = count - from < BLOCK ? count - from : BLOCK;
+        for (uint64_t i = 0; i < block; i++) {
+            features_of_line(self, &later->lines[from + i], features + i * LINE_FEATURES);
+        }
+        const struct trees_rows rows = {features, NULL, block};
+        err = trees_logits(trees, &rows, logits);
+        for (uint64_t i = 0; i < block && !err_is(err); i++) {
+            later->items.logits[from + i] = (int32_t)lround(logits[i] / OBLIVIOUS_LOGIT);
+        }
+    }
+    free(features);
     return err;
 }
 
 static struct err fit_found(struct train_declarations *self, struct declaration_model *model,
                             struct train_declarations_report *report)
 {
+    const struct oblivious_options options = seeded(self, &trees_of_finds);
+    struct oblivious_model early = {.tree_count = 0};
     struct train_later later;
-    struct err err = open_later(self, self->found, &later);
+    uint64_t from = self->seen_count;
+    struct err err = train_later_init(self->rows.rows + from, self->known + from,
+                                      self->rows.rows_count - from, &later);
     if (err_is(err)) {
         return err;
     }
-    err = fit_target(self, self->found, &trees_of_finds, &later, &model->found);
+    later.has_scale = has_scale(self, self->found);
+    err = fit_early(self, self->found, &options, &early);
+    err = err_is(err) ? err : score_lines(self, &early, &later);
+    err = err_is(err) ? err : fit_all(self, self->found, &options, &model->found);
     err = err_is(err) ? err : train_later_judge(&later, &model->bins, report);
     if (!err_is(err)) {
-        err = trees_calibrate(&model->found, later.scale, later.offset);
+        err = trees_calibrate(&model->found, report->scale, report->offset);
+        model->lines = report->lines;
         report->trees = model->found.tree_count;
     }
+    declaration_trees_free(&early);
     train_later_fini(&later);
     return err;
+}
+
+/* Row by row: what is grave is told of the riskiest line. */
+static struct err judge_critical(struct train_declarations *self, double *logits, uint8_t *labels,
+                                 struct declaration_model *model,
+                                 struct train_declarations_report *report)
+{
+    uint64_t from = self->seen_count;
+    const struct evaluation_rows rows = {logits, labels, self->rows.rows_count - from};
+    double scale = 1;
+    double offset = 0;
+    for (uint64_t i = 0; i < rows.count; i++) {
+        labels[i] = self->critical[from + i] > 0;
+    }
+    if (has_scale(self, self->critical)) {
+        fit_calibration(logits, labels, rows.count, &scale, &offset);
+    }
+    struct err err = trees_calibrate(&model->critical, scale, offset);
+    return err_is(err) ? err : evaluation_make(&rows, &report->critical);
 }
 
 static struct err fit_critical(struct train_declarations *self, struct declaration_model *model,
@@ -258,69 +309,24 @@ static struct err fit_critical(struct train_declarations *self, struct declarati
     if (count_of(self->critical, self->rows.rows_count) < CRITICAL_MIN) {
         return err_none;
     }
-    struct train_later later;
-    struct err err = open_later(self, self->critical, &later);
-    if (err_is(err)) {
-        return err;
+    const struct oblivious_options options = seeded(self, &trees_of_critical);
+    uint64_t count = self->rows.rows_count - self->seen_count;
+    struct oblivious_model early = {.tree_count = 0};
+    double *logits = calloc(count + 1, sizeof *logits);
+    uint8_t *labels = calloc(count + 1, 1);
+    struct err err = err_make(ERR_MEMORY, "train_declarations_write");
+    if (logits != NULL && labels != NULL) {
+        const struct trees_rows late =
+            rows_between(self, self->critical, self->seen_count, self->rows.rows_count);
+        err = fit_early(self, self->critical, &options, &early);
+        err = err_is(err) ? err : trees_logits(&early, &late, logits);
+        err = err_is(err) ? err : fit_all(self, self->critical, &options, &model->critical);
+        err = err_is(err) ? err : judge_critical(self, logits, labels, model, report);
     }
-    err = fit_target(self, self->critical, &trees_of_critical, &later, &model->critical);
-    if (!err_is(err)) {
-        train_later_calibrate(&later);
-        const struct evaluation_rows rows = {later.logits, later.labels, later.count};
-        err = trees_calibrate(&model->critical, later.scale, later.offset);
-        err = err_is(err) ? err : evaluation_make(&rows, &report->critical);
-    }
-    train_later_fini(&later);
+    declaration_trees_free(&early);
+    free(logits);
+    free(labels);
     return err;
-}
-
-static void rate_text(const char *name, const struct evaluation_rate *rate, char out[64])
-{
-    out[0] = '\0';
-    if (isfinite(rate->value)) {
-        (void)snprintf(out, 64, "%s %.3f (%.3f-%.3f), ", name, rate->value, rate->lower,
-                       rate->upper);
-    }
-}
-
-static void group_text(const char *name, const struct evaluation *of, char out[64])
-{
-    out[0] = '\0';
-    if (of->rows > 0) {
-        (void)snprintf(out, 64, ", %s %.4f of %" PRIu64 " rows", name, of->calibration_error,
-                       of->rows);
-    }
-}
-
-static void describe(const struct train_declarations *self,
-                     const struct train_declarations_report *report, char *out, size_t out_bytes)
-{
-    const struct evaluation *later = &report->later;
-    bool validated = self->training_count < self->rows.rows_count;
-    char at_5[64];
-    char at_10[64];
-    char auc[64];
-    char known[64];
-    char newcomers[64];
-    char critical[64];
-    rate_text("precision at 5%", &later->precision_5, at_5);
-    rate_text("at 10%", &later->precision_10, at_10);
-    rate_text("AUC", &later->auc, auc);
-    group_text("known importers", &report->known, known);
-    group_text("newcomers", &report->newcomers, newcomers);
-    rate_text("grave finds: AUC", &report->critical.auc, critical);
-    (void)snprintf(out, out_bytes,
-                   "%s%srows %" PRIu64 ", entities %" PRIu64 "; %s (%" PRIu64 " rows, %" PRIu64
-                   " finds) by trees that had not seen them: %s%s%slog loss %.4f, calibration "
-                   "error %.4f%s%s; %scalibration scale %.3f, offset %+.3f; %" PRIu32 " trees; %s",
-                   self->conf.note != NULL ? self->conf.note : "",
-                   self->conf.note != NULL ? "; " : "", self->rows.rows_given,
-                   self->rows.history.live.used, validated ? "validation rows" : "last block",
-                   later->rows, later->finds, at_5, at_10, auc, later->loss,
-                   later->calibration_error, known, newcomers, critical, report->scale,
-                   report->offset, report->trees,
-                   self->conf.keep_validation_out && validated ? "they have not been learnt"
-                                                               : "then all rows were learnt");
 }
 
 static struct err fill_file(struct train_declarations *self, const struct declaration_model *model,
@@ -339,12 +345,12 @@ static struct err fill_file(struct train_declarations *self, const struct declar
               : model_file_add(file, "constants", MODEL_F64, &constants_count, 1, constants);
     err = err_is(err) ? err : history_table_write(&self->rows.history.live, file);
     err = err_is(err) ? err : model_file_add_text(file, "kinds_version", HISTORY_KINDS_VERSION);
-    err = err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
+    err = err_is(err) ? err : declaration_lines_write(&model->lines, file);
     char secret[2 * PART_SECRET_BYTES + 1];
     hex_encode(self->conf.secret, PART_SECRET_BYTES, secret);
     err = err_is(err) ? err : model_file_add_text(file, "digest_secret", secret);
     char inputs[LINE_NAMES_BYTES];
-    line_feature_names(inputs);
+    declaration_input_names(&model->lines, inputs);
     return err_is(err) ? err : model_file_add_text(file, "inputs", inputs);
 }
 
@@ -352,8 +358,13 @@ static struct err write_model(struct train_declarations *self,
                               const struct declaration_model *model, const char *directory,
                               struct train_declarations_report *report)
 {
-    char evaluation[2048];
-    describe(self, report, evaluation, sizeof evaluation);
+    const struct train_told told = {.conf = &self->conf,
+                                    .report = report,
+                                    .rows = self->rows.rows_given,
+                                    .entities = self->rows.history.live.used,
+                                    .validated = self->training_count < self->rows.rows_count};
+    char evaluation[TRAIN_TOLD_BYTES];
+    train_tell(&told, evaluation);
     struct train_model head = {.name = "history",
                                .kind = DECLARATION_MODEL_KIND,
                                .seed = self->conf.seed,
@@ -371,7 +382,7 @@ MUST_USE struct err train_declarations_write(struct train_declarations *self, co
                                              struct train_declarations_report *report)
 {
     if (self->rows.rows_count == 0) {
-        return err_make(ERR_ARGUMENT, "train_declarations_write: no rows");
+        return err_make(ERR_ARGUMENT, "no labelled rows to learn from");
     }
     struct declaration_model model = {.space = NULL};
     struct train_declarations_report made = {.trees = 0};

@@ -18,6 +18,8 @@
 #include <stdint.h>
 
 #include "score/evaluation.h"
+#include "score/item_lines.h"
+#include "score/line_buckets.h"
 #include "score/line_features.h"
 #include "score/train.h"
 
@@ -45,6 +47,7 @@ struct train_outcome {
     bool validation;  /* a later row, kept for judging and calibrating */
     int64_t t_ns;     /* of the decision: what came later the row does not know */
     int64_t known_ns; /* when the exam told; up to t_ns: at once, as in tables */
+    uint64_t exam;    /* the same for declarations of one item; 0: an exam of its own */
 };
 
 /* How good trees are that have seen none of the rows they are judged on: the validation rows or,
@@ -55,9 +58,11 @@ struct train_declarations_report {
     struct evaluation known;     /* of them, importers that had been examined before */
     struct evaluation newcomers; /* the others */
     struct evaluation critical;  /* the second target */
+    struct line_bucket by_lines[LINE_BUCKETS]; /* of `later`, which are items */
     uint32_t trees;
     double scale; /* Platt's, which is folded into the trees */
     double offset;
+    struct lines_calibration lines;
 };
 
 /* ARGUMENT when lines_max is too small. */

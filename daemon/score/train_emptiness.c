@@ -145,6 +145,7 @@ static struct err leave_thirds_out(struct emptiness_row *rows, uint32_t count, c
         for (uint32_t i = 0; i < count && !err_is(err); i++) {
             if (fold_of(&rows[i]) == fold && strcmp(rows[i].scanner, scanner) == 0) {
                 rows[i].logit = emptiness_logit(&model, rows[i].measure.features);
+                rows[i].by_thirds = true;
             }
         }
     }
@@ -179,6 +180,7 @@ MUST_USE struct err emptiness_leave_out(struct emptiness_row *rows, uint32_t cou
         for (uint32_t j = i; j < count; j++) {
             if (strcmp(rows[j].scanner, rows[i].scanner) == 0) {
                 rows[j].logit = emptiness_logit(&model, rows[j].measure.features);
+                rows[j].by_thirds = false;
             }
         }
     }
@@ -292,6 +294,8 @@ MUST_USE struct err emptiness_figures(const struct emptiness_row *rows, uint32_t
     struct emptiness_figures made = {.rows = count, .least_overlap = 1};
     for (uint32_t i = 0; i < count; i++) {
         made.loaded += rows[i].loaded;
+        made.rows_by_thirds += rows[i].by_thirds;
+        made.scanners_by_thirds += rows[i].by_thirds && is_first_of_scanner(rows, i);
         made.errors += (rows[i].logit > 0) != rows[i].loaded;
         made.mean_overlap += rows[i].overlap / (double)count;
         made.least_overlap =
@@ -307,14 +311,27 @@ MUST_USE struct err emptiness_figures(const struct emptiness_row *rows, uint32_t
 
 void emptiness_figures_text(const struct emptiness_figures *figures, char *out, size_t out_capacity)
 {
-    (void)snprintf(
-        out, out_capacity,
-        "boxes %u (%u loaded), scanners %u; AUC %.4f (%.4f-%.4f, bootstrap over "
-        "scanners), on the wrong side of one half %u, calibration error %.3f; overlap of "
-        "found with labelled boxes %.2f, least %.2f",
-        (unsigned)figures->rows, (unsigned)figures->loaded, (unsigned)figures->scanners,
-        figures->auc.value, figures->auc.lower, figures->auc.upper, (unsigned)figures->errors,
-        figures->calibration_error, figures->mean_overlap, figures->least_overlap);
+    char auc[96] = "AUC not known (boxes of one label)";
+    char thirds[200] = "";
+    if (isfinite(figures->auc.value) && isfinite(figures->auc.lower)) {
+        (void)snprintf(auc, sizeof auc, "AUC %.4f (%.4f-%.4f, bootstrap over scanners)",
+                       figures->auc.value, figures->auc.lower, figures->auc.upper);
+    } else if (isfinite(figures->auc.value)) {
+        (void)snprintf(auc, sizeof auc, "AUC %.4f (no interval: one scanner)", figures->auc.value);
+    }
+    if (figures->rows_by_thirds > 0) {
+        (void)snprintf(thirds, sizeof thirds,
+                       "; %u boxes of %u scanners judged by thirds of the images, since the other "
+                       "scanners have too few boxes of a label: too kind for a scanner that is new",
+                       (unsigned)figures->rows_by_thirds, (unsigned)figures->scanners_by_thirds);
+    }
+    (void)snprintf(out, out_capacity,
+                   "boxes %u (%u loaded), scanners %u; %s, on the wrong side of one half %u, "
+                   "calibration error %.3f; overlap of found with labelled boxes %.2f, least "
+                   "%.2f%s",
+                   (unsigned)figures->rows, (unsigned)figures->loaded, (unsigned)figures->scanners,
+                   auc, (unsigned)figures->errors, figures->calibration_error,
+                   figures->mean_overlap, figures->least_overlap, thirds);
 }
 
 static const char *meaning_text(enum image_meaning meaning)
@@ -330,8 +347,8 @@ MUST_USE struct err emptiness_write(const struct emptiness_row *rows, uint32_t c
 {
     struct emptiness_model model;
     struct emptiness_figures figures;
-    char text[512];
-    char evaluation[640];
+    char text[EMPTINESS_TEXT_BYTES];
+    char evaluation[EMPTINESS_TEXT_BYTES + 64];
     const uint64_t shape[1] = {EMPTINESS_FEATURES};
     const uint64_t longer[1] = {EMPTINESS_FEATURES + 1};
     struct err err = emptiness_fit(rows, count, NULL, &model);
@@ -340,7 +357,11 @@ MUST_USE struct err emptiness_write(const struct emptiness_row *rows, uint32_t c
         return err;
     }
     emptiness_figures_text(&figures, text, sizeof text);
-    (void)snprintf(evaluation, sizeof evaluation, "one scanner after another left out: %s", text);
+    (void)snprintf(evaluation, sizeof evaluation, "%s left out: %s",
+                   figures.rows_by_thirds == count ? "thirds of the images, not scanners,"
+                   : figures.rows_by_thirds > 0    ? "one scanner after another where it could be"
+                                                   : "one scanner after another",
+                   text);
     struct train_model about = {
         .name = EMPTINESS_NAME, .kind = EMPTINESS_NAME, .seed = seed, .evaluation = evaluation};
     memcpy(about.training_set_sha256, training_set_sha256, HASH_BYTES);

@@ -4,8 +4,11 @@
 
 /* Train emptiness: learns empty from loaded containers, and says how well that is learnt.
  *
- * Rows are boxes of images that somebody labelled. Every figure is of rows whose scanner the fit
- * has not seen: one scanner after another is left out. Offline; allocates. Same rows, same file. */
+ * Rows are boxes of images that somebody labelled. Figures are of rows whose scanner the fit has
+ * not seen: one scanner after another is left out. A scanner without which there is too little of a
+ * label is cut into thirds of its images instead, which is too kind: the fit knows the scanner. How
+ * many rows that concerns is told wherever figures are. Offline; allocates. Same rows, same file.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,12 +28,15 @@ struct emptiness_row {
     enum image_meaning meaning;
     double overlap; /* of the box that was found with the labelled one: intersection over union */
     double logit;   /* of a load; set by emptiness_leave_out() or by the caller */
+    bool by_thirds; /* of that logit: its fit has seen other images of the scanner */
 };
 
 struct emptiness_figures {
     uint32_t rows;
     uint32_t loaded;
     uint32_t scanners;
+    uint32_t rows_by_thirds; /* rows and scanners whose figures know the scanner */
+    uint32_t scanners_by_thirds;
     struct evaluation_rate auc; /* interval: bootstrap over scanners, 95%; NaN with one scanner */
     double calibration_error;
     uint32_t errors;     /* rows on the wrong side of one half */
@@ -48,7 +54,8 @@ MUST_USE struct err emptiness_leave_out(struct emptiness_row *rows, uint32_t cou
 /* Figures of the logits that the rows carry. */
 MUST_USE struct err emptiness_figures(const struct emptiness_row *rows, uint32_t count,
                                       struct emptiness_figures *out);
-/* One line. */
+#define EMPTINESS_TEXT_BYTES 768u
+/* One line; out holds EMPTINESS_TEXT_BYTES. */
 void emptiness_figures_text(const struct emptiness_figures *figures, char *out,
                             size_t out_capacity);
 /* Fits all rows and writes the model, with the figures of rows left out, which must be set. */

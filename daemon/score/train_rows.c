@@ -82,6 +82,13 @@ static void digest_row(struct train_rows *self, const struct train_row *row)
     head[8] =
         (uint8_t)(row->outcome.found | row->outcome.critical << 1 | row->outcome.validation << 2);
     sha256_add(self->training_set, head, sizeof head);
+    if (row->outcome.exam != 0) { /* of a table it is what it was before there were exams */
+        uint8_t exam[8];
+        for (int i = 0; i < 8; i++) {
+            exam[i] = (uint8_t)(row->outcome.exam >> (8 * i));
+        }
+        sha256_add(self->training_set, exam, sizeof exam);
+    }
     for (uint32_t line = 0; line < row->lines_count; line++) {
         uint8_t bytes[HISTORY_KINDS * 8 + (GOODS_QUANTITIES + 1) * 4];
         uint64_t at = row->first_line + line;
@@ -359,6 +366,15 @@ MUST_USE struct err train_rows_norms(struct train_rows *self, uint64_t to)
     return err;
 }
 
+void train_rows_line_features(const struct train_rows *self, uint64_t row, uint32_t line,
+                              float out[LINE_FEATURES])
+{
+    uint64_t at = self->rows[row].first_line + line;
+    struct line_subject subject = self->lines[at];
+    subject.keys = self->keys + at * HISTORY_KINDS;
+    line_features(&self->history, &self->norms, &subject, out);
+}
+
 void train_rows_features(const struct train_rows *self, uint64_t row, float out[LINE_FEATURES])
 {
     const struct train_row *given = &self->rows[row];
@@ -366,9 +382,7 @@ void train_rows_features(const struct train_rows *self, uint64_t row, float out[
     for (uint32_t line = 0; line < given->lines_count; line++) {
         float features[LINE_FEATURES];
         double loudness = 0;
-        struct line_subject subject = self->lines[given->first_line + line];
-        subject.keys = self->keys + (given->first_line + line) * HISTORY_KINDS;
-        line_features(&self->history, &self->norms, &subject, features);
+        train_rows_line_features(self, row, line, features);
         for (uint32_t kind = 1; kind < HISTORY_KINDS && given->lines_count > 1; kind++) {
             loudness += log((double)features[2 * ((size_t)kind - 1)]);
         }

@@ -49,8 +49,10 @@ MUST_USE struct err train_rows_learn(struct train_rows *self, uint64_t from, uin
 MUST_USE struct err train_rows_learn_known(struct train_rows *self, uint64_t to, int64_t until_ns);
 /* The norms of goods as of the rows before `to`. */
 MUST_USE struct err train_rows_norms(struct train_rows *self, uint64_t to);
-/* Features of one row, of the line that the histories speak loudest about, as things are known
- * now. */
+/* Features of one line of a row, as things are known now. */
+void train_rows_line_features(const struct train_rows *self, uint64_t row, uint32_t line,
+                              float out[LINE_FEATURES]);
+/* The same of the line that the histories speak loudest about. */
 void train_rows_features(const struct train_rows *self, uint64_t row, float out[LINE_FEATURES]);
 
 #endif

@@ -18,7 +18,6 @@ struct err state_unclaimed(struct state *self, const struct state_before *before
                            uint8_t (*out)[ITEM_ID_BYTES], uint32_t capacity, uint32_t *count)
 {
     struct statement *statement;
-    bool row = true;
     uint32_t found = 0;
     struct err err = store_statement(self->store, STATEMENT_UNCLAIMED, &statement);
     if (err_is(err)) {
@@ -26,11 +25,7 @@ struct err state_unclaimed(struct state *self, const struct state_before *before
     }
     bind_before(statement, before);
     bind_integer(statement, 2 * AGEING_MODES + 1, capacity);
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_blob(statement, 0, out[found++], ITEM_ID_BYTES);
     }
@@ -45,7 +40,6 @@ struct err state_overdue(struct state *self, const struct state_before *before,
                          uint64_t *total)
 {
     struct statement *statement;
-    bool row = true;
     uint32_t found = 0;
     uint64_t sum = 0;
     struct err err = store_statement(self->store, STATEMENT_OVERDUE, &statement);
@@ -53,11 +47,7 @@ struct err state_overdue(struct state *self, const struct state_before *before,
         return err;
     }
     bind_before(statement, before);
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         sum += column_index(statement, 2);
         if (found < capacity) {
             struct state_overdue *place = &out[found++];

@@ -130,7 +130,7 @@ struct err apply_score(struct state *self, const struct entry *entry)
     if (!err_is(err)) {
         err = put_regions(self, entry);
     }
-    return err;
+    return err_is(err) ? err : apply_quality(self, entry);
 }
 
 /* Reasons lie in one column, a line each: they are read together and never searched. */
@@ -333,6 +333,40 @@ static const char *request_what(const struct entry *entry)
     }
 }
 
+void state_asked_entries(const uint64_t *entry_index, uint32_t count, uint8_t out[ITEM_ID_BYTES])
+{
+    uint8_t bytes[ENTRY_INDICES_MAX * 8];
+    uint8_t digest[HASH_BYTES];
+    must(count <= ENTRY_INDICES_MAX);
+    for (uint32_t i = 0; i < 8 * count; i++) {
+        bytes[i] = (uint8_t)(entry_index[i / 8] >> 8 * (i % 8));
+    }
+    sha256_of(bytes, (size_t)8 * count, digest);
+    memcpy(out, digest, ITEM_ID_BYTES);
+}
+
+void state_asked_name(const char *name, uint8_t out[ITEM_ID_BYTES])
+{
+    uint8_t digest[HASH_BYTES];
+    sha256_of(name == NULL ? "" : name, name == NULL ? 0 : strlen(name), digest);
+    memcpy(out, digest, ITEM_ID_BYTES);
+}
+
+/* What tells this order from another of its kind; returns its bytes. */
+static uint32_t request_target(const struct entry *entry, uint8_t out[ITEM_ID_BYTES])
+{
+    if (entry->type == ENTRY_REDACT) {
+        state_asked_entries(entry->body.redact.entry_index, entry->body.redact.entries_count, out);
+        return ITEM_ID_BYTES;
+    }
+    if (entry->type == ENTRY_OPERATION) {
+        state_asked_name(entry->body.operation.name, out);
+        return ITEM_ID_BYTES;
+    }
+    memcpy(out, entry->item, ITEM_ID_BYTES);
+    return entry->has_item ? ITEM_ID_BYTES : 0;
+}
+
 struct err put_request(struct state *self, const struct entry *entry, const char *request_id)
 {
     if (request_id == NULL || request_id[0] == '\0') {
@@ -346,7 +380,9 @@ struct err put_request(struct state *self, const struct entry *entry, const char
     bind_text(statement, 1, request_id);
     bind_index(statement, 2, entry->n);
     bind_text(statement, 3, request_what(entry));
-    bind_blob(statement, 4, entry->item, entry->has_item ? ITEM_ID_BYTES : 0);
+    uint8_t target[ITEM_ID_BYTES];
+    uint32_t target_bytes = request_target(entry, target);
+    bind_blob(statement, 4, target, target_bytes);
     bind_text(statement, 5, entry->actor);
     return statement_run(statement);
 }

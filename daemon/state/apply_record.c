@@ -189,11 +189,34 @@ struct err apply_config_change(struct state *self, const struct entry *entry)
     return statement_run(statement);
 }
 
+/* What is in force under this name, if anything, is so no longer. */
+static struct err end_model(struct state *self, const char *prefix, const char *name,
+                            uint64_t entry_index)
+{
+    char whole[128];
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_MODEL_END, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    (void)snprintf(whole, sizeof whole, "%s%s", prefix, name == NULL ? "" : name);
+    bind_text(statement, 1, whole);
+    bind_index(statement, 2, entry_index);
+    return statement_run(statement);
+}
+
 struct err apply_model_change(struct state *self, const struct entry *entry)
 {
     const struct entry_model_change *change = &entry->body.model_change;
     struct statement *statement;
-    struct err err = store_statement(self->store, STATEMENT_MODEL_PUT, &statement);
+    struct err err = end_model(self, "", change->name, entry->n);
+    if (!err_is(err) && change->promoted) {
+        err = end_model(self, ENTRY_SHADOW_PREFIX, change->name, entry->n);
+    }
+    if (err_is(err) || change->removed) {
+        return err;
+    }
+    err = store_statement(self->store, STATEMENT_MODEL_PUT, &statement);
     if (err_is(err)) {
         return err;
     }
@@ -203,6 +226,10 @@ struct err apply_model_change(struct state *self, const struct entry *entry)
     bind_blob(statement, 4, change->sha256, HASH_BYTES);
     bind_index(statement, 5, change->file_bytes);
     bind_text(statement, 6, change->evaluation);
+    bind_text(statement, 7, entry->actor);
+    bind_text(statement, 8, change->reason);
+    bind_text(statement, 9, change->figures);
+    bind_integer(statement, 10, change->promoted);
     return statement_run(statement);
 }
 

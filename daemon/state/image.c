@@ -37,18 +37,13 @@ static struct err image_find(struct state *self, const uint8_t digest[HASH_BYTES
                              struct state_image *out)
 {
     struct statement *statement;
-    bool row = true;
     struct err err = store_statement(self->store, STATEMENT_IMAGE_FIND, &statement);
     if (err_is(err)) {
         return err;
     }
     bind_blob(statement, 1, digest, HASH_BYTES);
     bind_integer(statement, 2, STATE_IMAGE_ENTRIES_MAX);
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         uint64_t entry_index = column_index(statement, 0);
         if (out->entries_count == 0) {
             out->width = (uint32_t)column_integer(statement, 1);

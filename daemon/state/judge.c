@@ -11,13 +11,11 @@ struct err state_streams(struct state *self, struct state_stream *out, uint32_t 
 {
     struct statement *statement;
     struct err err = store_statement(self->store, STATEMENT_STREAMS, &statement);
+    if (err_is(err)) {
+        return err;
+    }
     uint32_t found = 0;
-    bool row = !err_is(err);
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         if (found < capacity) {
             column_copy_text(statement, 0, out[found].publisher, sizeof out->publisher);
             column_copy_text(statement, 1, out[found].stream, sizeof out->stream);
@@ -37,12 +35,7 @@ static struct err take_indices(struct statement *statement, uint64_t *out, uint3
 {
     struct err err = err_none;
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         out[found++] = column_index(statement, 0);
     }
@@ -75,12 +68,7 @@ struct err state_recent_decisions(struct state *self, struct state_decided *out,
     }
     bind_integer(statement, 1, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         struct state_decided *decided = &out[found++];
         column_copy_blob(statement, 0, decided->item, ITEM_ID_BYTES);
@@ -128,12 +116,7 @@ struct err state_outcomes(struct state *self, uint64_t from, struct state_outcom
     bind_index(statement, 1, from);
     bind_integer(statement, 2, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         must(exam_result_is_label(
             column_text(statement, 4))); /* the statement's list and the rule must agree */
@@ -172,12 +155,7 @@ struct err state_models(struct state *self, struct state_model *out, uint32_t ca
     }
     bind_integer(statement, 1, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_text(statement, 0, out[found].name, sizeof out->name);
         column_copy_blob(statement, 1, out[found].sha256, HASH_BYTES);
@@ -223,18 +201,13 @@ struct err state_open_draws(struct state *self, char (*days)[11], uint32_t capac
                             uint32_t *count)
 {
     struct statement *statement;
-    bool row = true;
     uint32_t found = 0;
     struct err err = store_statement(self->store, STATEMENT_OPEN_DRAWS, &statement);
     if (err_is(err)) {
         return err;
     }
     bind_integer(statement, 1, capacity);
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_text(statement, 0, days[found++], 11);
     }
@@ -312,13 +285,9 @@ struct err state_referral(struct state *self, const uint8_t item[ITEM_ID_BYTES],
         return err;
     }
     bind_blob(statement, 1, item, ITEM_ID_BYTES);
-    bool row;
-    err = statement_step(statement, &row);
+    err = statement_first(statement, "no decision about this item");
     if (err_is(err)) {
         return err;
-    }
-    if (!row) {
-        return err_make(ERR_NOT_FOUND, "no decision about this item");
     }
     out->state = referral_state_parse(column_text(statement, 0));
     out->version = column_index(statement, 1);
@@ -334,18 +303,13 @@ struct err state_open_referrals(struct state *self, struct state_open *out, uint
                                 uint32_t *count)
 {
     struct statement *statement;
-    bool row = true;
     uint32_t found = 0;
     struct err err = store_statement(self->store, STATEMENT_OPEN_REFERRALS, &statement);
     if (err_is(err)) {
         return err;
     }
     bind_integer(statement, 1, capacity);
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         out[found].mode = mode_parse(column_text(statement, 0));
         column_copy_text(statement, 1, out[found].site, sizeof out[found].site);
@@ -366,13 +330,9 @@ struct err state_request(struct state *self, const char *request_id, struct stat
         return err;
     }
     bind_text(statement, 1, request_id);
-    bool row;
-    err = statement_step(statement, &row);
+    err = statement_first(statement, "no entry with this request id");
     if (err_is(err)) {
         return err;
-    }
-    if (!row) {
-        return err_make(ERR_NOT_FOUND, "no entry with this request id");
     }
     out->entry_index = column_index(statement, 0);
     column_copy_text(statement, 1, out->what, sizeof out->what);
@@ -391,13 +351,9 @@ struct err state_standing(struct state *self, const uint8_t item[ITEM_ID_BYTES],
         return err;
     }
     bind_blob(statement, 1, item, ITEM_ID_BYTES);
-    bool row;
-    err = statement_step(statement, &row);
+    err = statement_first(statement, "no outcome of this item");
     if (err_is(err)) {
         return err;
-    }
-    if (!row) {
-        return err_make(ERR_NOT_FOUND, "no outcome of this item");
     }
     out->entry_index = column_index(statement, 0);
     column_copy_text(statement, 1, out->result, sizeof out->result);

@@ -64,13 +64,9 @@ struct err state_operation(struct state *self, const char *name, struct state_op
         return err;
     }
     bind_text(statement, 1, name);
-    bool row;
-    err = statement_step(statement, &row);
+    err = statement_first(statement, "no operation of this name");
     if (err_is(err)) {
         return err;
-    }
-    if (!row) {
-        return err_make(ERR_NOT_FOUND, "no operation of this name");
     }
     out->entry_index = column_index(statement, 0);
     out->closed = !column_is_null(statement, 1);
@@ -89,12 +85,7 @@ struct err state_operation_figures(struct state *self, const char *name, int64_t
     memset(out, 0, sizeof *out);
     bind_text(statement, 1, name);
     bind_integer(statement, 2, until_ns);
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         bool is_comparator = column_integer(statement, 0) == 1;
         *(is_comparator ? &out->comparator_numerator : &out->numerator) =
             column_index(statement, 1);

@@ -3,7 +3,7 @@
 
 /* Decisions page by page with what came of them: what a simulation of another policy reads. */
 
-static void take_past(struct statement *statement, struct state_past *out)
+void take_past(struct statement *statement, struct state_past *out)
 {
     out->entry_index = column_index(statement, 0);
     out->t_ns = column_integer(statement, 1);
@@ -37,12 +37,7 @@ struct err state_pasts(struct state *self, uint64_t from, int64_t until_ns, stru
     bind_integer(statement, 2, until_ns);
     bind_integer(statement, 3, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         take_past(statement, &out[found++]);
     }

@@ -47,16 +47,6 @@ struct err apply_redact(struct state *self, const struct entry *entry)
     return err_is(err) ? err : put_request(self, entry, redact->request_id);
 }
 
-/* True when the statement, bound already, gives a row. */
-static struct err redaction_any(struct statement *statement, bool *any)
-{
-    struct err err = statement_step(statement, any);
-    if (!err_is(err) && *any) {
-        statement_reset(statement);
-    }
-    return err;
-}
-
 struct err state_entry_redacted(struct state *self, uint64_t entry_index, bool *redacted)
 {
     struct statement *statement;
@@ -65,7 +55,7 @@ struct err state_entry_redacted(struct state *self, uint64_t entry_index, bool *
         return err;
     }
     bind_index(statement, 1, entry_index);
-    return redaction_any(statement, redacted);
+    return statement_any(statement, redacted);
 }
 
 struct err state_digest_redacted(struct state *self, const uint8_t digest[HASH_BYTES],
@@ -77,7 +67,7 @@ struct err state_digest_redacted(struct state *self, const uint8_t digest[HASH_B
         return err;
     }
     bind_blob(statement, 1, digest, HASH_BYTES);
-    return redaction_any(statement, redacted);
+    return statement_any(statement, redacted);
 }
 
 struct err state_redactions(struct state *self, const struct state_redaction *from,
@@ -92,12 +82,7 @@ struct err state_redactions(struct state *self, const struct state_redaction *fr
     bind_index(statement, 2, from->entry_index);
     bind_integer(statement, 3, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         out[found++] = (struct state_redaction){
             column_index(statement, 0), column_index(statement, 1), column_integer(statement, 2)};

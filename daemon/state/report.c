@@ -59,12 +59,7 @@ struct err state_queue(struct state *self, const struct state_queue_filter *filt
     bind_integer(statement, 4, filter->offset);
     bind_integer(statement, 5, filter->now_ns);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < filter->limit);
         read_queue_row(statement, &out[found++]);
     }
@@ -86,17 +81,14 @@ static struct err hand_out_rows(struct statement *statement, state_metric_row ro
     for (uint32_t i = 0; i < columns_count; i++) {
         names[i] = statement_column_name(statement, i);
     }
-    for (;;) {
-        bool more;
-        struct err err = statement_step(statement, &more);
-        if (err_is(err) || !more) {
-            return err;
-        }
+    struct err err = err_none;
+    while (statement_next(statement, &err)) {
         for (uint32_t i = 0; i < columns_count; i++) {
             values[i] = column_readable(statement, i, hex[i], METRIC_HEX_BYTES);
         }
         row(arg, columns_count, names, values);
     }
+    return err;
 }
 
 /* Parameters of a metric (":from_ns", ":to_ns") stay NULL here, which every metric takes as "no

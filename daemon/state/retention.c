@@ -95,23 +95,11 @@ struct err apply_hold(struct state *self, const struct entry *entry)
 
 /* ---- asking ---- */
 
-struct err state_seal_next(struct state *self, uint64_t after, const char *place,
-                           struct state_seal *out)
+static struct err take_seal(struct statement *statement, struct state_seal *out)
 {
-    struct statement *statement;
-    bool row = false;
-    struct err err = store_statement(
-        self->store, place == NULL ? STATEMENT_SEAL_NEXT : STATEMENT_SEAL_UNCOPIED, &statement);
+    struct err err = statement_first(statement, "seal");
     if (err_is(err)) {
         return err;
-    }
-    bind_integer(statement, 1, after == UINT64_MAX ? -1 : (int64_t)after);
-    if (place != NULL) {
-        bind_text(statement, 2, place);
-    }
-    err = statement_step(statement, &row);
-    if (err_is(err) || !row) {
-        return err_is(err) ? err : err_make(ERR_NOT_FOUND, "seal");
     }
     out->entry_index = column_index(statement, 0);
     column_copy_text(statement, 1, out->path, sizeof out->path);
@@ -121,6 +109,29 @@ struct err state_seal_next(struct state *self, uint64_t after, const char *place
     out->last_index = column_index(statement, 5);
     statement_reset(statement);
     return err_none;
+}
+
+struct err state_seal_next(struct state *self, uint64_t after, const char *place,
+                           struct state_seal *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(
+        self->store, place == NULL ? STATEMENT_SEAL_NEXT : STATEMENT_SEAL_UNCOPIED, &statement);
+    if (err_is(err)) {
+        return err;
+    }
+    bind_integer(statement, 1, after == UINT64_MAX ? -1 : (int64_t)after);
+    if (place != NULL) {
+        bind_text(statement, 2, place);
+    }
+    return take_seal(statement, out);
+}
+
+struct err state_discard_seal(struct state *self, struct state_seal *out)
+{
+    struct statement *statement;
+    struct err err = store_statement(self->store, STATEMENT_DISCARD_SEAL, &statement);
+    return err_is(err) ? err : take_seal(statement, out);
 }
 
 struct err state_copies_waiting(struct state *self, const char *place, uint64_t *count,
@@ -157,12 +168,7 @@ struct err state_blobs(struct state *self, uint64_t first, uint64_t last,
     bind_blob(statement, 4, after->sha256, HASH_BYTES);
     bind_integer(statement, 5, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_blob(statement, 0, out[found].sha256, HASH_BYTES);
         out[found].entry_index = column_index(statement, 1);
@@ -201,15 +207,6 @@ struct err state_blob_uses(struct state *self, const uint8_t sha256[HASH_BYTES],
     return err;
 }
 
-static struct err ask_any(struct statement *statement, bool *any)
-{
-    struct err err = statement_step(statement, any);
-    if (!err_is(err) && *any) {
-        statement_reset(statement);
-    }
-    return err;
-}
-
 struct err state_blob_known(struct state *self, const uint8_t sha256[HASH_BYTES], bool *known)
 {
     struct statement *statement;
@@ -218,7 +215,7 @@ struct err state_blob_known(struct state *self, const uint8_t sha256[HASH_BYTES]
         return err;
     }
     bind_blob(statement, 1, sha256, HASH_BYTES);
-    return ask_any(statement, known);
+    return statement_any(statement, known);
 }
 
 struct err state_place_known(struct state *self, const char *place, bool *known)
@@ -229,7 +226,7 @@ struct err state_place_known(struct state *self, const char *place, bool *known)
         return err;
     }
     bind_text(statement, 1, place);
-    return ask_any(statement, known);
+    return statement_any(statement, known);
 }
 
 struct err state_hold(struct state *self, const uint8_t *item, bool *held)
@@ -240,7 +237,7 @@ struct err state_hold(struct state *self, const uint8_t *item, bool *held)
         return err;
     }
     bind_held(statement, item);
-    return ask_any(statement, held);
+    return statement_any(statement, held);
 }
 
 struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES], uint32_t capacity,
@@ -253,12 +250,7 @@ struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES], u
     }
     bind_integer(statement, 1, capacity);
     uint32_t found = 0;
-    bool row = true;
-    while (row) {
-        err = statement_step(statement, &row);
-        if (err_is(err) || !row) {
-            break;
-        }
+    while (statement_next(statement, &err)) {
         must(found < capacity);
         column_copy_blob(statement, 0, out[found++], HASH_BYTES);
     }

@@ -16,7 +16,8 @@ const char *const state_schema_sql[] = {
     " policy_version TEXT, computing TEXT, arm_hidden INTEGER) STRICT;",
     "CREATE TABLE models(entry INTEGER PRIMARY KEY, t_ns INTEGER, name TEXT, sha256 BLOB, "
     "file_bytes INTEGER,"
-    " evaluation TEXT) STRICT;",
+    " evaluation TEXT, actor TEXT, reason TEXT, figures TEXT, promoted INTEGER, ended_entry "
+    "INTEGER) STRICT;",
     "CREATE TABLE draws(day TEXT PRIMARY KEY, scheme TEXT, commitment BLOB, commit_entry INTEGER,"
     " reveal_entry INTEGER, key BLOB) STRICT, WITHOUT ROWID;",
     "CREATE TABLE draw_rates(day TEXT, stratum TEXT, rate REAL, floor REAL, reason TEXT, PRIMARY "
@@ -48,6 +49,13 @@ const char *const state_schema_sql[] = {
     "CREATE TABLE scores(entry INTEGER PRIMARY KEY, id BLOB, item BLOB, t_ns INTEGER, probability "
     "REAL, logit REAL,"
     " quality REAL, unscorable TEXT) STRICT;",
+    /* A day of a scanner as far as a median needs it: how often which value. One row a value, not a
+     * score: years of a busy scanner are read in a moment. */
+    "CREATE TABLE image_quality(scanner TEXT, day INTEGER, figure TEXT, value REAL, images INTEGER,"
+    " PRIMARY KEY(scanner, day, figure, value)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE shadow_scores(item BLOB PRIMARY KEY, entry INTEGER, t_ns INTEGER, place TEXT, "
+    "sha256 BLOB,"
+    " probability REAL, logit REAL, unscorable TEXT) STRICT, WITHOUT ROWID;",
     "CREATE TABLE contributions(score INTEGER, position INTEGER, name TEXT, logit REAL, words TEXT,"
     " PRIMARY KEY(score, position)) STRICT, WITHOUT ROWID;",
     "CREATE TABLE score_models(score INTEGER, position INTEGER, name TEXT, sha256 BLOB,"

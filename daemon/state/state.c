@@ -242,6 +242,8 @@ static struct err apply_by_type(struct state *self, const struct entry *entry,
         return apply_refused(self, entry);
     case ENTRY_SCORE:
         return apply_score(self, entry);
+    case ENTRY_SHADOW_SCORE:
+        return apply_shadow_score(self, entry);
     case ENTRY_REFERRAL_DECISION:
         return apply_decision(self, entry);
     case ENTRY_OFFICER_ACTION:

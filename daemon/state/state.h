@@ -126,9 +126,34 @@ struct state_model {
     char name[96];
     uint8_t sha256[HASH_BYTES];
 };
-/* Installed models: the newest model.change of each name. */
+/* Models in use: the newest model.change of each name, those in shadow not among them. */
 MUST_USE struct err state_models(struct state *self, struct state_model *out, uint32_t capacity,
                                  uint32_t *count);
+/* The model in shadow. NOT_FOUND when there is none. */
+struct state_shadow {
+    char place[96];
+    uint8_t sha256[HASH_BYTES];
+    uint64_t entry_index; /* of its model.change */
+    int64_t t_ns;
+};
+MUST_USE struct err state_shadow(struct state *self, struct state_shadow *out);
+/* Entry index of the newest change of a model in use; 0: none. */
+MUST_USE struct err state_models_since(struct state *self, uint64_t *entry_index);
+/* A decision, what came of it, and what the model in shadow with this hash said. */
+struct state_shadow_past {
+    struct state_past past;
+    bool scored; /* by the shadow */
+    bool scorable;
+    double probability;
+};
+/* Decisions from entry index `from` on, ascending. */
+MUST_USE struct err state_shadow_pasts(struct state *self, uint64_t from,
+                                       const uint8_t sha256[HASH_BYTES],
+                                       struct state_shadow_past *out, uint32_t capacity,
+                                       uint32_t *count);
+/* Entry index of an accepted record by its entry's id. NOT_FOUND. */
+MUST_USE struct err state_record_entry(struct state *self, const uint8_t id[ENTRY_ID_BYTES],
+                                       uint64_t *entry_index);
 /* Last draw.commit: its day ("" when none) and whether it was revealed; last archive.seal: the
  * first index not yet sealed. */
 MUST_USE struct err state_last_draw(struct state *self, char day[11], bool *revealed);
@@ -168,6 +193,31 @@ struct state_redaction {
 MUST_USE struct err state_redactions(struct state *self, const struct state_redaction *from,
                                      struct state_redaction *out, uint32_t capacity,
                                      uint32_t *count);
+
+/* ---- what scanners delivered: FORMAT.md, table image_quality ---- */
+
+enum state_figure {
+    STATE_SHARPNESS,
+    STATE_CONTRAST,
+    STATE_SATURATED,
+    STATE_DEAD_LINES,
+    STATE_FIGURE_COUNT
+};
+const char *state_figure_text(enum state_figure figure);
+double state_quality_rounded(double value); /* as the table keeps them */
+/* The scanner next to `after` ("": the first), in the order of their names. */
+MUST_USE struct err state_quality_scanner(struct state *self, const char *after, char out[65],
+                                          bool *found);
+struct state_quality {
+    int64_t day; /* since 1970, UTC */
+    enum state_figure figure;
+    double value;
+    uint64_t images;
+};
+typedef void (*state_quality_row)(void *arg, const struct state_quality *row);
+/* Days from from_day to before to_day: ascending by day, then a figure at a time, then by value. */
+MUST_USE struct err state_quality(struct state *self, const char *scanner, int64_t from_day,
+                                  int64_t to_day, state_quality_row row, void *arg);
 
 /* ---- images: where one lies, by its digest ---- */
 
@@ -236,6 +286,8 @@ MUST_USE struct err state_blob_known(struct state *self, const uint8_t sha256[HA
 /* Payloads of the newest discard: a stop may have come before they were off the disk. */
 MUST_USE struct err state_last_discards(struct state *self, uint8_t (*out)[HASH_BYTES],
                                         uint32_t capacity, uint32_t *count);
+/* The seal of the file that the newest discard says they are kept in. NOT_FOUND: there is none. */
+MUST_USE struct err state_discard_seal(struct state *self, struct state_seal *out);
 /* Is there a hold on this item (NULL: on everything)? */
 MUST_USE struct err state_hold(struct state *self, const uint8_t *item, bool *held);
 
@@ -288,11 +340,15 @@ MUST_USE struct err state_overdue(struct state *self, const struct state_before 
 struct state_request {
     uint64_t entry_index;
     char what[32];               /* "claim", "release", one of these, or the type of the entry */
-    uint8_t item[ITEM_ID_BYTES]; /* zeros: about no item */
+    uint8_t item[ITEM_ID_BYTES]; /* or what state_asked_* gives; zeros: about no item */
     char actor[PSEUDONYM_BYTES];
 };
 MUST_USE struct err state_request(struct state *self, const char *request_id,
                                   struct state_request *out);
+/* What stands in the place of the item of orders that are about none: the entries of a redaction,
+ * the name of an operation. */
+void state_asked_entries(const uint64_t *entry_index, uint32_t count, uint8_t out[ITEM_ID_BYTES]);
+void state_asked_name(const char *name, uint8_t out[ITEM_ID_BYTES]);
 /* The outcome that speaks for an item. NOT_FOUND when it has none. */
 struct state_standing {
     uint64_t entry_index;

@@ -55,7 +55,12 @@ MUST_USE struct err apply_copied(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_discard(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_hold(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_seal(struct state *self, const struct entry *entry);
+/* What the scanner delivered, by its days. */
+MUST_USE struct err apply_quality(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_score(struct state *self, const struct entry *entry);
+MUST_USE struct err apply_shadow_score(struct state *self, const struct entry *entry);
+/* The present row of PASTS, or of SHADOW_PASTS, whose first columns are the same. */
+void take_past(struct statement *statement, struct state_past *out);
 MUST_USE struct err apply_decision(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_officer_action(struct state *self, const struct entry *entry);
 MUST_USE struct err apply_outcome(struct state *self, const struct entry *entry);

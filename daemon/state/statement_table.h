@@ -12,7 +12,10 @@ STATEMENT(STREAM_PUT, "INSERT INTO streams(publisher, stream, next_sequence) VAL
                       " ON CONFLICT(publisher, stream) DO UPDATE SET next_sequence = "
                       "max(next_sequence, excluded.next_sequence)")
 STATEMENT(CONFIG_PUT, "INSERT INTO config VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6)")
+STATEMENT(MODEL_END, "UPDATE models SET ended_entry = ?2 WHERE name = ?1 AND ended_entry IS NULL")
+STATEMENT(MODEL_PUT, "INSERT INTO models VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL)")
+STATEMENT(SHADOW_SCORE_PUT, "INSERT INTO shadow_scores VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                            " ON CONFLICT(item) DO NOTHING")
 STATEMENT(DRAW_COMMIT, "INSERT INTO draws(day, scheme, commitment, commit_entry) VALUES(?1, ?2, "
                        "?3, ?4) ON CONFLICT(day) DO NOTHING")
 STATEMENT(
@@ -44,6 +47,14 @@ STATEMENT(ITEM_FROM_RECORD,
           " ON CONFLICT(item) DO UPDATE SET score_entry = excluded.score_entry,"
           " first_ns = min(first_ns, excluded.first_ns)")
 STATEMENT(SCORE_PUT, "INSERT INTO scores VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+STATEMENT(RECORD_SCANNER,
+          "SELECT scanner, acquired_ns FROM records WHERE id = ?1 AND kind = 'scan'")
+STATEMENT(QUALITY_ADD, "INSERT INTO image_quality VALUES(?1, ?2, ?3, ?4, 1) ON CONFLICT(scanner, "
+                       "day, figure, value) DO UPDATE SET images = images + 1")
+STATEMENT(QUALITY_SCANNERS,
+          "SELECT DISTINCT scanner FROM image_quality WHERE scanner > ?1 ORDER BY scanner LIMIT 1")
+STATEMENT(QUALITY_ROWS, "SELECT day, figure, value, images FROM image_quality WHERE scanner = ?1 "
+                        "AND day >= ?2 AND day < ?3 ORDER BY day, figure, value")
 STATEMENT(CONTRIBUTION_PUT, "INSERT INTO contributions VALUES(?1, ?2, ?3, ?4, ?5)")
 STATEMENT(SCORE_MODEL_PUT, "INSERT INTO score_models VALUES(?1, ?2, ?3, ?4)")
 STATEMENT(REGION_PUT, "INSERT INTO regions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
@@ -134,6 +145,20 @@ STATEMENT(
     " LEFT JOIN outcomes AS o ON o.item = d.item AND o.standing = 1"
     " AND o.result IN ('found', 'partial', 'nothing_found')"
     " WHERE d.entry >= ?1 AND d.t_ns < ?2 ORDER BY d.entry LIMIT ?3")
+/* The same with what a model in shadow said; its column is at the end. */
+STATEMENT(
+    SHADOW_PASTS,
+    "SELECT d.entry, d.t_ns, d.mode, d.site, d.lane, d.probability, d.cutoff,"
+    " ifnull(s.unscorable, '?') = '', d.decision = 'refer', d.arm, d.propensity, d.random_rate,"
+    " d.policy_sha256, ifnull(r.arm, '') = 'manual', ifnull(r.opened_ns, 0), ifnull(r.closed_ns, "
+    "0), o.entry IS NOT NULL, ifnull(o.found, 0),"
+    " x.entry IS NOT NULL, ifnull(x.unscorable, '?') = '', ifnull(x.probability, 0)"
+    " FROM decisions AS d LEFT JOIN items AS i ON i.item = d.item"
+    " LEFT JOIN scores AS s ON s.entry = i.score_entry LEFT JOIN referrals AS r ON r.item = d.item"
+    " LEFT JOIN outcomes AS o ON o.item = d.item AND o.standing = 1"
+    " AND o.result IN ('found', 'partial', 'nothing_found')"
+    " LEFT JOIN shadow_scores AS x ON x.item = d.item AND x.sha256 = ?2"
+    " WHERE d.entry >= ?1 ORDER BY d.entry LIMIT ?3")
 STATEMENT(PAST_FIRST, "SELECT ifnull(min(entry), 0) FROM (SELECT entry FROM decisions WHERE t_ns < "
                       "?1 ORDER BY entry DESC LIMIT ?2)")
 /* At most one label for each item: the outcome that stands. */
@@ -142,10 +167,14 @@ STATEMENT(OUTCOMES, "SELECT entry, t_ns, found, item, result FROM outcomes WHERE
                     " ORDER BY entry LIMIT ?2")
 STATEMENT(ITEM_DECLARATIONS, "SELECT entry FROM records WHERE item = ?1 AND kind = 'declaration' "
                              "AND entry < ?2 ORDER BY entry LIMIT ?3")
-STATEMENT(
-    MODELS,
-    "SELECT name, sha256 FROM models WHERE entry IN (SELECT max(entry) FROM models GROUP BY name)"
-    " ORDER BY name LIMIT ?1")
+STATEMENT(MODELS,
+          "SELECT name, sha256 FROM models WHERE ended_entry IS NULL AND name NOT LIKE 'shadow/%'"
+          " ORDER BY name LIMIT ?1")
+STATEMENT(SHADOW,
+          "SELECT substr(name, 8), sha256, entry, t_ns FROM models WHERE ended_entry IS NULL"
+          " AND name LIKE 'shadow/%' ORDER BY entry DESC LIMIT 1")
+STATEMENT(MODELS_SINCE, "SELECT ifnull(max(entry), 0) FROM models WHERE name NOT LIKE 'shadow/%'")
+STATEMENT(RECORD_ENTRY, "SELECT entry FROM records WHERE id = ?1")
 STATEMENT(LAST_DRAW, "SELECT day, reveal_entry IS NOT NULL FROM draws ORDER BY day DESC LIMIT 1")
 STATEMENT(OPEN_DRAWS, "SELECT day FROM draws WHERE reveal_entry IS NULL ORDER BY day LIMIT ?1")
 STATEMENT(SEALED_UNTIL, "SELECT max(last_index) + 1 FROM seals")
@@ -210,6 +239,9 @@ STATEMENT(
 STATEMENT(BLOB_KNOWN, "SELECT 1 FROM blobs WHERE sha256 = ?1 LIMIT 1")
 STATEMENT(LAST_DISCARDS, "SELECT sha256 FROM discards WHERE entry = (SELECT max(entry) FROM "
                          "discards) LIMIT ?1")
+STATEMENT(DISCARD_SEAL, "SELECT entry, path, file_bytes, sha256, first_index, last_index FROM seals"
+                        " WHERE path = (SELECT kept_in FROM discards WHERE entry = (SELECT"
+                        " max(entry) FROM discards) LIMIT 1) ORDER BY entry DESC LIMIT 1")
 STATEMENT(HELD, "SELECT 1 FROM holds WHERE item = ?1")
 
 /* ---- commands and reports */
@@ -273,22 +305,21 @@ STATEMENT(
     " ORDER BY referrals.priority + max(?5 - referrals.opened_ns, 0) / 3.6e12 * referrals.ageing"
     " + min(max(?5 - referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
     " referrals.decision_entry LIMIT ?3 OFFSET ?4")
-STATEMENT(
-    QUEUE_ALL,
-    "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
-    "referrals.arm, "
-    "referrals.state,"
-    " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
-    "decisions.cutoff,"
-    " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
-    " FROM referrals JOIN items ON items.item = referrals.item"
-    " JOIN decisions ON decisions.entry = referrals.decision_entry"
-    " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
-    " ORDER BY referrals.closed_ns IS NOT NULL, referrals.priority"
-    " + max(min(?5, ifnull(referrals.closed_ns, ?5)) - referrals.opened_ns, 0) / 3.6e12"
-    " * referrals.ageing + min(max(min(?5, ifnull(referrals.closed_ns, ?5)) - "
-    "referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
-    " referrals.decision_entry LIMIT ?3 OFFSET ?4")
+STATEMENT(QUEUE_ALL,
+          "SELECT referrals.item, items.label, items.mode, items.site, items.lane, "
+          "referrals.arm, "
+          "referrals.state,"
+          " referrals.actor, decisions.probability, decisions.propensity, decisions.priority, "
+          "decisions.cutoff,"
+          " decisions.t_ns, referrals.version, decisions.entry, decisions.reasons"
+          " FROM referrals JOIN items ON items.item = referrals.item"
+          " JOIN decisions ON decisions.entry = referrals.decision_entry"
+          " WHERE (?1 = '' OR referrals.mode = ?1) AND (?2 = '' OR referrals.site = ?2)"
+          " ORDER BY referrals.closed_ns IS NOT NULL, referrals.priority"
+          " + max(min(?5, ifnull(referrals.closed_ns, ?5)) - referrals.opened_ns, 0) / 3.6e12"
+          " * referrals.ageing + min(max(min(?5, ifnull(referrals.closed_ns, ?5)) - "
+          "referrals.opened_ns, 0) / 3.6e12, 8.0) * referrals.perishable DESC,"
+          " referrals.decision_entry LIMIT ?3 OFFSET ?4")
 STATEMENT(COUNT_UNDECIDED_ITEMS,
           "SELECT count(*) FROM items INDEXED BY items_undecided WHERE decision_entry IS NULL")
 STATEMENT(COUNT_UNDECIDED_RECORDS,

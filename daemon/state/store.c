@@ -323,6 +323,29 @@ struct err statement_step(struct statement *self, bool *row)
     return err_none;
 }
 
+bool statement_next(struct statement *self, struct err *err)
+{
+    bool row = false;
+    *err = statement_step(self, &row);
+    return !err_is(*err) && row;
+}
+
+struct err statement_first(struct statement *self, const char *missing)
+{
+    bool row = false;
+    struct err err = statement_step(self, &row);
+    return err_is(err) || row ? err : err_make(ERR_NOT_FOUND, missing);
+}
+
+struct err statement_any(struct statement *self, bool *any)
+{
+    struct err err = statement_step(self, any);
+    if (!err_is(err) && *any) {
+        statement_reset(self);
+    }
+    return err;
+}
+
 struct err statement_run(struct statement *self)
 {
     bool row = true;

@@ -60,6 +60,13 @@ int statement_parameters(const struct statement *self);
 
 /* Next row; *row false at the end, and then the statement is reset. */
 MUST_USE struct err statement_step(struct statement *self, bool *row);
+/* For a loop over all rows: true while there is one; false at the end, or with *err set. */
+bool statement_next(struct statement *self, struct err *err);
+/* The first row, which the caller reads before he resets; NOT_FOUND with these static words when
+ * there is none. */
+MUST_USE struct err statement_first(struct statement *self, const char *missing);
+/* Whether there is a row; then reset. */
+MUST_USE struct err statement_any(struct statement *self, bool *any);
 /* To the end, rows ignored; then reset. */
 MUST_USE struct err statement_run(struct statement *self);
 void statement_reset(struct statement *self);

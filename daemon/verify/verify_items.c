@@ -58,6 +58,7 @@ struct item {
     bool scored;
     bool scorable;
     bool decided;
+    bool shadowed;
 };
 
 struct verify_items {
@@ -159,9 +160,9 @@ static uint32_t items_take_records(struct verify_items *self, const struct entry
     return found;
 }
 
-static void items_check_sum(struct verify_items *self, const struct entry *entry)
+static void items_check_sum(struct verify_items *self, const struct entry *entry,
+                            const struct entry_score *score)
 {
-    const struct entry_score *score = &entry->body.score;
     double sum = 0;
     for (uint32_t i = 0; i < score->contributions_count; i++) {
         sum += score->contributions[i].logit;
@@ -202,7 +203,37 @@ struct err verify_items_score(struct verify_items *self, const struct entry *ent
     item->score_n = entry->n;
     item->scored_ns = entry->t_ns;
     if (item->scorable) {
-        items_check_sum(self, entry);
+        items_check_sum(self, entry, score);
+    }
+    return err_none;
+}
+
+struct err verify_items_shadow(struct verify_items *self, const struct entry *entry, bool *decided,
+                               uint64_t *decision_n)
+{
+    const struct entry_score *score = &entry->body.shadow_score.score;
+    struct item *item = NULL;
+    struct err err = items_of(self, entry, &item);
+    *decided = item != NULL && item->decided;
+    *decision_n = *decided ? item->decision_n : 0;
+    if (err_is(err) || item == NULL) {
+        return err;
+    }
+    if (!item->decided && !self->ids->gap) {
+        verify_problem(self->report,
+                       "entry %" PRIu64 ": scored in shadow before the item was decided", entry->n);
+    }
+    if (item->shadowed) {
+        verify_problem(self->report, "entry %" PRIu64 ": second score in shadow of an item",
+                       entry->n);
+    }
+    item->shadowed = true;
+    if (items_take_records(self, entry, item) == 0 && !self->ids->gap) {
+        verify_problem(self->report, "entry %" PRIu64 ": score of nothing that was received",
+                       entry->n);
+    }
+    if (score->unscorable == NULL || score->unscorable[0] == '\0') {
+        items_check_sum(self, entry, score);
     }
     return err_none;
 }

@@ -18,6 +18,10 @@ void verify_items_close(struct verify_items **self);
 
 MUST_USE struct err verify_items_score(struct verify_items *self, const struct entry *entry);
 MUST_USE struct err verify_items_decision(struct verify_items *self, const struct entry *entry);
+/* What a model in shadow said: after the item's decision, once, of its records. *decided:
+ * *decision_n is that of the decision. */
+MUST_USE struct err verify_items_shadow(struct verify_items *self, const struct entry *entry,
+                                        bool *decided, uint64_t *decision_n);
 /* Officer's actions and outcomes. */
 MUST_USE struct err verify_items_event(struct verify_items *self, const struct entry *entry);
 /* The number that this item's records have in the owners of the ids; false when nothing was said of

@@ -14,6 +14,7 @@
 #include "verify/verify_operations.h"
 #include "verify/verify_retention.h"
 #include "verify/verify_settings.h"
+#include "verify/verify_shadow.h"
 #include "verify/verify_times.h"
 
 struct verify_story {
@@ -27,6 +28,7 @@ struct verify_story {
     struct verify_draws *draws;
     struct verify_times *times;
     struct verify_settings *settings;
+    struct verify_shadow *shadow;
     struct verify_keeping *keeping;
     struct verify_retention *retention;
     struct verify_operations *operations;
@@ -58,6 +60,9 @@ struct err verify_story_open(struct verify_report *report, struct verify_shard *
         err = verify_settings_open(report, shard, &self->ids, &self->settings);
     }
     if (!err_is(err)) {
+        err = verify_shadow_open(report, &self->ids, self->items, &self->shadow);
+    }
+    if (!err_is(err)) {
         err = verify_keeping_open(report, shard, &self->ids, &self->keeping);
     }
     if (!err_is(err)) {
@@ -80,6 +85,7 @@ void verify_story_close(struct verify_story **self)
         verify_operations_close(&(*self)->operations);
         verify_retention_close(&(*self)->retention);
         verify_keeping_close(&(*self)->keeping);
+        verify_shadow_close(&(*self)->shadow);
         verify_settings_close(&(*self)->settings);
         verify_times_close(&(*self)->times);
         verify_draws_close(&(*self)->draws);
@@ -221,6 +227,9 @@ static struct err story_settings(struct verify_story *self, const struct entry *
         verify_settings_config(self->settings, entry);
     } else if (entry->type == ENTRY_MODEL_CHANGE) {
         verify_settings_model(self->settings, entry);
+        return verify_shadow_model(self->shadow, entry);
+    } else if (entry->type == ENTRY_SHADOW_SCORE) {
+        return verify_shadow_score(self->shadow, entry);
     } else if (entry->type == ENTRY_SCORE) {
         verify_settings_score(self->settings, entry);
     } else if (entry->type == ENTRY_REFERRAL_DECISION) {

@@ -15,4 +15,9 @@ double image_ref_cell(const struct image_view *image, const uint8_t *valid, size
 /* Exact quantile (type 7) over valid pixels; `sorted` is workspace for width * height values. */
 double image_ref_quantile(const struct image_view *image, const uint8_t *valid, double level,
                           double *sorted);
+
+/* Clears the dead lines of image_valid_mask() in `valid`; `before` is what bars and wedges left,
+ * and only read. */
+void image_ref_cut_dead_lines(const struct image_view *image, const struct image_mask_rule *rule,
+                              uint8_t *before, uint8_t *valid);
 #endif

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recomputes a day's published figures from sealed archive files alone, with h5py and nothing of ours: hit rate by arm with its
-Wilson interval, the funnel, the digest of every image, the root of the log's tree.
+Wilson interval, the funnel, what each scanner delivered by day and since when that changed, the digest of every image, the root of the
+log's tree.
 usage: recompute.py [--day 2026-09-21] [--report report.json] [--log entries.jsonl] FILE...
 With --report (triagectl report --json) and --log (triagectl log cat --json) it compares: exit 1 when anything differs."""
 import argparse
+import datetime
 import hashlib
 import json
 import math
@@ -16,7 +18,8 @@ Z = statistics.NormalDist().inv_cdf(0.975)
 FOUND, CONCLUDED = {"found", "partial"}, {"nothing_found", "found", "partial"}
 OPEN = {"queued", "presented", "in_exam"}
 ENDS = {"outcome", "waived", "not_presented", "expired", "returned", "transferred"}
-SHOWN = {"target": {"target", "both"}, "random": {"random", "both"}, "both": {"both"}, "cautious": {"cautious"}}
+SHOWN = {"target": {"target", "both"}, "random": {"random", "both"}, "both": {"both"}, "cautious": {"cautious"},
+         "manual": {"manual"}}
 
 
 def rows(files, table, *columns):
@@ -44,10 +47,11 @@ def decided(files, day):
     return {item: row for item, row in newest.items() if day is None or row[0].startswith(day)}, referred
 
 
-def hit_rate(items, results):
+def hit_rate(items, results, by_hand):
     out = []
     for name, arms in SHOWN.items():
-        exams = [results[item] for item, row in items.items() if row[2] in arms and results.get(item) in CONCLUDED]
+        exams = [results[item] for item, row in items.items()
+                 if ("manual" if item in by_hand else row[2]) in arms and results.get(item) in CONCLUDED]
         out.append(with_interval({"arm": name, "numerator": sum(result in FOUND for result in exams),
                                   "denominator": len(exams)}))
     return out
@@ -66,6 +70,110 @@ def funnel(items, referred, results, states):
             counts.setdefault(mode, [0] * len(stages))[place] += yes
     return [with_interval({"mode": mode, "stage": stage, "numerator": counts[mode][place], "denominator": counts[mode][0]})
             for mode in sorted(counts) for place, stage in enumerate(stages)]
+
+
+FIGURES = {"sharpness": (23,), "contrast_to_noise": (24,), "saturated_share": (25,), "dead_lines": (26, 27)}
+NORMAL = statistics.NormalDist()
+
+
+def delivered(files):
+    """{scanner: {day: {figure: values}}}: what the inputs of the fusion hold of the image of a score, by the scanner and day of the
+    scans that the item had then; of several scanners none is told."""
+    scans, times, values, out = {}, {}, {}, {}
+    for item, scanner, acquired, entry in rows(files, "scans", "item", "scanner", "acquired_ns", "entry_index"):
+        scans.setdefault(item, []).append((int(entry), scanner, int(acquired)))
+    for entry, time in rows(files, "entries", "n", "t_ns"):
+        times[int(entry)] = int(time)
+    for entry, model, position, value in rows(files, "score_inputs", "score_entry_index", "model", "position", "value"):
+        if model in ("fusion", "builtin/fusion") and position >= 23:
+            values.setdefault(int(entry), {})[int(position)] = float(value)
+    for item, entry in rows(files, "scores", "item", "entry_index"):
+        own = [scan for scan in scans.get(item, []) if scan[0] < entry]
+        seen = values.get(int(entry), {})
+        if len({scanner for _, scanner, _ in own}) != 1 or len(seen) != 5 or any(math.isnan(value) for value in seen.values()):
+            continue
+        first = min(acquired for _, _, acquired in own)
+        first = first if 0 < first <= times[int(entry)] else times[int(entry)]
+        day = out.setdefault(own[0][1], {}).setdefault(first // 86400000000000, {})
+        for figure, places in FIGURES.items():
+            day.setdefault(figure, []).append(float(f"{sum(seen[place] for place in places):.2e}"))
+    return out
+
+
+def median(values):
+    """The lower median, and the order statistics that hold the true one with 95%: tails of the binomial distribution at 1/2."""
+    values, n, below, rank = sorted(values), len(values), 0, -1
+    while below + math.comb(n, rank + 1) <= 0.025 * 2 ** n:
+        rank += 1
+        below += math.comb(n, rank)
+    found = {"value": values[(n - 1) // 2]}
+    return found | ({"lower": values[rank], "upper": values[n - 1 - rank]} if rank >= 0 else {})
+
+
+def changes(series):
+    """Page's sums of sequential ranks as normal scores, a change's first day by least squares; (first, found, higher), each after
+    forgetting what was before."""
+    start, out = 0, []
+    while True:
+        sums, found = {1: 0.0, -1: 0.0}, None
+        for i in range(start, len(series)):
+            rank = sum((value < series[i]) + 0.5 * (value == series[i]) for value in series[start:i]) + 0.5
+            score = NORMAL.inv_cdf(rank / (i - start + 1))
+            sums = {sign: max(0.0, old + sign * score - 0.5) for sign, old in sums.items()}
+            if max(sums.values()) > 8:
+                found = i
+                break
+        if found is None:
+            return out
+        sign = max(sums, key=sums.get)
+        part = series[start:found + 1]
+        steps = [max(0.0, sign * (sum(part[k:]) / (len(part) - k) - sum(part[:k]) / k)) for k in range(1, len(part))]
+        gains = [step * step * k * (len(part) - k) for k, step in enumerate(steps, 1)]
+        start += 1 + gains.index(max(gains))
+        out.append((start, found, sign > 0))
+
+
+def shift(before, after, ratio):
+    """Hodges-Lehmann, and Moses's interval by the normal approximation of the rank sum; as a share, or in points."""
+    pairs = sorted(b / a - 1 if ratio else b - a for a in before for b in after)
+    m, n = len(before), len(after)
+    rank = math.floor(m * n / 2 - Z * math.sqrt(m * n * (m + n + 1) / 12))
+    found = {"value": statistics.median(pairs)}
+    return found | ({"lower": pairs[rank], "upper": pairs[-1 - rank]} if rank >= 0 else {})
+
+
+def text_of(day):
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day))).isoformat()
+
+
+def image_quality(files, only):
+    """Of the 400 days up to the newest entry, or of one day."""
+    out, last = [], int(files[-1]["entries/t_ns"][-1]) // 86400000000000
+    for scanner, days in sorted(delivered(files).items()):
+        days = {day: figures for day, figures in sorted(days.items()) if len(figures["sharpness"]) >= 5 and
+                (last - 400 < day <= last if only is None else text_of(day) == only)}
+        if not days:
+            continue
+        shown = [{"day": text_of(day), "images": len(figures["sharpness"])} | {name: median(figures[name]) for name in FIGURES}
+                 for day, figures in days.items()]
+        told = []
+        for figure in ("sharpness", "contrast_to_noise", "saturated_share"):
+            series, ratio = [row[figure]["value"] for row in shown], figure != "saturated_share"
+            steps = changes(series)
+            ends = [0] + [step[0] for step in steps] + [len(series)]
+            for k, (first, found, higher) in enumerate(steps):
+                part = series[ends[k]:ends[k + 2]]
+                told.append({"figure": figure, "since": shown[first]["day"], "told": shown[found]["day"], "higher": higher,
+                             "worse": not higher and ratio} |
+                            (shift(series[ends[k]:first], series[first:ends[k + 2]], ratio) if not ratio or min(part) > 0 else {}))
+        dead = []
+        for row in reversed(shown):
+            if row["dead_lines"]["value"] <= 0:
+                break
+            dead.append(row)
+        out.append({"scanner": scanner, "days": shown, "changes": told} |
+                   ({"dead": {"since": dead[-1]["day"], "lines": dead[0]["dead_lines"]["value"]}} if dead else {}))
+    return out
 
 
 def images(files):
@@ -121,6 +229,20 @@ def compare_report(computed, report):
                         if not same(row[key], other.get(key)))
 
 
+def differences(place, own, other):
+    """What the report says otherwise; members that it has beside, such as words, are not looked at."""
+    if isinstance(own, dict):
+        for key in own:
+            yield from differences(f"{place}.{key}", own[key], (other or {}).get(key))
+    elif isinstance(own, list):
+        if len(own) != len(other or []):
+            yield f"{place}: {len(own)} here, {len(other or [])} in the report"
+        for i, pair in enumerate(zip(own, other or [])):
+            yield from differences(f"{place}[{i}]", *pair)
+    elif other is None or not (math.isclose(own, other, rel_tol=1e-9, abs_tol=1e-12) if isinstance(own, float) else own == other):
+        yield f"{place}: {own} here, {other} in the report"
+
+
 def compare_log(digests, files, entries):
     """The log's own words: images of its scans, and decisions and outcomes entry by entry."""
     first, last = int(files[0].attrs["first_index"]), int(files[-1].attrs["last_index"])
@@ -146,16 +268,25 @@ def main():
     files = sorted((h5py.File(path, "r") for path in options.files), key=lambda file: file.attrs["first_index"])
     items, referred = decided(files, options.day)
     results, states = {}, {}
-    for item, state in rows(files, "referral_events", "item", "to_state"):
+    by_hand = set()
+    for item, state, action in rows(files, "referral_events", "item", "to_state", "action"):
+        if action == "refer":
+            by_hand.add(item)
         states.setdefault(item, []).append(state)
     for item, result, aside in rows(files, "outcomes", "item", "result", "aside"):
         if not aside:
             results[item] = result
         states.setdefault(item, []).append("outcome")
-    computed = {"hit_rate_by_arm": hit_rate(items, results), "funnel": funnel(items, referred, results, states)}
+    computed = {"hit_rate_by_arm": hit_rate(items, results, by_hand), "funnel": funnel(items, referred, results, states)}
     digests = images(files)
-    print(json.dumps(computed | {"images": len(digests), "tree_root": [tree_root(file) for file in files]}, indent=1))
-    wrong = list(compare_report(computed, json.load(options.report))) if options.report else []
+    quality = image_quality(files, options.day)
+    print(json.dumps(computed | {"image_quality": quality, "images": len(digests), "tree_root": [tree_root(file) for file in files]}, indent=1))
+    wrong = []
+    if options.report:
+        report = json.load(options.report)
+        wrong += compare_report(computed, report)
+        if "image_quality" in report:
+            wrong += differences("image_quality", quality, report["image_quality"]["scanners"])
     if options.log:
         wrong += compare_log(digests, files, [json.loads(line) for line in options.log if line.strip()])
     print(*wrong, sep="\n", file=sys.stderr)

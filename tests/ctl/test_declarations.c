@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* triagectl model train declarations, score and evaluate, as a person runs them. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-#include <jansson.h>
+#include "program.h"
 
 #include "kernels/rng.h"
 
@@ -22,51 +11,7 @@
 #define HEADER LABELLESS ",Fraud,Critical Fraud\n"
 #define GOOD "40,B,11,21,11,10,D1,I7,S1,,610910,CN,CN,8.0,A,Y,12.5,310"
 
-static char folder[32];
-static char output[262144];
 static char model[160];
-
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-    char arguments[1024];
-    char command[1200];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(arguments, sizeof arguments, format, list);
-    va_end(list);
-    snprintf(command, sizeof command, "cd %s && %s/bin/triagectl %s 2>&1 </dev/null", folder,
-             BINARY_DIR, arguments);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
-    output[bytes] = '\0';
-    int status = pclose(pipe);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static char *read_file(const char *name)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    (void)fread(text, 1, (1 << 20) - 1, file);
-    fclose(file);
-    return text;
-}
-
-static FILE *create(const char *name)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    return file;
-}
 
 /* labels: 'r' right, 'w' the other way round, 'n' no such columns. */
 static void write_table(const char *name, unsigned from, unsigned to, char labels)
@@ -91,29 +36,16 @@ static void write_table(const char *name, unsigned from, unsigned to, char label
     fclose(file);
 }
 
-static json_t *parse_output(void)
-{
-    const char *from = strchr(output, '{');
-    json_t *json = from != NULL ? json_loads(from, 0, NULL) : NULL;
-    if (json == NULL) {
-        fail_msg("not JSON: %s", output);
-    }
-    return json;
-}
-
 static int set_up(void **unused)
 {
     (void)unused;
-    strcpy(folder, "/tmp/triage-decl-XXXXXX");
-    if (mkdtemp(folder) == NULL) {
-        return -1;
-    }
+    workplace_make();
     write_table("past.csv", 0, 2240, 'r');
     write_table("later.csv", 2240, 3000, 'r');
     if (run("model train declarations --declarations past.csv --out m --json") != 0) {
         return -1;
     }
-    json_t *json = parse_output();
+    json_t *json = said_json();
     snprintf(model, sizeof model, "%s", json_string_value(json_object_get(json, "path")));
     json_decref(json);
     return 0;
@@ -122,9 +54,8 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
     (void)unused;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    workplace_remove();
+    return 0;
 }
 
 static void scores_do_not_depend_on_labels(void **unused)
@@ -227,7 +158,7 @@ static void evaluation_ranks_calibrates_and_draws(void **unused)
     (void)unused;
     assert_int_equal(
         run("model evaluate --model %s --declarations later.csv --png r.png --json", model), 0);
-    json_t *json = parse_output();
+    json_t *json = said_json();
     assert_int_equal((int)figure(json, "all", "rows"), 760);
     assert_true(figure(json, "all", "precision_10") > 0.6);
     assert_true(figure(json, "all", "calibration_error") < 0.08);
@@ -238,7 +169,7 @@ static void evaluation_ranks_calibrates_and_draws(void **unused)
     free(png);
     write_table("wrong.csv", 2240, 3000, 'w');
     assert_int_equal(run("model evaluate --model %s --declarations wrong.csv --json", model), 0);
-    json = parse_output();
+    json = said_json();
     assert_true(before > 0.75 && figure(json, "all", "auc") < 0.25);
     json_decref(json);
     write_table("none.csv", 2240, 3000, 'n');
@@ -258,7 +189,7 @@ static void wrong_use_and_wrong_files_are_told(void **unused)
         assert_int_equal(run("model %s %s%s --declarations past.csv --mode bogus", verbs[i],
                              i < 2 ? "--model " : "", i < 2 ? model : ""),
                          2);
-        assert_non_null(strstr(output, "mail, not bogus"));
+        assert_says("mail, not bogus");
     }
     assert_int_equal(run("model score --model past.csv --declarations past.csv --out x"), 1);
     assert_int_equal(run("model score --model %s --declarations nowhere.csv --out x", model), 1);
@@ -266,11 +197,11 @@ static void wrong_use_and_wrong_files_are_told(void **unused)
     fputs("Declaration ID,Date\n1,2025-01-01\n", file);
     fclose(file);
     assert_int_equal(run("model score --model %s --declarations short.csv --out x", model), 1);
-    assert_non_null(strstr(output, "the table has no column"));
+    assert_says("the table has no column");
     assert_int_equal(run("model train declarations --declarations later.csv --validate past.csv "
                          "--out m"),
                      1);
-    assert_non_null(strstr(output, "not later"));
+    assert_says("not later");
 }
 
 static void labelled_rows_of_the_future_are_left_out_and_told(void **unused)
@@ -286,13 +217,13 @@ static void labelled_rows_of_the_future_are_left_out_and_told(void **unused)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(
             run("model train declarations --declarations %s --out f --json", tables[i]), 0);
-        json_t *json = parse_output();
+        json_t *json = said_json();
         snprintf(evaluations[i], sizeof evaluations[i], "%s",
                  json_string_value(json_object_get(json, "evaluation")));
         json_decref(json);
     }
-    assert_non_null(strstr(output, "mistyped.csv:2242: labelled, but dated in the future; "
-                                   "2 such rows are not learnt"));
+    assert_says("mistyped.csv:2242: labelled, but dated in the future; "
+                "2 such rows are not learnt");
     /* The files differ in the secret of their digests, which comes from the whole table. */
     assert_string_equal(evaluations[0], evaluations[1]);
 }
@@ -308,7 +239,7 @@ static void table_without_dates_teaches_nothing(void **unused)
     assert_int_equal(run("model train declarations --declarations past.csv --mapping undated.json "
                          "--out u"),
                      1);
-    assert_non_null(strstr(output, "past.csv: the mapping names no column for \"declared\""));
+    assert_says("past.csv: the mapping names no column for \"declared\"");
 }
 
 static void validation_alone_cannot_be_kept_out(void **unused)
@@ -320,7 +251,7 @@ static void validation_alone_cannot_be_kept_out(void **unused)
     assert_int_equal(run("model train declarations --declarations empty.csv --validate later.csv "
                          "--keep-validate-out --out e"),
                      1);
-    assert_non_null(strstr(output, "no training rows, and the validation rows are kept out"));
+    assert_says("no training rows, and the validation rows are kept out");
 }
 
 static void validation_is_judged_by_a_model_that_has_not_seen_it(void **unused)
@@ -329,7 +260,7 @@ static void validation_is_judged_by_a_model_that_has_not_seen_it(void **unused)
     assert_int_equal(run("model train declarations --declarations past.csv --validate later.csv "
                          "--keep-validate-out --out k --json"),
                      0);
-    json_t *json = parse_output();
+    json_t *json = said_json();
     assert_int_equal((int)figure(json, "later", "rows"), 760);
     double told = figure(json, "later", "auc");
     char kept[160];
@@ -337,7 +268,7 @@ static void validation_is_judged_by_a_model_that_has_not_seen_it(void **unused)
     json_decref(json);
     /* The file that is written scores those rows as the report said. */
     assert_int_equal(run("model evaluate --model %s --declarations later.csv --json", kept), 0);
-    json = parse_output();
+    json = said_json();
     double seen = figure(json, "all", "auc");
     assert_true(seen - told < 0.001 && told - seen < 0.001);
     json_decref(json);

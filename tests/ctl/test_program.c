@@ -1,69 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program itself, as a person or a script runs it: what it prints and with which code it ends.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-#include <jansson.h>
+#include "program.h"
 
 #include "base/durable.h"
 #include "tests/state/log_maker.h"
-#include "tests/test_folder.h"
 
-static char store[32];
-static char output[262144];
-static const char *columns = ""; /* of the terminal, as the environment says */
-
-/* Runs triagectl with these arguments on the test's store; fills output (both streams), returns the
- * exit code. */
-static int run(const char *arguments)
+/* Runs triagectl with these arguments on the test's store; otherwise as run(). */
+static int run_here(const char *arguments)
 {
-    char command[1024];
-    snprintf(command, sizeof command, "COLUMNS=%s %s/bin/triagectl --dir %s %s 2>&1 </dev/null",
-             columns, BINARY_DIR, store, arguments);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
-    output[bytes] = '\0';
-    int status = pclose(pipe);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return run("--dir %s %s", workplace, arguments);
 }
 
 static json_t *run_json(const char *arguments)
 {
-    assert_int_equal(run(arguments), 0);
+    assert_int_equal(run_here(arguments), 0);
     json_error_t error;
-    json_t *json = json_loads(output, 0, &error);
+    json_t *json = json_loads(said, 0, &error);
     assert_non_null(json);
     return json;
-}
-
-static void assert_says(const char *words)
-{
-    if (strstr(output, words) == NULL) {
-        fail_msg("expected \"%s\" in:\n%s", words, output);
-    }
 }
 
 static int set_up(void **unused)
 {
     (void)unused;
-    char path[64];
     struct log_maker log = {0};
     bool rebuilt;
-    test_folder_make("triage-ctl", store, sizeof store);
-    snprintf(path, sizeof path, "%s/state.db", store);
-    must(!err_is(state_open(path, &log.state, &rebuilt)));
+    workplace_make();
+    assert_int_equal(setenv("COLUMNS", "", 1), 0);
+    must(!err_is(state_open(path_of("state.db"), &log.state, &rebuilt)));
     must(!err_is(state_begin(log.state)));
     log_housekeeping(&log);
     for (unsigned i = 0; i < 60; i++) {
@@ -79,9 +45,8 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
     (void)unused;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", store);
-    return system(command);
+    workplace_remove();
+    return 0;
 }
 
 static void usage_errors_exit_2_and_help_exits_0(void **unused)
@@ -110,9 +75,9 @@ static void usage_errors_exit_2_and_help_exits_0(void **unused)
         "model train appearance --images x",
         "outcome KEY0000010 --level full --result found --class x --quantity -1 --unit kg"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        int code = run(bad[i]);
+        int code = run_here(bad[i]);
         if (code != 2) {
-            fail_msg("\"%s\" exits %d: %s", bad[i], code, output);
+            fail_msg("\"%s\" exits %d: %s", bad[i], code, said);
         }
     }
     static const char *const good[] = {"--help",
@@ -142,8 +107,8 @@ static void usage_errors_exit_2_and_help_exits_0(void **unused)
                                        "keys subscriber --help",
                                        "keys list --help"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_int_equal(run(good[i]), 0);
-        assert_true(strlen(output) > 10);
+        assert_int_equal(run_here(good[i]), 0);
+        assert_true(strlen(said) > 10);
     }
 }
 
@@ -181,8 +146,8 @@ static void options_are_in_manual_and_completion(void **unused)
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char arguments[64];
         snprintf(arguments, sizeof arguments, "%s --help", commands[i]);
-        assert_int_equal(run(arguments), 0);
-        for (char *at = output; (at = strstr(at, " --")) != NULL;) {
+        assert_int_equal(run_here(arguments), 0);
+        for (char *at = said; (at = strstr(at, " --")) != NULL;) {
             char name[40];
             char flag[48];
             at += 3;
@@ -215,11 +180,11 @@ static void queue_is_ranked_and_explained(void **unused)
     assert_int_equal(json_array_size(json_object_get(first, "reasons")), 2);
     assert_true(json_real_value(json_object_get(first, "propensity")) == 0.25);
     json_decref(queue);
-    assert_int_equal(run("queue"), 0);
+    assert_int_equal(run_here("queue"), 0);
     assert_says("PROPENSITY");
     assert_says("image: a dense region that normal loads do not have");
-    assert_null(strchr(output, '\033')); /* no colours into a pipe */
-    assert_int_equal(run("queue --mode rail"), 0);
+    assert_null(strchr(said, '\033')); /* no colours into a pipe */
+    assert_int_equal(run_here("queue --mode rail"), 0);
     assert_says("No referrals.");
 }
 
@@ -240,16 +205,16 @@ static void show_finds_item_by_label_and_by_id(void **unused)
     json_decref(shown);
     for (int digits = 6; digits <= 32; digits += 13) {
         snprintf(arguments, sizeof arguments, "show %.*s", digits, hex);
-        assert_int_equal(run(arguments), 0);
+        assert_int_equal(run_here(arguments), 0);
         assert_says("KEY0000010");
         assert_says("history.importer");
     }
     snprintf(arguments, sizeof arguments, "show %.5s", hex);
-    assert_int_equal(run(arguments), 1);
-    assert_int_equal(run("show 000000000000"), 1);
-    assert_int_equal(run("show \"x' OR 1=1 --\""), 1);
+    assert_int_equal(run_here(arguments), 1);
+    assert_int_equal(run_here("show 000000000000"), 1);
+    assert_int_equal(run_here("show \"x' OR 1=1 --\""), 1);
     assert_says("no item");
-    assert_int_equal(run("show KEY0000010 --png /tmp/never.png"), 1);
+    assert_int_equal(run_here("show KEY0000010 --png /tmp/never.png"), 1);
     assert_says("no image");
 }
 
@@ -266,52 +231,52 @@ static void report_states_definitions_and_intervals(void **unused)
                 json_real_value(json_object_get(target, "lower")) < 0.2066);
     assert_true(json_is_true(json_object_get(target, "small")));
     json_decref(report);
-    assert_int_equal(run("report"), 0);
-    assert_says("hit_rate_by_arm, version 2");
+    assert_int_equal(run_here("report"), 0);
+    assert_says("hit_rate_by_arm, version 3");
     assert_says("definition");
     assert_says("small: do not quote");
     report = run_json("report funnel --json --from 2000-01-01 --to 2000-02-01");
     metric = json_array_get(json_object_get(report, "metrics"), 0);
     assert_int_equal(json_array_size(json_object_get(metric, "rows")), 0);
     json_decref(report);
-    assert_int_equal(run("report no_such_metric"), 1);
-    assert_int_equal(run("report --metrics /nonexistent"), 1);
+    assert_int_equal(run_here("report no_such_metric"), 1);
+    assert_int_equal(run_here("report --metrics /nonexistent"), 1);
 }
 
 static void queue_fits_a_narrow_screen_and_shows_as_many_reasons_as_wanted(void **unused)
 {
     (void)unused;
-    columns = "80";
-    assert_int_equal(run("queue --limit 1"), 0);
-    columns = "";
-    assert_null(strstr(output, "VERSION"));
-    for (const char *line = output; *line != '\0'; line += strcspn(line, "\n") + 1) {
+    assert_int_equal(setenv("COLUMNS", "80", 1), 0);
+    assert_int_equal(run_here("queue --limit 1"), 0);
+    assert_int_equal(setenv("COLUMNS", "", 1), 0);
+    assert_null(strstr(said, "VERSION"));
+    for (const char *line = said; *line != '\0'; line += strcspn(line, "\n") + 1) {
         assert_true(strcspn(line, "\n") <= 80);
     }
-    assert_int_equal(run("queue --limit 1 --reasons 0"), 0);
+    assert_int_equal(run_here("queue --limit 1 --reasons 0"), 0);
     assert_says("VERSION");
-    size_t without = strlen(output);
-    assert_int_equal(run("queue --limit 1 --reasons 1"), 0);
-    assert_true(strlen(output) > without);
+    size_t without = strlen(said);
+    assert_int_equal(run_here("queue --limit 1 --reasons 1"), 0);
+    assert_true(strlen(said) > without);
 }
 
 static void actions_on_what_was_not_referred_are_refused_here(void **unused)
 {
     (void)unused;
-    assert_int_equal(run("claim KEY0000011"), 1);
+    assert_int_equal(run_here("claim KEY0000011"), 1);
     assert_says("released, not referred");
-    assert_int_equal(run("claim NOSUCH"), 1);
-    assert_int_equal(run("release --codes"), 0);
+    assert_int_equal(run_here("claim NOSUCH"), 1);
+    assert_int_equal(run_here("release --codes"), 0);
     assert_says("drove_on");
 }
 
 static void daemon_away_exits_1_and_names_the_socket(void **unused)
 {
     (void)unused;
-    assert_int_equal(run("health"), 1);
+    assert_int_equal(run_here("health"), 1);
     assert_says("command.sock");
     assert_says("does not answer");
-    assert_int_equal(run("health --endpoint ipc://elsewhere"), 1);
+    assert_int_equal(run_here("health --endpoint ipc://elsewhere"), 1);
     assert_says("/elsewhere");
 }
 
@@ -319,37 +284,37 @@ static void keys_are_made_once_and_kept(void **unused)
 {
     (void)unused;
     struct stat found;
-    char path[96];
+    char path[160];
     char first[65];
     char second[65];
-    assert_int_equal(run("keys init"), 0);
+    assert_int_equal(run_here("keys init"), 0);
     static const char *const secrets[] = {"daemon.key", "signing.seed", "pseudonym.key"};
     for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s/keys/%s", store, secrets[i]);
+        snprintf(path, sizeof path, "%s/keys/%s", workplace, secrets[i]);
         assert_int_equal(stat(path, &found), 0);
         assert_int_equal(found.st_mode & 0777, 0600);
     }
-    snprintf(path, sizeof path, "%s/keys/signing.seed", store);
+    snprintf(path, sizeof path, "%s/keys/signing.seed", workplace);
     FILE *file = fopen(path, "r");
     assert_int_equal(fread(first, 1, 65, file), 65);
     fclose(file);
     uint8_t seed[HASH_BYTES];
     first[64] = '\0';
     assert_true(hex_decode(first, seed, sizeof seed));
-    assert_int_equal(run("keys init"), 0);
+    assert_int_equal(run_here("keys init"), 0);
     assert_says("kept");
     file = fopen(path, "r");
     assert_int_equal(fread(second, 1, 64, file), 64);
     fclose(file);
     assert_memory_equal(first, second, 64);
-    assert_int_equal(run("keys publisher gate-1"), 0);
-    assert_int_equal(run("keys publisher gate-1"), 0); /* the same again changes nothing */
-    snprintf(path, sizeof path, "keys publisher gate-1 --public %s/keys/daemon.key.pub", store);
-    assert_int_equal(run(path), 1);
+    assert_int_equal(run_here("keys publisher gate-1"), 0);
+    assert_int_equal(run_here("keys publisher gate-1"), 0); /* the same again changes nothing */
+    snprintf(path, sizeof path, "keys publisher gate-1 --public %s/keys/daemon.key.pub", workplace);
+    assert_int_equal(run_here(path), 1);
     assert_says("another key");
-    assert_int_equal(run("keys list --json"), 0);
+    assert_int_equal(run_here("keys list --json"), 0);
     assert_says("gate-1");
-    assert_null(strstr(output, first));
+    assert_null(strstr(said, first));
 }
 
 /* A name that leads in a circle stands for any disk that does not answer. */
@@ -357,36 +322,36 @@ static void key_that_cannot_be_looked_for_is_not_replaced(void **unused)
 {
     (void)unused;
     struct stat found;
-    char path[96];
-    assert_int_equal(run("keys init"), 0);
-    snprintf(path, sizeof path, "%s/keys/pseudonym.key", store);
+    char path[160];
+    assert_int_equal(run_here("keys init"), 0);
+    snprintf(path, sizeof path, "%s/keys/pseudonym.key", workplace);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("pseudonym.key", path), 0);
-    assert_int_equal(run("keys init"), 1);
+    assert_int_equal(run_here("keys init"), 1);
     assert_says("look for file");
     assert_int_equal(lstat(path, &found), 0);
     assert_true(S_ISLNK(found.st_mode));
     assert_int_equal(unlink(path), 0);
-    snprintf(path, sizeof path, "%s/keys/signing.next", store);
+    snprintf(path, sizeof path, "%s/keys/signing.next", workplace);
     assert_int_equal(symlink("signing.next", path), 0);
-    assert_int_equal(run("keys rotate"), 1);
+    assert_int_equal(run_here("keys rotate"), 1);
     assert_says("look for file");
     assert_int_equal(lstat(path, &found), 0);
     assert_true(S_ISLNK(found.st_mode));
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(run("keys init"), 0);
+    assert_int_equal(run_here("keys init"), 0);
 }
 
 static void store_missing_is_told_by_path(void **unused)
 {
     (void)unused;
-    assert_int_equal(run("queue --dir /nonexistent"), 1);
+    assert_int_equal(run_here("queue --dir /nonexistent"), 1);
     assert_says("/nonexistent/state.db");
-    assert_int_equal(run("queue --config /nonexistent.conf"), 1);
+    assert_int_equal(run_here("queue --config /nonexistent.conf"), 1);
     assert_says("/nonexistent.conf");
-    assert_int_equal(run("log cat"), 1);
-    assert_int_equal(run("log checkpoint"), 1);
-    assert_int_equal(run("model show /nonexistent.h5"), 1);
+    assert_int_equal(run_here("log cat"), 1);
+    assert_int_equal(run_here("log checkpoint"), 1);
+    assert_int_equal(run_here("model show /nonexistent.h5"), 1);
 }
 
 int main(void)

@@ -1,68 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* triagectl model score --images, as a person runs it. */
-#include "tests/score/finder_fixture.h"
+#include "program.h"
 
 #include <math.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "picture/picture.h"
+#include "tests/score/finder_fixture.h"
 
 enum { IMAGES = 12, SIDE_X = 150, SIDE_Y = 96 };
 
-static char folder[FIXTURE_PATH_BYTES];
-static char output[65536];
 static char bank_model[FIXTURE_PATH_BYTES];
 static char finder_model[FIXTURE_PATH_BYTES];
-
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-    char arguments[2048];
-    char command[4096];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(arguments, sizeof arguments, format, list);
-    va_end(list);
-    snprintf(command, sizeof command, "cd %s && %s/bin/triagectl %s 2>&1 </dev/null", folder,
-             BINARY_DIR, arguments);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
-    output[bytes] = '\0';
-    int status = pclose(pipe);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-/* Good until the call after the next. */
-static char *path_of(const char *name)
-{
-    static char paths[2][2 * FIXTURE_PATH_BYTES];
-    static uint32_t calls;
-    char *path = paths[calls++ % 2];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-static char *read_file(const char *name)
-{
-    FILE *file = fopen(path_of(name), "r");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 18);
-    assert_non_null(text);
-    (void)fread(text, 1, (1 << 18) - 1, file);
-    fclose(file);
-    return text;
-}
-
-static void write_text(const char *name, const char *text)
-{
-    FILE *file = fopen(path_of(name), "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
 
 /* Grey waves with noise; every third has a dark square. */
 static void write_image(uint32_t number)
@@ -85,18 +33,18 @@ static int set_up(void **state)
 {
     (void)state;
     uint8_t sha256[HASH_BYTES];
-    fixture_make_directory(folder);
-    assert_int_equal(mkdir(path_of("in"), 0755), 0);
-    assert_int_equal(mkdir(path_of("bad"), 0755), 0);
-    assert_int_equal(mkdir(path_of("m"), 0755), 0);
+    workplace_make();
+    make_subfolder("in");
+    make_subfolder("bad");
+    make_subfolder("m");
     for (uint32_t i = 0; i < IMAGES; i++) {
         write_image(i);
     }
     if (run("model train appearance --images in --scanner-type waves --out m --bank 64 "
             "--dimensions 8 --height 96") != 0) {
-        fail_msg("%s", output);
+        fail_msg("%s", said);
     }
-    char *from = strstr(output, "m/");
+    char *from = strstr(said, "m/");
     assert_non_null(from);
     *strchr(from, '\n') = '\0';
     snprintf(bank_model, sizeof bank_model, "%s", from);
@@ -111,7 +59,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    fixture_remove_directory(folder);
+    workplace_remove();
     return 0;
 }
 
@@ -171,8 +119,8 @@ static void bank_marks_what_stands_out(void **state)
     double scores[IMAGES];
     assert_int_equal(
         run("model score --model %s --images in --out d.csv --image-scores s.csv", bank_model), 0);
-    assert_non_null(strstr(output, "broken.png: "));
-    assert_non_null(strstr(output, "1 of 13 images refused"));
+    assert_says("broken.png: ");
+    assert_says("1 of 13 images refused");
     char *marks = read_file("d.csv");
     char *table = read_file("s.csv");
     assert_in_range(check_marks(marks, first), 1, 20 * IMAGES);
@@ -210,8 +158,8 @@ static void list_names_the_images(void **state)
     write_text("two.txt", "scan03.png\nscan05.png\n");
     assert_int_equal(
         run("model score --model %s --images in --list two.txt --image-scores -", finder_model), 0);
-    const char *second = strchr(strchr(output, '\n') + 1, '\n') + 1;
-    assert_int_equal(strncmp(output, "image,score\nscan03.png,", 23), 0);
+    const char *second = strchr(strchr(said, '\n') + 1, '\n') + 1;
+    assert_int_equal(strncmp(said, "image,score\nscan03.png,", 23), 0);
     assert_int_equal(strncmp(second, "scan05.png,", 11), 0);
     assert_null(strchr(strchr(second, '\n') + 1, '\n'));
 }
@@ -220,7 +168,7 @@ static void nothing_to_score_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(run("model score --model %s --images bad --out none.csv", bank_model), 1);
-    assert_non_null(strstr(output, "no image could be scored"));
+    assert_says("no image could be scored");
     assert_int_not_equal(access(path_of("none.csv"), F_OK), 0);
     assert_int_equal(run("model score --model %s --images nowhere --out none.csv", bank_model), 1);
     assert_int_equal(run("model score --model in/scan01.png --images in --out none.csv"), 1);

@@ -7,66 +7,36 @@
  * day 2, north: a hundred items of 0.905, one a minute, all referred;
  * day 3 from 19:00 to day 4, south: 600 items decided by decide_item itself under a policy that is
  *        always short of room, referrals ended after 50 minutes. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
+#include "program.h"
 
-#include <cmocka.h>
-#include <jansson.h>
+#include <math.h>
 
 #include "base/clock.h"
 #include "decide/decide.h"
 #include "decide/policy_file.h"
 #include "tests/state/log_maker.h"
-#include "tests/test_folder.h"
 
 #define DAY_1_NS INT64_C(1789948800000000000) /* 2026-09-21 */
 #define DAY_NS (INT64_C(86400) * NS_PER_S)
 #define MINUTE_NS (INT64_C(60) * NS_PER_S)
 enum { DAY_1_ITEMS = 3900, DAY_2_ITEMS = 100, DAY_3_ITEMS = 600 };
 
-static char store[64];
-static char output[65536];
-
-static int run(const char *policy, const char *rest)
+static int simulate(const char *policy, const char *rest)
 {
-    char command[512];
-    snprintf(command, sizeof command,
-             "COLUMNS=200 %s/bin/triagectl --dir %s policy simulate --policy %s/%s.conf %s 2>&1 "
-             "</dev/null",
-             BINARY_DIR, store, store, policy, rest);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    output[fread(output, 1, sizeof output - 1, pipe)] = '\0';
-    int status = pclose(pipe);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
+    return run("--dir . policy simulate --policy %s.conf %s", policy, rest);
 }
 
 static json_t *run_days(const char *policy, const char *from, const char *to)
 {
     char rest[128];
     snprintf(rest, sizeof rest, "--from %s --to %s --json", from, to);
-    if (run(policy, rest) != 0) {
-        fail_msg("%s", output);
+    if (simulate(policy, rest) != 0) {
+        fail_msg("%s", said);
     }
     json_error_t error;
-    json_t *json = json_loads(output, 0, &error);
+    json_t *json = json_loads(said, 0, &error);
     assert_non_null(json);
     return json;
-}
-
-static void assert_says(const char *words)
-{
-    if (strstr(output, words) == NULL) {
-        fail_msg("expected \"%s\" in:\n%s", words, output);
-    }
 }
 
 static long long count_of(const json_t *total, const char *name)
@@ -107,7 +77,7 @@ static void write_policy(const char *name, const char *settings)
                        "-e '0,/^ *%s = [^;]*;/s//%s = %s;/' ", one, one, value);
     }
     snprintf(command + at, sizeof command - (size_t)at, "%s/config/policy.conf > %s/%s.conf",
-             SOURCE_DIR, store, name);
+             SOURCE_DIR, workplace, name);
     must(system(command) == 0);
 }
 
@@ -115,7 +85,7 @@ static void read_policy(const char *name, struct policy *out)
 {
     char path[128];
     char why[CONF_WHY_BYTES] = "";
-    snprintf(path, sizeof path, "%s/%s.conf", store, name);
+    snprintf(path, sizeof path, "%s/%s.conf", workplace, name);
     must(!err_is(policy_file_read(path, out, why)));
 }
 
@@ -269,12 +239,12 @@ static void put_day_3(struct log_maker *log, const struct policy *policy)
 static int set_up(void **unused)
 {
     (void)unused;
-    char path[128];
     struct log_maker log = {0};
     struct policy base;
     struct policy tight;
     bool rebuilt;
-    test_folder_make("triage-simulate", store, sizeof store);
+    workplace_make();
+    assert_int_equal(setenv("COLUMNS", "200", 1), 0);
 #define PLAIN "window_count=4096 warmup_count=4096 random_rate=0.1 queue_max=0 "
     write_policy("base", PLAIN "capacity_per_hour=10000 initial_cutoff=0.5");
     write_policy("lower", PLAIN "capacity_per_hour=10000 initial_cutoff=0.3");
@@ -285,8 +255,7 @@ static int set_up(void **unused)
     write_policy("tight", "random_rate=0.05 capacity_per_hour=6 queue_max=8");
     write_policy("bad", "capacity_per_hour=-3");
     write_policy("wordy", "window_count=many");
-    snprintf(path, sizeof path, "%s/state.db", store);
-    must(!err_is(state_open(path, &log.state, &rebuilt)));
+    must(!err_is(state_open(path_of("state.db"), &log.state, &rebuilt)));
     must(!err_is(state_begin(log.state)));
     log_housekeeping(&log);
     read_policy("base", &base);
@@ -301,9 +270,8 @@ static int set_up(void **unused)
 static int tear_down(void **unused)
 {
     (void)unused;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", store);
-    return system(command);
+    workplace_remove();
+    return 0;
 }
 
 /* ---- what must come out */
@@ -442,7 +410,7 @@ static void few_finds_get_the_exact_interval_and_none_no_number(void **unused)
     assert_true(json_is_false(json_object_get(design, "estimable")));
     assert_null(json_object_get(design, "won"));
     json_decref(json);
-    assert_int_equal(run("little", "--from 2026-09-21 --to 2026-09-21"), 0);
+    assert_int_equal(simulate("little", "--from 2026-09-21 --to 2026-09-21"), 0);
     assert_says("not estimable: too few random exams");
 }
 
@@ -514,7 +482,7 @@ static void the_policy_in_force_reproduces_the_log(void **unused)
     assert_int_equal(count_of(json, "decisions"), DAY_3_ITEMS / 2);
     assert_int_equal(count_of(json_object_get(json, "total"), "agree"), DAY_3_ITEMS / 2);
     json_decref(json);
-    assert_int_equal(run("tight", "--from 2026-09-23 --to 2026-09-24"), 0);
+    assert_int_equal(simulate("tight", "--from 2026-09-23 --to 2026-09-24"), 0);
     assert_says("The same arm as logged: 100.0% (600 of 600)");
     assert_says("officers do what they did");
 }
@@ -522,7 +490,7 @@ static void the_policy_in_force_reproduces_the_log(void **unused)
 static void no_decision_no_number(void **unused)
 {
     (void)unused;
-    assert_int_equal(run("base", "--from 2026-10-01 --to 2026-10-02"), 0);
+    assert_int_equal(simulate("base", "--from 2026-10-01 --to 2026-10-02"), 0);
     assert_says("0 decisions read");
     assert_says("nothing to simulate");
     json_t *json = run_days("base", "2026-10-01", "2026-10-02");
@@ -534,16 +502,16 @@ static void no_decision_no_number(void **unused)
 static void what_cannot_be_meant_is_refused(void **unused)
 {
     (void)unused;
-    assert_int_equal(run("bad", "--from 2026-09-21 --to 2026-09-21"), 1);
+    assert_int_equal(simulate("bad", "--from 2026-09-21 --to 2026-09-21"), 1);
     assert_says("bad.conf:");
     assert_says("capacity_per_hour");
-    assert_int_equal(run("wordy", "--from 2026-09-21 --to 2026-09-21"), 1);
+    assert_int_equal(simulate("wordy", "--from 2026-09-21 --to 2026-09-21"), 1);
     assert_says("wordy.conf:7: ");
-    assert_int_equal(run("missing", "--from 2026-09-21 --to 2026-09-21"), 1);
+    assert_int_equal(simulate("missing", "--from 2026-09-21 --to 2026-09-21"), 1);
     assert_says("missing.conf");
-    assert_int_equal(run("base", "--from 2026-09-22 --to 2026-09-21"), 2);
-    assert_int_equal(run("base", "--from 2026-09-21"), 2);
-    assert_int_equal(run("base", "--from 2026-09-21T11:00:00Z --to 2026-09-22"), 2);
+    assert_int_equal(simulate("base", "--from 2026-09-22 --to 2026-09-21"), 2);
+    assert_int_equal(simulate("base", "--from 2026-09-21"), 2);
+    assert_int_equal(simulate("base", "--from 2026-09-21T11:00:00Z --to 2026-09-22"), 2);
 }
 
 int main(void)

@@ -1,61 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* triagectl model train appearance --marks and model evaluate --images, as a person runs them. What
  * a finder learns is tests/score/test_finder_train.c's business. */
-#include "tests/score/fixture.h"
+#include "program.h"
 
 #include <math.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "kernels/rng.h"
 #include "picture/picture.h"
+#include "tests/score/fixture.h"
 
 enum { IMAGES = 12, SIDE = 80 };
-
-static char folder[FIXTURE_PATH_BYTES];
-static char output[65536];
-
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-    char arguments[2048];
-    char command[4096];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(arguments, sizeof arguments, format, list);
-    va_end(list);
-    snprintf(command, sizeof command, "cd %s && %s/bin/triagectl %s 2>&1 </dev/null", folder,
-             BINARY_DIR, arguments);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    size_t bytes = fread(output, 1, sizeof output - 1, pipe);
-    output[bytes] = '\0';
-    int status = pclose(pipe);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static FILE *create(const char *name)
-{
-    char path[2 * FIXTURE_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    return file;
-}
-
-static void make_folder(const char *name)
-{
-    char path[2 * FIXTURE_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    assert_int_equal(mkdir(path, 0755), 0);
-}
 
 /* Two versions of each of six scans, with a dark disc in five of them. */
 static void write_image(uint32_t number, FILE *table)
 {
     static uint8_t pixels[SIDE * SIDE];
-    char name[64], path[3 * FIXTURE_PATH_BYTES];
+    char name[64];
     struct rng rng;
     rng_init(&rng, 3, number);
     int x_centre = 20 + (int)rng_below(&rng, 40), y_centre = 20 + (int)rng_below(&rng, 40);
@@ -64,9 +24,8 @@ static void write_image(uint32_t number, FILE *table)
         bool dark = has_disc && hypot(i % SIDE - x_centre, i / SIDE - y_centre) < 6;
         pixels[i] = (uint8_t)((dark ? 60 : 150) + rng_below(&rng, 12));
     }
-    snprintf(name, sizeof name, "scan%u_jpg.rf.%u.png", number / 2, number);
-    snprintf(path, sizeof path, "%s/in/%s", folder, name);
-    assert_good(picture_write_png(path, pixels, SIDE, SIDE, 1, 8));
+    snprintf(name, sizeof name, "in/scan%u_jpg.rf.%u.png", number / 2, number);
+    assert_good(picture_write_png(path_of(name), pixels, SIDE, SIDE, 1, 8));
     snprintf(name, sizeof name, "voc/scan%u_jpg.rf.%u.xml", number / 2, number);
     FILE *voc = create(name);
     snprintf(name, sizeof name, "scan%u_jpg.rf.%u.png", number / 2, number);
@@ -87,9 +46,9 @@ static void write_image(uint32_t number, FILE *table)
 static int set_up(void **state)
 {
     (void)state;
-    fixture_make_directory(folder);
-    make_folder("in");
-    make_folder("voc");
+    workplace_make();
+    make_subfolder("in");
+    make_subfolder("voc");
     FILE *table = create("marks.csv");
     fputs("image,x,y,width,height\n", table);
     for (uint32_t i = 0; i < IMAGES; i++) {
@@ -102,28 +61,21 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    fixture_remove_directory(folder);
+    workplace_remove();
     return 0;
 }
 
 static void assert_runs(int exit_code, int wanted)
 {
     if (exit_code != wanted) {
-        fail_msg("exit code %d: %s", exit_code, output);
-    }
-}
-
-static void assert_says(const char *words)
-{
-    if (strstr(output, words) == NULL) {
-        fail_msg("no \"%s\" in: %s", words, output);
+        fail_msg("exit code %d: %s", exit_code, said);
     }
 }
 
 /* Path of the model that the last training wrote into out/. */
 static void model_path(char path[128])
 {
-    const char *from = strstr(output, "out/");
+    const char *from = strstr(said, "out/");
     assert_non_null(from);
     size_t bytes = strcspn(from, "\n");
     assert_true(bytes < 128);
@@ -158,10 +110,8 @@ static void a_model_with_marks_is_the_same_from_folder_or_table_and_any_threads(
                 0);
     assert_says("overlap 0.5");
     assert_says("10 objects in 12 images (2 without any) of 6 scans");
-    char path[2 * FIXTURE_PATH_BYTES];
     struct stat status;
-    snprintf(path, sizeof path, "%s/froc.png", folder);
-    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(stat(path_of("froc.png"), &status), 0);
     assert_true(status.st_size > 500);
 }
 
@@ -186,7 +136,7 @@ static void folds_judge_images_that_were_not_trained_on(void **state)
 static void what_cannot_be_read_is_named_and_left_out(void **state)
 {
     (void)state;
-    make_folder("few");
+    make_subfolder("few");
     FILE *voc = create("few/scan0_jpg.rf.0.xml");
     fputs("<!DOCTYPE annotation [<!ENTITY a SYSTEM \"/etc/passwd\">]><annotation>&a;</annotation>",
           voc);
@@ -203,7 +153,7 @@ static void what_cannot_be_read_is_named_and_left_out(void **state)
     assert_says("too few marked scans to hold any out");
     assert_runs(run("model train appearance --images in --marks none --out out"), 1);
     assert_says("none: No such file or directory");
-    make_folder("empty");
+    make_subfolder("empty");
     assert_runs(run("model train appearance --images in --marks empty --out out"), 1);
     assert_says("no image with a mark");
 }

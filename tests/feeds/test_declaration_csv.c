@@ -25,8 +25,11 @@ static struct declaration_csv *open_table(const char *text, bool follow)
     char error[CSV_ERROR_BYTES];
     char mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
-    const struct declaration_csv_conf conf = {
-        test_file("t.csv", text), mapping, "quay", "", MODE_UNKNOWN, follow, false};
+    const struct declaration_csv_conf conf = {.path = test_file("t.csv", text),
+                                              .mapping_path = mapping,
+                                              .site = "quay",
+                                              .lane = "",
+                                              .follow = follow};
     struct declaration_csv *table = NULL;
     struct err err = declaration_csv_open(&conf, &table, error);
     if (err_is(err)) {
@@ -237,16 +240,21 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     (void)state;
     char error[CSV_ERROR_BYTES], mapping[256];
     (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
-    struct declaration_csv_conf conf = {test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"),
-                                        mapping,
-                                        "q",
-                                        "",
-                                        MODE_UNKNOWN,
-                                        false,
-                                        false};
+    struct declaration_csv_conf conf = {.path = test_file("t.csv", "Id,Mode,Day,Who,Grams,What\n"),
+                                        .mapping_path = mapping,
+                                        .site = "q",
+                                        .lane = ""};
     struct declaration_csv *table = NULL;
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
     assert_non_null(strstr(error, "no column \"Note\""));
+    conf.lenient = true;
+    assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_NONE);
+    assert_string_equal(declaration_csv_missing(table), "\"Note\"");
+    declaration_csv_close(&table);
+    conf.path = test_file("t.csv", "Ident,Mode,Day,Who,Grams,What\n");
+    assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
+    assert_non_null(strstr(error, "no column \"Id\""));
+    conf.lenient = false;
     conf.path = test_file("t.csv", "Id,Mode,Day,Who,Grams,What,Note\nA,10,2026-01-05,X,1,t,n\n");
     assert_false(err_is(declaration_csv_open(&conf, &table, error)));
     struct declaration_row row;
@@ -316,9 +324,11 @@ static void real_declarations_read_without_a_label_in_any_record(void **state)
     if (path == NULL) {
         skip();
     }
-    const struct declaration_csv_conf conf = {
-        path, SOURCE_DIR "/config/mappings/customs-import.json", "port-1", "", MODE_UNKNOWN, false,
-        false};
+    const struct declaration_csv_conf conf = {.path = path,
+                                              .mapping_path =
+                                                  SOURCE_DIR "/config/mappings/customs-import.json",
+                                              .site = "port-1",
+                                              .lane = ""};
     struct declaration_csv *table = NULL;
     char error[CSV_ERROR_BYTES];
     assert_false(err_is(declaration_csv_open(&conf, &table, error)));

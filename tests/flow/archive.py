@@ -21,7 +21,7 @@ def await_true(what, condition, timeout=60):
     while not condition():
         if time.monotonic() > end:
             raise Failure(f"{what}: not in time")
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def feed_some(port):

@@ -40,7 +40,9 @@ def has_h5py():
 
 
 def seal_all(port):
-    """Everything that is in the log now is sealed."""
+    """Everything that is in the log now is sealed. No file is made of seals alone: an access behind the last seal asks for one."""
+    entry = port.state("SELECT min(entry) FROM records")[0][0]
+    port.ctl("reveal", "--entry", str(entry), "--purpose", "a second file", "--actor", "auditor")
     wanted, end = port.health()["log_entries"], time.monotonic() + 60
     while port.health()["sealed"] < wanted:
         port.ctl("archive", "seal", check=False)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One order under a request id of the caller's choice:
- * flow_ask ENDPOINT REQUEST_ID ACTOR policy|hold|lift|register|close ITEM|NAME|-
+ * flow_ask ENDPOINT REQUEST_ID ACTOR ORDER ITEM|NAME|FILE|ENTRY|-
+ * ORDER: policy, hold, lift, register, close, shadow, redact.
  * ITEM in hexadecimal, - is every item. Prints "done ENTRY" or "refused NAME: REASON". Fails when
  * nobody answers. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -21,11 +23,23 @@ static bool fill(struct wire_command *command, const char *order, const char *ab
         command->order = ORDER_POLICY;
         return true;
     }
+    if (strcmp(order, "shadow") == 0) {
+        command->order = ORDER_MODEL;
+        command->model_step = MODEL_SHADOW;
+        command->file = about;
+        return true;
+    }
     if (strcmp(order, "hold") == 0 || strcmp(order, "lift") == 0) {
         command->order = ORDER_HOLD;
         command->hold_placed = strcmp(order, "hold") == 0;
         command->hold_all = strcmp(about, "-") == 0;
         return command->hold_all || hex_decode(about, command->item, ITEM_ID_BYTES);
+    }
+    if (strcmp(order, "redact") == 0) {
+        command->order = ORDER_REDACT;
+        command->entries[0] = strtoull(about, NULL, 10);
+        command->entries_count = 1;
+        return true;
     }
     int64_t from_ns = clock_utc_ns() + 3600 * NS_PER_S;
     command->order = ORDER_OPERATION;

@@ -15,7 +15,7 @@ import zlib
 from port import BIN, Failure, Port, must, run
 
 
-def wait_for(what, words, timeout=120):
+def wait_for(what, words, timeout=300):
     end = time.monotonic() + timeout
     while not what():
         must(time.monotonic() < end, words)
@@ -206,8 +206,8 @@ def slow_client(port, officer, image):
     must(line.recv(15) == b"HTTP/1.1 200 OK", "no answer to a slow client")
     before = port.health()["sealed"]
     port.ctl("archive", "seal")
-    wait_for(lambda: port.health()["sealed"] > before, "nothing is sealed while a viewer reads slowly", 60)
-    wait_for(lambda: port.metrics()["triaged_archive_files_total"] >= 1, "no archive file is counted", 60)
+    wait_for(lambda: port.health()["sealed"] > before, "nothing is sealed while a viewer reads slowly", 300)
+    wait_for(lambda: port.metrics()["triaged_archive_files_total"] >= 1, "no archive file is counted", 300)
     line.close()
 
 

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import sys
 
 from port import BIN, Failure, Port, must, run
@@ -61,6 +62,42 @@ def train(port, out):
     return json.loads(done.stdout), done.stderr
 
 
+def old_files_go(port, first, now):
+    """Beyond the newest eight, what nobody would miss; never what is in force or the last copy of what was."""
+    folder, models = port.store / "retrain", port.store / "models"
+    must([file.name for file in folder.glob("*.h5")] == [now + ".h5"], f"{list(folder.iterdir())}")
+    lone = "a" * 64  # no model.change names these
+    for age in range(12):
+        file = folder / (f"{age:02d}" + lone[2:] + ".h5")
+        file.write_bytes(b"not installed")
+        os.utime(file, (1.7e9 - age, 1.7e9 - age))
+    os.utime(folder / (now + ".h5"), (1e9, 1e9))  # the oldest of all, but in force
+    shutil.copy(models / (first + ".h5"), folder / (first + ".h5"))
+    os.utime(folder / (first + ".h5"), (1.1e9, 1.1e9))
+    (folder / "notes.h5").write_bytes(b"somebody's own")
+    os.utime(folder / "notes.h5", (1e9, 1e9))
+    killed = folder / "compare-abcdef"
+    killed.mkdir()
+    (killed / (lone + ".h5")).write_bytes(b"half")
+    os.utime(killed, (1e9, 1e9))
+    # Named by a model.change, and this is the last whole copy: the other one is broken.
+    whole = (models / (first + ".h5")).read_bytes()
+    (models / (first + ".h5")).chmod(0o644)
+    (models / (first + ".h5")).write_bytes(whole[:-1])
+    dry = port.ctl_json("model", "retrain", "--dry-run")
+    must(dry["removed_files"] == 0 and len(list(folder.glob("*.h5"))) == 15, f"{dry}")
+    done = port.ctl_json("model", "retrain", "--install")
+    must(not done["installed"] and done["removed_files"] == 4, f"{done}")
+    left = sorted(file.name for file in folder.iterdir())
+    young = [f"{age:02d}" + lone[2:] + ".h5" for age in range(8)]
+    must(left == sorted(young + [now + ".h5", first + ".h5", "notes.h5"]), f"{left}")
+    # With its copy whole again it is one of many.
+    (models / (first + ".h5")).write_bytes(whole)
+    done = port.ctl_json("model", "retrain", "--install")
+    must(done["removed_files"] == 1 and not (folder / (first + ".h5")).exists(), f"{done}")
+    must((folder / (now + ".h5")).exists() and (models / (first + ".h5")).exists(), "what is needed went")
+
+
 def case_retrain():
     """The model of the log's exams takes the place; the next one is compared with it on exams that came later."""
     with Port() as port:
@@ -74,6 +111,18 @@ def case_retrain():
         made, told = train(port, "first")
         must(f"log: {exams} declarations with the outcome of an exam, {exams} of them drawn" in told, told)
         must(f"rows {exams}," in made["evaluation"], made["evaluation"])
+        cut = port.ctl("model", "train", "declarations", "--archive", port.store, "--out", port.directory / "cut",
+                       "--newest", "60", "--json")
+        must(f"log: {exams} declarations with the outcome of an exam; the oldest {exams - 60} are passed" in cut.stderr, cut.stderr)
+        must("rows 60," in json.loads(cut.stdout)["evaluation"], cut.stdout)
+        found = port.state("SELECT outcomes.found FROM outcomes JOIN items ON items.item = outcomes.item JOIN decisions ON"
+                           " decisions.entry = items.decision_entry JOIN records ON records.item = outcomes.item AND"
+                           " records.kind = 'declaration' WHERE outcomes.standing = 1 AND outcomes.result IN"
+                           " ('nothing_found', 'found', 'partial') ORDER BY decisions.t_ns DESC, records.entry DESC LIMIT 60")
+        block = json.loads(cut.stdout)["later"]  # of one day, unless it has just turned
+        must(block["rows"] != 60 or block["finds"] == sum(row[0] for row in found), f"{block}")
+        few = port.ctl_json("model", "retrain", "--dry-run", "--newest", "60")
+        must(few["training_rows"] + few["later_rows"] == 60, f"{few}")
         again, _ = train(port, "again")
         must(again["sha256"] == made["sha256"], "the same log gives another model")
 
@@ -101,6 +150,7 @@ def case_retrain():
         must(change["evaluation"].startswith("against model " + made["sha256"][:12]), f"{change}")
         must(f"on {later[0]} later exams" in change["evaluation"] and "of the coin's" in change["evaluation"], f"{change}")
         must(f"rows {exams + later[0] - 1}," in change["evaluation"], f"{change}")
+        old_files_go(port, made["sha256"], done["sha256"])
         drift = port.ctl("model", "drift", "--days", "1", check=False)
         must(drift.returncode == 1 and "0 declarations then" in drift.stderr, f"{drift}")
         # Confidential fields are read, never shown: nobody's name is told, and the file has digests.

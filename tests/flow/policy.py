@@ -170,9 +170,12 @@ def expect_request_ids(port):
     def ask(request_id, order, about="-", actor="grace"):
         return run(BIN.parent / "tests" / "flow_ask", f"ipc://{port.store}/command.sock", request_id, actor, order, about).stdout
     first, second = (row[0] for row in port.state("SELECT lower(hex(item)) FROM decisions LIMIT 2"))
+    one, two = (str(row[0]) for row in port.state("SELECT entry FROM records WHERE item IS NOT NULL ORDER BY entry LIMIT 2"))
     orders = (("h-1", "hold", first, (("h-1", "hold", second), ("h-1", "lift", first), ("h-1", "hold"),
                                       ("h-1", "hold", first, "ada"), ("h-1", "close", "o-1"), ("h-1", "policy"))),
-              ("o-1", "register", "o-1", (("o-1", "close", "o-1"), ("o-1", "register", "o-1", "ada"))))
+              ("o-1", "register", "o-1", (("o-1", "close", "o-1"), ("o-1", "register", "o-1", "ada"), ("o-1", "register", "o-2"),
+                                          ("o-1", "redact", one))),
+              ("r-1", "redact", one, (("r-1", "redact", two), ("r-1", "redact", one, "ada"), ("r-1", "hold", first))))
     for *order, others in orders:
         done = ask(*order)
         must(done.startswith("done ") and ask(*order) == done, f"{order}: {done} {ask(*order)}")
@@ -180,6 +183,7 @@ def expect_request_ids(port):
             must("another order" in ask(*other), f"{other} after {order}: {ask(*other)}")
     holds = port.state("SELECT lower(hex(item)) FROM holds")
     must(holds == [(first,)], f"{holds}")
+    must(port.state("SELECT name FROM operations") == [("o-1",)] and len(port.entries("redact")) == 1, "done under another order's id")
     rewrite(port, "p-7", hold_s=0.2)
     done = ask("p-1", "policy")
     must(done.startswith("done ") and ask("p-1", "policy") == done, f"{done} {ask('p-1', 'policy')}")

@@ -9,7 +9,7 @@ import time
 from port import BIN, Failure, Port, must, run
 
 
-def wait_for(what, words, timeout=120):
+def wait_for(what, words, timeout=300):
     end = time.monotonic() + timeout
     while not what():
         must(time.monotonic() < end, words)
@@ -23,10 +23,10 @@ def seal(port):
     port.await_judged()
 
 
-def fill(port, seed):
-    """Enough for the segment to end."""
-    port.feed("sim", "--count", "700", "--seed", str(seed), "--modes", "mail,truck", "--scale", "0.1", "--timeout",
-              "300", stream=f"s{seed}")
+def fill(port, seed, count=700):
+    """700: enough for the segment to end."""
+    port.feed("sim", "--count", str(count), "--seed", str(seed), "--modes", "mail,truck", "--scale", "0.1", "--mail-scale",
+              "0.2", "--timeout", "300", stream=f"s{seed}")
     port.await_judged()
 
 
@@ -105,10 +105,10 @@ def main():
         verdict = port.verify()
         must(verdict["good"] is True and verdict["logs"][0]["pruned"] == 256, f"{verdict}")
         # the daemon goes on, over a restart and a kill
-        fill(port, 3)
+        fill(port, 3, count=100)
         port.stop()
         port.start()
-        fill(port, 4)
+        fill(port, 4, count=100)
         port.kill()
         port.start()
         port.await_judged()

@@ -12,13 +12,18 @@ import subprocess
 import sys
 import time
 
+try:
+    import h5py
+except ImportError:
+    h5py = None
+
 from port import BIN, BUILD, SOURCE, Failure, Port, must, run
 
 PRELOAD = BUILD / "tests" / "libkill_archive.so"
 SEED = int(os.environ.get("TRIAGED_SEED", "1"))
 
 
-def wait_for(what, words, timeout=60):
+def wait_for(what, words, timeout=300):
     end = time.monotonic() + timeout
     while not what():
         must(time.monotonic() < end, words() if callable(words) else words)
@@ -164,7 +169,32 @@ def life():
         port.await_judged()
         after = [port.state(f"SELECT * FROM {table}") for table in ("blobs", "discards", "copies", "holds")]
         must(sorted(before[0]) == sorted(after[0]) and before[1:] == after[1:], "the read model made again differs")
+        if h5py is not None:
+            left_by_a_stop(port)
         port.stop()
+
+
+def left_by_a_stop(port):
+    """A discard whose payloads a stop left on the disk is finished by a start that finds the sealed file whole, not before."""
+    entry = port.entries("blob.discard")[-1]
+    digest = entry["blobs"][-1].removeprefix("sha256:")
+    sealed = port.store / "archive" / entry["kept_in"]
+    payload = port.store / "blobs" / "sha256" / digest[:2] / digest
+    port.stop()
+    with h5py.File(sealed, "r") as file:
+        payload.parent.mkdir(exist_ok=True)
+        payload.write_bytes(file["images"][digest]["pixels"][...].tobytes())
+    whole = sealed.read_bytes()
+    sealed.chmod(0o600)
+    for wrong in (None, whole[:-1], whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]):
+        sealed.unlink() if wrong is None else sealed.write_bytes(wrong)
+        port.start()
+        must(payload.exists() and "payloads_left=1" in (port.directory / f"daemon-{port.starts}.log").read_text(),
+             "the only whole copy here was removed")
+        port.stop()
+    sealed.write_bytes(whole)
+    port.start()
+    must(not payload.exists(), "a start does not finish what a stop left")
 
 
 def sent_twice(port):

@@ -153,7 +153,7 @@ def case_close():
     """An operator closes the shard while records come in: the daemon ends with 0, the next start goes on in a new shard."""
     with ShiftedPort() as port:
         port.start()
-        feed = port.feed_start("sim", "--count", "3000", "--seed", "3", "--modes", "mail", "--declarations-per-scan",
+        feed = port.feed_start("sim", "--count", "6000", "--seed", "3", "--modes", "mail", "--declarations-per-scan",
                                "1000000", "--rate", "600", "--timeout", "300", stream="declarations")
         port.await_accepted(300)
         missing = port.ctl("log", "close", check=False)
@@ -174,7 +174,7 @@ def case_close():
         port.await_judged()
         seal(port)
         entries, firsts = expect_whole(port, 2)
-        acknowledged_once(port, "declarations", 3000)
+        acknowledged_once(port, "declarations", 6000)
         expect_archive(port, firsts)
         port.stop()
         must(port.verify()["good"] is True, "verify")

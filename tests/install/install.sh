@@ -62,6 +62,20 @@ while read -r program config; do
   [ "$config" = "$prefix/etc/triaged/triaged.conf" ] || fail "the unit reads $config"
 done <"$work/unit"
 
+# what is forbidden to the daemon is forbidden to the timer's learner, which needs less
+units=$prefix/lib/systemd/system
+grep -E '^(NoNewPrivileges|Protect|Private|Restrict(Namespaces|Realtime)|Lock|SystemCall|CapabilityBoundingSet|UMask)' \
+  "$units/triaged.service" >"$work/hardening"
+[ "$(wc -l <"$work/hardening")" -ge 12 ] || fail "the daemon's unit has lost its hardening"
+while read -r line; do
+  grep -qxF "$line" "$units/triaged-learn.service" || fail "triaged-learn.service lacks $line"
+done <"$work/hardening"
+grep -qx 'RestrictAddressFamilies=AF_UNIX' "$units/triaged-learn.service" || fail "the learner may reach the network"
+if command -v systemd-analyze >/dev/null && systemd-analyze security --help | grep -q -- --offline; then
+  systemd-analyze security --offline=true --threshold=20 "$units/triaged-learn.service" >"$work/exposure" ||
+    fail "triaged-learn.service: $(tail -n 1 "$work/exposure")"
+fi
+
 grep -q "^ExecStart=$prefix/bin/triage-witness serve " "$prefix/lib/systemd/system/triage-witness.service" ||
   fail "the unit of the witness starts something else"
 "$prefix/bin/triage-witness" keygen "$work/witness" --name witness.example.org/test | grep -q '^witness.example.org/test+' ||

@@ -254,6 +254,87 @@ static void statistics_of_noise_match_reference(void **state)
     free(sorted);
 }
 
+/* Property: sums run over the valid pixels in reading order, whatever holes are between them: the
+ * same doubles as a loop that asks each pixel. */
+static void statistics_of_a_torn_mask_are_those_of_its_pixels(void **state)
+{
+    (void)state;
+    enum { W = 601, H = 37 };
+    float *pixels = draw_matrix(5, H, W, W);
+    uint8_t *valid = draw_room(W * H, 1);
+    double thresholds[4] = {0.5, 0.5, (double)pixels[77], -2};
+    for (size_t i = 0; i < W * H; i++) {
+        valid[i] = i % 7 != 3 && i % W / 50 % 3 != 1 && i / W != 20;
+        pixels[i] = valid[i] ? pixels[i] : NAN;
+    }
+    struct image_view image = {pixels, W, H, W};
+    struct image_statistics found;
+    image_statistics(&image, valid, thresholds, &found);
+    double sum = 0, squares = 0, min = INFINITY, max = -INFINITY;
+    size_t count = 0, above[4] = {0};
+    for (size_t i = 0; i < W * H; i++) {
+        if (valid[i]) {
+            sum += (double)pixels[i];
+            min = fmin(min, (double)pixels[i]);
+            max = fmax(max, (double)pixels[i]);
+            count++;
+            for (int k = 0; k < 4; k++) {
+                above[k] += (double)pixels[i] > thresholds[k];
+            }
+        }
+    }
+    double mean = sum / (double)count;
+    for (size_t i = 0; i < W * H; i++) {
+        double from_mean = valid[i] ? (double)pixels[i] - mean : 0;
+        squares += from_mean * from_mean;
+    }
+    const double expected[5] = {mean, sqrt(squares / (double)count), min, max, (double)count};
+    const double told[5] = {found.mean, found.sd, found.min, found.max, (double)found.valid_count};
+    assert_memory_equal(told, expected, sizeof told);
+    for (int k = 0; k < 4; k++) {
+        double share = (double)above[k] / (double)count;
+        assert_memory_equal(&found.share_above[k], &share, sizeof share);
+    }
+    free(pixels);
+    free(valid);
+}
+
+/* The noise of a mask with holes is that of the pixels that stand in nine valid ones. */
+static void statistics_noise_asks_for_nine_valid_pixels(void **state)
+{
+    (void)state;
+    enum { W = 540, H = 12 };
+    static const double thresholds[4] = {0};
+    float *pixels = draw_matrix(6, H, W, W);
+    uint8_t *valid = draw_room(W * H, 1);
+    for (size_t i = 0; i < W * H; i++) {
+        valid[i] = i % 11 != 5;
+    }
+    struct image_view image = {pixels, W, H, W};
+    struct image_statistics found;
+    image_statistics(&image, valid, thresholds, &found);
+    double sum = 0;
+    size_t count = 0;
+    for (size_t y = 1; y + 1 < H; y++) {
+        for (size_t x = 1; x + 1 < W; x++) {
+            const float *at = pixels + y * W + x;
+            const uint8_t *of = valid + y * W + x;
+            int kept = 1;
+            for (int k = 0; k < 9; k++) {
+                kept = kept && of[(k / 3 - 1) * W + k % 3 - 1];
+            }
+            float corners = at[-W - 1] + at[-W + 1] + at[W - 1] + at[W + 1];
+            float edges = at[-W] + at[W] + at[-1] + at[1];
+            sum += kept ? fabs((double)(corners - 2.0f * edges + 4.0f * at[0])) : 0;
+            count += (size_t)kept;
+        }
+    }
+    double noise = sqrt(M_PI / 2) / 6 * sum / (double)count;
+    assert_true(count > 0 && fabs(found.noise - noise) < 1e-15);
+    free(pixels);
+    free(valid);
+}
+
 static void statistics_of_nothing_are_zero(void **state)
 {
     (void)state;
@@ -303,6 +384,8 @@ int main(void)
         cmocka_unit_test(mask_dead_lines_are_cut_by_width_and_share),
         cmocka_unit_test(mask_dark_channel_and_nan_are_invalid),
         cmocka_unit_test(statistics_of_noise_match_reference),
+        cmocka_unit_test(statistics_of_a_torn_mask_are_those_of_its_pixels),
+        cmocka_unit_test(statistics_noise_asks_for_nine_valid_pixels),
         cmocka_unit_test(statistics_of_nothing_are_zero),
         cmocka_unit_test(dual_ratio_divides_only_where_there_is_load),
     };

@@ -36,12 +36,10 @@ static void ask(enum lookup_path path, const struct lookup_table *table,
                 const uint64_t keys[LOOKUP_LANES], size_t count, float first[LOOKUP_LANES],
                 float second[LOOKUP_LANES])
 {
-    uint32_t places[LOOKUP_LANES];
-    struct lookup_seen seen;
-    memset(&seen, 0xa5, sizeof seen);
-    lookup_ask_by(path, table, keys, count, places);
-    lookup_look_by(path, table, keys, count, places, &seen);
-    lookup_tell_by(path, table, 0.5f, keys, count, places, &seen, first, second);
+    struct lookup_asked asked;
+    memset(&asked, 0xa5, sizeof asked);
+    lookup_ask_by(path, table, keys, count, &asked);
+    lookup_tell_by(path, table, 0.5f, keys, count, &asked, first, second);
 }
 
 /* Known keys have their counts times the scale, unknown ones and key 0 have 0, whatever the fill,
@@ -50,7 +48,7 @@ static void lookup_tells_what_was_put(void **state)
 {
     (void)state;
     static struct known known[KEYS];
-    const uint32_t buckets[] = {751, 900, 1250, 6000};
+    const uint32_t buckets[] = {850, 900, 1250, 6000};
     for (size_t fill = 0; fill < sizeof buckets / sizeof *buckets; fill++) {
         struct lookup_table table = make_table(fill, buckets[fill], KEYS, known);
         struct rng rng;
@@ -100,6 +98,40 @@ static void lookup_full_table_takes_no_more_and_still_answers(void **state)
     free(table.buckets);
 }
 
+/* Keys that all begin at one bucket: so many go in as the bound says, those are told, and neither
+ * an unknown one of them nor one that meets their marks walks further. */
+static void lookup_keys_chosen_to_meet_are_bounded(void **state)
+{
+    (void)state;
+    enum { BUCKETS = 4 * LOOKUP_STEPS_MAX, TAKEN = LOOKUP_STEPS_MAX * LOOKUP_SLOTS };
+    struct lookup_table table = {.buckets = aligned_alloc(64, (size_t)BUCKETS * 64),
+                                 .bucket_count = BUCKETS};
+    assert_non_null(table.buckets);
+    memset(table.buckets, 0, (size_t)BUCKETS * 64);
+    const float counts[2] = {4, 2};
+    for (uint64_t key = 1; key <= TAKEN; key++) {
+        assert_true(lookup_put(&table, key, counts));
+    }
+    assert_false(lookup_put(&table, TAKEN + 1, counts));
+    /* One bucket on, up to the same bound. */
+    uint64_t next = (UINT64_C(1) << 32) / BUCKETS << 32;
+    for (uint64_t key = 1; key <= LOOKUP_SLOTS; key++) {
+        assert_true(lookup_put(&table, next + key, counts));
+    }
+    assert_false(lookup_put(&table, next + LOOKUP_SLOTS + 1, counts));
+    for (int path = LOOKUP_PORTABLE; path <= (int)lookup_path_best(); path++) {
+        uint64_t keys[LOOKUP_LANES] = {1, TAKEN, next + 1, next + LOOKUP_SLOTS, TAKEN + 1};
+        float first[LOOKUP_LANES];
+        float second[LOOKUP_LANES];
+        ask((enum lookup_path)path, &table, keys, 5, first, second);
+        for (size_t i = 0; i < 4; i++) {
+            assert_true(first[i] == 2 && second[i] == 1);
+        }
+        assert_true(first[4] == 0 && second[4] == 0);
+    }
+    free(table.buckets);
+}
+
 static void lookup_without_buckets_knows_nobody(void **state)
 {
     (void)state;
@@ -123,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lookup_tells_what_was_put),
         cmocka_unit_test(lookup_full_table_takes_no_more_and_still_answers),
+        cmocka_unit_test(lookup_keys_chosen_to_meet_are_bounded),
         cmocka_unit_test(lookup_without_buckets_knows_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

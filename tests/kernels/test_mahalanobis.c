@@ -96,7 +96,8 @@ static void mahalanobis_is_nearest_behind_whitening(void **state)
     assert_int_equal(pca_fit(&rows, &rule, workspace, &fitted), 0);
     factor_covariance(sample, ridge, lower);
 
-    struct patch_projection projection = {FEATURES, FEATURES, weights, bias};
+    struct patch_projection projection = {
+        .feature_count = FEATURES, .embedding_count = FEATURES, .weights = weights, .bias = bias};
     float *bank_rows = embed(&projection, sample, SAMPLE);
     float *query_rows = embed(&projection, queries, QUERIES);
     float *norms = draw_room(SAMPLE, sizeof *norms);

@@ -263,11 +263,60 @@ static void objects_of_the_radiograph_are_of_one_material(void **state)
     assert_true(before > 40);
 }
 
+/* The table of a step wedge of carbon, aluminium, iron and lead, as the calibrated physics of this
+ * beam has it, reads the simulation's carbon and iron slabs within an element, and the boxes of its
+ * radiograph as the full physics does up to iron (two elements). Between iron and lead, with no
+ * material between, it keeps their order and tells up to 15 too much. */
+static void wedge_reads_the_radiograph_as_the_physics_does(void **state)
+{
+    struct folder *folder = *state;
+    static const size_t materials[] = {5, 12, 25, 81};
+    static const size_t boxes[][2] = {{16, 28}, {46, 60}, {73, 85}, {97, 109}, {121, 133}};
+    struct material_step steps[128];
+    size_t count = 0;
+    prepare(folder, 32, 32);
+    for (size_t k = 0; k < 4; k++) {
+        for (double density = 1; density < 300; density *= 1.6) {
+            steps[count++] = (struct material_step){
+                (double)(materials[k] + 1), density,
+                material_attenuation(&folder->physics, 0, materials[k], density),
+                material_attenuation(&folder->physics, 1, materials[k], density)};
+        }
+    }
+    double by_physics[5];
+    double before = 0;
+    for (size_t i = 0; i < 5; i++) {
+        by_physics[i] =
+            region_of(folder, (size_t[]){30, 35, boxes[i][0], boxes[i][1]}).atomic_number;
+    }
+    assert_true(material_tabulate_wedge(steps, count, &folder->table));
+    for (size_t i = 0; i < 5; i++) {
+        double number =
+            region_of(folder, (size_t[]){30, 35, boxes[i][0], boxes[i][1]}).atomic_number;
+        print_message("box %zu: Z %.1f by the wedge, %.1f by the physics\n", i + 1, number,
+                      by_physics[i]);
+        assert_true(number > (i == 0 ? 6 : before) - 1e-9);
+        assert_true(by_physics[i] > 30 || fabs(number - by_physics[i]) < 2);
+        before = number;
+    }
+    for (size_t k = 0; k < 2; k++) {
+        float low = (float)folder->slabs[0][32][k];
+        float high = (float)folder->slabs[1][32][k];
+        float number, thick;
+        material_estimate(&folder->table, &(struct material_pixels){&low, &high, 1, 0.01f}, &number,
+                          &thick);
+        print_message("slab of Z %zu: %.2f\n", slab_elements[k] + 1, (double)number);
+        assert_true(fabs((double)number - (double)(slab_elements[k] + 1)) < 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(slabs_of_another_angle_give_their_element, setup, teardown),
         cmocka_unit_test_setup_teardown(objects_of_the_radiograph_are_of_one_material, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(wedge_reads_the_radiograph_as_the_physics_does, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

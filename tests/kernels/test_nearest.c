@@ -57,7 +57,7 @@ static struct found search_several(enum nearest_path path, size_t wanted,
                           draw_room(count * wanted, sizeof(float))};
     float *workspace = draw_room(nearest_workspace_floats(), sizeof(float));
     struct nearest_queries rows = {queries, count, stride};
-    struct nearest_request request = {path, wanted};
+    struct nearest_request request = {.path = path, .wanted = wanted};
     nearest_search_by(&request, bank, &rows, workspace, found.index, found.distance);
     free(workspace);
     return found;

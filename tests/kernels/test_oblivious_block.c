@@ -107,7 +107,11 @@ static void heaviest_are_sorted_and_equal_ones_keep_their_order(void **state)
     for (unsigned round = 0; round < 50; round++) {
         int32_t given[GROUPS * LANES];
         for (size_t i = 0; i < GROUPS * (size_t)LANES; i++) {
-            given[i] = (int32_t)rng_below(&rng, 7) - 3; /* many are equal, many are 0 */
+            /* Many are equal, many are 0; in every third round some are as large as they come. */
+            given[i] = (int32_t)rng_below(&rng, 7) - 3;
+            if (round % 3 == 1 && rng_below(&rng, 20) == 0) {
+                given[i] *= 1 << (22 + (int)rng_below(&rng, 8));
+            }
         }
         uint32_t count = 1 + (uint32_t)rng_below(&rng, OBLIVIOUS_HEAVIEST_MAX);
         for (int path = OBLIVIOUS_PORTABLE; path <= (int)oblivious_path_best(); path++) {

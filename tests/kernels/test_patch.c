@@ -11,7 +11,8 @@ static const struct patch_rule rule = {.side = 8,
                                        .step = 5,
                                        .invalid_share_max = 0.25f,
                                        .contrast_floor = 0.05f,
-                                       .level_weight = 0.5f};
+                                       .level_weight = 0.5f,
+                                       .level_min = -INFINITY};
 
 struct extraction {
     size_t count;
@@ -149,6 +150,55 @@ static void extract_flat_patch_keeps_level(void **state)
     free_extraction(&all);
 }
 
+/* Property: every path gives the bits of the plain loops, for sides that are and are not a multiple
+ * of four, patches with and without invalid pixels and NaN; and of those whose appended mean is too
+ * low none. */
+static void extract_every_path_gives_the_same_bits(void **state)
+{
+    (void)state;
+    static const size_t sides[] = {16, 8, 4, 7, 10};
+    struct rng rng;
+    rng_init(&rng, 21, 0);
+    for (size_t round = 0; round < 60; round++) {
+        struct patch_rule rules = rule;
+        rules.side = sides[round % 5];
+        rules.level_min = round % 3 == 0 ? -INFINITY : 0.02;
+        float *pixels = draw_matrix(round, 40, 45, 47);
+        uint8_t *valid = draw_room(40 * 45, 1);
+        for (size_t i = 0; i < 40 * 45; i++) {
+            valid[i] = rng_below(&rng, 200) != 0;
+            if (rng_below(&rng, 900) == 0) {
+                pixels[i / 45 * 47 + i % 45] = rng_below(&rng, 2) ? NAN : INFINITY;
+            }
+        }
+        struct patch_level level = {{pixels, 45, 40, 47}, round % 4 == 0 ? NULL : valid, 1};
+        size_t stride = patch_feature_count(&rules), count_max = patch_count_max(&level, 1, &rules);
+        float *plain = draw_room(count_max * stride, sizeof *plain);
+        float *fast = draw_room(count_max * stride, sizeof *fast);
+        struct patch_position *positions = draw_room(count_max, sizeof *positions);
+        struct patch_batch batch = {count_max, stride, plain, positions};
+        struct patch_cursor cursor = {0};
+        size_t count = patch_extract_by(PATH_PORTABLE, &level, 1, &rules, &cursor, &batch);
+        assert_true(count > 0 && (count < count_max || round % 3 == 0));
+        for (size_t i = 0; i < count; i++) {
+            float mean = plain[i * stride + rules.side * rules.side];
+            assert_true(!((double)mean < rules.level_min));
+        }
+        for (int path = (int)path_best(); path > PATH_PORTABLE; path--) {
+            batch.features = fast;
+            memset(&cursor, 0, sizeof cursor);
+            assert_int_equal(patch_extract_by((enum path)path, &level, 1, &rules, &cursor, &batch),
+                             count);
+            assert_memory_equal(fast, plain, count * stride * sizeof *fast);
+        }
+        free(pixels);
+        free(valid);
+        free(plain);
+        free(fast);
+        free(positions);
+    }
+}
+
 enum { INPUTS = 260, OUTPUTS = 37, ROWS = 301, STRIDE = 263 };
 
 struct embedding_case {
@@ -166,7 +216,10 @@ static struct embedding_case make_case(uint64_t seed)
                                   .bias = draw_matrix(seed + 1, 1, OUTPUTS, OUTPUTS),
                                   .features = draw_matrix(seed + 2, ROWS, INPUTS, STRIDE),
                                   .embedding = draw_room(ROWS * OUTPUTS, sizeof(float))};
-    made.projection = (struct patch_projection){INPUTS, OUTPUTS, made.weights, made.bias};
+    made.projection = (struct patch_projection){.feature_count = INPUTS,
+                                                .embedding_count = OUTPUTS,
+                                                .weights = made.weights,
+                                                .bias = made.bias};
     made.workspace = draw_room(patch_embed_workspace_doubles(&made.projection), sizeof(double));
     patch_embed(&made.projection, made.features, ROWS, STRIDE, made.workspace, made.embedding);
     return made;
@@ -306,6 +359,7 @@ int main(void)
         cmocka_unit_test(extract_invalid_share_above_limit_leaves_patch_out),
         cmocka_unit_test(extract_image_smaller_than_patch_yields_none),
         cmocka_unit_test(extract_flat_patch_keeps_level),
+        cmocka_unit_test(extract_every_path_gives_the_same_bits),
         cmocka_unit_test(embed_matches_reference_within_grid),
         cmocka_unit_test(embed_position_and_batch_give_same_bits),
         cmocka_unit_test(embed_fixed_case_has_the_known_bits),

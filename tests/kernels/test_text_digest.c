@@ -91,6 +91,69 @@ static void digests_are_those_of_the_page_and_nothing_else_is_read(void **state)
     assert_int_equal(munmap(pages, 2 * page), 0);
 }
 
+/* A column says of each text what the page says of it, whoever stands beside it: short and long
+ * ones, such with spaces at their ends, and such that end right before a page that must not be
+ * touched. */
+static void columns_of_texts_say_what_each_says(void **state)
+{
+    (void)state;
+    static struct text_digest_key key;
+    enum { COUNT = 24 };
+    draw_key(3, &key);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    struct rng rng;
+    rng_init(&rng, 6, 0);
+    for (unsigned round = 0; round < 6000; round++) {
+        static char room[COUNT][700];
+        const char *texts[COUNT];
+        uint64_t made[COUNT];
+        uint32_t field = (uint32_t)rng_below(&rng, TEXT_DIGEST_FIELDS);
+        for (size_t i = 0; i < COUNT; i++) {
+            uint64_t kind = rng_below(&rng, round % 3 == 0 ? 40 : 6);
+            memset(room[i], 'x', 40);
+            draw_text(&rng, room[i], kind == 0 ? 20 : kind == 1 ? 600 : kind == 2 ? 15 : 7);
+            texts[i] = room[i];
+        }
+        size_t chosen = rng_below(&rng, COUNT);
+        size_t bytes = strlen(room[chosen]) + 1;
+        texts[chosen] = memcpy(pages + page - bytes, room[chosen], bytes);
+        for (int path = TEXT_DIGEST_PORTABLE; path <= (int)text_digest_path_best(); path++) {
+            text_digest_column_by((enum text_digest_path)path, &key, field, texts, COUNT, made);
+            for (size_t i = 0; i < COUNT; i++) {
+                assert_true(made[i] == digest_by_the_page(&key, field, room[i]));
+            }
+        }
+    }
+    assert_int_equal(munmap(pages, 2 * page), 0);
+}
+
+/* Sums that carry, too: words and keys of ones alone. */
+static void columns_of_numbers_say_what_each_says(void **state)
+{
+    (void)state;
+    static struct text_digest_key key;
+    const uint64_t words[8] = {0, 1, UINT64_MAX, UINT32_MAX, UINT64_C(1) << 32, 7, 440890, 1 << 15};
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        uint64_t made[8];
+        draw_key(seed, &key);
+        if (seed < 4) {
+            key.fields[5].a[0] = seed == 0 ? UINT64_MAX : 1;
+            key.fields[5].c[0] = seed == 2 ? 0 : UINT64_MAX;
+        }
+        uint64_t there = seed * 37 & 0xff;
+        for (int path = TEXT_DIGEST_PORTABLE; path <= (int)text_digest_path_best(); path++) {
+            text_digest_numbers_by((enum text_digest_path)path, &key, 5, words, there, 8, made);
+            for (size_t i = 0; i < 8; i++) {
+                uint64_t expected = text_digest_words(&key, 5, words[i], 0);
+                assert_true(made[i] == ((there >> i & 1) != 0 ? expected : 0));
+            }
+        }
+    }
+}
+
 /* Neither another key nor another field shares digests, and a spelling makes none. */
 static void digests_depend_on_key_and_field_not_on_spelling(void **state)
 {
@@ -193,6 +256,44 @@ static void names_are_told_byte_for_byte(void **state)
     assert_false(text_names_make(empty, 1, &known));
 }
 
+static void rows_of_names_are_told_byte_for_byte(void **state)
+{
+    (void)state;
+    const char *const names[] = {"office", "", "Tax Type", "thirty-one bytes make a long na"};
+    const char *const others[][4] = {
+        {"offic", "", "Tax Type", "thirty-one bytes make a long na"},
+        {"office", "", "Tax Type ", "thirty-one bytes make a long na"},
+        {"office", "", "Tax Type", "thirty-one bytes make a long nam"},
+        {"office", "x", "Tax Type", "thirty-one bytes make a long na"},
+        {"office", "", "tax Type", "thirty-one bytes make a long na"},
+        {"office", "", "", "thirty-one bytes make a long na"},
+    };
+    struct text_row row;
+    assert_true(text_row_make(names, 1, 4, &row));
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(pages != MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    const char *const last[] = {memcpy(pages + page - 7, "office", 7), "", "Tax Type", names[3]};
+    for (int path = TEXT_DIGEST_PORTABLE; path <= (int)text_digest_path_best(); path++) {
+        enum text_digest_path by = (enum text_digest_path)path;
+        assert_true(text_row_is_by(by, &row, names, 1, 4));
+        assert_true(text_row_is_by(by, &row, last, 1, 4));
+        assert_false(text_row_is_by(by, &row, names, 1, 3));
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+            assert_false(text_row_is_by(by, &row, others[i], 1, 4));
+        }
+    }
+    assert_int_equal(munmap(pages, 2 * page), 0);
+    assert_false(text_row_make(others[2], 1, 4, &row));
+    const char *many[TEXT_ROW_MAX + 1];
+    for (size_t i = 0; i <= TEXT_ROW_MAX; i++) {
+        many[i] = "a";
+    }
+    assert_true(text_row_make(many, 1, TEXT_ROW_MAX, &row));
+    assert_false(text_row_make(many, 1, TEXT_ROW_MAX + 1, &row));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,7 +301,10 @@ int main(void)
         cmocka_unit_test(digests_depend_on_key_and_field_not_on_spelling),
         cmocka_unit_test(digests_of_neighbouring_texts_are_spread),
         cmocka_unit_test(joined_digests_tell_kinds_and_absent_parts),
+        cmocka_unit_test(columns_of_texts_say_what_each_says),
+        cmocka_unit_test(columns_of_numbers_say_what_each_says),
         cmocka_unit_test(names_are_told_byte_for_byte),
+        cmocka_unit_test(rows_of_names_are_told_byte_for_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

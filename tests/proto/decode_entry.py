@@ -43,6 +43,18 @@ RECEIVED = {"publisher": "gate-west", "stream": "lane-3", "sequence": 41, "mode"
             "record_sha256": digest(0x10), "record_bytes": 4242, "record_id": "S-1",
             "item_key": "p0011223344556677"}
 
+SCORE = {
+    "probability": number(0.1), "logit": number(-2.1972245773362196), "quality": 0.75,
+    "contributions": [
+        {"name": "appearance", "logit": number(1e-07), "words": "unusual shape in the load"},
+        {"name": "mass", "logit": number(-2.5), "words": "Masse wie erklärt"},
+        {"name": "history", "logit": {"text": "0"}}],
+    "models": [{"name": "appearance/container-portal", "sha256": digest(0x30)},
+               {"name": "fusion", "sha256": digest(0x31)}],
+    "regions": [{"x": 1, "y": 2, "width": 3, "height": 4, "score": 0.5},
+                {"image_index": 1, "x": 5, "y": 6, "width": 7, "height": 8, "score": 0.25}],
+    "inputs": [{"model": 1, "values": [0.0, -1.5, single(0.1), single(3e-39)]}]}
+
 # entry type: (number, name of the body, its fields). Zero and empty fields are absent, as proto3 has it.
 EXPECTED = {
     "log.open": (1, "log_open", {
@@ -73,24 +85,17 @@ EXPECTED = {
         "build": "triaged 1.0", "blas": "OpenBLAS 0.3.21 Haswell", "libm": "glibc 2.36", "processor": "avx2 fma",
         "reason": "more trucks", "target": "shadow", "arm_hidden": True}),
     "model.change": (5, "model_change", {
-        "name": "history", "sha256": digest(0x63), "file_bytes": 123456, "evaluation": "auc 0.91"}),
+        "name": "history", "sha256": digest(0x63), "file_bytes": 123456, "evaluation": "auc 0.91",
+        "reason": "newer", "figures": "rank correlation 0.9", "removed": True, "promoted": True}),
     "scan.received": (6, "received", dict(
         RECEIVED, scanner="x1", scanner_type="container-portal", acquired_ns=T_NS - 1, images=[image(0), image(1)])),
     "declaration.received": (7, "received", RECEIVED),
     "record.refused": (8, "refused", {
         "publisher": "gate-west", "stream": "lane-3", "sequence": 42, "code": 7, "name": "no_site",
         "reason": "site", "record_sha256": digest(0x64), "record_bytes": 17, "quarantined": True}),
-    "score": (9, "score", {
-        "probability": number(0.1), "logit": number(-2.1972245773362196), "quality": 0.75,
-        "contributions": [
-            {"name": "appearance", "logit": number(1e-07), "words": "unusual shape in the load"},
-            {"name": "mass", "logit": number(-2.5), "words": "Masse wie erklärt"},
-            {"name": "history", "logit": {"text": "0"}}],
-        "models": [{"name": "appearance/container-portal", "sha256": digest(0x30)},
-                   {"name": "fusion", "sha256": digest(0x31)}],
-        "regions": [{"x": 1, "y": 2, "width": 3, "height": 4, "score": 0.5},
-                    {"image_index": 1, "x": 5, "y": 6, "width": 7, "height": 8, "score": 0.25}],
-        "inputs": [{"model": 1, "values": [0.0, -1.5, single(0.1), single(3e-39)]}]}),
+    "score": (9, "score", SCORE),
+    "shadow.score": (26, "shadow_score", {
+        "place": "appearance/container-portal", "sha256": digest(0x74), "score": SCORE}),
     "referral.decision": (10, "decision", {
         "decision": "refer", "arm": "both", "propensity": number(0.3), "random_rate": number(0.02),
         "probability": number(0.1), "cutoff": number(0.0625), "priority": number(1234.5),
@@ -157,7 +162,7 @@ def check(entry_class, name, path):
                 "id": bytes.fromhex("019b76da") + entry.id[4:], "cause": [b"\x01" * 16, b"\x02" * 16], body: fields}
     if name == "declaration.received":
         expected.update({"sd_alg": "sha-256", "sd": [digest(0x80), digest(0x81)]})
-    if name in ("score", "referral.decision", "outcome"):
+    if name in ("score", "shadow.score", "referral.decision", "outcome"):
         expected["item"] = b"\xab" * 16
     got = plain(entry)
     if int.from_bytes(entry.id[:6], "big") != T_NS // 1000000 or entry.id[6] >> 4 != 7:

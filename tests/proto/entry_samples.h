@@ -37,6 +37,7 @@ static const enum entry_type sample_types[] = {
     ENTRY_ARCHIVE_COPIED,
     ENTRY_HOLD,
     ENTRY_OPERATION,
+    ENTRY_SHADOW_SCORE,
 };
 #define SAMPLE_TYPES_COUNT (sizeof sample_types / sizeof sample_types[0])
 
@@ -156,8 +157,13 @@ static inline void sample_small_fill(struct entry *out)
         sample_digest(0x62, out->body.config_change.policy_sha256);
         break;
     case ENTRY_MODEL_CHANGE:
-        out->body.model_change = (struct entry_model_change){
-            .name = "history", .file_bytes = 123456, .evaluation = "auc 0.91"};
+        out->body.model_change = (struct entry_model_change){.name = "history",
+                                                             .file_bytes = 123456,
+                                                             .evaluation = "auc 0.91",
+                                                             .reason = "newer",
+                                                             .figures = "rank correlation 0.9",
+                                                             .removed = true,
+                                                             .promoted = true};
         sample_digest(0x63, out->body.model_change.sha256);
         break;
     case ENTRY_RECORD_REFUSED:
@@ -329,7 +335,8 @@ static inline void entry_sample(enum entry_type type, struct entry *out)
     out->type = type;
     out->actor = "daemon";
     uuid7_make(SAMPLE_T_NS, random, out->id);
-    out->has_item = type == ENTRY_SCORE || type == ENTRY_REFERRAL_DECISION || type == ENTRY_OUTCOME;
+    out->has_item = type == ENTRY_SHADOW_SCORE || type == ENTRY_SCORE ||
+                    type == ENTRY_REFERRAL_DECISION || type == ENTRY_OUTCOME;
     if (out->has_item) {
         memset(out->item, 0xab, sizeof out->item);
     }
@@ -345,6 +352,10 @@ static inline void entry_sample(enum entry_type type, struct entry *out)
         sample_received_fill(&out->body.received, type == ENTRY_SCAN_RECEIVED);
     } else if (type == ENTRY_SCORE) {
         sample_score_fill(&out->body.score);
+    } else if (type == ENTRY_SHADOW_SCORE) {
+        out->body.shadow_score.place = "appearance/container-portal";
+        sample_digest(0x74, out->body.shadow_score.sha256);
+        sample_score_fill(&out->body.shadow_score.score);
     } else if (type == ENTRY_REFERRAL_DECISION) {
         sample_decision_fill(&out->body.decision);
     } else {

@@ -276,6 +276,14 @@ static void bodies_of_the_machine_read_back_field_by_field(void **state)
     assert_string_equal(out.body.model_change.name, "history");
     assert_string_equal(out.body.model_change.evaluation, "auc 0.91");
     assert_int_equal(out.body.model_change.file_bytes, 123456);
+    assert_string_equal(out.body.model_change.reason, "newer");
+    assert_string_equal(out.body.model_change.figures, "rank correlation 0.9");
+    assert_true(out.body.model_change.removed && out.body.model_change.promoted);
+    sample_reads_back(ENTRY_SHADOW_SCORE, &in, &out);
+    assert_string_equal(out.body.shadow_score.place, "appearance/container-portal");
+    assert_memory_equal(out.body.shadow_score.sha256, in.body.shadow_score.sha256, HASH_BYTES);
+    assert_true(out.body.shadow_score.score.probability == 0.1);
+    assert_int_equal(out.body.shadow_score.score.inputs[0].values_count, 4);
     assert_memory_equal(out.body.model_change.sha256, in.body.model_change.sha256, HASH_BYTES);
     sample_reads_back(ENTRY_CONFIG_CHANGE, &in, &out);
     assert_string_equal(out.body.config_change.policy_version, "2026-01");
@@ -414,6 +422,9 @@ static void encode_beyond_a_bound_gives_nothing(void **state)
     BREAK(ENTRY_SCORE, in.body.score.models_count = ENTRY_MODELS_MAX + 1);
     BREAK(ENTRY_SCORE, in.body.score.regions_count = ENTRY_REGIONS_MAX + 1);
     BREAK(ENTRY_SCORE, in.body.score.inputs_count = ENTRY_INPUTS_MAX + 1);
+    BREAK(ENTRY_SHADOW_SCORE,
+          in.body.shadow_score.score.contributions_count = ENTRY_CONTRIBUTIONS_MAX + 1);
+    BREAK(ENTRY_SHADOW_SCORE, in.body.shadow_score.score.inputs_count = ENTRY_INPUTS_MAX + 1);
     BREAK(ENTRY_REFERRAL_DECISION, in.body.decision.reasons_count = ENTRY_REASONS_MAX + 1);
     BREAK(ENTRY_SCAN_RECEIVED, in.body.received.images_count = ENTRY_IMAGES_MAX + 1);
     BREAK(ENTRY_TIME_TICK, in.body.time_tick.capacity_count = ENTRY_CAPACITY_MAX + 1);

@@ -397,6 +397,8 @@ static void command_every_order_survives_the_round(void **state)
                                         .item = {9, 8, 7},
                                         .code = "wrong-lane",
                                         .file = "ab12",
+                                        .model_step = MODEL_PROMOTE,
+                                        .figures = "better",
                                         .close_reason = "the key was stolen",
                                         .cosignatures = "line",
                                         .cosigned_size = 70000,
@@ -442,7 +444,7 @@ static void command_every_order_survives_the_round(void **state)
         assert_int_equal(out.expected_version, 3);
         bool discloses = order == ORDER_REVEAL || order == ORDER_REDACT;
         bool has_sentence = discloses || order == ORDER_PRUNE || order == ORDER_HOLD ||
-                            order == ORDER_POLICY || order == ORDER_REFER;
+                            order == ORDER_POLICY || order == ORDER_REFER || order == ORDER_MODEL;
         assert_string_equal(out.sentence, has_sentence ? "because" : "");
         assert_int_equal(out.prune_below, order == ORDER_PRUNE ? 512 : 0);
         assert_int_equal(out.dry_run, order == ORDER_PRUNE);
@@ -472,6 +474,8 @@ static void command_every_order_survives_the_round(void **state)
         assert_int_equal(memcmp(out.item, in.item, ITEM_ID_BYTES) == 0, has_item);
         assert_string_equal(out.code, order == ORDER_RELEASE ? "wrong-lane" : "");
         assert_string_equal(out.file, order == ORDER_MODEL ? "ab12" : "");
+        assert_string_equal(out.figures, order == ORDER_MODEL ? "better" : "");
+        assert_int_equal(out.model_step, order == ORDER_MODEL ? MODEL_PROMOTE : MODEL_INSTALL);
         assert_string_equal(out.close_reason, order == ORDER_CLOSE ? "the key was stolen" : "");
         assert_string_equal(out.cosignatures, order == ORDER_COSIGN ? "line" : "");
         assert_int_equal(out.cosigned_size, order == ORDER_COSIGN ? 70000 : 0);

@@ -26,14 +26,14 @@ static void every_word_reads_back(void **state)
         assert_int_equal(energy_parse(energy_text((enum energy)number)), number);
     }
     int types = 0;
-    for (int number = 1; number <= ENTRY_OPERATION; number++) {
+    for (int number = 1; number <= ENTRY_SHADOW_SCORE; number++) {
         const char *text = entry_type_text((enum entry_type)number);
         if (strcmp(text, "unknown") != 0) {
             assert_int_equal(entry_type_parse(text), number);
             types++;
         }
     }
-    assert_int_equal(types, 24);
+    assert_int_equal(types, 25);
 }
 
 static void spelling_is_the_published_one(void **state)
@@ -71,7 +71,8 @@ static void spelling_is_the_published_one(void **state)
                                         "draw.reveal",
                                         "archive.copied",
                                         "hold",
-                                        "operation"};
+                                        "operation",
+                                        "shadow.score"};
     for (int i = 0; i < MODE_COUNT; i++) {
         assert_string_equal(mode_text((enum mode)i), modes[i]);
     }
@@ -84,7 +85,7 @@ static void spelling_is_the_published_one(void **state)
     for (int i = 0; i <= ENERGY_HIGH; i++) {
         assert_string_equal(energy_text((enum energy)i), energies[i]);
     }
-    for (int i = 0; i <= ENTRY_OPERATION; i++) {
+    for (int i = 0; i <= ENTRY_SHADOW_SCORE; i++) {
         assert_string_equal(entry_type_text((enum entry_type)i), types[i]);
     }
 }

@@ -10,5 +10,5 @@ if(SYSTEM_PYTHON3)
   add_test(NAME proto.decode_entry
     COMMAND ${SYSTEM_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/proto/decode_entry.py $<TARGET_FILE:proto_entry_writer>
             ${PROJECT_SOURCE_DIR})
-  set_tests_properties(proto.decode_entry PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+  set_tests_properties(proto.decode_entry PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()

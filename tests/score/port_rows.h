@@ -34,6 +34,15 @@ static inline void make_row(struct row *row, unsigned importer, unsigned goods, 
     row->declaration.seller = row->seller;
 }
 
+/* Shares neither importer nor seller nor code with a row of another number. */
+static inline void make_lone_row(struct row *row, unsigned number)
+{
+    make_row(row, number, number, 100);
+    snprintf(row->hs_code, sizeof row->hs_code, "%06u", 100000 + number * 7);
+    snprintf(row->seller, sizeof row->seller, "seller %u", number);
+    row->line.value = 50000 + number;
+}
+
 static inline struct train_declarations *open_training(uint32_t threads, uint64_t lines_max)
 {
     struct train_declarations *self = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fixture.h"
+#include "port_rows.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -10,6 +10,7 @@
 #include "score/fusion.h"
 #include "score/score.h"
 #include "score/train_emptiness.h"
+#include "cargo_fixture.h"
 #include "synthetic.h"
 
 /* Nobody allocates while a batch is scored: neither our code nor a library. The allocator's own
@@ -89,6 +90,8 @@ static struct made {
     char model_path[FIXTURE_PATH_BYTES];
     uint8_t model_sha256[HASH_BYTES];
     struct train_report emptiness;
+    struct train_report consistency;
+    struct train_report trees;
     bool whole;
 } * made;
 static uint8_t pixels[WIDTH * HEIGHT * 2];
@@ -107,6 +110,15 @@ static void make_emptiness(void)
         }
     }
     assert_good(emptiness_write(rows, 32, 1, digest, directory, &made->emptiness));
+}
+
+static void make_trees(void)
+{
+    struct train_declarations_report report;
+    struct train_declarations *self = open_training(1, 0);
+    train_port(self, 5);
+    write_model(self, directory, &report);
+    made->trees = report.model;
 }
 
 static int make_models(void **state)
@@ -130,6 +142,8 @@ static int make_models(void **state)
     finder_fixture_add(plain.path, &finder, directory, made->model_path, made->model_sha256);
     finder_model_fini(&finder);
     make_emptiness();
+    cargo_train("test-portal", directory, true, &made->consistency);
+    make_trees();
     made->whole = true;
     _exit(0);
 }
@@ -158,48 +172,85 @@ static void allocator_is_really_watched(void **state)
     assert_int_equal(allocations, 2);
 }
 
-static void first_batch_of_a_scorer_allocates_nothing(void **state)
+/* The fourth input has no scan, the fifth no declaration; the third has three declarations, two of
+ * them of many lines. */
+struct batch {
+    struct image dual[2];
+    struct image display;
+    struct scan scans[3];
+    struct goods_line lines[40];
+    struct declaration declarations[3];
+    struct score_input inputs[5];
+};
+
+static void fill_batch(struct batch *batch)
 {
-    (void)state;
-    if (!INTERCEPTED) {
-        skip();
+    static const char *const codes[] = {"440890", "690722", "", "\xff\xfe", "33.04.99"};
+    batch->dual[0] = synthetic_image();
+    batch->dual[1] = synthetic_image();
+    batch->dual[0].energy = ENERGY_HIGH;
+    batch->dual[1].energy = ENERGY_LOW;
+    batch->display = synthetic_image();
+    batch->display.meaning = PIXEL_DISPLAY;
+    batch->display.bits = 8;
+    batch->scans[0] = synthetic_scan(batch->dual);
+    batch->scans[1] = synthetic_scan(&batch->display);
+    batch->scans[2] = synthetic_scan(batch->dual);
+    batch->scans[0].images_count = 2;
+    batch->scans[2].scanner_type = "never seen";
+    for (uint32_t i = 0; i < 40; i++) {
+        batch->lines[i] = fixture_line(codes[i % 5]);
+        batch->lines[i].value = 100 * (double)i - 300;
     }
+    for (int i = 0; i < 3; i++) {
+        batch->declarations[i] = fixture_declaration(batch->lines);
+        batch->declarations[i].lines_count = i == 0 ? 1 : 40 - (uint32_t)i;
+    }
+    memset(batch->inputs, 0, sizeof batch->inputs);
+    for (int i = 0; i < 5; i++) {
+        batch->inputs[i].declarations[0] = &batch->declarations[0];
+        batch->inputs[i].declarations_count = i < 4;
+        batch->inputs[i].scans_count = i != 3;
+        batch->inputs[i].scans[0] = (struct score_scan){&batch->scans[i % 3], {pixels, low_pixels}};
+    }
+    for (uint32_t i = 1; i < 3; i++) {
+        batch->inputs[2].declarations[i] = &batch->declarations[i];
+    }
+    batch->inputs[2].declarations_count = 3;
+    synthetic_draw(pixels, 3, 0.8, true);
+    synthetic_draw(low_pixels, 3, 1.0, true);
+}
+
+static struct score *open_scorer(bool trees)
+{
     struct score_conf conf = {
         .image_bytes_max = sizeof pixels, .history_slots = 4096, .working_height = 200};
     struct score *self = NULL;
     assert_good(score_open(&conf, &self));
     assert_good(score_install(self, made->model_path, made->model_sha256, NULL));
     assert_good(score_install(self, made->emptiness.path, made->emptiness.sha256, NULL));
-    struct image dual[2] = {synthetic_image(), synthetic_image()};
-    dual[0].energy = ENERGY_HIGH;
-    dual[1].energy = ENERGY_LOW;
-    struct image display = synthetic_image();
-    display.meaning = PIXEL_DISPLAY;
-    display.bits = 8;
-    struct scan scans[3] = {synthetic_scan(dual), synthetic_scan(&display), synthetic_scan(dual)};
-    scans[0].images_count = 2;
-    scans[2].scanner_type = "never seen";
-    struct goods_line line = fixture_line("440890");
-    struct declaration declaration = fixture_declaration(&line);
-    static struct score_result results[5];
-    static struct score_result again;
-    struct score_input inputs[5];
-    memset(inputs, 0, sizeof inputs);
-    for (int i = 0; i < 5; i++) { /* the fourth has no scan, the fifth no declaration */
-        inputs[i].declarations[0] = &declaration;
-        inputs[i].declarations_count = i < 4;
-        inputs[i].scans_count = i != 3;
-        inputs[i].scans[0] = (struct score_scan){&scans[i % 3], {pixels, low_pixels}};
+    assert_good(score_install(self, made->consistency.path, made->consistency.sha256, NULL));
+    if (trees) {
+        assert_good(score_install(self, made->trees.path, made->trees.sha256, NULL));
     }
-    synthetic_draw(pixels, 3, 0.8, true);
-    synthetic_draw(low_pixels, 3, 1.0, true);
+    return self;
+}
+
+static void first_batch_allocates_nothing(bool trees)
+{
+    static struct score_result results[5];
+    static struct score_result again[2];
+    static struct batch batch;
+    struct score *self = open_scorer(trees);
+    fill_batch(&batch);
     const char *why = NULL;
     allocations = 0;
     counting = true;
-    score_items(self, inputs, results, 5);
-    score_history_learn(self, &declaration, true, 1000);
-    score_items(self, inputs, results, 5);
-    bool replayed = score_replay(self, &results[0].score, &inputs[0], &again, &why);
+    score_items(self, batch.inputs, results, 5);
+    score_history_learn(self, &batch.declarations[1], true, 1000);
+    score_items(self, batch.inputs, results, 5);
+    bool replayed = score_replay(self, &results[0].score, &batch.inputs[0], &again[0], &why) &&
+                    score_replay(self, &results[2].score, NULL, &again[1], &why);
     counting = false;
     assert_int_equal(allocations, 0);
     assert_true(replayed);
@@ -209,13 +260,50 @@ static void first_batch_of_a_scorer_allocates_nothing(void **state)
                 results[0].score.inputs[0].values[FUSION_LOADED_LOGIT]);
     assert_true(results[0].score.inputs[0].values[FUSION_FINDER_LOGIT] ==
                 results[0].score.inputs[0].values[FUSION_FINDER_LOGIT]);
+    assert_int_equal(results[0].score.inputs_count, 3);
+    for (uint32_t i = 0; i < results[0].score.inputs[2].values_count; i++) {
+        assert_true(isfinite(results[0].score.inputs[2].values[i]));
+    }
+    if (trees) {
+        assert_int_equal(results[2].score.inputs[1].values_count, DECLARATION_INPUTS);
+        assert_true(results[2].score.inputs[1].values[LINE_FEATURES] == 1 + 39 + 38);
+    }
     score_close(&self);
+}
+
+static void first_batch_of_a_scorer_allocates_nothing(void **state)
+{
+    (void)state;
+    if (!INTERCEPTED) {
+        skip();
+    }
+    first_batch_allocates_nothing(false);
+}
+
+/* In a child of a parent that has scored nothing yet, so that this batch is a first one too. */
+static void nor_does_that_with_trees_of_declarations(void **state)
+{
+    (void)state;
+    int status = 0;
+    if (!INTERCEPTED) {
+        skip();
+    }
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        first_batch_allocates_nothing(true);
+        _exit(42);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 42);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(allocator_is_really_watched),
+        cmocka_unit_test(nor_does_that_with_trees_of_declarations),
         cmocka_unit_test(first_batch_of_a_scorer_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, make_models, drop_models);

@@ -20,7 +20,7 @@ static const struct part_key *key_of(unsigned which)
 /* Lines with holes, names nobody knows, codes in `other`, several lines. */
 struct case_row {
     struct row row;
-    struct field other[3];
+    struct field other[5];
     struct goods_line lines[3];
 };
 
@@ -37,7 +37,9 @@ static void draw_case(struct rng *rng, struct case_row *out)
     out->other[1] = (struct field){"office", offices[rng_below(rng, 4)]};
     out->other[2] = (struct field){"office_id", "77"};
     declaration->other = out->other;
-    declaration->other_count = 3;
+    out->other[3] = (struct field){"Tax Type", "not the first of its name"};
+    out->other[4] = (struct field){"tax_type", rng_below(rng, 2) == 0 ? "" : "the other spelling"};
+    declaration->other_count = 3 + (uint32_t)rng_below(rng, 3);
     declaration->lines_count = (uint32_t)rng_below(rng, 4);
     for (uint32_t i = 0; i < 3; i++) {
         out->lines[i] = out->row.line;
@@ -136,7 +138,7 @@ static void columns_say_what_lines_say_under_any_key(void **state)
         for (unsigned which = 0; which < 3; which++) {
             static struct history history;
             learn_cases(which, &history, live);
-            declaration_model_score(&model, &history, declarations, ROWS, risks);
+            declaration_model_score(&model, &history, declarations, ROWS, risks, NULL);
             for (unsigned i = 0; i < ROWS; i++) {
                 float features[LINE_FEATURES];
                 features_of_line(&history, &model.norms, declarations[i], risks[i].line_index,
@@ -174,15 +176,14 @@ static void judgement_is_the_score_with_its_heaviest_parts(void **state)
         draw_case(&rng, &cases[i]);
         declarations[i] = &cases[i].row.declaration;
     }
-    declaration_model_score(&model, &history, declarations, ROWS, risks);
-    declaration_model_explain_many(&model, risks, ROWS, parts);
+    declaration_model_score(&model, &history, declarations, ROWS, risks, parts);
     declaration_model_judge(&model, &history, declarations, ROWS, DECLARATION_REASONS_MAX,
                             judgements);
     for (unsigned i = 0; i < ROWS; i++) {
         struct declaration_judgement alone;
         const struct declaration_judgement *one = &judgements[i];
         assert_int_equal(one->logit, risks[i].logit);
-        assert_int_equal(one->logit, parts[i].logit);
+        assert_int_equal(one->lines.riskiest, parts[i].logit);
         assert_int_equal(one->critical, risks[i].critical);
         assert_int_equal(one->line_index, risks[i].line_index);
         assert_true(one->reasons_count > 0);

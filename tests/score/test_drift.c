@@ -149,7 +149,7 @@ static void compare_models(double noise_new, double noise_old, uint64_t count, b
         logits_new[i] = truth + (off ? noise_new : 0) * (rng_uniform(&rng) - 0.5);
         logits_old[i] = truth + (off ? noise_old : 0) * (rng_uniform(&rng) - 0.5);
     }
-    const struct compare_rows rows = {logits_new, logits_old, labels, random, count};
+    const struct compare_rows rows = {logits_new, logits_old, labels, random, NULL, count};
     assert_good(compare_make(&rows, out));
 }
 
@@ -173,8 +173,65 @@ static void model_is_kept_out_only_when_it_is_worse_beyond_noise(void **state)
     compare_models(6, 0, ROWS, true, &compare);
     assert_true(compare.random_counts && compare.random.lower > 0);
     assert_int_equal(compare.verdict, COMPARE_WORSE);
-    compare_models(4, 0.1, COMPARE_ROWS_MIN - 1, false, &compare);
+    compare_models(4, 0.1, COMPARE_EXAMS_MIN - 1, false, &compare);
     assert_int_equal(compare.verdict, COMPARE_TOO_FEW);
+}
+
+/* Declarations of exams, EACH of one: they share the outcome, the truth and the models' errors,
+ * and no model is better. by_exam false: as if every declaration were an exam. */
+static void compare_dependent(uint64_t seed, uint64_t count, bool by_exam, struct compare *out)
+{
+    enum { EACH = 10 };
+    static double logits_new[ROWS];
+    static double logits_old[ROWS];
+    static uint8_t labels[ROWS];
+    static uint8_t random[ROWS];
+    static uint64_t exams[ROWS];
+    struct rng rng;
+    double truth = 0;
+    double errors[2] = {0, 0};
+    bool found = false;
+    rng_init(&rng, seed, 0);
+    for (uint64_t i = 0; i < count; i++) {
+        if (i % EACH == 0) {
+            truth = 4 * rng_uniform(&rng) - 3;
+            found = rng_uniform(&rng) < 1 / (1 + exp(-truth));
+            errors[0] = 2 * rng_uniform(&rng) - 1;
+            errors[1] = 2 * rng_uniform(&rng) - 1;
+        }
+        labels[i] = found;
+        random[i] = i / EACH % 2 == 0;
+        exams[i] = 1 + i / EACH * 7919 % 5003; /* in no order */
+        logits_new[i] = truth + errors[0];
+        logits_old[i] = truth + errors[1];
+    }
+    const struct compare_rows rows = {
+        logits_new, logits_old, labels, random, by_exam ? exams : NULL, count};
+    assert_good(compare_make(&rows, out));
+}
+
+static void declarations_of_one_exam_say_what_one_says(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40, DEPENDENT = 500 };
+    int called[2] = {0, 0};
+    struct compare compare;
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        for (int by_exam = 0; by_exam < 2; by_exam++) {
+            compare_dependent(100 + round, DEPENDENT, by_exam == 1, &compare);
+            assert_int_equal(compare.all.exams, by_exam == 1 ? DEPENDENT / 10 : DEPENDENT);
+            assert_int_equal(compare.random.exams, by_exam == 1 ? DEPENDENT / 20 : DEPENDENT / 2);
+            called[by_exam] += compare.all.lower > 0 || compare.all.upper < 0;
+        }
+        assert_int_equal(compare.verdict, COMPARE_TOO_FEW); /* 50 exams, of 500 declarations */
+    }
+    /* Neither model is better. Row by row one of them is said to be in half of the rounds, by exams
+     * in one of twenty or so; the seeds are fixed. */
+    assert_true(called[0] > ROUNDS / 3);
+    assert_true(called[1] <= 6);
+    compare_dependent(7, ROWS, true, &compare);
+    assert_int_equal(compare.all.exams, 200);
+    assert_int_not_equal(compare.verdict, COMPARE_TOO_FEW);
 }
 
 int main(void)
@@ -186,6 +243,7 @@ int main(void)
         cmocka_unit_test(what_was_always_the_same_may_change),
         cmocka_unit_test(absurd_declarations_are_counted_as_any),
         cmocka_unit_test(model_is_kept_out_only_when_it_is_worse_beyond_noise),
+        cmocka_unit_test(declarations_of_one_exam_say_what_one_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -217,6 +217,52 @@ static const char *words_of(const struct entry_score *score, const char *name, d
     return NULL;
 }
 
+/* One scanner has nearly all loaded boxes, then all boxes: it cannot be left out, and that is told
+ * wherever the figures are. */
+static void thirds_instead_of_scanners_are_told(void **state)
+{
+    (void)state;
+    static struct emptiness_row some[DRAWN];
+    const uint8_t digest[HASH_BYTES] = {2};
+    struct emptiness_figures figures;
+    struct train_report report;
+    char text[EMPTINESS_TEXT_BYTES];
+    assert_good(emptiness_figures(rows, DRAWN, &figures));
+    emptiness_figures_text(&figures, text, sizeof text);
+    assert_int_equal(figures.rows_by_thirds, 0);
+    assert_null(strstr(text, "third"));
+    uint32_t of_one = 0;
+    for (uint32_t i = 0; i < DRAWN; i++) {
+        some[i] = rows[i];
+        if (some[i].loaded) {
+            snprintf(some[i].scanner, sizeof some[i].scanner, "wall 235");
+        }
+        of_one += strcmp(some[i].scanner, "wall 235") == 0;
+    }
+    assert_true(of_one < DRAWN);
+    assert_good(emptiness_leave_out(some, DRAWN));
+    assert_good(emptiness_figures(some, DRAWN, &figures));
+    emptiness_figures_text(&figures, text, sizeof text);
+    assert_int_equal(figures.rows_by_thirds, of_one);
+    assert_int_equal(figures.scanners_by_thirds, 1);
+    assert_non_null(strstr(text, "boxes of 1 scanners judged by thirds of the images"));
+    assert_good(emptiness_write(some, DRAWN, 1, digest, directory, &report));
+    assert_non_null(strstr(report.evaluation, "one scanner after another where it could be left"));
+    assert_non_null(strstr(report.evaluation, "by thirds of the images"));
+    for (uint32_t i = 0; i < DRAWN; i++) {
+        some[i] = rows[i];
+        snprintf(some[i].scanner, sizeof some[i].scanner, "the only one");
+    }
+    assert_good(emptiness_leave_out(some, DRAWN));
+    assert_good(emptiness_figures(some, DRAWN, &figures));
+    emptiness_figures_text(&figures, text, sizeof text);
+    assert_int_equal(figures.rows_by_thirds, DRAWN);
+    assert_non_null(strstr(text, "(no interval: one scanner)"));
+    assert_null(strstr(text, "nan"));
+    assert_good(emptiness_write(some, DRAWN, 1, digest, directory, &report));
+    assert_int_equal(strncmp(report.evaluation, "thirds of the images, not scanners,", 35), 0);
+}
+
 static void declared_and_seen_are_held_against_each_other(void **state)
 {
     (void)state;
@@ -387,6 +433,7 @@ int main(void)
         cmocka_unit_test(two_containers_are_two_boxes),
         cmocka_unit_test(scanner_that_was_left_out_is_told_as_well),
         cmocka_unit_test(figures_are_of_scanners_left_out),
+        cmocka_unit_test(thirds_instead_of_scanners_are_told),
         cmocka_unit_test(declared_and_seen_are_held_against_each_other),
         cmocka_unit_test(hostile_model_is_refused),
         cmocka_unit_test(any_size_is_measured_or_not_at_all),

@@ -45,10 +45,7 @@ static double area_of_pairs(int days_apart, int known_after_days, bool label_in_
     for (unsigned pair = 0; pair < 1500; pair++) {
         struct row row;
         bool found = rng_below(&rng, 2) == 1;
-        make_row(&row, pair, pair, 100);
-        snprintf(row.hs_code, sizeof row.hs_code, "%06u", 100000 + pair * 7);
-        snprintf(row.seller, sizeof row.seller, "seller %u", pair);
-        row.line.value = 50000 + pair;
+        make_lone_row(&row, pair);
         const struct field planted[1] = {{"outcome of the exam", found ? "found" : "clean"}};
         row.declaration.other = planted;
         row.declaration.other_count = label_in_column ? 1 : 0;
@@ -104,14 +101,13 @@ static void contributions_add_up_and_no_batch_changes_a_bit(void **state)
         make_row(&rows[i], (unsigned)rng_below(&rng, 300), i, rng_uniform(&rng) * 900);
         declarations[i] = &rows[i].declaration;
     }
-    declaration_model_score(&model, &history, declarations, ROWS, together);
-    declaration_model_explain_many(&model, together, ROWS, explained);
+    declaration_model_score(&model, &history, declarations, ROWS, together, explained);
     int32_t lowest = INT32_MAX;
     int32_t highest = INT32_MIN;
     for (unsigned i = 0; i < ROWS; i++) {
         struct declaration_risk alone;
         struct declaration_parts parts;
-        declaration_model_score(&model, &history, &declarations[i], 1, &alone);
+        declaration_model_score(&model, &history, &declarations[i], 1, &alone, NULL);
         assert_int_equal(alone.logit, together[i].logit);
         assert_int_equal(alone.critical, together[i].critical);
         assert_memory_equal(alone.features, together[i].features, sizeof alone.features);
@@ -167,15 +163,15 @@ static void riskiest_line_stands_for_its_declaration(void **state)
     wide.lines_count = RECORD_LINES_MAX;
     const struct declaration *both[2] = {&row.declaration, &wide};
     struct declaration_risk risks[2];
-    declaration_model_score(&model, &history, both, 2, risks);
+    declaration_model_score(&model, &history, both, 2, risks, NULL);
     assert_int_equal(risks[1].line_index, 130);
     assert_true(risks[1].logit > risks[0].logit);
     wide.lines_count = 130;
-    declaration_model_score(&model, &history, both, 2, risks);
+    declaration_model_score(&model, &history, both, 2, risks, NULL);
     assert_int_equal(risks[1].line_index, 0);
     assert_int_equal(risks[1].logit, risks[0].logit);
     wide.lines_count = 0; /* nothing at all is declared: a score, and no crash */
-    declaration_model_score(&model, &history, both, 2, risks);
+    declaration_model_score(&model, &history, both, 2, risks, NULL);
     assert_int_equal(risks[1].line_index, 0);
     history_fini(&history);
     declaration_model_fini(&model);
@@ -287,7 +283,7 @@ static void few_rows_or_one_outcome_give_a_model_all_the_same(void **state)
         open_model(&report.model, &model, &history);
         const struct declaration *one = &row.declaration;
         struct declaration_risk risk;
-        declaration_model_score(&model, &history, &one, 1, &risk);
+        declaration_model_score(&model, &history, &one, 1, &risk, NULL);
         assert_true(risk.logit < 0);
         history_fini(&history);
         declaration_model_fini(&model);
@@ -404,7 +400,7 @@ static void faults_of_the_data_are_told_apart_from_risk(void **state)
     assert_true(strlen(small) < sizeof small);
     const struct declaration *one = &row.declaration;
     struct declaration_risk risk;
-    declaration_model_score(&model, &history, &one, 1, &risk);
+    declaration_model_score(&model, &history, &one, 1, &risk, NULL);
     for (uint32_t group = 0; group < LINE_GROUPS; group++) {
         char words[DECLARATION_WORDS_BYTES];
         declaration_group_words(&said, group, words);
@@ -476,6 +472,7 @@ static void model_with_a_broken_part_is_refused(void **state)
         {"trees_split_bins", MODEL_U64, 255, NULL},
         {"trees_nodes", MODEL_U64, 5, NULL},
         {"later_rows", MODEL_F64, NAN, NULL},
+        {"lines", MODEL_F64, NAN, NULL},
         {"goods_codes", MODEL_U64, 0, NULL},
         {"goods_norms", MODEL_F32, -1, NULL},
         {"constants", MODEL_F64, 0, NULL},

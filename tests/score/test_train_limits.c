@@ -50,7 +50,7 @@ static void one_outcome_before_validation_leaves_scores_sane(void **state)
         const struct declaration *one = &row.declaration;
         make_row(&row, (unsigned)rng_below(&rng, 200), (unsigned)rng_below(&rng, 5),
                  1 + rng_uniform(&rng) * 500);
-        declaration_model_score(&model, &history, &one, 1, &risk);
+        declaration_model_score(&model, &history, &one, 1, &risk, NULL);
         lowest = risk.logit < lowest ? risk.logit : lowest;
         highest = risk.logit > highest ? risk.logit : highest;
         sum += 1 / (1 + exp(-(double)risk.logit * OBLIVIOUS_LOGIT));
@@ -184,10 +184,7 @@ static void no_block_ends_in_the_middle_of_a_day(void **state)
         struct row row;
         bool found = rng_below(&rng, 2) == 1;
         int64_t day = pair / 400;
-        make_row(&row, pair, pair, 100);
-        snprintf(row.hs_code, sizeof row.hs_code, "%06u", 100000 + pair * 7);
-        snprintf(row.seller, sizeof row.seller, "seller %u", pair);
-        row.line.value = 50000 + pair;
+        make_lone_row(&row, pair);
         for (int second = 0; second < 2; second++) {
             int64_t hour = day == 0 ? 20 + second : 2 + 16 * second;
             const struct train_outcome outcome = {.found = found,

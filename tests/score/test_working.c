@@ -77,6 +77,44 @@ static void working_cell_is_the_mean_attenuation_of_its_pixels(void **state)
     working_fini(&space);
 }
 
+/* Property: a cell's bits are those of sums in double, each row of a cell from the left and then
+ * row after row, of the kernel's attenuations; no cell is -0, which TRANSMISSION makes of air. */
+static void working_cells_are_summed_row_by_row_at_every_factor(void **state)
+{
+    (void)state;
+    struct working_space space;
+    assert_good(working_init(&space, WORKING_HEIGHT_MIN));
+    for (uint32_t height = WORKING_HEIGHT_MIN; height <= 7 * WORKING_HEIGHT_MIN; height += 27) {
+        struct image image = {.width = 203,
+                              .height = height,
+                              .bits = height % 2 == 0 ? 8 : 16,
+                              .meaning = PIXEL_TRANSMISSION,
+                              .air_level = 200};
+        struct working working;
+        float *attenuations = working_attenuations(&image, pixels);
+        assert_non_null(attenuations);
+        working_make(&space, &image, pixels, WORKING_HEIGHT_MIN, &working);
+        for (size_t cell = 0; cell < working.width * working.height; cell++) {
+            size_t left = cell % working.width * working.factor;
+            size_t top = cell / working.width * working.factor;
+            double sum = 0, count = 0;
+            for (size_t y = top; y < top + working.factor && y < image.height; y++) {
+                double row_sum = 0;
+                for (size_t x = left; x < left + working.factor && x < image.width; x++) {
+                    row_sum += (double)attenuations[y * image.width + x];
+                    count++;
+                }
+                sum += row_sum;
+            }
+            float mean = (float)(sum / count);
+            assert_memory_equal(&working.pixels[cell], &mean, sizeof mean);
+            assert_false(mean == 0.0f && signbit(working.pixels[cell]));
+        }
+        free(attenuations);
+    }
+    working_fini(&space);
+}
+
 /* A regular load is cargo. When it is reduced its stripes become as narrow as dead lines: masking
  * them would make a whole truck invisible to everything that looks at valid pixels. */
 static void working_regular_load_stays_visible_at_every_reduction(void **state)
@@ -126,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(working_cell_is_the_mean_attenuation_of_its_pixels),
+        cmocka_unit_test(working_cells_are_summed_row_by_row_at_every_factor),
         cmocka_unit_test(working_regular_load_stays_visible_at_every_reduction),
         cmocka_unit_test(working_image_out_of_bounds_is_refused_with_words),
     };

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 target_link_libraries(test_score_parcels PRIVATE triage_picture)
+if(NOT TRIAGED_SANITIZE STREQUAL "")
+  set_tests_properties(score.parcels PROPERTIES LABELS slow) # how good, not how safe; flow.real reads the same images
+endif()
 target_link_libraries(test_score_emptiness PRIVATE triage_feeds)
 # Counts what our own code allocates inside score_items().
 target_link_options(test_score_score PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)

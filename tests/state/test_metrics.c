@@ -106,7 +106,7 @@ static void metric_on_small_day_gives_counted_figures(void **unused)
                        "truck|decided|4|4\ntruck|referred|3|4\ntruck|claimed|2|4\ntruck|examined|2|"
                        "4\ntruck|found|1|4\n"
                        "truck|ended without exam|1|4\ntruck|open|0|4\n"},
-        {"hit_rate_by_arm.sql", "target|1|2\nrandom|0|1\nboth|0|1\ncautious|0|0\n"},
+        {"hit_rate_by_arm.sql", "target|1|2\nrandom|0|1\nboth|0|1\ncautious|0|0\nmanual|0|0\n"},
         {"open_ageing.sql", "mail|under 1 h|1|1\nmail|1 to 4 h|0|1\nmail|4 to 24 h|0|1\nmail|1 to "
                             "7 days|0|1\nmail|over 7 days|0|1\n"},
         {"realised_random_rate.sql", "truck|3|6|0.05\n"},
@@ -127,6 +127,32 @@ static void metric_on_small_day_gives_counted_figures(void **unused)
         assert_string_equal(answer.rows, wanted[i].rows);
         free(sql);
     }
+    remove_store(directory, &log);
+}
+
+/* What an officer refers by hand counts as that: the coin and the model had let it go. */
+static void hit_rate_of_referrals_by_hand_stands_apart(void **unused)
+{
+    (void)unused;
+    char directory[32];
+    struct log_maker log;
+    struct answer answer = {""};
+    struct state *state = open_store(directory, &log);
+    item(&log, 1, MODE_TRUCK, "release", "none");
+    item(&log, 2, MODE_TRUCK, "release", "none");
+    item(&log, 3, MODE_TRUCK, "refer", "target");
+    for (unsigned i = 1; i <= 2; i++) {
+        log_action(&log, i, "refer", "", "queued", 1, i == 1 ? "a" : "b");
+        log_action(&log, i, "claim", "", "in_exam", 2, i == 1 ? "c" : "d");
+    }
+    log_outcome(&log, 1, "found", 3, "e");
+    log_outcome(&log, 2, "nothing_found", 3, "f");
+    log_outcome(&log, 3, "found", 2, "g");
+    char *sql = read_metric("hit_rate_by_arm.sql");
+    assert_false(err_is(state_metric(state, sql, take_row, &answer)));
+    assert_string_equal(answer.rows,
+                        "target|1|1\nrandom|0|0\nboth|0|0\ncautious|0|0\nmanual|1|2\n");
+    free(sql);
     remove_store(directory, &log);
 }
 
@@ -267,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metric_on_small_day_gives_counted_figures),
+        cmocka_unit_test(hit_rate_of_referrals_by_hand_stands_apart),
         cmocka_unit_test(gaps_are_told_by_shift),
         cmocka_unit_test(waiting_referrals_are_found_by_age),
         cmocka_unit_test(metric_every_file_has_a_header_and_runs),

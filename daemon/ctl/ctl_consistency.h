@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CTL_CONSISTENCY_H
+#define CTL_CONSISTENCY_H
+
+/* Commands for models of consistency. `model score` and `model evaluate` ask first whether the
+ * model that they are given is one, and hand over. */
+
+#include "ctl/ctl.h"
+
+int ctl_model_train_consistency(struct ctl *ctl, int argc, char **argv);
+/* True when --model names a readable model file of this kind. */
+bool ctl_consistency_asked(int argc, char **argv);
+int ctl_consistency_score(struct ctl *ctl, int argc, char **argv);
+int ctl_consistency_evaluate(struct ctl *ctl, int argc, char **argv);
+
+#endif

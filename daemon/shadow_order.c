@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "shadow_parts.h"
+
+/* Putting a model in shadow, and taking it away: on the shadow line, so that a file that nobody has
+ * relied on yet is read where it can hold up nobody. (It is put in use by the judge line, which
+ * owns the scorer in use.) */
+
+#define SHADOW_APPLIED_NS (10 * NS_PER_S) /* how long an order waits to be seen by readers */
+
+/* Readers shall see it when the answer comes, as with every other order. The lock is not held while
+ * the read model is asked: the judge line takes it too. */
+static void shadow_wait_applied(struct shadow_line *self, uint64_t entry_index)
+{
+    int64_t until_ns = clock_monotonic_ns() + SHADOW_APPLIED_NS;
+    bool stopping = false;
+    while (!stopping && clock_monotonic_ns() < until_ns &&
+           state_applied(self->state) <= entry_index) {
+        int64_t at_ns = clock_monotonic_ns() + 2 * NS_PER_MS;
+        struct timespec at = {(time_t)(at_ns / NS_PER_S), (long)(at_ns % NS_PER_S)};
+        must(pthread_mutex_lock(&self->lock) == 0);
+        stopping = self->stopping;
+        if (!stopping) {
+            (void)pthread_cond_timedwait(&self->wake, &self->lock, &at);
+        }
+        must(pthread_mutex_unlock(&self->lock) == 0);
+    }
+}
+
+static struct err shadow_append(struct shadow_line *self, struct command_job *job,
+                                const struct entry_model_change *change)
+{
+    struct entry entry;
+    char actor[PSEUDONYM_BYTES];
+    const struct wire_command *command = &job->command->command;
+    pipeline_entry(&entry, ENTRY_MODEL_CHANGE);
+    pseudonym_of(self->pipeline->keys.pseudonym, "officer", command->actor, actor);
+    entry.actor = actor;
+    entry.body.model_change = *change;
+    entry.body.model_change.reason = command->sentence;
+    struct err err = pipeline_append(self->pipeline, &entry, &job->answer.entry_index);
+    if (!err_is(err)) {
+        shadow_wait_applied(self, job->answer.entry_index);
+    }
+    return err;
+}
+
+/* *why tells why this file cannot go into shadow; NULL: it can. */
+static struct err shadow_place_free(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
+                                    const struct score_installed *what, const char **why)
+{
+    struct state_shadow shadow;
+    struct state_model models[SCORE_MODELS_MAX];
+    uint32_t count = 0;
+    *why = NULL;
+    struct err err = state_shadow(self->state, &shadow);
+    if (!err_is(err) && hash_equal(shadow.sha256, sha256)) {
+        *why = "this model is in shadow already";
+    } else if (!err_is(err) && strcmp(shadow.place, what->name) != 0) {
+        *why = "a model of another place is in shadow: promote or withdraw it first";
+    }
+    err = err.code == ERR_NOT_FOUND ? err_none : err;
+    err = err_is(err) ? err : state_models(self->state, models, SCORE_MODELS_MAX, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(models[i].name, what->name) == 0 && hash_equal(models[i].sha256, sha256)) {
+            *why = "this model is in use already";
+        }
+    }
+    return err;
+}
+
+/* A file that cannot be used leaves the shadow before it as the log says it is. */
+static struct err shadow_begin(struct shadow_line *self, struct command_job *job,
+                               const uint8_t sha256[HASH_BYTES])
+{
+    struct score_installed what;
+    const char *why = NULL;
+    struct err fault = shadow_load(self, sha256, &what);
+    if (!err_is(fault)) {
+        fault = shadow_place_free(self, sha256, &what, &why);
+    }
+    if (err_is(fault) || why != NULL) {
+        char text[ERR_TEXT_BYTES];
+        shadow_drop(self);
+        shadow_resume(self);
+        return command_refuse(self->pipeline, job,
+                              err_is(fault) ? fault : err_make(ERR_CONFLICT, ""),
+                              err_is(fault) ? err_text(fault, text) : why);
+    }
+    char name[sizeof what.name + sizeof ENTRY_SHADOW_PREFIX];
+    (void)snprintf(name, sizeof name, "%s%s", ENTRY_SHADOW_PREFIX, what.name);
+    struct entry_model_change change = {
+        .name = name, .file_bytes = what.file_bytes, .evaluation = what.evaluation};
+    memcpy(change.sha256, sha256, HASH_BYTES);
+    struct err err = shadow_append(self, job, &change);
+    if (err_is(err)) {
+        return err;
+    }
+    struct state_shadow shadow = {.entry_index = job->answer.entry_index};
+    memcpy(shadow.sha256, sha256, HASH_BYTES);
+    memcpy(shadow.place, self->place, sizeof shadow.place);
+    self->since = shadow.entry_index;
+    shadow_tell(self, &shadow, true, err_none);
+    diag_info(shadow, "name=%s running=1", self->place);
+    return command_finish(self->pipeline, job, err_none, "");
+}
+
+static struct err shadow_end(struct shadow_line *self, struct command_job *job,
+                             const uint8_t sha256[HASH_BYTES])
+{
+    struct state_shadow shadow;
+    char name[sizeof shadow.place + sizeof ENTRY_SHADOW_PREFIX];
+    struct err err = state_shadow(self->state, &shadow);
+    if (err_is(err) || !hash_equal(shadow.sha256, sha256)) {
+        return err_is(err) && err.code != ERR_NOT_FOUND
+                   ? err
+                   : command_refuse(self->pipeline, job, err_make(ERR_CONFLICT, ""),
+                                    "this model is not in shadow");
+    }
+    (void)snprintf(name, sizeof name, "%s%s", ENTRY_SHADOW_PREFIX, shadow.place);
+    struct entry_model_change change = {.name = name, .removed = true};
+    memcpy(change.sha256, sha256, HASH_BYTES);
+    err = shadow_append(self, job, &change);
+    if (err_is(err)) {
+        return err;
+    }
+    shadow_drop(self);
+    shadow_tell(self, NULL, false, err_none);
+    diag_info(shadow, "name=%s running=0 withdrawn=1", shadow.place);
+    return command_finish(self->pipeline, job, err_none, "");
+}
+
+struct err shadow_order(struct shadow_line *self, struct command_job *job)
+{
+    uint8_t sha256[HASH_BYTES];
+    const struct wire_command *command = &job->command->command;
+    must(command_model_file(command->file, sha256));
+    struct err err = command->model_step == MODEL_WITHDRAW ? shadow_end(self, job, sha256)
+                                                           : shadow_begin(self, job, sha256);
+    must(pthread_mutex_lock(&self->lock) == 0);
+    self->asked = NULL;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return err;
+}
