@@ -5,6 +5,7 @@
 
 #include "kernels/rng.h"
 #include "score/finder.h"
+#include "tests/score/finder_fixture.h"
 
 enum { ROOM = 70 * 90 };
 static float high_pixels[ROOM];
@@ -151,11 +152,54 @@ static void organic_and_steel_stand_on_either_side(void **state)
     free(workspace);
 }
 
+static double *numbers_of(struct model_file *file)
+{
+    for (uint32_t i = 0; i < file->arrays_count; i++) {
+        if (strcmp(file->arrays[i].name, "finder_input") == 0) {
+            assert_int_equal(file->arrays[i].dimensions[0], 11);
+            return file->arrays[i].values;
+        }
+    }
+    fail_msg("no finder_input");
+    return NULL;
+}
+
+/* A model of material is read as it was written; of version 1 with its number, or with one out of
+ * range, it is refused. */
+static void material_in_a_model_file_is_checked(void **state)
+{
+    (void)state;
+    static const double wrong[][2] = {{0, 1},    {0, 3},         {10, 0},  {10, -1},
+                                      {10, NAN}, {10, INFINITY}, {10, 1e7}};
+    struct model_file file;
+    struct finder_model model = finder_fixture(1), again;
+    bool found = false;
+    model.input = input;
+    assert_good(finder_model_settle(&model));
+    model_file_init(&file);
+    assert_good(finder_add(&model, &file));
+    assert_good(finder_read(&file, &found, &again));
+    assert_true(found);
+    assert_memory_equal(&again.input, &input, sizeof input);
+    finder_model_fini(&again);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        double *number = numbers_of(&file) + (size_t)wrong[i][0];
+        double kept = *number;
+        *number = wrong[i][1];
+        assert_int_equal(finder_read(&file, &found, &again).code, ERR_MODEL_UNREADABLE);
+        assert_false(found);
+        *number = kept;
+    }
+    finder_model_fini(&model);
+    model_file_fini(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(material_of_any_size_follows_its_definition),
         cmocka_unit_test(organic_and_steel_stand_on_either_side),
+        cmocka_unit_test(material_in_a_model_file_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
