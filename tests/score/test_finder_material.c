@@ -5,6 +5,7 @@
 
 #include "kernels/rng.h"
 #include "score/finder.h"
+#include "score/finder_set.h"
 #include "tests/score/finder_fixture.h"
 
 enum { ROOM = 70 * 90 };
@@ -152,6 +153,58 @@ static void organic_and_steel_stand_on_either_side(void **state)
     free(workspace);
 }
 
+/* Crops of calibrated scans that stand on a floor: what lies above stays above, and attenuations
+ * keep their unit to a percent. */
+static void crops_of_standing_loads_keep_up_and_unit(void **state)
+{
+    (void)state;
+    enum { WIDTH = 112, HEIGHT = 56 };
+    struct finder_set set;
+    struct finder_crop_space space;
+    const struct finder_truth truth = {50, 6, 70, 22};
+    const struct working working = {
+        .pixels = high_pixels, .valid = valid, .width = WIDTH, .height = HEIGHT, .factor = 1};
+    memset(valid, 1, sizeof valid);
+    for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++) {
+        size_t x = i % WIDTH, y = i / WIDTH;
+        high_pixels[i] = x >= 50 && x < 70 && y >= 6 && y < 22 ? 3 : 2;
+        low_pixels[i] = high_pixels[i] * (x < 56 ? 1.09f : 1.18f);
+    }
+    finder_set_init(&set, IMAGE_TRANSMISSION, 1);
+    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = &working,
+                                                              .low_pixels = low_pixels,
+                                                              .truths = &truth,
+                                                              .truth_count = 1}));
+    assert_good(finder_set_adapt(&set));
+    assert_true(set.calibrated && set.upright);
+    assert_true(fabs(set.input.a_max - 3) < 0.05);
+    uint32_t side = finder_set_crop_side(&set), seen = 0;
+    float *crop = calloc((size_t)side * side * FINDER_CHANNELS, sizeof *crop);
+    assert_non_null(crop);
+    assert_int_equal(side, HEIGHT);
+    assert_good(finder_crop_init(&space, side));
+    for (uint64_t number = 0; number < 200; number++) {
+        struct rng rng;
+        rng_init(&rng, 4, number);
+        finder_crop_draw(&set, 0, side, &rng, &space, crop);
+        for (uint32_t i = 0; i < space.truth_count; i++) {
+            const struct finder_truth *box = &space.truths[i];
+            float x = (box->left + box->right) / 2, y = (box->top + box->bottom) / 2;
+            if (x > 1 && x < (float)side - 1) {
+                size_t at = (size_t)y * side + (size_t)x;
+                double attenuation = (double)crop[at * FINDER_CHANNELS] * set.input.a_max;
+                assert_true(y < (float)side / 2);
+                assert_true(attenuation > 2.95 && attenuation < 3.05);
+                seen++;
+            }
+        }
+    }
+    assert_true(seen > 100);
+    free(crop);
+    finder_crop_fini(&space);
+    finder_set_fini(&set);
+}
+
 static double *numbers_of(struct model_file *file)
 {
     for (uint32_t i = 0; i < file->arrays_count; i++) {
@@ -199,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(material_of_any_size_follows_its_definition),
         cmocka_unit_test(organic_and_steel_stand_on_either_side),
+        cmocka_unit_test(crops_of_standing_loads_keep_up_and_unit),
         cmocka_unit_test(material_in_a_model_file_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
