@@ -91,7 +91,7 @@ void history_odds_block(const struct history *self, uint64_t kinds_wanted,
     must(block->count > 0 && block->count <= HISTORY_LANES);
     for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
         order[count] = (uint8_t)kind;
-        count += kinds_wanted >> kind & 1;
+        count += (kinds_wanted >> kind & 1) != 0;
     }
     for (uint32_t turn = 0; turn < count + TOLD; turn++) {
         if (turn < count) {
