@@ -77,7 +77,7 @@ MUST_USE struct err train_consistency_open(const struct train_consistency_conf *
         train_consistency_close(&self);
         return err;
     }
-    for (size_t i = 0; i < conf->wedge_count; i++) {
+    for (size_t i = 0; conf->wedge != NULL && i < conf->wedge_count; i++) {
         const struct material_step *step = &conf->wedge[i];
         const double numbers[4] = {step->atomic_number, step->areal_density, step->low, step->high};
         sha256_add(self->training_set, numbers, sizeof numbers);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What replay.py replays: make_replay DIR ITEMS makes DIR/models (history, fusion, three appearance
- * models of two scanner types), DIR/archive (three sealed files of two days, with items that begin
- * in one file and are scored in the next), DIR/chain (the first entries again, a file for each) and
- * DIR/tampered (the same files as DIR/archive, but for three scores).
+ * models of two scanner types, two of consistency), DIR/archive (three sealed files of two days,
+ * with items that begin in one file and are scored in the next), DIR/chain (the first entries
+ * again, a file for each) and DIR/tampered (the same files as DIR/archive, but for three scores).
  * Prints the paths and the tampered entries. Aborts on any failure. */
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include "score/computing.h"
 #include "score/score.h"
 #include "score/train.h"
+#include "score/train_consistency.h"
 
 enum {
     WIDTH = 240,
@@ -112,6 +113,29 @@ static void train_portal(const char *scanner_type, uint32_t dimensions, const ch
     }
     good(train_appearance_write(self, models, report));
     train_appearance_close(&self);
+}
+
+/* What goods of four chapters look like: any drawings, as it does not matter here what is said. */
+static void train_chapters(const char *scanner_type, bool dual, const char *models,
+                           struct train_report *report)
+{
+    static const uint32_t chapters[4] = {22, 44, 69, 87};
+    const struct train_consistency_conf conf = {
+        .scanner_type = scanner_type, .working_height = WORKING_HEIGHT, .seed = 1};
+    struct train_consistency *self = NULL;
+    good(train_consistency_open(&conf, &self));
+    for (uint32_t i = 0; i < 4 * DRAWINGS; i++) {
+        struct image image = make_image(i % DRAWINGS, dual ? ENERGY_HIGH : ENERGY_SINGLE, i);
+        const struct train_image training = {.image = &image,
+                                             .pixels = drawings[i % DRAWINGS],
+                                             .name = "drawing",
+                                             .low_image = dual ? &image : NULL,
+                                             .low_pixels =
+                                                 dual ? drawings[(i + 1) % DRAWINGS] : NULL};
+        good(train_consistency_add(self, &training, chapters[i % 4]));
+    }
+    good(train_consistency_write(self, models, report));
+    train_consistency_close(&self);
 }
 
 /* ---- records ---- */
@@ -353,6 +377,7 @@ struct port {
     struct train_report history;
     struct train_report fusion;
     struct train_report portals[3];
+    struct train_report chapters[2];
     uint32_t cuts[FILES + 1]; /* where each file begins, and the end */
 };
 
@@ -371,6 +396,8 @@ static void train_all(struct port *self, const char *models)
     train_portal("single-portal", 16, models, &self->portals[0]);
     train_portal("single-portal", 24, models, &self->portals[1]);
     train_portal("dual-portal", 16, models, &self->portals[2]);
+    train_chapters("single-portal", false, models, &self->chapters[0]);
+    train_chapters("dual-portal", true, models, &self->chapters[1]);
 }
 
 static void install(struct port *self, const struct train_report *report)
@@ -393,6 +420,8 @@ static void fill_log(struct port *self, uint32_t items_count)
         } else if (i == 2 * items_count / 3) {
             install(self, &self->portals[1]);
             install(self, &self->portals[2]);
+            install(self, &self->chapters[0]);
+            install(self, &self->chapters[1]);
             self->log.t_ns = DAY_NS + INT64_C(86400000000000);
         }
         make_item(i, &item);

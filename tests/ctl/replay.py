@@ -174,7 +174,8 @@ def a_model_that_is_missing_or_another_is_named(store, folder):
     """First none is at hand, then one of them holds something else."""
     found, _ = replay(folder / "nothing", DAYS[1], "--archive", store / "archive", expect=1)
     names = {missing["name"] for missing in found["missing_models"]}
-    assert names == {"fusion", "history", "appearance/single-portal", "appearance/dual-portal"}, names
+    assert names == {"fusion", "history", "appearance/single-portal", "appearance/dual-portal", "consistency/single-portal",
+                     "consistency/dual-portal"}, names
     assert found["not_replayed"] == found["scores"], found
     text = words(folder / "nothing", DAYS[1], "--archive", store / "archive", expect=1)
     for missing in found["missing_models"]:
@@ -241,7 +242,8 @@ def without_fma_the_difference_is_bounded(store):
         assert machine["largest_probability"] <= 2.3e-16 and machine["largest_logit"] <= 4e-14, found
         for finding in found["findings"]:
             for row in finding["differences"]:
-                assert row["what"] in ("probability", "logit", "contribution consistency.mass"), finding
+                assert row["what"] in ("probability", "logit", "contribution consistency.mass",
+                                       "contribution consistency.chapter"), finding
 
 
 def main():

@@ -36,11 +36,11 @@ static void fill_base(void)
     for (uint32_t c = 0; c < HS_CHAPTERS; c++) {
         base.counts[c] = c == 8 || c == 61 ? HELD / 2 : 0;
         base.spreads[c] = 1;
-        base.numbers[4 * c] = c == 8 ? 7 : 13;
-        base.numbers[4 * c + 1] = 0.5;
-        base.numbers[4 * c + 2] = 6;
-        base.numbers[4 * c + 3] = 14;
-        base.places[c * F] = c == 8 ? 3 : -3;
+        base.numbers[(size_t)4 * c] = c == 8 ? 7 : 13;
+        base.numbers[(size_t)4 * c + 1] = 0.5;
+        base.numbers[(size_t)4 * c + 2] = 6;
+        base.numbers[(size_t)4 * c + 3] = 14;
+        base.places[(size_t)c * F] = c == 8 ? 3 : -3;
     }
     for (uint32_t c = 0; c <= HS_CHAPTERS; c++) {
         base.first[0][c] = base.first[1][c] = c <= 8 ? 0 : c <= 61 ? HELD / 2 : HELD;
@@ -120,7 +120,7 @@ static void edit(struct model_array *array, const uint8_t *record)
     size_t width = width_of(array->type);
     switch (record[1] % 4) {
     case 0:
-        array->name[0] ^= (char)(record[2] & 0x7f);
+        array->name[0] = (char)(record[2] & 0x7f);
         break;
     case 1:
         array->dimensions[0] =

@@ -74,15 +74,15 @@ static inline void cargo_images(struct image images[2])
     images[1].energy = ENERGY_LOW;
 }
 
-/* Forty loads of every kind. */
-static inline void cargo_train(const char *scanner_type, const char *directory, bool dual,
+/* Forty loads of every kind, looked at in this height. */
+static inline void cargo_train(const char *directory, bool dual, uint32_t working_height,
                                struct train_report *report)
 {
     static uint8_t high[WIDTH * HEIGHT * 2];
     static uint8_t low[WIDTH * HEIGHT * 2];
     struct image images[2];
-    const struct train_consistency_conf conf = {.scanner_type = scanner_type,
-                                                .working_height = 200,
+    const struct train_consistency_conf conf = {.scanner_type = "test-portal",
+                                                .working_height = working_height,
                                                 .seed = 1,
                                                 .wedge = cargo_wedge,
                                                 .wedge_count = CARGO_STEPS};

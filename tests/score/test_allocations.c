@@ -142,7 +142,7 @@ static int make_models(void **state)
     finder_fixture_add(plain.path, &finder, directory, made->model_path, made->model_sha256);
     finder_model_fini(&finder);
     make_emptiness();
-    cargo_train("test-portal", directory, true, &made->consistency);
+    cargo_train(directory, true, 100, &made->consistency);
     make_trees();
     made->whole = true;
     _exit(0);
