@@ -178,7 +178,7 @@ static void bench_nearest(size_t dimensions, double ceiling)
     float *norms = room(BANK, sizeof *norms);
     nearest_squared_norms(bank_rows, BANK, dimensions, dimensions, norms);
     float *query_rows = draw(5, QUERIES * dimensions);
-    struct nearest_case c = {.bank = {bank_rows, BANK, dimensions, dimensions, norms, NULL},
+    struct nearest_case c = {.bank = {bank_rows, BANK, dimensions, dimensions, norms, NULL, NULL},
                              .queries = {query_rows, QUERIES, dimensions},
                              .workspace = room(nearest_workspace_floats(), sizeof(float)),
                              .whole = room((size_t)QUERIES * BANK, sizeof(float)),

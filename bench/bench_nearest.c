@@ -308,7 +308,7 @@ static void bench_shape(struct bench *self, size_t rows, size_t dimensions, unsi
 {
     float *norms = room(rows, sizeof *norms);
     struct shape shape = {
-        .bank = {draw(1, rows * dimensions), rows, dimensions, dimensions, norms, NULL},
+        .bank = {draw(1, rows * dimensions), rows, dimensions, dimensions, norms, NULL, NULL},
         .queries = {draw(2, QUERIES * dimensions), QUERIES, dimensions},
         .threads = threads,
         .products = room(SLICE * rows, sizeof(float)),
