@@ -17,10 +17,11 @@
 
 enum { ROUNDS = 21, SIDE = 640 };
 
+/* Of this thread: what others run at the same time does not count. */
 static double now_s(void)
 {
     struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
@@ -121,7 +122,8 @@ static void bench_path(const char *name, const struct convnet *net, enum convnet
                                   .ceiling = ceiling,
                                   .ceiling_name = "registers"},
                  as_json);
-    figure_print(&(struct figure){.name = label_ms, .value = &time, .unit = "ms"}, as_json);
+    figure_print(&(struct figure){.name = label_ms, .value = &time, .unit = "ms of processor"},
+                 as_json);
     free(packed);
     free(workspace);
     free(out);

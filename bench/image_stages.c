@@ -161,25 +161,15 @@ static double copy_rate(void)
     return 2.0 * BLOCK_BYTES / (1e-3 * (ms_of(CLOCK_THREAD_CPUTIME_ID) - start));
 }
 
-/* A second of the processor, of which the loop may have had a part only. */
-static double product_rate(enum product_ceiling which)
-{
-    double start = ms_of(CLOCK_MONOTONIC), start_processor = ms_of(CLOCK_THREAD_CPUTIME_ID);
-    double rate = product_ceiling(which);
-    double took = ms_of(CLOCK_MONOTONIC) - start;
-    double had = ms_of(CLOCK_THREAD_CPUTIME_ID) - start_processor;
-    return had > 0 ? rate * took / had : 0;
-}
-
 static double rate_of(enum limit limit)
 {
     switch (limit) {
     case LIMIT_COPY:
         return copy_rate();
     case LIMIT_BYTES:
-        return product_rate(PRODUCT_CEILING_BYTE);
+        return product_ceiling(PRODUCT_CEILING_BYTE);
     case LIMIT_DOUBLES:
-        return product_rate(PRODUCT_CEILING_FLOAT) / 2;
+        return product_ceiling(PRODUCT_CEILING_FLOAT) / 2;
     default:
         return 0;
     }

@@ -3,7 +3,8 @@
 #define BENCH_PRODUCT_CEILING_H
 
 /* Product_ceiling: what one core can multiply and add at most, from registers alone, with the
- * widest instructions it has. Operations a second: a product and its sum are two. */
+ * widest instructions it has. Operations a second of the processor: a product and its sum are two.
+ */
 
 enum product_ceiling {
     PRODUCT_CEILING_FLOAT,     /* fused multiply-add */

@@ -135,7 +135,7 @@ END
   machine
   measure kernels "The kernels beside the plain BLAS call or loop of the same shape." build/bench/bench_kernels
   measure convnet "The network of a finder beside what this core multiplies and adds out of registers alone (vpdpbusd; vpmaddubsw, vpmaddwd
-and an addition). Aim: 1.4 GMAC in 3 ms." \
+and an addition), both in time of the processor. Aim: 1.4 GMAC in 3 ms." \
     build/bench/bench_convnet
   measure images "From decoded pixels to a score, as a scoring line does it: a drawn parcel of 640 x 640 and a drawn truck of two energies, 20 MB. Aims:
 8 ms a parcel, 200 ms a truck on two cores. Below each parcel its stages, by the time of one processor, beside what the same core takes to copy as many bytes as the

@@ -3,7 +3,7 @@
 # Hidden organic masses in simulated dual-energy trucks of mixed cargo, by the product's own commands: simulates trucks with bricks,
 # trains a finder by the boxes of the bricks, scores normal trucks and 20 kg in other ones, and prints how many are beyond what a
 # twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
-# Half an hour of two processors, most of it training; 7 GB of disk while it runs. usage: sh bench/trucks.sh [options of bench_trucks]
+# Half an hour of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
 # TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1650, 330, 66 a density); TRUCKS_MODEL: a model that is there already.
 set -eu
 cd "$(dirname "$0")/.."
@@ -29,22 +29,33 @@ score() { # name: kind, plain or odd, score of every loaded truck
         }' "$work/$1.scores.csv" "$work/$1.jsonl"
 }
 
-model=${TRUCKS_MODEL:-}
-if [ -z "$model" ]; then
-    simulate learn --seed 901 --count "${TRUCKS_LEARN:-1650}" --contraband-rate 0.7 --bricks-kg 8:50 --cargo-density 0.08:1.0
+learn() { # where the model goes, options of the training: learns from the trucks of "learn"
     { echo image,x,y,width,height
       sed -n 's/.*"scan_id":"\([^"]*\)".*"hidden":.*"box_px":\[\([0-9]*\),\([0-9]*\),\([0-9]*\),\([0-9]*\)\].*/\1 \2 \3 \4 \5/p' \
           "$work/learn.jsonl" | awk '{ print $1 "_high.png," $2 "," $3 "," $4 - $2 "," $5 - $3 }'; } >"$work/marks.csv"
-    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" --out "$work/models" \
-        --scanner-type vehicle-portal >&2
-    model=$(ls "$work"/models/*.h5)
+    into=$1
+    shift
+    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" --out "$into" \
+        --scanner-type vehicle-portal "$@" >&2
     rm -r "$work/learn"
+}
+
+bricks="--contraband-rate 0.7 --bricks-kg 8:50 --cargo-density 0.08:1.0"
+model=${TRUCKS_MODEL:-}
+if [ -z "$model" ]; then
+    # Speed, which does not depend on what was learnt: full resolution, little training.
+    simulate learn --seed 901 --count 24 $bricks --scale 1
+    learn "$work/full" --epochs 1
+    build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
+    simulate learn --seed 901 --count "${TRUCKS_LEARN:-1650}" $bricks
+    learn "$work/models"
+    model=$(ls "$work"/models/*.h5)
 fi
 
 simulate normal --seed 902 --count "${TRUCKS_NORMAL:-330}" --contraband-rate 0 --cargo-density 0.1:0.6
-score normal >"$work/normal"
-threshold=$(awk '$2 == "plain" { print $3 }' "$work/normal" | sort -g | awk '{ s[NR] = $1 } END { print s[NR - int(NR / 20)] }')
-echo "by the commands alone, threshold $threshold of $(grep -c plain "$work/normal") normal trucks without an oddity; 20 kg:"
+score normal >"$work/normal.kinds"
+threshold=$(awk '$2 == "plain" { print $3 }' "$work/normal.kinds" | sort -g | awk '{ s[NR] = $1 } END { print s[NR - int(NR / 20)] }')
+echo "by the commands alone, threshold $threshold of $(grep -c plain "$work/normal.kinds") normal trucks without an oddity; 20 kg:"
 seed=1010
 for density in 0.1:0.2 0.2:0.3 0.3:0.45 0.45:0.6 0.6:1.0; do
     simulate hidden --seed $seed --count "${TRUCKS_HIDDEN:-66}" --contraband-rate 1 --bricks-kg 20:20 --cargo-density $density

@@ -134,6 +134,18 @@ static void take_selected(struct simulate_sums *sums, const struct shadow_item *
     sums->drawn_population += item->examined ? 1 / chance : 0;
 }
 
+/* The exact interval of a rate is one of items like these; that of Horvitz-Thompson is of these
+ * very items alone, and would be nothing wide where all of them were opened. So the chance that
+ * made these items what they are is added: rate (1 - rate) / items. */
+static void widen_to_items_alike(const struct simulate_sums *sums, struct simulate_estimate *out)
+{
+    double items = (double)sums->added;
+    double variance = sums->drawn_variance / (items * items) + out->won * (1 - out->won) / items;
+    double half = statistics_normal_quantile(0.975) * sqrt(variance);
+    out->interval.lower = fmax(out->won - half, 0);
+    out->interval.upper = out->won + half;
+}
+
 /* Finds become a rate of finds. `never`: items among them that had no chance of being selected, of
  * which the others tell nothing. */
 static void estimate_rate(const struct simulate_sums *sums, uint64_t never,
@@ -150,8 +162,12 @@ static void estimate_rate(const struct simulate_sums *sums, uint64_t never,
         return;
     }
     out->won = fmin(out->won / items, 1);
-    out->interval.lower = fmin(out->interval.lower / items, 1);
-    out->interval.upper = fmin(out->interval.upper / items, 1);
+    out->interval.lower = out->interval.lower / items;
+    out->interval.upper = out->interval.upper / items;
+    if (sums->drawn_exams.hit_count >= SIMULATE_FINDS_MIN) {
+        widen_to_items_alike(sums, out);
+    }
+    out->interval.upper = fmin(out->interval.upper, 1);
 }
 
 static void top_make(const struct shadow_item *items, size_t count, const uint8_t *marks,

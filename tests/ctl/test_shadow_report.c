@@ -82,12 +82,14 @@ static void top_shares_are_estimated_by_chances_of_selection(void **unused)
     assert_int_equal(share.in_use.exams.hit_count, 125);
     assert_string_equal(share.in_use.by_exams.method, "Horvitz-Thompson");
     assert_near(share.in_use.by_exams.won, 0.25);
-    assert_near(share.in_use.by_exams.interval.upper, 0.25);
+    double half =
+        1.959963984540054 * sqrt(0.25 * 0.75 / 500); /* nothing but the items' own chance */
+    assert_near(share.in_use.by_exams.interval.upper, 0.25 + half);
     /* Shadow, 0 to 499: the coin's 50, of which 25 (4, 24, 44, ...) were finds, each for ten. */
     assert_int_equal(share.shadow.coin.count, 50);
     assert_int_equal(share.shadow.coin.hit_count, 25);
     assert_near(share.shadow.by_coin.won, 0.5);
-    double half = 1.959963984540054 * sqrt(25 * 0.9 / 0.01) / 500;
+    half = 1.959963984540054 * sqrt(25 * 0.9 / 0.01 / 250000 + 0.25 / 500);
     assert_near(share.shadow.by_coin.interval.upper, 0.5 + half);
     assert_near(share.shadow.by_coin.interval.lower, 0.5 - half);
     assert_int_equal(share.shadow.exams.count, 50);
@@ -103,7 +105,7 @@ static void top_shares_are_estimated_by_chances_of_selection(void **unused)
     assert_int_equal(share.shadow.exams.count, 110);
     assert_int_equal(share.shadow.exams.hit_count, 30);
     assert_near(share.shadow.by_exams.won, (25 + 5 * 10.0) / 200);
-    half = 1.959963984540054 * sqrt(5 * 0.9 / 0.01) / 200;
+    half = 1.959963984540054 * sqrt(5 * 0.9 / 0.01 / 40000 + 0.375 * 0.625 / 200);
     assert_near(share.shadow.by_exams.interval.upper, 75.0 / 200 + half);
     assert_null(share.shadow.by_coin.method); /* twenty exams */
 }
