@@ -163,12 +163,12 @@ static struct err open_state(struct pipeline *self)
 
 static struct err open_models(struct pipeline *self)
 {
-    struct state_model models[32];
+    struct state_model models[SCORE_MODELS_MAX];
     uint32_t count = 0;
     char directory[PIPELINE_PATH_BYTES];
     struct err err = conf_path(&self->conf, self->conf.store_models, directory, sizeof directory);
     if (!err_is(err)) {
-        err = state_models(self->state, models, 32, &count);
+        err = state_models(self->state, models, SCORE_MODELS_MAX, &count);
     }
     for (uint32_t i = 0; !err_is(err) && i < count; i++) {
         char hex[HASH_HEX_BYTES];

@@ -6,6 +6,7 @@
 
 #include "archive/model_file.h"
 #include "ctl/ctl_order.h"
+#include "score/score.h"
 #include "state/state.h"
 
 bool model_store_put(struct ctl *ctl, const char *path, char name[MODEL_STORE_NAME_BYTES])
@@ -72,21 +73,20 @@ int model_store_install_as(struct ctl *ctl, const char *path, bool shadow, const
 
 bool model_store_in_use(struct ctl *ctl, const char *name, uint8_t sha256[HASH_BYTES], bool *found)
 {
-    enum { MODELS_MAX = 64 };
-    static struct state_model models[MODELS_MAX];
+    static struct state_model models[SCORE_MODELS_MAX];
     uint32_t count = 0;
     struct state *state = ctl_open_state(ctl);
     if (state == NULL) {
         return false;
     }
-    struct err err = state_models(state, models, MODELS_MAX, &count);
+    struct err err = state_models(state, models, SCORE_MODELS_MAX, &count);
     state_close(&state);
     if (err_is(err)) {
         ctl_fail("read model", err);
         return false;
     }
     *found = false;
-    for (uint32_t i = 0; i < count && i < MODELS_MAX; i++) {
+    for (uint32_t i = 0; i < count && i < SCORE_MODELS_MAX; i++) {
         if (strcmp(models[i].name, name) == 0) {
             memcpy(sha256, models[i].sha256, HASH_BYTES);
             *found = true;
