@@ -103,6 +103,14 @@ static struct err shadow_entry(struct shadow_line *self, const struct wal_entry 
     }
 }
 
+bool shadow_is_stopping(struct shadow_line *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    bool stopping = self->stopping;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return stopping;
+}
+
 static bool shadow_is_wanted(struct shadow_line *self)
 {
     must(pthread_mutex_lock(&self->lock) == 0);
@@ -190,7 +198,7 @@ static void *shadow_run(void *arg)
         if (err_is(err) && err_is(oversight_failure(self->pipeline->oversight))) {
             break; /* the log has stopped, and everything with it */
         }
-        if (err_is(err)) {
+        if (err_is(err) && !(err.code == ERR_CLOSED && shadow_is_stopping(self))) {
             shadow_fail(self, err);
         }
     }

@@ -129,6 +129,9 @@ void shadow_resume(struct shadow_line *self)
     }
     bool known = !err_is(err);
     err = err_is(err) ? err : shadow_load(self, shadow.sha256, &what);
+    if (err.code == ERR_CLOSED && shadow_is_stopping(self)) {
+        return;
+    }
     self->since = known ? shadow.entry_index : 0;
     shadow_tell(self, known ? &shadow : NULL, !err_is(err), err);
     char text[ERR_TEXT_BYTES];

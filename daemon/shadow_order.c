@@ -85,7 +85,9 @@ static struct err shadow_begin(struct shadow_line *self, struct command_job *job
     if (err_is(fault) || why != NULL) {
         char text[ERR_TEXT_BYTES];
         shadow_drop(self);
-        shadow_resume(self);
+        if (!shadow_is_stopping(self)) {
+            shadow_resume(self);
+        }
         return command_refuse(self->pipeline, job,
                               err_is(fault) ? fault : err_make(ERR_CONFLICT, ""),
                               err_is(fault) ? err_text(fault, text) : why);

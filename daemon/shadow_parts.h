@@ -65,8 +65,11 @@ struct shadow_line {
     struct scan scans[SCORE_PARTS_MAX];
 };
 
+/* shadow_line.c: the daemon stops; nothing long is begun or gone on with. */
+bool shadow_is_stopping(struct shadow_line *self);
+
 /* shadow_model.c: the model of this file beside those in use, taught by what the log holds so far;
- * whatever ran before is gone. */
+ * whatever ran before is gone. CLOSED: a stop has cut it short. */
 MUST_USE struct err shadow_load(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
                                 struct score_installed *what);
 /* What the log says is in shadow runs again, from the log's end on. */
@@ -90,7 +93,7 @@ MUST_USE struct err shadow_item_score(struct shadow_line *self,
 MUST_USE struct err shadow_item_flush(struct shadow_line *self);
 /* An outcome of the log teaches the model in shadow as it taught the one in use. */
 MUST_USE struct err shadow_item_outcome(struct shadow_line *self, const struct entry *entry);
-/* All outcomes that stand, of entries below `until`. */
+/* All outcomes that stand, of entries below `until`. CLOSED: a stop has cut it short. */
 MUST_USE struct err shadow_item_relearn(struct shadow_line *self, uint64_t until);
 
 #endif
