@@ -95,11 +95,13 @@ struct err shadow_load(struct shadow_line *self, const uint8_t sha256[HASH_BYTES
                        struct score_installed *what)
 {
     shadow_drop(self);
+    /* First of all: another model that comes into use while files are read is met in the log, and
+     * at worst installed twice. */
+    uint64_t applied = state_applied(self->state);
     struct err err = shadow_open_scorer(self);
     if (!err_is(err)) {
         err = shadow_install_all(self, sha256, what);
     }
-    uint64_t applied = state_applied(self->state);
     if (!err_is(err)) {
         err = shadow_item_relearn(self, applied);
     }
