@@ -191,6 +191,7 @@ static void *shadow_run(void *arg)
     shadow_resume(self);
     while (shadow_wait(self, read == 0, &asked) && !pipeline_failed(self->pipeline)) {
         struct err err = asked != NULL ? shadow_order(self, asked) : err_none;
+        asked = NULL;
         read = 0;
         if (!err_is(err) && self->score != NULL) {
             err = shadow_turn(self, &read);
@@ -202,9 +203,9 @@ static void *shadow_run(void *arg)
             shadow_fail(self, err);
         }
     }
-    if (asked != NULL && self->asked == asked) { /* it came as the daemon was stopping */
-        struct err err = command_refuse(self->pipeline, asked, err_make(ERR_CLOSED, ""),
-                                        "the daemon is stopping");
+    if (asked != NULL) { /* it came as the daemon was stopping */
+        struct err err =
+            shadow_answer(self, asked, err_make(ERR_CLOSED, ""), "the daemon is stopping");
         (void)err; /* nobody is left to be told */
     }
     return NULL;

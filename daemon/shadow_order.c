@@ -72,9 +72,24 @@ static struct err shadow_place_free(struct shadow_line *self, const uint8_t sha2
     return err;
 }
 
+/* Why nothing was done; fault err_none: it was. */
+struct shadow_refusal {
+    struct err fault;
+    char why[ERR_TEXT_BYTES];
+};
+
+/* why NULL: the fault's own words. */
+static struct err refuse(struct shadow_refusal *out, struct err fault, const char *why)
+{
+    char text[ERR_TEXT_BYTES];
+    out->fault = fault;
+    (void)snprintf(out->why, sizeof out->why, "%s", why != NULL ? why : err_text(fault, text));
+    return err_none;
+}
+
 /* A file that cannot be used leaves the shadow before it as the log says it is. */
 static struct err shadow_begin(struct shadow_line *self, struct command_job *job,
-                               const uint8_t sha256[HASH_BYTES])
+                               const uint8_t sha256[HASH_BYTES], struct shadow_refusal *refusal)
 {
     struct score_installed what;
     const char *why = NULL;
@@ -83,14 +98,11 @@ static struct err shadow_begin(struct shadow_line *self, struct command_job *job
         fault = shadow_place_free(self, sha256, &what, &why);
     }
     if (err_is(fault) || why != NULL) {
-        char text[ERR_TEXT_BYTES];
         shadow_drop(self);
         if (!shadow_is_stopping(self)) {
             shadow_resume(self);
         }
-        return command_refuse(self->pipeline, job,
-                              err_is(fault) ? fault : err_make(ERR_CONFLICT, ""),
-                              err_is(fault) ? err_text(fault, text) : why);
+        return refuse(refusal, err_is(fault) ? fault : err_make(ERR_CONFLICT, ""), why);
     }
     char name[sizeof what.name + sizeof ENTRY_SHADOW_PREFIX];
     (void)snprintf(name, sizeof name, "%s%s", ENTRY_SHADOW_PREFIX, what.name);
@@ -107,11 +119,11 @@ static struct err shadow_begin(struct shadow_line *self, struct command_job *job
     self->since = shadow.entry_index;
     shadow_tell(self, &shadow, true, err_none);
     diag_info(shadow, "name=%s running=1", self->place);
-    return command_finish(self->pipeline, job, err_none, "");
+    return err_none;
 }
 
 static struct err shadow_end(struct shadow_line *self, struct command_job *job,
-                             const uint8_t sha256[HASH_BYTES])
+                             const uint8_t sha256[HASH_BYTES], struct shadow_refusal *refusal)
 {
     struct state_shadow shadow;
     char name[sizeof shadow.place + sizeof ENTRY_SHADOW_PREFIX];
@@ -119,8 +131,7 @@ static struct err shadow_end(struct shadow_line *self, struct command_job *job,
     if (err_is(err) || !hash_equal(shadow.sha256, sha256)) {
         return err_is(err) && err.code != ERR_NOT_FOUND
                    ? err
-                   : command_refuse(self->pipeline, job, err_make(ERR_CONFLICT, ""),
-                                    "this model is not in shadow");
+                   : refuse(refusal, err_make(ERR_CONFLICT, ""), "this model is not in shadow");
     }
     (void)snprintf(name, sizeof name, "%s%s", ENTRY_SHADOW_PREFIX, shadow.place);
     struct entry_model_change change = {.name = name, .removed = true};
@@ -132,18 +143,34 @@ static struct err shadow_end(struct shadow_line *self, struct command_job *job,
     shadow_drop(self);
     shadow_tell(self, NULL, false, err_none);
     diag_info(shadow, "name=%s running=0 withdrawn=1", shadow.place);
-    return command_finish(self->pipeline, job, err_none, "");
+    return err_none;
+}
+
+struct err shadow_answer(struct shadow_line *self, struct command_job *job, struct err fault,
+                         const char *reason)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    must(self->asked == job);
+    self->asked = NULL; /* first: whoever has the answer may ask for the next thing at once */
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return command_finish(self->pipeline, job, fault, reason);
 }
 
 struct err shadow_order(struct shadow_line *self, struct command_job *job)
 {
     uint8_t sha256[HASH_BYTES];
+    struct shadow_refusal refusal = {.fault = err_none};
     const struct wire_command *command = &job->command->command;
     must(command_model_file(command->file, sha256));
-    struct err err = command->model_step == MODEL_WITHDRAW ? shadow_end(self, job, sha256)
-                                                           : shadow_begin(self, job, sha256);
-    must(pthread_mutex_lock(&self->lock) == 0);
-    self->asked = NULL;
-    must(pthread_mutex_unlock(&self->lock) == 0);
-    return err;
+    struct err err = command->model_step == MODEL_WITHDRAW
+                         ? shadow_end(self, job, sha256, &refusal)
+                         : shadow_begin(self, job, sha256, &refusal);
+    if (err_is(err) && err_is(oversight_failure(self->pipeline->oversight))) {
+        return err; /* nobody knows whether the entry is durable: nothing is answered any more */
+    }
+    if (err_is(err)) {
+        (void)refuse(&refusal, err, NULL);
+    }
+    struct err sent = shadow_answer(self, job, refusal.fault, refusal.why);
+    return err_is(err) ? err : sent;
 }

@@ -82,8 +82,12 @@ MUST_USE struct err shadow_install(struct shadow_line *self, const uint8_t sha25
 void shadow_tell(struct shadow_line *self, const struct state_shadow *shadow, bool running,
                  struct err fault);
 
-/* shadow_order.c: does what is asked and answers it. An error is one of the line. */
+/* shadow_order.c: does what is asked and answers it. An error is one of the line; the order was
+ * answered too, unless the log has failed. */
 MUST_USE struct err shadow_order(struct shadow_line *self, struct command_job *job);
+/* The answer to what was asked; from here on another order may come. */
+MUST_USE struct err shadow_answer(struct shadow_line *self, struct command_job *job,
+                                  struct err fault, const char *reason);
 
 /* shadow_item.c: the score of an item that was decided, as a draft. What cannot be scored is
  * counted: no error of a model or a record is one of the line. */
