@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/model_file.h"
 #include "base/counter.h"
 #include "base/diag.h"
 #include "shadow_parts.h"
@@ -56,6 +57,26 @@ struct err shadow_install(struct shadow_line *self, const uint8_t sha256[HASH_BY
     char path[PIPELINE_PATH_BYTES + HASH_HEX_BYTES + 8];
     struct err err = shadow_path(self, sha256, path);
     return err_is(err) ? err : score_install(self->score, path, sha256, what);
+}
+
+struct err shadow_look(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
+                       char place[SHADOW_PLACE_BYTES])
+{
+    char path[PIPELINE_PATH_BYTES + HASH_HEX_BYTES + 8];
+    struct model_file file;
+    struct err err = shadow_path(self, sha256, path);
+    err = err_is(err) ? err : model_file_read(path, sha256, &file);
+    if (err_is(err)) {
+        return err;
+    }
+    const char *name = model_file_text(&file, "name");
+    if (name == NULL || strlen(name) >= SHADOW_PLACE_BYTES) {
+        err = err_make(ERR_MODEL_UNREADABLE, "model file: name");
+    } else {
+        (void)snprintf(place, SHADOW_PLACE_BYTES, "%s", name);
+    }
+    model_file_fini(&file);
+    return err;
 }
 
 /* Every model in use, and this one in the place of one of them. */

@@ -48,28 +48,37 @@ static struct err shadow_append(struct shadow_line *self, struct command_job *jo
     return err;
 }
 
-/* *why tells why this file cannot go into shadow; NULL: it can. */
+/* *why tells why this file cannot go into shadow; NULL: it can, if the scorer takes it. Nothing
+ * that runs has been touched. */
 static struct err shadow_place_free(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
-                                    const struct score_installed *what, const char **why)
+                                    const char **why)
 {
     struct state_shadow shadow;
     struct state_model models[SCORE_MODELS_MAX];
+    char place[SHADOW_PLACE_BYTES];
     uint32_t count = 0;
     *why = NULL;
     struct err err = state_shadow(self->state, &shadow);
-    if (!err_is(err) && hash_equal(shadow.sha256, sha256)) {
+    bool one_is = !err_is(err);
+    if (one_is && hash_equal(shadow.sha256, sha256)) {
         *why = "this model is in shadow already";
-    } else if (!err_is(err) && strcmp(shadow.place, what->name) != 0) {
-        *why = "a model of another place is in shadow: promote or withdraw it first";
+        return err_none;
     }
     err = err.code == ERR_NOT_FOUND ? err_none : err;
+    err = err_is(err) ? err : shadow_look(self, sha256, place);
     err = err_is(err) ? err : state_models(self->state, models, SCORE_MODELS_MAX, &count);
+    if (err_is(err)) {
+        return err;
+    }
+    if (one_is && strcmp(shadow.place, place) != 0) {
+        *why = "a model of another place is in shadow: promote or withdraw it first";
+    }
     for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(models[i].name, what->name) == 0 && hash_equal(models[i].sha256, sha256)) {
+        if (strcmp(models[i].name, place) == 0 && hash_equal(models[i].sha256, sha256)) {
             *why = "this model is in use already";
         }
     }
-    return err;
+    return err_none;
 }
 
 /* Why nothing was done; fault err_none: it was. */
@@ -87,19 +96,21 @@ static struct err refuse(struct shadow_refusal *out, struct err fault, const cha
     return err_none;
 }
 
-/* A file that cannot be used leaves the shadow before it as the log says it is. */
+/* A file that cannot be used leaves the shadow before it as the log says it is. Most of these are
+ * found out while that runs on. A whole file whose numbers the scorer refuses is not: two scorers
+ * beside the one in use are more memory than anybody has set aside, so the one that ran is loaded
+ * again, and what was decided meanwhile stays a gap, as after a restart. */
 static struct err shadow_begin(struct shadow_line *self, struct command_job *job,
                                const uint8_t sha256[HASH_BYTES], struct shadow_refusal *refusal)
 {
     struct score_installed what;
     const char *why = NULL;
-    struct err fault = shadow_load(self, sha256, &what);
-    if (!err_is(fault)) {
-        fault = shadow_place_free(self, sha256, &what, &why);
-    }
+    struct err fault = shadow_place_free(self, sha256, &why);
+    bool loads = !err_is(fault) && why == NULL;
+    fault = loads ? shadow_load(self, sha256, &what) : fault;
     if (err_is(fault) || why != NULL) {
-        shadow_drop(self);
-        if (!shadow_is_stopping(self)) {
+        /* Also one that did not run, though the log says so: its file may be whole by now. */
+        if (self->score == NULL && !shadow_is_stopping(self)) {
             shadow_resume(self);
         }
         return refuse(refusal, err_is(fault) ? fault : err_make(ERR_CONFLICT, ""), why);

@@ -9,6 +9,7 @@
 #include "pipeline_parts.h"
 
 #define SHADOW_DRAFTS 64u
+#define SHADOW_PLACE_BYTES sizeof((struct score_installed *)NULL)->name
 #define SHADOW_SCORES \
     256u /* remembered until their decision comes, which is the next entry or near */
 
@@ -72,6 +73,10 @@ bool shadow_is_stopping(struct shadow_line *self);
  * whatever ran before is gone. CLOSED: a stop has cut it short. */
 MUST_USE struct err shadow_load(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
                                 struct score_installed *what);
+/* The place that the file names, if it is a whole model file. What runs is not touched; whether the
+ * scorer takes its numbers only shadow_load tells. */
+MUST_USE struct err shadow_look(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
+                                char place[SHADOW_PLACE_BYTES]);
 /* What the log says is in shadow runs again, from the log's end on. */
 void shadow_resume(struct shadow_line *self);
 void shadow_drop(struct shadow_line *self);
