@@ -27,6 +27,10 @@ static const double range_scans = 20;
 static const double nine_of_ten = 1.6448536269514722;
 /* Of each variance, added to it: features that hang together must not cancel each other. */
 static const double ridge = 0.02;
+/* Of each variance, at least: a measure that never moved in training is known to 0.01. Measures are
+ * shares, logarithms of ratios and correlations; less would let a single one that moves afterwards
+ * by the noise of a scan outweigh all others. */
+static const double variance_min = 1e-4;
 
 static bool is_taken(const struct consistency_row *row, uint32_t fold)
 {
@@ -83,7 +87,8 @@ static double find_covariance(const struct consistency_fit *self,
         for (uint32_t j = 0; j < k; j++) {
             out[k][j] *= kept;
         }
-        out[k][k] = out[k][k] * (1 + ridge) + 1e-12;
+        double variance = out[k][k] * (1 + ridge);
+        out[k][k] = variance < variance_min ? variance_min : variance; /* NaN stays */
     }
     return freedom;
 }
@@ -289,7 +294,7 @@ MUST_USE struct err consistency_fit_rows(struct consistency_fit *self,
                                       "five of them in each fold");
     }
     if (!find_whitening(&self->model, covariance)) {
-        return err_make(ERR_ARGUMENT, "consistency: a measure that is the same in all scans");
+        return err_make(ERR_ARGUMENT, "consistency: a measure of a scan is not finite");
     }
     find_places(self, rows, count, fold);
     return find_numbers(self, rows, count, fold);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cargo_fixture.h"
+
+#include "score/consistency_model.h"
+#include "score/train_consistency_fit.h"
+
+/* Fits of the chapters to training sets with something missing. */
+
+enum { ROWS = 120, CONSTANT = CONSISTENCY_GAPS };
+static const uint32_t chapters[] = {8, 61, 72};
+
+/* Forty loads of each chapter; none has gaps. */
+static void draw_rows(struct consistency_row rows[ROWS])
+{
+    struct rng rng;
+    rng_init(&rng, 11, 0);
+    for (uint32_t i = 0; i < ROWS; i++) {
+        rows[i] = (struct consistency_row){.chapter = chapters[i % 3], .fold = i / 3 % 5};
+        rows[i].cargo.atomic_number = NAN;
+        for (uint32_t k = 0; k < CONSISTENCY_MATERIAL; k++) {
+            double apart = 0.15 * ((k + i % 3) % 3);
+            rows[i].cargo.features[k] =
+                k == CONSTANT ? 0.0f : (float)(apart + 0.2 * rng_normal(&rng));
+        }
+    }
+}
+
+static struct consistency_fit *make_fit(void)
+{
+    struct consistency_fit *fit = calloc(1, sizeof *fit);
+    assert_non_null(fit);
+    fit->model.feature_count = CONSISTENCY_MATERIAL;
+    fit->model.whitening = calloc(CONSISTENCY_MATERIAL * CONSISTENCY_MATERIAL, sizeof(double));
+    fit->model.places = calloc(HS_CHAPTERS * CONSISTENCY_MATERIAL, sizeof(double));
+    assert_non_null(fit->model.whitening);
+    assert_non_null(fit->model.places);
+    return fit;
+}
+
+static double answer_of(const struct consistency_model *model, const struct consistency_row *row)
+{
+    double whitened[CONSISTENCY_FEATURES];
+    consistency_whiten(model, row->cargo.features, whitened);
+    return consistency_fit_answer(model, whitened, row->chapter,
+                                  model->places + (size_t)row->chapter * model->feature_count,
+                                  model->spreads[row->chapter], NULL);
+}
+
+/* A measure that was the same in all loads says little when it moves a little: nothing like what
+ * another chapter is worth. Let alone that it would drown the other measures. */
+static void measure_that_never_moved_may_move_a_little(void **state)
+{
+    (void)state;
+    static struct consistency_row rows[ROWS];
+    struct consistency_fit *fit = make_fit();
+    draw_rows(rows);
+    assert_good(consistency_fit_rows(fit, rows, ROWS, TRAIN_CONSISTENCY_ALL));
+    uint32_t fitting = 0;
+    double most = 0;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        double usual = answer_of(&fit->model, &rows[i]);
+        rows[i].cargo.features[CONSTANT] = 0.01f;
+        double moved = answer_of(&fit->model, &rows[i]);
+        fitting += usual < -2;
+        most = fabs(moved - usual) > most ? fabs(moved - usual) : most;
+    }
+    print_message("moved by %.3f at most; %u fit\n", most, (unsigned)fitting);
+    assert_true(fitting > ROWS * 3 / 4);
+    assert_true(most < 1);
+    consistency_model_fini(&fit->model);
+    free(fit);
+}
+
+static void measure_that_is_not_finite_is_refused(void **state)
+{
+    (void)state;
+    static struct consistency_row rows[ROWS];
+    const float wrong[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct consistency_fit *fit = make_fit();
+        draw_rows(rows);
+        rows[7].cargo.features[3] = wrong[i];
+        assert_int_equal(consistency_fit_rows(fit, rows, ROWS, TRAIN_CONSISTENCY_ALL).code,
+                         ERR_ARGUMENT);
+        consistency_model_fini(&fit->model);
+        free(fit);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(measure_that_never_moved_may_move_a_little),
+        cmocka_unit_test(measure_that_is_not_finite_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
