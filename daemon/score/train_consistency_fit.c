@@ -31,6 +31,9 @@ static const double ridge = 0.02;
  * shares, logarithms of ratios and correlations; less would let a single one that moves afterwards
  * by the noise of a scan outweigh all others. */
 static const double variance_min = 1e-4;
+/* Ratios of two energies lie within 0.2 of each other, and usual loads scatter by 0.005: theirs to
+ * 0.001. */
+static const double ratio_variance_min = 1e-6;
 
 static bool is_taken(const struct consistency_row *row, uint32_t fold)
 {
@@ -83,12 +86,14 @@ static double find_covariance(const struct consistency_fit *self,
     /* Few scans know variances better than covariances. */
     double f = model->feature_count;
     double kept = freedom / (freedom + f);
+    bool ratio = model->material == CONSISTENCY_RATIO;
     for (uint32_t k = 0; k < model->feature_count; k++) {
         for (uint32_t j = 0; j < k; j++) {
             out[k][j] *= kept;
         }
         double variance = out[k][k] * (1 + ridge);
-        out[k][k] = variance < variance_min ? variance_min : variance; /* NaN stays */
+        double least = ratio && k >= CONSISTENCY_MATERIAL ? ratio_variance_min : variance_min;
+        out[k][k] = variance < least ? least : variance; /* NaN stays */
     }
     return freedom;
 }
