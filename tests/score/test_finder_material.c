@@ -212,6 +212,7 @@ static void constants_of_dark_low_energies_are_those_of_a_finder(void **state)
     (void)state;
     enum { WIDTH = 90, HEIGHT = 70 };
     struct finder_set set;
+    const struct finder_truth truth = {50, 6, 70, 22};
     const struct working working = {
         .pixels = high_pixels, .valid = valid, .width = WIDTH, .height = HEIGHT, .factor = 1};
     memset(valid, 1, sizeof valid);
@@ -220,8 +221,10 @@ static void constants_of_dark_low_energies_are_those_of_a_finder(void **state)
         low_pixels[i] = i % 50 == 0 ? 0.0f : 2 * (i % 2 == 0 ? 1.02f : 1.22f);
     }
     finder_set_init(&set, IMAGE_TRANSMISSION, 1);
-    assert_good(finder_set_add(
-        &set, &(struct finder_set_add){.working = &working, .low_pixels = low_pixels}));
+    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = &working,
+                                                              .low_pixels = low_pixels,
+                                                              .truths = &truth,
+                                                              .truth_count = 1}));
     assert_good(finder_set_adapt(&set));
     assert_true(set.calibrated);
     assert_true(set.input.ratio_low >= 0 && set.input.ratio_low < 0.001);
