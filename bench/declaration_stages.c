@@ -143,6 +143,8 @@ static double thread_ns(void)
     return 1e9 * (double)time.tv_sec + (double)time.tv_nsec;
 }
 
+_Static_assert(BATCH % HISTORY_LANES == 0, "a batch is whole blocks");
+
 typedef void stage(const struct declaration_stages *self, struct room *room);
 static double best_of(const struct declaration_stages *self, struct room *room, stage *run)
 {
@@ -170,6 +172,7 @@ static void plan_trees(const struct declaration_stages *self, struct room *room)
 
 void declaration_stages_tell(const struct declaration_stages *self)
 {
+    bench_check(self->count > 0 && self->count % BATCH == 0, "whole batches are needed");
     struct room *room = make(sizeof *room);
     room->columns = make((size_t)COLUMNS * HISTORY_LANES * LINE_FEATURES * sizeof(float));
     room->offsets = make(self->count * HISTORY_KINDS * sizeof(uint64_t));

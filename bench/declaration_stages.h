@@ -14,7 +14,7 @@ struct declaration_stages {
     const struct history *history;
     const struct declaration_set *set;
     const uint32_t *order; /* [count] of the set */
-    size_t count;          /* a multiple of HISTORY_LANES */
+    size_t count;          /* a multiple of 256 */
 };
 
 /* Prints a line for each. The best of a few rounds, by processor time. */

@@ -23,7 +23,7 @@ enum { ODDS_LANES = 64, ODDS_KINDS_MAX = 64 };
 struct odds_kind {
     uint8_t parents_count; /* 0..2 */
     uint8_t parents[2];    /* of earlier kinds */
-    uint8_t left_out;      /* 1: nobody asks for it */
+    uint8_t left_out;      /* 1: nobody asks for it, nor for a kind it is a parent of */
 };
 
 struct odds_prior {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "kernels/round.h"
+
 /* A pixel's step and whether it is valid share a word, and so do the sums of a column of 33 of
  * them: one addition and one subtraction move the window down a row. Sums along the row are
  * differences of two running sums, which may wrap: what they differ by is below 2^32. Every loop
@@ -42,21 +44,6 @@ static struct space place(void *workspace, size_t width)
     return space;
 }
 
-/* Rounds 0..2^22, ties to even: adding 2^23 leaves no room for a fraction. */
-PATH_BODY uint32_t round_even(float value)
-{
-    float shifted = value + 0x1p23f;
-    uint32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    return bits & 0x7fffff;
-}
-
-PATH_BODY float hold(float value, float low, float high)
-{
-    float above = value > low ? value : low; /* NaN: low */
-    return above < high ? above : high;
-}
-
 /* A row takes the place of the one that leaves the window. pixels NULL: below the image. */
 PATH_BODY void enter_body(const float *pixels, const uint8_t *valid, size_t width, float scale,
                           uint32_t *restrict words, uint32_t *restrict columns)
@@ -69,7 +56,7 @@ PATH_BODY void enter_body(const float *pixels, const uint8_t *valid, size_t widt
         return;
     }
     for (size_t x = 0; x < width; x++) {
-        uint32_t step = round_even(hold(pixels[x] * scale, 0, STEP_MAX));
+        uint32_t step = round_even(round_hold(pixels[x] * scale, 0, STEP_MAX));
         uint32_t word = valid[x] != 0 ? step + VALID : 0;
         columns[x] += word - words[x];
         words[x] = word;
@@ -102,7 +89,8 @@ PATH_BODY void write_body(const struct space *space, const uint32_t *words, size
         int32_t count = (int32_t)(counts[x + WINDOW] - counts[x]);
         uint32_t step = words[x] & STEP_MASK;
         float mean = (float)sum / (float)count; /* not valid: of 0 pixels, perhaps */
-        uint32_t local = round_even(hold(128 + contrast * ((float)(int32_t)step - mean), 0, 255));
+        uint32_t local =
+            round_even(round_hold(128 + contrast * ((float)(int32_t)step - mean), 0, 255));
         uint32_t word = (step + PLANES_FINE / 2U) / PLANES_FINE | local << 8 | 255U << 24;
         word = words[x] >= VALID ? word : 0;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -149,8 +149,8 @@ struct trend_estimate trend_shift(const struct trend_shift_question *question, d
     double m = (double)question->before_count;
     double n = (double)question->after_count;
     double z = -statistics_normal_quantile((1 - question->confidence) / 2);
-    double rank = floor(m * n / 2 - z * sqrt(m * n * (m + n + 1) / 12));
-    /* Fewer than that: even the widest interval, of all pairs, is not of this confidence. */
+    double rank = floor(m * n / 2 - z * sqrt(m * n * (m + n + 1) / 12) - 0.5);
+    /* Below 0 even the widest interval, of all pairs, is not known to be of this confidence. */
     if (rank >= 0) {
         out.interval.lower = workspace[(size_t)rank];
         out.interval.upper = workspace[pairs - 1 - (size_t)rank];

@@ -30,11 +30,6 @@ static const double mad_to_sd = 1.4826;
 /* The standard error of a median is that much wider than that of a mean. */
 static const double median_error = 1.2533141373155;
 
-const char consistency_feature_names[] =
-    "mean fill spread light heavy across_1 across_2 across_4 across_8 down_1 down_2 down_4 down_8 "
-    "height ragged gaps repeat_2 repeat_6 upper material material_spread material_10 material_50 "
-    "material_90";
-
 MUST_USE struct err consistency_space_init(struct consistency_space *self, uint32_t height_max)
 {
     size_t columns = (size_t)height_max * WORKING_ASPECT / TILE + 1;

@@ -34,8 +34,6 @@ enum consistency_feature {
     CONSISTENCY_MATERIAL, /* of ratio or atomic number: mean, deviation, quantiles 10, 50, 90% */
     CONSISTENCY_FEATURES = CONSISTENCY_MATERIAL + 5
 };
-/* Their names, separated by spaces. */
-extern const char consistency_feature_names[];
 
 /* What the material is told by. */
 enum consistency_material {

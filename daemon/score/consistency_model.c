@@ -4,8 +4,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Sums are made in one order and without a library that may choose another, so a replay on another
- * processor has the same bits. */
+/* Sums are made in one order and without a library that may choose another. log() is the C
+ * library's, whose last bit may be another on a processor without FMA: what a replay there may
+ * differ by is in MODELS.md, section 8. */
 
 const char consistency_inputs_names[] =
     "declared_chapter mean fill spread light heavy across_1 across_2 across_4 across_8 down_1 "

@@ -83,7 +83,7 @@ MUST_USE struct err finder_set_adapt(struct finder_set *self)
         double spare = within((high - low) / 4, 0.02, 1);
         double most = bin_at(seen->levels, LEVEL_BINS, seen->level_count, 0.999) * 64;
         input->a_max = within(most / FINDER_SET_LEVEL_MAX * self->kept_max, 1, self->kept_max);
-        input->ratio_low = low - spare;
+        input->ratio_low = within(low - spare, 0, low); /* dark low-energy pixels: near 0 */
         input->ratio_high = high + spare;
         input->contrast = PLANE_HALF / (rise_most / input->a_max * PLANE_MAX);
         input->material = PLANE_HALF / (rise_most * (input->ratio_high - input->ratio_low));

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "score/finder_round.h"
+#include "kernels/round.h"
 
 /* Attenuations become whole numbers of 2^-12, and so do sums over 3 x 3 pixels: what a pixel gets
  * depends on what is around it and on nothing else. Averaged before they are divided: behind a
@@ -51,7 +51,7 @@ static struct space lay_out(void *workspace, size_t width)
 
 static int32_t quantity(float attenuation)
 {
-    return (int32_t)finder_round(finder_hold(attenuation * ONE, 0, QUANTITY_MAX));
+    return (int32_t)round_even(round_hold(attenuation * ONE, 0, QUANTITY_MAX));
 }
 
 static void add_three(const struct working *working, const float *low_pixels, size_t y,
@@ -79,7 +79,7 @@ static void enter_row(const struct finder_input *input, const struct working *wo
     const float scale = (float)(254 / (input->ratio_high - input->ratio_low));
     const float least = (float)input->ratio_least * ONE;
     const int64_t usual =
-        (int64_t)finder_round((float)((input->ratio_low + input->ratio_high) / 2) * ONE);
+        (int64_t)round_even((float)((input->ratio_low + input->ratio_high) / 2) * ONE);
     const float *pixels = working->pixels + y * working->width;
     const uint8_t *valid = working->valid + y * working->width;
     int32_t *excess = space->excess + y % WINDOW * working->width;
@@ -103,7 +103,7 @@ static void enter_row(const struct finder_input *input, const struct working *wo
         if ((float)sum.high > least * (float)sum.count) {
             float ratio = (float)sum.low / (float)sum.high;
             out[x * FINDER_CHANNELS + 2] =
-                (uint8_t)finder_round(finder_hold(1 + scale * (ratio - from), 1, 255));
+                (uint8_t)round_even(round_hold(1 + scale * (ratio - from), 1, 255));
         }
     }
 }
@@ -126,7 +126,7 @@ static void leave_row(const struct working *working, size_t y, const struct spac
 static uint8_t contrast(float gain, int64_t value, int64_t sum, int64_t count)
 {
     int64_t above = value - sum / count;
-    return (uint8_t)finder_round(finder_hold(128 + gain * (float)above, 0, 255));
+    return (uint8_t)round_even(round_hold(128 + gain * (float)above, 0, 255));
 }
 
 static void write_row(const struct finder_input *input, const struct working *working, size_t y,

@@ -2,8 +2,8 @@
 #include "score/finder.h"
 
 #include "kernels/planes.h"
+#include "kernels/round.h"
 #include "score/finder_material.h"
-#include "score/finder_round.h"
 
 /* The ratio is one float operation after another in a stated order, nothing that a compiler may
  * fuse for this processor, no library function; the other planes are the kernel's. */
@@ -41,7 +41,7 @@ static void write_ratios(const struct finder_input *input, const struct working 
         if (working->valid[i] != 0 && working->pixels[i] > least) {
             float ratio = low_pixels[i] / working->pixels[i];
             planes[i * FINDER_CHANNELS + 2] =
-                (uint8_t)finder_round(finder_hold(1 + scale * (ratio - from), 1, 255));
+                (uint8_t)round_even(round_hold(1 + scale * (ratio - from), 1, 255));
         }
     }
 }

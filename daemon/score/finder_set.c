@@ -15,10 +15,10 @@ static const double box_least = 4.0;
 static const double box_usual = 12.0; /* without any box */
 /* Transmissions of e^-16 are beyond every detector; one level is 0.00025. */
 static const double transmission_kept = 16.0;
-/* Larger and smaller by up to a quarter, half of the crops: other packings lie at other distances
- * from the source. More would blur what is small. */
 /* A network that looks far costs more a pixel: smaller crops, as many minutes. */
 enum { CROP_CALIBRATED_MAX = 256 };
+/* Larger and smaller by up to a quarter, half of the crops: other packings lie at other distances
+ * from the source. More would blur what is small. */
 static const double zoom_share = 0.5;
 static const double zoom_max = 0.2231435513142098;        /* log 1.25 */
 static const double zoom_calibrated = 0.0953101798043249; /* log 1.1: the pitch is known */

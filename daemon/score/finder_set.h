@@ -70,8 +70,8 @@ MUST_USE struct err finder_set_adapt(struct finder_set *self);
 /* The median of the square roots of the areas of all boxes, at least 4 pixels; 12 without boxes. */
 double finder_set_box(const struct finder_set *self);
 
-/* The side of crops: FINDER_CROP_MAX, or what the largest image (the highest of upright ones)
- * needs, a multiple of 8. */
+/* The side of crops: what the largest image (calibrated and upright: the highest) needs, a multiple
+ * of 8, at most FINDER_CROP_MAX, where calibrated 256. */
 uint32_t finder_set_crop_side(const struct finder_set *self);
 
 struct finder_crop_space {

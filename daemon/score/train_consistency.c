@@ -274,7 +274,8 @@ static int by_value(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
-/* Sorted within chapters into out->answers, and all strangers; NaN are left out. */
+/* Sorted within chapters into out->answers, and all strangers; NaN are left out. Without answers
+ * there are no strangers either: a reader refuses a list of them alone. */
 static struct err hold(const struct train_consistency *self, const float *answers,
                        const float *strangers, struct consistency_held *out)
 {
@@ -294,7 +295,7 @@ static struct err hold(const struct train_consistency *self, const float *answer
         qsort(out->answers + out->first[c], used - out->first[c], sizeof(float), by_value);
     }
     out->first[HS_CHAPTERS] = used;
-    for (uint32_t i = 0; i < self->count; i++) {
+    for (uint32_t i = 0; used > 0 && i < self->count; i++) {
         if (isfinite(strangers[i])) {
             out->strangers[out->strangers_count++] = strangers[i];
         }

@@ -27,6 +27,13 @@ static const double range_scans = 20;
 static const double nine_of_ten = 1.6448536269514722;
 /* Of each variance, added to it: features that hang together must not cancel each other. */
 static const double ridge = 0.02;
+/* Of each variance, at least: a measure that never moved in training is known to 0.01. Measures are
+ * shares, logarithms of ratios and correlations; less would let a single one that moves afterwards
+ * by the noise of a scan outweigh all others. */
+static const double variance_min = 1e-4;
+/* Ratios of two energies lie within 0.2 of each other, and usual loads scatter by 0.005: theirs to
+ * 0.001. */
+static const double ratio_variance_min = 1e-6;
 
 static bool is_taken(const struct consistency_row *row, uint32_t fold)
 {
@@ -79,11 +86,14 @@ static double find_covariance(const struct consistency_fit *self,
     /* Few scans know variances better than covariances. */
     double f = model->feature_count;
     double kept = freedom / (freedom + f);
+    bool ratio = model->material == CONSISTENCY_RATIO;
     for (uint32_t k = 0; k < model->feature_count; k++) {
         for (uint32_t j = 0; j < k; j++) {
             out[k][j] *= kept;
         }
-        out[k][k] = out[k][k] * (1 + ridge) + 1e-12;
+        double variance = out[k][k] * (1 + ridge);
+        double least = ratio && k >= CONSISTENCY_MATERIAL ? ratio_variance_min : variance_min;
+        out[k][k] = variance < least ? least : variance; /* NaN stays */
     }
     return freedom;
 }
@@ -289,7 +299,7 @@ MUST_USE struct err consistency_fit_rows(struct consistency_fit *self,
                                       "five of them in each fold");
     }
     if (!find_whitening(&self->model, covariance)) {
-        return err_make(ERR_ARGUMENT, "consistency: a measure that is the same in all scans");
+        return err_make(ERR_ARGUMENT, "consistency: a measure of a scan is not finite");
     }
     find_places(self, rows, count, fold);
     return find_numbers(self, rows, count, fold);

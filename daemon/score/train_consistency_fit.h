@@ -28,8 +28,8 @@ struct consistency_fit {
 };
 
 /* From all rows but those of a fold (TRAIN_CONSISTENCY_ALL: from all). The caller has allocated the
- * model's whitening and places. ARGUMENT: too few rows or chapters, or features that are all alike.
- */
+ * model's whitening and places. ARGUMENT: too few rows or chapters, or a feature that is not
+ * finite. */
 MUST_USE struct err consistency_fit_rows(struct consistency_fit *self,
                                          const struct consistency_row *rows, uint32_t count,
                                          uint32_t fold);

@@ -272,14 +272,18 @@ float *working_attenuations(const struct image *image, const uint8_t *pixels)
 {
     size_t count = (size_t)image->width * image->height;
     float *out = malloc(count * sizeof *out);
-    uint16_t *aligned = malloc(count * sizeof *aligned);
     struct image_calibration calibration = working_calibration(image);
-    if (out != NULL && aligned != NULL && image->bits == 16) {
-        memcpy(aligned, pixels, count * sizeof *aligned);
-        image_calibrate_u16(&calibration, aligned, count, out);
-    } else if (out != NULL && image->bits == 8) {
+    if (out != NULL && image->bits == 8) {
         image_calibrate_u8(&calibration, pixels, count, out);
     }
-    free(aligned);
+    /* Raw pixels of 16 bits may lie at odd addresses. */
+    for (size_t first = 0; out != NULL && image->bits == 16 && first < count; first += LEVELS_8) {
+        uint16_t levels[LEVELS_8];
+        size_t some = count - first < LEVELS_8 ? count - first : LEVELS_8;
+        for (size_t i = 0; i < some; i++) {
+            levels[i] = (uint16_t)level_16(pixels, first + i);
+        }
+        image_calibrate_u16(&calibration, levels, some, out + first);
+    }
     return out;
 }

@@ -134,10 +134,10 @@ def changes(series):
 
 
 def shift(before, after, ratio):
-    """Hodges-Lehmann, and Moses's interval by the normal approximation of the rank sum; as a share, or in points."""
+    """Hodges-Lehmann, and Moses's interval by the normal approximation of the rank sum with the half for whole ranks; as a share, or in points."""
     pairs = sorted(b / a - 1 if ratio else b - a for a in before for b in after)
     m, n = len(before), len(after)
-    rank = math.floor(m * n / 2 - Z * math.sqrt(m * n * (m + n + 1) / 12))
+    rank = math.floor(m * n / 2 - Z * math.sqrt(m * n * (m + n + 1) / 12) - 0.5)
     found = {"value": statistics.median(pairs)}
     return found | ({"lower": pairs[rank], "upper": pairs[-1 - rank]} if rank >= 0 else {})
 

@@ -54,6 +54,38 @@ static void median_of_repeated_values_is_that_of_all_of_them(void **unused)
     assert_true(isnan(found.value));
 }
 
+/* The intervals leave out as many differences at either end as the tables of the rank sum say: the
+ * most with a chance of at most 2.5% to be passed. */
+static void shift_interval_leaves_out_what_tables_say(void **unused)
+{
+    (void)unused;
+    static const struct {
+        size_t before, after;
+        long rank; /* left out; -1: no interval */
+    } rows[] = {{3, 3, -1}, {2, 7, -1}, {4, 4, 0},    {5, 5, 2},
+                {3, 5, 0},  {7, 7, 8},  {10, 10, 23}, {20, 20, 127}};
+    double before[20];
+    double after[20];
+    double pairs[400];
+    for (size_t i = 0; i < 20; i++) { /* no two differences are alike */
+        before[i] = -(double)i;
+        after[i] = 100 * (double)i;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const size_t m = rows[i].before;
+        const struct trend_shift_question question = {before, m, after, rows[i].after, 0, 0.95};
+        const struct statistics_interval found = trend_shift(&question, pairs).interval;
+        if (rows[i].rank < 0) {
+            assert_true(isnan(found.lower) && isnan(found.upper));
+            continue;
+        }
+        size_t lower = (size_t)rows[i].rank;
+        size_t upper = m * rows[i].after - 1 - lower;
+        NEAR(found.lower, (double)(lower / m * 100 + lower % m));
+        NEAR(found.upper, (double)(upper / m * 100 + upper % m));
+    }
+}
+
 static void shift_of_small_samples_is_that_by_hand(void **unused)
 {
     (void)unused;
@@ -64,8 +96,7 @@ static void shift_of_small_samples_is_that_by_hand(void **unused)
     struct trend_estimate found = trend_shift(&question, pairs);
     NEAR(found.value, 3); /* of 1 2 3 3 4 5 */
     assert_true(isnan(found.interval.lower));
-    /* 10 and 10: the 25th of 100 from either end: floor(50 - 1.96 * sqrt(175)) = 24 are left out.
-     */
+    /* 10 and 10: the 24th of 100 from either end: 23 are left out. */
     double ones[10];
     double more[10];
     double many[100];
@@ -161,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(median_of_counted_values_has_exact_interval),
         cmocka_unit_test(median_of_repeated_values_is_that_of_all_of_them),
+        cmocka_unit_test(shift_interval_leaves_out_what_tables_say),
         cmocka_unit_test(shift_of_small_samples_is_that_by_hand),
         cmocka_unit_test(changes_of_unchanged_series_are_as_rare_as_stated),
         cmocka_unit_test(changes_of_step_are_told_once_with_its_day),

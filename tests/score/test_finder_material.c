@@ -205,6 +205,37 @@ static void crops_of_standing_loads_keep_up_and_unit(void **state)
     finder_set_fini(&set);
 }
 
+/* Low-energy pixels without anything in them: the lowest ratio is 0, and so is what plane 2 begins
+ * at. A finder with these constants is one that can be read. */
+static void constants_of_dark_low_energies_are_those_of_a_finder(void **state)
+{
+    (void)state;
+    enum { WIDTH = 90, HEIGHT = 70 };
+    struct finder_set set;
+    const struct finder_truth truth = {50, 6, 70, 22};
+    const struct working working = {
+        .pixels = high_pixels, .valid = valid, .width = WIDTH, .height = HEIGHT, .factor = 1};
+    memset(valid, 1, sizeof valid);
+    for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++) {
+        high_pixels[i] = 2;
+        low_pixels[i] = i % 50 == 0 ? 0.0f : 2 * (i % 2 == 0 ? 1.02f : 1.22f);
+    }
+    finder_set_init(&set, IMAGE_TRANSMISSION, 1);
+    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = &working,
+                                                              .low_pixels = low_pixels,
+                                                              .truths = &truth,
+                                                              .truth_count = 1}));
+    assert_good(finder_set_adapt(&set));
+    assert_true(set.calibrated);
+    assert_true(set.input.ratio_low >= 0 && set.input.ratio_low < 0.001);
+    assert_true(set.input.ratio_high > 1.22);
+    struct finder_model model = finder_fixture(1);
+    model.input = set.input;
+    assert_good(finder_model_settle(&model));
+    finder_model_fini(&model);
+    finder_set_fini(&set);
+}
+
 static double *numbers_of(struct model_file *file)
 {
     for (uint32_t i = 0; i < file->arrays_count; i++) {
@@ -253,6 +284,7 @@ int main(void)
         cmocka_unit_test(material_of_any_size_follows_its_definition),
         cmocka_unit_test(organic_and_steel_stand_on_either_side),
         cmocka_unit_test(crops_of_standing_loads_keep_up_and_unit),
+        cmocka_unit_test(constants_of_dark_low_energies_are_those_of_a_finder),
         cmocka_unit_test(material_in_a_model_file_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,26 @@
 enum { SIDE_MAX = 400 };
 static uint8_t pixels[SIDE_MAX * SIDE_MAX * 2];
 
+/* ---- what malloc() does for our own code ---- */
+
+static int mallocs_left = -1; /* before one fails; -1: none does */
+static int mallocs;
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+
+void *__wrap_malloc(size_t bytes)
+{
+    mallocs++;
+    if (mallocs_left >= 0 && mallocs_left-- == 0) {
+        return NULL;
+    }
+    void *made = __real_malloc(bytes);
+    if (made != NULL) {
+        memset(made, 0x5a, bytes); /* what is not written shows */
+    }
+    return made;
+}
+
 static void put_16(size_t at, uint16_t value)
 {
     pixels[2 * at] = (uint8_t)value;
@@ -115,6 +135,35 @@ static void working_cells_are_summed_row_by_row_at_every_factor(void **state)
     working_fini(&space);
 }
 
+/* Whichever allocation fails: no attenuations, or all of them. */
+static void working_attenuations_without_memory_are_none(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 8; bits <= 16; bits += 8) {
+        const struct image image = {.width = 99,
+                                    .height = 31,
+                                    .bits = bits,
+                                    .meaning = PIXEL_TRANSMISSION,
+                                    .air_level = 200};
+        float *whole = working_attenuations(&image, pixels);
+        bool failed = true;
+        assert_non_null(whole);
+        for (int before = 0; failed; before++) {
+            mallocs = 0;
+            mallocs_left = before;
+            float *given = working_attenuations(&image, pixels);
+            mallocs_left = -1;
+            failed = mallocs > before;
+            assert_true(failed ? before > 0 || given == NULL : given != NULL);
+            if (given != NULL) {
+                assert_memory_equal(given, whole, sizeof *whole * 99 * 31);
+            }
+            free(given);
+        }
+        free(whole);
+    }
+}
+
 /* A regular load is cargo. When it is reduced its stripes become as narrow as dead lines: masking
  * them would make a whole truck invisible to everything that looks at valid pixels. */
 static void working_regular_load_stays_visible_at_every_reduction(void **state)
@@ -165,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(working_cell_is_the_mean_attenuation_of_its_pixels),
         cmocka_unit_test(working_cells_are_summed_row_by_row_at_every_factor),
+        cmocka_unit_test(working_attenuations_without_memory_are_none),
         cmocka_unit_test(working_regular_load_stays_visible_at_every_reduction),
         cmocka_unit_test(working_image_out_of_bounds_is_refused_with_words),
     };

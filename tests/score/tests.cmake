@@ -6,6 +6,8 @@ endif()
 target_link_libraries(test_score_emptiness PRIVATE triage_feeds)
 # Counts what our own code allocates inside score_items().
 target_link_options(test_score_score PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+# Fails an allocation of our own code.
+target_link_options(test_score_working PRIVATE -Wl,--wrap=malloc)
 # Starting again cannot be seen with a library that chooses well by itself: a pretended one is linked instead.
 add_executable(blas_core_probe ${CMAKE_CURRENT_SOURCE_DIR}/score/blas_core_probe.c
   ${PROJECT_SOURCE_DIR}/daemon/score/blas_core.c)

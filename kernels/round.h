@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SCORE_FINDER_ROUND_H
-#define SCORE_FINDER_ROUND_H
+#ifndef KERNELS_ROUND_H
+#define KERNELS_ROUND_H
 
-/* Finder round: how the planes of a finder become whole numbers, with the same bits everywhere. */
+/* Round: how attenuations become whole numbers, with the same bits on every path. */
 
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/path.h"
+
 /* Rounds 0..2^22, ties to even: adding 2^23 leaves no room for a fraction. */
-static inline uint32_t finder_round(float value)
+PATH_BODY uint32_t round_even(float value)
 {
     float shifted = value + 0x1p23f;
     uint32_t bits;
@@ -16,7 +18,7 @@ static inline uint32_t finder_round(float value)
     return bits & 0x7fffff;
 }
 
-static inline float finder_hold(float value, float low, float high)
+PATH_BODY float round_hold(float value, float low, float high)
 {
     float above = value > low ? value : low; /* NaN: low */
     return above < high ? above : high;
