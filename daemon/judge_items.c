@@ -229,6 +229,7 @@ static struct err judge_decide(struct pipeline *self, struct join_item *item,
                                     .lane = item->lane,
                                     .scorable = scorable,
                                     .probability = result->score.probability,
+                                    .grave = result->score.grave,
                                     .t_ns = clock_utc_ns(),
                                     .draw_key = self->draw.key};
     memcpy(question.item, item->id, ITEM_ID_BYTES);

@@ -167,6 +167,7 @@ struct entry_score {
     uint32_t regions_count;
     const char *unscorable;
     double quality;
+    double grave; /* probability of a grave find; 0: no model tells */
 };
 
 struct entry_shadow_score {

@@ -218,6 +218,11 @@ static enum entry_fault score_read(const Triage__Oversight__V1__Score *from,
     out->regions_count = (uint32_t)from->n_regions;
     out->unscorable = from->unscorable;
     out->quality = from->quality;
+    out->grave = 0;
+    if (from->grave != NULL &&
+        (!number_read(from->grave, &out->grave) || !(out->grave > 0) || out->grave > 1)) {
+        return ENTRY_BODY_MISMATCH;
+    }
     return score_inputs_read(from, out);
 }
 

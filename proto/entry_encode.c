@@ -24,6 +24,7 @@ struct score_slots {
     Triage__Oversight__V1__Score message;
     struct number_slot probability;
     struct number_slot logit;
+    struct number_slot grave;
     Triage__Oversight__V1__Contribution contributions[ENTRY_CONTRIBUTIONS_MAX];
     Triage__Oversight__V1__Contribution *contribution_list[ENTRY_CONTRIBUTIONS_MAX];
     struct number_slot contribution_logits[ENTRY_CONTRIBUTIONS_MAX];
@@ -271,6 +272,7 @@ static bool score_fill(const struct entry_score *from, struct score_slots *slots
     to->regions = slots->region_list;
     to->unscorable = schema_text(from->unscorable);
     to->quality = from->quality;
+    to->grave = from->grave > 0 ? number_fill(&slots->grave, from->grave) : NULL;
     to->n_inputs = from->inputs_count;
     to->inputs = slots->input_list;
     return true;

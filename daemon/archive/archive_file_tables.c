@@ -45,7 +45,7 @@ struct err archive_file_check_tables(struct archive_file *self, const char **bad
         if (table->rows_count == 0 && !h5_exists(self->file, table->spec->name)) {
             continue; /* a table that files of before it do not have */
         }
-        struct err checked = archive_table_check(&rows->tables[tables[i]], self->file);
+        struct err checked = archive_table_check(&rows->tables[tables[i]], self->file, true);
         if (checked.code == ERR_ARCHIVE_DIFFERS) {
             *bad_table = archive_tables[tables[i]].name;
             break;

@@ -351,6 +351,7 @@ static void rows_add_score(struct archive_rows *self, const struct entry *entry)
     archive_put_real(table, score->probability);
     archive_put_real(table, score->logit);
     archive_put_real(table, score->quality);
+    archive_put_real(table, score->grave);
     archive_put_text(table, score->unscorable);
     rows_put_models(table, score);
     archive_row_end(table);

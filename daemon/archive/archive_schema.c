@@ -124,6 +124,8 @@ static const struct archive_column scores_columns[] = {
     {"probability", H5_F64, "", "sigmoid of logit"},
     {"logit", H5_F64, "", "sum of the contributions"},
     {"quality", H5_F64, "", "quality of the inputs, 0..1, kept apart from risk"},
+    {"grave", H5_F64, "",
+     "probability of a grave find, for the order of the queue; 0: no model tells"},
     {"unscorable", H5_TEXT, "", "why there is no score; empty when there is one"},
     {"models", H5_TEXT, "", "name=sha256;name=sha256 of the models that made it"},
 };

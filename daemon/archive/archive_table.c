@@ -358,16 +358,29 @@ struct err archive_table_write(const struct archive_table *self, int64_t file,
     return err_is(err) ? err : closed;
 }
 
-struct err archive_table_check(const struct archive_table *self, int64_t file)
+static bool archive_is_blank(const uint8_t *packed, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i++) {
+        if (packed[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct err archive_table_check(const struct archive_table *self, int64_t file, bool older)
 {
     int64_t group = 0;
     struct err err = h5_group_open(file, self->spec->name, &group);
     for (uint32_t column = 0; column < self->spec->columns_count && !err_is(err); column++) {
         struct h5_array array;
         uint8_t *packed = NULL;
+        const char *name = self->spec->columns[column].name;
         err = archive_column_make(self, column, &array, &packed);
-        if (!err_is(err)) {
-            err = archive_array_check(group, self->spec->columns[column].name, &array, packed);
+        bool before = !err_is(err) && older && !h5_exists(group, name) &&
+                      archive_is_blank(packed, self->rows_count * h5_cell_bytes(&array));
+        if (!err_is(err) && !before) {
+            err = archive_array_check(group, name, &array, packed);
         }
         free(packed);
     }

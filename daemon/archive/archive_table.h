@@ -109,8 +109,9 @@ MUST_USE struct err archive_table_write(const struct archive_table *self, int64_
 /* Add the rows that the table has in `file`, a sealed one of our own making. A column or table that
  * the file is too old to have gives cells of 0 and "". ARCHIVE_DIFFERS, MEMORY. */
 MUST_USE struct err archive_table_append(struct archive_table *self, int64_t file);
-/* Read the table back from `file` and compare every cell: ARCHIVE_DIFFERS. */
-MUST_USE struct err archive_table_check(const struct archive_table *self, int64_t file);
+/* Read the table back from `file` and compare every cell: ARCHIVE_DIFFERS. `older`: the file may be
+ * of before a column, whose cells are 0 or "" then. */
+MUST_USE struct err archive_table_check(const struct archive_table *self, int64_t file, bool older);
 
 /* Make room for `needed` cells in a growing array; false when there is no memory. */
 bool archive_grow(void **array, uint64_t *capacity, uint64_t needed, uint64_t cell_bytes);

@@ -158,7 +158,7 @@ struct err archive_check_tables(const struct archive_rows *rows, const char *pat
     archive_entries_arrays(rows, arrays);
     struct err err = h5_file_open(path, &file);
     for (uint32_t i = 0; i < TABLE_COUNT && !err_is(err); i++) {
-        err = archive_table_check(&rows->tables[i], file);
+        err = archive_table_check(&rows->tables[i], file, false);
     }
     if (!err_is(err)) {
         err = archive_tree_check(rows, file);

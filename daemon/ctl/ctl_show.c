@@ -32,8 +32,9 @@ static const struct section sections[] = {
      "images.sha256 AS sha256"
      " FROM records JOIN images ON images.entry = records.entry WHERE records.item = ?1 ORDER BY "
      "images.entry, position"},
-    {"score", true, "inrrrt",
-     "SELECT scores.entry AS entry, t_ns, probability, logit, quality, unscorable FROM items JOIN "
+    {"score", true, "inrrrrt",
+     "SELECT scores.entry AS entry, t_ns, probability, logit, quality, grave, unscorable FROM "
+     "items JOIN "
      "scores"
      " ON scores.entry = items.score_entry WHERE items.item = ?1"},
     {"contributions", false, "trt",
@@ -107,6 +108,7 @@ static void hide_arm(json_t *out)
     }
     json_object_set_new(decision, "arm", json_string("hidden"));
     (void)json_object_del(score, "probability");
+    (void)json_object_del(score, "grave");
     (void)json_object_del(score, "logit");
     json_array_foreach(json_object_get(out, "contributions"), index, part)
     {
@@ -210,6 +212,9 @@ static void print_reasons(json_t *out)
         printf("\nScore       %.6g (logit %.6g, image and data quality %.3g), entry %lld\n",
                member_real(score, "probability"), member_real(score, "logit"),
                member_real(score, "quality"), member_integer(score, "entry"));
+        if (member_real(score, "grave") > 0) {
+            printf("            of a grave find %.6g\n", member_real(score, "grave"));
+        }
     }
     if (member_text(score, "unscorable")[0] != '\0') {
         (void)fputs("            not scorable: ", stdout);

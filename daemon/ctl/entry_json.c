@@ -117,6 +117,7 @@ static void add_score(json_t *out, const struct entry_score *score)
     set_number(out, "probability", score->probability);
     set_number(out, "logit", score->logit);
     set_number(out, "quality", score->quality);
+    set_number(out, "grave", score->grave);
     set_text(out, "unscorable", score->unscorable);
     json_t *array = json_array();
     for (uint32_t i = 0; i < score->contributions_count; i++) {

@@ -224,6 +224,7 @@ void replay_compare(const struct entry_score *logged, const struct entry_score *
     compare_inputs(logged, again, names, out);
     compare_regions(logged, again, out);
     compare_double("quality", logged->quality, again->quality, &not_a_logit, out);
+    compare_double("grave", logged->grave, again->grave, &not_a_logit, out);
     compare_models(logged, again, out);
     const char *why = logged->unscorable != NULL ? logged->unscorable : "";
     const char *why_again = again->unscorable != NULL ? again->unscorable : "";

@@ -173,7 +173,8 @@ static void decide_set_arm(const struct decide_input *input, const struct mode_p
     double weight = input->scorable ? input->probability : 1;
     /* An item of the random arm alone must not be told by its place at the end of the queue: it
      * stands where the weakest item of the target arm would. */
-    out->priority = mode->severity * (out->arm == ARM_RANDOM ? fmax(weight, place) : weight);
+    double expected = out->arm == ARM_RANDOM ? fmax(weight, place) : weight;
+    out->priority = mode->severity * (expected + mode->grave_weight * input->grave);
 }
 
 static bool decide_coin(const struct decide_input *input, struct decide_verdict *out)

@@ -47,6 +47,7 @@ struct decide_input {
     const char *lane; /* NULL or "": none */
     bool scorable;
     double probability;
+    double grave;                   /* probability of a grave find; 0: not known */
     int64_t t_ns;                   /* UTC of the decision */
     const uint8_t *draw_key;        /* 32 bytes */
     const struct decide_coin *coin; /* NULL: it is thrown, with draw_key; else the verdict has no

@@ -29,7 +29,7 @@ static const struct policy_bound policy_bounds[] = {
     POLICY_ROW(minimum_probability, 0, 1), POLICY_ROW(severity, 0, 1e6),
     POLICY_ROW(perishable_weight, 0, 1e3), POLICY_ROW(random_rate_max, 0, 1),
     POLICY_ROW(queue_max, 0, 1e6),         POLICY_ROW(deadline_h, 0, 366 * 24.0),
-    POLICY_ROW(alarm_h, 0, 366 * 24.0),
+    POLICY_ROW(alarm_h, 0, 366 * 24.0),    POLICY_ROW(grave_weight, 0, 1e3),
 };
 
 static const char *policy_check_mode(const struct mode_policy *mode)

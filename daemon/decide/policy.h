@@ -42,6 +42,7 @@ struct mode_policy {
                               the traffic */
     double minimum_probability; /* the target arm never refers below: no fill-up */
     double severity;            /* weight in the queue's order */
+    double grave_weight; /* how much more a grave find weighs there than another one; 0: no more */
     double perishable_weight;   /* what each of the first hours of waiting adds besides */
     enum unscorable_policy unscorable;
     double queue_max;  /* open referrals of a site in this mode, in fact; 0: they are not counted */

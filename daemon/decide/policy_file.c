@@ -38,7 +38,7 @@ static const struct policy_key policy_bools[] = {POLICY_KEY(expects_scan),
                                                  POLICY_KEY(expects_declaration)};
 /* May be left out: 0 then. */
 static const struct policy_key policy_options[] = {POLICY_KEY(queue_max), POLICY_KEY(deadline_h),
-                                                   POLICY_KEY(alarm_h)};
+                                                   POLICY_KEY(alarm_h), POLICY_KEY(grave_weight)};
 enum {
     POLICY_REALS_COUNT = sizeof policy_reals / sizeof policy_reals[0],
     POLICY_BOOLS_COUNT = sizeof policy_bools / sizeof policy_bools[0],

@@ -15,7 +15,7 @@
 #define QUEUE_PERISHABLE_HOURS 8.0
 
 struct queue_place {
-    double priority;   /* when it was referred: probability times severity */
+    double priority;   /* when it was referred: severity times what is expected, POLICY.md */
     double ageing;     /* added by each hour of waiting; above 0, or items may starve */
     double perishable; /* added by each of the first hours */
 };

@@ -22,6 +22,16 @@ void declaration_model_explain(const struct declaration_model *self, const float
     }
 }
 
+int32_t declaration_model_grave(const struct declaration_model *self, const float *features)
+{
+    const struct oblivious_rows row = {features, 1, LINE_FEATURES};
+    int32_t logit = INT32_MIN;
+    if (self->critical.tree_count > 0) {
+        oblivious_score(&self->critical, &row, self->space->workspace, &logit);
+    }
+    return logit;
+}
+
 struct declaration_interval declaration_model_interval_of(const struct declaration_bins *bins,
                                                           double logit, double probability)
 {

@@ -105,6 +105,8 @@ uint64_t declaration_model_kinds(const struct declaration_model *self);
  * declaration or history: for replays. */
 void declaration_model_explain(const struct declaration_model *self, const float *features,
                                struct declaration_parts *out);
+/* The logit of a grave find that goes with these features; INT32_MIN: not known. */
+int32_t declaration_model_grave(const struct declaration_model *self, const float *features);
 
 /* Where the probability lies with 90% confidence, from the later rows of about this score (Wilson),
  * widened to hold the probability itself; 0..1 when nothing is known. */

@@ -86,9 +86,10 @@ struct score_case {
     const struct declaration_risk *risks;
     const struct declaration_parts *risk_parts;
     const struct declaration_parts *told_parts; /* of the one that stands for the item */
-    const struct declaration *declaration;      /* the one that stands for the item */
-    struct history_reading reading;             /* of it, by a linear model */
-    uint32_t line_index;                        /* the line that stands for it */
+    int32_t told_critical;                 /* with them: the logit of a grave find, or INT32_MIN */
+    const struct declaration *declaration; /* the one that stands for the item */
+    struct history_reading reading;        /* of it, by a linear model */
+    uint32_t line_index;                   /* the line that stands for it */
     char declaration_lacks[QUALITY_WORDS_BYTES];
     char image_words[QUALITY_WORDS_BYTES];
     const char *refusal;      /* of an image, or NULL */

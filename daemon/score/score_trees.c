@@ -48,6 +48,7 @@ void score_gather_trees(const struct score *self, const struct score_input *inpu
     if (count > 0) {
         const struct declaration_risk *risk = &out->risks[riskiest];
         out->told_parts = &out->risk_parts[riskiest];
+        out->told_critical = risk->critical;
         out->declaration = input->declarations[riskiest];
         out->line_index = risk->line_index;
         out->history_count = score_history_inputs(self);
@@ -133,11 +134,16 @@ void score_weigh_trees(const struct score *self, const struct score_case *of,
                        struct score_result *result)
 {
     struct declaration_parts parts;
+    int32_t grave;
     if (of->told_parts != NULL) {
         parts = *of->told_parts;
+        grave = of->told_critical;
     } else {
         declaration_model_explain(&self->trees, of->history, &parts);
+        grave = declaration_model_grave(&self->trees, of->history);
     }
+    result->score.grave =
+        grave == INT32_MIN ? 0 : logistic_probability((double)grave * OBLIVIOUS_LOGIT);
     struct declaration_said said = {.history = &self->history,
                                     .norms = &self->trees.norms,
                                     .declaration = of->declaration,

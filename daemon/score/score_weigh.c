@@ -305,6 +305,7 @@ static void declare_unscorable(const struct score_sight *sight, struct score_res
     }
     result->score.logit = 0;
     result->score.probability = 0;
+    result->score.grave = 0;
 }
 
 void score_weigh(const struct score *self, const struct score_case *of, struct score_result *result)

@@ -120,6 +120,7 @@ struct err apply_score(struct state *self, const struct entry *entry)
     bind_real(statement, 6, score->logit);
     bind_real(statement, 7, score->quality);
     bind_text(statement, 8, score->unscorable);
+    bind_real(statement, 9, score->grave);
     err = statement_run(statement);
     if (!err_is(err)) {
         err = put_contributions(self, entry);

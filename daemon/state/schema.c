@@ -48,7 +48,7 @@ const char *const state_schema_sql[] = {
     "CREATE INDEX items_undecided ON items(score_entry) WHERE decision_entry IS NULL;",
     "CREATE TABLE scores(entry INTEGER PRIMARY KEY, id BLOB, item BLOB, t_ns INTEGER, probability "
     "REAL, logit REAL,"
-    " quality REAL, unscorable TEXT) STRICT;",
+    " quality REAL, unscorable TEXT, grave REAL) STRICT;",
     /* A day of a scanner as far as a median needs it: how often which value. One row a value, not a
      * score: years of a busy scanner are read in a moment. */
     "CREATE TABLE image_quality(scanner TEXT, day INTEGER, figure TEXT, value REAL, images INTEGER,"

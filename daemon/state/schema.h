@@ -6,7 +6,7 @@
  * an index, or of what state_apply() puts into them raises STATE_SCHEMA_VERSION: a file of another
  * version is rebuilt from the log. */
 
-#define STATE_SCHEMA_VERSION 10
+#define STATE_SCHEMA_VERSION 11
 
 /* One statement each; NULL ends. */
 extern const char *const state_schema_sql[];

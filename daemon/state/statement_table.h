@@ -46,7 +46,7 @@ STATEMENT(ITEM_FROM_RECORD,
           " SELECT ?2, mode, site, lane, join_key, label, t_ns, ?3 FROM records WHERE id = ?1"
           " ON CONFLICT(item) DO UPDATE SET score_entry = excluded.score_entry,"
           " first_ns = min(first_ns, excluded.first_ns)")
-STATEMENT(SCORE_PUT, "INSERT INTO scores VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+STATEMENT(SCORE_PUT, "INSERT INTO scores VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
 STATEMENT(RECORD_SCANNER,
           "SELECT scanner, acquired_ns FROM records WHERE id = ?1 AND kind = 'scan'")
 STATEMENT(QUALITY_ADD, "INSERT INTO image_quality VALUES(?1, ?2, ?3, ?4, 1) ON CONFLICT(scanner, "

@@ -168,6 +168,15 @@ def a_changed_table_is_found(told, store, folder):
         assert found["differing"] == 0 and found["tables_differing"] == 1, found
         assert "table /%s does not say" % table in told_why, told_why
         assert found["differing_tables"] == [{"file": str(path), "table": table}], found
+    for column in ("grave", "quality"):  # a file of before a column has it nowhere, which is as if it were 0
+        shutil.copy(told["file"][2], path)
+        path.chmod(0o600)
+        with h5py.File(path, "r+") as file:
+            blank = not file["scores"][column][:].any()
+            del file["scores"][column]
+        found, _ = replay(store, path, "--items", 5, expect=0 if blank else 1)
+        assert found["tables_differing"] == (not blank), (column, found)
+        assert column == "grave" or not blank, "nothing that must be there was taken away"
 
 
 def a_model_that_is_missing_or_another_is_named(store, folder):

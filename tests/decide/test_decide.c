@@ -384,11 +384,37 @@ static void loaded_policy_ends_its_warmup_with_the_window(void **state)
     decide_close(&decide);
 }
 
+/* Of two items as likely to have something, the one that may have something grave is opened first;
+ * whom the arms refer is not touched. */
+static void grave_finds_weigh_in_the_order_of_the_queue(void **state)
+{
+    (void)state;
+    struct policy policy = test_policy();
+    policy.modes[MODE_TRUCK].severity = 0.5;
+    policy.modes[MODE_TRUCK].random_rate = 0;
+    for (int weighs = 0; weighs < 2; weighs++) {
+        policy.modes[MODE_TRUCK].grave_weight = weighs * 3.0;
+        struct decide *decide = open_decide(&policy);
+        struct decide_verdict plain;
+        struct decide_verdict grave;
+        struct decide_input input = test_input(1, 0.75, NS_PER_S);
+        decide_item(decide, &input, &plain);
+        input = test_input(2, 0.75, NS_PER_S);
+        input.grave = 0.25;
+        decide_item(decide, &input, &grave);
+        assert_true(plain.refer && grave.refer);
+        assert_true(plain.priority == 0.5 * 0.75);
+        assert_true(grave.priority == 0.5 * (0.75 + weighs * 3.0 * 0.25));
+        decide_close(&decide);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(draw_known_key_gives_known_number),
         cmocka_unit_test(draw_edges_stay_below_one),
+        cmocka_unit_test(grave_finds_weigh_in_the_order_of_the_queue),
         cmocka_unit_test(random_arm_does_not_depend_on_score_or_order),
         cmocka_unit_test(target_arm_takes_no_more_than_capacity_and_horizon),
         cmocka_unit_test(target_arm_prefers_the_highest_scores),

@@ -44,7 +44,7 @@ RECEIVED = {"publisher": "gate-west", "stream": "lane-3", "sequence": 41, "mode"
             "item_key": "p0011223344556677"}
 
 SCORE = {
-    "probability": number(0.1), "logit": number(-2.1972245773362196), "quality": 0.75,
+    "probability": number(0.1), "logit": number(-2.1972245773362196), "quality": 0.75, "grave": number(0.0625),
     "contributions": [
         {"name": "appearance", "logit": number(1e-07), "words": "unusual shape in the load"},
         {"name": "mass", "logit": number(-2.5), "words": "Masse wie erklärt"},

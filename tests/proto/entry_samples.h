@@ -85,7 +85,8 @@ static inline void sample_score_fill(struct entry_score *out)
                                 .regions_count = 2,
                                 .inputs_count = 1,
                                 .unscorable = "",
-                                .quality = 0.75};
+                                .quality = 0.75,
+                                .grave = 0.0625};
     out->contributions[0] =
         (struct entry_contribution){"appearance", 1e-07, "unusual shape in the load"};
     out->contributions[1] = (struct entry_contribution){"mass", -2.5, "Masse wie erklärt"};

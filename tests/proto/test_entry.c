@@ -50,6 +50,24 @@ static void every_type_encodes_the_same_after_a_round(void **state)
     }
 }
 
+/* A score of before, or without a model that tells, has none; what is no probability is refused. */
+static void grave_is_a_probability_or_not_there(void **state)
+{
+    (void)state;
+    struct entry in;
+    struct entry out;
+    entry_sample(ENTRY_SCORE, &in);
+    size_t with = entry_sample_encode(&in, encoded, sizeof encoded);
+    in.body.score.grave = 0;
+    size_t without = entry_sample_encode(&in, encoded, sizeof encoded);
+    assert_true(without > 0 && without < with);
+    assert_int_equal(bytes_try(encoded, without, &out), ENTRY_GOOD);
+    assert_true(out.body.score.grave == 0);
+    in.body.score.grave = 1.5;
+    assert_int_equal(bytes_try(encoded, entry_sample_encode(&in, encoded, sizeof encoded), &out),
+                     ENTRY_BODY_MISMATCH);
+}
+
 static void score_reads_back_field_by_field(void **state)
 {
     (void)state;
@@ -64,7 +82,7 @@ static void score_reads_back_field_by_field(void **state)
     assert_string_equal(out.actor, "daemon");
     const struct entry_score *score = &out.body.score;
     assert_true(score->probability == 0.1 && score->logit == -2.1972245773362196 &&
-                score->quality == 0.75);
+                score->quality == 0.75 && score->grave == 0.0625);
     assert_int_equal(score->contributions_count, 3);
     assert_string_equal(score->contributions[1].name, "mass");
     assert_true(score->contributions[0].logit == 1e-07 && score->contributions[1].logit == -2.5);
@@ -686,6 +704,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type_encodes_the_same_after_a_round),
         cmocka_unit_test(score_reads_back_field_by_field),
+        cmocka_unit_test(grave_is_a_probability_or_not_there),
         cmocka_unit_test(score_inputs_that_break_a_rule_are_refused),
         cmocka_unit_test(decision_reads_back_field_by_field),
         cmocka_unit_test(received_reads_back_field_by_field),

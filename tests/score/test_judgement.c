@@ -248,6 +248,7 @@ static void assert_same_score(const struct entry_score *score, const struct entr
 {
     assert_memory_equal(&score->logit, &again->logit, sizeof(double));
     assert_memory_equal(&score->probability, &again->probability, sizeof(double));
+    assert_memory_equal(&score->grave, &again->grave, sizeof(double));
     assert_int_equal(score->contributions_count, again->contributions_count);
     for (uint32_t i = 0; i < score->contributions_count; i++) {
         const struct entry_contribution *one = &score->contributions[i];
@@ -298,6 +299,8 @@ static void items_say_alone_and_replayed_what_they_said_in_a_batch(void **state)
         assert_same_score(&results[i].score, &again.score, true);
         assert_true(score_replay(self, &results[i].score, NULL, &again, &why));
         assert_same_score(&results[i].score, &again.score, false);
+        assert_true((results[i].score.grave > 0) == (inputs[i].declarations_count > 0));
+        assert_true(results[i].score.grave < 1);
     }
     score_close(&self);
 }
