@@ -251,6 +251,16 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_NONE);
     assert_string_equal(declaration_csv_missing(table), "\"Note\"");
     declaration_csv_close(&table);
+    /* A name within another's is named too. */
+    (void)snprintf(mapping, sizeof mapping, "%s",
+                   test_file("m.json", "{\"format\":\"t\",\"fields\":{\"declaration_id\":\"Id\","
+                                       "\"importer\":\"Importer Code\",\"description\":\"Code\","
+                                       "\"seller\":\"Importer Code\"}}"));
+    conf.path = test_file("t.csv", "Id,Day\n");
+    assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_NONE);
+    assert_string_equal(declaration_csv_missing(table), "\"Importer Code\", \"Code\"");
+    declaration_csv_close(&table);
+    (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
     conf.path = test_file("t.csv", "Ident,Mode,Day,Who,Grams,What\n");
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
     assert_non_null(strstr(error, "no column \"Id\""));
