@@ -70,8 +70,8 @@ static error_t parse_images(int key, char *text, struct argp_state *state)
     }
 }
 
-static const struct argp images_argp = {
-    images_table, parse_images, NULL, NULL, image_sample_children, NULL, NULL};
+static const struct argp images_argp = {images_table,          parse_images, NULL, NULL,
+                                        image_sample_children, NULL,         NULL};
 static const struct argp_child children[] = {{&images_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
 
 static error_t check(struct argp_state *state, const struct options *options)
