@@ -19,8 +19,8 @@
  *   archive_line   10 archive, seal
  *   keeper_line    old segments become packs, what was redacted goes, behind all of them
  *   witness_line   checkpoints to witnesses, beside the flow
- *   shadow_line    what a model in shadow says of what was decided; reads the log, nobody waits for
- * it image_line     images for viewers, beside the flow; waits for nobody, nobody waits for it */
+ *   shadow_line    what a model in shadow says of what was decided; nobody waits for it
+ *   image_line     images for viewers, beside the flow; waits for nobody, nobody waits for it */
 
 /* ---- rows 1 and 4 ---- */
 

@@ -314,8 +314,13 @@ void ageing_health(struct pipeline *self, char *out, size_t out_capacity);
 struct quality_line {
     struct quality_trend *trend; /* NULL before the first look */
     int64_t next_ns;
-    uint64_t judged;                 /* entries applied when it looked last */
-    bool told[QUALITY_SCANNERS_MAX]; /* in the order of their names */
+    uint64_t judged; /* entries applied when it looked last */
+    struct quality_told {
+        uint64_t name; /* the beginning of its SHA-256: a new scanner moves the others' places */
+        bool alarm;
+    } told[QUALITY_SCANNERS_MAX]; /* of that look, in the order of the names */
+    uint32_t told_count;
+    bool too_many; /* told that there are more of them than it looks at */
 };
 MUST_USE struct err quality_line_turn(struct quality_line *self, struct pipeline *pipeline,
                                       struct state *state);

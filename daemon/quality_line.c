@@ -4,6 +4,7 @@
 #include "base/counter.h"
 #include "base/diag.h"
 #include "pipeline_parts.h"
+#include "proto/hash.h"
 #include "score/quality_trend.h"
 
 /* Which scanners deliver less than they did: asked of the read model now and then, by the keeper,
@@ -39,30 +40,67 @@ static struct err look_at(struct quality_line *self, struct state *state, const 
     return err;
 }
 
+static struct quality_told told_of(const struct quality_line *self, const char *scanner)
+{
+    uint8_t digest[HASH_BYTES];
+    struct quality_told out = {.alarm = false};
+    sha256_of(scanner, strlen(scanner), digest);
+    memcpy(&out.name, digest, sizeof out.name);
+    for (uint32_t i = 0; i < self->told_count; i++) {
+        out.alarm = out.alarm || (self->told[i].name == out.name && self->told[i].alarm);
+    }
+    return out;
+}
+
+/* Once, as they do not become fewer. */
+static struct err tell_too_many(struct quality_line *self, struct state *state, const char *last)
+{
+    char next[65];
+    bool found = false;
+    if (self->too_many) {
+        return err_none;
+    }
+    struct err err = state_quality_scanner(state, last, next, &found);
+    if (!err_is(err) && found) {
+        diag_warn(quality, "scanners_max=%u unwatched_from=%s", QUALITY_SCANNERS_MAX, next);
+        self->too_many = true;
+    }
+    return err;
+}
+
 /* Scanners that are worse than they were; each is told of when it becomes one. */
 static struct err look(struct quality_line *self, struct state *state)
 {
+    struct quality_told now[QUALITY_SCANNERS_MAX];
     char scanner[65] = "";
     uint64_t worse = 0;
+    uint32_t count = 0;
     bool found = true;
     struct err err = err_none;
-    for (uint32_t i = 0; i < QUALITY_SCANNERS_MAX && found && !err_is(err); i++) {
+    while (count < QUALITY_SCANNERS_MAX && found && !err_is(err)) {
         bool alarm = false;
         char next[65];
         err = state_quality_scanner(state, scanner, next, &found);
-        if (!err_is(err) && found) {
-            memcpy(scanner, next, sizeof scanner);
-            err = look_at(self, state, scanner, &alarm);
+        if (err_is(err) || !found) {
+            break;
         }
-        worse += alarm;
-        if (alarm && !self->told[i]) {
+        memcpy(scanner, next, sizeof scanner);
+        err = look_at(self, state, scanner, &alarm);
+        now[count] = told_of(self, scanner);
+        if (alarm && !now[count].alarm) {
             char words[QUALITY_WORDS_TOLD];
             quality_trend_words(self->trend, words);
             diag_warn(quality, "scanner=%s words=\"%s\"", scanner, words);
         }
-        self->told[i] = alarm;
+        worse += alarm;
+        now[count++].alarm = alarm;
+    }
+    if (!err_is(err) && count == QUALITY_SCANNERS_MAX) {
+        err = tell_too_many(self, state, scanner);
     }
     if (!err_is(err)) {
+        memcpy(self->told, now, count * sizeof *now);
+        self->told_count = count;
         counter_set(COUNTER_scanners_worse, worse);
     }
     return err;

@@ -240,6 +240,12 @@ static struct err seal_discard(struct retention *self, const struct state_seal *
 
 struct err retention_discard(struct retention *self)
 {
+    if (err_is(self->left.fault)) {
+        char unfinished[sizeof self->left.kept_in + 32];
+        (void)snprintf(unfinished, sizeof unfinished, "unfinished discard, %s", self->left.kept_in);
+        retention_tell(self, self->trouble, unfinished, self->left.fault);
+        return err_none;
+    }
     struct page *page = calloc(1, sizeof *page);
     if (page == NULL) {
         return err_make(ERR_MEMORY, "retention_discard");

@@ -69,9 +69,9 @@ static struct err count_left(struct pipeline *pipeline, const uint8_t (*digests)
     return err;
 }
 
-/* The sealed file that the newest discard names is there and whole. Other trouble than that is an
- * error. */
-static struct err kept_is_whole(struct pipeline *pipeline, bool *whole)
+/* Is the sealed file that the newest discard names there and whole? *out tells. Other trouble than
+ * that is an error. */
+static struct err look_at_kept(struct pipeline *pipeline, struct retention_left *out)
 {
     char archive[PIPELINE_PATH_BYTES];
     struct state_seal seal;
@@ -82,22 +82,23 @@ static struct err kept_is_whole(struct pipeline *pipeline, bool *whole)
     err = state_discard_seal(pipeline->state, &seal);
     if (!err_is(err)) {
         const struct archive_sealed sealed = retention_sealed(&seal);
+        memcpy(out->kept_in, seal.path, sizeof out->kept_in);
         err = archive_copy_check(archive, &sealed, NULL);
     }
-    *whole = !err_is(err);
+    out->fault = err;
     return retention_is_trouble(err) ? err_none : err;
 }
 
 /* The newest discard may not have come to its end: its payloads go now, before anybody can send
- * them again. Those of older ones went before the newest was written. What held then may not hold
- * now: while the sealed file is not as it was, the payloads stay, until a start finds it whole. */
-static struct err retention_finish(struct pipeline *pipeline)
+ * them again. Those of older ones went before the newest was written: nothing is discarded while
+ * *out tells of one that is unfinished. What held then may not hold now: while the sealed file is
+ * not as it was, the payloads stay, until a start finds it whole. */
+static struct err retention_finish(struct pipeline *pipeline, struct retention_left *out)
 {
     uint8_t(*digests)[HASH_BYTES] = calloc(BLOB_LEAVING_MAX, HASH_BYTES);
     const uint8_t(*named)[HASH_BYTES] = (const uint8_t(*)[HASH_BYTES])digests;
     uint32_t count = 0;
     uint32_t left = 0;
-    bool whole = false;
     struct err err = digests == NULL
                          ? err_make(ERR_MEMORY, "retention_open")
                          : state_last_discards(pipeline->state, digests, BLOB_LEAVING_MAX, &count);
@@ -105,9 +106,9 @@ static struct err retention_finish(struct pipeline *pipeline)
         err = count_left(pipeline, named, count, &left);
     }
     if (!err_is(err) && left > 0) {
-        err = kept_is_whole(pipeline, &whole);
+        err = look_at_kept(pipeline, out);
     }
-    if (!err_is(err) && left > 0 && !whole) {
+    if (!err_is(err) && left > 0 && err_is(out->fault)) {
         diag_warn(discarded, "payloads_left=%u why=\"their sealed file is missing or damaged\"",
                   left);
     } else if (!err_is(err) && left > 0) {
@@ -120,7 +121,8 @@ static struct err retention_finish(struct pipeline *pipeline)
 
 struct err retention_open(struct pipeline *pipeline)
 {
-    struct err err = retention_finish(pipeline);
+    struct retention_left left = {.fault = err_none};
+    struct err err = retention_finish(pipeline, &left);
     if (err_is(err) || pipeline->conf.archive_copy[0] == '\0') {
         return !err_is(err) && pipeline->conf.retention_discard ? refuse_discard(pipeline) : err;
     }
@@ -129,6 +131,7 @@ struct err retention_open(struct pipeline *pipeline)
         return err_make(ERR_MEMORY, "retention_open");
     }
     self->pipeline = pipeline;
+    self->left = left;
     must(pthread_mutex_init(&self->lock, NULL) == 0);
     pipeline->retention = self;
     err = conf_path(&pipeline->conf, "archive", self->archive, sizeof self->archive);

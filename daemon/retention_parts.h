@@ -23,6 +23,13 @@ struct retention_place {
     char trouble[ERR_TEXT_BYTES];
 };
 
+/* A discard that a stop left unfinished, and that the start could not finish: its sealed file is
+ * not whole. */
+struct retention_left {
+    char kept_in[sizeof((struct state_seal *)NULL)->path]; /* "" when the file is not even known */
+    struct err fault;                                      /* err_none: nothing was left */
+};
+
 struct retention {
     struct pipeline *pipeline;
     struct state *state; /* for reading; its own */
@@ -31,6 +38,7 @@ struct retention {
     uint32_t places_count;
     uint64_t verified; /* entry index of the seal whose files were read whole in this pass */
     bool has_verified;
+    struct retention_left left;
     pthread_mutex_t lock;         /* guards waiting, since_ns and trouble of places, and: */
     char trouble[ERR_TEXT_BYTES]; /* what keeps payloads from being discarded; "" nothing */
     int64_t passed_ns;            /* when all that is due had been discarded, UTC */
@@ -49,7 +57,8 @@ MUST_USE struct err retention_copy(struct retention *self, struct retention_plac
                                    const struct state_seal *seal, bool told);
 void retention_tell(struct retention *self, char *trouble, const char *where, struct err err);
 
-/* retention_discard.c: everything that is due, seal by seal. */
+/* retention_discard.c: everything that is due, seal by seal; nothing while a discard is unfinished,
+ * because a start looks after the newest one alone. */
 MUST_USE struct err retention_discard(struct retention *self);
 /* Payloads that the log says are discarded go off the disk, those that it names again stay.
  * `marked`: blob_leave_begin was called for them. Ends the marks. */

@@ -245,6 +245,8 @@ struct err shadow_item_outcome(struct shadow_line *self, const struct entry *ent
     return err;
 }
 
+/* Years of outcomes take minutes, and a stop does not wait for them. An order under way is no
+ * reason to end: it is what has begun this. */
 struct err shadow_item_relearn(struct shadow_line *self, uint64_t until)
 {
     score_history_reset(self->score);
@@ -261,6 +263,9 @@ struct err shadow_item_relearn(struct shadow_line *self, uint64_t until)
             for (uint32_t d = 0; !err_is(err) && d < page[i].declarations_count; d++) {
                 err =
                     shadow_learn(self, page[i].declaration_entries[d], page[i].found, page[i].t_ns);
+            }
+            if (!err_is(err) && shadow_is_stopping(self)) {
+                err = err_make(ERR_CLOSED, "shadow line");
             }
         }
         from = count > 0 ? page[count - 1].entry_index + 1 : from;

@@ -103,6 +103,14 @@ static struct err shadow_entry(struct shadow_line *self, const struct wal_entry 
     }
 }
 
+bool shadow_is_stopping(struct shadow_line *self)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    bool stopping = self->stopping;
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return stopping;
+}
+
 static bool shadow_is_wanted(struct shadow_line *self)
 {
     must(pthread_mutex_lock(&self->lock) == 0);
@@ -183,6 +191,7 @@ static void *shadow_run(void *arg)
     shadow_resume(self);
     while (shadow_wait(self, read == 0, &asked) && !pipeline_failed(self->pipeline)) {
         struct err err = asked != NULL ? shadow_order(self, asked) : err_none;
+        asked = NULL;
         read = 0;
         if (!err_is(err) && self->score != NULL) {
             err = shadow_turn(self, &read);
@@ -190,13 +199,13 @@ static void *shadow_run(void *arg)
         if (err_is(err) && err_is(oversight_failure(self->pipeline->oversight))) {
             break; /* the log has stopped, and everything with it */
         }
-        if (err_is(err)) {
+        if (err_is(err) && !(err.code == ERR_CLOSED && shadow_is_stopping(self))) {
             shadow_fail(self, err);
         }
     }
-    if (asked != NULL && self->asked == asked) { /* it came as the daemon was stopping */
-        struct err err = command_refuse(self->pipeline, asked, err_make(ERR_CLOSED, ""),
-                                        "the daemon is stopping");
+    if (asked != NULL) { /* it came as the daemon was stopping */
+        struct err err =
+            shadow_answer(self, asked, err_make(ERR_CLOSED, ""), "the daemon is stopping");
         (void)err; /* nobody is left to be told */
     }
     return NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/model_file.h"
 #include "base/counter.h"
 #include "base/diag.h"
 #include "shadow_parts.h"
@@ -58,6 +59,26 @@ struct err shadow_install(struct shadow_line *self, const uint8_t sha256[HASH_BY
     return err_is(err) ? err : score_install(self->score, path, sha256, what);
 }
 
+struct err shadow_look(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
+                       char place[SHADOW_PLACE_BYTES])
+{
+    char path[PIPELINE_PATH_BYTES + HASH_HEX_BYTES + 8];
+    struct model_file file;
+    struct err err = shadow_path(self, sha256, path);
+    err = err_is(err) ? err : model_file_read(path, sha256, &file);
+    if (err_is(err)) {
+        return err;
+    }
+    const char *name = model_file_text(&file, "name");
+    if (name == NULL || strlen(name) >= SHADOW_PLACE_BYTES) {
+        err = err_make(ERR_MODEL_UNREADABLE, "model file: name");
+    } else {
+        (void)snprintf(place, SHADOW_PLACE_BYTES, "%s", name);
+    }
+    model_file_fini(&file);
+    return err;
+}
+
 /* Every model in use, and this one in the place of one of them. */
 static struct err shadow_install_all(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
                                      struct score_installed *what)
@@ -95,11 +116,13 @@ struct err shadow_load(struct shadow_line *self, const uint8_t sha256[HASH_BYTES
                        struct score_installed *what)
 {
     shadow_drop(self);
+    /* First of all: another model that comes into use while files are read is met in the log, and
+     * at worst installed twice. */
+    uint64_t applied = state_applied(self->state);
     struct err err = shadow_open_scorer(self);
     if (!err_is(err)) {
         err = shadow_install_all(self, sha256, what);
     }
-    uint64_t applied = state_applied(self->state);
     if (!err_is(err)) {
         err = shadow_item_relearn(self, applied);
     }
@@ -129,6 +152,9 @@ void shadow_resume(struct shadow_line *self)
     }
     bool known = !err_is(err);
     err = err_is(err) ? err : shadow_load(self, shadow.sha256, &what);
+    if (err.code == ERR_CLOSED && shadow_is_stopping(self)) {
+        return;
+    }
     self->since = known ? shadow.entry_index : 0;
     shadow_tell(self, known ? &shadow : NULL, !err_is(err), err);
     char text[ERR_TEXT_BYTES];

@@ -48,47 +48,72 @@ static struct err shadow_append(struct shadow_line *self, struct command_job *jo
     return err;
 }
 
-/* *why tells why this file cannot go into shadow; NULL: it can. */
+/* *why tells why this file cannot go into shadow; NULL: it can, if the scorer takes it. Nothing
+ * that runs has been touched. */
 static struct err shadow_place_free(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
-                                    const struct score_installed *what, const char **why)
+                                    const char **why)
 {
     struct state_shadow shadow;
     struct state_model models[SCORE_MODELS_MAX];
+    char place[SHADOW_PLACE_BYTES];
     uint32_t count = 0;
     *why = NULL;
     struct err err = state_shadow(self->state, &shadow);
-    if (!err_is(err) && hash_equal(shadow.sha256, sha256)) {
+    bool one_is = !err_is(err);
+    if (one_is && hash_equal(shadow.sha256, sha256)) {
         *why = "this model is in shadow already";
-    } else if (!err_is(err) && strcmp(shadow.place, what->name) != 0) {
-        *why = "a model of another place is in shadow: promote or withdraw it first";
+        return err_none;
     }
     err = err.code == ERR_NOT_FOUND ? err_none : err;
+    err = err_is(err) ? err : shadow_look(self, sha256, place);
     err = err_is(err) ? err : state_models(self->state, models, SCORE_MODELS_MAX, &count);
+    if (err_is(err)) {
+        return err;
+    }
+    if (one_is && strcmp(shadow.place, place) != 0) {
+        *why = "a model of another place is in shadow: promote or withdraw it first";
+    }
     for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(models[i].name, what->name) == 0 && hash_equal(models[i].sha256, sha256)) {
+        if (strcmp(models[i].name, place) == 0 && hash_equal(models[i].sha256, sha256)) {
             *why = "this model is in use already";
         }
     }
-    return err;
+    return err_none;
 }
 
-/* A file that cannot be used leaves the shadow before it as the log says it is. */
+/* Why nothing was done; fault err_none: it was. */
+struct shadow_refusal {
+    struct err fault;
+    char why[ERR_TEXT_BYTES];
+};
+
+/* why NULL: the fault's own words. */
+static struct err refuse(struct shadow_refusal *out, struct err fault, const char *why)
+{
+    char text[ERR_TEXT_BYTES];
+    out->fault = fault;
+    (void)snprintf(out->why, sizeof out->why, "%s", why != NULL ? why : err_text(fault, text));
+    return err_none;
+}
+
+/* A file that cannot be used leaves the shadow before it as the log says it is. Most of these are
+ * found out while that runs on. A whole file whose numbers the scorer refuses is not: two scorers
+ * beside the one in use are more memory than anybody has set aside, so the one that ran is loaded
+ * again, and what was decided meanwhile stays a gap, as after a restart. */
 static struct err shadow_begin(struct shadow_line *self, struct command_job *job,
-                               const uint8_t sha256[HASH_BYTES])
+                               const uint8_t sha256[HASH_BYTES], struct shadow_refusal *refusal)
 {
     struct score_installed what;
     const char *why = NULL;
-    struct err fault = shadow_load(self, sha256, &what);
-    if (!err_is(fault)) {
-        fault = shadow_place_free(self, sha256, &what, &why);
-    }
+    struct err fault = shadow_place_free(self, sha256, &why);
+    bool loads = !err_is(fault) && why == NULL;
+    fault = loads ? shadow_load(self, sha256, &what) : fault;
     if (err_is(fault) || why != NULL) {
-        char text[ERR_TEXT_BYTES];
-        shadow_drop(self);
-        shadow_resume(self);
-        return command_refuse(self->pipeline, job,
-                              err_is(fault) ? fault : err_make(ERR_CONFLICT, ""),
-                              err_is(fault) ? err_text(fault, text) : why);
+        /* Also one that did not run, though the log says so: its file may be whole by now. */
+        if (self->score == NULL && !shadow_is_stopping(self)) {
+            shadow_resume(self);
+        }
+        return refuse(refusal, err_is(fault) ? fault : err_make(ERR_CONFLICT, ""), why);
     }
     char name[sizeof what.name + sizeof ENTRY_SHADOW_PREFIX];
     (void)snprintf(name, sizeof name, "%s%s", ENTRY_SHADOW_PREFIX, what.name);
@@ -105,11 +130,11 @@ static struct err shadow_begin(struct shadow_line *self, struct command_job *job
     self->since = shadow.entry_index;
     shadow_tell(self, &shadow, true, err_none);
     diag_info(shadow, "name=%s running=1", self->place);
-    return command_finish(self->pipeline, job, err_none, "");
+    return err_none;
 }
 
 static struct err shadow_end(struct shadow_line *self, struct command_job *job,
-                             const uint8_t sha256[HASH_BYTES])
+                             const uint8_t sha256[HASH_BYTES], struct shadow_refusal *refusal)
 {
     struct state_shadow shadow;
     char name[sizeof shadow.place + sizeof ENTRY_SHADOW_PREFIX];
@@ -117,8 +142,7 @@ static struct err shadow_end(struct shadow_line *self, struct command_job *job,
     if (err_is(err) || !hash_equal(shadow.sha256, sha256)) {
         return err_is(err) && err.code != ERR_NOT_FOUND
                    ? err
-                   : command_refuse(self->pipeline, job, err_make(ERR_CONFLICT, ""),
-                                    "this model is not in shadow");
+                   : refuse(refusal, err_make(ERR_CONFLICT, ""), "this model is not in shadow");
     }
     (void)snprintf(name, sizeof name, "%s%s", ENTRY_SHADOW_PREFIX, shadow.place);
     struct entry_model_change change = {.name = name, .removed = true};
@@ -130,18 +154,34 @@ static struct err shadow_end(struct shadow_line *self, struct command_job *job,
     shadow_drop(self);
     shadow_tell(self, NULL, false, err_none);
     diag_info(shadow, "name=%s running=0 withdrawn=1", shadow.place);
-    return command_finish(self->pipeline, job, err_none, "");
+    return err_none;
+}
+
+struct err shadow_answer(struct shadow_line *self, struct command_job *job, struct err fault,
+                         const char *reason)
+{
+    must(pthread_mutex_lock(&self->lock) == 0);
+    must(self->asked == job);
+    self->asked = NULL; /* first: whoever has the answer may ask for the next thing at once */
+    must(pthread_mutex_unlock(&self->lock) == 0);
+    return command_finish(self->pipeline, job, fault, reason);
 }
 
 struct err shadow_order(struct shadow_line *self, struct command_job *job)
 {
     uint8_t sha256[HASH_BYTES];
+    struct shadow_refusal refusal = {.fault = err_none};
     const struct wire_command *command = &job->command->command;
     must(command_model_file(command->file, sha256));
-    struct err err = command->model_step == MODEL_WITHDRAW ? shadow_end(self, job, sha256)
-                                                           : shadow_begin(self, job, sha256);
-    must(pthread_mutex_lock(&self->lock) == 0);
-    self->asked = NULL;
-    must(pthread_mutex_unlock(&self->lock) == 0);
-    return err;
+    struct err err = command->model_step == MODEL_WITHDRAW
+                         ? shadow_end(self, job, sha256, &refusal)
+                         : shadow_begin(self, job, sha256, &refusal);
+    if (err_is(err) && err_is(oversight_failure(self->pipeline->oversight))) {
+        return err; /* nobody knows whether the entry is durable: nothing is answered any more */
+    }
+    if (err_is(err)) {
+        (void)refuse(&refusal, err, NULL);
+    }
+    struct err sent = shadow_answer(self, job, refusal.fault, refusal.why);
+    return err_is(err) ? err : sent;
 }

@@ -9,6 +9,7 @@
 #include "pipeline_parts.h"
 
 #define SHADOW_DRAFTS 64u
+#define SHADOW_PLACE_BYTES sizeof((struct score_installed *)NULL)->name
 #define SHADOW_SCORES \
     256u /* remembered until their decision comes, which is the next entry or near */
 
@@ -65,10 +66,17 @@ struct shadow_line {
     struct scan scans[SCORE_PARTS_MAX];
 };
 
+/* shadow_line.c: the daemon stops; nothing long is begun or gone on with. */
+bool shadow_is_stopping(struct shadow_line *self);
+
 /* shadow_model.c: the model of this file beside those in use, taught by what the log holds so far;
- * whatever ran before is gone. */
+ * whatever ran before is gone. CLOSED: a stop has cut it short. */
 MUST_USE struct err shadow_load(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
                                 struct score_installed *what);
+/* The place that the file names, if it is a whole model file. What runs is not touched; whether the
+ * scorer takes its numbers only shadow_load tells. */
+MUST_USE struct err shadow_look(struct shadow_line *self, const uint8_t sha256[HASH_BYTES],
+                                char place[SHADOW_PLACE_BYTES]);
 /* What the log says is in shadow runs again, from the log's end on. */
 void shadow_resume(struct shadow_line *self);
 void shadow_drop(struct shadow_line *self);
@@ -79,8 +87,12 @@ MUST_USE struct err shadow_install(struct shadow_line *self, const uint8_t sha25
 void shadow_tell(struct shadow_line *self, const struct state_shadow *shadow, bool running,
                  struct err fault);
 
-/* shadow_order.c: does what is asked and answers it. An error is one of the line. */
+/* shadow_order.c: does what is asked and answers it. An error is one of the line; the order was
+ * answered too, unless the log has failed. */
 MUST_USE struct err shadow_order(struct shadow_line *self, struct command_job *job);
+/* The answer to what was asked; from here on another order may come. */
+MUST_USE struct err shadow_answer(struct shadow_line *self, struct command_job *job,
+                                  struct err fault, const char *reason);
 
 /* shadow_item.c: the score of an item that was decided, as a draft. What cannot be scored is
  * counted: no error of a model or a record is one of the line. */
@@ -90,7 +102,7 @@ MUST_USE struct err shadow_item_score(struct shadow_line *self,
 MUST_USE struct err shadow_item_flush(struct shadow_line *self);
 /* An outcome of the log teaches the model in shadow as it taught the one in use. */
 MUST_USE struct err shadow_item_outcome(struct shadow_line *self, const struct entry *entry);
-/* All outcomes that stand, of entries below `until`. */
+/* All outcomes that stand, of entries below `until`. CLOSED: a stop has cut it short. */
 MUST_USE struct err shadow_item_relearn(struct shadow_line *self, uint64_t until);
 
 #endif

@@ -61,8 +61,10 @@ COUNTER(draw_days_late, total, "draw days whose key was committed only after the
 COUNTER(history_dropped, gauge,
         "times an entity of an outcome was not learnt: judge.history_slots are in use; 0: all are")
 COUNTER(shadow_scored, total, "items scored by a model in shadow too; nothing is decided by that")
-COUNTER(shadow_missed, total,
-        "items decided while a model was in shadow that it did not score: it came too late")
+COUNTER(
+    shadow_missed, total,
+    "items decided while a model was in shadow that it did not score: judge.shadow_s was over, or "
+    "their score was out of its sight")
 COUNTER(shadow_failed, total,
         "items that a model in shadow could not score: no number came out, or a record was gone")
 COUNTER(waiting_shadow, gauge, "entries that the line of the model in shadow has not read yet")

@@ -86,14 +86,21 @@ static const struct model_array *find_vector(const struct model_file *file, cons
     return fits ? array : NULL;
 }
 
+/* As the fusion's: a feature is at most some seventy, so no sum of them comes near infinity,
+ * whatever scale is put on it. */
+static bool weight_is_sound(double weight)
+{
+    return fabs(weight) <= 1000; /* NaN is not */
+}
+
 bool history_weights_are_sound(const struct history_weights *weights)
 {
-    bool sound = isfinite(weights->intercept) && weights->shrinkage > 0 &&
+    bool sound = weight_is_sound(weights->intercept) && weights->shrinkage > 0 &&
                  weights->shrinkage < 1e6 && weights->half_life_days > 0 &&
                  weights->half_life_days < 1e6 && weights->prior > 0 && weights->prior < 1 &&
                  weights->prior_exams > 0 && weights->prior_exams < 1e9;
     for (uint32_t i = 0; i < HISTORY_LINEAR_KINDS; i++) {
-        sound = sound && isfinite(weights->coefficients[i]);
+        sound = sound && weight_is_sound(weights->coefficients[i]);
     }
     return sound && weights->coefficients[HISTORY_ALL] == 0;
 }

@@ -178,7 +178,7 @@ static bool sight_from(const struct score *self, const struct entry_score *logge
                     (out->emptiness_asked && !isnan(out->measure.dense_share)));
     good = good && (out->scans_count > 0 || out->images_count == 0) &&
            ((out->judged_by == NULL && isnan(out->finder_logit)) || out->usable_count > 0);
-    return good && !isnan(out->quality);
+    return good && !isnan(out->quality) && !isinf(out->measure.filled_share);
 }
 
 static const struct entry_inputs *inputs_of(const struct entry_score *score, const char *name)
@@ -214,7 +214,7 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
         .overall_logit = (double)in[FUSION_OVERALL_LOGIT],
         .fusion_count = fusion->values_count,
     };
-    if (isnan(out->overall_logit) || isnan(out->declaration_quality) ||
+    if (!isfinite(out->overall_logit) || isnan(out->declaration_quality) ||
         !count_from(in[FUSION_WORKING_HEIGHT], WORKING_HEIGHT_MAX, &out->working_height) ||
         !sight_from(self, logged, in, &out->sight)) {
         return "inputs of the fusion contradict themselves";
@@ -235,7 +235,7 @@ const char *score_case_from_inputs(const struct score *self, const struct entry_
         return "inputs of the history model contradict themselves";
     }
     for (uint32_t i = 0; i < out->history_count; i++) {
-        if (!self->has_trees && isnan(out->history[i])) {
+        if (!self->has_trees && !isfinite(out->history[i])) {
             return "an input of the history model is not there";
         }
     }

@@ -45,13 +45,14 @@ def picture(rng, blur, dead):
     return png(rows)
 
 
-def make_scans(folder, first):
+def make_scans(folder, first, scanners=("arch-1", "arch-2", "arch-3")):
+    folder.mkdir()
     rng = random.Random(11)
-    for scanner in ("arch-1", "arch-2", "arch-3"):
+    for scanner in scanners:
         for day in range(DAYS):
             for k in range(A_DAY):
                 name = f"{scanner}-{day:02}-{k}"
-                blur = scanner == "arch-1" and day >= BLURRED
+                blur = scanner in ("arch-0", "arch-1") and day >= BLURRED
                 dead = (30, 31, 52) if scanner == "arch-2" and day >= DEAD else ()
                 (folder / f"{name}.png").write_bytes(picture(rng, blur, dead))
                 moment = first + datetime.timedelta(days=day, hours=6, minutes=10 * k)
@@ -100,7 +101,8 @@ def expect_cut(port):
         columns = [row[1] for row in state.execute("PRAGMA table_info(image_quality)")]
         must(columns[:5] == ["scanner", "day", "figure", "value", "images"], f"{columns}")
         figures = state.execute("SELECT DISTINCT figure FROM image_quality").fetchall()
-        for count, cut in ((253, False), (254, True)):  # and the three
+        here = state.execute("SELECT count(DISTINCT scanner) FROM image_quality").fetchone()[0]
+        for count, cut in ((256 - here, False), (257 - here, True)):
             state.executemany("INSERT OR REPLACE INTO image_quality(scanner, day, figure, value, images) VALUES(?, ?, ?, 1, 9)",
                               [(f"more-{i:03}", day, figure) for i in range(count) for (figure,) in figures])
             state.commit()
@@ -110,12 +112,27 @@ def expect_cut(port):
             must(("more scanners than the first 256" in text) == cut, text[-500:])
 
 
+def told_of(port, scanner):
+    return sum(f"event=quality scanner={scanner} " in line for line in port.daemon_log().splitlines())
+
+
+def expect_told_once(port, first):
+    """A scanner whose name stands before the others': its alarm is told, and not once more those that were."""
+    await_that(port, lambda: port.metrics()["triaged_scanners_worse"] == 2, "the alarm does not rise after a restart")
+    before = told_of(port, "arch-1"), told_of(port, "arch-2")
+    must(before == (2, 2), port.daemon_log()[-2000:])  # once since each start
+    make_scans(port.directory / "more", first, ("arch-0",))
+    port.feed("images", port.directory / "more", "--quiet", stream="more")
+    port.await_judged()
+    await_that(port, lambda: port.metrics()["triaged_scanners_worse"] == 3, "the alarm of the new scanner does not rise")
+    must(told_of(port, "arch-0") >= 1 and (told_of(port, "arch-1"), told_of(port, "arch-2")) == before, port.daemon_log()[-2000:])
+
+
 def main():
     now = datetime.datetime.now(datetime.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
     first = now - datetime.timedelta(days=DAYS)
     with Port(oversight__tick_s=1.0) as port:
         folder = port.directory / "scans"
-        folder.mkdir()
         make_scans(folder, first)
         port.start()
         port.feed("images", folder, "--quiet")
@@ -141,6 +158,7 @@ def main():
         (port.store / "state.db").unlink()
         port.start()
         must(port.ctl_json("report", "image_quality", *METRICS)["image_quality"]["scanners"] == quality["scanners"], "rebuilt, it differs")
+        expect_told_once(port, first)
         port.stop()
         expect_cut(port)
     print("scanners: good")

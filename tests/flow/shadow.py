@@ -57,6 +57,11 @@ def await_shadow(port, wanted, what, timeout=60):
     raise Failure(f"{what} did not happen: {port.health().get('shadow')}\n{port.daemon_log()[-3000:]}")
 
 
+def runs(port):
+    """How often a model in shadow was loaded and began to run; it is told before the order is answered."""
+    return len(re.findall(r"event=shadow .*running=1", port.daemon_log()))
+
+
 def scored(port, count):
     await_shadow(port, lambda shadow: shadow and shadow["scored"] + shadow["missed"] >= count, f"{count} items scored or missed")
     return port.await_judged()["shadow"]
@@ -150,8 +155,10 @@ def case_life():
         entry = port.entries("model.change")[-1]
         since = int(entry["n"])
         must(entry["name"] == "shadow/history" and entry["reason"] == "a newer year" and entry["actor"] != "daemon", f"{entry}")
+        begun = runs(port)
         twice = port.ctl("model", "install", "--shadow", second, check=False)
         must(twice.returncode == 1 and "in shadow already" in twice.stderr, f"{twice}")
+        must(runs(port) == begun > 0, "what runs was loaded again for an order that is refused")
         plain = port.ctl("model", "install", second, check=False)
         must(plain.returncode == 1 and "promote" in plain.stderr, f"{plain}")
         must(port.health()["shadow"]["running"], f"{port.health()}")
@@ -294,6 +301,27 @@ def compare_decisions(scratch):
     print(f"{len(without)} decisions alike, {arms}")
 
 
+BEYOND = """
+import sys, h5py
+with h5py.File(sys.argv[1], "r+") as file:
+    weights = next(found for found in (file.get("weights"), file.get("arrays/weights")) if found is not None)
+    weights[1:] = 1e307
+    weights[1] = 0
+"""
+
+
+def beyond_numbers(port, model):
+    """The model with finite weights that no sum survives, whole and under a good trailer; None without h5py."""
+    path = port.directory / "beyond.h5"
+    path.write_bytes(model.read_bytes()[:-48])
+    done = run("/usr/bin/python3", "-c", BEYOND, path, check=False)
+    if "No module" in done.stderr:
+        return None
+    must(done.returncode == 0, f"{done}")
+    body = path.read_bytes()
+    return body + b"triaged-model-1\n" + hashlib.sha256(body).digest()
+
+
 def case_trouble():
     """Hostile files, a scorer that hangs, numbers that are none, a file that is gone: decisions go on."""
     stall, nan = None, None
@@ -304,19 +332,34 @@ def case_trouble():
         port.start(program=STALLED)
         first, second = history_model(port, 1), history_model(port, 2)
         port.ctl("model", "install", first)
-        # Bytes that the tool would not take, under their own hash, as somebody who can write the store could put them.
-        for name, bytes_ in (("text", b"no model"), ("cut", second.read_bytes()[:5000]),
-                             ("changed", second.read_bytes().replace(b"seed", b"dees"))):
+        def hostile(name, bytes_):
+            """Bytes that the tool would not take, under their own hash, as somebody who can write the store could put them."""
             path = port.store / "models" / (hashlib.sha256(bytes_).hexdigest() + ".h5")
             path.write_bytes(bytes_)
             refused = run(BIN.parent / "tests" / "flow_ask", f"ipc://{port.store}/command.sock", name, "mallory", "shadow", path.name)
-            must(refused.stdout.startswith("refused "), f"{name}: {refused}")
+            must(refused.stdout.startswith("refused ") and "ask again" not in refused.stdout, f"{name}: {refused}")
+            return refused.stdout
+
+        damaged = {"text": b"no model", "cut": second.read_bytes()[:5000],
+                   "changed": second.read_bytes().replace(b"seed", b"dees")}
+        for name, bytes_ in damaged.items():
+            hostile(name, bytes_)
             must("shadow" not in port.health(), f"{name}: {port.health()}")
+        beyond = beyond_numbers(port, second)
+        if beyond is not None:
+            must("out of range" in hostile("beyond", beyond) and "shadow" not in port.health(), f"beyond: {port.health()}")
         feed(port, 31, 20)
         must(len(port.entries("referral.decision")) == 20, "decisions after hostile files")
 
         port.ctl("model", "install", "--shadow", second)
         since = int(port.entries("model.change")[-1]["n"])
+        begun = runs(port)
+        for name, bytes_ in damaged.items():
+            hostile(f"{name} again", bytes_)
+        must(port.health()["shadow"]["running"] and runs(port) == begun > 0, f"a damaged file ended what ran: {port.health()}")
+        if beyond is not None:
+            hostile("beyond again", beyond)
+            must(port.health()["shadow"]["running"] and runs(port) == begun + 1, f"what ran does not run again: {port.health()}")
         nan.touch()
         feed(port, 32, 10)
         await_shadow(port, lambda s: s["failed"] >= 10, "ten that are no number")

@@ -332,7 +332,7 @@ static void training_on_a_single_row_gives_a_model_that_can_be_installed(void **
     fixture_remove_directory(directory);
 }
 
-static void model_with_broken_counts_is_refused(void **state)
+static void model_with_broken_counts_or_weights_is_refused(void **state)
 {
     (void)state;
     const uint64_t one = 1;
@@ -340,23 +340,35 @@ static void model_with_broken_counts_is_refused(void **state)
     const uint64_t four = 4;
     const uint64_t key = 5;
     const uint64_t last = 7;
-    const double weights[1 + HISTORY_LINEAR_KINDS] = {0};
+    const uint64_t fits = UINT64_C(2) << 32 | 1;
     const double constants[4] = {1, 730, 0.02, 50};
     const struct {
         float exams;
         float finds;
         uint64_t counts;
         bool good;
+        double intercept;
+        double coefficient; /* of importers */
     } rows[] = {
-        {2, 1, UINT64_C(2) << 32 | 1, true},    {1, 2, UINT64_C(2) << 32 | 1, false},
-        {NAN, 1, UINT64_C(2) << 32 | 1, false}, {2, -1, UINT64_C(2) << 32 | 1, false},
-        {2, 1, UINT64_C(1) << 32 | 2, false},
+        {2, 1, fits, true, 0, 0},
+        {1, 2, fits, false, 0, 0},
+        {NAN, 1, fits, false, 0, 0},
+        {2, -1, fits, false, 0, 0},
+        {2, 1, UINT64_C(1) << 32 | 2, false, 0, 0},
+        {2, 1, fits, true, -1000, 1000},
+        {2, 1, fits, false, 1001, 0},
+        {2, 1, fits, false, 0, -1001},
+        {2, 1, fits, false, 0, 1e307}, /* finite, and times a feature no more */
+        {2, 1, fits, false, (double)NAN, 0},
+        {2, 1, fits, false, 0, (double)INFINITY},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct model_file file;
         struct history history;
         assert_good(history_init(&history, 0));
         model_file_init(&file);
+        const double weights[1 + HISTORY_LINEAR_KINDS] = {[0] = rows[i].intercept,
+                                                          [1 + IMPORTER] = rows[i].coefficient};
         assert_good(model_file_add(&file, "weights", MODEL_F64, &weights_count, 1, weights));
         assert_good(model_file_add(&file, "constants", MODEL_F64, &four, 1, constants));
         assert_good(model_file_add(&file, "keys", MODEL_U64, &one, 1, &key));
@@ -388,7 +400,7 @@ int main(void)
         cmocka_unit_test(training_time_that_runs_backwards_is_refused),
         cmocka_unit_test(training_twice_on_the_same_rows_gives_the_same_file),
         cmocka_unit_test(training_on_a_single_row_gives_a_model_that_can_be_installed),
-        cmocka_unit_test(model_with_broken_counts_is_refused),
+        cmocka_unit_test(model_with_broken_counts_or_weights_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

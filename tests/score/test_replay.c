@@ -310,11 +310,20 @@ static void replay_that_cannot_be_done_says_why(void **state)
     static const struct {
         enum fusion_input input;
         float value;
-    } broken[] = {
-        {FUSION_IMAGES, 0.5f},       {FUSION_IMAGES, -1},           {FUSION_SCANS, 1e9f},
-        {FUSION_IMAGES_USED, 60},    {FUSION_JUDGED_BY, 0},         {FUSION_JUDGED_BY, 15},
-        {FUSION_MEASURED_BY, 1.5f},  {FUSION_IMAGE_Z, NAN},         {FUSION_IMAGE_QUALITY, NAN},
-        {FUSION_OVERALL_LOGIT, NAN}, {FUSION_WORKING_HEIGHT, 1e6f}, {FUSION_IMAGE_INDEX, NAN}};
+    } broken[] = {{FUSION_IMAGES, 0.5f},
+                  {FUSION_IMAGES, -1},
+                  {FUSION_SCANS, 1e9f},
+                  {FUSION_IMAGES_USED, 60},
+                  {FUSION_JUDGED_BY, 0},
+                  {FUSION_JUDGED_BY, 15},
+                  {FUSION_MEASURED_BY, 1.5f},
+                  {FUSION_IMAGE_Z, NAN},
+                  {FUSION_IMAGE_QUALITY, NAN},
+                  {FUSION_OVERALL_LOGIT, NAN},
+                  {FUSION_WORKING_HEIGHT, 1e6f},
+                  {FUSION_IMAGE_INDEX, NAN},
+                  {FUSION_OVERALL_LOGIT, INFINITY},
+                  {FUSION_FILLED_SHARE, -INFINITY}};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         float kept = result.inputs[0][broken[i].input];
         result.inputs[0][broken[i].input] = broken[i].value;
@@ -322,6 +331,9 @@ static void replay_that_cannot_be_done_says_why(void **state)
         assert_string_equal(why, "inputs of the fusion contradict themselves");
         result.inputs[0][broken[i].input] = kept;
     }
+    result.inputs[1][1] = INFINITY;
+    assert_false(score_replay(self, &result.score, NULL, &again, &why));
+    assert_string_equal(why, "an input of the history model is not there");
     score_close(&bare);
     score_close(&self);
 }
