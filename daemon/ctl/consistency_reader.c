@@ -60,8 +60,26 @@ static bool grow(void **list, size_t count, size_t *capacity, size_t each, size_
     return true;
 }
 
-static bool take_entry(struct consistency_reader *self, const struct csv_row *row, const int at[])
+/* Of a whole field; told when it is none. */
+static bool read_number(const struct csv_row *row, const char *text, const char *path, double *out)
 {
+    char *end = NULL;
+    *out = strtod(text, &end);
+    bool good = end != text && *end == '\0' && isfinite(*out);
+    if (!good) {
+        ctl_refuse("%s:%llu: \"%s\" is no number", path, (unsigned long long)row->line, text);
+    }
+    return good;
+}
+
+static bool take_entry(struct consistency_reader *self, const struct csv_row *row, const int at[],
+                       const char *path)
+{
+    const char *mass = field(row, at[2]);
+    double net_mass_kg = at[2] >= 0 ? 0 : 1; /* 0: an empty field */
+    if (*mass != '\0' && !read_number(row, mass, path, &net_mass_kg)) {
+        return false;
+    }
     size_t capacity = self->entries_capacity;
     void *list = self->entries;
     if (!grow(&list, self->entries_count, &capacity, sizeof *self->entries, CONSISTENCY_ROWS_MAX)) {
@@ -74,7 +92,7 @@ static bool take_entry(struct consistency_reader *self, const struct csv_row *ro
     (void)snprintf(entry->image, sizeof entry->image, "%s", field(row, at[0]));
     entry->row = self->entries_count++;
     entry->chapter = hs_chapter_of(field(row, at[1]));
-    entry->net_mass_kg = at[2] >= 0 ? strtod(field(row, at[2]), NULL) : 1;
+    entry->net_mass_kg = net_mass_kg;
     return true;
 }
 
@@ -99,7 +117,7 @@ bool consistency_reader_open(const struct image_folder *folder, const char *tabl
     while (good && step != CSV_END) {
         struct csv_row row;
         err = csv_table_next(table, &row, &step, error);
-        good = !err_is(err) && (step != CSV_ROW || take_entry(out, &row, at));
+        good = !err_is(err) && (step != CSV_ROW || take_entry(out, &row, at, table_path));
     }
     csv_table_close(&table);
     if (err_is(err)) {
@@ -226,11 +244,7 @@ static bool take_step(const struct csv_row *row, const int at[COLUMNS_MAX], cons
 {
     double numbers[COLUMNS_MAX];
     for (int c = 0; c < COLUMNS_MAX; c++) {
-        char *end = NULL;
-        const char *text = field(row, at[c]);
-        numbers[c] = strtod(text, &end);
-        if (end == text || *end != '\0' || !isfinite(numbers[c])) {
-            ctl_refuse("%s:%llu: \"%s\" is no number", path, (unsigned long long)row->line, text);
+        if (!read_number(row, field(row, at[c]), path, &numbers[c])) {
             return false;
         }
     }

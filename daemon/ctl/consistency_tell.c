@@ -9,6 +9,7 @@
 
 #include "ctl/json_text.h"
 #include "ctl/table.h"
+#include "export/export_csv.h"
 
 static void rate_cell(struct table *table, const struct evaluation_rate *rate)
 {
@@ -105,11 +106,8 @@ void consistency_tell_row(FILE *to, const char *image, const float inputs[CONSIS
 {
     const struct consistency_placed *fit = &verdict->fit;
     const struct consistency_placed *number = &verdict->number;
-    (void)fputc('"', to);
-    for (const char *at = image; *at != '\0'; at++) {
-        (void)fputs(*at == '"' ? "\"\"" : (const char[]){*at, '\0'}, to);
-    }
-    (void)fprintf(to, "\",%" PRIu32, verdict->chapter);
+    export_csv_put_text(to, image);
+    (void)fprintf(to, ",%" PRIu32, verdict->chapter);
     print_number(to, true, consistency_chance(verdict));
     print_number(to, fit->told, fit->chance);
     print_number(to, fit->told, fit->as_bad);

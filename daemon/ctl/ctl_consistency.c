@@ -11,6 +11,7 @@
 #include "ctl/consistency_figures.h"
 #include "ctl/consistency_reader.h"
 #include "ctl/consistency_tell.h"
+#include "ctl/image_options.h"
 #include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "ctl/score_images.h"
@@ -25,12 +26,8 @@ enum {
     OPTION_MODEL,
     OPTION_WEDGE,
     OPTION_SCANNER_TYPE,
-    OPTION_LIST,
-    OPTION_SKIP_LIST,
     OPTION_SEED,
-    OPTION_HEIGHT,
-    OPTION_EVERY,
-    OPTION_OFFSET
+    OPTION_HEIGHT
 };
 
 struct options {
@@ -52,10 +49,6 @@ static const struct argp_option images_table[] = {
      "table image,hs_code and, if it is known, net_mass_kg: what each scan was declared as"
      " (required)",
      1},
-    {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 1},
-    {"skip-list", OPTION_SKIP_LIST, "FILE", 0, "leave out the images named in FILE", 1},
-    {"every", OPTION_EVERY, "K", 0, "of what is left, each K-th scan in the order of names", 1},
-    {"offset", OPTION_OFFSET, "J", 0, "with --every: begin with the J-th, from 0", 1},
     {0, 0, 0, 0, 0, 0},
 };
 
@@ -69,24 +62,16 @@ static error_t parse_images(int key, char *text, struct argp_state *state)
     case OPTION_DECLARATIONS:
         options->declarations = text;
         return 0;
-    case OPTION_LIST:
-        options->folder.list_path = text;
-        return 0;
-    case OPTION_SKIP_LIST:
-        options->folder.skip_list_path = text;
-        return 0;
-    case OPTION_EVERY:
-        options->folder.every = (uint32_t)ctl_number(state, "every", text, 1000000);
-        return 0;
-    case OPTION_OFFSET:
-        options->folder.offset = (uint32_t)ctl_number(state, "offset", text, 1000000);
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->folder;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static const struct argp images_argp = {images_table, parse_images, NULL, NULL, NULL, NULL, NULL};
+static const struct argp images_argp = {images_table,          parse_images, NULL, NULL,
+                                        image_sample_children, NULL,         NULL};
 static const struct argp_child children[] = {{&images_argp, 0, NULL, 0}, {NULL, 0, NULL, 0}};
 
 static error_t check(struct argp_state *state, const struct options *options)
@@ -96,9 +81,6 @@ static error_t check(struct argp_state *state, const struct options *options)
         (options->needs_out && options->out == NULL)) {
         argp_error(state, "--images, --declarations%s%s are required",
                    options->trains ? "" : ", --model", options->needs_out ? ", --out" : "");
-    }
-    if (options->folder.offset > 0 && options->folder.offset >= options->folder.every) {
-        argp_error(state, "--offset must be below --every");
     }
     return 0;
 }
@@ -140,14 +122,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static struct options options_init(void)
 {
-    return (struct options){.folder = {.every = 1,
-                                       .pixels_max = UINT64_C(1) << 28,
-                                       .mode = MODE_TRUCK,
-                                       .site = "training",
-                                       .lane = "",
-                                       .scanner = "training",
-                                       .scanner_type = "default"},
-                            .seed = 1};
+    struct options options = {.folder = image_options_default("training"), .seed = 1};
+    options.folder.scanner_type = "default";
+    return options;
 }
 
 static bool open_reader(const struct options *options, struct image_folder **folder,
@@ -372,7 +349,8 @@ static int evaluate(const struct ctl *ctl, const struct options *options,
     struct consistency_figures_rows rows = {.count = 0};
     struct consistency_figures figures;
     struct looking looking;
-    bool good = looking_init(&looking, model) && open_reader(options, &folder, &reader);
+    bool told = !looking_init(&looking, model) || !open_reader(options, &folder, &reader);
+    bool good = !told;
     struct consistency_scan scan;
     while (good && consistency_reader_next(&reader, &scan)) {
         float inputs[CONSISTENCY_INPUTS];
@@ -380,7 +358,8 @@ static int evaluate(const struct ctl *ctl, const struct options *options,
         progress_show("images", reader.at, image_folder_count(folder));
     }
     good = good && consistency_figures_make(model, &rows, &figures);
-    int result = !good            ? ctl_refuse("evaluate: no memory, or too many scans")
+    int result = told             ? CTL_REFUSED
+                 : !good          ? ctl_refuse("evaluate: no memory, or too many scans")
                  : rows.count > 0 ? consistency_tell_figures(ctl, &figures)
                                   : ctl_refuse("%s: no declared scan", options->folder.directory);
     consistency_figures_rows_fini(&rows);
@@ -423,6 +402,7 @@ static int score(const struct options *options, const struct consistency_model *
     char *text = NULL;
     size_t text_bytes = 0;
     bool good = looking_init(&looking, model) && open_reader(options, &folder, &reader);
+    bool told = !good;
     FILE *to = good ? open_memstream(&text, &text_bytes) : NULL;
     struct consistency_scan scan;
     if (to != NULL) {
@@ -437,7 +417,9 @@ static int score(const struct options *options, const struct consistency_model *
         }
     }
     good = to != NULL && fclose(to) == 0 && text != NULL;
-    int result = good ? score_deliver(options->out, text, text_bytes) : CTL_REFUSED;
+    int result = good   ? score_deliver(options->out, text, text_bytes)
+                 : told ? CTL_REFUSED
+                        : ctl_refuse("score: no memory");
     free(text);
     close_reader(&folder, &reader);
     looking_fini(&looking);

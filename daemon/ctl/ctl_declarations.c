@@ -247,6 +247,7 @@ static int tell(const struct ctl *ctl, const struct train_declarations_report *r
         for (uint32_t knot = 0; knot < ITEM_LINES_KNOTS; knot++) {
             json_array_append_new(growth, json_real(report->lines.growth[knot]));
         }
+        json_object_set_new(out, "lines_learnt", json_boolean(report->lines.known));
         json_object_set_new(out, "lines_growth", growth);
         json_object_set_new(out, "lines_slope", json_real(report->lines.slope));
         return json_print(out, true);

@@ -204,11 +204,11 @@ static int run(struct ctl *ctl, const struct options *options)
         told.made = &made;
         told.installed = true;
     }
-    if (options->install && options->own_directory &&
-        !retrain_tidy(ctl, options->retrain.directory, &told.removed)) {
-        return CTL_REFUSED;
-    }
-    return tell(ctl, &retrain, &told);
+    /* What was decided is told even if the folder cannot be tidied. */
+    bool tidy = !options->install || !options->own_directory ||
+                retrain_tidy(ctl, options->retrain.directory, &told.removed);
+    int result = tell(ctl, &retrain, &told);
+    return tidy ? result : CTL_REFUSED;
 }
 
 int ctl_model_retrain(struct ctl *ctl, int argc, char **argv)

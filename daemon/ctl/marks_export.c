@@ -174,6 +174,32 @@ static bool export_all(struct exporting *self)
     return good;
 }
 
+/* As one word of a shell, whatever is in it: ' becomes '\''. */
+static void print_word(const char *const parts[], uint32_t count)
+{
+    (void)putchar('\'');
+    for (uint32_t i = 0; i < count; i++) {
+        for (const char *at = parts[i]; *at != '\0'; at++) {
+            (void)fputs(*at == '\'' ? "'\\''" : (const char[]){*at, '\0'}, stdout);
+        }
+    }
+    (void)putchar('\'');
+}
+
+/* What learns from the folder of one type. */
+static void print_command(const char *directory, const struct marks_type *type)
+{
+    static const char *const files[][2] = {
+        {" --images ", "/images"}, {" --marks ", "/marks.csv"}, {" --groups ", "/groups.csv"}};
+    (void)printf("triagectl model train appearance --scanner-type ");
+    print_word((const char *const[]){type->type}, 1);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        (void)fputs(files[i][0], stdout);
+        print_word((const char *const[]){directory, "/", type->folder, files[i][1]}, 4);
+    }
+    (void)puts(" --out DIR");
+}
+
 static int tell(const struct exporting *self)
 {
     if (self->folder.ctl->json) {
@@ -202,11 +228,7 @@ static int tell(const struct exporting *self)
                      self->unseen);
     }
     for (uint32_t i = 0; i < self->folder.types_count; i++) {
-        const char *directory = self->order->directory;
-        const char *folder = self->folder.types[i].folder;
-        (void)printf("triagectl model train appearance --scanner-type %s --images %s/%s/images "
-                     "--marks %s/%s/marks.csv --groups %s/%s/groups.csv --out DIR\n",
-                     folder, directory, folder, directory, folder, directory, folder);
+        print_command(self->order->directory, &self->folder.types[i]);
     }
     return CTL_GOOD;
 }

@@ -144,16 +144,20 @@ static struct err add_scanner(struct state *state, struct quality_trend *trend, 
     return err_none;
 }
 
-static struct err add_scanners(struct state *state, const struct span *span, json_t *scanners)
+/* cut: there are more scanners than that. */
+static struct err add_scanners(struct state *state, const struct span *span, json_t *scanners,
+                               bool *cut)
 {
     struct quality_trend *trend = NULL;
     char scanner[65] = "";
     bool found = true;
     struct err err = quality_trend_open(&trend);
-    for (uint32_t i = 0; i < SCANNERS_MAX && found && !err_is(err); i++) {
+    *cut = false;
+    for (uint32_t i = 0; i <= SCANNERS_MAX && found && !err_is(err); i++) {
         char next[65];
         err = state_quality_scanner(state, scanner, next, &found);
-        if (!err_is(err) && found) {
+        *cut = i == SCANNERS_MAX && found;
+        if (!err_is(err) && found && !*cut) {
             memcpy(scanner, next, sizeof scanner);
             err = add_scanner(state, trend, scanner, span, scanners);
         }
@@ -189,7 +193,8 @@ json_t *quality_json(struct state *state, const struct metric_period *period)
         return NULL;
     }
     json_t *scanners = json_array();
-    struct err err = add_scanners(state, &span, scanners);
+    bool cut = false;
+    struct err err = add_scanners(state, &span, scanners, &cut);
     if (err_is(err)) {
         json_decref(scanners);
         ctl_fail("image quality", err);
@@ -199,6 +204,9 @@ json_t *quality_json(struct state *state, const struct metric_period *period)
     json_object_set_new(quality, "definition", json_text(definition));
     json_object_set_new(quality, "test", json_text(test));
     json_object_set_new(quality, "scanners", scanners);
+    if (cut) {
+        json_object_set_new(quality, "cut", json_true());
+    }
     return quality;
 }
 
@@ -291,6 +299,9 @@ int quality_print(const json_t *quality)
     json_array_foreach(scanners, index, scanner)
     {
         print_words(scanner);
+    }
+    if (json_is_true(json_object_get(quality, "cut"))) {
+        printf("There are more scanners than the first %d, which were looked at\n", SCANNERS_MAX);
     }
     return whole ? CTL_GOOD : ctl_refuse("no memory");
 }

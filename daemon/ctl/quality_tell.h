@@ -12,7 +12,8 @@ struct json_t;
 
 #define QUALITY_REPORT "image_quality" /* its name beside the metrics */
 
-/* New reference: an object with an array of scanners; NULL when told. */
+/* New reference: an object with an array of scanners, and "cut": true when there are more than the
+ * 256 that are looked at; NULL when told. */
 struct json_t *quality_json(struct state *state, const struct metric_period *period);
 /* The lines for people. Returns an exit code. */
 int quality_print(const struct json_t *quality);

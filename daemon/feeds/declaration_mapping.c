@@ -379,13 +379,33 @@ struct binding {
     uint32_t bound;
 };
 
-/* Each column is named once, though several fields may want it. */
-static void note_missing(char *missing, const char *column)
+static void append(char *missing, const char *text)
 {
     size_t used = strlen(missing);
-    if (strstr(missing, column) == NULL && used + strlen(column) + 5 < MAPPING_MISSING_BYTES) {
-        (void)snprintf(missing + used, MAPPING_MISSING_BYTES - used, "%s\"%s\"",
-                       used > 0 ? ", " : "", column);
+    size_t length = strlen(text);
+    must(used + length < MAPPING_MISSING_BYTES);
+    memcpy(missing + used, text, length + 1);
+}
+
+/* Each column is named once, though several fields may want it; where there is no room for all,
+ * that is said. */
+static void note_missing(char *missing, const char *column)
+{
+    static const char more[] = ", ...";
+    char quoted[MAPPING_MISSING_BYTES];
+    size_t used = strlen(missing);
+    size_t end = used >= sizeof more - 1 ? used - (sizeof more - 1) : 0;
+    int length = snprintf(quoted, sizeof quoted, "\"%s\"", column);
+    bool cut = strcmp(missing + end, more) == 0;
+    bool whole = length > 0 && (size_t)length < sizeof quoted;
+    if (cut || (whole && strstr(missing, quoted) != NULL)) {
+        return;
+    }
+    if (whole && used + 2 + (size_t)length + sizeof more <= MAPPING_MISSING_BYTES) {
+        append(missing, used > 0 ? ", " : "");
+        append(missing, quoted);
+    } else {
+        append(missing, used > 0 ? more : more + 2);
     }
 }
 

@@ -41,7 +41,7 @@ struct declaration_model {
     struct oblivious_model critical; /* tree_count 0: never learnt */
     struct goods_norms norms;
     struct declaration_bins bins;
-    struct lines_calibration lines;  /* not known: a model of before features_version 3 */
+    struct lines_calibration lines;  /* known: features_version 3 */
     struct declaration_space *space; /* of one block of lines; made by declaration_model_read */
 };
 

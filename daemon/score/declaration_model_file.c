@@ -282,9 +282,12 @@ MUST_USE struct err declaration_lines_write(const struct lines_calibration *line
 {
     double values[LINES_VALUES];
     const uint64_t count = LINES_VALUES;
+    if (!lines->known) {
+        return model_file_add_text(file, "features_version", LINE_FEATURES_VERSION_2);
+    }
     memcpy(values, lines->growth, sizeof lines->growth);
     values[ITEM_LINES_KNOTS] = lines->slope;
-    must(lines->known && lines_calibration_is_sound(lines));
+    must(lines_calibration_is_sound(lines));
     struct err err = model_file_add(file, "lines", MODEL_F64, &count, 1, values);
     return err_is(err) ? err : model_file_add_text(file, "features_version", LINE_FEATURES_VERSION);
 }

@@ -11,6 +11,7 @@
 #include "score/part_read.h"
 
 _Static_assert(OBLIVIOUS_LANES == HISTORY_LANES, "one block");
+_Static_assert((int)LINE_GROUPS <= (int)OBLIVIOUS_HEAVIEST_MAX, "every group can be a reason");
 
 struct declaration_space {
     struct oblivious_plan found;

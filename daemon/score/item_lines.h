@@ -7,9 +7,9 @@
  *
  * The odds of the whole are the mean of the odds of its lines. That is Bayes' rule when wide
  * declarations break the rules as often as narrow ones and one line, any of them, carries the
- * fault: lines that say the same change nothing, one bad line among many clean ones is as little as
- * it looks, and no line can lower another. What a table of exams shows beyond that is learnt: with
- * n lines and the mean of odds at logit u
+ * fault: lines that say the same change nothing, and one bad line among many clean ones is as
+ * little as it looks. What a table of exams shows beyond that is learnt: with n lines and the mean
+ * of odds at logit u
  *
  *     logit = u + growth(n) + slope * ln n * u
  *
@@ -17,8 +17,14 @@
  * last. 0 everywhere: the rate of finds does not depend on the number of lines; when each line
  * breaks the rules for itself it is ln n and more. One line is left alone whatever was learnt.
  *
- * Logits are whole numbers of OBLIVIOUS_LOGIT and so is ln n, rounded once: the same bits on every
- * processor. Pure but for the caller's memory; no allocation. */
+ * A line that gets riskier never lowers the item; with what was learnt, one more clean line can
+ * lower it. Who declares could use that, so a model that was not taught by wide declarations does
+ * not know
+ * (`known` false), and the riskiest line speaks alone: then no line can lower another.
+ *
+ * Logits are whole numbers of OBLIVIOUS_LOGIT and so is ln n, rounded once. The spread itself
+ * follows exp and log of the machine that scores; it is kept as an input, so a replay has the same
+ * bits everywhere. Pure but for the caller's memory; no allocation. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -42,7 +48,7 @@ void item_lines_join(struct item_lines *self, const struct item_lines *other);
 int32_t item_lines_spread(const struct item_lines *self);
 
 struct lines_calibration {
-    bool known; /* false: a model of before: the riskiest line speaks alone */
+    bool known; /* false: too few wide declarations taught it, or it is a model of before */
     double growth[ITEM_LINES_KNOTS];
     double slope;
 };

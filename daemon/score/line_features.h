@@ -13,8 +13,8 @@
 
 /* Room for line_feature_names. */
 #define LINE_NAMES_BYTES 8192u
-#define LINE_FEATURES_VERSION "3"   /* the number of lines beside them (item_lines.h) */
-#define LINE_FEATURES_VERSION_2 "2" /* odds in float, days as they lie */
+#define LINE_FEATURES_VERSION "3"   /* the number of lines beside them, learnt (item_lines.h) */
+#define LINE_FEATURES_VERSION_2 "2" /* odds in float, days as they lie; nothing learnt of lines */
 #define LINE_FEATURES_VERSION_1 "1" /* in double: the same but for rounding; still read */
 
 /* Of kind k (1..): feature 2 (k - 1) is its ratio of odds, 2 (k - 1) + 1 its exams. */

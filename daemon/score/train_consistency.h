@@ -33,7 +33,8 @@ MUST_USE struct err train_consistency_open(const struct train_consistency_conf *
  * seen; it is then as if it had not been given. */
 MUST_USE struct err train_consistency_add(struct train_consistency *self,
                                           const struct train_image *image, uint32_t chapter);
-/* ARGUMENT: too few scans, or fewer than two chapters with five of them. */
+/* ARGUMENT: too few scans, or fewer than two chapters with seven of them: five must remain when any
+ * of five folds is left out. */
 MUST_USE struct err train_consistency_write(struct train_consistency *self, const char *directory,
                                             struct train_report *report);
 void train_consistency_close(struct train_consistency **self);

@@ -296,7 +296,7 @@ MUST_USE struct err consistency_fit_rows(struct consistency_fit *self,
     double freedom = find_covariance(self, rows, count, fold, covariance);
     if (chapters < 2 || freedom < 2 * (double)self->model.feature_count) {
         return err_make(ERR_ARGUMENT, "consistency: too few scans, or fewer than two chapters with "
-                                      "five of them in each fold");
+                                      "seven of them");
     }
     if (!find_whitening(&self->model, covariance)) {
         return err_make(ERR_ARGUMENT, "consistency: a measure of a scan is not finite");

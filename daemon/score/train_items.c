@@ -150,7 +150,7 @@ struct fitting {
     uint8_t *plain_labels;
     uint64_t count;
     uint64_t finds;
-    bool wide; /* some item has several lines */
+    uint64_t wide; /* items of several lines */
 };
 
 static void fitting_fini(struct fitting *self)
@@ -171,15 +171,17 @@ static bool fitting_init(uint64_t count, struct fitting *out)
            out->plain_labels != NULL;
 }
 
-/* The mean of odds under the scaling so far. */
+/* As it is scored under the scaling so far: the mean of odds, or the riskiest line alone. */
 static void fill(const struct train_items *self, const uint8_t *chosen, uint8_t which,
                  const struct train_calibration *so_far, struct fitting *out)
 {
     struct train_calibration flat = TRAIN_CALIBRATION_NONE;
     flat.scale = so_far->scale;
     flat.offset = so_far->offset;
+    flat.lines.known = so_far->lines.known;
     out->count = 0;
     out->finds = 0;
+    out->wide = 0;
     for (uint64_t i = 0; i < self->count; i++) {
         if (chosen != NULL && chosen[i] != which) {
             continue;
@@ -196,7 +198,7 @@ static void fill(const struct train_items *self, const uint8_t *chosen, uint8_t 
         out->plain_labels[out->count] = self->items[i].found;
         out->labels[out->count++] = self->items[i].found;
         out->finds += self->items[i].found;
-        out->wide = out->wide || lines > 1;
+        out->wide += lines > 1;
     }
 }
 
@@ -245,6 +247,7 @@ static bool fit_together(const struct train_items *self, const uint8_t *chosen, 
     }
     struct train_calibration made = *out;
     bool good = true;
+    made.lines.known = true;
     for (int round = 0; round < ROUNDS && good; round++) {
         fill(self, chosen, which, &made, fitting);
         good = fit_once(fitting, workspace, &made);
@@ -266,7 +269,7 @@ MUST_USE struct err train_items_calibrate(const struct train_items *self, const 
         fill(self, chosen, which, &made, &fitting);
         bool enough =
             fitting.finds >= OUTCOMES_MIN && fitting.count - fitting.finds >= OUTCOMES_MIN;
-        if (enough && fitting.wide) {
+        if (enough && fitting.wide >= TRAIN_WIDE_MIN) {
             good = fit_together(self, chosen, which, &fitting, &made);
         } else {
             fit_calibration(fitting.logits, fitting.plain_labels, fitting.count, &made.scale,

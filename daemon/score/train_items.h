@@ -41,13 +41,16 @@ struct train_calibration {
     double offset;
     struct lines_calibration lines;
 };
-#define TRAIN_CALIBRATION_NONE ((struct train_calibration){1, 0, {true, {0}, 0}})
+#define TRAIN_CALIBRATION_NONE ((struct train_calibration){1, 0, {false, {0}, 0}})
+
+enum { TRAIN_WIDE_MIN = 50 };
 
 double train_items_logit(const struct train_items *self, uint64_t item,
                          const struct train_calibration *calibration);
 /* By the items that are chosen (chosen[item] == which; NULL: all): Platt's scaling together with
- * growth and slope, which are drawn to 0; without items of several lines they are 0. All left alone
- * when there are too few items of either outcome. ERR_MEMORY. */
+ * growth and slope, which are drawn to 0. With fewer than TRAIN_WIDE_MIN items of several lines
+ * lines.known is false: what no exam shows must not lower an item. All left alone when there are
+ * too few items of either outcome. ERR_MEMORY. */
 MUST_USE struct err train_items_calibrate(const struct train_items *self, const uint8_t *chosen,
                                           uint8_t which, struct train_calibration *out);
 

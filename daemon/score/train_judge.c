@@ -71,7 +71,7 @@ static struct err calibrate(const struct train_later *later, struct judging *jud
 {
     const struct train_items *items = &later->items;
     struct train_calibration of[2] = {TRAIN_CALIBRATION_NONE, TRAIN_CALIBRATION_NONE};
-    const struct train_calibration none = TRAIN_CALIBRATION_NONE;
+    struct train_calibration none = TRAIN_CALIBRATION_NONE;
     struct err err = err_none;
     *all = none;
     for (uint64_t i = 0; i < items->count; i++) {
@@ -84,6 +84,7 @@ static struct err calibrate(const struct train_later *later, struct judging *jud
         err = err_is(err) ? err : train_items_calibrate(items, judging->odd, 1, &of[1]);
         err = err_is(err) ? err : train_items_calibrate(items, NULL, 0, all);
     }
+    none.lines.known = all->lines.known; /* an order of the kind that scores have */
     for (uint64_t i = 0; i < items->count; i++) {
         judging->ranked[i] = train_items_logit(items, i, &none);
         judging->judged[i] = train_items_logit(items, i, &of[judging->odd[i] != 0 ? 0 : 1]);

@@ -26,16 +26,15 @@ static void group_text(const char *name, const struct evaluation *of, char out[6
 
 enum { LINES_BYTES = 400 };
 
-/* Nothing when every later row has one line; then what was learnt of wide ones is an assumption,
- * and that is said. */
+/* What was not learnt of wide rows is said, and what follows from that. */
 static void lines_text(const struct train_declarations_report *report, char out[LINES_BYTES])
 {
     uint64_t wide = report->later.rows - report->by_lines[0].rows;
     size_t used = 0;
     if (wide == 0) {
         (void)snprintf(out, LINES_BYTES,
-                       "no later row has several lines, so the odds of wide declarations are "
-                       "taken to be the mean of those of their lines; ");
+                       "no later row has several lines, so the riskiest line of a wide "
+                       "declaration speaks alone; ");
         return;
     }
     used = (size_t)snprintf(out, LINES_BYTES, "calibration error by lines:");
@@ -47,6 +46,12 @@ static void lines_text(const struct train_declarations_report *report, char out[
                 line_bucket_names[i], bucket->calibration_error.value,
                 bucket->calibration_error.lower, bucket->calibration_error.upper, bucket->rows);
         }
+    }
+    if (!report->lines.known) {
+        (void)snprintf(out + used, LINES_BYTES - used,
+                       " too few of several lines to learn from, so the riskiest line of a wide "
+                       "declaration speaks alone; ");
+        return;
     }
     (void)snprintf(out + used, LINES_BYTES - used, " growth %+.2f, %+.2f, %+.2f, slope %+.3f; ",
                    report->lines.growth[0], report->lines.growth[1], report->lines.growth[2],

@@ -70,3 +70,14 @@ with tempfile.TemporaryDirectory() as room:
     with open(bad, "w", encoding="utf-8") as file:
         file.write("atomic_number,areal_density,low,high\n6,1,0.1,x\n")
     assert "is no number" in run(triagectl, "model", "train", "consistency", *at, *given, "--wedge", bad, good=False)
+    with open(bad, "w", encoding="utf-8") as file:
+        file.write("image,hs_code,net_mass_kg\na,080300,\na,080300,12 kg\n")
+    of_bad = (*of[:3], bad)
+    for action in (("train", "consistency", "--out", out), ("evaluate", "--model", report["path"]),
+                   ("score", "--model", report["path"], "--out", scores)):
+        told = run(triagectl, "model", *action, *at, *of_bad, good=False)
+        assert told.count("\n") == 1 and 'bad.csv:3: "12 kg" is no number' in told, told
+    assert "--offset must be below --every" in run(triagectl, "model", "evaluate", *at, "--model", report["path"], *of, "--every", "2",
+                                                   "--offset", "2", good=False)
+    some = json.loads(run(triagectl, "model", "evaluate", *at, "--json", "--model", report["path"], *of, "--every", "2", "--offset", "1"))
+    assert 0 < some["both"]["scans"] < 0.7 * both["scans"], some["both"]

@@ -3,10 +3,11 @@
 """Simulated traffic of several goods lines: are probabilities right whatever the number of lines?
 
 The simulator declares one line an item. Its labelled past is cut by date; wide declarations are made
-of the later part: the parties, the line and the label of one item, and lines of other items. Two
-truths: `needle` (the other lines are clean, so width changes no rate; learnt from rows of one line
-only) and `sum` (each line brings its own fault and the label is whether there is any; learnt from
-wide rows). Usage: lines.py <bin directory> [rows]
+of both parts: the parties, the line and the label of one item, and lines of other items. Two
+truths: `needle` (the other lines are clean, so width changes no rate) and `sum` (each line brings
+its own fault and the label is whether there is any). A model that was taught by rows of one line
+does not know which holds: the riskiest line speaks alone, and no clean line lowers a declaration.
+Usage: lines.py <bin directory> [rows]
 """
 import csv
 import json
@@ -66,6 +67,35 @@ def riskiest_alone(scores, labelled):
     return sum(abs(value) for value in excess) / len(wide)
 
 
+def scores_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def expect_no_padding(ctl, folder, columns, early, judged):
+    """Taught by one-line rows: a declaration is as risky as its riskiest line, whatever was added to it."""
+    table, padded = os.path.join(folder, "narrow.csv"), os.path.join(folder, "padded.csv")
+    write(table, columns, early)
+    write(padded, columns, judged)
+    made = json.loads(run(ctl, "--json", "model", "train", "declarations", "--lines", "--declarations", table, "--out",
+                          os.path.join(folder, "narrow")))
+    assert made["lines_learnt"] is False and "speaks alone" in made["evaluation"], made
+    out = os.path.join(folder, "scores.csv")
+    run(ctl, "model", "score", "--model", made["path"], "--declarations", padded, "--out", out)
+    highest = {}
+    for row in scores_of(out):
+        highest[row["declaration_id"]] = max(float(row["score"]), highest.get(row["declaration_id"], 0))
+    run(ctl, "model", "score", "--lines", "--model", made["path"], "--declarations", padded, "--out", out)
+    told = {row["declaration_id"]: float(row["score"]) for row in scores_of(out)}
+    assert told == highest, [(name, told[name], highest[name]) for name in told if told[name] != highest[name]][:5]
+    wide = json.loads(run(ctl, "--json", "model", "evaluate", "--lines", "--model", made["path"], "--declarations", padded))
+    for bucket in wide["by_lines"]:
+        print(f"  taught by one-line rows, {bucket['lines']:>4} lines: ECE {bucket['calibration_error']['value']:.4f}, "
+              f"predicted {bucket['predicted']:.3f}, found {bucket['finds'] / bucket['rows']:.3f}")
+    # Honest about its price: too high for wide declarations, never too low.
+    assert wide["by_lines"][3]["predicted"] > wide["by_lines"][3]["finds"] / wide["by_lines"][3]["rows"]
+
+
 def main():
     binaries, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 24000
     ctl = os.path.join(binaries, "triagectl")
@@ -80,7 +110,9 @@ def main():
         early, late = rows[:count * 5 // 9], rows[count * 5 // 9:]
         tables = {}
         for truth in ("needle", "sum"):
-            taught = early if truth == "needle" else widen(early, draw, truth)
+            # `needle`: mostly rows of one line, and wide ones at the end, which is what is calibrated by
+            narrow = len(early) * 2 // 5 if truth == "needle" else 0
+            taught = early[:narrow] + widen(early[narrow:], draw, truth)
             judged = widen(late, draw, truth)
             tables[truth] = os.path.join(folder, truth + ".csv"), os.path.join(folder, truth + "-later.csv")
             write(tables[truth][0], columns, taught)
@@ -98,15 +130,17 @@ def main():
                       f"{bucket['predicted']:.3f}, found {bucket['finds'] / bucket['rows']:.3f}, ECE "
                       f"{error['value']:.4f} ({error['lower']:.4f}-{error['upper']:.4f}), by chance {chance:.4f}")
                 assert error["lower"] <= error["value"] <= error["upper"], bucket
-                # by chance alone: 1 in 20 above `chance`; the seed is fixed
-                assert error["value"] < (1.3 * chance if truth == "needle" else 0.1), (truth, bucket)
+                # by chance alone: 1 in 20 above `chance`; what is learnt has noise besides. The seed is
+                # fixed; other numbers of rows are for their figures.
+                assert len(sys.argv) > 2 or error["value"] < (1.3 * chance if truth == "needle" else 0.1), (truth, bucket)
             scores = os.path.join(folder, "scores.csv")
             run(ctl, "model", "score", "--model", made["path"], "--declarations", tables[truth][1], "--out", scores)
             alone = riskiest_alone(scores, judged)
             print(f"  the riskiest line alone, 9+ lines: {alone:.4f}")
             assert alone > 2 * told["by_lines"][3]["calibration_error"]["value"], truth
+            assert made["lines_learnt"] is True
             if truth == "needle":
-                assert made["lines_growth"] == [0, 0, 0] and made["lines_slope"] == 0
+                expect_no_padding(ctl, folder, columns, early, judged)
             else:
                 assert made["lines_growth"][0] > 0.2 and made["lines_growth"][2] > 1
             run(ctl, "model", "score", "--lines", "--model", made["path"], "--declarations", tables[truth][1],

@@ -235,6 +235,37 @@ static void bad_mappings_refuse_by_reason(void **state)
     }
 }
 
+/* More names than there is room for: as many as there is, and that there are more. */
+static void missing_columns_without_room_are_told(void **state)
+{
+    (void)state;
+    char error[CSV_ERROR_BYTES], mapping[256], text[4096];
+    int used = snprintf(text, sizeof text,
+                        "{\"format\":\"t\",\"fields\":{\"declaration_id\":\"Id\"},\"other\":[");
+    for (int i = 0; i < 20; i++) {
+        used += snprintf(
+            text + used, sizeof text - (size_t)used,
+            "%s{\"name\":\"n%d\",\"column\":\"a column of some forty characters, number %02d\"}",
+            i > 0 ? "," : "", i, i);
+    }
+    (void)snprintf(text + used, sizeof text - (size_t)used, "]}");
+    (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", text));
+    struct declaration_csv_conf conf = {.path = test_file("t.csv", "Id,Day\n"),
+                                        .mapping_path = mapping,
+                                        .lenient = true,
+                                        .site = "q",
+                                        .lane = ""};
+    struct declaration_csv *table = NULL;
+    assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_NONE);
+    const char *missing = declaration_csv_missing(table);
+    size_t length = strlen(missing);
+    assert_true(length > 400 && length < MAPPING_MISSING_BYTES);
+    assert_string_equal(missing + length - 6, "\", ...");
+    const char *first = strstr(missing, ", ...");
+    assert_true(first == missing + length - 5);
+    declaration_csv_close(&table);
+}
+
 static void missing_column_refuses_and_missing_label_does_not(void **state)
 {
     (void)state;
@@ -251,6 +282,16 @@ static void missing_column_refuses_and_missing_label_does_not(void **state)
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_NONE);
     assert_string_equal(declaration_csv_missing(table), "\"Note\"");
     declaration_csv_close(&table);
+    /* A name within another's is named too. */
+    (void)snprintf(mapping, sizeof mapping, "%s",
+                   test_file("m.json", "{\"format\":\"t\",\"fields\":{\"declaration_id\":\"Id\","
+                                       "\"importer\":\"Importer Code\",\"description\":\"Code\","
+                                       "\"seller\":\"Importer Code\"}}"));
+    conf.path = test_file("t.csv", "Id,Day\n");
+    assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_NONE);
+    assert_string_equal(declaration_csv_missing(table), "\"Importer Code\", \"Code\"");
+    declaration_csv_close(&table);
+    (void)snprintf(mapping, sizeof mapping, "%s", test_file("m.json", mapping_text));
     conf.path = test_file("t.csv", "Ident,Mode,Day,Who,Grams,What\n");
     assert_int_equal(declaration_csv_open(&conf, &table, error).code, ERR_TABLE_UNREADABLE);
     assert_non_null(strstr(error, "no column \"Id\""));
@@ -366,6 +407,7 @@ int main(void)
         cmocka_unit_test(file_ending_inside_a_quote_refuses),
         cmocka_unit_test(followed_table_waits_for_the_end_of_the_row),
         cmocka_unit_test(bad_mappings_refuse_by_reason),
+        cmocka_unit_test(missing_columns_without_room_are_told),
         cmocka_unit_test(missing_column_refuses_and_missing_label_does_not),
         cmocka_unit_test(default_mapping_is_the_installed_one_and_blind_reading_sees_no_label),
         cmocka_unit_test(label_that_is_no_number_is_none),

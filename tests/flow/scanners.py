@@ -5,6 +5,7 @@ says so and since when, the alarm rises, and sealed files alone give the same fi
 import datetime
 import json
 import random
+import sqlite3
 import struct
 import sys
 import time
@@ -93,6 +94,24 @@ def expect_report(port, first):
     return quality
 
 
+def expect_cut(port):
+    """More scanners than are looked at: that is said. Last, as it spoils the read model."""
+    with sqlite3.connect(port.store / "state.db") as state:
+        day = state.execute("SELECT max(day) FROM image_quality").fetchone()[0]
+        columns = [row[1] for row in state.execute("PRAGMA table_info(image_quality)")]
+        must(columns[:5] == ["scanner", "day", "figure", "value", "images"], f"{columns}")
+        figures = state.execute("SELECT DISTINCT figure FROM image_quality").fetchall()
+        here = state.execute("SELECT count(DISTINCT scanner) FROM image_quality").fetchone()[0]
+        for count, cut in ((256 - here, False), (257 - here, True)):
+            state.executemany("INSERT OR REPLACE INTO image_quality(scanner, day, figure, value, images) VALUES(?, ?, ?, 1, 9)",
+                              [(f"more-{i:03}", day, figure) for i in range(count) for (figure,) in figures])
+            state.commit()
+            quality = port.ctl_json("report", "image_quality", *METRICS)["image_quality"]
+            must(quality.get("cut", False) is cut and len(quality["scanners"]) == 256, f"{count}: {quality.get('cut')} {len(quality['scanners'])}")
+            text = port.ctl("report", "image_quality", *METRICS).stdout
+            must(("more scanners than the first 256" in text) == cut, text[-500:])
+
+
 def told_of(port, scanner):
     return sum(f"event=quality scanner={scanner} " in line for line in port.daemon_log().splitlines())
 
@@ -141,6 +160,7 @@ def main():
         must(port.ctl_json("report", "image_quality", *METRICS)["image_quality"]["scanners"] == quality["scanners"], "rebuilt, it differs")
         expect_told_once(port, first)
         port.stop()
+        expect_cut(port)
     print("scanners: good")
     return 0
 

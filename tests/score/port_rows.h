@@ -84,6 +84,31 @@ static inline void train_port(struct train_declarations *self, uint64_t seed)
     }
 }
 
+/* The same port with 1 to 3 lines a declaration, which change no rate; of so many rows the last
+ * fifth has enough finds to learn from. */
+static inline void train_wide_port(struct train_declarations *self, uint64_t seed)
+{
+    struct rng rng;
+    rng_init(&rng, seed, 0);
+    for (int i = 0; i < 2 * PORT_ROWS; i++) {
+        struct row row;
+        struct goods_line lines[3];
+        unsigned importer = (unsigned)rng_below(&rng, 200);
+        double chance = importer % 7 == 0 ? 0.75 : 0.05;
+        make_row(&row, importer, (unsigned)rng_below(&rng, 5), 1 + rng_uniform(&rng) * 500);
+        row.declaration.lines_count = 1 + (uint32_t)rng_below(&rng, 3);
+        for (uint32_t line = 0; line < row.declaration.lines_count; line++) {
+            lines[line] = row.line;
+            lines[line].value = 10 + (double)rng_below(&rng, 5000);
+        }
+        row.declaration.lines = lines;
+        struct train_outcome outcome = {.found = rng_uniform(&rng) < chance,
+                                        .t_ns = (int64_t)(i / 10) * day_ns};
+        outcome.critical = outcome.found && rng_below(&rng, 4) == 0;
+        assert_good(train_declarations_add(self, &row.declaration, &outcome));
+    }
+}
+
 static inline void open_model(const struct train_report *report, struct declaration_model *model,
                               struct history *history)
 {

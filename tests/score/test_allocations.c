@@ -116,7 +116,7 @@ static void make_trees(void)
 {
     struct train_declarations_report report;
     struct train_declarations *self = open_training(1, 0);
-    train_port(self, 5);
+    train_wide_port(self, 5);
     write_model(self, directory, &report);
     made->trees = report.model;
 }

@@ -19,7 +19,7 @@ static int make_port_model(void **state)
     (void)state;
     fixture_make_directory(directory);
     struct train_declarations *self = open_training(1, 0);
-    train_port(self, 5);
+    train_wide_port(self, 5);
     write_model(self, directory, &report);
     return 0;
 }

@@ -489,7 +489,7 @@ static void model_with_a_broken_part_is_refused(void **state)
     struct model_file good;
     struct model_file bad;
     fixture_make_directory(directory);
-    train_port(self, 5);
+    train_wide_port(self, 5);
     write_model(self, directory, &report);
     assert_good(model_file_read(report.model.path, report.model.sha256, &good));
     assert_false(is_refused(&good));

@@ -11,8 +11,9 @@
 static void make_model(const char *directory, struct train_declarations_report *report)
 {
     struct train_declarations *self = open_training(1, 0);
-    train_port(self, 5);
+    train_wide_port(self, 5);
     write_model(self, directory, report);
+    assert_true(report->lines.known);
 }
 
 /* The same file as a program of before wrote it. */
@@ -94,6 +95,17 @@ static const struct entry_contribution *contribution(const struct score_result *
     return NULL;
 }
 
+/* Of the trees, of the riskiest line: without what is told beside them. */
+static double sum_of_groups(const struct score_result *result)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < result->score.contributions_count; i++) {
+        const struct entry_contribution *one = &result->score.contributions[i];
+        sum += strcmp(one->name, "declaration.lines") != 0 ? one->logit : 0;
+    }
+    return sum;
+}
+
 static void wide_items_add_up_and_are_replayed(void **state)
 {
     (void)state;
@@ -124,7 +136,12 @@ static void wide_items_add_up_and_are_replayed(void **state)
         const struct entry_contribution *part = contribution(&result, "declaration.lines");
         assert_true((part != NULL) == (lines > 1));
         told += part != NULL && part->logit < -0.1;
-        assert_true(part == NULL || (part->logit <= 0 && part->logit >= -log(lines) - 1e-6));
+        if (part != NULL) {
+            int32_t spread = (int32_t)((double)inputs->values[LINE_FEATURES + 1] / OBLIVIOUS_LOGIT);
+            int32_t riskiest = (int32_t)((sum_of_groups(&result)) / OBLIVIOUS_LOGIT);
+            int32_t logit = item_lines_logit(&report.lines, riskiest, lines, spread);
+            assert_true(part->logit == ((double)logit - (double)riskiest) * OBLIVIOUS_LOGIT);
+        }
         assert_true(score_replay(scorer, &result.score, NULL, &again, &why));
         assert_memory_equal(&again.score.logit, &result.score.logit, sizeof(double));
         assert_memory_equal(&again.score.probability, &result.score.probability, sizeof(double));
@@ -207,6 +224,46 @@ static void model_of_before_scores_as_before(void **state)
     fixture_remove_directory(directory);
 }
 
+/* Who declares must gain nothing by adding clean lines, when no exam has shown what they say. */
+static void padding_lowers_nothing_for_a_model_of_one_line_rows(void **state)
+{
+    (void)state;
+    char directory[FIXTURE_PATH_BYTES];
+    struct train_declarations_report report;
+    static struct score_result result;
+    static struct score_result padded;
+    static struct score_result again;
+    static struct wide wide;
+    const char *why = NULL;
+    struct rng rng;
+    fixture_make_directory(directory);
+    struct train_declarations *self = open_training(1, 0);
+    train_port(self, 5);
+    write_model(self, directory, &report);
+    assert_false(report.lines.known);
+    assert_non_null(strstr(report.model.evaluation, "speaks alone"));
+    struct score *scorer = open_scorer(report.model.path);
+    rng_init(&rng, 13, 0);
+    for (int round = 0; round < 200; round++) {
+        draw_wide(&rng, &wide);
+        struct declaration *declaration = &wide.rows[0].declaration;
+        declaration->lines_count = declaration->lines_count > 0 ? declaration->lines_count : 1;
+        uint32_t all = declaration->lines_count;
+        declaration->lines_count = 1 + (uint32_t)rng_below(&rng, all);
+        score_items(scorer, &wide.input, &result, 1);
+        declaration->lines_count = all;
+        score_items(scorer, &wide.input, &padded, 1);
+        assert_true(padded.score.logit >= result.score.logit);
+        assert_int_equal(padded.score.inputs[1].values_count, LINE_FEATURES);
+        assert_null(contribution(&padded, "declaration.lines"));
+        assert_true(score_replay(scorer, &padded.score, NULL, &again, &why));
+        assert_memory_equal(&again.score.logit, &padded.score.logit, sizeof(double));
+    }
+    assert_null(strstr(score_input_names(scorer, &padded.score, 1), "lines."));
+    score_close(&scorer);
+    fixture_remove_directory(directory);
+}
+
 /* Rows of several lines teach what rows of one exam do: the model knows from them. */
 static void wide_rows_are_judged_by_their_lines(void **state)
 {
@@ -254,6 +311,7 @@ int main(void)
         cmocka_unit_test(wide_items_add_up_and_are_replayed),
         cmocka_unit_test(inputs_that_no_lines_give_are_refused),
         cmocka_unit_test(model_of_before_scores_as_before),
+        cmocka_unit_test(padding_lowers_nothing_for_a_model_of_one_line_rows),
         cmocka_unit_test(wide_rows_are_judged_by_their_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
