@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "bench/declaration_set.h"
+#include "bench/declaration_stages.h"
 #include "bench/figure.h"
+#include "bench/trees_link.h"
 #include "kernels/logistic.h"
 #include "kernels/rng.h"
 #include "score/declaration_model.h"
@@ -26,7 +26,7 @@
  * Usage: bench_declarations [--quick] MODEL TABLE [PYTHON PEER_SCRIPT DIRECTORY]
  * MODEL is a file of `triagectl model train declarations`, TABLE its labelled declarations. */
 
-enum { BATCH = 256, REASONS = 3, THREADS = 2, SCORED = 1 << 16, ROUNDS = 7 };
+enum { BATCH = 256, REASONS = 3, THREADS = 2, SCORED = 1 << 16, STAGED = 1 << 14, ROUNDS = 7 };
 
 struct work {
     const char *model_path;
@@ -149,28 +149,48 @@ struct rates {
     struct rounds processor;
 };
 
-static struct rates measure(struct work *work, unsigned rounds_wanted)
+static void measure_round(struct work *work, struct rates *rates)
 {
-    struct rates rates = {0};
-    for (unsigned round = 0; round <= rounds_wanted; round++) {
-        pthread_t threads[THREADS];
-        struct hand hands[THREADS];
-        double start = now_s();
-        for (unsigned i = 0; i < THREADS; i++) {
-            hands[i] = (struct hand){work, i};
-            bench_check(pthread_create(&threads[i], NULL, run_hand, &hands[i]) == 0, "no thread");
-        }
-        for (unsigned i = 0; i < THREADS; i++) {
-            bench_check(pthread_join(threads[i], NULL) == 0, "no join");
-        }
-        /* The first round warms up. */
-        if (round > 0) {
-            double used = work->processor_s[0] + work->processor_s[1];
-            rounds_add(&rates.clock, SCORED / (now_s() - start) * 1e-6);
-            rounds_add(&rates.processor, SCORED / used * THREADS * 1e-6);
-        }
+    pthread_t threads[THREADS];
+    struct hand hands[THREADS];
+    double start = now_s();
+    for (unsigned i = 0; i < THREADS; i++) {
+        hands[i] = (struct hand){work, i};
+        bench_check(pthread_create(&threads[i], NULL, run_hand, &hands[i]) == 0, "no thread");
     }
-    return rates;
+    for (unsigned i = 0; i < THREADS; i++) {
+        bench_check(pthread_join(threads[i], NULL) == 0, "no join");
+    }
+    double used = work->processor_s[0] + work->processor_s[1];
+    rounds_add(&rates->clock, SCORED / (now_s() - start) * 1e-6);
+    rounds_add(&rates->processor, SCORED / used * THREADS * 1e-6);
+}
+
+/* What is measured in turns with the peers. */
+struct measured {
+    struct rates reasons;
+    struct rates words;
+    struct rates alone;
+};
+
+static void measure(struct work *work, struct trees_link *peers, unsigned rounds_wanted,
+                    struct measured *out)
+{
+    *out = (struct measured){0};
+    struct rates warm = {0};
+    measure_round(work, &warm);
+    for (unsigned round = 0; round < rounds_wanted; round++) {
+        for (unsigned again = 0; again < 3; again++) {
+            measure_round(work, &out->reasons);
+        }
+        work->in_words = true;
+        measure_round(work, &out->words);
+        work->in_words = false;
+        work->alone = true;
+        measure_round(work, &out->alone);
+        work->alone = false;
+        trees_link_round(peers);
+    }
 }
 
 static void know(struct work *work, uint64_t entities)
@@ -237,75 +257,39 @@ static void make_features(struct work *work, const char *directory)
     free(labels);
 }
 
-/* The peers' rates, of the fastest. */
-struct peers {
-    char name[64];
-    struct rates rates;
-};
-
-static void show(const char *name, const struct rates *rates, const struct peers *peers)
+/* By the clock the median, by processor time the best round of either: what other work on the
+ * machine does to caches and memory is not theirs. */
+static void show(const char *name, const struct rates *rates, const struct trees_link *peers)
 {
-    const char *peer = peers->rates.clock.count > 0 ? peers->name : NULL;
+    const struct trees_peer *fastest = trees_link_fastest(peers);
+    const struct rounds none = {.count = 0};
+    const struct rounds best = {{rounds_most(&rates->processor)}, 1};
+    struct rounds peer_best = {{0}, 1};
     struct figure figure = {.name = name,
                             .value = &rates->clock,
                             .unit = "M/s",
-                            .peer = peer,
-                            .peer_value = &peers->rates.clock};
+                            .peer = fastest != NULL ? fastest->name : NULL,
+                            .peer_value = fastest != NULL ? &fastest->clock : &none};
     figure_print(&figure, false);
-    figure.name = "  by processor time";
-    figure.value = &rates->processor;
-    figure.peer_value = &peers->rates.processor;
+    if (fastest != NULL) {
+        peer_best.values[0] = rounds_most(&fastest->processor);
+    }
+    figure.name = "  by processor time, best round";
+    figure.value = &best;
+    figure.peer_value = fastest != NULL ? &peer_best : &none;
     figure_print(&figure, false);
 }
 
-/* What the peer script prints; *child is waited for by the caller. */
-static FILE *start_script(char **arguments, pid_t *child)
+static void tell_peers(const struct trees_link *peers)
 {
-    int ends[2];
-    char threads[16];
-    (void)snprintf(threads, sizeof threads, "%d", THREADS);
-    bench_check(pipe(ends) == 0, "pipe: %s", strerror(errno));
-    *child = fork();
-    bench_check(*child >= 0, "fork: %s", strerror(errno));
-    if (*child == 0) {
-        (void)dup2(ends[1], STDOUT_FILENO);
-        (void)close(ends[0]);
-        (void)execl(arguments[0], arguments[0], arguments[1], arguments[2], threads, (char *)NULL);
-        _exit(77);
+    for (uint32_t i = 0; i < peers->peers_count; i++) {
+        const struct trees_peer *peer = &peers->peers[i];
+        printf("peer %s: %.3f M/s of %u ready features, 300 trees; by processor time %.3f (%.3f to "
+               "%.3f)\n",
+               peer->name, rounds_median(&peer->clock), (unsigned)LINE_FEATURES,
+               rounds_median(&peer->processor), rounds_least(&peer->processor),
+               rounds_most(&peer->processor));
     }
-    (void)close(ends[1]);
-    FILE *script = fdopen(ends[0], "r");
-    bench_check(script != NULL, "fdopen: %s", strerror(errno));
-    return script;
-}
-
-/* Lines "name rate rate" of the script (by the clock, by processor time); keeps the fastest. */
-static void run_peers(char **arguments, struct peers *out)
-{
-    pid_t child;
-    (void)fflush(stdout);
-    FILE *script = start_script(arguments, &child);
-    char line[256];
-    while (fgets(line, sizeof line, script) != NULL) {
-        char name[64];
-        double clock, processor;
-        if (sscanf(line, "%63s %lf %lf", name, &clock, &processor) != 3) {
-            (void)fputs(line, stdout);
-            continue;
-        }
-        printf("peer %s: %.3f M/s of %u ready features, 300 trees; %.3f by processor time\n", name,
-               clock * 1e-6, (unsigned)LINE_FEATURES, processor * 1e-6);
-        struct rates *best = &out->rates;
-        if (best->clock.count == 0 || processor * 1e-6 > best->processor.values[0]) {
-            *best = (struct rates){{{clock * 1e-6}, 1}, {{processor * 1e-6}, 1}};
-            (void)snprintf(out->name, sizeof out->name, "%s", name);
-        }
-    }
-    (void)fclose(script);
-    int status = 0;
-    bench_check(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-                    (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77),
-                "%s failed", arguments[1]);
 }
 
 static void tell_memory(const struct work *work)
@@ -337,36 +321,31 @@ int main(int argc, char **argv)
            (unsigned)LINE_FEATURES, work->models[0].found.tree_count,
            work->models[0].critical.tree_count, THREADS);
     const uint64_t entities[] = {37000, quick ? 1000000 : 10000000};
-    struct rates ours[2];
-    struct rates words[2];
-    struct peers peers = {.name = ""};
-    /* Peers before and after: the faster of the two counts, whatever the machine did meanwhile. */
-    know(work, entities[0]);
-    make_features(work, given == 5 ? arguments[4] : NULL);
-    if (given == 5) {
-        run_peers(arguments + 2, &peers);
-    }
+    struct measured ours[2];
+    struct trees_link peers = {.peers_count = 0};
     for (int i = 0; i < 2; i++) {
-        if (i > 0) {
-            know(work, entities[i]);
+        know(work, entities[i]);
+        if (i == 0) {
+            make_features(work, given == 5 ? arguments[4] : NULL);
         }
-        ours[i] = measure(work, rounds_wanted);
-        work->in_words = true;
-        words[i] = measure(work, rounds_wanted);
-        work->in_words = false;
+        if (i == 0 && given == 5) {
+            trees_link_open(&peers, arguments + 2, THREADS);
+        }
+        measure(work, &peers, rounds_wanted, &ours[i]);
         tell_memory(work);
+        declaration_stages_tell(&(struct declaration_stages){&work->models[0], &work->history,
+                                                             &work->set, work->order, STAGED});
     }
-    work->alone = true;
-    struct rates alone = measure(work, rounds_wanted);
-    if (given == 5) {
-        run_peers(arguments + 2, &peers);
-    }
+    trees_link_close(&peers);
+    tell_peers(&peers);
     figure_head(false);
-    show("record to reasons, 37k known", &ours[0], &peers);
-    show(quick ? "record to reasons, 1M known" : "record to reasons, 10M known", &ours[1], &peers);
-    show("the same in words, 37k known", &words[0], &peers);
-    show(quick ? "the same in words, 1M known" : "the same in words, 10M known", &words[1], &peers);
-    show("trees alone, features ready", &alone, &peers);
+    show("record to reasons, 37k known", &ours[0].reasons, &peers);
+    show(quick ? "record to reasons, 1M known" : "record to reasons, 10M known", &ours[1].reasons,
+         &peers);
+    show("the same in words, 37k known", &ours[0].words, &peers);
+    show(quick ? "the same in words, 1M known" : "the same in words, 10M known", &ours[1].words,
+         &peers);
+    show("trees alone, features ready", &ours[0].alone, &peers);
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     printf("resident at most: %ld MiB\n", usage.ru_maxrss / 1024);

@@ -110,9 +110,12 @@ part_speed() {
   echo
   echo "## Speed"
   echo
-  echo "Two threads. Ours from the decoded record to probability, interval and the three heaviest reasons, all features made on the way, batches of 256 records that came one after the
-other; the peers predict on features that are ready, with 300 trees (ours has 250), best of seven runs before and seven after ours (ours: median). 'In words' writes the sentences too.
-'By processor time' is what the threads took, times two: on a machine that does other work the clock says little."
+  echo "Two threads. Ours from the decoded record to probability, interval and the three heaviest reasons, all features made on the way, batches
+of 256 records that came one after the other; the peers predict on features that are ready, with 300 trees (ours has 250). Rounds of
+all of them come in turns. 'In words' writes the sentences too. 'By processor time' is what the threads took, times two, the best round
+of each (of peers with two threads or with one): on a machine that does other work the clock says little. Histories that no tree asks
+about are not looked up. Beside the stages stands what the lines of counts alone take, one for each history: no layout that keeps a line
+for each entity gets below that."
   echo
   echo '```'
   rm -rf "$room/model"

@@ -35,7 +35,8 @@ if [ -z "$model" ]; then
     { echo image,x,y,width,height
       sed -n 's/.*"scan_id":"\([^"]*\)".*"hidden":.*"box_px":\[\([0-9]*\),\([0-9]*\),\([0-9]*\),\([0-9]*\)\].*/\1 \2 \3 \4 \5/p' \
           "$work/learn.jsonl" | awk '{ print $1 "_high.png," $2 "," $3 "," $4 - $2 "," $5 - $3 }'; } >"$work/marks.csv"
-    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" --out "$work/models" >&2
+    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" --out "$work/models" \
+        --scanner-type vehicle-portal >&2
     model=$(ls "$work"/models/*.h5)
     rm -r "$work/learn"
 fi

@@ -296,6 +296,16 @@ void shadow_line_free(struct pipeline *pipeline)
     pipeline->shadow = NULL;
 }
 
+/* A file's name for itself, and what is wrong with a file, may be anything. */
+static void shadow_plain_text(char *text)
+{
+    for (char *at = text; *at != '\0'; at++) {
+        if (*at == '"' || *at == '\\' || (unsigned char)*at < 0x20 || (unsigned char)*at >= 0x7f) {
+            *at = '?';
+        }
+    }
+}
+
 void shadow_line_health(struct pipeline *pipeline, char *out, size_t out_capacity)
 {
     struct shadow_line *self = pipeline->shadow;
@@ -311,9 +321,8 @@ void shadow_line_health(struct pipeline *pipeline, char *out, size_t out_capacit
         return;
     }
     hex_encode(told.sha256, HASH_BYTES, hex);
-    for (char *at = told.fault; *at != '\0'; at++) {
-        *at = *at == '"' || *at == '\\' || (unsigned char)*at < 0x20 ? '\'' : *at;
-    }
+    shadow_plain_text(told.fault);
+    shadow_plain_text(told.place);
     (void)snprintf(
         out, out_capacity,
         ",\"shadow\":{\"place\":\"%s\",\"model\":\"sha256:%s\",\"since_entry\":%llu,"

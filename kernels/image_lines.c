@@ -394,7 +394,7 @@ void image_lines_cut(enum path path, const struct image_view *image,
     struct cutting cutting = {.image = image,
                               .rule = rule,
                               .valid = valid,
-                              .counts = workspace + 2 * WORDS_OF_EDGES * longest};
+                              .counts = workspace + (size_t)2 * WORDS_OF_EDGES * longest};
     cutting.list = cutting.counts + WORDS_OF_COUNTS * longest;
     cutting.positions = cutting.list + WORDS_OF_LIST * longest;
     const struct direction rows = direction_of(image, 0, edges);

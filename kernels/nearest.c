@@ -251,7 +251,7 @@ static void search_by_product(const struct nearest_request *request,
                               float *workspace, uint32_t *index, float *squared_distance)
 {
     struct search searches[NEAREST_PRODUCT_QUERIES];
-    struct nearest_tiles tiles = nearest_tiles_of(request->cache, bank->dimension_count);
+    struct nearest_tiles tiles = nearest_tiles_of(bank->cache, bank->dimension_count);
     char *found = (char *)(workspace + NEAREST_PRODUCTS_MAX);
     found += (8 - (uintptr_t)found % 8) % 8;
     for (size_t i = 0; i < tile->row_count; i++) {
@@ -358,7 +358,7 @@ void nearest_search_by(const struct nearest_request *request, const struct neare
     int bytes =
         loops_of(request->path) != NULL && bank->packed != NULL && bank->packed->group_count > 0;
     const struct nearest_tiles tiles =
-        nearest_tiles_of(request->cache, bytes ? bank->packed->depth : bank->dimension_count);
+        nearest_tiles_of(bank->cache, bytes ? bank->packed->depth : bank->dimension_count);
     size_t first = 0;
     while (first < queries->row_count) {
         struct nearest_queries tile =

@@ -31,6 +31,7 @@ struct nearest_bank {
     size_t stride;                       /* >= dimension_count */
     const float *squared_norms;          /* [row_count], from nearest_squared_norms */
     const struct nearest_packed *packed; /* from nearest_pack; NULL: search without */
+    const struct cache *cache; /* that tiles are made for; NULL: the usual. Not in the result */
 };
 
 struct nearest_queries {
@@ -94,8 +95,6 @@ void nearest_search_several(const struct nearest_bank *bank, const struct neares
 struct nearest_request {
     enum nearest_path path;
     size_t wanted;
-    const struct cache
-        *cache; /* that tiles are made for; NULL: this machine's. Not in the result */
 };
 void nearest_search_by(const struct nearest_request *request, const struct nearest_bank *bank,
                        const struct nearest_queries *queries, float *restrict workspace,

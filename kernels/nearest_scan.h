@@ -35,7 +35,7 @@ struct nearest_tiles {
     size_t queries;      /* by SGEMM: at most NEAREST_PRODUCT_QUERIES */
     size_t rows;         /* of the bank; queries * rows <= NEAREST_PRODUCTS_MAX */
 };
-/* For a cache, NULL: this machine's, and a bank packed to that depth. */
+/* For a cache, NULL: the usual, and a bank packed to that depth. */
 struct nearest_tiles nearest_tiles_of(const struct cache *told, size_t depth);
 
 /* One of a query's nearest so far. */

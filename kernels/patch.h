@@ -79,10 +79,9 @@ size_t patch_extract_by(enum path path, const struct patch_level *levels, size_t
 struct patch_projection {
     size_t feature_count;
     size_t embedding_count;
-    const float *weights; /* finite */
-    const float *bias;    /* [embedding_count] */
-    const struct cache
-        *cache; /* that tiles are made for; NULL: this machine's. Not in the result */
+    const float *weights;      /* finite */
+    const float *bias;         /* [embedding_count] */
+    const struct cache *cache; /* that tiles are made for; NULL: the usual. Not in the result */
 };
 
 size_t patch_embed_workspace_doubles(const struct patch_projection *projection);

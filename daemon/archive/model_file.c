@@ -453,7 +453,9 @@ struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES],
     struct err err =
         durable_read(path, (size_t)(MODEL_BYTES_MAX + MODEL_OVERHEAD_BYTES), &bytes, &bytes_count);
     if (err_is(err)) {
-        return err.code == ERR_MEMORY ? err : model_unreadable("read model file");
+        struct err unread = model_unreadable("read model file");
+        unread.os_errno = err.os_errno;
+        return err.code == ERR_MEMORY ? err : unread;
     }
     struct model_file found;
     model_file_init(&found);

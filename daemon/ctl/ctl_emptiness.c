@@ -167,7 +167,8 @@ static int tell(const struct ctl *ctl, const struct emptiness_rows *rows, const 
     json_object_set_new(out, "scanners", json_integer(figures.scanners));
     json_object_set_new(out, "rows_by_thirds", json_integer(figures.rows_by_thirds));
     json_object_set_new(out, "scanners_by_thirds", json_integer(figures.scanners_by_thirds));
-    json_object_set_new(out, "auc", json_real(isnan(figures.auc.value) ? -1 : figures.auc.value));
+    json_object_set_new(out, "auc",
+                        isnan(figures.auc.value) ? json_null() : json_real(figures.auc.value));
     json_object_set_new(out, "auc_lower",
                         isnan(figures.auc.lower) ? json_null() : json_real(figures.auc.lower));
     json_object_set_new(out, "auc_upper",
@@ -182,14 +183,21 @@ static int tell(const struct ctl *ctl, const struct emptiness_rows *rows, const 
     return json_print(out, true);
 }
 
-static int draw(const struct image_folder *folder, const struct emptiness_rows *rows,
-                const char *path)
+static int draw(const struct ctl *ctl, const struct image_folder *folder,
+                const struct emptiness_rows *rows, const char *path)
 {
     struct order hard;
     find_hard(rows, &hard);
-    return path == NULL || emptiness_sheet_write(folder, rows, hard.rows, hard.count, path)
-               ? CTL_GOOD
-               : CTL_REFUSED;
+    if (path == NULL) {
+        return CTL_GOOD;
+    }
+    if (!emptiness_sheet_write(folder, rows, hard.rows, hard.count, path)) {
+        return CTL_REFUSED;
+    }
+    if (!ctl->json) {
+        printf("%s: these, row by row\n", path);
+    }
+    return CTL_GOOD;
 }
 
 /* ---- train ---- */
@@ -212,7 +220,7 @@ static int train(struct ctl *ctl, const struct options *options, const struct im
         return ctl_fail("train emptiness", err);
     }
     int result = tell(ctl, rows, report.path);
-    return result == CTL_GOOD ? draw(folder, rows, options->png) : result;
+    return result == CTL_GOOD ? draw(ctl, folder, rows, options->png) : result;
 }
 
 int ctl_model_train_emptiness(struct ctl *ctl, int argc, char **argv)
@@ -304,7 +312,7 @@ static int evaluate(struct ctl *ctl, const struct options *options,
         rows->rows[i].logit = emptiness_logit(&model, rows->rows[i].measure.features);
     }
     int result = tell(ctl, rows, NULL);
-    return result == CTL_GOOD ? draw(folder, rows, options->png) : result;
+    return result == CTL_GOOD ? draw(ctl, folder, rows, options->png) : result;
 }
 
 int ctl_emptiness_evaluate(struct ctl *ctl, int argc, char **argv)
@@ -353,7 +361,9 @@ int ctl_emptiness_score(struct ctl *ctl, int argc, char **argv)
     struct emptiness_model model;
     int result = CTL_REFUSED;
     if (folder != NULL && read_model(options.model, &model)) {
-        const struct emptiness_scores wanted = {.model = &model,
+        const struct emptiness_scores wanted = {.ctl = ctl,
+                                                .directory = options.images,
+                                                .model = &model,
                                                 .working_height =
                                                     (uint32_t)ctl->conf.judge_working_height,
                                                 .boxes_path = options.out,

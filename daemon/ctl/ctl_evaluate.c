@@ -300,6 +300,30 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
     return result == CTL_GOOD ? tell(ctl, evaluations, buckets) : result;
 }
 
+static bool names_option(int argc, char **argv, const char *option)
+{
+    size_t bytes = strlen(option);
+    bool named = false;
+    for (int i = 1; i < argc; i++) {
+        named = named || (strncmp(argv[i], option, bytes) == 0 &&
+                          (argv[i][bytes] == '\0' || argv[i][bytes] == '='));
+    }
+    return named;
+}
+
+/* Which options there are follows from the kind of the model: who takes one for another is told so,
+ * and not that an option of this page does not exist. */
+static const char *other_kind(int argc, char **argv, bool emptiness)
+{
+    if (emptiness && names_option(argc, argv, "--marks")) {
+        return "this model tells empty containers: it is judged by --labels, not by --marks";
+    }
+    if (!emptiness && names_option(argc, argv, "--labels")) {
+        return "--labels judges a model of `model train emptiness` (--model), which this is not";
+    }
+    return NULL;
+}
+
 int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
 {
     if (ctl_project_is_asked(argc, argv)) {
@@ -308,7 +332,13 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
     if (ctl_consistency_asked(argc, argv)) {
         return ctl_consistency_evaluate(ctl, argc, argv);
     }
-    if (ctl_emptiness_asked(argc, argv)) {
+    bool emptiness = ctl_emptiness_asked(argc, argv);
+    const char *wrong = other_kind(argc, argv, emptiness);
+    if (wrong != NULL) {
+        ctl_refuse("%s", wrong);
+        return CTL_USAGE;
+    }
+    if (emptiness) {
         return ctl_emptiness_evaluate(ctl, argc, argv);
     }
     static const struct argp_option options_table[] = {
@@ -331,7 +361,9 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
         "images: recall at 0.1, 0.5, 1,"
         " 2 and 5 false marks an image, with 95% bootstrap intervals over scans. Or, with "
         "--project,"
-        " how often threats multiplied into normal scans are noticed: add --help to --project.",
+        " how often threats multiplied into normal scans are noticed: add --help to --project. Or,"
+        " with a --model of `model train emptiness`, --images and --labels, how well it tells empty"
+        " containers.",
         children,
         NULL,
         NULL};

@@ -314,7 +314,7 @@ int ctl_model_score(struct ctl *ctl, int argc, char **argv)
     if (options.images.folder.directory != NULL) {
         options.images.model = options.model;
         options.images.out = options.out;
-        return score_images(&options.images);
+        return score_images(ctl, &options.images);
     }
     if (ctl->json && options.out != NULL && strcmp(options.out, "-") == 0) {
         return ctl_refuse("--json and --out - would both write here");

@@ -129,6 +129,9 @@ static int learn_images(struct ctl *ctl, struct train_appearance *train,
     const char *out = options->out;
     uint32_t count = image_folder_count(folder);
     uint32_t skipped = 0;
+    if (count == 0) {
+        return ctl_refuse("%s: no images", options->folder.directory);
+    }
     for (uint32_t i = 0; i < count; i++) {
         char why[FOLDER_WHY_BYTES] = "";
         struct folder_scan *scan = NULL;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ctl/progress.h"
 #include "ctl/score_images.h"
 #include "export/export_csv.h"
 #include "kernels/logistic.h"
@@ -17,9 +18,11 @@ struct scoring {
     uint32_t working_height;
     FILE *boxes;
     FILE *images;
+    struct score_summary summary;
 };
 
-static void score_scan(struct scoring *self, const struct folder_scan *scan, const char *name)
+/* False when it was told why not. */
+static bool score_scan(struct scoring *self, const struct folder_scan *scan, const char *name)
 {
     uint32_t at = score_main_image(&scan->scan, NULL);
     const struct image *image = &scan->images[at];
@@ -28,12 +31,12 @@ static void score_scan(struct scoring *self, const struct folder_scan *scan, con
     double highest = -INFINITY;
     if (working_refusal(image, UINT64_MAX) != NULL) {
         ctl_refuse("%s: %s", name, working_refusal(image, UINT64_MAX));
-        return;
+        return false;
     }
     working_make(&self->working, image, scan->pixels[at], self->working_height, &working);
     if (working.calibration.meaning != self->model->meaning) {
         ctl_refuse("%s: its pixels have another meaning than those of training", name);
-        return;
+        return false;
     }
     uint32_t count = emptiness_measure(&self->cargo, &working, measures);
     for (uint32_t i = 0; i < count; i++) {
@@ -52,10 +55,14 @@ static void score_scan(struct scoring *self, const struct folder_scan *scan, con
     }
     if (count == 0) {
         ctl_refuse("%s: too small, or nothing valid in it", name);
-    } else if (self->images != NULL) {
+        return false;
+    }
+    self->summary.rows += count;
+    if (self->images != NULL) {
         export_csv_put_text(self->images, name);
         (void)fprintf(self->images, ",%.9g\n", logistic_probability(highest));
     }
+    return true;
 }
 
 static void score_folder(struct scoring *self, const struct image_folder *folder)
@@ -64,16 +71,24 @@ static void score_folder(struct scoring *self, const struct image_folder *folder
     if (self->images != NULL) {
         (void)fputs("image,score\n", self->images);
     }
-    for (uint32_t i = 0; i < image_folder_count(folder); i++) {
+    uint32_t count = image_folder_count(folder);
+    for (uint32_t i = 0; i < count; i++) {
+        bool good = false;
         char why[FOLDER_WHY_BYTES] = "";
         struct folder_scan *scan = NULL;
         struct err err = image_folder_read(folder, i, &scan, why);
         if (err_is(err)) {
             ctl_refuse("%s: %s", image_folder_name(folder, i), why);
-            continue;
+        } else {
+            good = score_scan(self, scan, image_folder_name(folder, i));
+            folder_scan_close(&scan);
         }
-        score_scan(self, scan, image_folder_name(folder, i));
-        folder_scan_close(&scan);
+        self->summary.images += good;
+        self->summary.refused += !good;
+        progress_show("images", i + 1, count);
+    }
+    if (self->summary.refused > 0) {
+        (void)fprintf(stderr, "triagectl: %u of %u images refused\n", self->summary.refused, count);
     }
 }
 
@@ -87,7 +102,9 @@ static bool finish(FILE **memory, char *const *text)
 
 int emptiness_scores_write(const struct emptiness_scores *wanted, const struct image_folder *folder)
 {
-    struct scoring self = {.model = wanted->model, .working_height = wanted->working_height};
+    struct scoring self = {.model = wanted->model,
+                           .working_height = wanted->working_height,
+                           .summary = {.out = wanted->boxes_path, .scores = wanted->images_path}};
     char *texts[2] = {NULL, NULL};
     size_t bytes[2] = {0, 0};
     struct err err = working_init(&self.working, self.working_height);
@@ -101,8 +118,10 @@ int emptiness_scores_write(const struct emptiness_scores *wanted, const struct i
     }
     good = finish(&self.boxes, &texts[0]) && good;
     good = finish(&self.images, &texts[1]) && good;
-    int result = good ? score_deliver(wanted->boxes_path, texts[0], bytes[0])
-                      : ctl_refuse("scores: no memory, or a working height out of bounds");
+    int result = !good ? ctl_refuse("scores: no memory, or a working height out of bounds")
+                 : self.summary.images == 0
+                     ? ctl_refuse("%s: no image could be scored", wanted->directory)
+                     : score_deliver(wanted->boxes_path, texts[0], bytes[0]);
     if (result == CTL_GOOD && wanted->images_path != NULL) {
         result = score_deliver(wanted->images_path, texts[1], bytes[1]);
     }
@@ -110,5 +129,5 @@ int emptiness_scores_write(const struct emptiness_scores *wanted, const struct i
     free(texts[1]);
     working_fini(&self.working);
     cargo_space_fini(&self.cargo);
-    return result;
+    return result == CTL_GOOD ? score_tell(wanted->ctl, &self.summary) : result;
 }

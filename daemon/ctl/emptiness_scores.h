@@ -8,6 +8,8 @@
 #include "score/emptiness.h"
 
 struct emptiness_scores {
+    const struct ctl *ctl;
+    const char *directory; /* of the images, as it is told */
     const struct emptiness_model *model;
     uint32_t working_height;
     const char *boxes_path;  /* a row a container; "-": standard output */

@@ -23,7 +23,7 @@ static const char labelled_sql[] =
     " AND records.entry < outcomes.entry"
     " WHERE outcomes.standing = 1 AND outcomes.result IN ('nothing_found', 'found', 'partial')"
     " AND records.entry NOT IN (SELECT entry FROM redactions)"
-    " ORDER BY decisions.t_ns, records.entry";
+    " ORDER BY decisions.t_ns, outcomes.entry, records.entry";
 
 struct logged_declarations {
     struct logged_declaration *rows;

@@ -37,8 +37,8 @@ struct logged_declaration {
 
 struct logged_declarations;
 
-/* Those with a label, in the order of decisions: the newest `newest`, 1..LOGGED_MAX. That there are
- * more is told on standard error. False when told. */
+/* Those with a label, in the order of decisions, those of one exam together: the newest
+ * `newest`, 1..LOGGED_MAX. That there are more is told on standard error. False when told. */
 bool logged_declarations_open(struct ctl *ctl, uint64_t newest, struct logged_declarations **out);
 /* All that were received from..until (UTC ns), labelled or not, thinned evenly to at most
  * sample_max, in the order of the log. */

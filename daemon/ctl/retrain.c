@@ -38,7 +38,9 @@ struct work {
     uint8_t *labels;
     uint8_t *random;
     uint64_t *exams;
-    uint64_t count;
+    uint64_t count;             /* of exams: declarations of one item are judged as the item */
+    struct item_lines item_new; /* of the last exam so far */
+    struct item_lines item_old;
     uint64_t keys[HISTORY_KEYS_MAX];
 };
 
@@ -194,11 +196,14 @@ static bool is_anything_later(const struct work *work)
     return false;
 }
 
-static double logit_of(struct trees *trees, const struct declaration *declaration)
+/* Of the item with this declaration added to it, as the scorer judges items. */
+static double logit_of(struct trees *trees, const struct declaration *declaration,
+                       struct item_lines *item)
 {
     struct declaration_risk risk;
     declaration_model_score(&trees->model, &trees->history, &declaration, 1, &risk, NULL);
-    return (double)risk.logit * OBLIVIOUS_LOGIT;
+    item_lines_join(item, &risk.lines);
+    return (double)item_lines_settle(&trees->model.lines, item) * OBLIVIOUS_LOGIT;
 }
 
 /* What was in force said this of the whole item; a thousandth is as sure as it is taken to be. */
@@ -214,14 +219,21 @@ static void judge_row(struct work *work, const struct logged_declaration *row,
     if (!work->out->has_model && !scored) {
         return;
     }
-    work->logits_new[work->count] = logit_of(&work->fresh, declaration);
-    work->logits_old[work->count] =
-        work->out->has_model ? logit_of(&work->in_use, declaration) : logit_told(row);
-    work->labels[work->count] = row->found;
-    work->random[work->count] = logged_is_random(row);
-    work->exams[work->count] = row->exam;
+    /* Declarations of one exam come one after another. */
+    bool same = work->count > 0 && work->exams[work->count - 1] == row->exam;
+    uint64_t at = same ? work->count - 1 : work->count++;
+    if (!same) {
+        work->item_new.count = 0;
+        work->item_old.count = 0;
+    }
+    work->logits_new[at] = logit_of(&work->fresh, declaration, &work->item_new);
+    work->logits_old[at] = work->out->has_model
+                               ? logit_of(&work->in_use, declaration, &work->item_old)
+                               : logit_told(row);
+    work->labels[at] = row->found;
+    work->random[at] = logged_is_random(row);
+    work->exams[at] = row->exam;
     work->out->random_count += logged_is_random(row);
-    work->count++;
 }
 
 /* What the daemon has learnt live since the model in use was trained, up to the cut. */

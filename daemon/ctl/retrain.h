@@ -6,7 +6,8 @@
  *
  * The labelled declarations are cut at a moment. One model learns only from exams that had told
  * before it; both are then judged on what was decided from it on. The model in use reads, as it
- * does in the daemon, the outcomes that came between its training and the cut. The cut is the
+ * does in the daemon, the outcomes that came between its training and the cut. Declarations of one
+ * exam are judged as the one item they are. The cut is the
  * beginning of the last `later_days` days, or the moment after the newest outcome that the model in
  * use was trained on, when that is later: nobody is judged on what he has learnt. Without trees in
  * use the other side is what the decisions say, the whole score.

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/durable.h"
+#include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "export/export_csv.h"
 #include "score/image_scorer.h"
@@ -20,6 +23,7 @@ struct run {
     FILE *scores;
     uint32_t refused;
     uint32_t scored;
+    uint64_t rows;
 };
 
 int score_deliver(const char *out, const char *text, size_t text_bytes)
@@ -32,6 +36,27 @@ int score_deliver(const char *out, const char *text, size_t text_bytes)
     return err_is(err) ? ctl_fail(out, err) : CTL_GOOD;
 }
 
+int score_tell(const struct ctl *ctl, const struct score_summary *summary)
+{
+    const char *out = summary->out;
+    const char *scores = summary->scores;
+    if ((out != NULL && strcmp(out, "-") == 0) || (scores != NULL && strcmp(scores, "-") == 0)) {
+        return CTL_GOOD;
+    }
+    if (ctl->json) {
+        return json_print(json_pack("{s:I, s:I, s:I, s:s?, s:s?}", "images",
+                                    (json_int_t)summary->images, "refused",
+                                    (json_int_t)summary->refused, "rows", (json_int_t)summary->rows,
+                                    "out", out, "image_scores", scores),
+                          true);
+    }
+    (void)printf("%" PRIu32 " images scored, %" PRIu32 " refused: %" PRIu64 " rows in %s%s%s\n",
+                 summary->images, summary->refused, summary->rows, out != NULL ? out : scores,
+                 out != NULL && scores != NULL ? ", the highest of each in " : "",
+                 out != NULL && scores != NULL ? scores : "");
+    return CTL_GOOD;
+}
+
 static void print_scan(struct run *run, const char *name, const struct image_marks *found)
 {
     for (uint32_t i = 0; i < found->marks_count; i++) {
@@ -40,6 +65,7 @@ static void print_scan(struct run *run, const char *name, const struct image_mar
         (void)fprintf(run->marks, ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%.12g\n",
                       mark->x, mark->y, mark->width, mark->height, mark->score);
     }
+    run->rows += found->marks_count;
     export_csv_put_text(run->scores, name);
     (void)fprintf(run->scores, ",%.12g\n", found->score);
 }
@@ -111,7 +137,7 @@ static int run_folder(struct run *run, const struct image_folder *folder)
     return result;
 }
 
-int score_images(const struct score_images_options *options)
+int score_images(const struct ctl *ctl, const struct score_images_options *options)
 {
     char why[FOLDER_WHY_BYTES] = "";
     struct run run = {.options = options};
@@ -126,5 +152,7 @@ int score_images(const struct score_images_options *options)
     int result = err_is(err) ? ctl_refuse("%s: %s", conf.directory, why) : run_folder(&run, folder);
     image_folder_close(&folder);
     image_scorer_close(&run.scorer);
-    return result;
+    const struct score_summary summary = {options->out, options->scores, run.rows, run.scored,
+                                          run.refused};
+    return result == CTL_GOOD ? score_tell(ctl, &summary) : result;
 }

@@ -171,10 +171,10 @@ static void top_make(const struct shadow_item *items, size_t count, const uint8_
         never_coin += !(item->random_rate > 0);
         never_all += !(item->propensity > 0);
         if (item->drawn && item->random_rate > 0) {
-            take_selected(&coin, item, (double)item->random_rate);
+            take_selected(&coin, item, item->random_rate);
         }
         if (item->referred && item->propensity > 0) {
-            take_selected(&all, item, (double)item->propensity);
+            take_selected(&all, item, item->propensity);
         }
     }
     coin.added = out->items;

@@ -145,7 +145,8 @@ size_t appearance_next(struct appearance_space *self, const struct appearance_mo
     struct patch_projection projection = {.feature_count = APPEARANCE_FEATURES,
                                           .embedding_count = model->dimensions,
                                           .weights = model->weights,
-                                          .bias = model->bias};
+                                          .bias = model->bias,
+                                          .cache = &model->cache};
     patch_embed(&projection, self->features, rows, APPEARANCE_FEATURES, self->embed_workspace,
                 self->embedded);
     struct nearest_bank bank = {.rows = model->bank,
@@ -153,7 +154,8 @@ size_t appearance_next(struct appearance_space *self, const struct appearance_mo
                                 .dimension_count = model->dimensions,
                                 .stride = model->dimensions,
                                 .squared_norms = model->bank_norms,
-                                .packed = model->bank_packed};
+                                .packed = model->bank_packed,
+                                .cache = &model->cache};
     struct nearest_queries queries = {
         .rows = self->embedded, .row_count = rows, .stride = model->dimensions};
     nearest_search(&bank, &queries, self->nearest_workspace, self->index, self->distance);

@@ -68,13 +68,14 @@ struct appearance_model {
     bool has_finder; /* trained with marks */
     struct finder_model finder;
     struct lump_model lump; /* the part that looks for hidden lumps; may be absent */
+    struct cache cache;     /* of this machine, for the sizes of tiles */
 };
 
 /* MODEL_UNREADABLE when a part is missing, of the wrong shape or not finite. On success the caller
  * finis. */
 MUST_USE struct err appearance_read(const struct model_file *file, struct appearance_model *out);
 void appearance_model_fini(struct appearance_model *self);
-/* Norms and packing of the bank, after bank, bank_count and dimensions. MEMORY. */
+/* Norms, packing and tiles of the bank, after bank, bank_count and dimensions. MEMORY. */
 MUST_USE struct err appearance_bank_prepare(struct appearance_model *self);
 /* The rule that all models share. */
 struct patch_rule appearance_rule(enum image_meaning meaning);

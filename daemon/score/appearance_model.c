@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "score/machine_cache.h"
+
 /* A model file is trusted as far as its hash goes, and no further: a shape or number that does not
  * fit is refused here, so that the scoring line needs no checks of its own. */
 
@@ -136,6 +138,7 @@ MUST_USE struct err appearance_bank_prepare(struct appearance_model *self)
                                 .dimension_count = self->dimensions,
                                 .stride = self->dimensions};
     bool packs = nearest_path_packs(nearest_path_best());
+    self->cache = machine_cache();
     self->bank_norms = malloc(bank.row_count * sizeof(float));
     self->bank_memory =
         packs ? malloc(nearest_pack_bytes(bank.row_count, bank.dimension_count)) : NULL;

@@ -189,6 +189,11 @@ static void score_all(struct scoring *self, const struct declaration *const *dec
     }
 }
 
+uint64_t declaration_model_kinds(const struct declaration_model *self)
+{
+    return self->space->kinds_asked;
+}
+
 void declaration_model_score(struct declaration_model *self, const struct history *history,
                              const struct declaration *const *declarations, uint32_t count,
                              struct declaration_risk *out, struct declaration_parts *parts)

@@ -41,7 +41,7 @@ struct declaration_model {
     struct oblivious_model critical; /* tree_count 0: never learnt */
     struct goods_norms norms;
     struct declaration_bins bins;
-    struct lines_calibration lines; /* not known: a model of before features_version 3 */
+    struct lines_calibration lines;  /* not known: a model of before features_version 3 */
     struct declaration_space *space; /* of one block of lines; made by declaration_model_read */
 };
 
@@ -96,6 +96,10 @@ struct declaration_judgement {
 void declaration_model_judge(struct declaration_model *self, const struct history *history,
                              const struct declaration *const *declarations, uint32_t count,
                              uint32_t reasons_max, struct declaration_judgement *out);
+
+/* The kinds of histories that its trees ask about, and those these are judged against: a bit each.
+ */
+uint64_t declaration_model_kinds(const struct declaration_model *self);
 
 /* What declaration_model_score says of a line with these features (lines.riskiest), without
  * declaration or history: for replays. */

@@ -125,7 +125,8 @@ static void leave_row(const struct working *working, size_t y, const struct spac
 /* What stands above the mean of 65 x 65 pixels, as a byte. */
 static uint8_t contrast(float gain, int64_t value, int64_t sum, int64_t count)
 {
-    return (uint8_t)finder_round(finder_hold(128 + gain * (float)(value - sum / count), 0, 255));
+    int64_t above = value - sum / count;
+    return (uint8_t)finder_round(finder_hold(128 + gain * (float)above, 0, 255));
 }
 
 static void write_row(const struct finder_input *input, const struct working *working, size_t y,

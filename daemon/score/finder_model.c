@@ -227,6 +227,9 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     if (numbers[0] != (has_material ? MATERIAL_VERSION : PLANES_VERSION)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
     }
+    if (has_material && !(numbers[10] > 0)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
+    }
     memcpy(out->net.layers[0].weights, weights->values, totals.weights);
     memcpy(out->net.layers[0].scale, scale->values, totals.outputs * sizeof(float));
     for (size_t i = 0; i < totals.outputs; i++) {

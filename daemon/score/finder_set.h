@@ -20,6 +20,7 @@
 
 #define FINDER_SET_PIXELS_MAX (UINT64_C(1) << 30) /* 2 or 4 bytes each */
 enum { FINDER_SET_IMAGES_MAX = 1 << 20, FINDER_CROP_MAX = 320 };
+enum { FINDER_SET_LEVEL_MAX = 65534, FINDER_SET_LEVEL_INVALID = 65535 };
 
 struct finder_set_image {
     uint16_t *levels;

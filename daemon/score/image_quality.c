@@ -252,7 +252,7 @@ void image_quality_measure(struct image_quality_space *self, const struct image 
     }
     add_copies(counts.levels[0], LEVELS);
     add_copies(counts.steps[0], LEVELS);
-    add_copies(counts.seconds[0], 2 * LEVELS);
+    add_copies(counts.seconds[0], (size_t)2 * LEVELS);
     uint32_t dark = counts.levels[0][scale.dark_high ? LEVELS - 1 : 0];
     double pixels_seen = (double)rows * image->width;
     double contrast = (double)quantile(counts.levels[0], LEVELS, 0.95) -

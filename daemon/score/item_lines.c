@@ -107,5 +107,8 @@ int32_t item_lines_logit(const struct lines_calibration *calibration, int32_t ri
 int32_t item_lines_settle(const struct lines_calibration *calibration,
                           const struct item_lines *lines)
 {
+    if (!calibration->known || lines->count <= 1) {
+        return lines->riskiest; /* as below, without a logarithm */
+    }
     return item_lines_logit(calibration, lines->riskiest, lines->count, item_lines_spread(lines));
 }

@@ -189,6 +189,7 @@ static void reduce_rows(struct working_space *self, const struct image *image,
 {
     size_t row_bytes = (size_t)image->width * (image->bits / 8);
     size_t width = image_reduced_count(image->width, factor);
+    must(factor > 1);
     for (size_t y = 0; y < image->height; y += factor) {
         size_t below = y + factor < image->height ? y + factor : image->height;
         memset(self->row_sums, 0, width * sizeof(double));

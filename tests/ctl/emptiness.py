@@ -38,8 +38,8 @@ def main(triagectl):
                                labels, "--out", out))
         assert again["path"] == figures["path"], "the same images make the same file"
         boxes, scores = os.path.join(out, "boxes.csv"), os.path.join(out, "scores.csv")
-        run(triagectl, "model", "score", *at, "--model", figures["path"], "--images", images, "--out", boxes,
-            "--image-scores", scores)
+        told = run(triagectl, "model", "score", *at, "--model", figures["path"], "--images", images, "--out", boxes, "--image-scores", scores)
+        assert f"{len(os.listdir(images))} images scored, 0 refused" in told and boxes in told and scores in told, told
         with open(boxes) as table:
             rows = list(csv.DictReader(table))
         assert all(0 <= float(row["score"]) <= 1 and int(row["width"]) > 0 for row in rows)
@@ -54,6 +54,13 @@ def main(triagectl):
         refused = subprocess.run([triagectl, "model", "evaluate", *at, "--model", figures["path"], "--images", images,
                                   "--labels", images], capture_output=True, text=True, timeout=60)
         assert refused.returncode == 1 and refused.stderr, "a folder is no table"
+        refused = subprocess.run([triagectl, "model", "evaluate", *at, "--model", figures["path"], "--images", images,
+                                  "--marks", labels], capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 2 and "--labels, not by --marks" in refused.stderr, refused.stderr
+        os.mkdir(os.path.join(out, "empty"))
+        refused = subprocess.run([triagectl, "model", "score", *at, "--model", figures["path"], "--images", os.path.join(out, "empty"),
+                                  "--out", boxes], capture_output=True, text=True, timeout=60)
+        assert refused.returncode == 1 and "no image could be scored" in refused.stderr, refused.stderr
     return 0
 
 

@@ -121,6 +121,17 @@ static void bank_marks_what_stands_out(void **state)
         run("model score --model %s --images in --out d.csv --image-scores s.csv", bank_model), 0);
     assert_says("broken.png: ");
     assert_says("1 of 13 images refused");
+    assert_says("12 images scored, 1 refused: ");
+    assert_says(" rows in d.csv, the highest of each in s.csv");
+    assert_int_equal(
+        run("model score --model %s --images in --out j.csv --json 2>/dev/null", bank_model), 0);
+    assert_says("\"refused\": 1");
+    assert_says("\"out\": \"j.csv\"");
+    assert_int_equal(run("model score --model no.h5 --images in --out none.csv"), 1);
+    assert_says("no.h5: ");
+    assert_says("No such file");
+    assert_int_equal(run("model evaluate --model %s --images in --labels t", bank_model), 2);
+    assert_says("--labels judges a model of");
     char *marks = read_file("d.csv");
     char *table = read_file("s.csv");
     assert_in_range(check_marks(marks, first), 1, 20 * IMAGES);

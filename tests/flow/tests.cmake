@@ -55,11 +55,12 @@ if(Python3_FOUND)
     set_tests_properties(flow.learn_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
-  foreach(case life decides_nothing trouble)
+  foreach(case life decides_nothing trouble images)
     add_test(NAME flow.shadow_${case} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/shadow.py ${case})
-    set_tests_properties(flow.shadow_${case} PROPERTIES LABELS "flow;threads" SKIP_RETURN_CODE 77 TIMEOUT 900
+    set_tests_properties(flow.shadow_${case} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900
       ENVIRONMENT "TRIAGED_BUILD=${PROJECT_BINARY_DIR}")
   endforeach()
+  set_tests_properties(flow.shadow_decides_nothing flow.shadow_trouble PROPERTIES LABELS "flow;threads")
   foreach(script receipts prune policy ageing scanners marks)
     add_test(NAME flow.${script} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/flow/${script}.py)
     set_tests_properties(flow.${script} PROPERTIES LABELS "flow" SKIP_RETURN_CODE 77 TIMEOUT 900

@@ -104,7 +104,7 @@ static void mahalanobis_is_nearest_behind_whitening(void **state)
     float *space = draw_room(nearest_workspace_floats(), sizeof *space);
     void *memory = draw_room(nearest_pack_bytes(SAMPLE, FEATURES), 1);
     nearest_squared_norms(bank_rows, SAMPLE, FEATURES, FEATURES, norms);
-    struct nearest_bank bank = {bank_rows, SAMPLE, FEATURES, FEATURES, norms, NULL};
+    struct nearest_bank bank = {bank_rows, SAMPLE, FEATURES, FEATURES, norms, NULL, NULL};
     bank.packed = nearest_pack(&bank, memory);
     struct nearest_queries wanted = {query_rows, QUERIES, FEATURES};
     uint32_t index[QUERIES];

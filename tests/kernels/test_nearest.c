@@ -220,7 +220,7 @@ static void nearest_small_distance_far_from_origin_keeps_digits(void **state)
     float bank_rows[4] = {1000.0f, 1000.0f, 1000.0f, 500.0f};
     float norms[1];
     nearest_squared_norms(bank_rows, 1, 4, 4, norms);
-    struct nearest_bank bank = {bank_rows, 1, 4, 4, norms, NULL};
+    struct nearest_bank bank = {bank_rows, 1, 4, 4, norms, NULL, NULL};
     float query[4] = {1000.0009765625f, 1000.0f, 1000.0f, 500.0f};
     struct found found = search(nearest_path_best(), &bank, query, 1, 4);
     assert_true(found.distance[0] == 0x1p-20f);

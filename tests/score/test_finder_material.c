@@ -5,6 +5,8 @@
 
 #include "kernels/rng.h"
 #include "score/finder.h"
+#include "score/finder_set.h"
+#include "tests/score/finder_fixture.h"
 
 enum { ROOM = 70 * 90 };
 static float high_pixels[ROOM];
@@ -151,11 +153,107 @@ static void organic_and_steel_stand_on_either_side(void **state)
     free(workspace);
 }
 
+/* Crops of calibrated scans that stand on a floor: what lies above stays above, and attenuations
+ * keep their unit to a percent. */
+static void crops_of_standing_loads_keep_up_and_unit(void **state)
+{
+    (void)state;
+    enum { WIDTH = 112, HEIGHT = 56 };
+    struct finder_set set;
+    struct finder_crop_space space;
+    const struct finder_truth truth = {50, 6, 70, 22};
+    const struct working working = {
+        .pixels = high_pixels, .valid = valid, .width = WIDTH, .height = HEIGHT, .factor = 1};
+    memset(valid, 1, sizeof valid);
+    for (size_t i = 0; i < (size_t)WIDTH * HEIGHT; i++) {
+        size_t x = i % WIDTH, y = i / WIDTH;
+        high_pixels[i] = x >= 50 && x < 70 && y >= 6 && y < 22 ? 3 : 2;
+        low_pixels[i] = high_pixels[i] * (x < 56 ? 1.09f : 1.18f);
+    }
+    finder_set_init(&set, IMAGE_TRANSMISSION, 1);
+    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = &working,
+                                                              .low_pixels = low_pixels,
+                                                              .truths = &truth,
+                                                              .truth_count = 1}));
+    assert_good(finder_set_adapt(&set));
+    assert_true(set.calibrated && set.upright);
+    assert_true(fabs(set.input.a_max - 3) < 0.05);
+    uint32_t side = finder_set_crop_side(&set), seen = 0;
+    float *crop = calloc((size_t)side * side * FINDER_CHANNELS, sizeof *crop);
+    assert_non_null(crop);
+    assert_int_equal(side, HEIGHT);
+    assert_good(finder_crop_init(&space, side));
+    for (uint64_t number = 0; number < 200; number++) {
+        struct rng rng;
+        rng_init(&rng, 4, number);
+        finder_crop_draw(&set, 0, side, &rng, &space, crop);
+        for (uint32_t i = 0; i < space.truth_count; i++) {
+            const struct finder_truth *box = &space.truths[i];
+            float x = (box->left + box->right) / 2, y = (box->top + box->bottom) / 2;
+            if (x > 1 && x < (float)side - 1) {
+                size_t at = (size_t)y * side + (size_t)x;
+                double attenuation = (double)crop[at * FINDER_CHANNELS] * set.input.a_max;
+                assert_true(y < (float)side / 2);
+                assert_true(attenuation > 2.95 && attenuation < 3.05);
+                seen++;
+            }
+        }
+    }
+    assert_true(seen > 100);
+    free(crop);
+    finder_crop_fini(&space);
+    finder_set_fini(&set);
+}
+
+static double *numbers_of(struct model_file *file)
+{
+    for (uint32_t i = 0; i < file->arrays_count; i++) {
+        if (strcmp(file->arrays[i].name, "finder_input") == 0) {
+            assert_int_equal(file->arrays[i].dimensions[0], 11);
+            return file->arrays[i].values;
+        }
+    }
+    fail_msg("no finder_input");
+    return NULL;
+}
+
+/* A model of material is read as it was written; of version 1 with its number, or with one out of
+ * range, it is refused. */
+static void material_in_a_model_file_is_checked(void **state)
+{
+    (void)state;
+    static const double wrong[][2] = {{0, 1},    {0, 3},         {10, 0},  {10, -1},
+                                      {10, NAN}, {10, INFINITY}, {10, 1e7}};
+    struct model_file file;
+    struct finder_model model = finder_fixture(1), again;
+    bool found = false;
+    model.input = input;
+    assert_good(finder_model_settle(&model));
+    model_file_init(&file);
+    assert_good(finder_add(&model, &file));
+    assert_good(finder_read(&file, &found, &again));
+    assert_true(found);
+    assert_memory_equal(&again.input, &input, sizeof input);
+    finder_model_fini(&again);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        double *number = numbers_of(&file) + (size_t)wrong[i][0];
+        double kept = *number;
+        *number = wrong[i][1];
+        assert_int_equal(finder_read(&file, &found, &again).code, ERR_MODEL_UNREADABLE);
+        assert_false(found);
+        *number = kept;
+    }
+    finder_model_fini(&model);
+    model_file_fini(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(material_of_any_size_follows_its_definition),
         cmocka_unit_test(organic_and_steel_stand_on_either_side),
+        cmocka_unit_test(crops_of_standing_loads_keep_up_and_unit),
+        cmocka_unit_test(material_in_a_model_file_is_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
