@@ -116,13 +116,13 @@ static void say_chapter(uint32_t chapter, char out[48])
 
 static void add_fit(const struct consistency_verdict *verdict, struct score_result *result)
 {
-    char own[48], nearest[48], held[SAY_BYTES], as_bad[SAY_BYTES];
+    char own[48], nearest[48], held[SAY_BYTES], better[SAY_BYTES];
     const struct consistency_placed *fit = &verdict->fit;
     double logit = worth(verdict, true);
     say_chapter(verdict->chapter, own);
     say_chapter(verdict->nearest, nearest);
     say_count(fit->held, held);
-    say_count(fit->as_bad, as_bad);
+    say_count(fit->held - fit->as_bad, better);
     if (fit->held == 0) {
         fusion_add(result, "consistency.chapter", logit,
                    "no scan under HS chapter %s was learnt; %.0f%% of those of a new chapter look "
@@ -134,8 +134,8 @@ static void add_fit(const struct consistency_verdict *verdict, struct score_resu
                    held);
     } else {
         fusion_add(result, "consistency.chapter", logit,
-                   "fits HS chapter %s as badly as %s of %s scans under it; nearest: %s", own,
-                   as_bad, held, nearest);
+                   "fits HS chapter %s worse than %s of %s scans under it; nearest: %s", own,
+                   better, held, nearest);
     }
 }
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 feed, triagectl = sys.argv[1:3]
-TRAIN, TEST = 260, 90
+TRAIN, TEST = 240, 90
 
 
 def run(*words, good=True):
@@ -32,8 +32,7 @@ with tempfile.TemporaryDirectory() as room:
     given = ("--images", train + "/vehicle-portal", "--declarations", train + ".csv", "--scanner-type", "vehicle-portal", "--out", out)
     with_wedge = ("--wedge", wedge + "/vehicle-portal.csv")
     report = json.loads(run(triagectl, "model", "train", "consistency", *at, "--json", *given, *with_wedge))[0]
-    again = json.loads(run(triagectl, "model", "train", "consistency", *at, "--json", *given, *with_wedge))[0]
-    assert report["path"] == again["path"] and report["name"] == "consistency/vehicle-portal", (report, again)
+    assert report["name"] == "consistency/vehicle-portal", report
     assert "effective atomic number" in report["evaluation"], report
     by_ratio = json.loads(run(triagectl, "model", "train", "consistency", *at, "--json", *given))[0]
     assert "ratio of the energies" in by_ratio["evaluation"] and by_ratio["path"] != report["path"], by_ratio
