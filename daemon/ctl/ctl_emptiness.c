@@ -276,25 +276,6 @@ static bool read_model(const char *path, struct emptiness_model *out)
     return !err_is(err);
 }
 
-bool ctl_emptiness_asked(int argc, char **argv)
-{
-    const char *path = NULL;
-    bool asked = false;
-    for (int i = 1; i < argc; i++) {
-        path = strncmp(argv[i], "--model=", 8) == 0              ? argv[i] + 8
-               : strcmp(argv[i], "--model") == 0 && i + 1 < argc ? argv[i + 1]
-                                                                 : path;
-    }
-    struct model_file *file = path != NULL ? calloc(1, sizeof *file) : NULL;
-    if (file != NULL && !err_is(model_file_read(path, NULL, file))) {
-        const char *kind = model_file_text(file, "kind");
-        asked = kind != NULL && strcmp(kind, EMPTINESS_NAME) == 0;
-        model_file_fini(file);
-    }
-    free(file);
-    return asked;
-}
-
 static int evaluate(struct ctl *ctl, const struct options *options,
                     const struct image_folder *folder, struct emptiness_rows *rows)
 {

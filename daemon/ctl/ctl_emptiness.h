@@ -8,8 +8,6 @@
 #include "ctl/ctl.h"
 
 int ctl_model_train_emptiness(struct ctl *ctl, int argc, char **argv);
-/* True when --model names a readable model file of this kind. */
-bool ctl_emptiness_asked(int argc, char **argv);
 int ctl_emptiness_score(struct ctl *ctl, int argc, char **argv);
 int ctl_emptiness_evaluate(struct ctl *ctl, int argc, char **argv);
 

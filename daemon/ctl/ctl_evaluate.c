@@ -16,8 +16,11 @@
 #include "ctl/evaluate_images.h"
 #include "ctl/evaluation_json.h"
 #include "ctl/json_text.h"
+#include "ctl/model_named.h"
 #include "ctl/reliability.h"
 #include "ctl/table.h"
+#include "score/consistency_model.h"
+#include "score/emptiness.h"
 
 /* `triagectl model evaluate`: scores a labelled table first, looks at the labels afterwards. With
  * --images it is about marks on images: evaluate_images.h. */
@@ -329,10 +332,12 @@ int ctl_model_evaluate(struct ctl *ctl, int argc, char **argv)
     if (ctl_project_is_asked(argc, argv)) {
         return ctl_project(ctl, argc, argv);
     }
-    if (ctl_consistency_asked(argc, argv)) {
+    char kind[MODEL_NAMED_KIND_BYTES];
+    model_named_kind(argc, argv, kind);
+    if (strcmp(kind, CONSISTENCY_KIND) == 0) {
         return ctl_consistency_evaluate(ctl, argc, argv);
     }
-    bool emptiness = ctl_emptiness_asked(argc, argv);
+    bool emptiness = strcmp(kind, EMPTINESS_NAME) == 0;
     const char *wrong = other_kind(argc, argv, emptiness);
     if (wrong != NULL) {
         ctl_refuse("%s", wrong);

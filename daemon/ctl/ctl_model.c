@@ -25,24 +25,29 @@ struct one_file {
     const char *path;
 };
 
-static error_t parse_file(int key, char *text, struct argp_state *state)
+static error_t take_path(const char **path, int key, char *text, struct argp_state *state)
 {
-    struct one_file *options = state->input;
     switch (key) {
     case ARGP_KEY_ARG:
-        if (options->path != NULL) {
+        if (*path != NULL) {
             argp_error(state, "one FILE at a time");
         }
-        options->path = text;
+        *path = text;
         return 0;
     case ARGP_KEY_END:
-        if (options->path == NULL) {
+        if (*path == NULL) {
             argp_error(state, "which FILE?");
         }
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+static error_t parse_file(int key, char *text, struct argp_state *state)
+{
+    struct one_file *options = state->input;
+    return take_path(&options->path, key, text, state);
 }
 
 static const char *model_type_text(enum model_type type)
@@ -157,19 +162,8 @@ static error_t parse_install(int key, char *text, struct argp_state *state)
     case 'r':
         options->reason = text;
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->path != NULL) {
-            argp_error(state, "one FILE at a time");
-        }
-        options->path = text;
-        return 0;
-    case ARGP_KEY_END:
-        if (options->path == NULL) {
-            argp_error(state, "which FILE?");
-        }
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return take_path(&options->path, key, text, state);
     }
 }
 

@@ -14,10 +14,13 @@
 #include "ctl/declaration_options.h"
 #include "ctl/image_options.h"
 #include "ctl/json_text.h"
+#include "ctl/model_named.h"
 #include "ctl/score_images.h"
 #include "export/export_csv.h"
 #include "kernels/logistic.h"
+#include "score/consistency_model.h"
 #include "score/declaration_words.h"
+#include "score/emptiness.h"
 
 /* `triagectl model score`: of declarations one row out for every row in, in the same order. Label
  * columns are never looked for. Images: score_images.h. */
@@ -271,10 +274,12 @@ static int run(const struct ctl *ctl, struct declaration_batch *batch,
 
 int ctl_model_score(struct ctl *ctl, int argc, char **argv)
 {
-    if (ctl_consistency_asked(argc, argv)) {
+    char kind[MODEL_NAMED_KIND_BYTES];
+    model_named_kind(argc, argv, kind);
+    if (strcmp(kind, CONSISTENCY_KIND) == 0) {
         return ctl_consistency_score(ctl, argc, argv);
     }
-    if (ctl_emptiness_asked(argc, argv)) {
+    if (strcmp(kind, EMPTINESS_NAME) == 0) {
         return ctl_emptiness_score(ctl, argc, argv);
     }
     static const struct argp_option options_table[] = {

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "line_by_line.h"
 #include "port_rows.h"
 
 /* Blocks of lines in columns against lines one by one. */
@@ -82,25 +83,6 @@ static void learn_cases(unsigned which, struct history *history, unsigned live)
         struct history_weights weights = history->weights;
         assert_good(history_install_counts(history, &weights, key, &table));
     }
-}
-
-static void features_of_line(const struct history *history, const struct goods_norms *norms,
-                             const struct declaration *declaration, uint32_t line,
-                             float out[LINE_FEATURES])
-{
-    struct history_parts parts;
-    uint64_t keys[HISTORY_KINDS];
-    struct line_subject subject;
-    bool has_line = line < declaration->lines_count;
-    history_parts_of_declaration(&history->key, declaration, &parts);
-    if (has_line) {
-        history_parts_add_line(&history->key, &declaration->lines[line], &parts);
-    }
-    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        keys[kind] = history_key(kind, &parts);
-    }
-    line_subject_of(declaration, has_line ? &declaration->lines[line] : NULL, keys, &subject);
-    line_features(history, norms, &subject, out);
 }
 
 static void make_port_model(struct declaration_model *model, struct history *history)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "line_by_line.h"
 #include "port_rows.h"
 
 #include <math.h>
@@ -144,25 +145,6 @@ static const struct declaration **draw_records(uint64_t seed)
 }
 
 /* ---- line by line ---- */
-
-static void features_of_line(const struct history *history, const struct goods_norms *norms,
-                             const struct declaration *declaration, uint32_t line,
-                             float out[LINE_FEATURES])
-{
-    struct history_parts parts;
-    uint64_t keys[HISTORY_KINDS];
-    struct line_subject subject;
-    bool has_line = line < declaration->lines_count;
-    history_parts_of_declaration(&history->key, declaration, &parts);
-    if (has_line) {
-        history_parts_add_line(&history->key, &declaration->lines[line], &parts);
-    }
-    for (uint32_t kind = 0; kind < HISTORY_KINDS; kind++) {
-        keys[kind] = history_key(kind, &parts);
-    }
-    line_subject_of(declaration, has_line ? &declaration->lines[line] : NULL, keys, &subject);
-    line_features(history, norms, &subject, out);
-}
 
 /* The riskiest line (the first of equals), and what each group contributes to it. */
 static void read_slowly(const struct declaration_model *model, const struct history *history,
