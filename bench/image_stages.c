@@ -268,7 +268,7 @@ void image_stages_print(const char *name, const struct image *image, const uint8
          2 * patches * axes * model->bank_count},
         {"finder: pixels to working image", make_large, LIMIT_COPY, raw + 5 * large},
         {"finder: the mask of that", mask_large, LIMIT_COPY, 5 * large},
-        {"finder: planes", make_planes, LIMIT_COPY, (5 + FINDER_CHANNELS) * large},
+        {"finder: planes", make_planes, LIMIT_COPY, (5 + finder_channels(&model->finder.input)) * large},
         {"finder: network", run_net, LIMIT_BYTES,
          net_operations(&model->finder.net, self.large.height, self.large.width)},
         {"finder: planes, network, boxes", run_finder, LIMIT_NONE, 0},

@@ -33,8 +33,9 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
                                      size_t width_max, size_t height_max)
 {
     size_t net_bytes = convnet_workspace_bytes(&model->net, (uint32_t)width_max);
-    if (self->net_bytes >= net_bytes && self->width_max >= width_max &&
-        self->height_max >= height_max) {
+    uint32_t channels = model->net.layers[0].in;
+    if (self->net_bytes >= net_bytes && self->channels_max >= channels &&
+        self->width_max >= width_max && self->height_max >= height_max) {
         return err_none;
     }
     /* A working image is at most this wide and this high, not both: see working.h. */
@@ -43,7 +44,8 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
         .width_max = width_max,
         .height_max = height_max,
         .net_bytes = net_bytes,
-        .planes = malloc(width_max * height_max * FINDER_CHANNELS),
+        .channels_max = channels,
+        .planes = malloc(width_max * height_max * channels),
         .rows = malloc(finder_planes_workspace_bytes(width_max)),
         .net = aligned_alloc(CONVNET_ALIGNMENT, rounded_up(net_bytes)),
         .cells = malloc(cells * FINDER_OUTPUTS * sizeof(float)),

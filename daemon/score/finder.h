@@ -4,7 +4,7 @@
 
 /* Finder: a small network that marks objects of the kind that officers marked, on a working image.
  *
- * working image -> four planes of bytes -> convnet -> one cell for 4 x 4 working pixels with a heat
+ * working image -> four or eight planes of bytes -> convnet -> one cell for 4 x 4 working pixels with a heat
  * logit and the size of the box that stands there -> peaks, best first -> boxes. All sums are whole
  * numbers; a logit is one product of a float, so a finding has the same bits on every processor.
  * Part of an appearance model (appearance.h); models without one have no marks. */
@@ -19,7 +19,8 @@
 #include "score/working.h"
 
 enum {
-    FINDER_CHANNELS = 4,
+    FINDER_CHANNELS = 4,     /* planes */
+    FINDER_CHANNELS_MAX = 8, /* with those of material */
     FINDER_CELL = 4,    /* working pixels of a cell's side: the strides of the network */
     FINDER_OUTPUTS = 5, /* of a cell: heat, log(width / box), log(height / box), and how far
                            its centre lies right of and below the cell's, in boxes */
@@ -39,30 +40,39 @@ enum {
  *   plane 3   255
  *
  * each rounded and held within 0..255 (plane 2: 1..255); all 0 where the working image is not
- * valid. With material > 0 and a low-energy image both energies make two planes together, from
- * sums of A and A_low (in 2^-12) over the valid pixels of 3 x 3, and what is around is wider:
+ * valid. With material > 0 there are eight, which both energies make together (kernels/dual_planes.h
+ * has the roundings): E = A_low - (ratio_low + ratio_high) / 2 * A, over 3 x 3 pixels, tells what
+ * something is made of, as A tells how much of it there is, and both are held against what is
+ * around at three sizes: an edge stands out from 7 x 7 pixels in a load of any height, a block
+ * from 65 x 65.
  *
- *   plane 1   as above, of the valid pixels of 65 x 65 around
- *   plane 2   as above, of R = sum A_low / sum A; 0 where the mean A <= ratio_least
- *   plane 3   128 + material * (E - mean E of the valid pixels of 65 x 65 around), E = mean A_low -
- *             (ratio_low + ratio_high) / 2 * mean A; 128 without a low-energy image
- *
- * so plane 1 shows how much there is of an object, and plane 3 of what. */
+ *   plane 0   as above
+ *   planes 1, 5, 4   128 + contrast * k (level - mean level of the valid pixels of 65 x 65, 17 x 17,
+ *             7 x 7 around), k = 1, 1.3, 2.6
+ *   plane 2   as above, of R = sum A_low / sum A of 3 x 3 pixels; 0 where the mean A <= ratio_least
+ *   planes 3, 6   128 + material * k (E - mean E of 65 x 65, 17 x 17 around), k = 1, 3
+ *   plane 7   255
+ */
 struct finder_input {
     double a_max;     /* > 0 */
     double contrast;  /* >= 0 */
     double ratio_low; /* < ratio_high */
     double ratio_high;
     double ratio_least; /* > 0 */
-    double material;    /* >= 0; 0: planes 2 and 3 as above */
+    double material;    /* >= 0; 0: four planes */
 };
 
 /* What suits each meaning of pixels: DISPLAY over the whole range of greys; TRANSMISSION up to
  * A = 6, beyond which 8 and 16 bit scans show noise. */
 struct finder_input finder_input_default(enum image_meaning meaning);
 
+static inline uint32_t finder_channels(const struct finder_input *input)
+{
+    return input->material > 0 ? FINDER_CHANNELS_MAX : FINDER_CHANNELS;
+}
+
 size_t finder_planes_workspace_bytes(size_t width);
-/* planes[height][width][FINDER_CHANNELS]. low_pixels as working_make_low() gives them, or NULL.
+/* planes[height][width][finder_channels(input)]. low_pixels as working_make_low() gives them, or NULL.
  * Training and scoring call this one function. The workspace is aligned to 8 bytes. */
 void finder_planes(const struct finder_input *input, const struct working *working,
                    const float *low_pixels, void *restrict workspace, uint8_t *restrict planes);
@@ -94,8 +104,8 @@ static inline double finder_log_side(float output)
 }
 
 /* Room for a network with the layers of `shape`, of which only the counts are read; all numbers are
- * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 channels in, 5 out,
- * strides that make FINDER_CELL. On success the caller finis. */
+ * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 or 8 channels in, 5
+ * out, strides that make FINDER_CELL. On success the caller finis. */
 MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape);
 /* Once everything is filled in: checks all numbers and packs the network for finder_run().
  * MODEL_UNREADABLE names what is wrong. */
@@ -116,6 +126,7 @@ struct finder_space {
     size_t width_max;
     size_t height_max;
     size_t net_bytes;
+    uint32_t channels_max;
     uint8_t *planes;
     void *rows;
     void *net;

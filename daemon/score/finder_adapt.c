@@ -11,6 +11,8 @@ static const double ratio_most = 4.0;
 /* What plane 1 shows of an attenuation that stands out: 25 cm of water in a beam of 6 to 9 MV is
  * 0.8; more of it hides noise that thin loads show. */
 static const double rise_most = 1.3;
+/* And of what A_low exceeds its usual share of A by, in spreads of the ratio. */
+static const double excess_most = 1.0;
 enum { PLANE_HALF = 128, PLANE_MAX = 255 };
 
 enum {
@@ -86,7 +88,7 @@ MUST_USE struct err finder_set_adapt(struct finder_set *self)
         input->ratio_low = within(low - spare, 0, low); /* dark low-energy pixels: near 0 */
         input->ratio_high = high + spare;
         input->contrast = PLANE_HALF / (rise_most / input->a_max * PLANE_MAX);
-        input->material = PLANE_HALF / (rise_most * (input->ratio_high - input->ratio_low));
+        input->material = PLANE_HALF / (excess_most * (input->ratio_high - input->ratio_low));
         self->calibrated = true;
     }
     free(seen);

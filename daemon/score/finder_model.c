@@ -10,8 +10,8 @@
  * planes, struct finder_input, slope, offset, box, reduction. Whole numbers that may be negative
  * lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
 
-/* Version 1 has no material, nor its number at the end. */
-enum { PLANES_VERSION = 1, MATERIAL_VERSION = 2, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
+/* Version 1 has no material, nor its number at the end; version 3 has the eight planes of it. */
+enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
 
 /* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
 static const double number_max = 1e6;
@@ -22,7 +22,9 @@ static bool counts_fit(const struct convnet *net)
     for (uint32_t i = 0; i < net->layer_count; i++) {
         stride *= net->layers[i].stride;
     }
-    return net->layers[0].in == FINDER_CHANNELS && stride == FINDER_CELL &&
+    bool planes_fit =
+        net->layers[0].in == FINDER_CHANNELS || net->layers[0].in == FINDER_CHANNELS_MAX;
+    return planes_fit && stride == FINDER_CELL &&
            net->layers[net->layer_count - 1].out == FINDER_OUTPUTS;
 }
 
@@ -151,7 +153,8 @@ MUST_USE struct err finder_model_settle(struct finder_model *self)
             return err_make(ERR_MODEL_UNREADABLE, "finder: a scale of the last layer out of range");
         }
     }
-    if (!input_is_sound(&self->input)) {
+    if (!input_is_sound(&self->input) ||
+        self->net.layers[0].in != finder_channels(&self->input)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
     }
     if (!within(self->slope, 1e-6, number_max) || !within(self->offset, -number_max, number_max)) {

@@ -150,7 +150,7 @@ MUST_USE struct err finder_crop_init(struct finder_crop_space *self, uint32_t si
     self->pixels = malloc(wide * wide * sizeof(float));
     self->low_pixels = malloc(wide * wide * sizeof(float));
     self->valid = malloc(wide * wide);
-    self->planes = malloc(wide * wide * FINDER_CHANNELS);
+    self->planes = malloc(wide * wide * FINDER_CHANNELS_MAX);
     self->workspace = malloc(finder_planes_workspace_bytes(wide));
     if (self->pixels == NULL || self->low_pixels == NULL || self->valid == NULL ||
         self->planes == NULL || self->workspace == NULL) {
@@ -340,11 +340,18 @@ static void place_truths(const struct finder_set_image *image, const struct fram
     }
 }
 
+/* The planes of a piece, `channels` bytes a pixel. */
+struct piece_planes {
+    const uint8_t *bytes;
+    size_t channels;
+};
+
 static void put_planes(const struct framing *framing, const struct span spans[2], uint32_t side,
-                       const uint8_t *planes, float *input)
+                       const struct piece_planes *planes, float *input)
 {
+    const size_t channels = planes->channels;
     size_t width = (size_t)(spans[0].end - spans[0].first);
-    memset(input, 0, (size_t)side * side * FINDER_CHANNELS * sizeof *input);
+    memset(input, 0, (size_t)side * side * channels * sizeof *input);
     for (int v = spans[1].first > 0 ? spans[1].first : 0; v < spans[1].end && v < (int)side; v++) {
         for (int u = spans[0].first > 0 ? spans[0].first : 0; u < spans[0].end && u < (int)side;
              u++) {
@@ -352,9 +359,9 @@ static void put_planes(const struct framing *framing, const struct span spans[2]
             size_t y = framing->flip ? side - 1 - (size_t)v : (size_t)v;
             size_t to = framing->turn ? x * side + y : y * side + x;
             size_t from = (size_t)(v - spans[1].first) * width + (size_t)(u - spans[0].first);
-            for (size_t c = 0; c < FINDER_CHANNELS; c++) {
-                input[to * FINDER_CHANNELS + c] =
-                    (float)planes[from * FINDER_CHANNELS + c] * (1.0f / 255.0f);
+            for (size_t c = 0; c < channels; c++) {
+                input[to * channels + c] =
+                    (float)planes->bytes[from * channels + c] * (1.0f / 255.0f);
             }
         }
     }
@@ -379,7 +386,8 @@ void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t sid
         finder_planes(&constants, &piece, image->low_levels != NULL ? space->low_pixels : NULL,
                       space->workspace, space->planes);
     }
-    put_planes(&framing, spans, side, space->planes, input);
+    const struct piece_planes planes = {space->planes, finder_channels(&set->input)};
+    put_planes(&framing, spans, side, &planes, input);
     place_truths(image, &framing, side, space);
 }
 

@@ -86,7 +86,7 @@ struct finder_crop_space {
 MUST_USE struct err finder_crop_init(struct finder_crop_space *self, uint32_t side);
 void finder_crop_fini(struct finder_crop_space *self);
 
-/* Draws a crop: input[side][side][FINDER_CHANNELS] of shares 0..1, truths in the space. */
+/* Draws a crop: input[side][side][finder_channels(&set->input)] of shares 0..1, truths in the space. */
 void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t side, struct rng *rng,
                       struct finder_crop_space *space, float *input);
 

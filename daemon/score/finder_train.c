@@ -61,6 +61,7 @@ static uint32_t layers_of(const struct finder_set *set,
     const struct convnet_layer *from = set->calibrated ? far_layers : layers;
     uint32_t count = set->calibrated ? FAR_LAYERS : LAYERS;
     memcpy(out, from, count * sizeof *from);
+    out[0].in = finder_channels(&set->input);
     return count;
 }
 

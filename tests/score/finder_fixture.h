@@ -11,19 +11,19 @@
 #include "kernels/rng.h"
 #include "score/finder.h"
 
-static inline struct convnet finder_fixture_shape(void)
+static inline struct convnet finder_fixture_shape(uint32_t channels)
 {
     return (struct convnet){
-        .layers = {{.side = 3, .stride = 2, .dilation = 1, .in = 4, .out = 8},
+        .layers = {{.side = 3, .stride = 2, .dilation = 1, .in = channels, .out = 8},
                    {.side = 3, .stride = 2, .dilation = 1, .in = 8, .out = 8},
                    {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = FINDER_OUTPUTS}},
         .layer_count = 3};
 }
 
-/* Random weights, settled; the caller finis. */
-static inline struct finder_model finder_fixture(uint64_t seed)
+/* Random weights, settled; of 8 channels with planes of material. The caller finis. */
+static inline struct finder_model finder_fixture_of(uint64_t seed, uint32_t channels)
 {
-    struct convnet shape = finder_fixture_shape();
+    struct convnet shape = finder_fixture_shape(channels);
     struct finder_model model;
     struct rng rng;
     rng_init(&rng, seed, 0);
@@ -39,12 +39,18 @@ static inline struct finder_model finder_fixture(uint64_t seed)
         }
     }
     model.input = finder_input_default(IMAGE_DISPLAY);
+    model.input.material = channels == FINDER_CHANNELS ? 0 : 400;
     model.box = 12;
     model.reduction = 1;
     model.slope = 0.5;
     model.offset = -1.25;
     assert_good(finder_model_settle(&model));
     return model;
+}
+
+static inline struct finder_model finder_fixture(uint64_t seed)
+{
+    return finder_fixture_of(seed, FINDER_CHANNELS);
 }
 
 /* Writes the model file at `path` again, with this finder in it; where it is and its hash. */

@@ -187,7 +187,8 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_layers", 1, 1, "layers"}, /* strides make 2 */
         {"finder_layers", 2, 0, "layers"}, /* dilation */
         {"finder_layers", 2, 17, "layers"},
-        {"finder_layers", 3, 8, "layers"}, /* 8 channels in */
+        {"finder_layers", 3, 12, "layers"}, /* channels in */
+        {"finder_layers", 3, 8, "weights"}, /* planes of material, weights of four */
         {"finder_layers", 4, 6, "layers"}, /* does not fit the next */
         {"finder_layers", 9, 4294967304.0, "layers"},
         {"finder_layers", 14, 4, "layers"},  /* outputs */
@@ -204,6 +205,7 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_scale", 16, INFINITY, "scale"},
         {"finder_scale", 20, 1e30, "scale of the last"},
         {"finder_input", 0, 2, "other planes"},
+        {"finder_input", 0, 3, "other planes"},
         {"finder_input", 1, 0, "planes"},
         {"finder_input", 1, NAN, "planes"},
         {"finder_input", 2, -1, "planes"},
