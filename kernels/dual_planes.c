@@ -139,9 +139,9 @@ static struct window window_of(const struct area *area, size_t y, size_t height,
     size_t bottom = y + radius + 1 < height ? y + radius + 1 : height;
     size_t left = RADIUS - radius;
     size_t right = RADIUS + radius + 1;
-    return (struct window){
-        top % RING * area->stride + left, top % RING * area->stride + right,
-        bottom % RING * area->stride + left, bottom % RING * area->stride + right};
+    return (struct window){top % RING * area->stride + left, top % RING * area->stride + right,
+                           bottom % RING * area->stride + left,
+                           bottom % RING * area->stride + right};
 }
 
 PATH_BODY float sum_at(const uint32_t *sums, const struct window *window, size_t x)
@@ -260,13 +260,12 @@ PATH_BODY void make_body(const struct dual_planes_rule *rule, const struct image
     }
 }
 
-#define MAKE_ON(name, target)                                                                      \
-    target static void make_##name(const struct dual_planes_rule *rule,                            \
-                                   const struct image_view *high, const float *low,                \
-                                   const uint8_t *valid, void *restrict workspace,                 \
-                                   uint8_t *restrict planes)                                       \
-    {                                                                                              \
-        make_body(rule, high, low, valid, workspace, planes);                                      \
+#define MAKE_ON(name, target)                                                                 \
+    target static void make_##name(                                                           \
+        const struct dual_planes_rule *rule, const struct image_view *high, const float *low, \
+        const uint8_t *valid, void *restrict workspace, uint8_t *restrict planes)             \
+    {                                                                                         \
+        make_body(rule, high, low, valid, workspace, planes);                                 \
     }
 
 MAKE_ON(portable, )

@@ -81,20 +81,22 @@ static struct err add_scan(struct train_appearance *train, const struct folder_s
     return err;
 }
 
-static int learn_threats(struct train_appearance *train, const struct image_folder_conf *images,
-                         const char *directory)
+/* All of the folder, whatever part of the images is learnt from. */
+static int open_threats(const struct train_options *options, struct image_folder **out)
 {
     char why[FOLDER_WHY_BYTES] = "";
-    struct image_folder_conf conf = *images;
-    conf.directory = directory;
+    struct image_folder_conf conf = options->folder;
+    conf.directory = options->threats;
     conf.list_path = conf.skip_list_path = NULL;
     conf.every = 1;
     conf.offset = 0;
-    struct image_folder *folder = NULL;
-    struct err err = image_folder_open(&conf, &folder, why);
-    if (err_is(err)) {
-        return ctl_refuse("%s: %s", directory, why);
-    }
+    struct err err = image_folder_open(&conf, out, why);
+    return err_is(err) ? ctl_refuse("%s: %s", options->threats, why) : CTL_GOOD;
+}
+
+static int learn_threats(struct train_appearance *train, const struct image_folder *folder)
+{
+    char why[FOLDER_WHY_BYTES] = "";
     int result = CTL_GOOD;
     for (uint32_t i = 0; i < image_folder_count(folder) && result == CTL_GOOD; i++) {
         struct folder_scan *scan = NULL;
@@ -115,11 +117,10 @@ static int learn_threats(struct train_appearance *train, const struct image_fold
                                           .low_image = low_image,
                                           .low_pixels =
                                               low_image != NULL ? scan->pixels[low] : NULL};
-        err = train_appearance_threat(train, &given);
+        const struct err err = train_appearance_threat(train, &given);
         result = err_is(err) ? ctl_fail(name, err) : CTL_GOOD;
         folder_scan_close(&scan);
     }
-    image_folder_close(&folder);
     return result;
 }
 
@@ -242,7 +243,7 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     }
 }
 
-static int train_images(struct ctl *ctl, const struct train_options *options)
+static int train_images(struct ctl *ctl, struct train_options *options)
 {
     char why[FOLDER_WHY_BYTES] = "";
     struct image_folder *folder = NULL;
@@ -251,12 +252,16 @@ static int train_images(struct ctl *ctl, const struct train_options *options)
         return ctl_refuse("%s: %s", options->folder.directory, why);
     }
     struct train_appearance *train = NULL;
+    struct image_folder *threats = NULL;
     err = train_appearance_open(&options->appearance, &train);
     int result = err_is(err) ? ctl_fail("train", err) : CTL_GOOD;
     if (result == CTL_GOOD && options->threats != NULL) {
-        result = learn_threats(train, &options->folder, options->threats);
+        result = open_threats(options, &threats);
+        result = result == CTL_GOOD ? learn_threats(train, threats) : result;
+        options->finder.threats = threats;
     }
     result = result == CTL_GOOD ? learn_images(ctl, train, folder, options) : result;
+    image_folder_close(&threats);
     train_appearance_close(&train);
     image_folder_close(&folder);
     return result;
@@ -282,7 +287,8 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         {"threads", OPTION_THREADS, "N", 0,
          "with --marks (default: up to 4); the model does not depend on it", 1},
         {"project", OPTION_PROJECT, "DIR", 0,
-         "dual-energy scans of threats alone in the air: also learn to notice such lumps in loads",
+         "dual-energy scans of threats alone in the air: also learn to notice such lumps in loads;"
+         " with --marks the finder learns from them, too, put into the images",
          1},
         {"seed", OPTION_SEED, "N", 0, "of the sampling (default 1)", 1},
         {"bank", OPTION_BANK, "N", 0, "patches kept in the memory bank (default 4096)", 1},

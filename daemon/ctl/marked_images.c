@@ -10,14 +10,17 @@
 #include "feeds/marks.h"
 #include "kernels/rng.h"
 #include "kernels/statistics.h"
+#include "score/finder_threat.h"
 #include "score/score_companion.h"
 
 /* Marks are read twice: first all of them for the size of objects, by which images are reduced,
  * then beside each image, whose size they must fit. */
 
 /* Objects of up to twice this many pixels are looked at as they are. A network that sees 92 pixels
- * wide would find larger ones in pieces; reducing more would lose the small ones. */
+ * wide would find larger ones in pieces; reducing more would lose the small ones. One that judges
+ * material by both energies sees 172, and finds blocks in dense loads by what is fine in them. */
 static const double object_side = 16.0;
+static const double object_side_dual = 26.0;
 
 size_t marked_images_stem(const char *name)
 {
@@ -92,8 +95,11 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
     bool whole = boxes != NULL && sides != NULL;
     if (whole) {
         statistics_sort(sides, side_count);
-        double side = side_count > 0 ? statistics_quantile(sides, side_count, 0.5) : object_side;
-        double reduction = floor(side / object_side);
+        double usual = count > 0 && image_folder_second_name(conf->folder, 0) != NULL
+                           ? object_side_dual
+                           : object_side;
+        double side = side_count > 0 ? statistics_quantile(sides, side_count, 0.5) : usual;
+        double reduction = floor(side / usual);
         reduction = reduction < 1 ? 1 : reduction;
         *out = reduction < FINDER_REDUCTION_MAX ? (uint32_t)reduction : FINDER_REDUCTION_MAX;
     }
@@ -156,6 +162,7 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
                                              scan->pixels[low_index], &working),
         .truths = self->truths,
         .truth_count = box_count,
+        .pitch_mm = image->pixel_pitch_mm * factor,
         .number = folder_index};
     uint32_t at = out->set.image_count;
     err = finder_set_add(&out->set, &add);
@@ -190,6 +197,33 @@ static void read_images(struct reading *self)
             self->conf->progress(self->conf->argument, i + 1, count);
         }
     }
+}
+
+/* All of them, or none: who asks for threats would not notice that one is missing. */
+static bool read_threats(struct finder_set *set, const struct image_folder *threats)
+{
+    for (uint32_t i = 0; i < image_folder_count(threats); i++) {
+        char why[FOLDER_WHY_BYTES] = "";
+        const char *name = image_folder_name(threats, i);
+        struct folder_scan *scan = NULL;
+        struct projection_threat threat;
+        struct err err = image_folder_read(threats, i, &scan, why);
+        if (err_is(err)) {
+            ctl_refuse("%s: %s", name, why);
+            return false;
+        }
+        err = projection_take(&scan->scan, scan->pixels, &threat);
+        folder_scan_close(&scan);
+        if (!err_is(err)) {
+            err = finder_set_threat(set, &threat);
+            projection_threat_fini(&threat);
+        }
+        if (err_is(err)) {
+            ctl_fail(name, err);
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool reserve(struct reading *self)
@@ -227,6 +261,9 @@ static bool read_all(struct reading *self)
     struct err err = finder_set_adapt(&out->set);
     if (err_is(err)) {
         ctl_fail("finder", err);
+        return false;
+    }
+    if (self->conf->threats != NULL && !read_threats(&out->set, self->conf->threats)) {
         return false;
     }
     return image_groups_assign(self->conf->groups, out->names, out->set.image_count, out->groups,

@@ -15,9 +15,11 @@
 
 struct marked_images_conf {
     const struct image_folder *folder;
-    const char *marks;  /* folder of Pascal-VOC files, or a table */
-    const char *groups; /* NULL, or a table image,group */
-    uint32_t reduction; /* 0: what suits the boxes */
+    const char *marks;                  /* folder of Pascal-VOC files, or a table */
+    const char *groups;                 /* NULL, or a table image,group */
+    const struct image_folder *threats; /* NULL, or scans of threats alone in the air, to be put
+                                           into crops that a finder is trained on */
+    uint32_t reduction;                 /* 0: what suits the boxes */
     void (*progress)(void *argument, uint64_t done, uint64_t total);
     void *argument;
 };

@@ -13,6 +13,7 @@
 struct train_finder_conf {
     const char *marks; /* NULL: not asked for */
     const char *groups;
+    const struct image_folder *threats; /* or NULL */
     double epochs;
     uint64_t seed;
     uint32_t threads; /* 0: up to 4 */

@@ -4,10 +4,10 @@
 
 /* Finder: a small network that marks objects of the kind that officers marked, on a working image.
  *
- * working image -> four or eight planes of bytes -> convnet -> one cell for 4 x 4 working pixels with a heat
- * logit and the size of the box that stands there -> peaks, best first -> boxes. All sums are whole
- * numbers; a logit is one product of a float, so a finding has the same bits on every processor.
- * Part of an appearance model (appearance.h); models without one have no marks. */
+ * working image -> four or eight planes of bytes -> convnet -> one cell for 4 x 4 working pixels
+ * with a heat logit and the size of the box that stands there -> peaks, best first -> boxes. All
+ * sums are whole numbers; a logit is one product of a float, so a finding has the same bits on
+ * every processor. Part of an appearance model (appearance.h); models without one have no marks. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,9 +21,9 @@
 enum {
     FINDER_CHANNELS = 4,     /* planes */
     FINDER_CHANNELS_MAX = 8, /* with those of material */
-    FINDER_CELL = 4,    /* working pixels of a cell's side: the strides of the network */
-    FINDER_OUTPUTS = 5, /* of a cell: heat, log(width / box), log(height / box), and how far
-                           its centre lies right of and below the cell's, in boxes */
+    FINDER_CELL = 4,         /* working pixels of a cell's side: the strides of the network */
+    FINDER_OUTPUTS = 5,      /* of a cell: heat, log(width / box), log(height / box), and how far
+                                its centre lies right of and below the cell's, in boxes */
     FINDER_REDUCTION_MAX = 64,
     FINDER_LOCAL_RADIUS = 16,    /* the local mean is over 33 x 33 working pixels */
     FINDER_MATERIAL_RADIUS = 32, /* with planes of material over 65 x 65 */
@@ -40,18 +40,17 @@ enum {
  *   plane 3   255
  *
  * each rounded and held within 0..255 (plane 2: 1..255); all 0 where the working image is not
- * valid. With material > 0 there are eight, which both energies make together (kernels/dual_planes.h
- * has the roundings): E = A_low - (ratio_low + ratio_high) / 2 * A, over 3 x 3 pixels, tells what
- * something is made of, as A tells how much of it there is, and both are held against what is
- * around at three sizes: an edge stands out from 7 x 7 pixels in a load of any height, a block
- * from 65 x 65.
+ * valid. With material > 0 there are eight, which both energies make together
+ * (kernels/dual_planes.h has the roundings): E = A_low - (ratio_low + ratio_high) / 2 * A, over 3 x
+ * 3 pixels, tells what something is made of, as A tells how much of it there is, and both are held
+ * against what is around at three sizes: an edge stands out from 7 x 7 pixels in a load of any
+ * height, a block from 65 x 65.
  *
  *   plane 0   as above
- *   planes 1, 5, 4   128 + contrast * k (level - mean level of the valid pixels of 65 x 65, 17 x 17,
- *             7 x 7 around), k = 1, 1.3, 2.6
- *   plane 2   as above, of R = sum A_low / sum A of 3 x 3 pixels; 0 where the mean A <= ratio_least
- *   planes 3, 6   128 + material * k (E - mean E of 65 x 65, 17 x 17 around), k = 1, 3
- *   plane 7   255
+ *   planes 1, 5, 4   128 + contrast * k (level - mean level of the valid pixels of 65 x 65, 17 x
+ * 17, 7 x 7 around), k = 1, 1.3, 2.6 plane 2   as above, of R = sum A_low / sum A of 3 x 3 pixels;
+ * 0 where the mean A <= ratio_least planes 3, 6   128 + material * k (E - mean E of 65 x 65, 17 x
+ * 17 around), k = 1, 3 plane 7   255
  */
 struct finder_input {
     double a_max;     /* > 0 */
@@ -72,8 +71,8 @@ static inline uint32_t finder_channels(const struct finder_input *input)
 }
 
 size_t finder_planes_workspace_bytes(size_t width);
-/* planes[height][width][finder_channels(input)]. low_pixels as working_make_low() gives them, or NULL.
- * Training and scoring call this one function. The workspace is aligned to 8 bytes. */
+/* planes[height][width][finder_channels(input)]. low_pixels as working_make_low() gives them, or
+ * NULL. Training and scoring call this one function. The workspace is aligned to 8 bytes. */
 void finder_planes(const struct finder_input *input, const struct working *working,
                    const float *low_pixels, void *restrict workspace, uint8_t *restrict planes);
 

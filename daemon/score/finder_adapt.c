@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <stdlib.h>
 
 #include "score/finder_set.h"
@@ -15,14 +16,25 @@ static const double rise_most = 1.3;
 static const double excess_most = 1.0;
 enum { PLANE_HALF = 128, PLANE_MAX = 255 };
 
+/* Noise is looked at between these attenuations: photons are what it is made of there. */
+static const double noise_least = 2.0;
+static const double noise_most = 6.0;
+/* Of |normal|: its median. */
+static const double median_of_normal = 0.6744897501960817;
+
 enum {
     RATIO_BINS = 4000, /* of 0.001 */
     LEVEL_BINS = 1024, /* of 64 levels */
+    NOISE_BINS = 1280, /* of 1/32 of a doubling, from 2^-40 on */
+    NOISE_OCTAVES = 40,
+    NOISE_EVERY = 16, /* pixels of a row */
 };
 
 struct seen {
     uint64_t ratios[RATIO_BINS];
     uint64_t levels[LEVEL_BINS];
+    uint64_t noises[NOISE_BINS];
+    uint64_t noise_count;
     uint64_t ratio_count;
     uint64_t level_count;
 };
@@ -45,6 +57,28 @@ static void look_at(const struct finder_set *self, const struct finder_set_image
             seen->ratios[bin < RATIO_BINS ? bin : RATIO_BINS - 1]++;
             seen->ratio_count++;
         }
+    }
+}
+
+/* Neighbours differ by noise of twice the variance e^A / N; edges are few, and the median passes
+ * over them. */
+static void look_at_noise(const struct finder_set *self, const struct finder_set_image *image,
+                          struct seen *seen)
+{
+    const double unit = self->kept_max / FINDER_SET_LEVEL_MAX;
+    for (size_t i = 0; i + 1 < (size_t)image->width * image->height; i += NOISE_EVERY) {
+        double level = image->levels[i] * unit;
+        bool pair = i % image->width + 1 < image->width &&
+                    image->levels[i] != FINDER_SET_LEVEL_INVALID &&
+                    image->levels[i + 1] != FINDER_SET_LEVEL_INVALID;
+        if (!pair || level < noise_least || level > noise_most) {
+            continue;
+        }
+        double step = fabs(level - image->levels[i + 1] * unit) * exp(-level / 2);
+        double bin = step > 0 ? (log2(step) + NOISE_OCTAVES) * NOISE_BINS / NOISE_OCTAVES : 0;
+        bin = bin > 0 ? bin : 0;
+        seen->noises[bin < NOISE_BINS - 1 ? (uint32_t)bin : NOISE_BINS - 1]++;
+        seen->noise_count++;
     }
 }
 
@@ -77,6 +111,12 @@ MUST_USE struct err finder_set_adapt(struct finder_set *self)
     }
     for (uint32_t i = 0; i < self->image_count; i++) {
         look_at(self, &self->images[i], seen);
+        look_at_noise(self, &self->images[i], seen);
+    }
+    if (seen->noise_count >= LEVEL_BINS) {
+        double bin = bin_at(seen->noises, NOISE_BINS, seen->noise_count, 0.5);
+        double step = exp2(bin * NOISE_OCTAVES / NOISE_BINS - NOISE_OCTAVES);
+        self->photons = 2 * (median_of_normal / step) * (median_of_normal / step);
     }
     if (seen->ratio_count >= RATIO_BINS) {
         struct finder_input *input = &self->input;

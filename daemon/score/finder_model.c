@@ -153,8 +153,7 @@ MUST_USE struct err finder_model_settle(struct finder_model *self)
             return err_make(ERR_MODEL_UNREADABLE, "finder: a scale of the last layer out of range");
         }
     }
-    if (!input_is_sound(&self->input) ||
-        self->net.layers[0].in != finder_channels(&self->input)) {
+    if (!input_is_sound(&self->input) || self->net.layers[0].in != finder_channels(&self->input)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
     }
     if (!within(self->slope, 1e-6, number_max) || !within(self->offset, -number_max, number_max)) {

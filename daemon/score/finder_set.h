@@ -7,8 +7,9 @@
  *
  * Attenuations are kept as 16 bit shares of the most that is kept. A crop is a piece of one image,
  * about an object in seven of ten cases, turned, mirrored, a little larger or smaller, brighter or
- * darker; its planes are made by finder_planes() from the piece with what lies around it. Outside
- * the image all planes are 0, as the network sees it when it looks at whole images. */
+ * darker, with a threat put into it perhaps (finder_threat.h); its planes are made by
+ * finder_planes() from the piece with what lies around it. Outside the image all planes are 0, as
+ * the network sees it when it looks at whole images. */
 
 #include <stdint.h>
 
@@ -19,7 +20,11 @@
 #include "score/working.h"
 
 #define FINDER_SET_PIXELS_MAX (UINT64_C(1) << 30) /* 2 or 4 bytes each */
-enum { FINDER_SET_IMAGES_MAX = 1 << 20, FINDER_CROP_MAX = 320 };
+enum {
+    FINDER_SET_IMAGES_MAX = 1 << 20,
+    FINDER_SET_THREATS_MAX = 1024,
+    FINDER_CROP_MAX = 320,
+};
 enum { FINDER_SET_LEVEL_MAX = 65534, FINDER_SET_LEVEL_INVALID = 65535 };
 
 struct finder_set_image {
@@ -42,7 +47,12 @@ struct finder_set {
     struct finder_set_image *images;
     uint32_t image_count;
     uint32_t image_room;
+    struct finder_threat *threats; /* finder_threat.h */
+    uint32_t threat_count;
     uint32_t reduction; /* of all images */
+    double pitch_mm;    /* of a working pixel of the first image; 0: not told */
+    double photons;     /* a working pixel counts in air, by its noise; 0: not known */
+    uint32_t level_highest;
     uint64_t pixels;
     uint32_t side_max; /* of any image */
     uint32_t height_max;
@@ -56,6 +66,7 @@ struct finder_set_add {
     const float *low_pixels;           /* or NULL */
     const struct finder_truth *truths; /* working pixels */
     uint32_t truth_count;
+    double pitch_mm; /* of a working pixel; 0: not told */
     uint32_t group;  /* versions of one scan have the same */
     uint32_t number; /* the caller's, for images that are looked at again */
 };
@@ -63,7 +74,7 @@ struct finder_set_add {
 MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_set_add *image);
 
 /* Once all images are in it: where every one has transmissions at both energies, the planes'
- * constants follow what these images show, and planes 2 and 3 become those of material (finder.h).
+ * constants follow what these images show, those of material among them (finder.h), and `photons`.
  * Otherwise nothing changes. MEMORY. */
 MUST_USE struct err finder_set_adapt(struct finder_set *self);
 
@@ -86,7 +97,8 @@ struct finder_crop_space {
 MUST_USE struct err finder_crop_init(struct finder_crop_space *self, uint32_t side);
 void finder_crop_fini(struct finder_crop_space *self);
 
-/* Draws a crop: input[side][side][finder_channels(&set->input)] of shares 0..1, truths in the space. */
+/* Draws a crop: input[side][side][finder_channels(&set->input)] of shares 0..1, truths in the
+ * space. */
 void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t side, struct rng *rng,
                       struct finder_crop_space *space, float *input);
 

@@ -14,6 +14,8 @@
  * threads may draw them in any order. */
 
 enum { BATCH = 4, CALIBRATION_BATCHES = 6, STEPS_MIN = 1200, STEPS_MAX = 6000, WHOLE_SHARE = 8 };
+/* Of calibrated images: what a block stands out by in a dense load takes longer to learn. */
+enum { FAR_STEPS_MAX = 12000 };
 
 static const double epochs_usual = 30;
 static const double peak_rate = 4e-3;
@@ -287,7 +289,8 @@ static uint64_t steps_of(const struct training *self)
         return steps > 1 ? (uint64_t)steps : 1;
     }
     steps = steps > STEPS_MIN ? steps : STEPS_MIN;
-    return steps < STEPS_MAX ? (uint64_t)steps : STEPS_MAX;
+    double most = self->conf->set->calibrated ? FAR_STEPS_MAX : STEPS_MAX;
+    return (uint64_t)(steps < most ? steps : most);
 }
 
 MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct finder_model *out,

@@ -149,8 +149,7 @@ bool projection_place(const struct image *image, const uint8_t *pixels, struct r
     return false;
 }
 
-/* Mean of the threat's attenuation over one pixel of the scan; beyond the threat it is air. */
-static double threat_at(const struct projection_image *threat, double step, uint32_t x, uint32_t y)
+double projection_mean(const struct projection_image *threat, double step, uint32_t x, uint32_t y)
 {
     uint32_t left = (uint32_t)(x * step), top = (uint32_t)(y * step);
     uint32_t right = (uint32_t)ceil((x + 1) * step), below = (uint32_t)ceil((y + 1) * step);
@@ -179,7 +178,7 @@ void projection_apply(const struct projection_threat *threat, uint32_t which,
     for (uint32_t y = 0; y < box->height; y++) {
         for (uint32_t x = 0; x < box->width; x++) {
             size_t at = (size_t)(box->y + y) * image->width + box->x + x;
-            double through = exp(-threat_at(from, step, x, y));
+            double through = exp(-projection_mean(from, step, x, y));
             through = through < 1 ? through : 1; /* noise of the threat's air brightens nothing */
             double grey = grey_at(image, pixels, at);
             double after = scale.dark + (grey - scale.dark) * through;

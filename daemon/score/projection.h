@@ -57,6 +57,9 @@ struct projection_box projection_size(const struct projection_threat *threat,
  * when none was met in some tries. *background: attenuation in the middle there. */
 bool projection_place(const struct image *image, const uint8_t *pixels, struct rng *rng,
                       double attenuation_min, struct projection_box *box, double *background);
+/* Mean of the threat's attenuation over pixel (x, y) of pixels `step` times as wide as its own;
+ * beyond the threat it is air. */
+double projection_mean(const struct projection_image *threat, double step, uint32_t x, uint32_t y);
 /* Writes into pixels. which: 0 the high or only image of the threat, 1 the low one. */
 void projection_apply(const struct projection_threat *threat, uint32_t which,
                       const struct image *image, const struct projection_box *box,

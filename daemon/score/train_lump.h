@@ -15,7 +15,7 @@
 #include "score/lump.h"
 
 #define TRAIN_LUMP_IMAGES_MAX 320u
-#define TRAIN_LUMP_THREATS_MAX 256u
+#define TRAIN_LUMP_THREATS_MAX 1024u
 #define TRAIN_LUMP_THREAT_PIXELS_MAX (1u << 22)
 
 struct train_lump;

@@ -189,7 +189,7 @@ static void model_with_a_broken_number_is_refused_by_name(void **state)
         {"finder_layers", 2, 17, "layers"},
         {"finder_layers", 3, 12, "layers"}, /* channels in */
         {"finder_layers", 3, 8, "weights"}, /* planes of material, weights of four */
-        {"finder_layers", 4, 6, "layers"}, /* does not fit the next */
+        {"finder_layers", 4, 6, "layers"},  /* does not fit the next */
         {"finder_layers", 9, 4294967304.0, "layers"},
         {"finder_layers", 14, 4, "layers"},  /* outputs */
         {"finder_layers", 10, 3, "weights"}, /* more weights than there are */
