@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Hidden organic masses in simulated dual-energy trucks of mixed cargo, by the product's own commands: simulates trucks with bricks,
-# trains a finder by the boxes of the bricks, scores normal trucks and 20 kg in other ones, and prints how many are beyond what a
+# trains a finder by the boxes of the bricks and by bricks alone in the air, scores normal trucks and 20 kg in other ones, and prints how many are beyond what a
 # twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
 # Half an hour of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
 # TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1650, 330, 66 a density); TRUCKS_MODEL: a model that is there already.
@@ -35,14 +35,15 @@ learn() { # where the model goes, options of the training: learns from the truck
           "$work/learn.jsonl" | awk '{ print $1 "_high.png," $2 "," $3 "," $4 - $2 "," $5 - $3 }'; } >"$work/marks.csv"
     into=$1
     shift
-    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" --out "$into" \
-        --scanner-type vehicle-portal "$@" >&2
+    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" \
+        --project "$work/threats/vehicle-portal" --out "$into" --scanner-type vehicle-portal "$@" >&2
     rm -r "$work/learn"
 }
 
 bricks="--contraband-rate 0.7 --bricks-kg 8:50 --cargo-density 0.08:1.0"
 model=${TRUCKS_MODEL:-}
 if [ -z "$model" ]; then
+    build/bin/triage-feed sim --threats "$work/threats" --modes truck --scale 0.4 --seed 904 --count 400 --bricks-kg 8:50 >/dev/null
     # Speed, which does not depend on what was learnt: full resolution, little training.
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
