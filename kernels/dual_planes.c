@@ -42,7 +42,7 @@ enum { ROW_COUNT = 9 };
 
 size_t dual_planes_workspace_bytes(size_t width)
 {
-    return (KINDS * RING * (width + PADS) + ROW_COUNT * width) * sizeof(uint32_t);
+    return ((size_t)KINDS * RING * (width + PADS) + ROW_COUNT * width) * sizeof(uint32_t);
 }
 
 static struct area place(void *workspace, size_t width, struct rows *rows)
@@ -51,7 +51,7 @@ static struct area place(void *workspace, size_t width, struct rows *rows)
     uint32_t *words = workspace;
     struct area area = {words, words + RING * stride, words + (size_t)2 * RING * stride, stride};
     float *row = (float *)(void *)(words + (size_t)KINDS * RING * stride);
-    memset(workspace, 0, KINDS * RING * stride * sizeof *words);
+    memset(workspace, 0, (size_t)KINDS * RING * stride * sizeof *words);
     rows->own = row;
     rows->ratio = row + width;
     rows->own_excess = row + 2 * width;

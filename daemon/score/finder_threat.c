@@ -28,7 +28,8 @@ static bool find_core(struct finder_threat *self)
     struct finder_truth core = {(float)self->width, (float)self->height, 0, 0};
     for (size_t i = 0; i < count; i++) {
         if (self->high[i] > core_share * highest) {
-            float x = (float)(i % self->width), y = (float)(i / self->width);
+            const size_t row = i / self->width;
+            float x = (float)(i % self->width), y = (float)row;
             core.left = fminf(core.left, x);
             core.top = fminf(core.top, y);
             core.right = fmaxf(core.right, x + 1);
