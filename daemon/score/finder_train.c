@@ -13,9 +13,10 @@
  * steps through whole numbers, at a lower rate. Every crop has a random stream of its own, so the
  * threads may draw them in any order. */
 
-enum { BATCH = 4, CALIBRATION_BATCHES = 6, STEPS_MIN = 1200, STEPS_MAX = 6000, WHOLE_SHARE = 8 };
-/* Of calibrated images: what a block stands out by in a dense load takes longer to learn. */
-enum { FAR_STEPS_MAX = 12000 };
+enum { CROPS_OF_CALIBRATION = 24, STEPS_MIN = 1200, STEPS_MAX = 6000, WHOLE_SHARE = 8 };
+/* Crops of a step. What a block stands out by in a dense load takes many steps to learn, and steps
+ * of two crops teach as much as steps of four, in half the time. */
+enum { BATCH_MAX = 4, FAR_BATCH = 2, FAR_STEPS_MAX = 24000 };
 
 static const double epochs_usual = 30;
 static const double peak_rate = 4e-3;
@@ -75,23 +76,24 @@ struct training {
     float *workspace;
     float *target_numbers;
     uint16_t *target_owners;
-    struct finder_target targets[BATCH];
-    struct finder_crop_space spaces[BATCH];
-    double losses[BATCH];
+    struct finder_target targets[BATCH_MAX];
+    struct finder_crop_space spaces[BATCH_MAX];
+    double losses[BATCH_MAX];
     double centres;
     double objects;
     uint32_t *order; /* of the images taken */
     uint32_t order_count;
     uint32_t side;
-    uint64_t step; /* of all stages: gives each crop its stream */
+    uint32_t batch; /* crops of a step */
+    uint64_t step;  /* of all stages: gives each crop its stream */
     uint64_t steps_total;
-    uint32_t drawn[BATCH];
+    uint32_t drawn[BATCH_MAX];
 };
 
 static void training_close(struct training *self)
 {
     team_close(&self->team);
-    for (int i = 0; i < BATCH; i++) {
+    for (int i = 0; i < BATCH_MAX; i++) {
         finder_crop_fini(&self->spaces[i]);
     }
     free(self->workspace);
@@ -119,18 +121,18 @@ static struct err list_images(struct training *self)
 
 static struct err make_room(struct training *self, double box)
 {
-    struct convnet_plan plan = {.batch = BATCH, .height = self->side, .width = self->side};
+    struct convnet_plan plan = {.batch = self->batch, .height = self->side, .width = self->side};
     plan.layer_count = layers_of(self->conf->set, plan.layers);
     size_t bytes = (convnet_train_workspace_floats(&plan) * sizeof(float) + 63) / 64 * 64;
     uint32_t cells_side = (self->side + FINDER_CELL - 1) / FINDER_CELL;
     size_t cells = (size_t)cells_side * cells_side;
     self->workspace = aligned_alloc(64, bytes);
-    self->target_numbers = calloc((size_t)2 * BATCH * cells, sizeof(float));
-    self->target_owners = calloc(BATCH * cells, sizeof(uint16_t));
+    self->target_numbers = calloc((size_t)2 * self->batch * cells, sizeof(float));
+    self->target_owners = calloc(self->batch * cells, sizeof(uint16_t));
     if (self->workspace == NULL || self->target_numbers == NULL || self->target_owners == NULL) {
         return err_make(ERR_MEMORY, "finder_train");
     }
-    for (size_t i = 0; i < BATCH; i++) {
+    for (size_t i = 0; i < self->batch; i++) {
         self->targets[i] =
             (struct finder_target){.height = cells_side,
                                    .width = cells_side,
@@ -160,7 +162,7 @@ static void draw_part(void *argument, size_t part)
     struct training *self = argument;
     struct finder_crop_space *space = &self->spaces[part];
     struct rng rng;
-    rng_init(&rng, self->conf->seed, UINT64_C(1000) + self->step * BATCH + part);
+    rng_init(&rng, self->conf->seed, UINT64_C(1000) + self->step * self->batch + part);
     finder_crop_draw(self->conf->set, self->drawn[part], self->side, &rng, space,
                      self->train.inputs[part]);
     finder_target_set(&self->targets[part], space->truths, space->truth_count);
@@ -178,11 +180,11 @@ static void loss_part(void *argument, size_t part)
 /* Passes through all images in ever new orders. */
 static void choose(struct training *self, uint64_t step)
 {
-    for (uint32_t i = 0; i < BATCH; i++) {
-        uint64_t at = (step * BATCH + i) % self->order_count;
+    for (uint32_t i = 0; i < self->batch; i++) {
+        uint64_t at = (step * self->batch + i) % self->order_count;
         if (at == 0) {
             struct rng rng;
-            rng_init(&rng, self->conf->seed, UINT64_C(1) << 40 | (step * BATCH + i));
+            rng_init(&rng, self->conf->seed, UINT64_C(1) << 40 | (step * self->batch + i));
             for (uint32_t k = self->order_count - 1; k > 0; k--) {
                 uint32_t other = (uint32_t)rng_below(&rng, k + 1);
                 uint32_t kept = self->order[k];
@@ -197,7 +199,7 @@ static void choose(struct training *self, uint64_t step)
 static void draw_batch(struct training *self)
 {
     choose(self, self->step);
-    team_run(self->team, draw_part, self, BATCH);
+    team_run(self->team, draw_part, self, self->batch);
     self->step++;
 }
 
@@ -206,18 +208,18 @@ static double learn_batch(struct training *self, const struct convnet_descent *d
     draw_batch(self);
     self->centres = 0;
     self->objects = 0;
-    for (int i = 0; i < BATCH; i++) {
+    for (uint32_t i = 0; i < self->batch; i++) {
         self->centres += self->targets[i].centres;
         self->objects += self->targets[i].objects;
     }
     self->centres = self->centres > 1 ? self->centres : 1;
     self->objects = self->objects > 1 ? self->objects : 1;
     convnet_train_forward(&self->train);
-    team_run(self->team, loss_part, self, BATCH);
+    team_run(self->team, loss_part, self, self->batch);
     convnet_train_backward(&self->train);
     convnet_train_descend(&self->train, descent);
     double loss = 0;
-    for (int i = 0; i < BATCH; i++) {
+    for (uint32_t i = 0; i < self->batch; i++) {
         loss += self->losses[i];
     }
     if (self->conf->progress != NULL) {
@@ -249,10 +251,10 @@ static void draw_again(void *argument, struct convnet_train *train, uint32_t bat
     (void)train;
     uint64_t step = self->step;
     self->step = (UINT64_C(1) << 32) + batch;
-    for (uint32_t i = 0; i < BATCH; i++) {
-        self->drawn[i] = self->order[(batch * BATCH + i) % self->order_count];
+    for (uint32_t i = 0; i < self->batch; i++) {
+        self->drawn[i] = self->order[(batch * self->batch + i) % self->order_count];
     }
-    team_run(self->team, draw_part, self, BATCH);
+    team_run(self->team, draw_part, self, self->batch);
     self->step = step;
 }
 
@@ -284,7 +286,7 @@ static struct err export(struct training *self, double box, struct finder_model 
 static uint64_t steps_of(const struct training *self)
 {
     double epochs = self->conf->epochs > 0 ? self->conf->epochs : epochs_usual;
-    double steps = ceil(epochs * self->order_count / BATCH);
+    double steps = ceil(epochs * self->order_count / self->batch);
     if (self->conf->epochs > 0) {
         return steps > 1 ? (uint64_t)steps : 1;
     }
@@ -303,6 +305,7 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
     blas_use_one_thread();
     self->conf = conf;
     self->side = finder_set_crop_side(conf->set);
+    self->batch = conf->set->calibrated ? FAR_BATCH : BATCH_MAX;
     double box = finder_set_box(conf->set);
     struct err err = list_images(self);
     err = err_is(err) ? err : make_room(self, box);
@@ -314,7 +317,7 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
         report->steps = self->steps_total;
         report->loss = learn(self, peak_rate, steps, 20);
         convnet_train_fold(&self->train);
-        convnet_train_calibrate(&self->train, draw_again, self, CALIBRATION_BATCHES);
+        convnet_train_calibrate(&self->train, draw_again, self, CROPS_OF_CALIBRATION / self->batch);
         report->whole_loss = learn(self, whole_rate, whole_steps, 5);
         err = export(self, box, out);
     }
