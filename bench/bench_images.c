@@ -13,7 +13,7 @@
 #include "bench/image_stages.h"
 #include "kernels/rng.h"
 #include "score/blas_core.h"
-#include "score/finder.h"
+#include "score/finder_train.h"
 #include "score/score.h"
 #include "score/train.h"
 
@@ -148,21 +148,15 @@ static void fill_layer(struct convnet_layer *layer, struct rng *rng)
     }
 }
 
-/* Of the shape of the wider finder; it has learnt nothing, which takes as long. */
+/* Of the shape of those that are trained, with planes of material for two energies; it has learnt
+ * nothing, which takes as long. */
 static void add_finder(const struct subject *subject, const char *path, const char *folder,
                        char out[512])
 {
-    static const uint32_t shapes[][4] = {{3, 2, 1, 12}, {3, 1, 1, 12}, {3, 2, 1, 32},
-                                         {3, 1, 1, 32}, {3, 1, 2, 32}, {3, 1, 4, 32},
-                                         {3, 1, 2, 32}, {3, 1, 1, 32}, {1, 1, 1, 5}};
-    struct convnet shape = {.layer_count = sizeof shapes / sizeof shapes[0]};
-    for (uint32_t i = 0; i < shape.layer_count; i++) {
-        shape.layers[i] = (struct convnet_layer){.side = shapes[i][0],
-                                                 .stride = shapes[i][1],
-                                                 .dilation = shapes[i][2],
-                                                 .in = i == 0 ? 4 : shapes[i - 1][3],
-                                                 .out = shapes[i][3]};
-    }
+    bool material = subject->images_count > 1;
+    struct convnet shape;
+    memset(&shape, 0, sizeof shape);
+    shape.layer_count = finder_layers(material, shape.layers);
     struct finder_model finder;
     struct rng rng;
     rng_init(&rng, 1, 0);
@@ -172,6 +166,7 @@ static void add_finder(const struct subject *subject, const char *path, const ch
     }
     finder.input = finder_input_default(
         subject->images[0].meaning == PIXEL_DISPLAY ? IMAGE_DISPLAY : IMAGE_TRANSMISSION);
+    finder.input.material = material ? 300 : 0;
     finder.box = 12;
     finder.reduction = subject->finder_reduction;
     finder.slope = 1;
@@ -332,7 +327,7 @@ int main(int argc, char **argv)
         struct subject parcel = make_parcel(ways[i].working_height, ways[i].finder_reduction);
         bench_subject(&parcel, models, as_json);
     }
-    struct subject truck = make_truck(256, 4);
+    struct subject truck = make_truck(256, 2);
     bench_subject(&truck, models, as_json);
     (void)rmdir(models);
     return 0;

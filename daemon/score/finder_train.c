@@ -41,7 +41,7 @@ static const struct convnet_layer layers[] = {
 };
 /* For calibrated images: what a lump is shows by the load around it, so a cell sees 172 pixels. */
 static const struct convnet_layer far_layers[] = {
-    {.side = 3, .stride = 2, .dilation = 1, .in = FINDER_CHANNELS, .out = NARROW},
+    {.side = 3, .stride = 2, .dilation = 1, .in = FINDER_CHANNELS_MAX, .out = NARROW},
     {.side = 3, .stride = 1, .dilation = 1, .in = NARROW, .out = NARROW},
     {.side = 3, .stride = 2, .dilation = 1, .in = NARROW, .out = WIDE},
     {.side = 3, .stride = 1, .dilation = 1, .in = WIDE, .out = WIDE},
@@ -57,14 +57,11 @@ enum {
     FAR_LAYERS = sizeof far_layers / sizeof far_layers[0],
 };
 
-/* The layers for the images of the set, and how many. */
-static uint32_t layers_of(const struct finder_set *set,
-                          struct convnet_layer out[CONVNET_LAYERS_MAX])
+uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MAX])
 {
-    const struct convnet_layer *from = set->calibrated ? far_layers : layers;
-    uint32_t count = set->calibrated ? FAR_LAYERS : LAYERS;
+    const struct convnet_layer *from = material ? far_layers : layers;
+    uint32_t count = material ? FAR_LAYERS : LAYERS;
     memcpy(out, from, count * sizeof *from);
-    out[0].in = finder_channels(&set->input);
     return count;
 }
 
@@ -122,7 +119,7 @@ static struct err list_images(struct training *self)
 static struct err make_room(struct training *self, double box)
 {
     struct convnet_plan plan = {.batch = self->batch, .height = self->side, .width = self->side};
-    plan.layer_count = layers_of(self->conf->set, plan.layers);
+    plan.layer_count = finder_layers(self->conf->set->calibrated, plan.layers);
     size_t bytes = (convnet_train_workspace_floats(&plan) * sizeof(float) + 63) / 64 * 64;
     uint32_t cells_side = (self->side + FINDER_CELL - 1) / FINDER_CELL;
     size_t cells = (size_t)cells_side * cells_side;
@@ -262,7 +259,7 @@ static struct err export(struct training *self, double box, struct finder_model 
 {
     struct convnet shape;
     memset(&shape, 0, sizeof shape);
-    shape.layer_count = layers_of(self->conf->set, shape.layers);
+    shape.layer_count = finder_layers(self->conf->set->calibrated, shape.layers);
     struct finder_model model;
     struct err err = finder_model_init(&model, &shape);
     if (err_is(err)) {

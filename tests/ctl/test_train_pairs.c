@@ -45,8 +45,8 @@ static FILE *create(const char *name)
     return file;
 }
 
-/* A load of attenuation 2 with an organic lump of 0.6 in it. */
-static void write_scan(uint32_t number)
+/* `load` and an organic lump of 0.6 in it, as scan `number` of a folder. */
+static void write_scan(const char *into, uint32_t number, double load)
 {
     static const char *const energies[2] = {"low", "high"};
     static uint16_t pixels[WIDTH * HEIGHT];
@@ -57,15 +57,15 @@ static void write_scan(uint32_t number)
         for (int i = 0; i < WIDTH * HEIGHT; i++) {
             int x = i % WIDTH - 30 - 10 * (int)number, y = i / WIDTH - 20;
             bool lump = x >= 0 && x < 14 && y >= 0 && y < 14;
-            double high = 2 + (lump ? 0.6 : 0) + 0.02 * rng_normal(&rng);
-            double low = 2.2 + (lump ? 0.71 : 0) + 0.02 * rng_normal(&rng);
+            double high = load + (lump ? 0.6 : 0) + 0.02 * rng_normal(&rng);
+            double low = 1.1 * load + (lump ? 0.71 : 0) + 0.02 * rng_normal(&rng);
             pixels[i] = (uint16_t)(DARK + (AIR - DARK) * exp(energy == 0 ? -low : -high));
         }
-        snprintf(path, sizeof path, "%s/in/s%u_%s.png", folder, number, energies[energy]);
+        snprintf(path, sizeof path, "%s/%s/s%u_%s.png", folder, into, number, energies[energy]);
         assert_good(picture_write_png(path, (const uint8_t *)pixels, WIDTH, HEIGHT, 1, 16));
     }
     char name[32];
-    snprintf(name, sizeof name, "in/s%u.json", number);
+    snprintf(name, sizeof name, "%s/s%u.json", into, number);
     FILE *sidecar = create(name);
     fprintf(sidecar, "{\"scanner_type\": \"portal\", \"images\": [");
     for (int energy = 0; energy < 2; energy++) {
@@ -90,16 +90,34 @@ static void write_marks(const char *energy)
     fclose(table);
 }
 
+static void make_folder(const char *name)
+{
+    char path[2 * FIXTURE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(mkdir(path, 0755), 0);
+}
+
+static void remove_energy(const char *name)
+{
+    char path[2 * FIXTURE_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(remove(path), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
-    char path[2 * FIXTURE_PATH_BYTES];
     fixture_make_directory(folder);
-    snprintf(path, sizeof path, "%s/in", folder);
-    assert_int_equal(mkdir(path, 0755), 0);
+    make_folder("in");
     for (uint32_t i = 0; i < SCANS; i++) {
-        write_scan(i);
+        write_scan("in", i, 2);
     }
+    make_folder("threats");
+    write_scan("threats", 0, 0);
+    write_scan("threats", 1, 0);
+    make_folder("single");
+    write_scan("single", 0, 0);
+    remove_energy("single/s0_low.png");
     write_marks("low");
     write_marks("high");
     return 0;
@@ -164,11 +182,36 @@ static void two_energies_make_a_finder_that_sees_material(void **state)
     assert_non_null(strstr(output, "image,x,y,width,height,score\ns0_low.png,"));
 }
 
+/* With threats the finder is another one, the words say how many, and what was learnt from them is
+ * the same again; a threat of one energy is no threat. */
+static void threats_are_put_into_what_the_finder_learns_from(void **state)
+{
+    (void)state;
+    static const char command[] =
+        "model train appearance --images in --marks low.csv --out out --epochs 1";
+    char without[128], with[128], again[128];
+    assert_int_equal(run("%s", command), 0);
+    model_path(without);
+    assert_null(strstr(output, "threats put into them"));
+    assert_int_equal(run("%s --project threats", command), 0);
+    model_path(with);
+    assert_non_null(strstr(output, "; 2 threats put into them, "));
+    assert_string_not_equal(with, without);
+    assert_int_equal(run("%s --project threats --threads 1", command), 0);
+    model_path(again);
+    assert_string_equal(with, again);
+    assert_int_not_equal(run("%s --project single", command), 0);
+    assert_non_null(strstr(output, "s0_high.png: "));
+    assert_int_not_equal(run("%s --project nowhere", command), 0);
+    assert_non_null(strstr(output, "nowhere"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_stand_under_either_name_of_a_pair),
         cmocka_unit_test(two_energies_make_a_finder_that_sees_material),
+        cmocka_unit_test(threats_are_put_into_what_the_finder_learns_from),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
