@@ -4,7 +4,7 @@
 # trains a finder by the boxes of the bricks and by bricks alone in the air, scores normal trucks and 20 kg in other ones, and prints how many are beyond what a
 # twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
 # Half an hour of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
-# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1650, 330, 66 a density); TRUCKS_MODEL: a model that is there already.
+# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1650, 600, 100 a density); TRUCKS_MODEL: a model that is there already.
 set -eu
 cd "$(dirname "$0")/.."
 cmake --preset release >/dev/null
@@ -40,7 +40,7 @@ learn() { # where the model goes, options of the training: learns from the truck
     rm -r "$work/learn"
 }
 
-bricks="--contraband-rate 0.7 --bricks-kg 8:50 --cargo-density 0.08:1.0"
+bricks="--contraband-rate 1 --bricks-kg 8:50 --cargo-density 0.08:1.0"
 model=${TRUCKS_MODEL:-}
 if [ -z "$model" ]; then
     build/bin/triage-feed sim --threats "$work/threats" --modes truck --scale 0.4 --seed 904 --count 400 --bricks-kg 8:50 >/dev/null
@@ -53,13 +53,13 @@ if [ -z "$model" ]; then
     model=$(ls "$work"/models/*.h5)
 fi
 
-simulate normal --seed 902 --count "${TRUCKS_NORMAL:-330}" --contraband-rate 0 --cargo-density 0.1:0.6
+simulate normal --seed 902 --count "${TRUCKS_NORMAL:-600}" --contraband-rate 0 --cargo-density 0.1:0.6
 score normal >"$work/normal.kinds"
 threshold=$(awk '$2 == "plain" { print $3 }' "$work/normal.kinds" | sort -g | awk '{ s[NR] = $1 } END { print s[NR - int(NR / 20)] }')
 echo "by the commands alone, threshold $threshold of $(grep -c plain "$work/normal.kinds") normal trucks without an oddity; 20 kg:"
 seed=1010
 for density in 0.1:0.2 0.2:0.3 0.3:0.45 0.45:0.6 0.6:1.0; do
-    simulate hidden --seed $seed --count "${TRUCKS_HIDDEN:-66}" --contraband-rate 1 --bricks-kg 20:20 --cargo-density $density
+    simulate hidden --seed $seed --count "${TRUCKS_HIDDEN:-100}" --contraband-rate 1 --bricks-kg 20:20 --cargo-density $density
     score hidden | awk -v t="$threshold" -v d=$density '$1 == "hidden" { n++; found += $3 > t } END { print d, found, "of", n }'
     seed=$((seed + 1))
 done

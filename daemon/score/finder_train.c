@@ -13,12 +13,19 @@
  * steps through whole numbers, at a lower rate. Every crop has a random stream of its own, so the
  * threads may draw them in any order. */
 
-enum { CROPS_OF_CALIBRATION = 24, STEPS_MIN = 1200, STEPS_MAX = 6000, WHOLE_SHARE = 8 };
-/* Crops of a step. What a block stands out by in a dense load takes many steps to learn, and steps
- * of two crops teach as much as steps of four, in half the time. */
-enum { BATCH_MAX = 4, FAR_BATCH = 2, FAR_STEPS_MAX = 24000 };
+enum { BATCH_MAX = 4, CROPS_OF_CALIBRATION = 24, WHOLE_SHARE = 8 };
 
-static const double epochs_usual = 30;
+struct pace {
+    uint32_t batch; /* crops of a step */
+    double epochs;  /* crops of an image */
+    double steps_least;
+    double steps_most;
+};
+static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000};
+/* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
+ * teach as much as steps of four, in half the time. */
+static const struct pace far_pace = {2, 45, 2400, 36000};
+
 static const double peak_rate = 4e-3;
 static const double whole_rate = 5e-4;
 static const double decay = 1e-3;
@@ -56,6 +63,11 @@ enum {
     LAYERS = sizeof layers / sizeof layers[0],
     FAR_LAYERS = sizeof far_layers / sizeof far_layers[0],
 };
+
+static const struct pace *pace_of(const struct finder_set *set)
+{
+    return set->calibrated ? &far_pace : &usual_pace;
+}
 
 uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MAX])
 {
@@ -282,14 +294,14 @@ static struct err export(struct training *self, double box, struct finder_model 
 
 static uint64_t steps_of(const struct training *self)
 {
-    double epochs = self->conf->epochs > 0 ? self->conf->epochs : epochs_usual;
+    const struct pace *pace = pace_of(self->conf->set);
+    double epochs = self->conf->epochs > 0 ? self->conf->epochs : pace->epochs;
     double steps = ceil(epochs * self->order_count / self->batch);
     if (self->conf->epochs > 0) {
         return steps > 1 ? (uint64_t)steps : 1;
     }
-    steps = steps > STEPS_MIN ? steps : STEPS_MIN;
-    double most = self->conf->set->calibrated ? FAR_STEPS_MAX : STEPS_MAX;
-    return (uint64_t)(steps < most ? steps : most);
+    steps = steps > pace->steps_least ? steps : pace->steps_least;
+    return (uint64_t)(steps < pace->steps_most ? steps : pace->steps_most);
 }
 
 MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct finder_model *out,
@@ -302,7 +314,7 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
     blas_use_one_thread();
     self->conf = conf;
     self->side = finder_set_crop_side(conf->set);
-    self->batch = conf->set->calibrated ? FAR_BATCH : BATCH_MAX;
+    self->batch = pace_of(conf->set)->batch;
     double box = finder_set_box(conf->set);
     struct err err = list_images(self);
     err = err_is(err) ? err : make_room(self, box);
