@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/dual_planes.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "kernels/ref/dual_planes_ref.h"
-#include "tests/kernels/draw.h"
+#include "tests/kernels/draw_picture.h"
 
 /* Property: on every path each byte is the twin's, at sizes below and above the windows, with
  * pixels that are not valid, not numbers, or beyond the highest attenuation, with and without a low
  * energy. */
-
-enum { GUARD = 16 };
 
 static const struct dual_planes_rule rules[] = {
     {.level = 0.01f,
@@ -30,73 +25,48 @@ static const struct dual_planes_rule rules[] = {
      .excess = {1e6f, 0}},
 };
 
-struct picture {
-    struct image_view image;
-    float *pixels;
-    float *low;
-    uint8_t *valid;
-};
-
-static struct picture draw_picture(uint64_t seed, size_t width, size_t height)
-{
-    struct rng rng;
-    rng_init(&rng, seed, 0);
-    size_t stride = width + seed % 3;
-    struct picture picture = {.pixels = draw_room(stride * height, sizeof(float)),
-                              .low = draw_room(width * height, sizeof(float)),
-                              .valid = draw_room(width * height, 1)};
-    picture.image = (struct image_view){picture.pixels, width, height, stride};
-    int torn = seed % 2 == 1;
-    for (size_t i = 0; i < stride * height; i++) {
-        picture.pixels[i] = (float)(4 * rng_uniform(&rng) - 0.2);
-        if (torn && rng_below(&rng, 20) == 0) {
-            picture.pixels[i] = rng_below(&rng, 2) ? NAN : INFINITY;
-        }
-    }
-    for (size_t i = 0; i < width * height; i++) {
-        float high = picture.pixels[i / width * stride + i % width];
-        picture.low[i] = high * (float)(1.05 + 0.15 * rng_uniform(&rng));
-        if (torn && rng_below(&rng, 20) == 0) {
-            picture.low[i] = rng_below(&rng, 2) ? NAN : INFINITY;
-        }
-        picture.valid[i] = !torn || rng_below(&rng, 4) != 0;
-    }
-    return picture;
-}
-
-static void drop_picture(struct picture *picture)
-{
-    free(picture->pixels);
-    free(picture->low);
-    free(picture->valid);
-}
-
-static void check(const struct picture *picture, const struct dual_planes_rule *rule,
-                  const float *low)
+/* The low energy of a picture, as torn as it. */
+static float *draw_low(const struct picture *picture, uint64_t seed)
 {
     const struct image_view *image = &picture->image;
-    size_t bytes = image->width * image->height * DUAL_PLANES_COUNT;
-    uint8_t *expected = draw_room(bytes, 1);
-    uint8_t *planes = draw_room(bytes + GUARD, 1);
-    size_t workspace_bytes = dual_planes_workspace_bytes(image->width);
-    uint8_t *workspace = draw_room(workspace_bytes + GUARD, 1);
+    float *low = draw_room(image->width * image->height, sizeof(float));
+    struct rng rng;
+    rng_init(&rng, seed, 1);
     for (size_t i = 0; i < image->width * image->height; i++) {
-        dual_planes_ref_pixel(rule, image, low, picture->valid, i % image->width, i / image->width,
-                              expected + i * DUAL_PLANES_COUNT);
-    }
-    for (int path = (int)path_best(); path >= PATH_PORTABLE; path--) {
-        memset(planes, 0xa5, bytes + GUARD);
-        memset(workspace, 0xa5, workspace_bytes + GUARD);
-        dual_planes_make_by((enum path)path, rule, image, low, picture->valid, workspace, planes);
-        assert_memory_equal(planes, expected, bytes);
-        for (size_t i = 0; i < GUARD; i++) {
-            assert_int_equal(planes[bytes + i], 0xa5);
-            assert_int_equal(workspace[workspace_bytes + i], 0xa5);
+        float high = image->pixels[i / image->width * image->stride + i % image->width];
+        low[i] = high * (float)(1.05 + 0.15 * rng_uniform(&rng));
+        if (seed % 2 == 1 && rng_below(&rng, 20) == 0) {
+            low[i] = rng_below(&rng, 2) ? NAN : INFINITY;
         }
     }
+    return low;
+}
+
+struct trial {
+    const struct picture *picture;
+    const struct dual_planes_rule *rule;
+    const float *low;
+};
+
+static void make(const void *argument, enum path path, void *workspace, uint8_t *planes)
+{
+    const struct trial *trial = argument;
+    dual_planes_make_by(path, trial->rule, &trial->picture->image, trial->low,
+                        trial->picture->valid, workspace, planes);
+}
+
+static void check(const struct trial *trial)
+{
+    const struct image_view *image = &trial->picture->image;
+    const struct path_run run = {make, trial, dual_planes_workspace_bytes(image->width),
+                                 image->width * image->height * DUAL_PLANES_COUNT};
+    uint8_t *expected = draw_room(run.bytes, 1);
+    for (size_t i = 0; i < image->width * image->height; i++) {
+        dual_planes_ref_pixel(trial->rule, image, trial->low, trial->picture->valid,
+                              i % image->width, i / image->width, expected + i * DUAL_PLANES_COUNT);
+    }
+    assert_every_path(&run, expected);
     free(expected);
-    free(planes);
-    free(workspace);
 }
 
 static void planes_of_any_size_are_those_of_the_reference(void **state)
@@ -106,9 +76,12 @@ static void planes_of_any_size_are_those_of_the_reference(void **state)
                                       {33, 32}, {66, 34}, {34, 67}, {90, 68}, {5, 140}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (size_t k = 0; k < 4; k++) {
-            struct picture picture = draw_picture(4 * i + k, sizes[i][0], sizes[i][1]);
-            check(&picture, &rules[k / 2], i % 3 == 2 ? NULL : picture.low);
+            struct picture picture = draw_picture(4 * i + k, sizes[i][0], sizes[i][1], 3.8);
+            float *low = draw_low(&picture, 4 * i + k);
+            const struct trial trial = {&picture, &rules[k / 2], i % 3 == 2 ? NULL : low};
+            check(&trial);
             drop_picture(&picture);
+            free(low);
         }
     }
 }
@@ -119,25 +92,26 @@ static void planes_of_a_dark_wide_image_survive_the_wrap(void **state)
 {
     (void)state;
     enum { WIDE = 20000, ROWS = 72, LAST = 40 };
-    struct picture picture = draw_picture(2, WIDE, ROWS);
+    struct picture picture = draw_picture(2, WIDE, ROWS, 3.8);
+    float *low = draw_low(&picture, 2);
     for (size_t i = 0; i < picture.image.stride * ROWS; i++) {
         picture.pixels[i] += 58;
     }
     uint8_t *planes = draw_room((size_t)WIDE * ROWS * DUAL_PLANES_COUNT, 1);
     void *workspace = draw_room(dual_planes_workspace_bytes(WIDE), 1);
     for (int path = (int)path_best(); path >= PATH_PORTABLE; path--) {
-        dual_planes_make_by((enum path)path, &rules[0], &picture.image, picture.low, picture.valid,
+        dual_planes_make_by((enum path)path, &rules[0], &picture.image, low, picture.valid,
                             workspace, planes);
         for (size_t i = 0; i < LAST; i++) {
             size_t x = WIDE - 1 - i, y = ROWS - 1 - i % 3;
             uint8_t expected[DUAL_PLANES_COUNT];
-            dual_planes_ref_pixel(&rules[0], &picture.image, picture.low, picture.valid, x, y,
-                                  expected);
+            dual_planes_ref_pixel(&rules[0], &picture.image, low, picture.valid, x, y, expected);
             assert_memory_equal(planes + (y * WIDE + x) * DUAL_PLANES_COUNT, expected,
                                 DUAL_PLANES_COUNT);
         }
     }
     drop_picture(&picture);
+    free(low);
     free(planes);
     free(workspace);
 }

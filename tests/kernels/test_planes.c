@@ -1,69 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/planes.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "kernels/ref/planes_ref.h"
-#include "tests/kernels/draw.h"
+#include "tests/kernels/draw_picture.h"
 
 /* Property: on every path each byte is the twin's, at sizes below and above the window, with
  * pixels that are not valid, not numbers, or beyond the highest level. */
 
-enum { GUARD = 16 };
-
-struct picture {
-    struct image_view image;
-    float *pixels;
-    uint8_t *valid;
+struct trial {
+    const struct picture *picture;
+    const struct planes_rule *rule;
 };
 
-static struct picture draw_picture(uint64_t seed, size_t width, size_t height)
+static void make(const void *argument, enum path path, void *workspace, uint8_t *planes)
 {
-    struct rng rng;
-    rng_init(&rng, seed, 0);
-    size_t stride = width + seed % 3;
-    struct picture picture = {.pixels = draw_room(stride * height, sizeof(float)),
-                              .valid = draw_room(width * height, 1)};
-    picture.image = (struct image_view){picture.pixels, width, height, stride};
-    int torn = seed % 2 == 1;
-    for (size_t i = 0; i < stride * height; i++) {
-        picture.pixels[i] = (float)(1.4 * rng_uniform(&rng) - 0.2);
-        if (torn && rng_below(&rng, 20) == 0) {
-            picture.pixels[i] = rng_below(&rng, 2) ? NAN : INFINITY;
-        }
-    }
-    for (size_t i = 0; i < width * height; i++) {
-        picture.valid[i] = !torn || rng_below(&rng, 4) != 0;
-    }
-    return picture;
+    const struct trial *trial = argument;
+    planes_make_by(path, trial->rule, &trial->picture->image, trial->picture->valid, workspace,
+                   planes);
 }
 
 static void check(const struct picture *picture, const struct planes_rule *rule)
 {
     const struct image_view *image = &picture->image;
-    size_t bytes = image->width * image->height * PLANES_COUNT;
-    uint8_t *expected = draw_room(bytes, 1);
-    uint8_t *planes = draw_room(bytes + GUARD, 1);
-    size_t workspace_bytes = planes_workspace_bytes(image->width);
-    uint8_t *workspace = draw_room(workspace_bytes + GUARD, 1);
+    const struct trial trial = {picture, rule};
+    const struct path_run run = {make, &trial, planes_workspace_bytes(image->width),
+                                 image->width * image->height * PLANES_COUNT};
+    uint8_t *expected = draw_room(run.bytes, 1);
     for (size_t i = 0; i < image->width * image->height; i++) {
         planes_ref_pixel(rule, image, picture->valid, i % image->width, i / image->width,
                          expected + i * PLANES_COUNT);
     }
-    for (int path = (int)path_best(); path >= PATH_PORTABLE; path--) {
-        memset(planes, 0xa5, bytes + GUARD);
-        memset(workspace, 0xa5, workspace_bytes + GUARD);
-        planes_make_by((enum path)path, rule, image, picture->valid, workspace, planes);
-        assert_memory_equal(planes, expected, bytes);
-        for (size_t i = 0; i < GUARD; i++) {
-            assert_int_equal(planes[bytes + i], 0xa5);
-            assert_int_equal(workspace[workspace_bytes + i], 0xa5);
-        }
-    }
+    assert_every_path(&run, expected);
     free(expected);
-    free(planes);
-    free(workspace);
 }
 
 static void planes_of_any_size_are_those_of_the_reference(void **state)
@@ -75,10 +43,9 @@ static void planes_of_any_size_are_those_of_the_reference(void **state)
         {255 * PLANES_FINE, 2.0f / PLANES_FINE}, {680, 0.375f}, {9000, 0}, {300.7f, 1.3f}};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (size_t rule = 0; rule < sizeof rules / sizeof rules[0]; rule++) {
-            struct picture picture = draw_picture(4 * i + rule, sizes[i][0], sizes[i][1]);
+            struct picture picture = draw_picture(4 * i + rule, sizes[i][0], sizes[i][1], 1.2);
             check(&picture, &rules[rule]);
-            free(picture.pixels);
-            free(picture.valid);
+            drop_picture(&picture);
         }
     }
 }
@@ -90,7 +57,7 @@ static void planes_of_a_bright_wide_row_survive_the_wrap(void **state)
     (void)state;
     enum { WIDE = 33000, ROWS = 40, NARROW = 33 };
     static const struct planes_rule rule = {255 * PLANES_FINE, 2.0f / PLANES_FINE};
-    struct picture picture = draw_picture(2, WIDE, ROWS);
+    struct picture picture = draw_picture(2, WIDE, ROWS, 1.2);
     for (size_t i = 0; i < WIDE * ROWS; i++) {
         picture.pixels[i] = i % WIDE % 97 == 0 ? 0.25f : 1.0f;
     }
@@ -105,8 +72,7 @@ static void planes_of_a_bright_wide_row_survive_the_wrap(void **state)
             assert_memory_equal(planes + (20 * WIDE + x) * PLANES_COUNT, expected, PLANES_COUNT);
         }
     }
-    free(picture.pixels);
-    free(picture.valid);
+    drop_picture(&picture);
     free(planes);
     free(workspace);
 }
