@@ -283,7 +283,7 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
          "table image,group of versions of one scan (default: the name before .rf. or the ending)",
          1},
         {"epochs", OPTION_EPOCHS, "N", 0,
-         "with --marks: how often each image is looked at (default: 30, of two energies 45, more "
+         "with --marks: how often each image is looked at (default: 30, of two energies 80, more "
          "for few images)",
          1},
         {"threads", OPTION_THREADS, "N", 0,
