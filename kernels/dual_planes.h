@@ -41,10 +41,13 @@ size_t dual_planes_workspace_bytes(size_t width);
  *
  *   plane 0   level A
  *   plane 1   128 + rises[2] (A - mean A of 65 x 65)
- *   plane 2   1 + ratio (mean X / mean A + usual - ratio_low), both of 3 x 3, within 1..255; 0
- * where mean A <= least plane 3   128 + excess[1] (mean X of 3 x 3 - mean X of 65 x 65) plane 4 128
- * + rises[0] (A - mean A of 7 x 7) plane 5   128 + rises[1] (A - mean A of 17 x 17) plane 6   128 +
- * excess[0] (mean X of 3 x 3 - mean X of 17 x 17) plane 7   255
+ *   plane 2   1 + ratio (mean X / mean A + usual - ratio_low), both of 3 x 3, within 1..255;
+ *             0 where mean A <= least
+ *   plane 3   128 + excess[1] (mean X of 3 x 3 - mean X of 65 x 65)
+ *   plane 4   128 + rises[0] (A - mean A of 7 x 7)
+ *   plane 5   128 + rises[1] (A - mean A of 17 x 17)
+ *   plane 6   128 + excess[0] (mean X of 3 x 3 - mean X of 17 x 17)
+ *   plane 7   255
  *
  * each rounded, ties to even, and held within 0..255; all 0 where the pixel is not valid. `low` has
  * the size of `high`; NULL: X is 0 everywhere and plane 2 is 0. Attenuations are held within

@@ -47,10 +47,13 @@ enum {
  * height, a block from 65 x 65.
  *
  *   plane 0   as above
- *   planes 1, 5, 4   128 + contrast * k (level - mean level of the valid pixels of 65 x 65, 17 x
- * 17, 7 x 7 around), k = 1, 1.3, 2.6 plane 2   as above, of R = sum A_low / sum A of 3 x 3 pixels;
- * 0 where the mean A <= ratio_least planes 3, 6   128 + material * k (E - mean E of 65 x 65, 17 x
- * 17 around), k = 1, 3 plane 7   255
+ *   plane 1   128 + contrast * (level - mean level of the valid pixels of 65 x 65 around)
+ *   plane 5   128 + 1.3 contrast * (the same of 17 x 17)
+ *   plane 4   128 + 2.6 contrast * (the same of 7 x 7)
+ *   plane 2   as above, of R = sum A_low / sum A of 3 x 3 pixels; 0 where mean A <= ratio_least
+ *   plane 3   128 + material * (E - mean E of the valid pixels of 65 x 65 around)
+ *   plane 6   128 + 3 material * (the same of 17 x 17)
+ *   plane 7   255
  */
 struct finder_input {
     double a_max;     /* > 0 */

@@ -5,8 +5,8 @@
 /* Finder threat: scans of threats alone in the air, put into crops that a finder is trained on.
  * Marks are few; projected threats show it the like at any place of any load. A projection adds
  * attenuations and displaces nothing, so each is added with a random share of its own: what a block
- * stands out by in goods of its own kind is a fifth of what it weakens the beam. Limits otherwise
- * as in projection.h. */
+ * stands out by in goods of its own kind may be a fifth of what it weakens the beam. Limits
+ * otherwise as in projection.h. */
 
 #include "kernels/rng.h"
 #include "score/finder_set.h"
@@ -36,7 +36,7 @@ struct finder_placing {
     uint32_t y;
     float share;
 };
-/* Nowhere in most cases, always when the set has no threats or knows no material. */
+/* Nowhere in half of the cases, always when the set has no threats or knows no material. */
 struct finder_placing finder_threat_place(const struct finder_set *set,
                                           const struct finder_set_image *image, struct rng *rng);
 struct finder_truth finder_placing_truth(const struct finder_placing *placing);

@@ -163,6 +163,19 @@ static void organic_and_steel_stand_on_either_side(void **state)
     free(workspace);
 }
 
+/* One image with one object, adapted to. */
+static struct finder_set set_of(const struct working *working, const struct finder_truth *truth)
+{
+    struct finder_set set;
+    finder_set_init(&set, IMAGE_TRANSMISSION, 1);
+    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = working,
+                                                              .low_pixels = low_pixels,
+                                                              .truths = truth,
+                                                              .truth_count = 1}));
+    assert_good(finder_set_adapt(&set));
+    return set;
+}
+
 /* Crops of calibrated scans that stand on a floor: what lies above stays above, and attenuations
  * keep their unit to a percent. */
 static void crops_of_standing_loads_keep_up_and_unit(void **state)
@@ -180,12 +193,7 @@ static void crops_of_standing_loads_keep_up_and_unit(void **state)
         high_pixels[i] = x >= 50 && x < 70 && y >= 6 && y < 22 ? 3 : 2;
         low_pixels[i] = high_pixels[i] * (x < 56 ? 1.09f : 1.18f);
     }
-    finder_set_init(&set, IMAGE_TRANSMISSION, 1);
-    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = &working,
-                                                              .low_pixels = low_pixels,
-                                                              .truths = &truth,
-                                                              .truth_count = 1}));
-    assert_good(finder_set_adapt(&set));
+    set = set_of(&working, &truth);
     assert_true(set.calibrated && set.upright);
     assert_true(fabs(set.input.a_max - 3) < 0.05);
     uint32_t side = finder_set_crop_side(&set), seen = 0;
@@ -230,12 +238,7 @@ static void constants_of_dark_low_energies_are_those_of_a_finder(void **state)
         high_pixels[i] = 2;
         low_pixels[i] = i % 50 == 0 ? 0.0f : 2 * (i % 2 == 0 ? 1.02f : 1.22f);
     }
-    finder_set_init(&set, IMAGE_TRANSMISSION, 1);
-    assert_good(finder_set_add(&set, &(struct finder_set_add){.working = &working,
-                                                              .low_pixels = low_pixels,
-                                                              .truths = &truth,
-                                                              .truth_count = 1}));
-    assert_good(finder_set_adapt(&set));
+    set = set_of(&working, &truth);
     assert_true(set.calibrated);
     assert_true(set.input.ratio_low >= 0 && set.input.ratio_low < 0.001);
     assert_true(set.input.ratio_high > 1.22);
