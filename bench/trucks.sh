@@ -3,8 +3,8 @@
 # Hidden organic masses in simulated dual-energy trucks of mixed cargo, by the product's own commands: simulates trucks with bricks,
 # trains a finder by the boxes of the bricks and by bricks alone in the air, scores normal trucks and 20 kg in other ones, and prints
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
-# An hour of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
-# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1650, 600, 100 a density); TRUCKS_MODEL: a model that is there already.
+# Two hours of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
+# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1480, 600, 200 a density); TRUCKS_MODEL: a model that is there already.
 set -eu
 cd "$(dirname "$0")/.."
 cmake --preset release >/dev/null
@@ -40,15 +40,15 @@ learn() { # where the model goes, options of the training: learns from the truck
     rm -r "$work/learn"
 }
 
-bricks="--contraband-rate 1 --bricks-kg 8:50 --cargo-density 0.08:1.0"
+bricks="--contraband-rate 1 --bricks-kg 5:100 --cargo-density 0.08:1.0"
 model=${TRUCKS_MODEL:-}
 if [ -z "$model" ]; then
-    build/bin/triage-feed sim --threats "$work/threats" --modes truck --scale 0.4 --seed 904 --count 400 --bricks-kg 8:50 >/dev/null
+    build/bin/triage-feed sim --threats "$work/threats" --modes truck --scale 0.4 --seed 904 --count 400 --bricks-kg 5:100 >/dev/null
     # Speed, which does not depend on what was learnt: full resolution, little training.
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
-    simulate learn --seed 901 --count "${TRUCKS_LEARN:-1650}" $bricks
+    simulate learn --seed 901 --count "${TRUCKS_LEARN:-1480}" $bricks
     learn "$work/models"
     model=$(ls "$work"/models/*.h5)
 fi
@@ -59,7 +59,7 @@ threshold=$(awk '$2 == "plain" { print $3 }' "$work/normal.kinds" | sort -g | aw
 echo "by the commands alone, threshold $threshold of $(grep -c plain "$work/normal.kinds") normal trucks without an oddity; 20 kg:"
 seed=1010
 for density in 0.1:0.2 0.2:0.3 0.3:0.45 0.45:0.6 0.6:1.0; do
-    simulate hidden --seed $seed --count "${TRUCKS_HIDDEN:-100}" --contraband-rate 1 --bricks-kg 20:20 --cargo-density $density
+    simulate hidden --seed $seed --count "${TRUCKS_HIDDEN:-200}" --contraband-rate 1 --bricks-kg 20:20 --cargo-density $density
     score hidden | awk -v t="$threshold" -v d=$density '$1 == "hidden" { n++; found += $3 > t } END { print d, found, "of", n }'
     seed=$((seed + 1))
 done

@@ -24,7 +24,7 @@ struct pace {
 static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
  * teach as much as steps of four, in half the time. */
-static const struct pace far_pace = {2, 80, 2400, 60000};
+static const struct pace far_pace = {2, 120, 2400, 90000};
 
 static const double peak_rate = 4e-3;
 static const double whole_rate = 5e-4;
