@@ -4,7 +4,8 @@
 # trains a finder by the boxes of the bricks and by bricks alone in the air, scores normal trucks and 20 kg in other ones, and prints
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
 # Two hours of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
-# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1480, 600, 200 a density); TRUCKS_MODEL: a model that is there already.
+# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1480, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
+# TRUCKS_MARKS=no: learns from normal trucks and threats alone.
 set -eu
 cd "$(dirname "$0")/.."
 cmake --preset release >/dev/null
@@ -30,12 +31,14 @@ score() { # name: kind, plain or odd, score of every loaded truck
 }
 
 learn() { # where the model goes, options of the training: learns from the trucks of "learn"
+    by="--marks $work/marks.csv"
+    [ "${TRUCKS_MARKS:-yes}" = yes ] || by=--finder
     { echo image,x,y,width,height
       sed -n 's/.*"scan_id":"\([^"]*\)".*"hidden":.*"box_px":\[\([0-9]*\),\([0-9]*\),\([0-9]*\),\([0-9]*\)\].*/\1 \2 \3 \4 \5/p' \
           "$work/learn.jsonl" | awk '{ print $1 "_high.png," $2 "," $3 "," $4 - $2 "," $5 - $3 }'; } >"$work/marks.csv"
     into=$1
     shift
-    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" --marks "$work/marks.csv" \
+    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" $by \
         --project "$work/threats/vehicle-portal" --out "$into" --scanner-type vehicle-portal "$@" >&2
     rm -r "$work/learn"
 }
@@ -48,6 +51,7 @@ if [ -z "$model" ]; then
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
+    [ "${TRUCKS_MARKS:-yes}" = yes ] || bricks="--contraband-rate 0 --cargo-density 0.08:1.0"
     simulate learn --seed 901 --count "${TRUCKS_LEARN:-1480}" $bricks
     learn "$work/models"
     model=$(ls "$work"/models/*.h5)

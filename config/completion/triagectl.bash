@@ -50,7 +50,7 @@ _triagectl_options() {
         receipt) echo '--item --out --qr --bare --public' ;;
         'log cat') echo '--from --to --type --public' ;;
         'model train appearance')
-            echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height --project' ;;
+            echo '--images --marks --groups --epochs --threads --scanner-type --out --list --skip-list --every --offset --seed --bank --dimensions --height --project --finder' ;;
         'model train consistency')
             echo '--images --declarations --wedge --scanner-type --out --list --skip-list --every --offset --height --seed' ;;
         'model train emptiness') echo '--images --labels --out --seed --png' ;;

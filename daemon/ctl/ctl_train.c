@@ -153,7 +153,8 @@ static int learn_images(struct ctl *ctl, struct train_appearance *train,
     if (skipped > 0) {
         (void)fprintf(stderr, "triagectl: %u images skipped\n", skipped);
     }
-    if (options->finder.marks != NULL && !train_finder(&options->finder, folder, train)) {
+    bool with_finder = options->finder.marks != NULL || options->finder.threats_alone;
+    if (with_finder && !train_finder(&options->finder, folder, train)) {
         return CTL_REFUSED;
     }
     struct train_report report;
@@ -179,6 +180,7 @@ enum {
     OPTION_DIMENSIONS,
     OPTION_HEIGHT,
     OPTION_PROJECT,
+    OPTION_FINDER,
     OPTION_MARKS,
     OPTION_GROUPS,
     OPTION_EPOCHS,
@@ -227,6 +229,9 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     case OPTION_PROJECT:
         options->threats = text;
         return 0;
+    case OPTION_FINDER:
+        options->finder.threats_alone = true;
+        return 0;
     case OPTION_HEIGHT:
         options->appearance.working_height = (uint32_t)ctl_number(state, "height", text, 4096);
         return 0;
@@ -236,6 +241,9 @@ static error_t parse_appearance(int key, char *text, struct argp_state *state)
     case ARGP_KEY_END:
         if (options->folder.directory == NULL || options->out == NULL) {
             argp_error(state, "--images and --out are required");
+        }
+        if (options->finder.threats_alone && options->threats == NULL) {
+            argp_error(state, "--finder needs the threats of --project");
         }
         return 0;
     default:
@@ -283,14 +291,19 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
          "table image,group of versions of one scan (default: the name before .rf. or the ending)",
          1},
         {"epochs", OPTION_EPOCHS, "N", 0,
-         "with --marks: how often each image is looked at (default: 30, of two energies 80, more "
-         "for few images)",
+         "with --marks or --finder: how often each image is looked at (default: 30, of two "
+         "energies "
+         "120, more for few images)",
          1},
         {"threads", OPTION_THREADS, "N", 0,
-         "with --marks (default: up to 4); the model does not depend on it", 1},
+         "with --marks or --finder (default: up to 4); the model does not depend on it", 1},
         {"project", OPTION_PROJECT, "DIR", 0,
          "dual-energy scans of threats alone in the air: also learn to notice such lumps in loads;"
          " with --marks the finder learns from them, too, put into the images",
+         1},
+        {"finder", OPTION_FINDER, NULL, 0,
+         "with --project, where nobody marked anything: also train a finder, by the threats put "
+         "into half of the images",
          1},
         {"seed", OPTION_SEED, "N", 0, "of the sampling (default 1)", 1},
         {"bank", OPTION_BANK, "N", 0, "patches kept in the memory bank (default 4096)", 1},

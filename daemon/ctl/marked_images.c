@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/marked_images.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/finder_threats.h"
 #include "ctl/image_groups.h"
 #include "feeds/marks.h"
 #include "kernels/rng.h"
@@ -69,10 +71,10 @@ static struct err marks_of_scan(const struct looked_up *scan, const struct image
                : err;
 }
 
-/* The median side of all boxes over object_side, at least 1. Marks that cannot be read are
- * passed over: they are told when their image is read. */
-static bool choose_reduction(const struct marked_images_conf *conf, const struct marks *marks,
-                             uint32_t *out)
+/* The median of the images' median sides of boxes; `usual` without a box. Marks that cannot be read
+ * are passed over: they are told when their image is read. False without memory. */
+static bool usual_side(const struct marked_images_conf *conf, const struct marks *marks,
+                       double usual, double *out)
 {
     uint32_t count = image_folder_count(conf->folder);
     struct marks_box *boxes = calloc(MARKS_BOXES_MAX, sizeof *boxes);
@@ -95,17 +97,31 @@ static bool choose_reduction(const struct marked_images_conf *conf, const struct
     bool whole = boxes != NULL && sides != NULL;
     if (whole) {
         statistics_sort(sides, side_count);
-        double usual = count > 0 && image_folder_second_name(conf->folder, 0) != NULL
-                           ? object_side_dual
-                           : object_side;
-        double side = side_count > 0 ? statistics_quantile(sides, side_count, 0.5) : usual;
-        double reduction = floor(side / usual);
-        reduction = reduction < 1 ? 1 : reduction;
-        *out = reduction < FINDER_REDUCTION_MAX ? (uint32_t)reduction : FINDER_REDUCTION_MAX;
+        *out = side_count > 0 ? statistics_quantile(sides, side_count, 0.5) : usual;
+    } else {
+        ctl_refuse("no memory");
     }
     free(boxes);
     free(sides);
     return whole;
+}
+
+/* The usual side of what is looked for over object_side, at least 1. */
+static bool choose_reduction(const struct marked_images_conf *conf, const struct marks *marks,
+                             uint32_t *out)
+{
+    bool dual =
+        image_folder_count(conf->folder) > 0 && image_folder_second_name(conf->folder, 0) != NULL;
+    double usual = dual ? object_side_dual : object_side;
+    double side = usual;
+    if (!(marks != NULL ? usual_side(conf, marks, usual, &side)
+                        : finder_threats_side(conf->folder, conf->threats, &side))) {
+        return false;
+    }
+    double reduction = floor(side / usual);
+    reduction = reduction < 1 ? 1 : reduction;
+    *out = reduction < FINDER_REDUCTION_MAX ? (uint32_t)reduction : FINDER_REDUCTION_MAX;
+    return true;
 }
 
 struct reading {
@@ -115,7 +131,11 @@ struct reading {
     struct working_space space;
     struct marks_box *boxes;
     struct finder_truth *truths;
+    uint32_t beyond; /* images for which there was no room */
 };
+
+/* Told once for all of them. */
+static const char no_room[] = "beyond what a training takes";
 
 static const char *add_image(struct reading *self, const struct folder_scan *scan,
                              uint32_t folder_index, char *why)
@@ -137,13 +157,15 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
     } else if (meaning != out->meaning) {
         return "another pixel meaning than the first image";
     }
-    struct err err =
-        marks_of_scan(&(struct looked_up){self->marks, self->conf->folder, folder_index}, image,
-                      self->boxes, &box_count, why);
-    if (err_is(err) && err.code != ERR_NOT_FOUND) {
-        return why;
+    struct err err = err_none;
+    if (self->marks != NULL) {
+        err = marks_of_scan(&(struct looked_up){self->marks, self->conf->folder, folder_index},
+                            image, self->boxes, &box_count, why);
+        if (err_is(err) && err.code != ERR_NOT_FOUND) {
+            return why;
+        }
+        out->unmarked += err_is(err);
     }
-    out->unmarked += err_is(err);
     struct working working;
     working_make(&self->space, image, scan->pixels[index],
                  finder_working_height(self->conf->reduction, image->height), &working);
@@ -167,7 +189,7 @@ static const char *add_image(struct reading *self, const struct folder_scan *sca
     uint32_t at = out->set.image_count;
     err = finder_set_add(&out->set, &add);
     if (err_is(err)) {
-        return err.where;
+        return err.code == ERR_POOL_EMPTY ? no_room : err.where;
     }
     out->sizes[at] = (struct marked_size){image->width, image->height, (uint32_t)working.factor};
     out->names[at] = strdup(name);
@@ -189,7 +211,9 @@ static void read_images(struct reading *self)
             refusal = add_image(self, scan, i, wrong);
             folder_scan_close(&scan);
         }
-        if (refusal != NULL) {
+        if (refusal == no_room) {
+            self->beyond++;
+        } else if (refusal != NULL) {
             ctl_refuse("%s: %s", name, refusal);
             self->out->refused++;
         }
@@ -199,31 +223,31 @@ static void read_images(struct reading *self)
     }
 }
 
-/* All of them, or none: who asks for threats would not notice that one is missing. */
-static bool read_threats(struct finder_set *set, const struct image_folder *threats)
+/* Where nobody marked anything, threats are put into images and are their marks. */
+static bool put_threats_in(struct marked_images *out, uint64_t seed)
 {
-    for (uint32_t i = 0; i < image_folder_count(threats); i++) {
-        char why[FOLDER_WHY_BYTES] = "";
-        const char *name = image_folder_name(threats, i);
-        struct folder_scan *scan = NULL;
-        struct projection_threat threat;
-        struct err err = image_folder_read(threats, i, &scan, why);
-        if (err_is(err)) {
-            ctl_refuse("%s: %s", name, why);
-            return false;
-        }
-        err = projection_take(&scan->scan, scan->pixels, &threat);
-        folder_scan_close(&scan);
-        if (!err_is(err)) {
-            err = finder_set_threat(set, &threat);
-            projection_threat_fini(&threat);
-        }
-        if (err_is(err)) {
-            ctl_fail(name, err);
-            return false;
-        }
+    struct err err = finder_set_project(&out->set, seed, &out->object_count);
+    if (err_is(err)) {
+        ctl_fail("threats", err);
+    } else if (out->object_count == 0) {
+        ctl_refuse("without marks a finder needs transmissions at two energies, and threats that "
+                   "fit into their loads");
     }
-    return true;
+    return !err_is(err) && out->object_count > 0;
+}
+
+/* The planes' constants, and the threats. */
+static bool settle_set(struct reading *self)
+{
+    const struct marked_images_conf *conf = self->conf;
+    struct marked_images *out = self->out;
+    struct err err = finder_set_adapt(&out->set);
+    if (err_is(err)) {
+        ctl_fail("finder", err);
+        return false;
+    }
+    return (conf->threats == NULL || finder_threats_read(&out->set, conf->threats)) &&
+           (conf->marks != NULL || put_threats_in(out, conf->seed));
 }
 
 static bool reserve(struct reading *self)
@@ -250,23 +274,22 @@ static bool read_all(struct reading *self)
     if (out->refused > 0) {
         (void)fprintf(stderr, "triagectl: %u images left out\n", out->refused);
     }
+    if (self->beyond > 0) {
+        (void)fprintf(stderr,
+                      "triagectl: %u images left out: a training takes %" PRIu64 " pixels\n",
+                      self->beyond, FINDER_SET_PIXELS_MAX);
+    }
     if (out->unmarked > 0) {
         (void)fprintf(stderr, "triagectl: %u images have no marks: taken as without objects\n",
                       out->unmarked);
     }
-    if (out->set.image_count == 0 || out->object_count == 0) {
-        ctl_refuse("%s: no image with a mark", self->conf->marks);
+    if (out->set.image_count == 0 || (self->marks != NULL && out->object_count == 0)) {
+        ctl_refuse("%s: no image %s", self->marks != NULL ? self->conf->marks : "finder",
+                   self->marks != NULL ? "with a mark" : "to learn from");
         return false;
     }
-    struct err err = finder_set_adapt(&out->set);
-    if (err_is(err)) {
-        ctl_fail("finder", err);
-        return false;
-    }
-    if (self->conf->threats != NULL && !read_threats(&out->set, self->conf->threats)) {
-        return false;
-    }
-    return image_groups_assign(self->conf->groups, out->names, out->set.image_count, out->groups,
+    return settle_set(self) &&
+           image_groups_assign(self->conf->groups, out->names, out->set.image_count, out->groups,
                                &out->group_count);
 }
 
@@ -275,7 +298,7 @@ bool marked_images_open(const struct marked_images_conf *conf, struct marked_ima
     char why[MARKS_WHY_BYTES] = "";
     struct marks *marks = NULL;
     struct marked_images read = {.refused = 0};
-    struct err err = marks_open(conf->marks, &marks, why);
+    struct err err = conf->marks != NULL ? marks_open(conf->marks, &marks, why) : err_none;
     if (err_is(err)) {
         ctl_refuse("%s: %s", conf->marks, why);
         return false;

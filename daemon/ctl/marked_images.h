@@ -15,10 +15,12 @@
 
 struct marked_images_conf {
     const struct image_folder *folder;
-    const char *marks;                  /* folder of Pascal-VOC files, or a table */
+    const char *marks;                  /* folder of Pascal-VOC files, or a table; NULL: none, and
+                                           threats are put into half of the images, as marks */
     const char *groups;                 /* NULL, or a table image,group */
     const struct image_folder *threats; /* NULL, or scans of threats alone in the air, to be put
                                            into crops that a finder is trained on */
+    uint64_t seed;                      /* of where threats lie that are put into images */
     uint32_t reduction;                 /* 0: what suits the boxes */
     void (*progress)(void *argument, uint64_t done, uint64_t total);
     void *argument;

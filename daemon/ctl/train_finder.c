@@ -142,6 +142,9 @@ static bool fit_all(const struct train_finder_conf *conf, const struct marked_im
         " steps, loss %.3f, in whole numbers %.3f; ",
         report.images, images->object_count, images->group_count, out->box, out->reduction,
         (unsigned long long)report.steps, report.loss, report.whole_loss);
+    if (conf->marks == NULL) {
+        add(words, "objects: threats put into images that nobody marked; ");
+    }
     if (images->set.threat_count > 0) {
         add(words, "%u threats put into them, %.0f photons a pixel; ", images->set.threat_count,
             images->set.photons);
@@ -189,6 +192,7 @@ bool train_finder(const struct train_finder_conf *conf, const struct image_folde
                                              .marks = conf->marks,
                                              .groups = conf->groups,
                                              .threats = conf->threats,
+                                             .seed = conf->seed,
                                              .progress = show,
                                              .argument = reading};
     struct train_finder_conf settled = *conf;

@@ -238,14 +238,31 @@ static void put_planes(const struct framing *framing, const struct span spans[2]
     }
 }
 
+/* What of a span may lie under a threat, {first pixel, pixels} of the image, and one more on either
+ * side: the threat itself decides what it covers. */
+static struct span span_under(const struct span *span, double begin, double zoom,
+                              const uint32_t threat[2])
+{
+    double first = floor((threat[0] - begin) / zoom) - 1;
+    double end = ceil(((double)threat[0] + threat[1] - begin) / zoom) + 1;
+    return (struct span){first > span->first ? (int)fmin(first, span->end) : span->first,
+                         end < span->end ? (int)fmax(end, span->first) : span->end};
+}
+
 /* The threat into a piece that was filled. */
 static void project(const struct finder_set *set, const struct finder_placing *placing,
                     const struct framing *framing, const struct span spans[2], struct rng *rng,
                     struct finder_crop_space *space)
 {
-    size_t at_pixel = 0;
-    for (int v = spans[1].first; v < spans[1].end; v++) {
-        for (int u = spans[0].first; u < spans[0].end; u++, at_pixel++) {
+    const uint32_t across[2] = {placing->x, placing->threat->width};
+    const uint32_t down[2] = {placing->y, placing->threat->height};
+    const struct span columns = span_under(&spans[0], framing->left, framing->zoom, across);
+    const struct span rows = span_under(&spans[1], framing->top, framing->zoom, down);
+    const size_t width = (size_t)(spans[0].end - spans[0].first);
+    for (int v = rows.first; v < rows.end; v++) {
+        size_t at_pixel =
+            (size_t)(v - spans[1].first) * width + (size_t)(columns.first - spans[0].first);
+        for (int u = columns.first; u < columns.end; u++, at_pixel++) {
             const double at[2] = {framing->left + u * framing->zoom,
                                   framing->top + v * framing->zoom};
             float *const pixels[2] = {&space->pixels[at_pixel], &space->low_pixels[at_pixel]};

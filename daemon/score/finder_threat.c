@@ -138,3 +138,52 @@ void finder_threat_add(const struct finder_set *set, const struct finder_placing
     *pixels[0] = darkened(set, *pixels[0], placing->share * threat->high[i], rng);
     *pixels[1] = darkened(set, *pixels[1], placing->share * threat->low[i], rng);
 }
+
+static uint16_t level_of(const struct finder_set *set, float attenuation)
+{
+    double level = (double)attenuation / set->kept_max * FINDER_SET_LEVEL_MAX;
+    return (uint16_t)floor(fmin(level, FINDER_SET_LEVEL_MAX) + 0.5); /* never negative */
+}
+
+static void put_in(const struct finder_set *set, const struct finder_placing *placing,
+                   struct rng *rng, struct finder_set_image *image)
+{
+    const float unit = (float)(set->kept_max / FINDER_SET_LEVEL_MAX);
+    for (uint32_t v = 0; v < placing->threat->height; v++) {
+        for (uint32_t u = 0; u < placing->threat->width; u++) {
+            const uint32_t x = placing->x + u, y = placing->y + v;
+            const size_t i = (size_t)y * image->width + x;
+            const double at[2] = {x, y};
+            float high = image->levels[i] * unit, low = image->low_levels[i] * unit;
+            if (image->levels[i] != FINDER_SET_LEVEL_INVALID) {
+                finder_threat_add(set, placing, at, rng, (float *const[2]){&high, &low});
+                image->levels[i] = level_of(set, high);
+                image->low_levels[i] = level_of(set, low);
+            }
+        }
+    }
+}
+
+MUST_USE struct err finder_set_project(struct finder_set *self, uint64_t seed, uint32_t *count)
+{
+    *count = 0;
+    for (uint32_t i = 0; i < self->image_count; i++) {
+        struct finder_set_image *image = &self->images[i];
+        struct rng rng;
+        rng_init(&rng, seed, (UINT64_C(1) << 41) + i);
+        const struct finder_placing placing = finder_threat_place(self, image, &rng);
+        if (placing.threat == NULL || image->truth_count == FINDER_TRUTHS_MAX) {
+            continue;
+        }
+        struct finder_truth *truths =
+            realloc(image->truths, ((size_t)image->truth_count + 1) * sizeof *truths);
+        if (truths == NULL) {
+            return err_make(ERR_MEMORY, "finder_set_project");
+        }
+        image->truths = truths;
+        truths[image->truth_count++] = finder_placing_truth(&placing);
+        put_in(self, &placing, &rng, image);
+        ++*count;
+    }
+    return err_none;
+}

@@ -29,6 +29,12 @@ MUST_USE struct err finder_set_threat(struct finder_set *self,
                                       const struct projection_threat *threat);
 void finder_threat_fini(struct finder_threat *self);
 
+/* For a set that nobody marked: puts a threat into about half of its images for good, with the
+ * threat's box as the image's mark, so that there are objects to learn and to be judged by. The
+ * same for the same set and seed. *count: how many images have one now; 0 when the set has no
+ * threats or knows no material. MEMORY. */
+MUST_USE struct err finder_set_project(struct finder_set *self, uint64_t seed, uint32_t *count);
+
 /* Where a threat is put into an image of the set; threat NULL: nowhere. */
 struct finder_placing {
     const struct finder_threat *threat;

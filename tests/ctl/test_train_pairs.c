@@ -11,7 +11,7 @@
 #include "picture/picture.h"
 #include "score/appearance.h"
 
-enum { SCANS = 4, WIDTH = 120, HEIGHT = 56, AIR = 60000, DARK = 1200 };
+enum { SCANS = 4, PLAIN_SCANS = 12, WIDTH = 120, HEIGHT = 56, AIR = 60000, DARK = 1200 };
 
 static char folder[FIXTURE_PATH_BYTES];
 static char output[65536];
@@ -45,8 +45,8 @@ static FILE *create(const char *name)
     return file;
 }
 
-/* `load` and an organic lump of 0.6 in it, as scan `number` of a folder. */
-static void write_scan(const char *into, uint32_t number, double load)
+/* `load` and an organic lump of that attenuation in it, as scan `number` of a folder. */
+static void write_lump(const char *into, uint32_t number, double load, double attenuation)
 {
     static const char *const energies[2] = {"low", "high"};
     static uint16_t pixels[WIDTH * HEIGHT];
@@ -57,8 +57,9 @@ static void write_scan(const char *into, uint32_t number, double load)
         for (int i = 0; i < WIDTH * HEIGHT; i++) {
             int x = i % WIDTH - 30 - 10 * (int)number, y = i / WIDTH - 20;
             bool lump = x >= 0 && x < 14 && y >= 0 && y < 14;
-            double high = load + (lump ? 0.6 : 0) + 0.02 * rng_normal(&rng);
-            double low = 1.1 * load + (lump ? 0.71 : 0) + 0.02 * rng_normal(&rng);
+            double more = lump ? attenuation : 0;
+            double high = load + more + 0.02 * rng_normal(&rng);
+            double low = 1.1 * load + 1.18 * more + 0.02 * rng_normal(&rng);
             pixels[i] = (uint16_t)(DARK + (AIR - DARK) * exp(energy == 0 ? -low : -high));
         }
         snprintf(path, sizeof path, "%s/%s/s%u_%s.png", folder, into, number, energies[energy]);
@@ -76,6 +77,11 @@ static void write_scan(const char *into, uint32_t number, double load)
     }
     fprintf(sidecar, "]}\n");
     fclose(sidecar);
+}
+
+static void write_scan(const char *into, uint32_t number, double load)
+{
+    write_lump(into, number, load, 0.6);
 }
 
 static void write_marks(const char *energy)
@@ -115,6 +121,15 @@ static int set_up(void **state)
     make_folder("threats");
     write_scan("threats", 0, 0);
     write_scan("threats", 1, 0);
+    make_folder("plain");
+    make_folder("one_energy");
+    for (uint32_t i = 0; i < PLAIN_SCANS; i++) {
+        char name[64];
+        write_lump("plain", i, 2, 0);
+        write_lump("one_energy", i, 2, 0);
+        snprintf(name, sizeof name, "one_energy/s%u_low.png", i);
+        remove_energy(name);
+    }
     make_folder("single");
     write_scan("single", 0, 0);
     remove_energy("single/s0_low.png");
@@ -206,12 +221,44 @@ static void threats_are_put_into_what_the_finder_learns_from(void **state)
     assert_non_null(strstr(output, "nowhere"));
 }
 
+/* Without any mark, where asked for: the objects are threats, the words say so, scores are placed
+ * by them, and the file does not depend on the threads. */
+static void threats_alone_make_a_finder(void **state)
+{
+    (void)state;
+    static const char command[] =
+        "model train appearance --images plain --out out --epochs 1 --finder";
+    char one[128], other[128];
+    assert_int_equal(run("%s --project threats", command), 0);
+    model_path(one);
+    assert_non_null(strstr(output, "finder: 12 images, "));
+    assert_non_null(strstr(output, "objects: threats put into images that nobody marked"));
+    assert_non_null(strstr(output, "held out "));
+    assert_null(strstr(output, "have no marks"));
+    assert_int_equal(run("%s --project threats --threads 1", command), 0);
+    model_path(other);
+    assert_string_equal(one, other);
+    assert_int_equal(run("%s --project threats --seed 2", command), 0);
+    model_path(other);
+    assert_string_not_equal(one, other);
+    assert_int_equal(run("model train appearance --images plain --out out --project threats"), 0);
+    assert_null(strstr(output, "finder: "));
+    assert_int_equal(run("model score --model %s --images plain --out -", one), 0);
+    assert_int_not_equal(run("%s", command), 0);
+    assert_non_null(strstr(output, "--finder needs the threats of --project"));
+    assert_int_not_equal(run("model train appearance --images one_energy --out out --finder "
+                             "--project threats"),
+                         0);
+    assert_non_null(strstr(output, "two energies"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_stand_under_either_name_of_a_pair),
         cmocka_unit_test(two_energies_make_a_finder_that_sees_material),
         cmocka_unit_test(threats_are_put_into_what_the_finder_learns_from),
+        cmocka_unit_test(threats_alone_make_a_finder),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
