@@ -154,7 +154,7 @@ static void put_in(const struct finder_set *set, const struct finder_placing *pl
             const uint32_t x = placing->x + u, y = placing->y + v;
             const size_t i = (size_t)y * image->width + x;
             const double at[2] = {x, y};
-            float high = image->levels[i] * unit, low = image->low_levels[i] * unit;
+            float high = (float)image->levels[i] * unit, low = (float)image->low_levels[i] * unit;
             if (image->levels[i] != FINDER_SET_LEVEL_INVALID) {
                 finder_threat_add(set, placing, at, rng, (float *const[2]){&high, &low});
                 image->levels[i] = level_of(set, high);
