@@ -472,3 +472,26 @@ struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES],
     *out = found;
     return err_none;
 }
+
+struct err model_file_open(const char *path, const uint8_t wanted[HASH_BYTES],
+                           struct model_file **out)
+{
+    struct model_file *self = malloc(sizeof *self);
+    struct err err = self != NULL ? model_file_read(path, wanted, self)
+                                  : err_make(ERR_MEMORY, "model_file_open");
+    if (err_is(err)) {
+        free(self);
+        return err;
+    }
+    *out = self;
+    return err_none;
+}
+
+void model_file_close(struct model_file **self)
+{
+    if (*self != NULL) {
+        model_file_fini(*self);
+        free(*self);
+        *self = NULL;
+    }
+}

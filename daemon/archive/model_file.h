@@ -58,6 +58,10 @@ MUST_USE struct err model_file_write(struct model_file *self, const char *direct
  * MODEL_UNREADABLE. */
 MUST_USE struct err model_file_read(const char *path, const uint8_t wanted[HASH_BYTES],
                                     struct model_file *out);
+/* The same into memory of its own, which close frees (NULL: nothing). MODEL_UNREADABLE, MEMORY. */
+MUST_USE struct err model_file_open(const char *path, const uint8_t wanted[HASH_BYTES],
+                                    struct model_file **out);
+void model_file_close(struct model_file **self);
 /* NULL when there is none of this name (and type). */
 const struct model_array *model_file_find(const struct model_file *self, const char *name,
                                           enum model_type type);

@@ -262,14 +262,10 @@ int ctl_model_train_emptiness(struct ctl *ctl, int argc, char **argv)
 
 static bool read_model(const char *path, struct emptiness_model *out)
 {
-    struct model_file *file = calloc(1, sizeof *file);
-    struct err err =
-        file != NULL ? model_file_read(path, NULL, file) : err_make(ERR_MEMORY, "model file");
-    if (!err_is(err)) {
-        err = emptiness_read(file, out);
-        model_file_fini(file);
-    }
-    free(file);
+    struct model_file *file = NULL;
+    struct err err = model_file_open(path, NULL, &file);
+    err = err_is(err) ? err : emptiness_read(file, out);
+    model_file_close(&file);
     if (err_is(err)) {
         ctl_fail(path, err);
     }

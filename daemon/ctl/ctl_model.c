@@ -130,19 +130,13 @@ int ctl_model_show(struct ctl *ctl, int argc, char **argv)
                                     NULL, NULL,       NULL};
     struct one_file options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
-    struct model_file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
-        return ctl_refuse("no memory");
-    }
-    struct err err = model_file_read(options.path, NULL, file);
-    int result;
+    struct model_file *file = NULL;
+    struct err err = model_file_open(options.path, NULL, &file);
     if (err_is(err)) {
-        result = ctl_fail(options.path, err);
-    } else {
-        result = ctl->json ? json_print(model_json(file), true) : print_model(file);
-        model_file_fini(file);
+        return ctl_fail(options.path, err);
     }
-    free(file);
+    int result = ctl->json ? json_print(model_json(file), true) : print_model(file);
+    model_file_close(&file);
     return result;
 }
 
@@ -188,15 +182,9 @@ int ctl_model_install(struct ctl *ctl, int argc, char **argv)
     struct install_options options = {0};
     ctl_parse(ctl, &own, &options, argc, argv);
     /* A file that is no model never reaches the store. */
-    struct model_file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
-        return ctl_refuse("no memory");
-    }
-    struct err err = model_file_read(options.path, NULL, file);
-    if (!err_is(err)) {
-        model_file_fini(file);
-    }
-    free(file);
+    struct model_file *file = NULL;
+    struct err err = model_file_open(options.path, NULL, &file);
+    model_file_close(&file);
     if (err_is(err)) {
         return ctl_fail(options.path, err);
     }
@@ -210,19 +198,17 @@ static json_t *file_json(const char *directory, const char *name, json_t *in_for
     char path[DURABLE_PATH_BYTES];
     json_t *out = json_object();
     json_object_set_new(out, "file", json_text(name));
-    struct model_file *file = calloc(1, sizeof *file);
-    must(file != NULL);
+    struct model_file *file = NULL;
     (void)snprintf(path, sizeof path, "%.250s/%.250s", directory, name);
-    struct err err = model_file_read(path, NULL, file);
+    struct err err = model_file_open(path, NULL, &file);
     if (err_is(err)) {
         json_object_set_new(out, "name", json_text(err_sentence(err.code)));
     } else {
         const char *own_name = model_file_text(file, "name");
         json_object_set_new(out, "name", json_text(own_name == NULL ? "(no name)" : own_name));
         json_object_set_new(out, "file_bytes", json_integer((json_int_t)file->file_bytes));
-        model_file_fini(file);
     }
-    free(file);
+    model_file_close(&file);
     size_t index;
     json_t *model;
     bool used = false;

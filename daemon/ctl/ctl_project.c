@@ -258,18 +258,13 @@ static int read_images(struct projecting *self)
 
 static int open_model(struct ctl *ctl, struct projecting *self)
 {
-    struct model_file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
-        return ctl_refuse("no memory");
-    }
-    struct err err = model_file_read(self->options->model, NULL, file);
+    struct model_file *file = NULL;
+    struct err err = model_file_open(self->options->model, NULL, &file);
     const char *type = err_is(err) ? NULL : model_file_text(file, "scanner_type");
-    (void)snprintf(self->scanner_type, sizeof self->scanner_type, "%s", type != NULL ? type : "");
-    if (!err_is(err)) {
-        model_file_fini(file);
-    }
-    free(file);
-    if (!err_is(err) && type == NULL) {
+    const bool typed = type != NULL;
+    (void)snprintf(self->scanner_type, sizeof self->scanner_type, "%s", typed ? type : "");
+    model_file_close(&file);
+    if (!err_is(err) && !typed) {
         return ctl_refuse("%s: is no model of images", self->options->model);
     }
     const struct score_conf conf = {.image_bytes_max = UINT64_C(1) << 30,

@@ -200,18 +200,11 @@ static void judged_close(struct judged *self)
 
 static bool judged_open(const char *path, struct judged *out)
 {
-    struct model_file *file = calloc(1, sizeof *file);
+    struct model_file *file = NULL;
     *out = (struct judged){.scorer = NULL};
-    if (file == NULL) {
-        ctl_refuse("no memory");
-        return false;
-    }
-    struct err err = model_file_read(path, NULL, file);
-    if (!err_is(err)) {
-        err = finder_read(file, &out->has_finder, &out->finder);
-        model_file_fini(file);
-    }
-    free(file);
+    struct err err = model_file_open(path, NULL, &file);
+    err = err_is(err) ? err : finder_read(file, &out->has_finder, &out->finder);
+    model_file_close(&file);
     err = err_is(err) || out->has_finder ? err : image_scorer_open(path, &out->scorer);
     if (err_is(err)) {
         ctl_fail(path, err);

@@ -120,11 +120,8 @@ static bool read_scan(struct ctl *ctl, uint64_t entry_index, struct arena *arena
 static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES],
                              struct overlay_map *map)
 {
-    struct model_file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
-        return err_make(ERR_MEMORY, "read model");
-    }
-    struct err err = model_file_read(path, wanted, file);
+    struct model_file *file = NULL;
+    struct err err = model_file_open(path, wanted, &file);
     if (!err_is(err)) {
         struct appearance_model model;
         err = appearance_read(file, &model);
@@ -133,9 +130,8 @@ static struct err read_scale(const char *path, const uint8_t wanted[HASH_BYTES],
             map->full = (float)(model.image_median + 4.0 * model.image_spread);
             appearance_model_fini(&model);
         }
-        model_file_fini(file);
     }
-    free(file);
+    model_file_close(&file);
     return err;
 }
 

@@ -16,11 +16,10 @@ void model_named_kind(int argc, char **argv, char kind[MODEL_NAMED_KIND_BYTES])
                                                                  : path;
     }
     kind[0] = '\0';
-    struct model_file *file = path != NULL ? calloc(1, sizeof *file) : NULL;
-    if (file != NULL && !err_is(model_file_read(path, NULL, file))) {
+    struct model_file *file = NULL;
+    if (path != NULL && !err_is(model_file_open(path, NULL, &file))) {
         const char *text = model_file_text(file, "kind");
         (void)snprintf(kind, MODEL_NAMED_KIND_BYTES, "%s", text != NULL ? text : "");
-        model_file_fini(file);
     }
-    free(file);
+    model_file_close(&file);
 }

@@ -54,12 +54,9 @@ static void trees_fini(struct trees *self)
 static struct err trees_read(const char *path, const uint8_t *sha256, uint64_t slots,
                              struct trees *out, bool *is_trees)
 {
-    struct model_file *file = calloc(1, sizeof *file);
-    if (file == NULL) {
-        return err_make(ERR_MEMORY, "model");
-    }
+    struct model_file *file = NULL;
     *is_trees = false;
-    struct err err = model_file_read(path, sha256, file);
+    struct err err = model_file_open(path, sha256, &file);
     if (!err_is(err)) {
         const char *kind = model_file_text(file, "kind");
         *is_trees = kind != NULL && strcmp(kind, DECLARATION_MODEL_KIND) == 0;
@@ -68,9 +65,8 @@ static struct err trees_read(const char *path, const uint8_t *sha256, uint64_t s
             err = err_is(err) ? err : declaration_model_read(file, &out->model);
             err = err_is(err) ? err : declaration_model_counts(file, &out->history);
         }
-        model_file_fini(file);
     }
-    free(file);
+    model_file_close(&file);
     return err;
 }
 

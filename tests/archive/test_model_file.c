@@ -118,6 +118,14 @@ static void read_wrong_hash_refuses(void **state)
     assert_int_equal(model_file_read(path, wanted, &back).code, ERR_MODEL_UNREADABLE);
     assert_int_equal(model_file_read("/tmp/there-is-no-such-model.h5", NULL, &back).code,
                      ERR_MODEL_UNREADABLE);
+    struct model_file *opened = NULL;
+    assert_int_equal(model_file_open(path, wanted, &opened).code, ERR_MODEL_UNREADABLE);
+    assert_null(opened);
+    assert_good(model_file_open(path, model.sha256, &opened));
+    assert_int_equal(opened->arrays_count, 4);
+    model_file_close(&opened);
+    assert_null(opened);
+    model_file_close(&opened);
     model_file_fini(&model);
 }
 
