@@ -7,6 +7,7 @@
 
 #include "base/counter.h"
 #include "base/diag.h"
+#include "base/wake.h"
 #include "shadow_parts.h"
 
 /* The shadow line: a model that is in use for nothing scores what was decided, and the log shows
@@ -153,12 +154,10 @@ static bool shadow_wait(struct shadow_line *self, bool idle, struct command_job 
 {
     must(pthread_mutex_lock(&self->lock) == 0);
     while (idle && !self->stopping && self->asked == NULL) {
-        int64_t at_ns = clock_monotonic_ns() + SHADOW_IDLE_NS;
-        struct timespec at = {(time_t)(at_ns / NS_PER_S), (long)(at_ns % NS_PER_S)};
         if (self->score == NULL) {
             (void)pthread_cond_wait(&self->wake, &self->lock);
         } else {
-            (void)pthread_cond_timedwait(&self->wake, &self->lock, &at);
+            (void)wake_wait(&self->wake, &self->lock, clock_monotonic_ns() + SHADOW_IDLE_NS);
             idle = false;
         }
     }
@@ -218,12 +217,8 @@ struct err shadow_line_open(struct pipeline *pipeline)
     if (self == NULL) {
         return err_make(ERR_MEMORY, "shadow_line_open");
     }
-    pthread_condattr_t monotonic;
-    must(pthread_condattr_init(&monotonic) == 0);
-    must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     must(pthread_mutex_init(&self->lock, NULL) == 0);
-    must(pthread_cond_init(&self->wake, &monotonic) == 0);
-    must(pthread_condattr_destroy(&monotonic) == 0);
+    wake_init(&self->wake);
     self->pipeline = pipeline;
     pipeline->shadow = self;
     size_t record_bytes = (size_t)RECORD_ARENA_BYTES * JOIN_PARTS_MAX;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/wake.h"
 #include "shadow_parts.h"
 
 /* Putting a model in shadow, and taking it away: on the shadow line, so that a file that nobody has
@@ -19,12 +20,10 @@ static void shadow_wait_applied(struct shadow_line *self, uint64_t entry_index)
     bool stopping = false;
     while (!stopping && clock_monotonic_ns() < until_ns &&
            state_applied(self->state) <= entry_index) {
-        int64_t at_ns = clock_monotonic_ns() + 2 * NS_PER_MS;
-        struct timespec at = {(time_t)(at_ns / NS_PER_S), (long)(at_ns % NS_PER_S)};
         must(pthread_mutex_lock(&self->lock) == 0);
         stopping = self->stopping;
         if (!stopping) {
-            (void)pthread_cond_timedwait(&self->wake, &self->lock, &at);
+            (void)wake_wait(&self->wake, &self->lock, clock_monotonic_ns() + 2 * NS_PER_MS);
         }
         must(pthread_mutex_unlock(&self->lock) == 0);
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/wake.h"
 #include "pipeline_parts.h"
 #include "submission/submission.h"
 
@@ -31,10 +32,9 @@ struct witness_line {
 /* False when it is time to stop. *asked is set when somebody came with lines meanwhile. */
 static bool witness_wait(struct witness_line *self, int64_t until_ns, struct command_job **asked)
 {
-    struct timespec deadline = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)};
     must(pthread_mutex_lock(&self->lock) == 0);
     while (!self->stopping && self->asked == NULL && clock_monotonic_ns() < until_ns) {
-        (void)pthread_cond_timedwait(&self->wake, &self->lock, &deadline);
+        (void)wake_wait(&self->wake, &self->lock, until_ns);
     }
     bool stopping = self->stopping;
     *asked = self->asked;
@@ -156,12 +156,8 @@ struct err witness_line_open(struct pipeline *pipeline)
     if (self == NULL) {
         return err_make(ERR_MEMORY, "witness_line_open");
     }
-    pthread_condattr_t monotonic;
-    must(pthread_condattr_init(&monotonic) == 0);
-    must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     must(pthread_mutex_init(&self->lock, NULL) == 0);
-    must(pthread_cond_init(&self->wake, &monotonic) == 0);
-    must(pthread_condattr_destroy(&monotonic) == 0);
+    wake_init(&self->wake);
     self->pipeline = pipeline;
     self->interval_ns = (int64_t)(pipeline->conf.oversight_witness_s * (double)NS_PER_S);
     self->receipt_ns = (int64_t)(pipeline->conf.oversight_witness_receipt_s * (double)NS_PER_S);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/queue.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/wake.h"
 
 /* A ring under one mutex. At the design point a few thousand things a second pass here and takers
  * take in batches, so a lock costs less than the reader's time that a lock-free ring would. */
@@ -39,13 +38,9 @@ struct err queue_open(uint32_t capacity, struct queue **out)
     }
     self->capacity = capacity;
     self->fd = -1;
-    pthread_condattr_t monotonic;
-    must(pthread_condattr_init(&monotonic) == 0);
-    must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     must(pthread_mutex_init(&self->lock, NULL) == 0);
-    must(pthread_cond_init(&self->has_things, &monotonic) == 0);
-    must(pthread_cond_init(&self->has_room, &monotonic) == 0);
-    must(pthread_condattr_destroy(&monotonic) == 0);
+    wake_init(&self->has_things);
+    wake_init(&self->has_room);
     *out = self;
     return err_none;
 }
@@ -142,16 +137,11 @@ struct err queue_try_put(struct queue *self, void *thing)
 /* Waits until there is something, the queue stops or the deadline passes; the lock is held. */
 static void queue_await(struct queue *self, int64_t timeout_ns)
 {
-    struct timespec deadline = {0};
-    if (timeout_ns > 0) {
-        int64_t at_ns = clock_monotonic_ns() + timeout_ns;
-        deadline.tv_sec = (time_t)(at_ns / NS_PER_S);
-        deadline.tv_nsec = (long)(at_ns % NS_PER_S);
-    }
+    int64_t until_ns = timeout_ns > 0 ? clock_monotonic_ns() + timeout_ns : 0;
     while (self->count == 0 && !self->stopped && timeout_ns != 0) {
         if (timeout_ns < 0) {
             must(pthread_cond_wait(&self->has_things, &self->lock) == 0);
-        } else if (pthread_cond_timedwait(&self->has_things, &self->lock, &deadline) == ETIMEDOUT) {
+        } else if (!wake_wait(&self->has_things, &self->lock, until_ns)) {
             return;
         }
     }

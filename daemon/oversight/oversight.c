@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "base/wake.h"
 #include "oversight/commit_index.h"
 #include "oversight/mirror.h"
 #include "oversight/oversight_state.h"
@@ -45,15 +46,11 @@ static struct err oversight_make(const struct oversight_conf *conf, struct overs
     self->key = conf->key;
     self->next_key = conf->next_key;
     self->rotate_reason = conf->rotate_reason;
-    pthread_condattr_t monotonic;
-    must(pthread_condattr_init(&monotonic) == 0);
-    must(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     must(pthread_mutex_init(&self->lock, NULL) == 0);
-    must(pthread_cond_init(&self->has_drafts, &monotonic) == 0);
-    must(pthread_cond_init(&self->has_room, &monotonic) == 0);
-    must(pthread_cond_init(&self->moved, &monotonic) == 0);
-    must(pthread_cond_init(&self->publish_due, &monotonic) == 0);
-    must(pthread_condattr_destroy(&monotonic) == 0);
+    wake_init(&self->has_drafts);
+    wake_init(&self->has_room);
+    wake_init(&self->moved);
+    wake_init(&self->publish_due);
     *out = self;
     return err_none;
 }

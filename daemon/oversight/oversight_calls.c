@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oversight/oversight.h"
 
-#include <errno.h>
-
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/wake.h"
 #include "oversight/oversight_state.h"
 
 /* What callers do with a log that is open: hand in, wait, ask.
@@ -130,11 +129,10 @@ uint64_t oversight_size(struct oversight *self)
 uint64_t oversight_wait(struct oversight *self, uint64_t size, int64_t timeout_ns)
 {
     int64_t deadline_ns = clock_monotonic_ns() + timeout_ns;
-    struct timespec deadline = {(time_t)(deadline_ns / NS_PER_S), (long)(deadline_ns % NS_PER_S)};
     bool expired = timeout_ns <= 0;
     must(pthread_mutex_lock(&self->lock) == 0);
     while (self->size <= size && !expired && !self->closing && !err_is(self->failure)) {
-        expired = pthread_cond_timedwait(&self->moved, &self->lock, &deadline) == ETIMEDOUT;
+        expired = !wake_wait(&self->moved, &self->lock, deadline_ns);
     }
     uint64_t reached = self->size;
     must(pthread_mutex_unlock(&self->lock) == 0);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <pthread.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/diag.h"
+#include "base/wake.h"
 #include "oversight/oversight_state.h"
 
 /* The publisher of checkpoints. The public directory may lie on another disk than the write-ahead
@@ -14,12 +14,6 @@
  * reads again from the disk what was published, and makes every file anew under a new name. */
 
 #define TROUBLE_WAIT_NS NS_PER_S /* between two tries */
-
-static struct timespec publisher_deadline(int64_t at_ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(at_ns / NS_PER_S),
-                             .tv_nsec = (long)(at_ns % NS_PER_S)};
-}
 
 /* Waits until a checkpoint is due; false when there will be no more. The lock is held. */
 static bool publisher_wait(struct oversight *self, int64_t last_ns)
@@ -37,9 +31,7 @@ static bool publisher_wait(struct oversight *self, int64_t last_ns)
             return true;
         }
         if (news) {
-            struct timespec deadline = publisher_deadline(due_ns);
-            (void)pthread_cond_timedwait(&self->publish_due, &self->lock,
-                                         &deadline); /* a timeout is looked at above */
+            (void)wake_wait(&self->publish_due, &self->lock, due_ns); /* looked at above */
         } else {
             must(pthread_cond_wait(&self->publish_due, &self->lock) == 0);
         }
