@@ -5,7 +5,7 @@
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
 # Two hours of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
 # TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1480, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
-# TRUCKS_MARKS=no: learns from normal trucks and threats alone.
+# TRUCKS_MARKS=no: learns from normal trucks and threats alone; TRUCKS_EPOCHS: less of it; TRUCKS_TABLE=no: by the commands only.
 set -eu
 cd "$(dirname "$0")/.."
 cmake --preset release >/dev/null
@@ -53,7 +53,7 @@ if [ -z "$model" ]; then
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
     [ "${TRUCKS_MARKS:-yes}" = yes ] || bricks="--contraband-rate 0 --cargo-density 0.08:1.0"
     simulate learn --seed 901 --count "${TRUCKS_LEARN:-1480}" $bricks
-    learn "$work/models"
+    learn "$work/models" ${TRUCKS_EPOCHS:+--epochs "$TRUCKS_EPOCHS"}
     model=$(ls "$work"/models/*.h5)
 fi
 
@@ -67,5 +67,6 @@ for density in 0.1:0.2 0.2:0.3 0.3:0.45 0.45:0.6 0.6:1.0; do
     score hidden | awk -v t="$threshold" -v d=$density '$1 == "hidden" { n++; found += $3 > t } END { print d, found, "of", n }'
     seed=$((seed + 1))
 done
+[ "${TRUCKS_TABLE:-yes}" = yes ] || exit 0
 echo
 build/bench/bench_trucks -m "$model" -g bench/trucks.svg "$@"
