@@ -12,7 +12,7 @@
 
 enum { ALIGN_FLOATS = 16 };
 
-static const double newest_share = 0.1;
+static const double running_share = 0.1; /* of the newest batch in the running statistics */
 
 static size_t aligned(size_t floats)
 {
@@ -246,7 +246,6 @@ static void settle_statistics(struct convnet_train *self, uint32_t index)
     struct convnet_train_layer *layer = &self->layers[index];
     uint32_t out = self->plan.layers[index].out;
     double count = (double)self->plan.batch * layer->height * layer->width;
-    float newest = (float)(self->plan.newest_share > 0 ? self->plan.newest_share : newest_share);
     for (uint32_t o = 0; o < out; o++) {
         double sum = 0, squares = 0;
         for (uint32_t part = 0; part < self->plan.batch; part++) {
@@ -258,8 +257,8 @@ static void settle_statistics(struct convnet_train *self, uint32_t index)
         variance = variance > 0 ? variance : 0;
         layer->batch_mean[o] = (float)mean;
         layer->batch_inverse[o] = (float)(1.0 / sqrt(variance + CONVNET_VARIANCE_FLOOR));
-        layer->mean[o] += newest * ((float)mean - layer->mean[o]);
-        layer->variance[o] += newest * ((float)variance - layer->variance[o]);
+        layer->mean[o] += (float)running_share * ((float)mean - layer->mean[o]);
+        layer->variance[o] += (float)running_share * ((float)variance - layer->variance[o]);
     }
 }
 

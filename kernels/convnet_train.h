@@ -30,9 +30,6 @@ struct convnet_plan {
     uint32_t batch; /* images of one step, 1..CONVNET_BATCH_MAX */
     uint32_t height;
     uint32_t width;
-    double
-        newest_share; /* of the newest batch in the running statistics of the sums, which
-                         convnet_train_fold() uses; 0: 0.1. Small batches differ, and want less */
 };
 
 /* Who does the parts of a step: run() calls work(argument, part) once for every part below

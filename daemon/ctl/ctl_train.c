@@ -293,7 +293,7 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         {"epochs", OPTION_EPOCHS, "N", 0,
          "with --marks or --finder: how often each image is looked at (default: 30, of two "
          "energies "
-         "70, more for few images)",
+         "120, more for few images)",
          1},
         {"threads", OPTION_THREADS, "N", 0,
          "with --marks or --finder (default: up to 4); the model does not depend on it", 1},

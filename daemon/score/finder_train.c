@@ -20,12 +20,11 @@ struct pace {
     double epochs;  /* crops of an image */
     double steps_least;
     double steps_most;
-    double newest_share; /* convnet_train.h */
 };
-static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 0.1};
+static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
  * teach as much as steps of four, in half the time. */
-static const struct pace far_pace = {2, 70, 2400, 60000, 0.02};
+static const struct pace far_pace = {2, 120, 2400, 90000};
 
 static const double peak_rate = 4e-3;
 static const double whole_rate = 5e-4;
@@ -33,9 +32,8 @@ static const double decay = 1e-3;
 static const float first_heat = -4.0f; /* logit: objects are rare */
 
 /* Wider layers find little more and cost with the square; with 8 and 16 channels a hundredth of the
- * objects is lost. What tells a block in a dense load needs more of them, and steps to fill them.
- */
-enum { NARROW = 12, WIDE = 32, FAR_WIDE = 48 };
+ * objects is lost. */
+enum { NARROW = 12, WIDE = 32 };
 
 static const struct convnet_layer layers[] = {
     {.side = 3, .stride = 2, .dilation = 1, .in = FINDER_CHANNELS, .out = NARROW},
@@ -52,14 +50,14 @@ static const struct convnet_layer layers[] = {
 static const struct convnet_layer far_layers[] = {
     {.side = 3, .stride = 2, .dilation = 1, .in = FINDER_CHANNELS_MAX, .out = NARROW},
     {.side = 3, .stride = 1, .dilation = 1, .in = NARROW, .out = NARROW},
-    {.side = 3, .stride = 2, .dilation = 1, .in = NARROW, .out = FAR_WIDE},
-    {.side = 3, .stride = 1, .dilation = 1, .in = FAR_WIDE, .out = FAR_WIDE},
-    {.side = 3, .stride = 1, .dilation = 2, .in = FAR_WIDE, .out = FAR_WIDE},
-    {.side = 3, .stride = 1, .dilation = 4, .in = FAR_WIDE, .out = FAR_WIDE},
-    {.side = 3, .stride = 1, .dilation = 8, .in = FAR_WIDE, .out = FAR_WIDE},
-    {.side = 3, .stride = 1, .dilation = 4, .in = FAR_WIDE, .out = FAR_WIDE},
-    {.side = 3, .stride = 1, .dilation = 1, .in = FAR_WIDE, .out = FAR_WIDE},
-    {.side = 1, .stride = 1, .dilation = 1, .in = FAR_WIDE, .out = FINDER_OUTPUTS},
+    {.side = 3, .stride = 2, .dilation = 1, .in = NARROW, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 1, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 2, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 4, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 8, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 4, .in = WIDE, .out = WIDE},
+    {.side = 3, .stride = 1, .dilation = 1, .in = WIDE, .out = WIDE},
+    {.side = 1, .stride = 1, .dilation = 1, .in = WIDE, .out = FINDER_OUTPUTS},
 };
 enum {
     LAYERS = sizeof layers / sizeof layers[0],
@@ -132,10 +130,7 @@ static struct err list_images(struct training *self)
 
 static struct err make_room(struct training *self, double box)
 {
-    struct convnet_plan plan = {.batch = self->batch,
-                                .height = self->side,
-                                .width = self->side,
-                                .newest_share = pace_of(self->conf->set)->newest_share};
+    struct convnet_plan plan = {.batch = self->batch, .height = self->side, .width = self->side};
     plan.layer_count = finder_layers(self->conf->set->calibrated, plan.layers);
     size_t bytes = (convnet_train_workspace_floats(&plan) * sizeof(float) + 63) / 64 * 64;
     uint32_t cells_side = (self->side + FINDER_CELL - 1) / FINDER_CELL;

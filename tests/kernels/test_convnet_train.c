@@ -261,35 +261,6 @@ static void the_exported_network_computes_what_was_trained(void **state)
     free(trained.workspace);
 }
 
-/* After k batches of the same, a statistic that began at m has moved to the batch's by
- * 1 - (1 - share)^k of the way. */
-static void running_statistics_follow_the_batches(void **state)
-{
-    (void)state;
-    static const double shares[] = {0, 0.02, 0.5};
-    for (int i = 0; i < 3; i++) {
-        enum { BATCHES = 3 };
-        struct trained trained;
-        open(&trained, NULL, 3);
-        struct convnet_train *train = &trained.train;
-        train->plan.newest_share = shares[i];
-        for (int k = 0; k < BATCHES; k++) {
-            convnet_train_forward(train);
-        }
-        double way = 1 - pow(1 - (shares[i] > 0 ? shares[i] : 0.1), BATCHES);
-        for (uint32_t layer = 0; layer < 2; layer++) {
-            const struct convnet_train_layer *of = &train->layers[layer];
-            for (uint32_t o = 0; o < plan.layers[layer].out; o++) {
-                double inverse = (double)of->batch_inverse[o];
-                double variance = 1 / (inverse * inverse);
-                assert_true(fabs((double)of->mean[o] - way * (double)of->batch_mean[o]) < 1e-4);
-                assert_true(fabs((double)of->variance[o] - (1 + way * (variance - 1))) < 1e-3);
-            }
-        }
-        free(trained.workspace);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,7 +268,6 @@ int main(void)
         cmocka_unit_test(the_order_of_parts_does_not_change_a_bit_but_the_seed_does),
         cmocka_unit_test(training_lowers_the_loss_in_floats_and_in_whole_numbers),
         cmocka_unit_test(the_exported_network_computes_what_was_trained),
-        cmocka_unit_test(running_statistics_follow_the_batches),
     };
     blas_use_one_thread();
     return cmocka_run_group_tests(tests, NULL, NULL);
