@@ -31,8 +31,6 @@ score() { # name: kind, plain or odd, score of every loaded truck
 }
 
 learn() { # where the model goes, options of the training: learns from the trucks of "learn"
-    by="--marks $work/marks.csv"
-    [ "${TRUCKS_MARKS:-yes}" = yes ] || by=--finder
     { echo image,x,y,width,height
       sed -n 's/.*"scan_id":"\([^"]*\)".*"hidden":.*"box_px":\[\([0-9]*\),\([0-9]*\),\([0-9]*\),\([0-9]*\)\].*/\1 \2 \3 \4 \5/p' \
           "$work/learn.jsonl" | awk '{ print $1 "_high.png," $2 "," $3 "," $4 - $2 "," $5 - $3 }'; } >"$work/marks.csv"
@@ -44,6 +42,11 @@ learn() { # where the model goes, options of the training: learns from the truck
 }
 
 bricks="--contraband-rate 1 --bricks-kg 5:100 --cargo-density 0.08:1.0"
+by="--marks $work/marks.csv"
+if [ "${TRUCKS_MARKS:-yes}" != yes ]; then
+    bricks="--contraband-rate 0 --cargo-density 0.08:1.0"
+    by=--finder
+fi
 model=${TRUCKS_MODEL:-}
 if [ -z "$model" ]; then
     build/bin/triage-feed sim --threats "$work/threats" --modes truck --scale 0.4 --seed 904 --count 400 --bricks-kg 5:100 >/dev/null
@@ -51,7 +54,6 @@ if [ -z "$model" ]; then
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
-    [ "${TRUCKS_MARKS:-yes}" = yes ] || bricks="--contraband-rate 0 --cargo-density 0.08:1.0"
     simulate learn --seed 901 --count "${TRUCKS_LEARN:-1480}" $bricks
     learn "$work/models" ${TRUCKS_EPOCHS:+--epochs "$TRUCKS_EPOCHS"}
     model=$(ls "$work"/models/*.h5)

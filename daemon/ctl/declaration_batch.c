@@ -8,19 +8,19 @@
 MUST_USE struct err declaration_batch_open(const char *model_path, struct declaration_batch **out)
 {
     struct declaration_batch *self = calloc(1, sizeof *self);
-    struct model_file *file = calloc(1, sizeof *file);
+    struct model_file *file = NULL;
     struct err err = err_make(ERR_MEMORY, "declaration_batch_open");
-    if (self != NULL && file != NULL) {
+    if (self != NULL) {
         err = history_init(&self->history, 0);
-        err = err_is(err) ? err : model_file_read(model_path, NULL, file);
+        err = err_is(err) ? err : model_file_open(model_path, NULL, &file);
         if (!err_is(err)) {
             const char *kind = model_file_text(file, "kind");
             err = kind != NULL && strcmp(kind, DECLARATION_MODEL_KIND) == 0
                       ? declaration_model_read(file, &self->model)
                       : err_make(ERR_MODEL_UNREADABLE, "model: not of kind declarations");
             err = err_is(err) ? err : declaration_model_counts(file, &self->history);
-            model_file_fini(file);
         }
+        model_file_close(&file);
         self->rows = calloc(DECLARATION_BATCH_ROWS, sizeof *self->rows);
         self->risks = calloc(DECLARATION_BATCH_ROWS, sizeof *self->risks);
         self->judgements = calloc(DECLARATION_BATCH_ROWS, sizeof *self->judgements);
@@ -30,7 +30,6 @@ MUST_USE struct err declaration_batch_open(const char *model_path, struct declar
             err = err_make(ERR_MEMORY, "declaration_batch_open");
         }
     }
-    free(file);
     if (err_is(err)) {
         declaration_batch_close(&self);
         return err;

@@ -55,20 +55,24 @@ static bool reserve(struct finder_set *self)
     return true;
 }
 
+uint16_t finder_set_level(double kept_max, float attenuation)
+{
+    float level = attenuation * (float)(LEVEL_MAX / kept_max);
+    level = level > 0 ? level : 0; /* NaN: 0 */
+    return (uint16_t)floorf((level < LEVEL_MAX ? level : LEVEL_MAX) + 0.5f);
+}
+
 /* Returns the highest level. */
 static uint32_t store(const float *pixels, const uint8_t *valid, size_t count, double kept_max,
                       uint16_t *out)
 {
-    const float scale = (float)(LEVEL_MAX / kept_max);
-    float highest = 0;
+    uint32_t highest = 0;
     for (size_t i = 0; i < count; i++) {
-        float level = pixels[i] * scale;
-        level = level > 0 ? level : 0; /* NaN: 0 */
-        level = level < LEVEL_MAX ? level : LEVEL_MAX;
+        uint16_t level = finder_set_level(kept_max, pixels[i]);
         highest = valid[i] != 0 && level > highest ? level : highest;
-        out[i] = valid[i] != 0 ? (uint16_t)floorf(level + 0.5f) : LEVEL_INVALID;
+        out[i] = valid[i] != 0 ? level : LEVEL_INVALID;
     }
-    return (uint32_t)floorf(highest + 0.5f);
+    return highest;
 }
 
 MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_set_add *image)

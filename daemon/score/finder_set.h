@@ -73,6 +73,9 @@ struct finder_set_add {
 /* POOL_EMPTY when FINDER_SET_PIXELS_MAX would be passed: the image is left out. MEMORY. */
 MUST_USE struct err finder_set_add(struct finder_set *self, const struct finder_set_add *image);
 
+/* An attenuation as an image keeps it, 0..FINDER_SET_LEVEL_MAX; NaN: 0. */
+uint16_t finder_set_level(double kept_max, float attenuation);
+
 /* Once all images are in it: where every one has transmissions at both energies, the planes'
  * constants follow what these images show, those of material among them (finder.h), and `photons`.
  * Otherwise nothing changes. MEMORY. */

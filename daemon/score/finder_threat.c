@@ -139,12 +139,6 @@ void finder_threat_add(const struct finder_set *set, const struct finder_placing
     *pixels[1] = darkened(set, *pixels[1], placing->share * threat->low[i], rng);
 }
 
-static uint16_t level_of(const struct finder_set *set, float attenuation)
-{
-    double level = (double)attenuation / set->kept_max * FINDER_SET_LEVEL_MAX;
-    return (uint16_t)floor(fmin(level, FINDER_SET_LEVEL_MAX) + 0.5); /* never negative */
-}
-
 static void put_in(const struct finder_set *set, const struct finder_placing *placing,
                    struct rng *rng, struct finder_set_image *image)
 {
@@ -157,8 +151,8 @@ static void put_in(const struct finder_set *set, const struct finder_placing *pl
             float high = (float)image->levels[i] * unit, low = (float)image->low_levels[i] * unit;
             if (image->levels[i] != FINDER_SET_LEVEL_INVALID) {
                 finder_threat_add(set, placing, at, rng, (float *const[2]){&high, &low});
-                image->levels[i] = level_of(set, high);
-                image->low_levels[i] = level_of(set, low);
+                image->levels[i] = finder_set_level(set->kept_max, high);
+                image->low_levels[i] = finder_set_level(set->kept_max, low);
             }
         }
     }
