@@ -98,6 +98,16 @@ def old_files_go(port, first, now):
     must((folder / (now + ".h5")).exists() and (models / (first + ".h5")).exists(), "what is needed went")
 
 
+def seed_no_worse(port):
+    """Models that differ by one exam: one in forty is worse beyond noise, by luck, and is not installed. So with another seed."""
+    for seed in range(1, 9):
+        dry = port.ctl_json("model", "retrain", "--dry-run", "--seed", seed)
+        must((dry["verdict"] == "worse") == (dry["all"]["lower"] > 0 or (dry["random_counts"] and dry["random"]["lower"] > 0)), f"{dry}")
+        if dry["verdict"] != "worse":
+            break
+    return seed, dry
+
+
 def case_retrain():
     """The model of the log's exams takes the place; the next one is compared with it on exams that came later."""
     with Port() as port:
@@ -137,13 +147,13 @@ def case_retrain():
         item = port.state("SELECT lower(hex(item)) FROM outcomes WHERE result = 'found' ORDER BY entry LIMIT 1")[0][0]
         port.ctl("redact", item, "--legal-basis", "GDPR article 17", "--yes", "--actor", "officer")
         port.await_judged()
-        dry = port.ctl_json("model", "retrain", "--dry-run")
+        seed, dry = seed_no_worse(port)
         must(dry["training_rows"] == exams - 1 and dry["later_rows"] == dry["random_rows"] == later[0], f"{dry}")
         must(dry["verdict"] == "no_worse" and not dry["installed"] and "path" not in dry, f"{dry}")
         must(dry["in_use"] == made["sha256"] and dry["random_counts"], f"{dry}")
         must(port.ctl_json("model", "list")["in_force"] == before, "a dry run changed the models in force")
         must(len(dry["drift"]) > 10 and dry["drift"][0]["field"] == "score", f"{dry['drift']}")
-        done = port.ctl_json("model", "retrain", "--install")
+        done = port.ctl_json("model", "retrain", "--install", "--seed", seed)
         must(done["installed"] and done["sha256"] != made["sha256"], f"{done}")
         change = port.entries("model.change")[-1]
         must(change["name"] == "history" and change["model"] == "sha256:" + done["sha256"], f"{change}")
