@@ -8,6 +8,7 @@
 
 #include "bench/figure.h"
 #include "bench/product_ceiling.h"
+#include "score/finder_views.h"
 #include "score/score_parts.h"
 
 /* The same functions in the same order as score_gather_images() calls them, each on what the one
@@ -121,8 +122,9 @@ static void run_net(struct stages *self)
 {
     struct convnet_image planes = {self->finder.planes, (uint32_t)self->large.height,
                                    (uint32_t)self->large.width};
-    convnet_run(&self->model.finder.net, self->model.finder.packed, &planes, self->finder.net,
-                self->finder.cells);
+    struct finder_view_buffers buffers = {self->finder.view_planes, self->finder.view_cells,
+                                          self->finder.view_heats, self->finder.net};
+    finder_views_run(&self->model.finder, &planes, &buffers, self->finder.cells);
 }
 
 static void run_finder(struct stages *self)
@@ -271,7 +273,8 @@ void image_stages_print(const char *name, const struct image *image, const uint8
         {"finder: planes", make_planes, LIMIT_COPY,
          (5 + finder_channels(&model->finder.input)) * large},
         {"finder: network", run_net, LIMIT_BYTES,
-         net_operations(&model->finder.net, self.large.height, self.large.width)},
+         model->finder.views *
+             net_operations(&model->finder.net, self.large.height, self.large.width)},
         {"finder: planes, network, boxes", run_finder, LIMIT_NONE, 0},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

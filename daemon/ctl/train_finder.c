@@ -142,6 +142,9 @@ static bool fit_all(const struct train_finder_conf *conf, const struct marked_im
         " steps, loss %.3f, in whole numbers %.3f; ",
         report.images, images->object_count, images->group_count, out->box, out->reduction,
         (unsigned long long)report.steps, report.loss, report.whole_loss);
+    if (out->views > 1) {
+        add(words, "an image is looked at %u ways; ", out->views);
+    }
     if (conf->marks == NULL) {
         add(words, "objects: threats put into images that nobody marked; ");
     }

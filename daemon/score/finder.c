@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "score/finder_views.h"
+
 /* Everything after the network is doubles added, multiplied and compared in a stated order: no
  * library function, so that a box has the same pixels on every processor. */
 
@@ -32,14 +34,18 @@ static size_t cells_of(size_t pixels)
 MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
                                      size_t width_max, size_t height_max)
 {
-    size_t net_bytes = convnet_workspace_bytes(&model->net, (uint32_t)width_max);
+    bool several = model->views > 1;
+    size_t net_bytes = convnet_workspace_bytes(&model->net, (uint32_t)width_max +
+                                                                (several ? FINDER_VIEW_MARGIN : 0));
     uint32_t channels = model->net.layers[0].in;
     if (self->net_bytes >= net_bytes && self->channels_max >= channels &&
-        self->width_max >= width_max && self->height_max >= height_max) {
+        self->width_max >= width_max && self->height_max >= height_max &&
+        (!several || self->view_planes != NULL)) {
         return err_none;
     }
     /* A working image is at most this wide and this high, not both: see working.h. */
     size_t cells = cells_of(width_max) * cells_of(height_max);
+    size_t view_cells = finder_view_cells(width_max, height_max);
     struct finder_space made = {
         .width_max = width_max,
         .height_max = height_max,
@@ -50,7 +56,14 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
         .net = aligned_alloc(CONVNET_ALIGNMENT, rounded_up(net_bytes)),
         .cells = malloc(cells * FINDER_OUTPUTS * sizeof(float)),
     };
-    if (made.planes == NULL || made.rows == NULL || made.net == NULL || made.cells == NULL) {
+    bool good = made.planes != NULL && made.rows != NULL && made.net != NULL && made.cells != NULL;
+    if (good && several) {
+        made.view_planes = malloc(finder_view_planes_bytes(channels, width_max, height_max));
+        made.view_cells = malloc(view_cells * FINDER_OUTPUTS * sizeof(float));
+        made.view_heats = malloc(view_cells * sizeof(float));
+        good = made.view_planes != NULL && made.view_cells != NULL && made.view_heats != NULL;
+    }
+    if (!good) {
         finder_space_fini(&made);
         return err_make(ERR_MEMORY, "finder workspace");
     }
@@ -65,6 +78,9 @@ void finder_space_fini(struct finder_space *self)
     free(self->rows);
     free(self->net);
     free(self->cells);
+    free(self->view_planes);
+    free(self->view_cells);
+    free(self->view_heats);
     memset(self, 0, sizeof *self);
 }
 
@@ -242,7 +258,9 @@ uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
     finder_planes(&model->input, working, low_pixels, self->rows, self->planes);
     struct convnet_image planes = {self->planes, (uint32_t)working->height,
                                    (uint32_t)working->width};
-    convnet_run(&model->net, model->packed, &planes, self->net, self->cells);
+    struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_heats,
+                                          self->net};
+    finder_views_run(model, &planes, &buffers, self->cells);
     struct map map = {self->cells, cells_of(working->width), cells_of(working->height)};
     struct candidate peaks[CANDIDATES_MAX];
     size_t peaks_count = find_peaks(&map, working, peaks);

@@ -25,6 +25,7 @@ enum {
     FINDER_OUTPUTS = 5,      /* of a cell: heat, log(width / box), log(height / box), and how far
                                 its centre lies right of and below the cell's, in boxes */
     FINDER_REDUCTION_MAX = 64,
+    FINDER_VIEWS_MAX = 4,
     FINDER_LOCAL_RADIUS = 16,    /* the local mean is over 33 x 33 working pixels */
     FINDER_MATERIAL_RADIUS = 32, /* with planes of material over 65 x 65 */
     FINDER_BOXES_MAX = 20,       /* of an image */
@@ -84,8 +85,10 @@ struct finder_model {
     struct finder_input input;
     double box; /* working pixels: a usual side of the objects it was trained on */
     uint32_t
-        reduction; /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
-    double slope;  /* calibrated logit = slope * heat + offset; slope > 0 */
+        reduction;  /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
+    uint32_t views; /* of an image, that a cell's heat is the mean of: 1; 2, mirrored as well; 4,
+                       both pushed by half a cell as well */
+    double slope;   /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
     void *packed;
@@ -132,7 +135,10 @@ struct finder_space {
     uint8_t *planes;
     void *rows;
     void *net;
-    float *cells; /* of the last run: [ceil(height / 4)][ceil(width / 4)][FINDER_OUTPUTS] */
+    float *cells;         /* of the last run: [ceil(height / 4)][ceil(width / 4)][FINDER_OUTPUTS] */
+    uint8_t *view_planes; /* NULL: only models of one view were fitted */
+    float *view_cells;
+    float *view_heats;
 };
 
 /* Makes it large enough for this model and working images of that size; keeps it when it is. The

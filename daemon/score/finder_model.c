@@ -7,11 +7,20 @@
 
 /* "finder_layers": side, stride, dilation, in, out of each layer. "finder_weights", "finder_bias",
  * "finder_scale": those of all layers, one after another. "finder_input": the version of the
- * planes, struct finder_input, slope, offset, box, reduction. Whole numbers that may be negative
- * lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
+ * planes, struct finder_input, slope, offset, box, reduction, views. Whole numbers that may be
+ * negative lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
 
-/* Version 1 has no material, nor its number at the end; version 3 has the eight planes of it. */
-enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, LAYER_NUMBERS = 5, INPUT_NUMBERS = 10 };
+/* Version 1 has no material, nor its number at the end; version 3 has the eight planes of it;
+ * version 4 has a number of views after that as well. */
+enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, VIEWS_VERSION = 4, LAYER_NUMBERS = 5 };
+enum { INPUT_NUMBERS = 10, MATERIAL_NUMBERS, VIEWS_NUMBERS };
+
+static const struct {
+    uint64_t numbers;
+    double version;
+} forms[] = {{INPUT_NUMBERS, PLANES_VERSION},
+             {MATERIAL_NUMBERS, MATERIAL_VERSION},
+             {VIEWS_NUMBERS, VIEWS_VERSION}};
 
 /* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
 static const double number_max = 1e6;
@@ -73,7 +82,8 @@ MUST_USE struct err finder_model_init(struct finder_model *self, const struct co
         return err_make(ERR_MEMORY, "finder");
     }
     memset(storage, 0, whole);
-    *self = (struct finder_model){.net = *shape, .slope = 1, .storage = storage, .packed = storage};
+    *self = (struct finder_model){
+        .net = *shape, .views = 1, .slope = 1, .storage = storage, .packed = storage};
     int32_t *bias = (int32_t *)(void *)(storage + packed);
     float *scale = (float *)(bias + totals.outputs);
     int8_t *weights = (int8_t *)(scale + totals.outputs);
@@ -110,6 +120,7 @@ MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_m
     copy.input = self->input;
     copy.box = self->box;
     copy.reduction = self->reduction;
+    copy.views = self->views;
     copy.slope = self->slope;
     copy.offset = self->offset;
     err = finder_model_settle(&copy);
@@ -162,6 +173,9 @@ MUST_USE struct err finder_model_settle(struct finder_model *self)
     if (!within(self->box, 1, WORKING_HEIGHT_MAX) ||
         !within(self->reduction, 1, FINDER_REDUCTION_MAX)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: size of objects or reduction");
+    }
+    if (self->views != 1 && self->views != 2 && self->views != 4) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: views of an image");
     }
     convnet_pack(&self->net, self->packed);
     return err_none;
@@ -219,17 +233,20 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     const struct model_array *weights = find_row(file, "finder_weights", MODEL_U8, totals.weights);
     const struct model_array *bias = find_row(file, "finder_bias", MODEL_U64, totals.outputs);
     const struct model_array *scale = find_row(file, "finder_scale", MODEL_F32, totals.outputs);
-    const struct model_array *input = find_row(file, "finder_input", MODEL_F64, INPUT_NUMBERS);
-    bool has_material = input == NULL;
-    input = has_material ? find_row(file, "finder_input", MODEL_F64, INPUT_NUMBERS + 1) : input;
+    const struct model_array *input = NULL;
+    size_t form = 0;
+    for (; form < sizeof forms / sizeof forms[0] && input == NULL; form += input == NULL) {
+        input = find_row(file, "finder_input", MODEL_F64, forms[form].numbers);
+    }
     if (weights == NULL || bias == NULL || scale == NULL || input == NULL) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: weights, bias, scale or input");
     }
     const double *numbers = input->values;
-    if (numbers[0] != (has_material ? MATERIAL_VERSION : PLANES_VERSION)) {
+    if (numbers[0] != forms[form].version) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
     }
-    if (has_material && !(numbers[10] > 0)) {
+    bool has_material = forms[form].numbers > INPUT_NUMBERS;
+    if (forms[form].version == MATERIAL_VERSION && !(numbers[10] > 0)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
     }
     memcpy(out->net.layers[0].weights, weights->values, totals.weights);
@@ -246,6 +263,9 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     out->offset = numbers[7];
     out->box = numbers[8];
     out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
+    double views = forms[form].version == VIEWS_VERSION ? numbers[11] : 1;
+    bool whole = views == 1 || views == 2 || views == 4; /* else settling refuses it */
+    out->views = whole ? (uint32_t)views : 0;
     return finder_model_settle(out);
 }
 
@@ -299,21 +319,14 @@ MUST_USE struct err finder_add(const struct finder_model *self, struct model_fil
         bias[i] = (uint64_t)(int64_t)first->bias[i];
     }
     const struct finder_input *in = &self->input;
-    bool has_material = in->material > 0;
-    const double input[INPUT_NUMBERS + 1] = {has_material ? MATERIAL_VERSION : PLANES_VERSION,
-                                             in->a_max,
-                                             in->contrast,
-                                             in->ratio_low,
-                                             in->ratio_high,
-                                             in->ratio_least,
-                                             self->slope,
-                                             self->offset,
-                                             self->box,
-                                             self->reduction,
-                                             in->material};
+    size_t form = self->views > 1 ? 2 : in->material > 0;
+    const double input[VIEWS_NUMBERS] = {forms[form].version, in->a_max,      in->contrast,
+                                         in->ratio_low,       in->ratio_high, in->ratio_least,
+                                         self->slope,         self->offset,   self->box,
+                                         self->reduction,     in->material,   self->views};
     const uint64_t weights_shape[1] = {totals.weights};
     const uint64_t outputs_shape[1] = {totals.outputs};
-    const uint64_t input_shape[1] = {INPUT_NUMBERS + has_material};
+    const uint64_t input_shape[1] = {forms[form].numbers};
     struct err err = add_layers(&self->net, file);
     err = err_is(err)
               ? err

@@ -20,14 +20,17 @@ struct pace {
     double epochs;  /* crops of an image */
     double steps_least;
     double steps_most;
+    double whole_rate; /* that the whole-number stage begins with */
+    uint32_t views;    /* of an image, of the finder that comes of it */
 };
-static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000};
+static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
- * teach as much as steps of four, in half the time. */
-static const struct pace far_pace = {2, 120, 2400, 90000};
+ * teach as much as steps of four, in half the time. After so many
+ * a network has settled: the whole-number stage must not throw it out again (5e-4 costs it a tenth
+ * of its loss). */
+static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, FINDER_VIEWS_MAX};
 
 static const double peak_rate = 4e-3;
-static const double whole_rate = 5e-4;
 static const double decay = 1e-3;
 static const float first_heat = -4.0f; /* logit: objects are rare */
 
@@ -75,6 +78,11 @@ uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MA
     uint32_t count = material ? FAR_LAYERS : LAYERS;
     memcpy(out, from, count * sizeof *from);
     return count;
+}
+
+uint32_t finder_views(bool material)
+{
+    return material ? far_pace.views : usual_pace.views;
 }
 
 struct training {
@@ -281,6 +289,7 @@ static struct err export(struct training *self, double box, struct finder_model 
     model.input = self->conf->set->input;
     model.box = box;
     model.reduction = self->conf->set->reduction;
+    model.views = pace_of(self->conf->set)->views;
     model.slope = 1;
     model.offset = 0;
     err = finder_model_settle(&model);
@@ -327,7 +336,7 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
         report->loss = learn(self, peak_rate, steps, 20);
         convnet_train_fold(&self->train);
         convnet_train_calibrate(&self->train, draw_again, self, CROPS_OF_CALIBRATION / self->batch);
-        report->whole_loss = learn(self, whole_rate, whole_steps, 5);
+        report->whole_loss = learn(self, pace_of(conf->set)->whole_rate, whole_steps, 5);
         err = export(self, box, out);
     }
     training_close(self);

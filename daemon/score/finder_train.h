@@ -31,6 +31,8 @@ struct finder_train_report {
 /* The layers that are trained, for images of known material or others: returns how many. Counts
  * only, no arrays. */
 uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MAX]);
+/* And at how many views of an image such a finder looks. */
+uint32_t finder_views(bool material);
 
 /* Slope 1 and offset 0 until scores are placed. ARGUMENT without an image or a box. */
 MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct finder_model *out,

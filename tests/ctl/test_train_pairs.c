@@ -187,6 +187,8 @@ static void two_energies_make_a_finder_that_sees_material(void **state)
     assert_good(appearance_read(&file, &model));
     model_file_fini(&file);
     assert_true(model.has_finder && model.finder.input.material > 0);
+    assert_int_equal(model.finder.views, FINDER_VIEWS_MAX);
+    assert_non_null(strstr(output, "; an image is looked at 4 ways; "));
     /* The constants follow the images: attenuations to 2.7, ratios from 1.07 to 1.14. */
     const struct finder_input *input = &model.finder.input;
     assert_true(input->a_max > 2.55 && input->a_max < 2.9);

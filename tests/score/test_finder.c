@@ -123,7 +123,7 @@ static void model_written_and_read_is_the_same(void **state)
     assert_true(found);
     assert_memory_equal(&model.input, &again.input, sizeof model.input);
     assert_true(again.slope == 0.5 && again.offset == -1.25);
-    assert_true(again.box == 12 && again.reduction == 1);
+    assert_true(again.box == 12 && again.reduction == 1 && again.views == 1);
     assert_int_equal(convnet_packed_bytes(&model.net), convnet_packed_bytes(&again.net));
     assert_memory_equal(model.packed, again.packed, convnet_packed_bytes(&model.net));
     finder_model_fini(&again);
