@@ -15,9 +15,9 @@
 enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, VIEWS_VERSION = 4, LAYER_NUMBERS = 5 };
 enum { INPUT_NUMBERS = 10, MATERIAL_NUMBERS, VIEWS_NUMBERS };
 
-static const struct {
-    uint64_t numbers;
-    double version;
+static const struct form {
+    uint64_t numbers; /* of "finder_input" */
+    double version;   /* the first of them */
 } forms[] = {{INPUT_NUMBERS, PLANES_VERSION},
              {MATERIAL_NUMBERS, MATERIAL_VERSION},
              {VIEWS_NUMBERS, VIEWS_VERSION}};
@@ -234,19 +234,20 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     const struct model_array *bias = find_row(file, "finder_bias", MODEL_U64, totals.outputs);
     const struct model_array *scale = find_row(file, "finder_scale", MODEL_F32, totals.outputs);
     const struct model_array *input = NULL;
-    size_t form = 0;
-    for (; form < sizeof forms / sizeof forms[0] && input == NULL; form += input == NULL) {
-        input = find_row(file, "finder_input", MODEL_F64, forms[form].numbers);
+    const struct form *form = forms;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0] && input == NULL; i++) {
+        form = &forms[i];
+        input = find_row(file, "finder_input", MODEL_F64, form->numbers);
     }
     if (weights == NULL || bias == NULL || scale == NULL || input == NULL) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: weights, bias, scale or input");
     }
     const double *numbers = input->values;
-    if (numbers[0] != forms[form].version) {
+    if (numbers[0] != form->version) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
     }
-    bool has_material = forms[form].numbers > INPUT_NUMBERS;
-    if (forms[form].version == MATERIAL_VERSION && !(numbers[10] > 0)) {
+    bool has_material = form->numbers > INPUT_NUMBERS;
+    if (form->version == MATERIAL_VERSION && !(numbers[10] > 0)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
     }
     memcpy(out->net.layers[0].weights, weights->values, totals.weights);
@@ -263,7 +264,7 @@ static struct err read_numbers(const struct model_file *file, struct finder_mode
     out->offset = numbers[7];
     out->box = numbers[8];
     out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
-    double views = forms[form].version == VIEWS_VERSION ? numbers[11] : 1;
+    double views = form->version == VIEWS_VERSION ? numbers[11] : 1;
     bool whole = views == 1 || views == 2 || views == 4; /* else settling refuses it */
     out->views = whole ? (uint32_t)views : 0;
     return finder_model_settle(out);

@@ -28,8 +28,13 @@ size_t finder_view_cells(size_t width_max, size_t height_max)
 static void mirror_row(const uint8_t *restrict from, uint32_t width, uint32_t channels,
                        uint8_t *restrict to)
 {
-    for (uint32_t x = 0; x < width; x++) {
-        memcpy(to + (size_t)(width - 1 - x) * channels, from + (size_t)x * channels, channels);
+    uint8_t *last = to + (size_t)(width - 1) * channels;
+    for (uint32_t x = 0; x < width; x++) { /* of a count known here they are moves, not calls */
+        if (channels == FINDER_CHANNELS_MAX) {
+            memcpy(last - (size_t)x * channels, from + (size_t)x * channels, FINDER_CHANNELS_MAX);
+        } else {
+            memcpy(last - (size_t)x * channels, from + (size_t)x * channels, FINDER_CHANNELS);
+        }
     }
 }
 
