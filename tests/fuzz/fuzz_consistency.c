@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A model of consistency out of a file that may say anything: a sound one is taken, and the input
- * overwrites numbers, lengths and names in it: records of 11 bytes, which array, what of it (a
- * value, the length, the name), where, and 8 bytes to put there. What is then taken must give every
+ * overwrites numbers, lengths and names in it (model_edit.h). What is then taken must give every
  * load a chance. */
 #include <math.h>
 #include <stddef.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "score/consistency_model.h"
+#include "tests/fuzz/model_edit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
 
@@ -106,34 +106,6 @@ static void make_file(struct model_file *file)
     }
 }
 
-static size_t width_of(enum model_type type)
-{
-    return type == MODEL_F32 ? 4 : type == MODEL_U8 ? 1 : 8;
-}
-
-/* A length only ever gets less than what stands in memory, or more than any check lets through: a
- * real file has as many values as it says. */
-static void edit(struct model_array *array, const uint8_t *record)
-{
-    uint64_t count =
-        array->dimensions[0] * (array->dimensions_count > 1 ? array->dimensions[1] : 1);
-    size_t width = width_of(array->type);
-    switch (record[1] % 4) {
-    case 0:
-        array->name[0] = (char)(record[2] & 0x7f);
-        break;
-    case 1:
-        array->dimensions[0] =
-            (record[2] & 1) != 0 ? UINT64_MAX - record[3] : array->dimensions[0] * record[3] / 256;
-        break;
-    default:
-        if (count > 0 && count < CELLS + 1) {
-            uint64_t at = (uint64_t)(record[2] | record[1] >> 2 << 8) % count;
-            memcpy((uint8_t *)array->values + at * width, record + 3, width);
-        }
-    }
-}
-
 static void ask(const struct consistency_model *model)
 {
     for (uint32_t chapter = 1; chapter < HS_CHAPTERS; chapter += 7) {
@@ -166,11 +138,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
     struct consistency_model model;
     fill_base();
     make_file(&file);
-    for (size_t at = 0; at + 11 <= bytes_count; at += 11) {
-        edit(&file.arrays[bytes[at] % ARRAYS], bytes + at);
+    for (size_t at = 0; at + MODEL_EDIT_BYTES <= bytes_count; at += MODEL_EDIT_BYTES) {
+        model_edit(&file.arrays[bytes[at] % ARRAYS], bytes + at);
     }
     struct err err = consistency_read(&file, &model);
-    must(bytes_count >= 11 || !err_is(err)); /* the sound one */
+    must(bytes_count >= MODEL_EDIT_BYTES || !err_is(err)); /* the sound one */
     if (!err_is(err)) {
         ask(&model);
         consistency_model_fini(&model);
