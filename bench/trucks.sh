@@ -3,8 +3,8 @@
 # Hidden organic masses in simulated dual-energy trucks of mixed cargo, by the product's own commands: simulates trucks with bricks,
 # trains a finder by the boxes of the bricks and by bricks alone in the air, scores normal trucks and 20 kg in other ones, and prints
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
-# Two hours of two processors, most of it training; 7 GB of disk and 5 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
-# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (1480, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
+# Two hours of two processors, most of it training; 14 GB of disk and 10 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
+# TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (2960, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
 # TRUCKS_MARKS=no: learns from normal trucks and threats alone; TRUCKS_EPOCHS: less of it; TRUCKS_TABLE=no: by the commands only;
 # TRUCKS_SEED: added to the seeds of the trucks that it is judged by (0), for a sample that nobody has chosen anything by.
 set -eu
@@ -56,7 +56,7 @@ if [ -z "$model" ]; then
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
-    simulate learn --seed 901 --count "${TRUCKS_LEARN:-1480}" $bricks
+    simulate learn --seed 901 --count "${TRUCKS_LEARN:-2960}" $bricks
     learn "$work/models" ${TRUCKS_EPOCHS:+--epochs "$TRUCKS_EPOCHS"}
     model=$(ls "$work"/models/*.h5)
 fi

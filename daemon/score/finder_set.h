@@ -19,7 +19,7 @@
 #include "score/finder_loss.h"
 #include "score/working.h"
 
-#define FINDER_SET_PIXELS_MAX (UINT64_C(1) << 30) /* 2 or 4 bytes each */
+#define FINDER_SET_PIXELS_MAX (UINT64_C(1) << 31) /* 2 or 4 bytes each */
 enum {
     FINDER_SET_IMAGES_MAX = 1 << 20,
     FINDER_SET_THREATS_MAX = 1024,
