@@ -50,11 +50,12 @@ static size_t heat_index(float heat)
     return index < MARKED_HEATS - 1 ? (size_t)index : MARKED_HEATS - 1;
 }
 
-static void tally(const struct finder_set_image *image, const float *outputs, uint32_t height,
-                  uint32_t width, struct marked_cells *cells)
+static void tally(const struct finder_set_image *image, const float *outputs,
+                  struct marked_cells *cells)
 {
-    for (uint32_t y = 0; y < height; y++) {
-        for (uint32_t x = 0; x < width; x++) {
+    const size_t width = finder_cells(image->width);
+    for (size_t y = 0; y < finder_cells(image->height); y++) {
+        for (size_t x = 0; x < width; x++) {
             float right = ((float)x + 0.5f) * FINDER_CELL;
             float down = ((float)y + 0.5f) * FINDER_CELL;
             int within = 0;
@@ -63,7 +64,7 @@ static void tally(const struct finder_set_image *image, const float *outputs, ui
                 within |= right >= truth->left && right <= truth->right && down >= truth->top &&
                           down <= truth->bottom;
             }
-            float heat = outputs[((size_t)y * width + x) * FINDER_OUTPUTS];
+            float heat = outputs[(y * width + x) * FINDER_OUTPUTS];
             cells->counts[within][heat_index(heat)]++;
         }
     }
@@ -94,8 +95,7 @@ static uint32_t look(const struct marked_images *self, const struct finder_model
     uint32_t count = finder_run(&looking->space, finder, &looking->working,
                                 has_low ? looking->low_pixels : NULL, &image, boxes);
     if (cells != NULL) {
-        tally(kept, looking->space.cells, (kept->height + FINDER_CELL - 1) / FINDER_CELL,
-              (kept->width + FINDER_CELL - 1) / FINDER_CELL, cells);
+        tally(kept, looking->space.cells, cells);
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct finder_box *box = &boxes[i];

@@ -26,11 +26,6 @@ static size_t rounded_up(size_t bytes)
     return (bytes + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT;
 }
 
-static size_t cells_of(size_t pixels)
-{
-    return (pixels + FINDER_CELL - 1) / FINDER_CELL;
-}
-
 MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
                                      size_t width_max, size_t height_max)
 {
@@ -44,7 +39,7 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
         return err_none;
     }
     /* A working image is at most this wide and this high, not both: see working.h. */
-    size_t cells = cells_of(width_max) * cells_of(height_max);
+    size_t cells = finder_cells(width_max) * finder_cells(height_max);
     size_t view_cells = finder_view_cells(width_max, height_max);
     struct finder_space made = {
         .width_max = width_max,
@@ -261,7 +256,7 @@ uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
     struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_heats,
                                           self->net};
     finder_views_run(model, &planes, &buffers, self->cells);
-    struct map map = {self->cells, cells_of(working->width), cells_of(working->height)};
+    struct map map = {self->cells, finder_cells(working->width), finder_cells(working->height)};
     struct candidate peaks[CANDIDATES_MAX];
     size_t peaks_count = find_peaks(&map, working, peaks);
     uint32_t count = 0;

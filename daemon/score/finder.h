@@ -31,6 +31,12 @@ enum {
     FINDER_BOXES_MAX = 20,       /* of an image */
 };
 
+/* How many cells cover so many working pixels. */
+static inline size_t finder_cells(size_t pixels)
+{
+    return (pixels + FINDER_CELL - 1) / FINDER_CELL;
+}
+
 /* What becomes of an attenuation A; all of it is in the model file.
  *
  *   plane 0   255 A / a_max

@@ -141,7 +141,7 @@ static struct err make_room(struct training *self, double box)
     struct convnet_plan plan = {.batch = self->batch, .height = self->side, .width = self->side};
     plan.layer_count = finder_layers(self->conf->set->calibrated, plan.layers);
     size_t bytes = (convnet_train_workspace_floats(&plan) * sizeof(float) + 63) / 64 * 64;
-    uint32_t cells_side = (self->side + FINDER_CELL - 1) / FINDER_CELL;
+    uint32_t cells_side = (uint32_t)finder_cells(self->side);
     size_t cells = (size_t)cells_side * cells_side;
     self->workspace = aligned_alloc(64, bytes);
     self->target_numbers = calloc((size_t)2 * self->batch * cells, sizeof(float));

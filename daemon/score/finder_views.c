@@ -10,11 +10,6 @@ struct view {
     bool pushed; /* by half a cell, right and down */
 };
 
-static size_t cells_of(size_t pixels)
-{
-    return (pixels + FINDER_CELL - 1) / FINDER_CELL;
-}
-
 size_t finder_view_planes_bytes(uint32_t channels, size_t width_max, size_t height_max)
 {
     return (width_max + FINDER_VIEW_MARGIN) * (height_max + FINDER_VIEW_MARGIN) * channels;
@@ -22,7 +17,8 @@ size_t finder_view_planes_bytes(uint32_t channels, size_t width_max, size_t heig
 
 size_t finder_view_cells(size_t width_max, size_t height_max)
 {
-    return cells_of(width_max + FINDER_VIEW_MARGIN) * cells_of(height_max + FINDER_VIEW_MARGIN);
+    return finder_cells(width_max + FINDER_VIEW_MARGIN) *
+           finder_cells(height_max + FINDER_VIEW_MARGIN);
 }
 
 static void mirror_row(const uint8_t *restrict from, uint32_t width, uint32_t channels,
@@ -45,7 +41,7 @@ static struct convnet_image make_view(const struct convnet_image *planes, uint32
 {
     uint32_t push = view.pushed ? PUSH : 0;
     uint32_t spare =
-        view.mirrored ? (uint32_t)cells_of(planes->width) * FINDER_CELL - planes->width : 0;
+        view.mirrored ? (uint32_t)finder_cells(planes->width) * FINDER_CELL - planes->width : 0;
     uint32_t before = push + spare;
     uint32_t width = before + planes->width;
     memset(out, 0, (size_t)push * width * channels);
@@ -108,7 +104,7 @@ void finder_views_run(const struct finder_model *model, const struct convnet_ima
                       const struct finder_view_buffers *buffers, float *restrict cells)
 {
     static const struct view others[] = {{true, false}, {false, true}, {true, true}};
-    const struct grid grid = {cells_of(planes->width), cells_of(planes->height)};
+    const struct grid grid = {finder_cells(planes->width), finder_cells(planes->height)};
     convnet_run(&model->net, model->packed, planes, buffers->net, cells);
     if (model->views == 1) {
         return;
@@ -118,7 +114,7 @@ void finder_views_run(const struct finder_model *model, const struct convnet_ima
         struct convnet_image seen =
             make_view(planes, model->net.layers[0].in, others[i], buffers->planes);
         convnet_run(&model->net, model->packed, &seen, buffers->net, buffers->cells);
-        add_view(buffers->cells, (struct grid){cells_of(seen.width), cells_of(seen.height)},
+        add_view(buffers->cells, (struct grid){finder_cells(seen.width), finder_cells(seen.height)},
                  others[i], grid, cells, buffers->heats);
     }
     for (size_t i = 0; i < grid.width * grid.height; i++) {
