@@ -5,6 +5,7 @@
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
 # Two hours of two processors, most of it training; 14 GB of disk and 10 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
 # TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (2960, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
+# TRUCKS_KEEP: where a copy of the model made goes;
 # TRUCKS_MARKS=no: learns from normal trucks and threats alone; TRUCKS_EPOCHS: less of it; TRUCKS_TABLE=no: by the commands only;
 # TRUCKS_SEED: added to the seeds of the trucks that it is judged by (0), for a sample that nobody has chosen anything by.
 set -eu
@@ -56,9 +57,15 @@ if [ -z "$model" ]; then
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
-    simulate learn --seed 901 --count "${TRUCKS_LEARN:-2960}" $bricks
+    count=${TRUCKS_LEARN:-2960} # half of them by each of two processors
+    simulate half --seed 921 --count $((count / 2)) $bricks &
+    simulate learn --seed 901 --count $((count - count / 2)) $bricks
+    wait $!
+    cat "$work/half.jsonl" >>"$work/learn.jsonl"
+    mv "$work"/half/vehicle-portal/* "$work/learn/vehicle-portal"
     learn "$work/models" ${TRUCKS_EPOCHS:+--epochs "$TRUCKS_EPOCHS"}
     model=$(ls "$work"/models/*.h5)
+    [ -z "${TRUCKS_KEEP:-}" ] || cp "$model" "$TRUCKS_KEEP"
 fi
 
 simulate normal --seed $((902 + offset)) --count "${TRUCKS_NORMAL:-600}" --contraband-rate 0 --cargo-density 0.1:0.6
