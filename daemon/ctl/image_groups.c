@@ -18,10 +18,17 @@ static int compare_named(const void *a, const void *b)
     return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
+/* Both names of a pair of energies. */
+struct lookup {
+    struct named *sorted;
+    uint32_t count;
+};
+
 /* Puts the table's group in the place of the one the name tells. */
-static bool read_table(struct csv_table *table, struct named *sorted, uint32_t count, char **words,
+static bool read_table(struct csv_table *table, const struct lookup *lookup, char **words,
                        char *error)
 {
+    uint32_t known = 0;
     uint32_t column_count;
     char *const *columns = csv_table_columns(table, &column_count);
     uint32_t image_column = column_count;
@@ -45,22 +52,27 @@ static bool read_table(struct csv_table *table, struct named *sorted, uint32_t c
             continue;
         }
         const struct named key = {row.fields[image_column], 0};
-        const struct named *found = bsearch(&key, sorted, count, sizeof *sorted, compare_named);
+        const struct named *found =
+            bsearch(&key, lookup->sorted, lookup->count, sizeof *lookup->sorted, compare_named);
         char *word = found != NULL ? strdup(row.fields[group_column]) : NULL;
         if (word != NULL) {
             free(words[found->index]);
             words[found->index] = word;
+            known++;
         }
     }
-    return true;
+    if (known == 0) {
+        (void)snprintf(error, CSV_ERROR_BYTES, "none of its images is among those read");
+    }
+    return known > 0;
 }
 
-static bool use_table(const char *path, struct named *sorted, uint32_t count, char **words)
+static bool use_table(const char *path, const struct lookup *lookup, char **words)
 {
     char error[CSV_ERROR_BYTES] = "";
     struct csv_table *table = NULL;
     struct err err = csv_table_open(path, ',', false, &table, error);
-    bool good = !err_is(err) && read_table(table, sorted, count, words, error);
+    bool good = !err_is(err) && read_table(table, lookup, words, error);
     csv_table_close(&table);
     if (!good) {
         ctl_refuse("%s: %s", path, error);
@@ -82,30 +94,42 @@ static uint32_t number(struct named *sorted, uint32_t count, char *const *words,
     return count > 0 ? group + 1 : 0;
 }
 
-bool image_groups_assign(const char *path, char *const *names, uint32_t count, uint32_t *groups,
+static struct lookup sort_names(const struct image_groups_conf *conf, struct named *room)
+{
+    struct lookup lookup = {room, 0};
+    for (uint32_t i = 0; i < conf->count; i++) {
+        room[lookup.count++] = (struct named){conf->names[i], i};
+        if (conf->second_names[i] != NULL) {
+            room[lookup.count++] = (struct named){conf->second_names[i], i};
+        }
+    }
+    qsort(room, lookup.count, sizeof *room, compare_named);
+    return lookup;
+}
+
+bool image_groups_assign(const struct image_groups_conf *conf, uint32_t *groups,
                          uint32_t *group_count)
 {
-    struct named *sorted = calloc((size_t)count + 1, sizeof *sorted);
-    char **words = calloc((size_t)count + 1, sizeof *words);
-    bool good = sorted != NULL && words != NULL;
-    for (uint32_t i = 0; good && i < count; i++) {
-        sorted[i] = (struct named){names[i], i};
-        words[i] = strndup(names[i], marked_images_stem(names[i]));
+    struct named *room = calloc(2 * (size_t)conf->count + 1, sizeof *room);
+    char **words = calloc((size_t)conf->count + 1, sizeof *words);
+    bool good = room != NULL && words != NULL;
+    for (uint32_t i = 0; good && i < conf->count; i++) {
+        words[i] = strndup(conf->names[i], marked_images_stem(conf->names[i]));
         good = words[i] != NULL;
     }
     if (!good) {
         ctl_refuse("no memory");
-    } else if (path != NULL) {
-        qsort(sorted, count, sizeof *sorted, compare_named);
-        good = use_table(path, sorted, count, words);
+    } else if (conf->path != NULL) {
+        struct lookup lookup = sort_names(conf, room);
+        good = use_table(conf->path, &lookup, words);
     }
     if (good) {
-        *group_count = number(sorted, count, words, groups);
+        *group_count = number(room, conf->count, words, groups);
     }
-    for (uint32_t i = 0; words != NULL && i < count; i++) {
+    for (uint32_t i = 0; words != NULL && i < conf->count; i++) {
         free(words[i]);
     }
     free(words);
-    free(sorted);
+    free(room);
     return good;
 }

@@ -8,9 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* path: a table image,group, or NULL: then the names tell (marked_images_stem()). Groups are
- * numbered in the order of their names. An image that the table does not have is in the group its
- * name tells. False when it was told why not. */
-bool image_groups_assign(const char *path, char *const *names, uint32_t count, uint32_t *groups,
+struct image_groups_conf {
+    const char *path; /* a table image,group, or NULL: then names tell (marked_images_stem()) */
+    char *const *names;
+    const char *const *second_names; /* of pairs of energies, which the table may use as well; each
+                                        NULL where there is none */
+    uint32_t count;
+};
+
+/* groups[count], numbered in the order of their names. An image that the table does not have is in
+ * the group its name tells; a table that has none of them is refused. False when it was told why
+ * not. */
+bool image_groups_assign(const struct image_groups_conf *conf, uint32_t *groups,
                          uint32_t *group_count);
 #endif

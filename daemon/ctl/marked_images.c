@@ -263,6 +263,24 @@ static bool reserve(struct reading *self)
            !err_is(working_init(&self->space, WORKING_HEIGHT_MAX));
 }
 
+static bool group(const struct reading *self)
+{
+    struct marked_images *out = self->out;
+    const char **second_names = calloc((size_t)out->set.image_count + 1, sizeof *second_names);
+    if (second_names == NULL) {
+        ctl_refuse("no memory");
+        return false;
+    }
+    for (uint32_t i = 0; i < out->set.image_count; i++) {
+        second_names[i] = image_folder_second_name(self->conf->folder, out->set.images[i].number);
+    }
+    const struct image_groups_conf conf = {self->conf->groups, out->names, second_names,
+                                           out->set.image_count};
+    bool good = image_groups_assign(&conf, out->groups, &out->group_count);
+    free(second_names);
+    return good;
+}
+
 static bool read_all(struct reading *self)
 {
     struct marked_images *out = self->out;
@@ -288,9 +306,7 @@ static bool read_all(struct reading *self)
                    self->marks != NULL ? "with a mark" : "to learn from");
         return false;
     }
-    return settle_set(self) &&
-           image_groups_assign(self->conf->groups, out->names, out->set.image_count, out->groups,
-                               &out->group_count);
+    return settle_set(self) && group(self);
 }
 
 bool marked_images_open(const struct marked_images_conf *conf, struct marked_images *out)

@@ -173,6 +173,28 @@ static void marks_stand_under_either_name_of_a_pair(void **state)
     assert_string_equal(one, other);
 }
 
+/* A table of groups may use either name, too; one that names none of the images is a mistake. */
+static void groups_stand_under_either_name_of_a_pair(void **state)
+{
+    (void)state;
+    static const char command[] =
+        "model train appearance --images in --marks low.csv --out out --epochs 1 --groups";
+    static const char *const energies[] = {"low", "high"};
+    for (int energy = 0; energy < 2; energy++) {
+        FILE *table = create("groups.csv");
+        fprintf(table, "image,group\ns0_%s.png,a\ns1_%s.png,a\n", energies[energy],
+                energies[energy]);
+        fclose(table);
+        assert_int_equal(run("%s groups.csv", command), 0);
+        assert_non_null(strstr(output, "4 images, 4 objects of 3 scans, "));
+    }
+    FILE *table = create("groups.csv");
+    fputs("image,group\ns0.png,a\ns1.png,a\n", table);
+    fclose(table);
+    assert_int_equal(run("%s groups.csv", command), 1);
+    assert_non_null(strstr(output, "groups.csv: none of its images is among those read"));
+}
+
 static void two_energies_make_a_finder_that_sees_material(void **state)
 {
     (void)state;
@@ -258,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks_stand_under_either_name_of_a_pair),
+        cmocka_unit_test(groups_stand_under_either_name_of_a_pair),
         cmocka_unit_test(two_energies_make_a_finder_that_sees_material),
         cmocka_unit_test(threats_are_put_into_what_the_finder_learns_from),
         cmocka_unit_test(threats_alone_make_a_finder),
