@@ -244,7 +244,7 @@ double finder_loss(const struct finder_target *target, const struct finder_truth
         to[0] = (float)(slope / centres);
         double of_box[4] = {0};
         if (target->weight[cell] > 0) {
-            double weight = (double)target->box_weight * (double)target->weight[cell] / objects;
+            double weight = (double)target->weight[cell] / objects;
             const struct finder_truth *truth = &truths[target->owner[cell]];
             loss += weight * box_loss(target, cell, truth, output, of_box);
             for (int i = 0; i < 4; i++) {

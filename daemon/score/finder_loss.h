@@ -26,7 +26,6 @@ struct finder_target {
     uint32_t height; /* in cells */
     uint32_t width;
     float box;        /* struct finder_model's */
-    float box_weight; /* a box's error counts so much beside the heat of a centre */
     float *heat;      /* [height][width]; exactly 1 at centres */
     float *weight;    /* of the cell's box error: 1 / cells of its object; 0: none */
     uint16_t *owner;  /* whose box it is */

@@ -21,16 +21,14 @@ struct pace {
     double steps_least;
     double steps_most;
     double whole_rate; /* that the whole-number stage begins with */
-    float box_weight;  /* struct finder_target's */
     uint32_t views;    /* of an image, of the finder that comes of it */
 };
-static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1, 1};
+static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
  * teach as much as steps of four, in half the time. After so many
  * a network has settled: the whole-number stage must not throw it out again (5e-4 costs it a tenth
- * of its loss). What it is judged by is the heat: boxes that weigh as much take the layers that
- * both share (bench/TRUCKS.md). */
-static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, 0.15f, FINDER_VIEWS_MAX};
+ * of its loss). */
+static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, FINDER_VIEWS_MAX};
 
 static const double peak_rate = 4e-3;
 static const double decay = 1e-3;
@@ -156,7 +154,6 @@ static struct err make_room(struct training *self, double box)
             (struct finder_target){.height = cells_side,
                                    .width = cells_side,
                                    .box = (float)box,
-                                   .box_weight = pace_of(self->conf->set)->box_weight,
                                    .heat = self->target_numbers + 2 * i * cells,
                                    .weight = self->target_numbers + (2 * i + 1) * cells,
                                    .owner = self->target_owners + i * cells};

@@ -22,7 +22,6 @@ static struct finder_target *target_of(struct room *room, const struct finder_tr
     room->target = (struct finder_target){.height = HEIGHT,
                                           .width = WIDTH,
                                           .box = 7,
-                                          .box_weight = 1,
                                           .heat = room->heat,
                                           .weight = room->weight,
                                           .owner = room->owner};
@@ -114,35 +113,12 @@ static void a_right_answer_costs_little(void **state)
     assert_true(finder_loss(target, truths, outputs, 3, 3, gradient) > right + 0.5);
 }
 
-/* The weight of boxes scales what they teach, and leaves the heat as it is. */
-static void boxes_teach_by_their_weight(void **state)
-{
-    (void)state;
-    static struct room room;
-    static const float outputs[CELLS * FINDER_OUTPUTS];
-    static float whole[CELLS * FINDER_OUTPUTS];
-    static float quarter[CELLS * FINDER_OUTPUTS];
-    struct finder_target *target = target_of(&room, truths, 3);
-    double loss = finder_loss(target, truths, outputs, 3, 3, whole);
-    target->box_weight = 0.25f;
-    double less = finder_loss(target, truths, outputs, 3, 3, quarter);
-    assert_true(less < loss - 0.1);
-    int boxes = 0;
-    for (int i = 0; i < CELLS * (int)FINDER_OUTPUTS; i++) {
-        float expected = i % (int)FINDER_OUTPUTS == 0 ? whole[i] : whole[i] / 4;
-        assert_true(quarter[i] == expected);
-        boxes += i % (int)FINDER_OUTPUTS != 0 && expected != 0;
-    }
-    assert_true(boxes > 20);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(target_has_a_centre_for_every_object_and_forgives_what_is_cut),
         cmocka_unit_test(gradient_is_the_slope_of_the_loss),
         cmocka_unit_test(a_right_answer_costs_little),
-        cmocka_unit_test(boxes_teach_by_their_weight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
