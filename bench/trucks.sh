@@ -63,12 +63,7 @@ if [ -z "$model" ]; then
     simulate learn --seed 901 --count 24 $bricks --scale 1
     learn "$work/full" --epochs 1
     build/bench/bench_trucks -m "$(ls "$work"/full/*.h5)" -S
-    count=${TRUCKS_LEARN:-2960} # half of them by each of two processors
-    simulate half --seed 921 --count $((count / 2)) $bricks &
-    simulate learn --seed 901 --count $((count - count / 2)) $bricks
-    wait $!
-    cat "$work/half.jsonl" >>"$work/learn.jsonl"
-    mv "$work"/half/vehicle-portal/* "$work/learn/vehicle-portal"
+    simulate learn --seed 901 --count "${TRUCKS_LEARN:-2960}" $bricks
     learn "$work/models" ${TRUCKS_EPOCHS:+--epochs "$TRUCKS_EPOCHS"}
     model=$(ls "$work"/models/*.h5)
     [ -z "${TRUCKS_KEEP:-}" ] || cp "$model" "$TRUCKS_KEEP"
