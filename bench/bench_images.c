@@ -160,9 +160,11 @@ static void add_finder(const struct subject *subject, const char *path, const ch
     struct finder_model finder;
     struct rng rng;
     rng_init(&rng, 1, 0);
-    check(finder_model_init(&finder, &shape), "finder");
-    for (uint32_t i = 0; i < shape.layer_count; i++) {
-        fill_layer(&finder.net.layers[i], &rng);
+    check(finder_model_init(&finder, &shape, finder_networks(material)), "finder");
+    for (uint32_t n = 0; n < finder.networks; n++) {
+        for (uint32_t i = 0; i < shape.layer_count; i++) {
+            fill_layer(&finder.nets[n].layers[i], &rng);
+        }
     }
     finder.input = finder_input_default(
         subject->images[0].meaning == PIXEL_DISPLAY ? IMAGE_DISPLAY : IMAGE_TRANSMISSION);

@@ -123,7 +123,7 @@ static void run_net(struct stages *self)
     struct convnet_image planes = {self->finder.planes, (uint32_t)self->large.height,
                                    (uint32_t)self->large.width};
     struct finder_view_buffers buffers = {self->finder.view_planes, self->finder.view_cells,
-                                          self->finder.view_heats, self->finder.net};
+                                          self->finder.view_sums, self->finder.net};
     finder_views_run(&self->model.finder, &planes, &buffers, self->finder.cells);
 }
 
@@ -273,8 +273,8 @@ void image_stages_print(const char *name, const struct image *image, const uint8
         {"finder: planes", make_planes, LIMIT_COPY,
          (5 + finder_channels(&model->finder.input)) * large},
         {"finder: network", run_net, LIMIT_BYTES,
-         model->finder.views *
-             net_operations(&model->finder.net, self.large.height, self.large.width)},
+         model->finder.networks * model->finder.views *
+             net_operations(&model->finder.nets[0], self.large.height, self.large.width)},
         {"finder: planes, network, boxes", run_finder, LIMIT_NONE, 0},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

@@ -5,8 +5,7 @@
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
 # One and a half to two and a half hours of two processors, most of it training; 14 GB of disk and 10 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
 # TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (2960, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
-# TRUCKS_KEEP: where a copy of the model made goes; TRUCKS_FOLD=no: teaches all trucks at once, holding none out for what the model file says
-# of itself, which places scores, changes no order and takes as long again;
+# TRUCKS_KEEP: where a copy of the model made goes;
 # TRUCKS_MARKS=no: learns from normal trucks and threats alone; TRUCKS_EPOCHS: less of it; TRUCKS_TABLE=no: by the commands only;
 # TRUCKS_SEED: added to the seeds of the trucks that it is judged by (0), for a sample that nobody has chosen anything by.
 set -eu
@@ -39,12 +38,7 @@ learn() { # where the model goes, options of the training: learns from the truck
           "$work/learn.jsonl" | awk '{ print $1 "_high.png," $2 "," $3 "," $4 - $2 "," $5 - $3 }'; } >"$work/marks.csv"
     into=$1
     shift
-    groups=
-    if [ "${TRUCKS_FOLD:-yes}" != yes ]; then
-        groups="--groups $work/groups.csv"
-        { echo image,group; find "$work/learn" -name '*_high.png' | sed 's,.*/,,; s/$/,all/'; } >"$work/groups.csv"
-    fi
-    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" $by $groups \
+    build/bin/triagectl model train appearance --images "$work/learn/vehicle-portal" $by \
         --project "$work/threats/vehicle-portal" --out "$into" --scanner-type vehicle-portal "$@" >&2
     rm -r "$work/learn"
 }

@@ -10,7 +10,6 @@
 #include "ctl/progress.h"
 #include "kernels/logistic.h"
 #include "kernels/statistics.h"
-#include "score/finder_train.h"
 
 static void show(void *argument, uint64_t done, uint64_t total)
 {
@@ -22,6 +21,7 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
                      uint32_t part, const uint8_t *fold_of, struct crossfit *out)
 {
     char what[64];
+    const bool keeps = conf->kept != NULL;
     uint32_t count = images->set.image_count;
     uint8_t *taken = calloc((size_t)count + 1, 1);
     if (taken == NULL) {
@@ -36,7 +36,7 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
     const struct finder_train_conf train = {.set = &images->set,
                                             .taken = taken,
                                             .epochs = conf->epochs,
-                                            .seed = conf->seed,
+                                            .seed = conf->seed + (keeps ? part : 0),
                                             .threads = conf->threads,
                                             .progress = show,
                                             .argument = what};
@@ -51,7 +51,11 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
         ctl_fail(what, err);
     } else {
         good = marked_images_find(images, &finder, &choice, &out->cells, &marks, &mark_count);
-        finder_model_fini(&finder);
+        if (keeps) {
+            conf->kept[part] = (struct crossfit_kept){finder, report};
+        } else {
+            finder_model_fini(&finder);
+        }
     }
     if (mark_count > 0) {
         memcpy(out->marks + out->mark_count, marks, mark_count * sizeof *marks);

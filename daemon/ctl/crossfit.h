@@ -3,10 +3,18 @@
 #define CTL_CROSSFIT_H
 
 /* Crossfit: a finder's marks on images it was not trained on. The groups are dealt into parts; for
- * a part a finder is trained on all the others, as `model train appearance` does. Main thread. */
+ * a part a finder of one network is trained on all the others, as `model train appearance` does.
+ * Main thread. */
 
 #include "ctl/marked_images.h"
+#include "score/finder_train.h"
 #include "score/froc.h"
+
+/* A finder of one network, trained without a part. */
+struct crossfit_kept {
+    struct finder_model finder;
+    struct finder_train_report report;
+};
 
 struct crossfit_conf {
     uint32_t folds; /* 2..CROSSFIT_FOLDS_MAX, at most as many as there are groups */
@@ -14,6 +22,10 @@ struct crossfit_conf {
     double epochs;
     uint64_t seed;
     uint32_t threads;
+    /* NULL, or [end], zero, for the finders: each then begins with other numbers (seed + part), as
+     * what networks that began alike have in common no mean takes away. The caller finis them,
+     * after a failure too. */
+    struct crossfit_kept *kept;
 };
 enum { CROSSFIT_FOLDS_MAX = 100 };
 

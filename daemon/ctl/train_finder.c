@@ -45,23 +45,27 @@ static void tell_recalls(struct words *words, const struct crossfit_figures *fig
     }
 }
 
-/* Objects in the part that would be held out, and in all the others. */
-static bool count_objects(const struct marked_images *images, const struct crossfit_conf *conf,
-                          uint32_t *held_out, uint32_t *others)
+/* True when each part that is to be held out, and all others beside it, have an object: else there
+ * is nothing to judge by. */
+static bool can_hold_out(const struct marked_images *images, const struct crossfit_conf *conf,
+                         bool *can)
 {
     uint8_t *fold_of = calloc((size_t)images->group_count + 1, 1);
     if (fold_of == NULL) {
         ctl_refuse("no memory");
         return false;
     }
-    *held_out = 0;
-    *others = 0;
-    if (conf->folds >= 2) {
+    *can = conf->folds >= 2;
+    if (*can) {
         marked_images_folds(images->group_count, conf->folds, conf->seed, fold_of);
     }
-    for (uint32_t i = 0; i < images->set.image_count; i++) {
-        bool is_held = conf->folds >= 2 && fold_of[images->groups[i]] == 0;
-        *(is_held ? held_out : others) += images->set.images[i].truth_count;
+    for (uint32_t part = 0; part < conf->end && *can; part++) {
+        uint32_t held_out = 0;
+        for (uint32_t i = 0; i < images->set.image_count; i++) {
+            bool is_held = fold_of[images->groups[i]] == part;
+            held_out += is_held ? images->set.images[i].truth_count : 0;
+        }
+        *can = held_out > 0 && held_out < images->object_count;
     }
     free(fold_of);
     return true;
@@ -84,30 +88,6 @@ static bool judge_and_place(const struct marked_images *images, const struct cro
     return true;
 }
 
-/* A fifth held out. Without objects on either side there is nothing to judge by: scores stay as
- * they are, and the words say so. */
-static bool hold_out(const struct marked_images *images, const struct crossfit_conf *conf,
-                     double placing[2], struct words *words)
-{
-    struct crossfit fit;
-    uint32_t held_out, others;
-    placing[0] = 1;
-    placing[1] = 0;
-    if (!count_objects(images, conf, &held_out, &others)) {
-        return false;
-    }
-    if (held_out == 0 || others == 0) {
-        add(words, "too few marked scans to hold any out: not judged, scores not placed");
-        return true;
-    }
-    if (!crossfit_make(images, conf, &fit)) {
-        return false;
-    }
-    bool good = judge_and_place(images, &fit, placing, words);
-    crossfit_fini(&fit);
-    return good;
-}
-
 /* What was drawn where: with the digests of the pixels it says what was learnt from. */
 static void digest_marks(const struct marked_images *images, uint8_t out[HASH_BYTES])
 {
@@ -121,29 +101,90 @@ static void digest_marks(const struct marked_images *images, uint8_t out[HASH_BY
     sha256_close(&digest);
 }
 
-static bool fit_all(const struct train_finder_conf *conf, const struct marked_images *images,
-                    struct finder_model *out, struct words *words)
+static bool train_on_all(const struct train_finder_conf *conf, const struct marked_images *images,
+                         uint32_t network, uint32_t networks, struct crossfit_kept *out)
 {
-    static char what[] = "all scans";
-    struct finder_train_report report;
+    char what[64] = "all scans";
+    if (networks > 1) {
+        (void)snprintf(what, sizeof what, "all scans, network %u of %u", network + 1, networks);
+    }
     const struct finder_train_conf train = {.set = &images->set,
                                             .epochs = conf->epochs,
-                                            .seed = conf->seed,
+                                            .seed = conf->seed + network,
                                             .threads = conf->threads,
                                             .progress = show,
                                             .argument = what};
-    struct err err = finder_train(&train, out, &report);
+    struct err err = finder_train(&train, &out->finder, &out->report);
     if (err_is(err)) {
         ctl_fail("finder", err);
+    }
+    return !err_is(err);
+}
+
+/* What was taught: the networks, and, when there was enough to hold out, their marks on that. */
+struct taught {
+    struct crossfit_kept networks[FINDER_NETWORKS_MAX];
+    uint32_t count;
+    bool held_out;
+    struct crossfit fit;
+};
+
+/* One network learns from all scans, and another, which is not kept, without a part tells how good
+ * such a one is. Several do both: each learns without a part of its own, which it is judged by, and
+ * between them they have seen everything. */
+static bool teach(const struct train_finder_conf *conf, const struct marked_images *images,
+                  struct taught *out)
+{
+    struct crossfit_conf parts = {.folds =
+                                      images->group_count < FOLDS ? images->group_count : FOLDS,
+                                  .end = out->count,
+                                  .epochs = conf->epochs,
+                                  .seed = conf->seed,
+                                  .threads = conf->threads};
+    if (!can_hold_out(images, &parts, &out->held_out)) {
         return false;
     }
-    add(words,
-        "; finder: %u images, %u objects of %u scans, usual side %.1f, reduced %u times, %llu"
-        " steps, loss %.3f, in whole numbers %.3f; ",
-        report.images, images->object_count, images->group_count, out->box, out->reduction,
-        (unsigned long long)report.steps, report.loss, report.whole_loss);
-    if (out->views > 1) {
-        add(words, "an image is looked at %u ways; ", out->views);
+    if (out->held_out && out->count > 1) {
+        parts.kept = out->networks;
+        return crossfit_make(images, &parts, &out->fit);
+    }
+    for (uint32_t n = 0; n < out->count; n++) {
+        if (!train_on_all(conf, images, n, out->count, &out->networks[n])) {
+            return false;
+        }
+    }
+    return !out->held_out || crossfit_make(images, &parts, &out->fit);
+}
+
+static void taught_fini(struct taught *self)
+{
+    for (uint32_t n = 0; n < self->count; n++) {
+        finder_model_fini(&self->networks[n].finder);
+    }
+    crossfit_fini(&self->fit);
+}
+
+static void tell_taught(struct words *words, const struct train_finder_conf *conf,
+                        const struct marked_images *images, const struct taught *taught)
+{
+    const struct finder_model *finder = &taught->networks[0].finder;
+    add(words, "; finder: %u images, %u objects of %u scans, usual side %.1f, reduced %u times, ",
+        images->set.image_count, images->object_count, images->group_count, finder->box,
+        finder->reduction);
+    if (taught->count > 1) {
+        add(words, "mean of %u networks%s: ", taught->count,
+            taught->held_out
+                ? ", each taught without a part of its own, by which it alone is judged"
+                : "");
+    }
+    for (uint32_t n = 0; n < taught->count; n++) {
+        const struct finder_train_report *report = &taught->networks[n].report;
+        add(words, "%s%llu steps, loss %.3f, in whole numbers %.3f", n > 0 ? "; " : "",
+            (unsigned long long)report->steps, report->loss, report->whole_loss);
+    }
+    add(words, "; ");
+    if (finder->views > 1) {
+        add(words, "an image is looked at %u ways; ", finder->views);
     }
     if (conf->marks == NULL) {
         add(words, "objects: threats put into images that nobody marked; ");
@@ -152,6 +193,30 @@ static bool fit_all(const struct train_finder_conf *conf, const struct marked_im
         add(words, "%u threats put into them, %.0f photons a pixel; ", images->set.threat_count,
             images->set.photons);
     }
+}
+
+/* Without anything held out scores stay as they are, and the words say so. */
+static bool settle(const struct train_finder_conf *conf, const struct marked_images *images,
+                   const struct taught *taught, struct words *words, struct finder_model *out)
+{
+    const struct finder_model *networks[FINDER_NETWORKS_MAX];
+    double placing[2] = {1, 0};
+    tell_taught(words, conf, images, taught);
+    if (!taught->held_out) {
+        add(words, "too few marked scans to hold any out: not judged, scores not placed");
+    } else if (!judge_and_place(images, &taught->fit, placing, words)) {
+        return false;
+    }
+    for (uint32_t n = 0; n < taught->count; n++) {
+        networks[n] = &taught->networks[n].finder;
+    }
+    struct err err = finder_join(networks, taught->count, out);
+    if (err_is(err)) {
+        ctl_fail("finder", err);
+        return false;
+    }
+    out->slope = placing[0];
+    out->offset = placing[1];
     return true;
 }
 
@@ -160,30 +225,20 @@ static bool fit(const struct train_finder_conf *conf, const struct marked_images
 {
     char text[TRAIN_MARKS_BYTES] = "";
     struct words words = {text, sizeof text};
-    double placing[2];
     uint8_t digest[HASH_BYTES];
     struct finder_model finder;
-    const struct crossfit_conf parts = {.folds = images->group_count < FOLDS ? images->group_count
-                                                                             : FOLDS,
-                                        .end = 1,
-                                        .epochs = conf->epochs,
-                                        .seed = conf->seed,
-                                        .threads = conf->threads};
-    if (!fit_all(conf, images, &finder, &words)) {
-        return false;
-    }
-    bool good = hold_out(images, &parts, placing, &words);
+    struct taught taught = {.count = finder_networks(images->set.calibrated)};
+    bool good = teach(conf, images, &taught) && settle(conf, images, &taught, &words, &finder);
     if (good) {
-        finder.slope = placing[0];
-        finder.offset = placing[1];
         digest_marks(images, digest);
         struct err err = train_appearance_marks(train, &finder, text, digest);
         good = !err_is(err);
         if (!good) {
             ctl_fail("finder", err);
         }
+        finder_model_fini(&finder);
     }
-    finder_model_fini(&finder);
+    taught_fini(&taught);
     return good;
 }
 

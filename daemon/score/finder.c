@@ -29,10 +29,10 @@ static size_t rounded_up(size_t bytes)
 MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
                                      size_t width_max, size_t height_max)
 {
-    bool several = model->views > 1;
-    size_t net_bytes = convnet_workspace_bytes(&model->net, (uint32_t)width_max +
-                                                                (several ? FINDER_VIEW_MARGIN : 0));
-    uint32_t channels = model->net.layers[0].in;
+    bool several = model->views > 1 || model->networks > 1;
+    uint32_t net_width = (uint32_t)width_max + (several ? FINDER_VIEW_MARGIN : 0);
+    size_t net_bytes = convnet_workspace_bytes(&model->nets[0], net_width);
+    uint32_t channels = model->nets[0].layers[0].in;
     if (self->net_bytes >= net_bytes && self->channels_max >= channels &&
         self->width_max >= width_max && self->height_max >= height_max &&
         (!several || self->view_planes != NULL)) {
@@ -55,8 +55,8 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
     if (good && several) {
         made.view_planes = malloc(finder_view_planes_bytes(channels, width_max, height_max));
         made.view_cells = malloc(view_cells * FINDER_OUTPUTS * sizeof(float));
-        made.view_heats = malloc(view_cells * sizeof(float));
-        good = made.view_planes != NULL && made.view_cells != NULL && made.view_heats != NULL;
+        made.view_sums = malloc(finder_view_sums(width_max, height_max) * sizeof(float));
+        good = made.view_planes != NULL && made.view_cells != NULL && made.view_sums != NULL;
     }
     if (!good) {
         finder_space_fini(&made);
@@ -75,7 +75,7 @@ void finder_space_fini(struct finder_space *self)
     free(self->cells);
     free(self->view_planes);
     free(self->view_cells);
-    free(self->view_heats);
+    free(self->view_sums);
     memset(self, 0, sizeof *self);
 }
 
@@ -253,7 +253,7 @@ uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
     finder_planes(&model->input, working, low_pixels, self->rows, self->planes);
     struct convnet_image planes = {self->planes, (uint32_t)working->height,
                                    (uint32_t)working->width};
-    struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_heats,
+    struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_sums,
                                           self->net};
     finder_views_run(model, &planes, &buffers, self->cells);
     struct map map = {self->cells, finder_cells(working->width), finder_cells(working->height)};

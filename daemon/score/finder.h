@@ -26,6 +26,7 @@ enum {
                                 its centre lies right of and below the cell's, in boxes */
     FINDER_REDUCTION_MAX = 64,
     FINDER_VIEWS_MAX = 4,
+    FINDER_NETWORKS_MAX = 4,
     FINDER_LOCAL_RADIUS = 16,    /* the local mean is over 33 x 33 working pixels */
     FINDER_MATERIAL_RADIUS = 32, /* with planes of material over 65 x 65 */
     FINDER_BOXES_MAX = 20,       /* of an image */
@@ -87,7 +88,12 @@ void finder_planes(const struct finder_input *input, const struct working *worki
                    const float *low_pixels, void *restrict workspace, uint8_t *restrict planes);
 
 struct finder_model {
-    struct convnet net; /* its arrays and `packed` lie in `storage` */
+    /* Of the same layers, each taught for itself; what a cell has is the mean of what it has in
+     * all. Arrays and `packed` lie in `storage`: weights of one network after another, so nets[0]
+     * has where those of all begin, biases and scales likewise. */
+    struct convnet nets[FINDER_NETWORKS_MAX];
+    const void *packed[FINDER_NETWORKS_MAX];
+    uint32_t networks; /* 1..FINDER_NETWORKS_MAX */
     struct finder_input input;
     double box; /* working pixels: a usual side of the objects it was trained on */
     uint32_t
@@ -97,7 +103,6 @@ struct finder_model {
     double slope;   /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
-    void *packed;
 };
 
 /* What to give working_make() so that an image this high is reduced as the finder wants it. A
@@ -114,16 +119,22 @@ static inline double finder_log_side(float output)
     return held < 4 ? held : 4;
 }
 
-/* Room for a network with the layers of `shape`, of which only the counts are read; all numbers are
- * 0, then filled in by the caller. ARGUMENT when the counts are no finder's: 4 or 8 channels in, 5
- * out, strides that make FINDER_CELL. On success the caller finis. */
-MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape);
+/* Room for 1..FINDER_NETWORKS_MAX networks with the layers of `shape`, of which only the counts are
+ * read; all numbers are 0, then filled in by the caller. ARGUMENT when the counts are no finder's:
+ * 4 or 8 channels in, 5 out, strides that make FINDER_CELL. On success the caller finis. */
+MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape,
+                                      uint32_t networks);
 /* Once everything is filled in: checks all numbers and packs the network for finder_run().
  * MODEL_UNREADABLE names what is wrong. */
 MUST_USE struct err finder_model_settle(struct finder_model *self);
 void finder_model_fini(struct finder_model *self);
 /* Of a settled one. */
 MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out);
+/* One finder with the networks of all, in their order, and everything else from the first. Settled
+ * ones of the same layers, for the same planes, box, reduction and views; else, or with more than
+ * FINDER_NETWORKS_MAX networks, ARGUMENT. */
+MUST_USE struct err finder_join(const struct finder_model *const *parts, uint32_t count,
+                                struct finder_model *out);
 
 /* The finder in a model file; *found is false, and nothing to fini, when it has none.
  * MODEL_UNREADABLE when a part is missing, of the wrong shape or out of range. */
@@ -142,9 +153,9 @@ struct finder_space {
     void *rows;
     void *net;
     float *cells;         /* of the last run: [ceil(height / 4)][ceil(width / 4)][FINDER_OUTPUTS] */
-    uint8_t *view_planes; /* NULL: only models of one view were fitted */
+    uint8_t *view_planes; /* NULL: only models of one view by one network were fitted */
     float *view_cells;
-    float *view_heats;
+    float *view_sums;
 };
 
 /* Makes it large enough for this model and working images of that size; keeps it when it is. The

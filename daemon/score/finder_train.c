@@ -22,13 +22,14 @@ struct pace {
     double steps_most;
     double whole_rate; /* that the whole-number stage begins with */
     uint32_t views;    /* of an image, of the finder that comes of it */
+    uint32_t networks; /* that it is the mean of */
 };
-static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1};
+static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1, 1};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
  * teach as much as steps of four, in half the time. After so many
  * a network has settled: the whole-number stage must not throw it out again (5e-4 costs it a tenth
  * of its loss). */
-static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, FINDER_VIEWS_MAX};
+static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, FINDER_VIEWS_MAX, 2};
 
 static const double peak_rate = 4e-3;
 static const double decay = 1e-3;
@@ -83,6 +84,11 @@ uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MA
 uint32_t finder_views(bool material)
 {
     return material ? far_pace.views : usual_pace.views;
+}
+
+uint32_t finder_networks(bool material)
+{
+    return material ? far_pace.networks : usual_pace.networks;
 }
 
 struct training {
@@ -281,11 +287,11 @@ static struct err export(struct training *self, double box, struct finder_model 
     memset(&shape, 0, sizeof shape);
     shape.layer_count = finder_layers(self->conf->set->calibrated, shape.layers);
     struct finder_model model;
-    struct err err = finder_model_init(&model, &shape);
+    struct err err = finder_model_init(&model, &shape, 1);
     if (err_is(err)) {
         return err;
     }
-    convnet_train_export(&self->train, &model.net);
+    convnet_train_export(&self->train, &model.nets[0]);
     model.input = self->conf->set->input;
     model.box = box;
     model.reduction = self->conf->set->reduction;

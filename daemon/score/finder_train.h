@@ -33,8 +33,10 @@ struct finder_train_report {
 uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MAX]);
 /* And at how many views of an image such a finder looks. */
 uint32_t finder_views(bool material);
+/* And of how many networks, taught one by one (finder_train(), finder_join()), it is the mean. */
+uint32_t finder_networks(bool material);
 
-/* Slope 1 and offset 0 until scores are placed. ARGUMENT without an image or a box. */
+/* One network. Slope 1 and offset 0 until scores are placed. ARGUMENT without an image or a box. */
 MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct finder_model *out,
                                  struct finder_train_report *report);
 #endif

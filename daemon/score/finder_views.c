@@ -5,10 +5,10 @@
 
 enum { PUSH = FINDER_CELL / 2, HEAT = 0, SHIFT_ACROSS = 3 };
 
-struct view {
+static const struct view {
     bool mirrored;
     bool pushed; /* by half a cell, right and down */
-};
+} views[FINDER_VIEWS_MAX] = {{false, false}, {true, false}, {false, true}, {true, true}};
 
 size_t finder_view_planes_bytes(uint32_t channels, size_t width_max, size_t height_max)
 {
@@ -19,6 +19,12 @@ size_t finder_view_cells(size_t width_max, size_t height_max)
 {
     return finder_cells(width_max + FINDER_VIEW_MARGIN) *
            finder_cells(height_max + FINDER_VIEW_MARGIN);
+}
+
+/* All outputs of the mirrored view, heats alone of the two pushed ones. */
+size_t finder_view_sums(size_t width_max, size_t height_max)
+{
+    return finder_cells(width_max) * finder_cells(height_max) * (FINDER_OUTPUTS + 2);
 }
 
 static void mirror_row(const uint8_t *restrict from, uint32_t width, uint32_t channels,
@@ -77,20 +83,20 @@ static float hottest(const float *cells, struct grid grid, size_t x, size_t y)
     return heat;
 }
 
-/* What the view says of each cell: heat and box of one whose cells are the image's own, the heat
- * alone of a pushed one. */
+/* What a network says of each cell of the view, added up: heat and box of one whose cells are the
+ * image's own, the heat alone of a pushed one. */
 static void add_view(const float *restrict from, struct grid seen, struct view view,
-                     struct grid grid, float *restrict cells, float *restrict heats)
+                     struct grid grid, float *restrict sums)
 {
     for (size_t y = 0; y < grid.height; y++) {
         for (size_t x = 0; x < grid.width; x++) {
             size_t at = view.mirrored ? grid.width - 1 - x : x;
             if (view.pushed) {
-                heats[y * grid.width + x] += hottest(from, seen, at, y);
+                sums[y * grid.width + x] += hottest(from, seen, at, y);
                 continue;
             }
             const float *cell = from + (y * seen.width + at) * FINDER_OUTPUTS;
-            float *sum = cells + (y * grid.width + x) * FINDER_OUTPUTS;
+            float *sum = sums + (y * grid.width + x) * FINDER_OUTPUTS;
             for (int k = 0; k < FINDER_OUTPUTS; k++) {
                 sum[k] += k == SHIFT_ACROSS && view.mirrored ? -cell[k] : cell[k];
             }
@@ -98,30 +104,44 @@ static void add_view(const float *restrict from, struct grid seen, struct view v
     }
 }
 
-/* The image and its mirrored image add up first, the pushed ones apart from them: so a mirrored
- * image has the same sums. */
+/* The sums of the views become means, in the first one's. */
+static void settle(const struct finder_model *model, size_t count, float *const sums[])
+{
+    float own = (float)(model->networks * (model->views > 1 ? 2 : 1));
+    float all = (float)(model->networks * model->views);
+    for (size_t i = 0; i < count; i++) {
+        float *cell = sums[0] + i * FINDER_OUTPUTS;
+        const float *mirrored = sums[1] + i * FINDER_OUTPUTS;
+        cell[HEAT] = ((cell[HEAT] + mirrored[HEAT]) + (sums[2][i] + sums[3][i])) / all;
+        for (int k = HEAT + 1; k < FINDER_OUTPUTS; k++) {
+            cell[k] = (cell[k] + mirrored[k]) / own;
+        }
+    }
+}
+
+/* Each view has a sum of its own, over the networks; those of the image and of the mirrored image
+ * add up first, the pushed ones apart from them: so a mirrored image has the same sums. */
 void finder_views_run(const struct finder_model *model, const struct convnet_image *planes,
                       const struct finder_view_buffers *buffers, float *restrict cells)
 {
-    static const struct view others[] = {{true, false}, {false, true}, {true, true}};
     const struct grid grid = {finder_cells(planes->width), finder_cells(planes->height)};
-    convnet_run(&model->net, model->packed, planes, buffers->net, cells);
-    if (model->views == 1) {
+    const size_t count = grid.width * grid.height;
+    convnet_run(&model->nets[0], model->packed[0], planes, buffers->net, cells);
+    if (model->views == 1 && model->networks == 1) {
         return;
     }
-    memset(buffers->heats, 0, grid.width * grid.height * sizeof *buffers->heats);
-    for (uint32_t i = 0; i + 1 < model->views; i++) {
-        struct convnet_image seen =
-            make_view(planes, model->net.layers[0].in, others[i], buffers->planes);
-        convnet_run(&model->net, model->packed, &seen, buffers->net, buffers->cells);
-        add_view(buffers->cells, (struct grid){finder_cells(seen.width), finder_cells(seen.height)},
-                 others[i], grid, cells, buffers->heats);
-    }
-    for (size_t i = 0; i < grid.width * grid.height; i++) {
-        float *cell = cells + i * FINDER_OUTPUTS;
-        cell[HEAT] = (cell[HEAT] + buffers->heats[i]) / (float)model->views;
-        for (int k = HEAT + 1; k < FINDER_OUTPUTS; k++) {
-            cell[k] /= 2;
+    float *heats = buffers->sums + count * FINDER_OUTPUTS;
+    float *const sums[FINDER_VIEWS_MAX] = {cells, buffers->sums, heats, heats + count};
+    memset(buffers->sums, 0, finder_view_sums(planes->width, planes->height) * sizeof(float));
+    for (uint32_t v = 0; v < model->views; v++) {
+        const struct convnet_image seen =
+            v == 0 ? *planes
+                   : make_view(planes, model->nets[0].layers[0].in, views[v], buffers->planes);
+        const struct grid seen_grid = {finder_cells(seen.width), finder_cells(seen.height)};
+        for (uint32_t n = v == 0 ? 1 : 0; n < model->networks; n++) {
+            convnet_run(&model->nets[n], model->packed[n], &seen, buffers->net, buffers->cells);
+            add_view(buffers->cells, seen_grid, views[v], grid, sums[v]);
         }
     }
+    settle(model, count, sums);
 }

@@ -211,6 +211,10 @@ static void two_energies_make_a_finder_that_sees_material(void **state)
     assert_true(model.has_finder && model.finder.input.material > 0);
     assert_int_equal(model.finder.views, FINDER_VIEWS_MAX);
     assert_non_null(strstr(output, "; an image is looked at 4 ways; "));
+    assert_int_equal(model.finder.networks, 2);
+    assert_non_null(strstr(output, "mean of 2 networks, each taught without a part of its own, by"));
+    assert_memory_not_equal(model.finder.packed[0], model.finder.packed[1],
+                            convnet_packed_bytes(&model.finder.nets[0]));
     /* The constants follow the images: attenuations to 2.7, ratios from 1.07 to 1.14. */
     const struct finder_input *input = &model.finder.input;
     assert_true(input->a_max > 2.55 && input->a_max < 2.9);
@@ -219,6 +223,35 @@ static void two_energies_make_a_finder_that_sees_material(void **state)
     appearance_model_fini(&model);
     assert_int_equal(run("model score --model %s --images in --out -", name), 0);
     assert_non_null(strstr(output, "image,x,y,width,height,score\ns0_low.png,"));
+}
+
+/* Without anything to hold out both networks learn from all scans, from other beginnings. */
+static void one_group_makes_two_networks_of_all_scans(void **state)
+{
+    (void)state;
+    char name[128], path[2 * FIXTURE_PATH_BYTES];
+    struct model_file file;
+    struct appearance_model model;
+    FILE *table = create("groups.csv");
+    for (int i = 0; i < 4; i++) {
+        fprintf(table, "%ss%d_low.png,all\n", i == 0 ? "image,group\n" : "", i);
+    }
+    fclose(table);
+    assert_int_equal(run("model train appearance --images in --marks low.csv --out out --epochs 1"
+                         " --groups groups.csv"),
+                     0);
+    assert_non_null(strstr(output, "4 images, 4 objects of 1 scans, "));
+    assert_non_null(strstr(output, ", mean of 2 networks: 3 steps, "));
+    assert_non_null(strstr(output, "too few marked scans to hold any out: not judged"));
+    model_path(name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_good(model_file_read(path, NULL, &file));
+    assert_good(appearance_read(&file, &model));
+    model_file_fini(&file);
+    assert_true(model.finder.networks == 2 && model.finder.slope == 1 && model.finder.offset == 0);
+    assert_memory_not_equal(model.finder.packed[0], model.finder.packed[1],
+                            convnet_packed_bytes(&model.finder.nets[0]));
+    appearance_model_fini(&model);
 }
 
 /* With threats the finder is another one, the words say how many, and what was learnt from them is
@@ -282,6 +315,7 @@ int main(void)
         cmocka_unit_test(marks_stand_under_either_name_of_a_pair),
         cmocka_unit_test(groups_stand_under_either_name_of_a_pair),
         cmocka_unit_test(two_energies_make_a_finder_that_sees_material),
+        cmocka_unit_test(one_group_makes_two_networks_of_all_scans),
         cmocka_unit_test(threats_are_put_into_what_the_finder_learns_from),
         cmocka_unit_test(threats_alone_make_a_finder),
     };

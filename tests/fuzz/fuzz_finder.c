@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A finder out of a model file that may say anything: a sound one is taken, and the input
- * overwrites numbers, lengths and names in it. The first byte says which sound one: planes, views;
- * the next two how large the image is that it is asked about; then come records (model_edit.h).
- * What is then taken must give boxes within the image, best first, with finite logits. */
+ * overwrites numbers, lengths and names in it. The first byte says which sound one: planes, views,
+ * networks; the next two how large the image is that it is asked about; then come records
+ * (model_edit.h). What is then taken must give boxes within the image, best first, with finite
+ * logits. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,9 +29,10 @@ static void make_file(uint8_t which, struct model_file *file)
     struct finder_model model;
     struct rng rng;
     rng_init(&rng, 1, 0);
-    must(!err_is(finder_model_init(&model, &shape)));
-    for (uint32_t l = 0; l < shape.layer_count; l++) {
-        struct convnet_layer *layer = &model.net.layers[l];
+    must(!err_is(finder_model_init(&model, &shape, 1 + (which >> 3 & 3))));
+    for (uint32_t l = 0; l < model.networks * shape.layer_count; l++) {
+        struct convnet_layer *layer =
+            &model.nets[l / shape.layer_count].layers[l % shape.layer_count];
         for (size_t i = 0; i < convnet_weight_count(layer); i++) {
             layer->weights[i] = (int8_t)((int)rng_below(&rng, 127) - 63);
         }

@@ -21,15 +21,17 @@ static inline struct convnet finder_fixture_shape(uint32_t channels)
 }
 
 /* Random weights, settled; of 8 channels with planes of material. The caller finis. */
-static inline struct finder_model finder_fixture_of(uint64_t seed, uint32_t channels)
+static inline struct finder_model finder_fixture_joint(uint64_t seed, uint32_t channels,
+                                                       uint32_t networks)
 {
     struct convnet shape = finder_fixture_shape(channels);
     struct finder_model model;
     struct rng rng;
     rng_init(&rng, seed, 0);
-    assert_good(finder_model_init(&model, &shape));
-    for (uint32_t l = 0; l < shape.layer_count; l++) {
-        struct convnet_layer *layer = &model.net.layers[l];
+    assert_good(finder_model_init(&model, &shape, networks));
+    for (uint32_t l = 0; l < networks * shape.layer_count; l++) {
+        struct convnet_layer *layer =
+            &model.nets[l / shape.layer_count].layers[l % shape.layer_count];
         for (size_t i = 0; i < convnet_weight_count(layer); i++) {
             layer->weights[i] = (int8_t)((int)rng_below(&rng, 127) - 63);
         }
@@ -46,6 +48,11 @@ static inline struct finder_model finder_fixture_of(uint64_t seed, uint32_t chan
     model.offset = -1.25;
     assert_good(finder_model_settle(&model));
     return model;
+}
+
+static inline struct finder_model finder_fixture_of(uint64_t seed, uint32_t channels)
+{
+    return finder_fixture_joint(seed, channels, 1);
 }
 
 static inline struct finder_model finder_fixture(uint64_t seed)

@@ -124,8 +124,8 @@ static void model_written_and_read_is_the_same(void **state)
     assert_memory_equal(&model.input, &again.input, sizeof model.input);
     assert_true(again.slope == 0.5 && again.offset == -1.25);
     assert_true(again.box == 12 && again.reduction == 1 && again.views == 1);
-    assert_int_equal(convnet_packed_bytes(&model.net), convnet_packed_bytes(&again.net));
-    assert_memory_equal(model.packed, again.packed, convnet_packed_bytes(&model.net));
+    assert_int_equal(convnet_packed_bytes(&model.nets[0]), convnet_packed_bytes(&again.nets[0]));
+    assert_memory_equal(model.packed[0], again.packed[0], convnet_packed_bytes(&model.nets[0]));
     finder_model_fini(&again);
     finder_model_fini(&model);
     model_file_fini(&file);
@@ -284,19 +284,19 @@ static struct finder_model plain_finder(struct plain plain)
                    {.side = 1, .stride = 2, .dilation = 1, .in = 4, .out = FINDER_OUTPUTS}},
         .layer_count = 2};
     struct finder_model model;
-    assert_good(finder_model_init(&model, &shape));
-    model.net.layers[0].weights[0] = 1;
-    model.net.layers[0].scale[0] = 1;
-    model.net.layers[1].weights[0] = 1;
+    assert_good(finder_model_init(&model, &shape, 1));
+    model.nets[0].layers[0].weights[0] = 1;
+    model.nets[0].layers[0].scale[0] = 1;
+    model.nets[0].layers[1].weights[0] = 1;
     for (size_t o = 0; o < FINDER_OUTPUTS; o++) {
-        model.net.layers[1].scale[o] = o == 0 ? 1 : 0.001f;
+        model.nets[0].layers[1].scale[o] = o == 0 ? 1 : 0.001f;
     }
-    model.net.layers[1].weights[4] = 6;
-    model.net.layers[1].weights[8] = 3;
-    model.net.layers[1].bias[1] = plain.log_width;
-    model.net.layers[1].bias[2] = plain.log_height;
-    model.net.layers[1].bias[3] = plain.right;
-    model.net.layers[1].bias[4] = plain.down;
+    model.nets[0].layers[1].weights[4] = 6;
+    model.nets[0].layers[1].weights[8] = 3;
+    model.nets[0].layers[1].bias[1] = plain.log_width;
+    model.nets[0].layers[1].bias[2] = plain.log_height;
+    model.nets[0].layers[1].bias[3] = plain.right;
+    model.nets[0].layers[1].bias[4] = plain.down;
     model.box = 12;
     model.reduction = 1;
     model.input = finder_input_default(IMAGE_DISPLAY);

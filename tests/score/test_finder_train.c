@@ -158,9 +158,9 @@ static void same_seed_gives_the_same_finder_whatever_the_threads(void **state)
     train(&set, 7, 1, 2, &one);
     train(&set, 7, 3, 2, &three);
     train(&set, 8, 1, 2, &other);
-    size_t bytes = convnet_packed_bytes(&one.net);
-    assert_memory_equal(one.packed, three.packed, bytes);
-    assert_memory_not_equal(one.packed, other.packed, bytes);
+    size_t bytes = convnet_packed_bytes(&one.nets[0]);
+    assert_memory_equal(one.packed[0], three.packed[0], bytes);
+    assert_memory_not_equal(one.packed[0], other.packed[0], bytes);
     finder_model_fini(&one);
     finder_model_fini(&three);
     finder_model_fini(&other);

@@ -31,23 +31,23 @@ static uint32_t cells_of(uint32_t pixels)
 /* Buffers of exactly the bytes that are asked for: a sanitizer sees one too many. */
 static void run(const struct finder_model *model, const struct convnet_image *image, float *out)
 {
-    uint32_t channels = model->net.layers[0].in;
+    uint32_t channels = model->nets[0].layers[0].in;
     size_t count = finder_view_cells(image->width, image->height);
-    size_t net = convnet_workspace_bytes(&model->net, image->width + FINDER_VIEW_MARGIN);
+    size_t net = convnet_workspace_bytes(&model->nets[0], image->width + FINDER_VIEW_MARGIN);
     net = (net + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT;
     struct finder_view_buffers buffers = {
         .planes = malloc(finder_view_planes_bytes(channels, image->width, image->height)),
         .cells = malloc(count * FINDER_OUTPUTS * sizeof(float)),
-        .heats = malloc(count * sizeof(float)),
+        .sums = malloc(finder_view_sums(image->width, image->height) * sizeof(float)),
         .net = aligned_alloc(CONVNET_ALIGNMENT, net),
     };
-    assert_true(buffers.planes != NULL && buffers.cells != NULL && buffers.heats != NULL &&
+    assert_true(buffers.planes != NULL && buffers.cells != NULL && buffers.sums != NULL &&
                 buffers.net != NULL);
     memset(buffers.planes, 0xa5, finder_view_planes_bytes(channels, image->width, image->height));
     finder_views_run(model, image, &buffers, out);
     free(buffers.planes);
     free(buffers.cells);
-    free(buffers.heats);
+    free(buffers.sums);
     free(buffers.net);
 }
 
@@ -59,11 +59,11 @@ struct seen {
     float *cells;
 };
 
-/* Pixel (x, y) of the view is this one of the image, or none. */
-static struct seen see(const struct finder_model *model, const struct convnet_image *image,
-                       bool mirrored, uint32_t push)
+/* By one network. Pixel (x, y) of the view is this one of the image, or none. */
+static struct seen see(const struct finder_model *model, uint32_t network,
+                       const struct convnet_image *image, bool mirrored, uint32_t push)
 {
-    uint32_t channels = model->net.layers[0].in;
+    uint32_t channels = model->nets[0].layers[0].in;
     uint32_t whole = cells_of(image->width) * 4;
     uint32_t width = (mirrored ? whole : image->width) + push;
     uint32_t height = image->height + push;
@@ -81,11 +81,12 @@ static struct seen see(const struct finder_model *model, const struct convnet_im
     }
     struct seen seen = {cells_of(width), cells_of(height), NULL};
     seen.cells = calloc((size_t)seen.width * seen.height * FINDER_OUTPUTS, sizeof(float));
-    size_t bytes = convnet_workspace_bytes(&model->net, width);
+    size_t bytes = convnet_workspace_bytes(&model->nets[0], width);
     void *net = aligned_alloc(CONVNET_ALIGNMENT, (bytes + 63) / 64 * 64);
     assert_true(seen.cells != NULL && net != NULL);
     struct convnet_image view = {drawn, height, width};
-    convnet_run_by(CONVNET_PORTABLE, &model->net, model->packed, &view, net, seen.cells);
+    convnet_run_by(CONVNET_PORTABLE, &model->nets[network], model->packed[network], &view, net,
+                   seen.cells);
     free(net);
     free(drawn);
     return seen;
@@ -108,45 +109,65 @@ static float heat_over(const struct seen *seen, uint32_t image_cells, bool mirro
     return heat;
 }
 
+static struct seen seen_by[FINDER_NETWORKS_MAX][FINDER_VIEWS_MAX];
+
+/* What a cell should have: the sums of each view over the networks, then those of the views. */
+static void expect(const struct finder_model *model, uint32_t columns, uint32_t x, uint32_t y,
+                   float cell[FINDER_OUTPUTS])
+{
+    float heats[FINDER_VIEWS_MAX] = {0}, own[2][FINDER_OUTPUTS] = {{0}};
+    for (uint32_t n = 0; n < model->networks; n++) {
+        const struct seen *seen = seen_by[n];
+        for (uint32_t v = 0; v < model->views; v++) {
+            heats[v] += heat_over(&seen[v], columns, v % 2 == 1, v / 2 * 2, x, y);
+        }
+        for (int k = 1; k < FINDER_OUTPUTS; k++) {
+            size_t other = (size_t)y * seen[1].width + columns - 1 - x;
+            own[0][k] += seen[0].cells[((size_t)y * columns + x) * FINDER_OUTPUTS + (size_t)k];
+            own[1][k] +=
+                (k == 3 ? -1.0f : 1.0f) * seen[1].cells[other * FINDER_OUTPUTS + (size_t)k];
+        }
+    }
+    cell[0] =
+        ((heats[0] + heats[1]) + (heats[2] + heats[3])) / (float)(model->networks * model->views);
+    for (int k = 1; k < FINDER_OUTPUTS; k++) {
+        cell[k] = model->views == 1 ? own[0][k] / (float)model->networks
+                                    : (own[0][k] + own[1][k]) / (float)(2 * model->networks);
+    }
+}
+
 static void assert_views(const struct finder_model *model, const struct convnet_image *image,
                          const float *got)
 {
     uint32_t columns = cells_of(image->width), rows = cells_of(image->height);
-    struct seen seen[4];
-    for (uint32_t i = 0; i < 4; i++) {
-        seen[i] = see(model, image, i % 2 == 1, i / 2 * 2);
+    for (uint32_t i = 0; i < 4 * model->networks; i++) {
+        seen_by[i / 4][i % 4] = see(model, i / 4, image, i % 2 == 1, i % 4 / 2 * 2);
     }
     for (uint32_t i = 0; i < columns * rows; i++) {
-        uint32_t x = i % columns, y = i / columns;
-        float heats[4] = {0};
-        for (uint32_t v = 0; v < model->views; v++) {
-            heats[v] = heat_over(&seen[v], columns, v % 2 == 1, v / 2 * 2, x, y);
+        float cell[FINDER_OUTPUTS];
+        expect(model, columns, i % columns, i / columns, cell);
+        for (size_t k = 0; k < FINDER_OUTPUTS; k++) {
+            assert_true(got[i * FINDER_OUTPUTS + k] == cell[k]);
         }
-        const float *own = seen[0].cells + (size_t)i * FINDER_OUTPUTS;
-        const float *other =
-            seen[1].cells + ((size_t)y * seen[1].width + columns - 1 - x) * FINDER_OUTPUTS;
-        const float *cell = got + (size_t)i * FINDER_OUTPUTS;
-        assert_true(cell[0] ==
-                    ((heats[0] + heats[1]) + (heats[2] + heats[3])) / (float)model->views);
-        if (model->views == 1) {
-            assert_memory_equal(cell, own, FINDER_OUTPUTS * sizeof(float));
-            continue;
+        if (model->views == 1 && model->networks == 1) {
+            assert_memory_equal(got + (size_t)i * FINDER_OUTPUTS,
+                                seen_by[0][0].cells + (size_t)i * FINDER_OUTPUTS, sizeof cell);
         }
-        assert_true(cell[1] == (own[1] + other[1]) / 2 && cell[2] == (own[2] + other[2]) / 2);
-        assert_true(cell[3] == (own[3] - other[3]) / 2 && cell[4] == (own[4] + other[4]) / 2);
     }
-    for (uint32_t i = 0; i < 4; i++) {
-        free(seen[i].cells);
+    for (uint32_t i = 0; i < 4 * model->networks; i++) {
+        free(seen_by[i / 4][i % 4].cells);
     }
 }
 
-/* Property: a cell is the mean of its views, at every remainder of width and height by cells. */
-static void cells_are_means_of_views(void **state)
+/* Property: a cell is the mean of its views by all networks, at every remainder of width and height
+ * by cells. */
+static void cells_are_means_of_views_and_networks(void **state)
 {
     (void)state;
     const uint32_t counts[] = {1, 2, 4};
     for (uint32_t round = 0; round < 48; round++) {
-        struct finder_model model = finder_fixture_of(round, round % 2 == 0 ? 8 : 4);
+        struct finder_model model = finder_fixture_joint(round, round % 2 == 0 ? 8 : 4,
+                                                         1 + round / 3 % FINDER_NETWORKS_MAX);
         model.views = counts[round % 3];
         uint32_t width = round < 8 ? 1 + round : 30 + round * 5 % 37;
         uint32_t height = round < 8 ? 8 - round : 20 + round * 7 % 41;
@@ -162,7 +183,7 @@ static void mirrored_image_has_mirrored_cells(void **state)
 {
     (void)state;
     for (uint32_t round = 0; round < 8; round++) {
-        struct finder_model model = finder_fixture_of(90 + round, CHANNELS);
+        struct finder_model model = finder_fixture_joint(90 + round, CHANNELS, 1 + round / 2);
         model.views = round % 2 == 0 ? 2 : 4;
         uint32_t width = 4 + 4 * round, height = 31 + round;
         struct convnet_image image = draw_planes(90 + round, width, height);
@@ -232,6 +253,104 @@ static void other_counts_of_views_are_refused(void **state)
     finder_model_fini(&model);
 }
 
+/* Any number of them, of any number of views; the numbers of each stay apart. */
+static void networks_are_in_the_model_file(void **state)
+{
+    (void)state;
+    for (uint32_t networks = 2; networks <= FINDER_NETWORKS_MAX; networks++) {
+        struct model_file file;
+        struct finder_model model = finder_fixture_joint(networks, CHANNELS, networks), read;
+        bool found = false;
+        model.views = 1U << networks % 3;
+        model_file_init(&file);
+        assert_good(finder_add(&model, &file));
+        assert_int_equal(model_file_find(&file, "finder_input", MODEL_F64)->dimensions[0], 13);
+        assert_good(finder_read(&file, &found, &read));
+        assert_true(found && read.networks == networks && read.views == model.views);
+        for (uint32_t n = 0; n < networks; n++) {
+            size_t bytes = convnet_packed_bytes(&model.nets[n]);
+            assert_memory_equal(model.packed[n], read.packed[n], bytes);
+            assert_memory_not_equal(model.packed[n], read.packed[(n + 1) % networks], bytes);
+        }
+        finder_model_fini(&read);
+        finder_model_fini(&model);
+        model_file_fini(&file);
+    }
+}
+
+static void other_counts_of_networks_are_refused(void **state)
+{
+    (void)state;
+    const double wrong[] = {0, 1, 3, 5, 2.5, -1, 1e300, NAN}; /* 3: fewer weights than that */
+    struct finder_model model = finder_fixture_joint(1, CHANNELS, 2), none;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct model_file file;
+        struct finder_model read;
+        bool found = false;
+        model_file_init(&file);
+        assert_good(finder_add(&model, &file));
+        const struct model_array *input = model_file_find(&file, "finder_input", MODEL_F64);
+        ((double *)input->values)[12] = wrong[i];
+        struct err err = finder_read(&file, &found, &read);
+        assert_int_equal(err.code, ERR_MODEL_UNREADABLE);
+        assert_non_null(strstr(err.where, wrong[i] == 3 ? "weights" : "number of networks"));
+        model_file_fini(&file);
+    }
+    /* A second network is looked at as closely as the first. */
+    model.nets[1].layers[1].weights[3] = -128;
+    struct err err = finder_model_settle(&model);
+    assert_int_equal(err.code, ERR_MODEL_UNREADABLE);
+    finder_model_fini(&model);
+    struct convnet shape = finder_fixture_shape(CHANNELS);
+    assert_int_equal(finder_model_init(&none, &shape, 0).code, ERR_ARGUMENT);
+    assert_int_equal(finder_model_init(&none, &shape, FINDER_NETWORKS_MAX + 1).code, ERR_ARGUMENT);
+}
+
+/* One and two make three, in their order; with those for other images nothing is made. */
+static void finders_join(void **state)
+{
+    (void)state;
+    struct finder_model one = finder_fixture_of(1, CHANNELS), joined;
+    struct finder_model two = finder_fixture_joint(2, CHANNELS, 2);
+    const struct finder_model *parts[] = {&one, &two, &two};
+    two.slope = 7;
+    assert_good(finder_join(parts, 2, &joined));
+    assert_true(joined.networks == 3 && joined.slope == one.slope && joined.box == one.box);
+    size_t bytes = convnet_packed_bytes(&one.nets[0]);
+    assert_memory_equal(joined.packed[0], one.packed[0], bytes);
+    assert_memory_equal(joined.packed[1], two.packed[0], bytes);
+    assert_memory_equal(joined.packed[2], two.packed[1], bytes);
+    finder_model_fini(&joined);
+    assert_int_equal(finder_join(parts, 3, &joined).code, ERR_ARGUMENT); /* five */
+    assert_int_equal(finder_join(parts, 0, &joined).code, ERR_ARGUMENT);
+    double *const numbers[] = {&two.input.a_max,
+                               &two.input.contrast,
+                               &two.input.ratio_low,
+                               &two.input.ratio_high,
+                               &two.input.ratio_least,
+                               &two.input.material,
+                               &two.box};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        double kept = *numbers[i];
+        *numbers[i] += 0.25;
+        assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
+        *numbers[i] = kept;
+    }
+    two.views = 4;
+    assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
+    two.views = one.views;
+    two.reduction++;
+    assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
+    two.reduction--;
+    assert_good(finder_join(parts, 2, &joined));
+    finder_model_fini(&joined);
+    finder_model_fini(&two);
+    two = finder_fixture_of(2, FINDER_CHANNELS);
+    assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
+    finder_model_fini(&two);
+    finder_model_fini(&one);
+}
+
 /* What one view made room for is not enough for four of the same size. */
 static void space_grows_with_the_views(void **state)
 {
@@ -251,15 +370,23 @@ static void space_grows_with_the_views(void **state)
     assert_non_null(space.view_planes);
     finder_space_fini(&space);
     finder_model_fini(&model);
+    model = finder_fixture_joint(5, CHANNELS, 2);
+    assert_good(finder_space_fit(&space, &model, 40, 30));
+    assert_non_null(space.view_planes);
+    finder_space_fini(&space);
+    finder_model_fini(&model);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cells_are_means_of_views),
+        cmocka_unit_test(cells_are_means_of_views_and_networks),
         cmocka_unit_test(mirrored_image_has_mirrored_cells),
         cmocka_unit_test(views_are_in_the_model_file),
         cmocka_unit_test(other_counts_of_views_are_refused),
+        cmocka_unit_test(networks_are_in_the_model_file),
+        cmocka_unit_test(other_counts_of_networks_are_refused),
+        cmocka_unit_test(finders_join),
         cmocka_unit_test(space_grows_with_the_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

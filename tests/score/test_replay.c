@@ -26,7 +26,7 @@ static int make_model(void **state)
     synthetic_train("test-portal", directory, &model);
     struct finder_model finder = finder_fixture(5);
     finder.input = finder_input_default(IMAGE_TRANSMISSION);
-    struct convnet_layer *head = &finder.net.layers[2];
+    struct convnet_layer *head = &finder.nets[0].layers[2];
     memset(head->weights + head->in, 0, convnet_weight_count(head) - head->in); /* but heat */
     memset(head->bias + 1, 0, (FINDER_OUTPUTS - 1) * sizeof *head->bias);
     finder.slope = 4;
