@@ -54,12 +54,17 @@ static bool read_table(struct csv_table *table, const struct lookup *lookup, cha
         const struct named key = {row.fields[image_column], 0};
         const struct named *found =
             bsearch(&key, lookup->sorted, lookup->count, sizeof *lookup->sorted, compare_named);
-        char *word = found != NULL ? strdup(row.fields[group_column]) : NULL;
-        if (word != NULL) {
-            free(words[found->index]);
-            words[found->index] = word;
-            known++;
+        if (found == NULL) {
+            continue;
         }
+        char *word = strdup(row.fields[group_column]);
+        if (word == NULL) {
+            (void)snprintf(error, CSV_ERROR_BYTES, "no memory");
+            return false;
+        }
+        free(words[found->index]);
+        words[found->index] = word;
+        known++;
     }
     if (known == 0) {
         (void)snprintf(error, CSV_ERROR_BYTES, "none of its images is among those read");
