@@ -3,8 +3,8 @@
 #define CTL_TRAIN_FINDER_H
 
 /* Train finder: the part of `model train appearance` that needs --marks, or --finder and threats
- * that are put into images as if they were marks. One network is trained on everything, and that one
- * is written; a second one on four fifths of the scans: what it marks on the others is the
+ * that are put into images as if they were marks. One network is trained on everything, and that
+ * one is written; a second one on four fifths of the scans: what it marks on the others is the
  * evaluation, and places the scores, so that a score is the probability that an officer would have
  * marked the same. Where a finder is the mean of several networks, each is trained without a fifth
  * of its own, both places them and is written: as many trainings, none for the evaluation alone.

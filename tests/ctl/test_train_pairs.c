@@ -212,7 +212,8 @@ static void two_energies_make_a_finder_that_sees_material(void **state)
     assert_int_equal(model.finder.views, FINDER_VIEWS_MAX);
     assert_non_null(strstr(output, "; an image is looked at 4 ways; "));
     assert_int_equal(model.finder.networks, 2);
-    assert_non_null(strstr(output, "mean of 2 networks, each taught without a part of its own, by"));
+    assert_non_null(
+        strstr(output, "mean of 2 networks, each taught without a part of its own, by"));
     assert_memory_not_equal(model.finder.packed[0], model.finder.packed[1],
                             convnet_packed_bytes(&model.finder.nets[0]));
     /* The constants follow the images: attenuations to 2.7, ratios from 1.07 to 1.14. */
