@@ -28,8 +28,8 @@ static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1, 1};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
  * teach as much as steps of four, in half the time. After so many
  * a network has settled: the whole-number stage must not throw it out again (5e-4 costs it a tenth
- * of its loss). */
-static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, FINDER_VIEWS_MAX, 2};
+ * of its loss). Two looks by each of two networks cost what four looks by one do. */
+static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, 2, 2};
 
 static const double peak_rate = 4e-3;
 static const double decay = 1e-3;
