@@ -14,37 +14,39 @@ static int64_t shown_ns;
 static int64_t began_ns;
 static uint64_t done_before;
 
-static void put_left(FILE *out, const char *pad, uint64_t done, uint64_t total, int64_t now_ns)
+static bool is_last(const struct progress *now)
 {
-    double seconds = (double)(now_ns - began_ns) / NS_PER_S;
-    double left = done > 0 ? seconds * (double)(total - done) / (double)done : 0;
-    if (seconds < 3 || done == total) {
-        (void)fprintf(out, "%s%s%s%s%s", pad, pad, pad, pad, pad);
+    return now->done == now->total;
+}
+
+/* With so many blanks behind, five times as many where there is nothing to estimate. */
+static void put(FILE *out, const struct progress *now, int blanks)
+{
+    double share = now->total == 0 ? 1.0 : (double)now->done / (double)now->total;
+    double seconds = (double)(now->now_ns - began_ns) / NS_PER_S;
+    double left =
+        now->done > 0 ? seconds * (double)(now->total - now->done) / (double)now->done : 0;
+    (void)fprintf(out, "%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")", now->what, 100.0 * share,
+                  now->done, now->total);
+    if (seconds < 3 || is_last(now)) {
+        (void)fprintf(out, "%*s", 5 * blanks, "");
     } else if (left < 90) {
-        (void)fprintf(out, ", %.0f s left%s", left, pad);
+        (void)fprintf(out, ", %.0f s left%*s", left, blanks, "");
     } else {
-        (void)fprintf(out, ", %.0f min left%s", left / 60, pad);
-    }
-}
-
-static void put_share(FILE *out, const char *what, uint64_t done, uint64_t total)
-{
-    double share = total == 0 ? 1.0 : (double)done / (double)total;
-    (void)fprintf(out, "%s %3.0f%% (%" PRIu64 " of %" PRIu64 ")", what, 100.0 * share, done, total);
-}
-
-/* Written over, so that what is shorter than the text before covers it. */
-static void put_on_terminal(FILE *out, const struct progress *now)
-{
-    bool is_last = now->done == now->total;
-    if (!is_last && now->now_ns - shown_ns < NS_PER_S / 10) {
-        return;
+        (void)fprintf(out, ", %.0f min left%*s", left / 60, blanks, "");
     }
     shown_ns = now->now_ns;
+}
+
+/* Written over, so that blanks cover what was longer before. */
+static void put_on_terminal(FILE *out, const struct progress *now)
+{
+    if (!is_last(now) && now->now_ns - shown_ns < NS_PER_S / 10) {
+        return;
+    }
     (void)fputc('\r', out);
-    put_share(out, now->what, now->done, now->total);
-    put_left(out, "   ", now->done, now->total, now->now_ns);
-    (void)fputs(is_last ? "\n" : "", out);
+    put(out, now, 3);
+    (void)fputs(is_last(now) ? "\n" : "", out);
 }
 
 /* The end is told of what was told before. */
@@ -52,15 +54,12 @@ static void put_in_file(FILE *out, const struct progress *now)
 {
     bool told = shown_ns > began_ns;
     int64_t since_ns = now->now_ns - (told ? shown_ns : began_ns);
-    bool is_due = now->done == now->total ? told : since_ns >= PROGRESS_LINE_S * NS_PER_S;
-    if (!is_due) {
-        return;
+    bool is_due = is_last(now) ? told : since_ns >= PROGRESS_LINE_S * NS_PER_S;
+    if (is_due) {
+        put(out, now, 0);
+        (void)fputc('\n', out);
+        (void)fflush(out);
     }
-    shown_ns = now->now_ns;
-    put_share(out, now->what, now->done, now->total);
-    put_left(out, "", now->done, now->total, now->now_ns);
-    (void)fputc('\n', out);
-    (void)fflush(out);
 }
 
 void progress_put(FILE *out, bool terminal, const struct progress *now)
@@ -68,7 +67,7 @@ void progress_put(FILE *out, bool terminal, const struct progress *now)
     if (began_ns == 0 || now->done < done_before) {
         began_ns = now->now_ns;
     }
-    done_before = now->done == now->total ? UINT64_MAX : now->done;
+    done_before = is_last(now) ? UINT64_MAX : now->done;
     if (terminal) {
         put_on_terminal(out, now);
     } else {

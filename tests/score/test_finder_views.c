@@ -231,6 +231,21 @@ static void views_are_in_the_model_file(void **state)
     }
 }
 
+/* What reading says of the model's file, with another value for one number of its input. */
+static struct err read_changed(const struct finder_model *model, size_t number, double value)
+{
+    struct model_file file;
+    struct finder_model read;
+    bool found = false;
+    model_file_init(&file);
+    assert_good(finder_add(model, &file));
+    const struct model_array *input = model_file_find(&file, "finder_input", MODEL_F64);
+    ((double *)input->values)[number] = value;
+    struct err err = finder_read(&file, &found, &read);
+    model_file_fini(&file);
+    return err;
+}
+
 static void other_counts_of_views_are_refused(void **state)
 {
     (void)state;
@@ -238,17 +253,9 @@ static void other_counts_of_views_are_refused(void **state)
     struct finder_model model = finder_fixture_of(1, CHANNELS);
     model.views = 2;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct model_file file;
-        struct finder_model read;
-        bool found = false;
-        model_file_init(&file);
-        assert_good(finder_add(&model, &file));
-        const struct model_array *input = model_file_find(&file, "finder_input", MODEL_F64);
-        ((double *)input->values)[11] = wrong[i];
-        struct err err = finder_read(&file, &found, &read);
+        struct err err = read_changed(&model, 11, wrong[i]);
         assert_int_equal(err.code, ERR_MODEL_UNREADABLE);
         assert_non_null(strstr(err.where, "views"));
-        model_file_fini(&file);
     }
     finder_model_fini(&model);
 }
@@ -284,17 +291,9 @@ static void other_counts_of_networks_are_refused(void **state)
     const double wrong[] = {0, 1, 3, 5, 2.5, -1, 1e300, NAN}; /* 3: fewer weights than that */
     struct finder_model model = finder_fixture_joint(1, CHANNELS, 2), none;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct model_file file;
-        struct finder_model read;
-        bool found = false;
-        model_file_init(&file);
-        assert_good(finder_add(&model, &file));
-        const struct model_array *input = model_file_find(&file, "finder_input", MODEL_F64);
-        ((double *)input->values)[12] = wrong[i];
-        struct err err = finder_read(&file, &found, &read);
+        struct err err = read_changed(&model, 12, wrong[i]);
         assert_int_equal(err.code, ERR_MODEL_UNREADABLE);
         assert_non_null(strstr(err.where, wrong[i] == 3 ? "weights" : "number of networks"));
-        model_file_fini(&file);
     }
     /* A second network is looked at as closely as the first. */
     model.nets[1].layers[1].weights[3] = -128;
