@@ -3,7 +3,7 @@
 # Hidden organic masses in simulated dual-energy trucks of mixed cargo, by the product's own commands: simulates trucks with bricks,
 # trains a finder by the boxes of the bricks and by bricks alone in the air, scores normal trucks and 20 kg in other ones, and prints
 # how many are beyond what a twentieth of the normal ones reach. Then bench_trucks writes the table of bench/TRUCKS.md and the curve, bench/trucks.svg.
-# One and a half to two and a half hours of two processors, most of it training; 14 GB of disk and 10 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
+# One and a half to three and a half hours of two processors, most of it training; 14 GB of disk and 10 GB of memory. usage: sh bench/trucks.sh [options of bench_trucks]
 # TRUCKS_LEARN, TRUCKS_NORMAL, TRUCKS_HIDDEN: how many trucks (2960, 600, 200 a density); TRUCKS_MODEL: a model that is there already;
 # TRUCKS_KEEP: where a copy of the model made goes;
 # TRUCKS_MARKS=no: learns from normal trucks and threats alone; TRUCKS_EPOCHS: less of it; TRUCKS_TABLE=no: by the commands only;
