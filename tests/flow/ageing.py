@@ -3,26 +3,17 @@
 """Flow test of referrals that wait too long: an alarm in health, metrics, diag and the queue; a deadline that ends what nobody has
 claimed, once, and nothing that somebody has."""
 import sys
-import time
 
 from policy import declare, load, rewrite
-from port import SOURCE, Failure, Port, must
+from port import PATIENCE, SOURCE, Failure, Port, must
 
 EVERYTHING = {"initial_cutoff": 0.0, "minimum_probability": 0.0, "hold_s": 0.2, "capacity_per_hour": 36000}
-
-
-def await_that(port, good, words, timeout=60):
-    end = time.monotonic() + timeout
-    while not good():
-        must(port.daemon.poll() is None, f"the daemon ended:\n{port.daemon_log()[-4000:]}")
-        must(time.monotonic() < end, f"{words}: {port.health()}")
-        time.sleep(0.1)
 
 
 def await_ticks(port, more):
     """The next ticks, whole: when one stands in the log the one before it has done all it does."""
     wanted = len(port.entries("time.tick")) + more + 1
-    await_that(port, lambda: len(port.entries("time.tick")) >= wanted, "no ticks")
+    port.await_that(lambda: len(port.entries("time.tick")) >= wanted, "no ticks")
 
 
 def expired(port):
@@ -32,7 +23,7 @@ def expired(port):
 def expect_alarm(port):
     queue = port.ctl_json("queue", "--limit", "1000")
     must(len(queue) > 5, f"{len(queue)} referrals are too few for this test")
-    await_that(port, lambda: port.health()["referrals_overdue"] == len(queue), "no alarm, or another one")
+    port.await_that(lambda: port.health()["referrals_overdue"] == len(queue), "no alarm, or another one")
     health = port.health()
     places = {(row["site"], row["mode"]) for row in queue}
     must({(place["site"], place["mode"]) for place in health["overdue"]} <= places and
@@ -52,7 +43,7 @@ def expect_deadline(port, queue):
     port.ctl("claim", queue[0]["item"])
     rewrite(port, "a-2", deadline_h=0.0003, alarm_h=0.0001, **EVERYTHING)
     load(port, "nobody may be held for longer than a second")
-    await_that(port, lambda: len(expired(port)) >= len(queue) - 1, "not everything expired")
+    port.await_that(lambda: len(expired(port)) >= len(queue) - 1, "not everything expired")
     await_ticks(port, 2)
     entries = expired(port)
     must(sorted(entry["item"] for entry in entries) == sorted(row["item"] for row in queue[1:]), f"{entries}")
@@ -65,7 +56,7 @@ def expect_deadline(port, queue):
     late = port.ctl("claim", queue[1]["item"], check=False)
     must(late.returncode == 1 and "expired" in late.stderr, late.stderr)
     port.ctl("outcome", queue[0]["item"], "--level", "full", "--result", "nothing_found")
-    await_that(port, lambda: port.health()["referrals_overdue"] == 0, "the alarm does not end")
+    port.await_that(lambda: port.health()["referrals_overdue"] == 0, "the alarm does not end")
     must(port.metrics()["triaged_referrals_expired_total"] == len(queue) - 1, "the counter of expired referrals")
     must("Overdue" not in port.ctl("queue").stdout, "the queue tells of an alarm that is over")
 
@@ -82,7 +73,7 @@ def main():
     with Port(oversight__tick_s=1.0) as port:
         rewrite(port, "a-x", deadline_h=-1.0, **EVERYTHING)
         port.start(wait=False)
-        must(port.daemon.wait(60) != 0 and "deadline_h is out of range" in port.daemon_log(), port.daemon_log())
+        must(port.daemon.wait(PATIENCE) != 0 and "deadline_h is out of range" in port.daemon_log(), port.daemon_log())
         (port.directory / "daemon-1.log").write_text("")
         rewrite(port, "a-1", alarm_h=0.0001, **EVERYTHING)
         port.start()

@@ -10,19 +10,11 @@ import subprocess
 import sys
 import time
 
-from port import BIN, BUILD, Failure, Port, must, run
+from port import BIN, BUILD, PATIENCE, Port, must, wait_for
 
 SEED = int(os.environ.get("TRIAGED_SEED", "1"))
 WRITES = 12  # of the many writes to the part file, besides the first and the last
 PRELOAD = BUILD / "tests" / "libkill_archive.so"
-
-
-def await_true(what, condition, timeout=300):
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise Failure(f"{what}: not in time")
-        time.sleep(0.05)
 
 
 def feed_some(port):
@@ -38,7 +30,7 @@ def seal(port):
     def sealed():
         port.ctl("archive", "seal", check=False)
         return port.health()["sealed"] >= before["log_entries"]
-    await_true("seal", sealed)
+    wait_for(sealed, "nothing was sealed")
 
 
 def parts(port):
@@ -71,7 +63,7 @@ def watch(port, at, notes):
 def ask_until_killed(port, what):
     """Asked as often as in the run without a kill: what is sealed after the file has events of its own. Nobody waits for an
     answer that a dead daemon owes."""
-    end = time.monotonic() + 300
+    end = time.monotonic() + PATIENCE
     while port.daemon.poll() is None:
         must(time.monotonic() < end, f"{what}: not in time")
         ask = subprocess.Popen([str(BIN / "triagectl"), "--config", str(port.config), "archive", "seal"],

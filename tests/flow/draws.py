@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 
-from port import BIN, BUILD, Failure, Port, must, run
+from port import BIN, BUILD, PATIENCE, Failure, Port, must, run
 
 SHIFTED = BUILD / "tests" / "triaged_shifted"
 DAY = 86400
@@ -38,15 +38,11 @@ class DrawPort(Port):
 
     def declare(self, count, seed, stream):
         summary = self.feed("sim", "--count", str(count), "--seed", str(int(seed)), "--modes", "mail", "--scale", "0.1",
-                            "--timeout", "300", stream=stream)
+                            stream=stream)
         must(summary["refused"] == 0 and summary["waiting"] == 0, f"not everything was taken: {summary}")
 
-    def await_entry(self, kind, day, timeout=300):
-        end = time.monotonic() + timeout
-        while not any(entry["day"] == day for entry in self.entries(kind)):
-            must(self.daemon.poll() is None, f"the daemon ended: {self.daemon_log()[-2000:]}")
-            must(time.monotonic() < end, f"no {kind} of {day}")
-            time.sleep(0.05)
+    def await_entry(self, kind, day):
+        self.await_that(lambda: any(entry["day"] == day for entry in self.entries(kind)), f"no {kind} of {day}")
 
     def verify_day(self, day):
         """By an outsider: nothing but a copy of log/."""
@@ -135,7 +131,7 @@ def case_days():
         port.stop()
         (port.store / "draw" / f"{port.day(1)}.key").unlink()
         port.start(wait=False)
-        must(port.daemon.wait(60) != 0, "a lost key was replaced")
+        must(port.daemon.wait(PATIENCE) != 0, "a lost key was replaced")
         must("key of a committed draw day is lost" in port.daemon_log(), port.daemon_log()[-500:])
 
 
@@ -152,7 +148,7 @@ def case_midnight():
             if any(row[0] == before for row in port.state("SELECT draw_day FROM decisions")):
                 break
             port.stop()
-        port.await_entry("draw.reveal", before, timeout=300)
+        port.await_entry("draw.reveal", before)
         port.declare(60, 6, "after")
         port.await_judged()
         told = port.verify_day(before)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from port import SOURCE, Failure, must, run
+from port import SOURCE, must, run
 
 DEBIAN = pathlib.Path("/usr/bin/python3")  # has the h5py package; another python3 in front of it may not
 PYTHON = DEBIAN if DEBIAN.exists() else sys.executable
@@ -43,12 +43,12 @@ def seal_all(port):
     """Everything that is in the log now is sealed. No file is made of seals alone: an access behind the last seal asks for one."""
     entry = port.state("SELECT min(entry) FROM records")[0][0]
     port.ctl("reveal", "--entry", str(entry), "--purpose", "a second file", "--actor", "auditor")
-    wanted, end = port.health()["log_entries"], time.monotonic() + 60
-    while port.health()["sealed"] < wanted:
+    wanted = port.health()["log_entries"]
+
+    def sealed():
         port.ctl("archive", "seal", check=False)
-        if time.monotonic() > end:
-            raise Failure("seal: not in time")
-        time.sleep(0.02)
+        return port.health()["sealed"] >= wanted
+    port.await_that(sealed, "not everything was sealed")
 
 
 def recompute(port):

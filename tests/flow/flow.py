@@ -14,7 +14,7 @@ import time
 import urllib.request
 
 import evidence
-from port import BIN, SHARED, SOURCE, Failure, Port, must, run
+from port import BIN, PATIENCE, SHARED, SOURCE, Failure, Port, must, run
 
 SKIP = 77
 WATCHED = bool(os.environ.get("TRIAGED_SANITIZE"))  # by a sanitizer: several times slower
@@ -63,10 +63,7 @@ def case_life():
         must("triaged_records_accepted_total" in metrics and "triaged_stage_ack_seconds_bucket" in metrics, "metrics")
 
         port.ctl("archive", "seal")
-        end = time.monotonic() + 300
-        while not port.ctl_json("archive", "list") and time.monotonic() < end:
-            time.sleep(0.1)
-        must(port.ctl_json("archive", "list"), "no archive file was sealed")
+        port.await_that(lambda: port.ctl_json("archive", "list"), "no archive file was sealed")
         read_with_h5py(port, first)
         replay_bit_for_bit(port, first)
         evidence.recompute(port)
@@ -163,11 +160,11 @@ def case_kill():
             """As many streams as it takes for the kills to fall into them: a slow machine finishes one between two kills."""
             stream = f"declarations-{len(feeds)}"
             feeds[stream] = port.feed_start("sim", "--count", "5000", "--seed", str(30 + len(feeds)), "--modes", "mail",
-                                            "--declarations-per-scan", "1000000", "--rate", "500", "--timeout", "300", stream=stream)
+                                            "--declarations-per-scan", "1000000", "--rate", "500", stream=stream)
             return feeds[stream]
 
         feeds = {"scans": port.feed_start("sim", "--count", "200", "--seed", "4", "--modes", "truck,sea,rail,air", "--scale",
-                                          "0.2", "--rate", "25", "--timeout", "300", stream="scans")}
+                                          "0.2", "--rate", "25", stream="scans")}
         feed = declarations()
         for kill in range(1, 11):
             if feed.poll() is not None:
@@ -180,7 +177,7 @@ def case_kill():
             port.start(wait=False)
         summaries = []
         for feed in feeds.values():
-            out, err = feed.communicate(timeout=500)
+            out, err = feed.communicate(timeout=PATIENCE)
             must(feed.returncode == 0, f"a feed ended with {feed.returncode}: {out}{err[-2000:]}")
             summaries.append(json.loads(out))
         must(all(s["waiting"] == 0 for s in summaries), f"{summaries}")
@@ -218,7 +215,7 @@ def case_refusals():
         port.feed("sim", "--count", "5", "--seed", "1", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good")
         keys = port.store / "keys"
         done = run(BIN.parent / "tests" / "flow_bad_publisher", port.publish, keys / "private" / "flow.key",
-                   keys / "daemon.key.pub", timeout=120)
+                   keys / "daemon.key.pub")
         wanted = {int(sequence): name for sequence, name in (line.split() for line in done.stdout.splitlines())}
         port.feed("sim", "--count", "5", "--seed", "2", "--modes", "mail", "--declarations-per-scan", "1000000", stream="good-too")
         refused = {int(e["sequence"]): e["name"] for e in port.entries("record.refused") if e["stream"] == "bad"}
@@ -231,7 +228,7 @@ def case_refusals():
         must(int(metrics["triaged_unknown_keys_total"]) >= 1, "the unknown key was not counted")
         port.await_judged()
         for words, process in astray.items():
-            out, told = process.communicate(timeout=120)
+            out, told = process.communicate(timeout=PATIENCE)
             must(process.returncode not in (0, None) and words in told, f"{words}: {out}{told}")
         must(not [entry for entry in port.entries("declaration.received") if entry["stream"] == "astray"], "taken with a wrong key")
         port.stop()
@@ -290,14 +287,14 @@ def fill(root, full):
                 traffic = ["--count", "6000", "--modes", "mail", "--declarations-only"]
             elif full in ("log", "state"): # which no pixels go into
                 traffic = ["--count", "2000", "--modes", "mail", "--declarations-only"]
-            feed = port.feed_start("sim", "--seed", "5", "--timeout", "240", *traffic, stream="feed")
-            code = port.daemon.wait(120)
+            feed = port.feed_start("sim", "--seed", "5", *traffic, stream="feed")
+            code = port.daemon.wait(PATIENCE)
             must(code == 1, f"{full}: the daemon ended with {code} on a full disk")
             must("error=DISK_FULL" in port.daemon_log() or "error=STATE_STORE" in port.daemon_log(),
                  port.daemon_log()[-2000:])
             run("mount", "-o", "remount,size=2g", small)
             port.start()
-            out, err = feed.communicate(timeout=400)
+            out, err = feed.communicate(timeout=PATIENCE)
             must(feed.returncode == 0, f"the feed ended with {feed.returncode}: {out}{err[-2000:]}")
             port.await_judged()
             acknowledged_once(port, {"feed": json.loads(out)["sent"]})
@@ -318,9 +315,7 @@ def wait_for_room(root):
             port.start()
             summary = port.feed("sim", "--seed", "5", "--count", "3000", "--modes", "mail", "--declarations-only")
             must(summary["waiting"] == 0 and summary["refused"] == 0, f"records were not taken: {summary}")
-            end = time.monotonic() + 60
-            while time.monotonic() < end and json.loads(port.ctl("health", "--json", check=False).stdout)["well"]:
-                time.sleep(0.05)
+            port.await_that(lambda: not json.loads(port.ctl("health", "--json", check=False).stdout)["well"], "health does not tell")
             told = port.ctl("health", "--json", check=False)
             health = json.loads(told.stdout)
             must(told.returncode == 1 and not health["well"] and health["published"] < health["log_entries"], f"{health}")
@@ -368,15 +363,12 @@ def reveal(port, *words, check=True):
     return json.loads(done.stdout) if done.returncode == 0 else {}
 
 
-def await_redacted(port, timeout=120):
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
+def await_redacted(port):
+    def status():
         rows = port.ctl_json("redact", "--status")
         must(rows, "redact --status knows of no redaction")
-        if all(row["gone"] for row in rows):
-            return rows
-        time.sleep(0.2)
-    raise Failure(f"still on the disk: {rows}\n{port.daemon_log()[-3000:]}")
+        return rows
+    port.await_that(lambda: all(row["gone"] for row in status()), lambda: f"still on the disk: {status()}")
 
 
 def still_in_mirror(port, segments):
@@ -487,7 +479,7 @@ def case_privacy():
             port.await_accepted(rng.randrange(10, 60))
             port.kill()
             port.start()
-            out = feed.communicate(timeout=300)[0]
+            out = feed.communicate(timeout=PATIENCE)[0]
             must(feed.returncode == 0, f"the feed ended with {feed.returncode}: {out}")
         await_redacted(port)
         still_in_mirror(port, segments)
@@ -540,12 +532,12 @@ def case_access():
                     [str(BIN / "triagectl"), "--config", str(port.config), "reveal", "--entry", str(entry), "--purpose",
                      f"ask {asked}", "--actor", "auditor", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)))
             if kill % 2 == 0:
-                asking[kill % 6][1].wait(60)
+                asking[kill % 6][1].wait(PATIENCE)
             time.sleep(rng.uniform(0, 0.03))  # the moment of the kill is the test's input
             port.kill()
             port.start()
             for purpose, process in asking:
-                out = process.communicate(timeout=120)[0]
+                out = process.communicate(timeout=PATIENCE)[0]
                 if process.returncode == 0:
                     answered[purpose] = json.loads(out)["access_entry"]
         must(answered, "nobody was ever answered")
@@ -588,9 +580,9 @@ def case_real():
                  "containers": halves(port, "containers", None)}
         for folder, scanner_type in (("parcels", "box-line"), ("containers", "side-view")):
             port.ctl("model", "train", "appearance", "--images", SHARED / folder / "images", "--scanner-type",
-                     scanner_type, "--list", lists[folder]["learn"], "--out", models, timeout=600)
+                     scanner_type, "--list", lists[folder]["learn"], "--out", models)
         port.ctl("model", "train", "history", "--declarations", SHARED / "declarations" / "train.csv", "--mapping",
-                 SOURCE / "config" / "mappings" / "customs-import.json", "--out", models, timeout=600)
+                 SOURCE / "config" / "mappings" / "customs-import.json", "--out", models)
         for file in sorted(models.glob("*.h5")):
             port.ctl("model", "install", file)
         scans = port.feed("images", SHARED / "parcels" / "images", "--list", lists["parcels"]["triage"], "--mode", "mail",

@@ -8,18 +8,10 @@ import shutil
 import socket
 import struct
 import sys
-import time
 import urllib.parse
 import zlib
 
-from port import BIN, Failure, Port, must, run
-
-
-def wait_for(what, words, timeout=300):
-    end = time.monotonic() + timeout
-    while not what():
-        must(time.monotonic() < end, words)
-        time.sleep(0.05)
+from port import PATIENCE, Failure, Port, must, wait_for
 
 
 class Viewer:
@@ -206,8 +198,8 @@ def slow_client(port, officer, image):
     must(line.recv(15) == b"HTTP/1.1 200 OK", "no answer to a slow client")
     before = port.health()["sealed"]
     port.ctl("archive", "seal")
-    wait_for(lambda: port.health()["sealed"] > before, "nothing is sealed while a viewer reads slowly", 300)
-    wait_for(lambda: port.metrics()["triaged_archive_files_total"] >= 1, "no archive file is counted", 300)
+    wait_for(lambda: port.health()["sealed"] > before, "nothing is sealed while a viewer reads slowly")
+    wait_for(lambda: port.metrics()["triaged_archive_files_total"] >= 1, "no archive file is counted")
     line.close()
 
 
@@ -245,12 +237,12 @@ def refused_starts(port):
     token = port.store / "keys" / "viewers" / "officer.meyer.token"
     token.chmod(0o644)
     port.start(wait=False)
-    must(port.daemon.wait(60) != 0 and "chmod 600" in port.daemon_log(), "a list that others read is taken")
+    must(port.daemon.wait(PATIENCE) != 0 and "chmod 600" in port.daemon_log(), "a list that others read is taken")
     token.chmod(0o600)
     text = port.config.read_text().replace("console:\n{", 'console:\n{\n  address = "0.0.0.0";')
     port.config.write_text(text)
     port.start(wait=False)
-    must(port.daemon.wait(60) != 0 and "loopback" in port.daemon_log(), "images are served to the network")
+    must(port.daemon.wait(PATIENCE) != 0 and "loopback" in port.daemon_log(), "images are served to the network")
 
 
 def main():

@@ -9,7 +9,6 @@ import random
 import shlex
 import struct
 import sys
-import time
 import zlib
 
 from port import BIN, Failure, Port, must, run
@@ -85,14 +84,6 @@ def make_scans(folder):
     write_scan(folder, "pair", {"_low": (rng, (20, 30)), "_high": (rng, (20, 30))},
                images=[{"energy": "low", "view": 0}, {"energy": "high", "view": 0}])
     return boxes
-
-
-def await_that(port, good, words, timeout=60):
-    end = time.monotonic() + timeout
-    while not good():
-        must(port.daemon.poll() is None, f"the daemon ended:\n{port.daemon_log()[-4000:]}")
-        must(time.monotonic() < end, words)
-        time.sleep(0.05)
 
 
 def found(port, item, region, *more, verb="outcome"):
@@ -220,7 +211,7 @@ def main():
         wanted = examine(port, items, boxes)
         port.await_judged()
         port.ctl("archive", "seal")
-        await_that(port, lambda: port.state("SELECT count(*) FROM seals")[0][0] > 0, "nothing was sealed")
+        port.await_that(lambda: port.state("SELECT count(*) FROM seals")[0][0] > 0, "nothing was sealed")
         port.stop()
         told = port.ctl_json("archive", "export", "--marks", "--out", out)
         place = out / told["types"][0]["directory"]

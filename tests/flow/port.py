@@ -20,6 +20,11 @@ BIN = BUILD / "bin"
 SHARED = pathlib.Path(os.environ.get("TRIAGED_SHARED_DATA", SOURCE.parent / "shared" / "data"))
 
 
+# Seconds that a test waits for what must come: to tell a hang from a slow machine, and from threads with a low priority (the
+# archive's) on a busy one. ctest ends a test after 900.
+PATIENCE = 600
+
+
 class Failure(Exception):
     pass
 
@@ -38,7 +43,7 @@ def free_port():
                 continue
 
 
-def run(*command, check=True, timeout=300, **more):
+def run(*command, check=True, timeout=PATIENCE, **more):
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=timeout, **more)
     if check and done.returncode != 0:
         raise Failure(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
@@ -109,15 +114,15 @@ class Port:
         return "".join((self.directory / f"daemon-{i}.log").read_text(errors="replace")
                        for i in range(1, self.starts + 1))
 
-    def await_healthy(self, timeout=120):
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            if self.daemon.poll() is not None:
-                raise Failure(f"the daemon ended with {self.daemon.returncode}:\n{self.daemon_log()[-4000:]}")
-            if self.ctl("health", "--json", check=False).returncode == 0:
-                return
-            time.sleep(0.02)
-        raise Failure(f"the daemon did not become healthy:\n{self.daemon_log()[-4000:]}")
+    def await_that(self, good, words, longest=0.2):
+        """wait_for() while the daemon lives; a failure shows what it said."""
+        def look():
+            must(self.daemon.poll() is None, f"the daemon ended with {self.daemon.returncode}:\n{self.daemon_log()[-4000:]}")
+            return good()
+        return wait_for(look, lambda: f"{words() if callable(words) else words}\n{self.daemon_log()[-4000:]}", longest)
+
+    def await_healthy(self):
+        self.await_that(lambda: self.ctl("health", "--json", check=False).returncode == 0, "the daemon did not become healthy")
 
     def health(self):
         return json.loads(self.ctl("health", "--json").stdout)
@@ -138,27 +143,24 @@ class Port:
             lines = [line for line in page.read().decode().splitlines() if line[0] != "#"]
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
-    def await_accepted(self, count, timeout=120):
-        end = time.monotonic() + timeout
-        while self.accepted() < count:
-            if self.daemon.poll() is not None:
-                raise Failure(f"the daemon ended with {self.daemon.returncode}:\n{self.daemon_log()[-4000:]}")
-            if time.monotonic() > end:
-                raise Failure(f"{count} records were not accepted in time:\n{self.daemon_log()[-4000:]}")
-            time.sleep(0.005)
+    def await_accepted(self, count):
+        # many a test kills the daemon at this moment
+        self.await_that(lambda: self.accepted() >= count, f"{count} records were not accepted", longest=0.005)
 
-    def await_judged(self, timeout=300):
-        """Until every durable entry is applied, nothing is held and nothing more comes."""
-        end = time.monotonic() + timeout
-        last = None
-        while time.monotonic() < end:
+    def await_judged(self):
+        """Until every durable entry is applied, nothing is held and, 0.3 s later, nothing more came."""
+        def standing():
             health = self.health()
-            now = (health["log_entries"], health["judged"], health["held_items"])
-            if now == last and now[0] == now[1] and now[2] == 0:
-                return health
-            last = now
+            return health, (health["log_entries"], health["judged"], health["held_items"])
+
+        def judged():
+            _, before = standing()
+            if before[0] != before[1] or before[2] != 0:
+                return None
             time.sleep(0.3)
-        raise Failure(f"not everything was judged in time: {self.health()}")
+            health, now = standing()
+            return health if now == before else None
+        return self.await_that(judged, lambda: f"not everything was judged: {self.health()}")
 
     def kill(self):
         if self.daemon is not None and self.daemon.poll() is None:
@@ -166,9 +168,9 @@ class Port:
         if self.daemon is not None:
             self.daemon.wait()
 
-    def stop(self, expect=0, timeout=120):
+    def stop(self, expect=0):
         self.daemon.send_signal(signal.SIGTERM)
-        code = self.daemon.wait(timeout)
+        code = self.daemon.wait(PATIENCE)
         if code != expect:
             raise Failure(f"the daemon stopped with {code}, not {expect}:\n{self.daemon_log()[-4000:]}")
 
@@ -185,10 +187,10 @@ class Port:
         name = stream or str(words[0])
         return [str(BIN / "triage-feed"), *map(str, words), "--endpoint", self.publish, "--key",
                 str(keys / "private" / "flow.key"), "--daemon-key", str(keys / "daemon.key.pub"), "--spool",
-                str(self.directory / f"spool-{name}"), "--stream", name, "--json"]
+                str(self.directory / f"spool-{name}"), "--stream", name, "--timeout", str(PATIENCE), "--json"]
 
-    def feed(self, *words, stream=None, check=True, timeout=600):
-        done = run(*self.feed_command(*words, stream=stream), check=check, timeout=timeout)
+    def feed(self, *words, stream=None, check=True):
+        done = run(*self.feed_command(*words, stream=stream), check=check)
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
     def feed_start(self, *words, stream=None):
@@ -218,7 +220,7 @@ class Port:
             return model.execute(sql).fetchall()
 
     def verify(self, check=True):
-        done = run(BIN / "triage-verify", self.store, "--json", check=False, timeout=600)
+        done = run(BIN / "triage-verify", self.store, "--json", check=False)
         if check and done.returncode != 0:
             raise Failure(f"triage-verify found problems:\n{done.stdout[-4000:]}{done.stderr[-2000:]}")
         return json.loads(done.stdout)
@@ -227,3 +229,16 @@ class Port:
 def must(condition, words):
     if not condition:
         raise Failure(words)
+
+
+def wait_for(what, words, longest=0.2):
+    """Looks again, after ever longer pauses (in s), until it is true, and returns what it saw; words may be a function."""
+    end = time.monotonic() + PATIENCE
+    pause = 0.005
+    while True:
+        seen = what()
+        if seen:
+            return seen
+        must(time.monotonic() < end, words() if callable(words) else words)
+        time.sleep(pause)
+        pause = min(1.3 * pause, longest)

@@ -4,16 +4,8 @@
 import json
 import shutil
 import sys
-import time
 
-from port import BIN, Failure, Port, must, run
-
-
-def wait_for(what, words, timeout=300):
-    end = time.monotonic() + timeout
-    while not what():
-        must(time.monotonic() < end, words)
-        time.sleep(0.05)
+from port import PATIENCE, Failure, Port, must, wait_for
 
 
 def seal(port):
@@ -26,7 +18,7 @@ def seal(port):
 def fill(port, seed, count=700):
     """700: enough for the segment to end."""
     port.feed("sim", "--count", str(count), "--seed", str(seed), "--modes", "mail,truck", "--scale", "0.1", "--mail-scale",
-              "0.2", "--timeout", "300", stream=f"s{seed}")
+              "0.2", stream=f"s{seed}")
     port.await_judged()
 
 
@@ -127,7 +119,7 @@ def rebuild(port, copy, shard):
     for path in port.store.glob("state.db*"):
         path.rename(path.with_suffix(path.suffix + ".kept"))
     port.start(wait=False)
-    code = port.daemon.wait(120)
+    code = port.daemon.wait(PATIENCE)
     must(code != 0 and "restore its bundle" in port.daemon_log(), f"exit {code}: {port.daemon_log()[-2000:]}")
     for path in port.store.glob("state.db*"):
         if path.suffix != ".kept":

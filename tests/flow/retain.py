@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second copies of sealed files and the discarding of payloads, with a real daemon. usage: retain.py life|trouble|kill|drill"""
 import hashlib
-import json
 import os
 import pathlib
 import random
@@ -10,19 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
-from port import BIN, BUILD, SOURCE, Failure, Port, must, run
+from port import BIN, BUILD, PATIENCE, SOURCE, Failure, Port, must, run, wait_for
 
 PRELOAD = BUILD / "tests" / "libkill_archive.so"
 SEED = int(os.environ.get("TRIAGED_SEED", "1"))
-
-
-def wait_for(what, words, timeout=300):
-    end = time.monotonic() + timeout
-    while not what():
-        must(time.monotonic() < end, words() if callable(words) else words)
-        time.sleep(0.02)
 
 
 def seal(port):
@@ -589,7 +580,7 @@ def cycle(port, baseline, at, word):
     wait_for(lambda: port.daemon.poll() is not None or finished_quietly(port), f"kill {at} ({word})")
     if port.daemon.poll() is None:
         port.daemon.terminate()
-    killed = port.daemon.wait(60) == -9
+    killed = port.daemon.wait(PATIENCE) == -9
     must(killed or port.daemon.returncode == 0, f"kill {at} ({word}): ended with {port.daemon.returncode}")
     check_promises(port, baseline, f"right after kill {at} ({word})")
     port.start()

@@ -8,7 +8,6 @@ import random
 import sqlite3
 import struct
 import sys
-import time
 import zlib
 
 from port import SOURCE, Failure, Port, must, run
@@ -61,14 +60,6 @@ def make_scans(folder, first, scanners=("arch-1", "arch-2", "arch-3")):
                     "acquired": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}))
 
 
-def await_that(port, good, words, timeout=60):
-    end = time.monotonic() + timeout
-    while not good():
-        must(port.daemon.poll() is None, f"the daemon ended:\n{port.daemon_log()[-4000:]}")
-        must(time.monotonic() < end, words)
-        time.sleep(0.1)
-
-
 def expect_report(port, first):
     quality = port.ctl_json("report", "image_quality", *METRICS)["image_quality"]
     rows = {row["scanner"]: row for row in quality["scanners"]}
@@ -118,13 +109,13 @@ def told_of(port, scanner):
 
 def expect_told_once(port, first):
     """A scanner whose name stands before the others': its alarm is told, and not once more those that were."""
-    await_that(port, lambda: port.metrics()["triaged_scanners_worse"] == 2, "the alarm does not rise after a restart")
+    port.await_that(lambda: port.metrics()["triaged_scanners_worse"] == 2, "the alarm does not rise after a restart")
     before = told_of(port, "arch-1"), told_of(port, "arch-2")
     must(before == (2, 2), port.daemon_log()[-2000:])  # once since each start
     make_scans(port.directory / "more", first, ("arch-0",))
     port.feed("images", port.directory / "more", "--quiet", stream="more")
     port.await_judged()
-    await_that(port, lambda: port.metrics()["triaged_scanners_worse"] == 3, "the alarm of the new scanner does not rise")
+    port.await_that(lambda: port.metrics()["triaged_scanners_worse"] == 3, "the alarm of the new scanner does not rise")
     must(told_of(port, "arch-0") >= 1 and (told_of(port, "arch-1"), told_of(port, "arch-2")) == before, port.daemon_log()[-2000:])
 
 
@@ -138,11 +129,11 @@ def main():
         port.feed("images", folder, "--quiet")
         port.await_judged()
         quality = expect_report(port, first)
-        await_that(port, lambda: port.metrics()["triaged_scanners_worse"] == 2, "the alarm does not rise")
+        port.await_that(lambda: port.metrics()["triaged_scanners_worse"] == 2, "the alarm does not rise")
         told = [line for line in port.daemon_log().splitlines() if "event=quality" in line]
         must(sum("scanner=arch-1" in line for line in told) == 1 and not any("arch-3" in line for line in told), f"{told}")
         port.ctl("archive", "seal")
-        await_that(port, lambda: port.state("SELECT count(*) FROM seals")[0][0] > 0, "nothing was sealed")
+        port.await_that(lambda: port.state("SELECT count(*) FROM seals")[0][0] > 0, "nothing was sealed")
         port.stop()
         report, log = port.directory / "report.json", port.directory / "log.jsonl"
         report.write_text(port.ctl("report", "--json", *METRICS).stdout)

@@ -12,7 +12,6 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 
 from port import BIN, SOURCE, Failure, Port, must, run
 
@@ -46,15 +45,12 @@ def feed(port, seed, count):
     return port.await_judged()
 
 
-def await_shadow(port, wanted, what, timeout=60):
+def await_shadow(port, wanted, what):
     """Until health shows it."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
+    def seen():
         shadow = port.health().get("shadow")
-        if wanted(shadow):
-            return shadow
-        time.sleep(0.02)
-    raise Failure(f"{what} did not happen: {port.health().get('shadow')}\n{port.daemon_log()[-3000:]}")
+        return [shadow] if wanted(shadow) else None  # no shadow may be what is wanted
+    return port.await_that(seen, lambda: f"{what} did not happen: {port.health().get('shadow')}")[0]
 
 
 def runs(port):
@@ -217,10 +213,8 @@ def case_life():
 def seal(port, until):
     """The archive file that has everything up to this entry."""
     port.ctl("archive", "seal")
-    end = time.monotonic() + 60
-    while not list(port.store.glob("archive/*/*/*/*.h5")) or port.health()["sealed"] <= until:
-        must(time.monotonic() < end, f"{port.health()}")
-        time.sleep(0.05)
+    port.await_that(lambda: list(port.store.glob("archive/*/*/*/*.h5")) and port.health()["sealed"] > until,
+                    lambda: f"{port.health()}")
     return next(port.store.glob("archive/*/*/*/*.h5"))
 
 
@@ -370,10 +364,7 @@ def case_trouble():
 
         stall.touch()
         feed(port, 33, 1)
-        end = time.monotonic() + 60
-        while not (port.directory / "stall.in").exists():
-            must(time.monotonic() < end, "the shadow did not hang")
-            time.sleep(0.01)
+        port.await_that((port.directory / "stall.in").exists, "the shadow did not hang")
         feed(port, 34, 40)  # judged to the end while it hangs
         must(len(port.entries("referral.decision")) == 71, "decisions while the shadow hangs")
         must(port.health()["well"] and port.health()["shadow"]["scored"] == 10, f"{port.health()}")

@@ -3,13 +3,12 @@
 """Flow tests of what changes below a running log: its shard, its key. usage: shards.py CASE"""
 import collections
 import os
-import pathlib
 import random
 import shutil
 import sys
 import time
 
-from port import BIN, BUILD, Failure, Port, must, run
+from port import BIN, BUILD, PATIENCE, Failure, Port, must, run
 
 SHIFTED = BUILD / "tests" / "triaged_shifted"
 
@@ -35,7 +34,7 @@ class ShiftedPort(Port):
 
     def declare(self, count, seed, stream):
         summary = self.feed("sim", "--count", str(count), "--seed", str(seed), "--modes", "mail,truck", "--scale", "0.1",
-                            "--timeout", "300", stream=stream)
+                            stream=stream)
         must(summary["refused"] == 0 and summary["waiting"] == 0, f"not everything was taken: {summary}")
         return summary["acknowledged"]
 
@@ -71,10 +70,7 @@ def expect_archive(port, firsts):
 def seal(port):
     before = len(port.entries("archive.seal"))
     port.ctl("archive", "seal")
-    end = time.monotonic() + 60
-    while len(port.entries("archive.seal")) == before:
-        must(time.monotonic() < end, "no archive file was sealed")
-        time.sleep(0.05)
+    port.await_that(lambda: len(port.entries("archive.seal")) > before, "no archive file was sealed")
     port.await_judged()
 
 
@@ -154,13 +150,13 @@ def case_close():
     with ShiftedPort() as port:
         port.start()
         feed = port.feed_start("sim", "--count", "6000", "--seed", "3", "--modes", "mail", "--declarations-per-scan",
-                               "1000000", "--rate", "600", "--timeout", "300", stream="declarations")
+                               "1000000", "--rate", "600", stream="declarations")
         port.await_accepted(300)
         missing = port.ctl("log", "close", check=False)
         must(missing.returncode == 2, "a shard was closed without a reason")
         closed = port.ctl("log", "close", "--reason", "the seed was seen by somebody", "--actor", "ada")
         must("entry" in closed.stdout, closed.stdout)
-        must(port.daemon.wait(120) == 0, "the daemon did not end with 0")
+        must(port.daemon.wait(PATIENCE) == 0, "the daemon did not end with 0")
         must("closed=1" in port.daemon_log(), "no line says that the shard was closed")
         must(feed.poll() is None, "the feed was done before")
         last = port.entries()[-1]
@@ -169,7 +165,7 @@ def case_close():
         must(last["actor"] not in ("daemon", "ada"), f"{last}")
         must(port.verify()["good"] is True, "a closed log alone")
         port.start()
-        out, err = feed.communicate(timeout=300)
+        out, err = feed.communicate(timeout=PATIENCE)
         must(feed.returncode == 0, f"feed: {err[-1000:]}")
         port.await_judged()
         seal(port)

@@ -15,9 +15,9 @@ import sys
 import tempfile
 import threading
 
-from witness import BIN, Witness, await_true, policy_of
+from witness import BIN, Witness, policy_of
 
-from port import Failure, Port, must, run
+from port import PATIENCE, Failure, Port, must, run, wait_for
 
 SKIP = 77
 NAMES = ("lab", "court", "harbour")
@@ -105,7 +105,7 @@ class Watched(Port):
         return self.size()
 
     def await_cosigned(self, size):
-        return await_true(lambda: self.cosigned_size() >= size and self.cosigned_size(), f"a quorum over {size} entries: {self.health()}")
+        return wait_for(lambda: self.cosigned_size() >= size and self.cosigned_size(), f"a quorum over {size} entries: {self.health()}")
 
     def check(self, policy=None):
         done = run(BIN / "triage-verify", self.store, "--json", "--quorum", policy or self.policy, check=False)
@@ -137,7 +137,7 @@ def case_quorum():
 
         harbour.stop()
         port.await_cosigned(port.grow())
-        health = await_true(lambda: port.health() if state_of(port.health(), "harbour") != "well" else None, "harbour is told to be down")
+        health = wait_for(lambda: port.health() if state_of(port.health(), "harbour") != "well" else None, "harbour is told to be down")
         told = dict(line.split(None, 1) for line in port.ctl("health").stdout.splitlines() if len(line.split(None, 1)) == 2)
         must(told["quorum"] == "met" and told["witnesses.0.state"].strip() == "well", f"{told}")
         must(health["quorum"] == "met" and "connect" in state_of(health, "harbour").lower(), f"{health}")
@@ -146,7 +146,7 @@ def case_quorum():
         court.kill()
         last = port.cosigned_size()
         size = port.grow()
-        health = await_true(lambda: port.health() if port.health()["quorum"] == "missed" else None, "the quorum is missed")
+        health = wait_for(lambda: port.health() if port.health()["quorum"] == "missed" else None, "the quorum is missed")
         must(health["well"] and health["quorum_size"] == last == port.cosigned_size(), f"{health}")
         must(not (port.shard / "checkpoints" / f"{size}.cosigned").exists(), "cosigned by one of three")
         metrics = port.metrics()
@@ -262,7 +262,7 @@ def case_rollback():
             shutil.copytree(backup, port.store)
 
         def must_halt(words):
-            code = port.daemon.wait(60)
+            code = port.daemon.wait(PATIENCE)
             log = port.daemon_log()
             must(code == 1 and "error=LOG_ROLLED_BACK" in log, f"{words}: {code}\n{log[-2000:]}")
 
@@ -388,7 +388,7 @@ def case_survive():
                                        "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when=1+"], stderr=subprocess.PIPE)
             traced = port.directory / "trace"
             status = pathlib.Path(f"/proc/{lab.process.pid}/status")
-            attached = await_true(lambda: tracer.poll() is not None or "TracerPid:\t0\n" not in status.read_text(), "strace holds the witness")
+            attached = wait_for(lambda: tracer.poll() is not None or "TracerPid:\t0\n" not in status.read_text(), "strace holds the witness")
             if tracer.poll() is not None:
                 print(f"SKIP: strace may not attach here: {tracer.stderr.read().decode()[:200]}")
                 return SKIP
@@ -397,11 +397,11 @@ def case_survive():
             with contextlib.suppress(OSError, ConnectionError, http.client.HTTPException):
                 answered = lab.submit(sizes[0], encoded(proof_of(sizes[0], leaves[:sizes[1]])), notes[sizes[1]])
             if answered is None:
-                lab.process.wait(30)
+                lab.process.wait(PATIENCE)
                 kills += 1
             else:
                 lab.kill()
-            tracer.wait(30)
+            tracer.wait(PATIENCE)
             tracer.stderr.close()
             lab.start()
             holds = lab.holds(port.origin)
@@ -420,7 +420,7 @@ def case_survive():
         content[-20] ^= 1
         victim.write_bytes(content)
         lab.start(wait=False)
-        must(lab.process.wait(30) == 1 and "not what it wrote" in lab.said(), lab.said())
+        must(lab.process.wait(PATIENCE) == 1 and "not what it wrote" in lab.said(), lab.said())
         print(f"killed at {kills} system calls")
     return 0
 
@@ -476,13 +476,13 @@ def case_hostile():
             odd.answer = answer
             asked = odd.asked
             port.start()
-            health = await_true(lambda: port.health() if state_of(port.health(), "court") not in ("well", "not asked yet") else None, f"{answer}")
+            health = wait_for(lambda: port.health() if state_of(port.health(), "court") not in ("well", "not asked yet") else None, f"{answer}")
             must(odd.asked > asked and health["well"] and health["quorum"] == "met", f"{answer}: {health}")
             must(state_of(health, "lab") == "well", f"{answer}: {health}")
             port.stop()
         odd.answer = (409, "text/x.tlog.size", f"{port.size() + 1000}\n".encode())
         port.start(wait=False)
-        must(port.daemon.wait(60) == 1 and "error=LOG_ROLLED_BACK" in port.daemon_log(), port.daemon_log()[-2000:])
+        must(port.daemon.wait(PATIENCE) == 1 and "error=LOG_ROLLED_BACK" in port.daemon_log(), port.daemon_log()[-2000:])
         odd.shutdown()
         odd.server_close()
         port.use_policy("")
@@ -496,7 +496,7 @@ def case_hostile():
             port.use_policy()
             logs = len(port.daemon_log())
             port.start(wait=False)
-            must(port.daemon.wait(60) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
+            must(port.daemon.wait(PATIENCE) == 2 and words in port.daemon_log()[logs:], f"{text}: {port.daemon_log()[logs:]}")
             done = run(BIN / "triaged", "--config", port.config, "--check", check=False)
             must(done.returncode == 2 and words in done.stderr, f"--check: {done}")
         # log lines are for readers elsewhere: a file of last year warns and serves
@@ -519,13 +519,13 @@ def case_close():
         port.start()
         port.grow()
         port.ctl("log", "close", "--reason", "test", check=False)  # the answer may come too late for the socket
-        must(port.daemon.wait(60) == 0, port.daemon_log()[-2000:])
+        must(port.daemon.wait(PATIENCE) == 0, port.daemon_log()[-2000:])
         entries = port.entries()
         must(entries[-1]["type"] == "log.close" and port.cosigned_size() == port.size() == len(entries), f"{port.cosigned_size()} {len(entries)}")
         first = port.shard
         port.start()
-        port.shard = await_true(lambda: next((path for path in (port.store / "log").glob("2*-2") if (path / "checkpoint").exists()), None), "shard")
-        health = await_true(lambda: port.health() if state_of(port.health(), "lab") == "answered 404" else None, "nobody knows the new shard")
+        port.shard = wait_for(lambda: next((path for path in (port.store / "log").glob("2*-2") if (path / "checkpoint").exists()), None), "shard")
+        health = wait_for(lambda: port.health() if state_of(port.health(), "lab") == "answered 404" else None, "nobody knows the new shard")
         must(health["quorum"] == "missed" and health["well"], f"{health}")
         keys = [(path / "vkey").read_text().splitlines()[0] for path in (first, port.shard)]
         for witness in port.witnesses:

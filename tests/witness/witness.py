@@ -3,12 +3,11 @@
 import pathlib
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "flow"))
-from port import BIN, Failure, free_port, run  # noqa: E402
+from port import BIN, PATIENCE, Failure, free_port, must, run, wait_for  # noqa: E402
 
 
 class Witness:
@@ -34,16 +33,13 @@ class Witness:
             self.await_up()
 
     def await_up(self):
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise Failure(f"witness {self.name} ended with {self.process.returncode}: {self.said()}")
+        def answers():
+            must(self.process.poll() is None, f"witness {self.name} ended with {self.process.returncode}: {self.said()}")
             try:
-                self.page()
-                return
+                return self.page()
             except OSError:
-                time.sleep(0.01)
-        raise Failure(f"witness {self.name} does not answer: {self.said()}")
+                return None
+        wait_for(answers, lambda: f"witness {self.name} does not answer: {self.said()}")
 
     def said(self):
         path = self.directory / "serve.log"
@@ -77,7 +73,7 @@ class Witness:
 
     def stop(self, expect=0):
         self.process.terminate()
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE)
         if code != expect:
             raise Failure(f"witness {self.name} stopped with {code}: {self.said()}")
 
@@ -93,14 +89,3 @@ def policy_of(log_vkey, witnesses, threshold, with_urls=True):
     lines += [f"witness {w.name} {w.vkey}" + (f" {w.url}" if with_urls else "") for w in witnesses]
     lines += [f"group all-of-us {threshold} " + " ".join(w.name for w in witnesses), "quorum all-of-us"]
     return "".join(f"{line}\n" for line in lines)
-
-
-def await_true(what, words, timeout=60):
-    """Looks again and again until it is true; the last value is returned."""
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        value = what()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise Failure(f"not in time: {words}")
