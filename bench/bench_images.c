@@ -171,7 +171,7 @@ static void add_finder(const struct subject *subject, const char *path, const ch
     finder.input.material = material ? 300 : 0;
     finder.box = 12;
     finder.reduction = subject->finder_reduction;
-    finder.views = finder_views(material);
+    finder_look(material, &finder);
     finder.slope = 1;
     check(finder_model_settle(&finder), "finder");
     struct model_file file;

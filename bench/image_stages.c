@@ -273,7 +273,7 @@ void image_stages_print(const char *name, const struct image *image, const uint8
         {"finder: planes", make_planes, LIMIT_COPY,
          (5 + finder_channels(&model->finder.input)) * large},
         {"finder: network", run_net, LIMIT_BYTES,
-         model->finder.networks * model->finder.views *
+         finder_views_passes(&model->finder, self.large.width, self.large.height) *
              net_operations(&model->finder.nets[0], self.large.height, self.large.width)},
         {"finder: planes, network, boxes", run_finder, LIMIT_NONE, 0},
     };

@@ -183,7 +183,9 @@ static void tell_taught(struct words *words, const struct train_finder_conf *con
             (unsigned long long)report->steps, report->loss, report->whole_loss);
     }
     add(words, "; ");
-    if (finder->views > 1) {
+    if (finder->views > 1 && finder->places > 0) {
+        add(words, "%u places of an image are looked at %u ways; ", finder->places, finder->views);
+    } else if (finder->views > 1) {
         add(words, "an image is looked at %u ways; ", finder->views);
     }
     if (conf->marks == NULL) {

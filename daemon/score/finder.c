@@ -4,16 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "score/finder_map.h"
 #include "score/finder_views.h"
 
 /* Everything after the network is doubles added, multiplied and compared in a stated order: no
  * library function, so that a box has the same pixels on every processor. */
-
-enum {
-    PEAK_RADIUS = 2,     /* a peak is the highest of 5 x 5 cells: marks closer than 8 working pixels
-                            are one */
-    CANDIDATES_MAX = 64, /* peaks that are kept before boxes that overlap go */
-};
 
 /* Long objects warm several cells: the ends of a screw are peaks of their own, and their boxes lie
  * within the box of the whole. Two boxes are the same object when they share more than this of
@@ -81,104 +76,10 @@ void finder_space_fini(struct finder_space *self)
 
 /* ---- from cells to boxes ---- */
 
-struct map {
-    const float *cells;
-    size_t width;
-    size_t height;
-};
-
-static float heat_at(const struct map *map, size_t x, size_t y)
-{
-    return map->cells[(y * map->width + x) * FINDER_OUTPUTS];
-}
-
-/* Of equal neighbours the first in reading order is the peak. */
-static bool is_peak(const struct map *map, size_t x, size_t y)
-{
-    float heat = heat_at(map, x, y);
-    size_t left = x > PEAK_RADIUS ? x - PEAK_RADIUS : 0;
-    size_t top = y > PEAK_RADIUS ? y - PEAK_RADIUS : 0;
-    for (size_t ny = top; ny <= y + PEAK_RADIUS && ny < map->height; ny++) {
-        for (size_t nx = left; nx <= x + PEAK_RADIUS && nx < map->width; nx++) {
-            bool before = ny < y || (ny == y && nx < x);
-            float other = heat_at(map, nx, ny);
-            if (other > heat || (before && other == heat)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-struct candidate {
-    float heat;
-    uint32_t x; /* cell */
-    uint32_t y;
-};
-
-static bool cell_is_valid(const struct working *working, size_t cell_x, size_t cell_y)
-{
-    for (size_t y = cell_y * FINDER_CELL; y < (cell_y + 1) * FINDER_CELL && y < working->height;
-         y++) {
-        for (size_t x = cell_x * FINDER_CELL; x < (cell_x + 1) * FINDER_CELL && x < working->width;
-             x++) {
-            if (working->valid[y * working->width + x] != 0) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-/* Into the list, best first; what falls off its end is forgotten. Returns how many there are. */
-static size_t put_candidate(struct candidate *list, size_t count, struct candidate candidate)
-{
-    size_t at = count < CANDIDATES_MAX ? count : CANDIDATES_MAX - 1;
-    size_t after = at + 1;
-    for (; at > 0 && list[at - 1].heat < candidate.heat; at--) {
-        list[at] = list[at - 1];
-    }
-    list[at] = candidate;
-    return after;
-}
-
-/* The highest peaks, best first; of equal ones the first in reading order. */
-static size_t find_peaks(const struct map *map, const struct working *working,
-                         struct candidate out[CANDIDATES_MAX])
-{
-    size_t count = 0;
-    for (size_t y = 0; y < map->height; y++) {
-        for (size_t x = 0; x < map->width; x++) {
-            float heat = heat_at(map, x, y);
-            bool promising = count < CANDIDATES_MAX || heat > out[count - 1].heat;
-            if (promising && is_peak(map, x, y) && cell_is_valid(working, x, y)) {
-                count =
-                    put_candidate(out, count, (struct candidate){heat, (uint32_t)x, (uint32_t)y});
-            }
-        }
-    }
-    return count;
-}
-
-/* e^x for |x| <= 40 to a relative 1e-13, by operations that every processor rounds alike: e^(x /
- * 128) from its series, squared seven times. */
-static double power_of_e(double x)
-{
-    double part = x / 128;
-    double power = 1;
-    for (int n = 14; n >= 1; n--) {
-        power = 1 + part * power / n;
-    }
-    for (int doubling = 0; doubling < 7; doubling++) {
-        power *= power;
-    }
-    return power;
-}
-
 double finder_probability(double logit)
 {
     double held = logit > -40 ? logit : -40;
-    return 1 / (1 + power_of_e(held < 40 ? -held : -40));
+    return 1 / (1 + finder_exp(held < 40 ? -held : -40));
 }
 
 /* Pixels of the working image from..until, within 0..count. */
@@ -191,7 +92,7 @@ struct stretch {
 static struct stretch stretch_of(uint32_t cell, const float output[2], double box, size_t count)
 {
     double middle = ((double)cell + 0.5) * FINDER_CELL + finder_log_side(output[1]) * box;
-    double half = box * power_of_e(finder_log_side(output[0])) / 2;
+    double half = box * finder_exp(finder_log_side(output[0])) / 2;
     /* The middle may lie beyond the image. */
     middle = middle < (double)count - 0.5 ? middle : (double)count - 0.5;
     middle = middle > 0.5 ? middle : 0.5;
@@ -229,13 +130,13 @@ static bool overlaps(const struct finder_box *a, const struct finder_box *b)
     return both > overlap_max * (first + second - both) || both > within_max * smaller;
 }
 
-static struct finder_box box_of(const struct finder_model *model, const struct map *map,
-                                const struct candidate *peak, const struct working *working,
+static struct finder_box box_of(const struct finder_model *model, const struct finder_map *map,
+                                const struct finder_peak *peak, const struct working *working,
                                 const struct image *image)
 {
     const float *cell = map->cells + ((size_t)peak->y * map->width + peak->x) * FINDER_OUTPUTS;
-    struct finder_box box = {.heat = (double)cell[0],
-                             .logit = model->slope * (double)cell[0] + model->offset};
+    struct finder_box box = {.heat = peak->heat,
+                             .logit = model->slope * peak->heat + model->offset};
     const float across[2] = {cell[1], cell[3]};
     const float down[2] = {cell[2], cell[4]};
     to_original(stretch_of(peak->x, across, model->box, working->width), working->factor,
@@ -243,6 +144,18 @@ static struct finder_box box_of(const struct finder_model *model, const struct m
     to_original(stretch_of(peak->y, down, model->box, working->height), working->factor,
                 image->height, &box.y, &box.height);
     return box;
+}
+
+/* Their heats become those of the places around them, and their order follows. */
+static void pool(const struct finder_map *map, struct finder_peak peaks[FINDER_PEAKS_MAX],
+                 size_t count)
+{
+    struct finder_peak found[FINDER_PEAKS_MAX];
+    memcpy(found, peaks, count * sizeof *peaks);
+    for (size_t i = 0; i < count; i++) {
+        found[i].heat = finder_map_pooled(map, found[i].x, found[i].y);
+        (void)finder_peaks_put(peaks, i, found[i]);
+    }
 }
 
 uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
@@ -256,9 +169,13 @@ uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
     struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_sums,
                                           self->net};
     finder_views_run(model, &planes, &buffers, self->cells);
-    struct map map = {self->cells, finder_cells(working->width), finder_cells(working->height)};
-    struct candidate peaks[CANDIDATES_MAX];
-    size_t peaks_count = find_peaks(&map, working, peaks);
+    struct finder_map map = {self->cells, finder_cells(working->width),
+                             finder_cells(working->height)};
+    struct finder_peak peaks[FINDER_PEAKS_MAX];
+    size_t peaks_count = finder_map_peaks(&map, &planes, model->nets[0].layers[0].in, peaks);
+    if (model->pooled) {
+        pool(&map, peaks, peaks_count);
+    }
     uint32_t count = 0;
     for (size_t i = 0; i < peaks_count && count < FINDER_BOXES_MAX; i++) {
         struct finder_box box = box_of(model, &map, &peaks[i], working, image);

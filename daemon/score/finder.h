@@ -27,6 +27,7 @@ enum {
     FINDER_REDUCTION_MAX = 64,
     FINDER_VIEWS_MAX = 4,
     FINDER_NETWORKS_MAX = 4,
+    FINDER_PLACES_MAX = 16,
     FINDER_LOCAL_RADIUS = 16,    /* the local mean is over 33 x 33 working pixels */
     FINDER_MATERIAL_RADIUS = 32, /* with planes of material over 65 x 65 */
     FINDER_BOXES_MAX = 20,       /* of an image */
@@ -97,10 +98,13 @@ struct finder_model {
     struct finder_input input;
     double box; /* working pixels: a usual side of the objects it was trained on */
     uint32_t
-        reduction;  /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
-    uint32_t views; /* of an image, that a cell's heat is the mean of: 1; 2, mirrored as well; 4,
-                       both pushed by half a cell as well */
-    double slope;   /* calibrated logit = slope * heat + offset; slope > 0 */
+        reduction;   /* 1..FINDER_REDUCTION_MAX: it was trained on images reduced so many times */
+    uint32_t views;  /* of an image, that a cell's heat is the mean of: 1; 2, mirrored as well; 4,
+                        both pushed by half a cell as well */
+    uint32_t places; /* 0: all networks look in all views at all of the image; else 1..
+                        FINDER_PLACES_MAX: at so many, which one network chose by one look */
+    bool pooled;     /* heats of boxes are finder_map_pooled(), not those of their cells */
+    double slope;    /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
 };
@@ -131,8 +135,8 @@ void finder_model_fini(struct finder_model *self);
 /* Of a settled one. */
 MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out);
 /* One finder with the networks of all, in their order, and everything else from the first. Settled
- * ones of the same layers, for the same planes, box, reduction and views; else, or with more than
- * FINDER_NETWORKS_MAX networks, ARGUMENT. */
+ * ones of the same layers, for the same planes, box and reduction, that look alike; else, or with
+ * more than FINDER_NETWORKS_MAX networks, ARGUMENT. */
 MUST_USE struct err finder_join(const struct finder_model *const *parts, uint32_t count,
                                 struct finder_model *out);
 
@@ -169,7 +173,7 @@ struct finder_box {
     uint32_t y;
     uint32_t width; /* >= 1 */
     uint32_t height;
-    double heat;  /* as the network gives it */
+    double heat;  /* of its cell, or of the place around it when the model pools */
     double logit; /* calibrated: of the odds that an officer would have marked it */
 };
 

@@ -7,14 +7,16 @@
 
 /* "finder_layers": side, stride, dilation, in, out of each layer. "finder_weights", "finder_bias",
  * "finder_scale": those of all layers, one after another, network after network. "finder_input":
- * the version of the planes, struct finder_input, slope, offset, box, reduction, views, networks.
- * Whole numbers that may be
- * negative lie in arrays of bytes and of u64 as two's complement, as there is no signed type. */
+ * the version of the planes, struct finder_input, slope, offset, box, reduction, views, networks,
+ * places, pooled. Whole numbers that may be negative lie in arrays of bytes and of u64 as two's
+ * complement, as there is no signed type. */
 
 /* Version 1 has no material, nor its number at the end; version 3 has the eight planes of it;
- * version 4 has a number of views after that as well, and version 5 a number of networks. */
-enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, VIEWS_VERSION = 4, NETWORKS_VERSION = 5 };
-enum { INPUT_NUMBERS = 10, MATERIAL_NUMBERS, VIEWS_NUMBERS, NETWORKS_NUMBERS };
+ * version 4 has a number of views after that as well, and version 5 what a look at several places
+ * by several networks takes. */
+enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, VIEWS_VERSION = 4, PLACES_VERSION = 5 };
+enum { INPUT_NUMBERS = 10, MATERIAL_NUMBERS, VIEWS_NUMBERS, PLACES_NUMBERS = 15 };
+enum { AT_MATERIAL = 10, AT_VIEWS, AT_NETWORKS, AT_PLACES, AT_POOLED };
 enum { LAYER_NUMBERS = 5 };
 
 static const struct form {
@@ -23,7 +25,7 @@ static const struct form {
 } forms[] = {{INPUT_NUMBERS, PLANES_VERSION},
              {MATERIAL_NUMBERS, MATERIAL_VERSION},
              {VIEWS_NUMBERS, VIEWS_VERSION},
-             {NETWORKS_NUMBERS, NETWORKS_VERSION}};
+             {PLACES_NUMBERS, PLACES_VERSION}};
 
 /* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
 static const double number_max = 1e6;
@@ -158,7 +160,8 @@ static bool join_alike(const struct finder_model *one, const struct finder_model
 {
     return same_layers(&one->nets[0], &other->nets[0]) && same_input(&one->input, &other->input) &&
            one->box == other->box && one->reduction == other->reduction &&
-           one->views == other->views;
+           one->views == other->views && one->places == other->places &&
+           one->pooled == other->pooled;
 }
 
 /* The numbers of all networks of `from` into those of `to` from network `first` on. */
@@ -197,6 +200,8 @@ MUST_USE struct err finder_join(const struct finder_model *const *parts, uint32_
     joined.box = parts[0]->box;
     joined.reduction = parts[0]->reduction;
     joined.views = parts[0]->views;
+    joined.places = parts[0]->places;
+    joined.pooled = parts[0]->pooled;
     joined.slope = parts[0]->slope;
     joined.offset = parts[0]->offset;
     err = finder_model_settle(&joined);
@@ -264,6 +269,9 @@ MUST_USE struct err finder_model_settle(struct finder_model *self)
     }
     if (self->views != 1 && self->views != 2 && self->views != 4) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: views of an image");
+    }
+    if (self->places > FINDER_PLACES_MAX) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: places of an image");
     }
     size_t packed = packed_bytes(&self->nets[0]);
     for (uint32_t n = 0; n < self->networks; n++) {
@@ -334,11 +342,11 @@ static const double *find_input(const struct model_file *file, const struct form
 /* How many networks the row speaks of; 0 when it may not. */
 static uint32_t networks_of(const double *numbers, const struct form *form)
 {
-    if (form->numbers < NETWORKS_NUMBERS) {
+    if (form->numbers < PLACES_NUMBERS) {
         return 1;
     }
-    double networks = numbers[12];
-    bool fits = within(networks, 2, FINDER_NETWORKS_MAX) && (uint32_t)networks == networks;
+    double networks = numbers[AT_NETWORKS];
+    bool fits = within(networks, 1, FINDER_NETWORKS_MAX) && (uint32_t)networks == networks;
     return fits ? (uint32_t)networks : 0;
 }
 
@@ -349,18 +357,28 @@ static struct err read_input(const double *numbers, const struct form *form,
         return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
     }
     bool has_material = form->numbers > INPUT_NUMBERS;
-    if (form->version == MATERIAL_VERSION && !(numbers[10] > 0)) {
+    if (form->version == MATERIAL_VERSION && !(numbers[AT_MATERIAL] > 0)) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
     }
-    out->input = (struct finder_input){numbers[1], numbers[2], numbers[3],
-                                       numbers[4], numbers[5], has_material ? numbers[10] : 0};
+    out->input =
+        (struct finder_input){numbers[1], numbers[2], numbers[3],
+                              numbers[4], numbers[5], has_material ? numbers[AT_MATERIAL] : 0};
     out->slope = numbers[6];
     out->offset = numbers[7];
     out->box = numbers[8];
     out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
-    double views = form->numbers >= VIEWS_NUMBERS ? numbers[11] : 1;
+    double views = form->numbers >= VIEWS_NUMBERS ? numbers[AT_VIEWS] : 1;
     bool whole = views == 1 || views == 2 || views == 4; /* else settling refuses it */
     out->views = whole ? (uint32_t)views : 0;
+    if (form->numbers >= PLACES_NUMBERS) {
+        double places = numbers[AT_PLACES], pooled = numbers[AT_POOLED];
+        bool fits = within(places, 0, FINDER_PLACES_MAX) && (uint32_t)places == places;
+        out->places = fits ? (uint32_t)places : FINDER_PLACES_MAX + 1;
+        out->pooled = pooled == 1;
+        if (pooled != 0 && pooled != 1) {
+            return err_make(ERR_MODEL_UNREADABLE, "finder: whether heats are pooled");
+        }
+    }
     return err_none;
 }
 
@@ -442,11 +460,12 @@ MUST_USE struct err finder_add(const struct finder_model *self, struct model_fil
         bias[i] = (uint64_t)(int64_t)first->bias[i];
     }
     const struct finder_input *in = &self->input;
-    size_t form = self->networks > 1 ? 3 : self->views > 1 ? 2 : in->material > 0;
-    const double input[NETWORKS_NUMBERS] = {
-        forms[form].version, in->a_max,   in->contrast,  in->ratio_low, in->ratio_high,
-        in->ratio_least,     self->slope, self->offset,  self->box,     self->reduction,
-        in->material,        self->views, self->networks};
+    bool several = self->networks > 1 || self->places > 0 || self->pooled;
+    size_t form = several ? 3 : self->views > 1 ? 2 : in->material > 0;
+    const double input[PLACES_NUMBERS] = {
+        forms[form].version, in->a_max,   in->contrast,   in->ratio_low, in->ratio_high,
+        in->ratio_least,     self->slope, self->offset,   self->box,     self->reduction,
+        in->material,        self->views, self->networks, self->places,  self->pooled};
     const uint64_t weights_shape[1] = {totals.weights};
     const uint64_t outputs_shape[1] = {totals.outputs};
     const uint64_t input_shape[1] = {forms[form].numbers};

@@ -31,8 +31,8 @@ struct finder_train_report {
 /* The layers that are trained, for images of known material or others: returns how many. Counts
  * only, no arrays. */
 uint32_t finder_layers(bool material, struct convnet_layer out[CONVNET_LAYERS_MAX]);
-/* And at how many views of an image such a finder looks. */
-uint32_t finder_views(bool material);
+/* And how such a finder looks at an image: sets views, places and pooled. */
+void finder_look(bool material, struct finder_model *model);
 /* And of how many networks, taught one by one (finder_train(), finder_join()), it is the mean. */
 uint32_t finder_networks(bool material);
 

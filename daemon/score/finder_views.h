@@ -8,7 +8,13 @@
  * stands there does not (test-time augmentation: Krizhevsky et al. 2012, section 4.1). And it
  * depends on what the network began with and in which order it was taught: two that were taught
  * apart miss different objects (Hansen and Salamon 1990, IEEE PAMI 12(10); Lakshminarayanan et al.
- * 2017, arXiv:1612.01474). Any thread, one a set of buffers. */
+ * 2017, arXiv:1612.01474).
+ *
+ * All looks at all of an image cost that many passes of a network. One look tells where anything
+ * may be; with a number of places only the cells around the highest peaks of the first network's
+ * look at the image as it is are looked at by all, with as much around them as a cell depends on
+ * (attentional cascade: Viola and Jones 2001, CVPR). They have the bits that they would have had.
+ * Any thread, one a set of buffers. */
 
 #include "kernels/convnet.h"
 #include "score/finder.h"
@@ -30,8 +36,15 @@ enum { FINDER_VIEW_MARGIN = 2 * FINDER_CELL };
 
 /* cells[ceil(height / 4)][ceil(width / 4)][FINDER_OUTPUTS] by all views and networks of the model.
  * With one view and one network only the buffers' net is touched. Mirrored planes of a width that
- * cells divide give the mirrored cells, to the bit, when the model has 2 or 4 views. */
+ * cells divide give the mirrored cells, to the bit, when the model has 2 or 4 views and no places.
+ *
+ * With places, in an image of more cells than theirs and what lies around them: 7 x 7 cells about
+ * the highest peaks have what all looks give them; all others have what the first look gave them,
+ * their heats lowered by one number so that none is above the least of the places. */
 void finder_views_run(const struct finder_model *model, const struct convnet_image *planes,
                       const struct finder_view_buffers *buffers, float *restrict cells);
+
+/* What that costs at most, in passes of one network over the whole image. */
+double finder_views_passes(const struct finder_model *model, size_t width, size_t height);
 
 #endif

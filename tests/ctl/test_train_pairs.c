@@ -209,8 +209,8 @@ static void two_energies_make_a_finder_that_sees_material(void **state)
     assert_good(appearance_read(&file, &model));
     model_file_fini(&file);
     assert_true(model.has_finder && model.finder.input.material > 0);
-    assert_int_equal(model.finder.views, 2);
-    assert_non_null(strstr(output, "; an image is looked at 2 ways; "));
+    assert_true(model.finder.views == 4 && model.finder.places == 6 && model.finder.pooled);
+    assert_non_null(strstr(output, "; 6 places of an image are looked at 4 ways; "));
     assert_int_equal(model.finder.networks, 2);
     assert_non_null(
         strstr(output, "mean of 2 networks, each taught without a part of its own, by"));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A finder out of a model file that may say anything: a sound one is taken, and the input
  * overwrites numbers, lengths and names in it. The first byte says which sound one: planes, views,
- * networks; the next two how large the image is that it is asked about; then come records
- * (model_edit.h). What is then taken must give boxes within the image, best first, with finite
- * logits. */
+ * networks, whether it looks at places and pools; the next two how large the image is that it is
+ * asked about; then come records (model_edit.h). What is then taken must give boxes within the
+ * image, best first, with finite logits. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
 
-enum { HEADER = 3, SIDE_MAX = 48 };
+enum { HEADER = 3, SIDE_MAX = 80 };
 
 static void make_file(uint8_t which, struct model_file *file)
 {
@@ -45,6 +45,8 @@ static void make_file(uint8_t which, struct model_file *file)
     model.box = 12;
     model.reduction = 1;
     model.views = 1U << (which & 3) % 3;
+    model.places = (which & 32) != 0 ? 2 : 0;
+    model.pooled = (which & 64) != 0;
     must(!err_is(finder_model_settle(&model)) && !err_is(finder_add(&model, file)));
     finder_model_fini(&model);
 }

@@ -28,29 +28,6 @@ static uint32_t cells_of(uint32_t pixels)
     return (pixels + 3) / 4;
 }
 
-/* Buffers of exactly the bytes that are asked for: a sanitizer sees one too many. */
-static void run(const struct finder_model *model, const struct convnet_image *image, float *out)
-{
-    uint32_t channels = model->nets[0].layers[0].in;
-    size_t count = finder_view_cells(image->width, image->height);
-    size_t net = convnet_workspace_bytes(&model->nets[0], image->width + FINDER_VIEW_MARGIN);
-    net = (net + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT;
-    struct finder_view_buffers buffers = {
-        .planes = malloc(finder_view_planes_bytes(channels, image->width, image->height)),
-        .cells = malloc(count * FINDER_OUTPUTS * sizeof(float)),
-        .sums = malloc(finder_view_sums(image->width, image->height) * sizeof(float)),
-        .net = aligned_alloc(CONVNET_ALIGNMENT, net),
-    };
-    assert_true(buffers.planes != NULL && buffers.cells != NULL && buffers.sums != NULL &&
-                buffers.net != NULL);
-    memset(buffers.planes, 0xa5, finder_view_planes_bytes(channels, image->width, image->height));
-    finder_views_run(model, image, &buffers, out);
-    free(buffers.planes);
-    free(buffers.cells);
-    free(buffers.sums);
-    free(buffers.net);
-}
-
 /* ---- the twin: each view drawn pixel by pixel, each cell looked up by the place it covers ---- */
 
 struct seen {
@@ -172,7 +149,7 @@ static void cells_are_means_of_views_and_networks(void **state)
         uint32_t width = round < 8 ? 1 + round : 30 + round * 5 % 37;
         uint32_t height = round < 8 ? 8 - round : 20 + round * 7 % 41;
         struct convnet_image image = draw_planes(round, width, height);
-        run(&model, &image, cells);
+        finder_fixture_views(&model, &image, cells);
         assert_views(&model, &image, cells);
         finder_model_fini(&model);
     }
@@ -193,8 +170,8 @@ static void mirrored_image_has_mirrored_cells(void **state)
                    CHANNELS);
         }
         struct convnet_image mirrored = {mirrored_planes, height, width};
-        run(&model, &image, cells);
-        run(&model, &mirrored, again);
+        finder_fixture_views(&model, &image, cells);
+        finder_fixture_views(&model, &mirrored, again);
         for (uint32_t i = 0; i < width / 4 * cells_of(height); i++) {
             uint32_t to = i / (width / 4) * (width / 4) + (width / 4 - 1 - i % (width / 4));
             const float *a = cells + (size_t)i * FINDER_OUTPUTS;
@@ -269,11 +246,14 @@ static void networks_are_in_the_model_file(void **state)
         struct finder_model model = finder_fixture_joint(networks, CHANNELS, networks), read;
         bool found = false;
         model.views = 1U << networks % 3;
+        model.places = networks * 5 % 17;
+        model.pooled = networks % 2 == 0;
         model_file_init(&file);
         assert_good(finder_add(&model, &file));
-        assert_int_equal(model_file_find(&file, "finder_input", MODEL_F64)->dimensions[0], 13);
+        assert_int_equal(model_file_find(&file, "finder_input", MODEL_F64)->dimensions[0], 15);
         assert_good(finder_read(&file, &found, &read));
         assert_true(found && read.networks == networks && read.views == model.views);
+        assert_true(read.places == model.places && read.pooled == model.pooled);
         for (uint32_t n = 0; n < networks; n++) {
             size_t bytes = convnet_packed_bytes(&model.nets[n]);
             assert_memory_equal(model.packed[n], read.packed[n], bytes);
@@ -288,12 +268,12 @@ static void networks_are_in_the_model_file(void **state)
 static void other_counts_of_networks_are_refused(void **state)
 {
     (void)state;
-    const double wrong[] = {0, 1, 3, 5, 2.5, -1, 1e300, NAN}; /* 3: fewer weights than that */
+    const double wrong[] = {0, 1, 3, 5, 2.5, -1, 1e300, NAN}; /* other weights than 1 or 3 have */
     struct finder_model model = finder_fixture_joint(1, CHANNELS, 2), none;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct err err = read_changed(&model, 12, wrong[i]);
         assert_int_equal(err.code, ERR_MODEL_UNREADABLE);
-        assert_non_null(strstr(err.where, wrong[i] == 3 ? "weights" : "number of networks"));
+        assert_non_null(strstr(err.where, i == 1 || i == 2 ? "weights" : "number of networks"));
     }
     /* A second network is looked at as closely as the first. */
     model.nets[1].layers[1].weights[3] = -128;
@@ -303,6 +283,24 @@ static void other_counts_of_networks_are_refused(void **state)
     struct convnet shape = finder_fixture_shape(CHANNELS);
     assert_int_equal(finder_model_init(&none, &shape, 0).code, ERR_ARGUMENT);
     assert_int_equal(finder_model_init(&none, &shape, FINDER_NETWORKS_MAX + 1).code, ERR_ARGUMENT);
+}
+
+/* One network may look at places or pool as well; how, is refused when it is no such thing. */
+static void other_looks_are_refused(void **state)
+{
+    (void)state;
+    const double wrong[2][5] = {{-1, FINDER_PLACES_MAX + 1, 2.5, 1e300, NAN},
+                                {2, -1, 0.5, 1e300, NAN}};
+    const char *const why[2] = {"places", "pooled"};
+    struct finder_model model = finder_fixture_of(1, CHANNELS);
+    model.places = FINDER_PLACES_MAX;
+    assert_good(read_changed(&model, 14, 1));
+    for (size_t i = 0; i < 10; i++) {
+        struct err err = read_changed(&model, 13 + i / 5, wrong[i / 5][i % 5]);
+        assert_int_equal(err.code, ERR_MODEL_UNREADABLE);
+        assert_non_null(strstr(err.where, why[i / 5]));
+    }
+    finder_model_fini(&model);
 }
 
 /* One and two make three, in their order; with those for other images nothing is made. */
@@ -341,7 +339,15 @@ static void finders_join(void **state)
     two.reduction++;
     assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
     two.reduction--;
+    two.places++;
+    assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
+    two.places--;
+    two.pooled = true;
+    assert_int_equal(finder_join(parts, 2, &joined).code, ERR_ARGUMENT);
+    one.pooled = true;
+    one.places = two.places = 7;
     assert_good(finder_join(parts, 2, &joined));
+    assert_true(joined.pooled && joined.places == 7);
     finder_model_fini(&joined);
     finder_model_fini(&two);
     two = finder_fixture_of(2, FINDER_CHANNELS);
@@ -385,6 +391,7 @@ int main(void)
         cmocka_unit_test(other_counts_of_views_are_refused),
         cmocka_unit_test(networks_are_in_the_model_file),
         cmocka_unit_test(other_counts_of_networks_are_refused),
+        cmocka_unit_test(other_looks_are_refused),
         cmocka_unit_test(finders_join),
         cmocka_unit_test(space_grows_with_the_views),
     };
