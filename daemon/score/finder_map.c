@@ -86,16 +86,18 @@ double finder_exp(double x)
     return power;
 }
 
+enum { LOG_HALVINGS = 61 };
+
 /* x = 2^k m with m within 2/3 to 4/3, and log m = 2 artanh((m - 1) / (m + 1)), |argument| <= 1/5.
  */
 double finder_log(double x)
 {
     const double log_of_two = 0.69314718055994530942;
     int k = 0;
-    for (; x > 4.0 / 3; k++) {
+    for (; x > 4.0 / 3 && k < LOG_HALVINGS; k++) {
         x /= 2;
     }
-    for (; x < 2.0 / 3; k--) {
+    for (; x < 2.0 / 3 && k > -LOG_HALVINGS; k--) {
         x *= 2;
     }
     double ratio = (x - 1) / (x + 1);

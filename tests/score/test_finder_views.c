@@ -219,6 +219,9 @@ static struct err read_changed(const struct finder_model *model, size_t number, 
     const struct model_array *input = model_file_find(&file, "finder_input", MODEL_F64);
     ((double *)input->values)[number] = value;
     struct err err = finder_read(&file, &found, &read);
+    if (found) {
+        finder_model_fini(&read);
+    }
     model_file_fini(&file);
     return err;
 }
