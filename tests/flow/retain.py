@@ -657,9 +657,9 @@ def drill():
         wait_for(lambda: {row["path"] for row in listed} <= {entry["path"] for entry in port.entries("archive.copied")},
                  "not all copied")
         port.stop()
-        for row in port.ctl_json("archive", "list"):  # sealed just before the stop: has no copy yet
-            if not (port.directory / "second" / row["path"]).exists():
-                shutil.copy(port.store / "archive" / row["path"], port.directory / "second" / row["path"])
+        for entry in port.entries("archive.seal"):  # sealed while it stopped: has no copy yet, and is in the log alone
+            if not (port.directory / "second" / entry["path"]).exists():
+                shutil.copy(port.store / "archive" / entry["path"], port.directory / "second" / entry["path"])
         done = drill_run(port, "public")
         must(done.returncode == 0 and "nothing is missing" in done.stdout, f"{done.stdout}{done.stderr}")
         private = ("--wal", port.store / "wal", "--packs", port.store / "packs", "--keys", port.store / "keys",
