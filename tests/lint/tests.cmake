@@ -7,5 +7,5 @@ if(Python3_FOUND)
   endforeach()
 endif()
 add_test(NAME lint.tidy COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/lint/tidy.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
-set_tests_properties(lint.tidy PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 1200
+set_tests_properties(lint.tidy PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 3600
   PROCESSORS 2) # it fills the machine by itself
