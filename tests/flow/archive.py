@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from port import BIN, BUILD, PATIENCE, Port, must, wait_for
+from port import BIN, BUILD, PATIENCE, Port, must
 
 SEED = int(os.environ.get("TRIAGED_SEED", "1"))
 WRITES = 12  # of the many writes to the part file, besides the first and the last
@@ -21,16 +21,6 @@ def feed_some(port):
     port.start()
     port.feed("sim", "--count", "8", "--scale", "0.1", "--modes", "truck,mail", "--scans-only", "--quiet")
     port.await_judged()
-
-
-def seal(port):
-    """Asks until everything that is in the log now is sealed: a file that a crash left is made again first, alone."""
-    before = port.health()
-
-    def sealed():
-        port.ctl("archive", "seal", check=False)
-        return port.health()["sealed"] >= before["log_entries"]
-    wait_for(sealed, "nothing was sealed")
 
 
 def parts(port):
@@ -85,7 +75,7 @@ def cycle(port, baseline, at, word):
     must(port.daemon.returncode == -9, f"kill {at} ({word}): ended with {port.daemon.returncode}\n{port.daemon_log()[-2000:]}")
     port.start()
     must(not parts(port), f"kill {at} ({word}): part files after the restart")
-    seal(port)
+    port.seal()
     port.stop()
     check(port, f"kill {at} ({word})")
 
@@ -109,7 +99,7 @@ def kill():
         shutil.copytree(port.store, baseline, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
         notes = port.directory / "notes-all"
         watch(port, 0, notes)
-        seal(port)
+        port.seal()
         port.stop()
         check(port, "no kill")
         words = notes.read_text().split()
@@ -124,10 +114,10 @@ def kill():
 def rebuild():
     with Port() as port:
         feed_some(port)
-        seal(port)
+        port.seal()
         port.feed("sim", "--first", "8", "--count", "4", "--scale", "0.1", "--modes", "truck", "--quiet", stream="more")
         port.await_judged()
-        seal(port)
+        port.seal()
         day = time.strftime("%Y-%m-%d", time.gmtime())
         out = port.directory / "rebuilt"
         files = port.ctl_json("archive", "list")

@@ -162,6 +162,15 @@ class Port:
             return health if now == before else None
         return self.await_that(judged, lambda: f"not everything was judged: {self.health()}")
 
+    def seal(self):
+        """Asks until everything that is in the log now is sealed: a file that a crash left is made again first, alone."""
+        wanted = self.health()["log_entries"]
+
+        def sealed():
+            self.ctl("archive", "seal", check=False)
+            return self.health()["sealed"] >= wanted
+        self.await_that(sealed, "not everything was sealed")
+
     def kill(self):
         if self.daemon is not None and self.daemon.poll() is None:
             self.daemon.send_signal(signal.SIGKILL)

@@ -16,16 +16,6 @@ PRELOAD = BUILD / "tests" / "libkill_archive.so"
 SEED = int(os.environ.get("TRIAGED_SEED", "1"))
 
 
-def seal(port):
-    """Everything that is in the log now."""
-    before = port.health()["log_entries"]
-
-    def sealed():
-        port.ctl("archive", "seal", check=False)
-        return port.health()["sealed"] >= before
-    wait_for(sealed, "no archive file was sealed")
-
-
 def blobs(port):
     return {path.name for path in (port.store / "blobs" / "sha256").rglob("*") if path.is_file()}
 
@@ -119,7 +109,7 @@ def life():
         feed(port)
         first = blobs(port)
         must(len(first) == 8, f"{first}")
-        seal(port)
+        port.seal()
         wait_for(lambda: len(port.entries("archive.copied")) >= 1, "no copy")
         wait_for(lambda: kept(port).get("its referral is open") == 8, lambda: f"{kept(port)}")
         held, other = queue(port)[0]["item"], queue(port)[1]["item"]
@@ -165,7 +155,7 @@ def left_by_a_stop(port):
     feed(port, first=900, count=1, stream="left")
     pixels = {path: path.read_bytes() for path in (port.store / "blobs" / "sha256").rglob("*") if path.is_file()}
     release_all(port)
-    seal(port)
+    port.seal()
     wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
     entry = port.entries("blob.discard")[-1]
     sealed = port.store / "archive" / entry["kept_in"]
@@ -187,7 +177,7 @@ def left_by_a_stop(port):
                 copies = len(port.entries("archive.copied"))
                 feed(port, first=number, count=1, stream=f"left-{number}")
                 release_all(port)
-                seal(port)
+                port.seal()
                 wait_for(lambda: len(port.entries("archive.copied")) > copies, lambda: f"no copy: {port.health()}")
             must(port.entries("blob.discard")[-1]["n"] == newest, "discarded while an older discard is unfinished")
             must("unfinished discard" in trouble(port), trouble(port))
@@ -258,9 +248,9 @@ def again(port):
         release_all(port)
         port.ctl("archive", "seal", check=False)
         if number % 2 == 0:
-            seal(port)
+            port.seal()
             wait_for(lambda: len(blobs(port)) == 2, lambda: f"{kept(port)} {port.health()}")
-    seal(port)
+    port.seal()
     wait_for(lambda: len(blobs(port)) == 2, lambda: f"{kept(port)} {port.health()}")
     times = {digest: discarded(port).count(digest) for digest in discarded(port)}
     must(max(times.values()) >= 2, f"discarded {times}")
@@ -276,7 +266,7 @@ def again(port):
     must(feeding.returncode == 0, f"{feeding.communicate()}")
     port.await_judged()
     release_all(port)
-    seal(port)
+    port.seal()
     wait_for(lambda: len(blobs(port)) == 2, lambda: f"{kept(port)} {port.health()}")
     check_whole(port, "after it poured in")
     # the newest discard is of this payload; received again since, it stays when the next start looks after that discard
@@ -296,7 +286,7 @@ def again(port):
 def hold_comes_later(port):
     """A hold on an item whose payload went before it: the same pixels of another item stay as long as it is in force."""
     release_all(port)
-    seal(port)
+    port.seal()
     wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
     item = port.state("SELECT lower(hex(records.item)) FROM images JOIN records ON records.entry = images.entry"
                       " WHERE records.mode = 'mail' ORDER BY records.entry")[0][0]
@@ -308,7 +298,7 @@ def hold_comes_later(port):
     port.feed("images", one, "--mode", "mail", "--quiet", stream="again-held")
     port.await_judged()
     release_all(port)
-    seal(port)
+    port.seal()
     wait_for(lambda: kept(port) == {"a legal hold": 1} or len(discarded(port)) > discarded_before,
              lambda: f"{kept(port)} {port.health()}")
     must(blobs(port) == images_of(port, item) and len(discarded(port)) == discarded_before, "the hold did not keep it")
@@ -337,7 +327,7 @@ def troubles():
         port.start()
         feed(port, count=2)
         release_all(port)
-        seal(port)
+        port.seal()
         whole = blobs(port)
         await_trouble(port, "../second: no such thing: directory of copies")
         wait_for(lambda: port.metrics()["triaged_waiting_copies"] >= 1, "no copy is said to wait")
@@ -404,7 +394,7 @@ def bad_places():
         port.start()
         feed(port, count=1)
         release_all(port)
-        seal(port)
+        port.seal()
         must(kept(port) == {"no copy in every place yet": 2}, f"{kept(port)}")
         port.stop()
 
@@ -417,7 +407,7 @@ def bad_source():
         for number in range(2):
             feed(port, first=number, count=1, stream=f"bad-{number}")
             release_all(port)
-            seal(port)
+            port.seal()
         port.stop()
         entries = {row[0]: row[1] for row in port.state("SELECT path, first_index || ' ' || last_index FROM seals ORDER BY entry")}
         bad, (first, last) = next(iter(entries)), map(int, next(iter(entries.values())).split())
@@ -451,7 +441,7 @@ def unmounted():
         port.start()
         for number in range(3):
             feed(port, first=number, count=1, stream=f"gone-{number}")
-            seal(port)
+            port.seal()
         port.stop()
         small.mkdir()
         if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(small)],
@@ -497,7 +487,7 @@ def full():
             port.start()
             feed(port, count=2)
             release_all(port)
-            seal(port)
+            port.seal()
             await_trouble(port, "No space left on device")
             must(len(blobs(port)) == 4 and not list(small.rglob("*.h5*")), "a full device")
             run("mount", "-o", "remount,size=64m", str(small))
@@ -584,7 +574,7 @@ def cycle(port, baseline, at, word):
     must(killed or port.daemon.returncode == 0, f"kill {at} ({word}): ended with {port.daemon.returncode}")
     check_promises(port, baseline, f"right after kill {at} ({word})")
     port.start()
-    seal(port)
+    port.seal()
     wait_for(lambda: finished(port), lambda: f"kill {at} ({word}): {kept(port)} {port.health()}")
     port.stop()
     check_whole(port, f"kill {at} ({word})")
@@ -650,9 +640,9 @@ def drill():
         (port.directory / "second").mkdir()
         feed(port)
         release_all(port)
-        seal(port)
+        port.seal()
         wait_for(lambda: not blobs(port), lambda: f"{kept(port)} {port.health()}")
-        seal(port)
+        port.seal()
         listed = port.ctl_json("archive", "list")
         wait_for(lambda: {row["path"] for row in listed} <= {entry["path"] for entry in port.entries("archive.copied")},
                  "not all copied")
