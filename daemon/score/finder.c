@@ -24,7 +24,7 @@ static size_t rounded_up(size_t bytes)
 MUST_USE struct err finder_space_fit(struct finder_space *self, const struct finder_model *model,
                                      size_t width_max, size_t height_max)
 {
-    bool several = model->views > 1 || model->networks > 1;
+    bool several = finder_looks_again(model);
     uint32_t net_width = (uint32_t)width_max + (several ? FINDER_VIEW_MARGIN : 0);
     size_t net_bytes = convnet_workspace_bytes(&model->nets[0], net_width);
     uint32_t channels = model->nets[0].layers[0].in;

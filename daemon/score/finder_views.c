@@ -7,6 +7,9 @@
 #include "score/finder_map.h"
 
 enum { PUSH = FINDER_CELL / 2, HEAT = 0, SHIFT_ACROSS = 3 };
+/* Of a cell: all outputs of the image and of the mirrored one, heats alone of the two pushed ones.
+ */
+enum { SUMS = 2 * FINDER_OUTPUTS + 2 };
 /* Of a place: 7 x 7 cells are looked at again. What a second look finds hottest lies within two
  * cells of what the first did, and what is pooled around that within one more. */
 enum { PLACE_RADIUS = 3 };
@@ -27,10 +30,9 @@ size_t finder_view_cells(size_t width_max, size_t height_max)
            finder_cells(height_max + FINDER_VIEW_MARGIN);
 }
 
-/* All outputs of the image and of the mirrored one, heats alone of the two pushed ones. */
 size_t finder_view_sums(size_t width_max, size_t height_max)
 {
-    return finder_cells(width_max) * finder_cells(height_max) * (2 * FINDER_OUTPUTS + 2);
+    return finder_cells(width_max) * finder_cells(height_max) * SUMS;
 }
 
 /* ---- the part of an image that is looked at: a window ---- */
@@ -166,7 +168,7 @@ static void look(const struct finder_model *model, const struct convnet_image *p
     float *mirrored = buffers->sums + count * FINDER_OUTPUTS;
     float *heats = mirrored + count * FINDER_OUTPUTS;
     float *const sums[FINDER_VIEWS_MAX] = {buffers->sums, mirrored, heats, heats + count};
-    memset(buffers->sums, 0, count * (2 * FINDER_OUTPUTS + 2) * sizeof(float));
+    memset(buffers->sums, 0, count * SUMS * sizeof(float));
     for (uint32_t v = 0; v < model->views; v++) {
         bool as_it_is = v == 0 && part.width == planes->width; /* no bytes between its rows */
         const struct convnet_image seen =
@@ -195,15 +197,16 @@ static size_t reach_of(const struct convnet *net)
     return finder_cells(pixels);
 }
 
-/* Cells within so many of a cell, and within the image. */
-static struct window around(const struct finder_peak *middle, size_t radius, struct grid grid)
+/* With so many more cells on each side, within the image. */
+static struct window grown(const struct window *window, size_t cells, struct grid grid)
 {
-    struct window window = {.x = middle->x > radius ? middle->x - radius : 0,
-                            .y = middle->y > radius ? middle->y - radius : 0};
-    size_t right = middle->x + radius + 1, bottom = middle->y + radius + 1;
-    window.size.width = (right < grid.width ? right : grid.width) - window.x;
-    window.size.height = (bottom < grid.height ? bottom : grid.height) - window.y;
-    return window;
+    struct window out = {.x = window->x > cells ? window->x - cells : 0,
+                         .y = window->y > cells ? window->y - cells : 0};
+    size_t right = window->x + window->size.width + cells;
+    size_t bottom = window->y + window->size.height + cells;
+    out.size.width = (right < grid.width ? right : grid.width) - out.x;
+    out.size.height = (bottom < grid.height ? bottom : grid.height) - out.y;
+    return out;
 }
 
 static bool is_within(const struct window *window, size_t x, size_t y)
@@ -212,23 +215,27 @@ static bool is_within(const struct window *window, size_t x, size_t y)
            y < window->y + window->size.height;
 }
 
+static bool is_in_any(const struct window *cores, uint32_t count, size_t x, size_t y)
+{
+    bool inside = false;
+    for (uint32_t k = 0; k < count; k++) {
+        inside = inside || is_within(&cores[k], x, y);
+    }
+    return inside;
+}
+
 /* The cells of the places that are worth another look; returns how many. */
 static uint32_t choose(const struct finder_model *model, const struct convnet_image *planes,
-                       const struct finder_map *map, struct finder_peak out[FINDER_PLACES_MAX],
-                       struct window cores[FINDER_PLACES_MAX])
+                       const struct finder_map *map, struct window cores[FINDER_PLACES_MAX])
 {
     const struct grid grid = {map->width, map->height};
     struct finder_peak peaks[FINDER_PEAKS_MAX];
     size_t peaks_count = finder_map_peaks(map, planes, model->nets[0].layers[0].in, peaks);
     uint32_t count = 0;
     for (size_t i = 0; i < peaks_count && count < model->places; i++) {
-        bool seen = false;
-        for (uint32_t k = 0; k < count; k++) {
-            seen = seen || is_within(&cores[k], peaks[i].x, peaks[i].y);
-        }
-        if (!seen) {
-            out[count] = peaks[i];
-            cores[count++] = around(&peaks[i], PLACE_RADIUS, grid);
+        const struct window peak = {peaks[i].x, peaks[i].y, {1, 1}};
+        if (!is_in_any(cores, count, peak.x, peak.y)) {
+            cores[count++] = grown(&peak, PLACE_RADIUS, grid);
         }
     }
     return count;
@@ -250,15 +257,6 @@ static float take_core(const float *means, const struct window *window, const st
         }
     }
     return highest;
-}
-
-static bool is_in_any(const struct window *cores, uint32_t count, size_t x, size_t y)
-{
-    bool inside = false;
-    for (uint32_t k = 0; k < count; k++) {
-        inside = inside || is_within(&cores[k], x, y);
-    }
-    return inside;
 }
 
 /* The highest heat outside of the cores, once each there was lowered by so much. */
@@ -288,32 +286,34 @@ static size_t places_cells(const struct finder_model *model)
 /* Whether a look at places costs less than one at everything. */
 static bool looks_at_places(const struct finder_model *model, struct grid grid)
 {
-    return model->places > 0 && places_cells(model) < grid.width * grid.height;
+    return model->places > 0 && finder_looks_again(model) &&
+           places_cells(model) < grid.width * grid.height;
 }
 
 double finder_views_passes(const struct finder_model *model, size_t width, size_t height)
 {
     const struct grid grid = {finder_cells(width), finder_cells(height)};
     double all = (double)(model->networks * model->views);
-    if (all > 1 && looks_at_places(model, grid)) {
+    if (looks_at_places(model, grid)) {
         return 1 + all * (double)places_cells(model) / (double)(grid.width * grid.height);
     }
     return all;
 }
 
-/* Places that overlap: what the later one brings stands there, which is the same. */
+/* The first look, then all at its places. Places that overlap: what the later one brings stands
+ * there, which is the same. */
 static void look_at_places(const struct finder_model *model, const struct convnet_image *planes,
                            const struct finder_view_buffers *buffers, struct grid grid,
                            float *restrict cells)
 {
     const struct finder_map map = {cells, grid.width, grid.height};
-    struct finder_peak places[FINDER_PLACES_MAX];
     struct window cores[FINDER_PLACES_MAX];
-    uint32_t count = choose(model, planes, &map, places, cores);
-    size_t radius = PLACE_RADIUS + reach_of(&model->nets[0]);
+    size_t reach = reach_of(&model->nets[0]);
+    convnet_run(&model->nets[0], model->packed[0], planes, buffers->net, cells);
+    uint32_t count = choose(model, planes, &map, cores);
     float least = FLT_MAX;
     for (uint32_t i = 0; i < count; i++) {
-        const struct window window = around(&places[i], radius, grid);
+        const struct window window = grown(&cores[i], reach, grid);
         look(model, planes, &window, buffers);
         float highest = take_core(buffers->sums, &window, &cores[i], grid, cells);
         least = highest < least ? highest : least;
@@ -329,16 +329,13 @@ void finder_views_run(const struct finder_model *model, const struct convnet_ima
                       const struct finder_view_buffers *buffers, float *restrict cells)
 {
     const struct grid grid = {finder_cells(planes->width), finder_cells(planes->height)};
-    bool single = model->views == 1 && model->networks == 1;
-    bool chosen = !single && looks_at_places(model, grid);
-    if (single || chosen) {
+    if (!finder_looks_again(model)) {
         convnet_run(&model->nets[0], model->packed[0], planes, buffers->net, cells);
+    } else if (looks_at_places(model, grid)) {
+        look_at_places(model, planes, buffers, grid, cells);
     } else {
         const struct window whole = {.size = grid};
         look(model, planes, &whole, buffers);
         memcpy(cells, buffers->sums, grid.width * grid.height * FINDER_OUTPUTS * sizeof(float));
-    }
-    if (chosen) {
-        look_at_places(model, planes, buffers, grid, cells);
     }
 }

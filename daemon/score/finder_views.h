@@ -19,6 +19,12 @@
 #include "kernels/convnet.h"
 #include "score/finder.h"
 
+/* More than one look by one network: only then buffers other than the net's are needed. */
+static inline bool finder_looks_again(const struct finder_model *model)
+{
+    return model->views > 1 || model->networks > 1;
+}
+
 /* Bytes of a view's planes, cells of its result, and numbers of the sums of all views, for working
  * images up to this size. */
 size_t finder_view_planes_bytes(uint32_t channels, size_t width_max, size_t height_max);
