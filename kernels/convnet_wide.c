@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels/convnet_row.h"
@@ -6,7 +7,8 @@
 /* Lanes are pixels: a register holds the 4 channels of 16 neighbours, a word of 4 weights is
  * broadcast, and one vpdpbusd adds the 4 products of every lane. A tile of several registers of
  * pixels and 4 or 8 outputs stays in registers over all taps and groups, so a load feeds several
- * additions. Registers of half the width are in convnet_narrow.c. */
+ * additions. What is left of a row, 8 pixels or fewer, goes through half a register. Processors
+ * that have only those are in convnet_narrow.c. */
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -22,9 +24,9 @@ enum {
 /* From a word of input channels to the next: the weights of 4 outputs. */
 #define WORD_STEP ((size_t)QUAD * WORD_BYTES)
 
-#define VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 #define VNNI_INLINE \
-    __attribute__((target("avx512f,avx512bw,avx512vnni"), always_inline)) static inline
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni"), always_inline)) static inline
 
 struct tile {
     size_t quad; /* the first */
@@ -157,6 +159,11 @@ VNNI_INLINE void sum_tile_512(const struct convnet_row *row, struct tile tile, s
     }
 }
 
+VNNI_INLINE __m256i add_256(__m256i sums, __m256i in, const int8_t *word)
+{
+    return _mm256_dpbusd_epi32(sums, in, _mm256_set1_epi32(convnet_word_at(word)));
+}
+
 typedef void sum_512(const struct convnet_row *row, size_t quad, size_t x, __m512i *sums);
 #define SUM_512(name, quads, vectors, stride)                                                   \
     VNNI __attribute__((noinline)) static void name(const struct convnet_row *row, size_t quad, \
@@ -196,10 +203,54 @@ VNNI static void make_vectors_512(const struct convnet_row *row, size_t x, size_
     }
 }
 
+/* The last 8 pixels or fewer of a row of stride 1: sums of 8 pixels, 8 outputs at once. */
+VNNI static void make_half(const struct convnet_row *row, size_t x)
+{
+    const size_t quad_bytes = row->word_count * WORD_STEP;
+    for (size_t quad = 0; quad < row->quad_count; quad += TILE_QUADS_MAX) {
+        size_t quads = row->quad_count - quad > 1 ? 2 : 1;
+        /* Of one quad the second half adds up the same again. */
+        const size_t other = quads > 1 ? quad_bytes : 0;
+        const int8_t *words = row->weights + quad * quad_bytes;
+        const int32_t *bias = row->bias + quad * QUAD;
+        __m256i o0 = _mm256_set1_epi32(bias[0]), o1 = _mm256_set1_epi32(bias[1]);
+        __m256i o2 = _mm256_set1_epi32(bias[2]), o3 = _mm256_set1_epi32(bias[3]);
+        __m256i o4 = o0, o5 = o1, o6 = o2, o7 = o3;
+        if (quads > 1) {
+            o4 = _mm256_set1_epi32(bias[4]), o5 = _mm256_set1_epi32(bias[5]);
+            o6 = _mm256_set1_epi32(bias[6]), o7 = _mm256_set1_epi32(bias[7]);
+        }
+        for (size_t i = 0; i < row->word_count; i++, words += WORD_STEP) {
+            const __m256i in =
+                _mm256_loadu_si256((const __m256i *)(const void *)(row->words[i] + x * QUAD));
+            o0 = add_256(o0, in, words);
+            o1 = add_256(o1, in, words + WORD_BYTES);
+            o2 = add_256(o2, in, words + (size_t)2 * WORD_BYTES);
+            o3 = add_256(o3, in, words + (size_t)3 * WORD_BYTES);
+            o4 = add_256(o4, in, words + other);
+            o5 = add_256(o5, in, words + other + WORD_BYTES);
+            o6 = add_256(o6, in, words + other + (size_t)2 * WORD_BYTES);
+            o7 = add_256(o7, in, words + other + (size_t)3 * WORD_BYTES);
+        }
+        const __m512i sums[TILE_QUADS_MAX * QUAD] = {
+            _mm512_zextsi256_si512(o0), _mm512_zextsi256_si512(o1), _mm512_zextsi256_si512(o2),
+            _mm512_zextsi256_si512(o3), _mm512_zextsi256_si512(o4), _mm512_zextsi256_si512(o5),
+            _mm512_zextsi256_si512(o6), _mm512_zextsi256_si512(o7)};
+        for (size_t i = 0; i < quads; i++) {
+            put_512(row, quad + i, x, sums + i * QUAD, 1);
+        }
+    }
+}
+
 /* Threes, and in the end two twos rather than a three and a one, which waits for its own sums. */
 VNNI void convnet_row_vnni(const struct convnet_row *row)
 {
-    size_t left = (row->width + LANES_512 - 1) / LANES_512;
+    size_t last = row->width % LANES_512;
+    bool half = last > 0 && last <= LANES_512 / 2 && row->stride == 1;
+    size_t left = (row->width + LANES_512 - 1) / LANES_512 - half;
+    if (half) {
+        make_half(row, row->width - last);
+    }
     for (size_t x = 0; left > 0;) {
         size_t vectors = left == 4 ? 2 : left < TILE_VECTORS_MAX ? left : TILE_VECTORS_MAX;
         make_vectors_512(row, x, vectors);

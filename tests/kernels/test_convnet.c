@@ -4,46 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/ref/convnet_ref.h"
 #include "tests/kernels/draw.h"
-
-static struct convnet make_net(const struct convnet_layer *layers, uint32_t count)
-{
-    struct convnet net = {.layer_count = count};
-    for (uint32_t i = 0; i < count; i++) {
-        struct convnet_layer *layer = &net.layers[i];
-        *layer = layers[i];
-        layer->weights = draw_room(convnet_weight_count(layer), 1);
-        layer->bias = draw_room(layer->out, sizeof *layer->bias);
-        layer->scale = draw_room(layer->out, sizeof *layer->scale);
-    }
-    return net;
-}
-
-static void free_net(struct convnet *net)
-{
-    for (uint32_t i = 0; i < net->layer_count; i++) {
-        free(net->layers[i].weights);
-        free(net->layers[i].bias);
-        free(net->layers[i].scale);
-    }
-}
-
-/* Scales that spread the results over the whole range of bytes, both ends included. */
-static void draw_numbers(struct convnet *net, struct rng *rng)
-{
-    for (uint32_t l = 0; l < net->layer_count; l++) {
-        struct convnet_layer *layer = &net->layers[l];
-        size_t inputs = convnet_weight_count(layer) / layer->out;
-        for (size_t i = 0; i < convnet_weight_count(layer); i++) {
-            layer->weights[i] = (int8_t)((int)rng_below(rng, 127) - 63);
-        }
-        for (size_t i = 0; i < layer->out; i++) {
-            layer->bias[i] = (int32_t)rng_below(rng, 20001) - 8000;
-            layer->scale[i] = (float)(rng_uniform(rng) * 0.1 / sqrt((double)inputs));
-        }
-    }
-}
+#include "tests/kernels/draw_net.h"
 
 static struct convnet draw_net(struct rng *rng)
 {
@@ -61,27 +23,9 @@ static struct convnet draw_net(struct rng *rng)
                                            .out = out};
         in = out;
     }
-    struct convnet net = make_net(layers, count);
-    draw_numbers(&net, rng);
+    struct convnet net = draw_net_make(layers, count);
+    draw_net_numbers(&net, rng);
     return net;
-}
-
-static uint8_t *draw_image(struct rng *rng, const struct convnet *net, struct convnet_image *image)
-{
-    size_t count = (size_t)image->height * image->width * net->layers[0].in;
-    uint8_t *pixels = draw_room(count, 1);
-    for (size_t i = 0; i < count; i++) {
-        pixels[i] = (uint8_t)rng_below(rng, 256);
-    }
-    image->pixels = pixels;
-    return pixels;
-}
-
-static size_t result_count(const struct convnet *net, const struct convnet_image *image)
-{
-    uint32_t height, width;
-    convnet_output_size(net, image->height, image->width, &height, &width);
-    return (size_t)height * width * net->layers[net->layer_count - 1].out;
 }
 
 enum { GUARD = 64 };
@@ -93,7 +37,7 @@ static void run_guarded(enum convnet_path path, const struct convnet *net,
 {
     size_t packed_bytes = convnet_packed_bytes(net);
     size_t bytes = convnet_workspace_bytes(net, image->width);
-    size_t count = result_count(net, image);
+    size_t count = draw_net_count(net, image);
     assert_int_equal(packed_bytes % CONVNET_ALIGNMENT, 0);
     assert_int_equal(bytes % CONVNET_ALIGNMENT, 0);
     uint8_t *packed = aligned_alloc(CONVNET_ALIGNMENT, packed_bytes + GUARD);
@@ -119,12 +63,9 @@ static void run_guarded(enum convnet_path path, const struct convnet *net,
 /* Property: every path gives the bits of the definition. */
 static void assert_is_reference(const struct convnet *net, const struct convnet_image *image)
 {
-    size_t count = result_count(net, image);
-    float *wanted = draw_room(count, sizeof *wanted);
+    size_t count = draw_net_count(net, image);
+    float *wanted = draw_net_results(net, image);
     float *got = draw_room(count, sizeof *got);
-    void *space = draw_room(convnet_ref_workspace_bytes(net, image->height, image->width), 1);
-    assert_int_equal(convnet_validate(net), CONVNET_SOUND);
-    convnet_ref(net, image, space, wanted);
     for (int path = CONVNET_PORTABLE; path <= (int)CONVNET_VNNI; path++) {
         if (!convnet_path_runs((enum convnet_path)path)) {
             continue;
@@ -134,7 +75,6 @@ static void assert_is_reference(const struct convnet *net, const struct convnet_
     }
     free(wanted);
     free(got);
-    free(space);
 }
 
 static void random_networks_give_the_bits_of_the_definition(void **state)
@@ -147,10 +87,10 @@ static void random_networks_give_the_bits_of_the_definition(void **state)
         uint32_t most = i % 10 == 0 ? 140 : 40;
         struct convnet_image image = {.height = 1 + (uint32_t)rng_below(&rng, 40),
                                       .width = 1 + (uint32_t)rng_below(&rng, most)};
-        uint8_t *pixels = draw_image(&rng, &net, &image);
+        uint8_t *pixels = draw_net_image(&rng, &net, &image);
         assert_is_reference(&net, &image);
         free(pixels);
-        free_net(&net);
+        draw_net_free(&net);
     }
 }
 
@@ -167,18 +107,18 @@ static void every_size_gives_the_bits_of_the_definition(void **state)
     };
     struct rng rng;
     rng_init(&rng, 12, 0);
-    struct convnet net = make_net(layers, 4);
-    draw_numbers(&net, &rng);
+    struct convnet net = draw_net_make(layers, 4);
+    draw_net_numbers(&net, &rng);
     for (uint32_t size = 0; size < 230; size++) {
         struct convnet_image image = {.height = 1 + size % 7, .width = 1 + size};
         if (size % 2 == 1) {
             image = (struct convnet_image){.height = 1 + size, .width = 1 + size % 5};
         }
-        uint8_t *pixels = draw_image(&rng, &net, &image);
+        uint8_t *pixels = draw_net_image(&rng, &net, &image);
         assert_is_reference(&net, &image);
         free(pixels);
     }
-    free_net(&net);
+    draw_net_free(&net);
 }
 
 /* The largest sums of either sign, as many channels as there may be, in every lane: nothing
@@ -190,11 +130,11 @@ static void extreme_numbers_do_not_saturate(void **state)
         {.side = 3, .stride = 1, .dilation = 2, .in = 64, .out = 64},
         {.side = 3, .stride = 1, .dilation = 1, .in = 64, .out = 5},
     };
-    struct convnet net = make_net(layers, 2);
+    struct convnet net = draw_net_make(layers, 2);
     struct convnet_image image = {.height = 9, .width = 50};
     struct rng rng;
     rng_init(&rng, 13, 0);
-    uint8_t *pixels = draw_image(&rng, &net, &image);
+    uint8_t *pixels = draw_net_image(&rng, &net, &image);
     memset(pixels, 255, (size_t)image.height * image.width * 64);
     for (uint32_t l = 0; l < 2; l++) {
         struct convnet_layer *layer = &net.layers[l];
@@ -209,7 +149,7 @@ static void extreme_numbers_do_not_saturate(void **state)
     }
     assert_is_reference(&net, &image);
     free(pixels);
-    free_net(&net);
+    draw_net_free(&net);
 }
 
 /* Sums that lie exactly between two bytes go to the even one. */
@@ -220,7 +160,7 @@ static void halves_go_to_the_even_byte(void **state)
         {.side = 1, .stride = 1, .dilation = 1, .in = 4, .out = 4},
         {.side = 1, .stride = 1, .dilation = 1, .in = 4, .out = 1},
     };
-    struct convnet net = make_net(layers, 2);
+    struct convnet net = draw_net_make(layers, 2);
     struct convnet_image image = {.height = 1, .width = 256};
     uint8_t *pixels = draw_room(256, 4);
     float results[256];
@@ -241,7 +181,7 @@ static void halves_go_to_the_even_byte(void **state)
         assert_true(results[1] == 0 && results[3] == 2 && results[5] == 2 && results[255] == 128);
     }
     free(pixels);
-    free_net(&net);
+    draw_net_free(&net);
 }
 
 /* 4000 rows need the room of 40. */
@@ -254,17 +194,17 @@ static void workspace_follows_the_width(void **state)
         {.side = 3, .stride = 1, .dilation = 16, .in = 32, .out = 32},
         {.side = 3, .stride = 1, .dilation = 4, .in = 32, .out = 3},
     };
-    struct convnet net = make_net(layers, 4);
+    struct convnet net = draw_net_make(layers, 4);
     assert_true(convnet_workspace_bytes(&net, 1500) < 1 << 20);
     assert_true(convnet_workspace_bytes(&net, CONVNET_SIDE_MAX) < 32 << 20);
     struct rng rng;
     rng_init(&rng, 14, 0);
-    draw_numbers(&net, &rng);
+    draw_net_numbers(&net, &rng);
     struct convnet_image image = {.height = 3000, .width = 9};
-    uint8_t *pixels = draw_image(&rng, &net, &image);
+    uint8_t *pixels = draw_net_image(&rng, &net, &image);
     assert_is_reference(&net, &image);
     free(pixels);
-    free_net(&net);
+    draw_net_free(&net);
 }
 
 struct count_row {
@@ -302,7 +242,7 @@ static void validate_refuses_numbers(void **state)
         {.side = 3, .stride = 1, .dilation = 1, .in = 4, .out = 8},
         {.side = 1, .stride = 1, .dilation = 1, .in = 8, .out = 3},
     };
-    struct convnet net = make_net(layers, 2);
+    struct convnet net = draw_net_make(layers, 2);
     struct convnet_layer *last = &net.layers[1];
     assert_int_equal(convnet_validate(&net), CONVNET_SOUND);
     const int8_t bad_weights[] = {64, -64, 127, -128};
@@ -325,7 +265,7 @@ static void validate_refuses_numbers(void **state)
     }
     last->scale[2] = 3.4e38f;
     assert_int_equal(convnet_validate(&net), CONVNET_SOUND);
-    free_net(&net);
+    draw_net_free(&net);
 }
 
 int main(void)
