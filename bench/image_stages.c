@@ -122,9 +122,7 @@ static void run_net(struct stages *self)
 {
     struct convnet_image planes = {self->finder.planes, (uint32_t)self->large.height,
                                    (uint32_t)self->large.width};
-    struct finder_view_buffers buffers = {self->finder.view_planes, self->finder.view_cells,
-                                          self->finder.view_sums, self->finder.net};
-    finder_views_run(&self->model.finder, &planes, &buffers, self->finder.cells);
+    finder_look_at(&self->finder, &self->model.finder, &planes);
 }
 
 static void run_finder(struct stages *self)
@@ -236,6 +234,17 @@ static void open_stages(struct stages *self, const char *model_path)
           "finder");
 }
 
+/* Of what the network did to the last image. */
+static double operations_of(const struct stages *self)
+{
+    const struct finder_model *finder = &self->model.finder;
+    if (finder->gate.depth > 0) {
+        return 2 * convnet_gated_products(self->finder.net);
+    }
+    return finder_views_passes(finder, self->large.width, self->large.height) *
+           net_operations(&finder->nets[0], self->large.height, self->large.width);
+}
+
 static void close_stages(struct stages *self)
 {
     finder_space_fini(&self->finder);
@@ -254,6 +263,8 @@ void image_stages_print(const char *name, const struct image *image, const uint8
     make_small(&self);
     make_large(&self);
     extract(&self);
+    make_planes(&self);
+    run_net(&self);
     const struct appearance_model *model = &self.model;
     double raw = (double)image->payload_bytes;
     double small = (double)(self.small.width * self.small.height);
@@ -272,9 +283,7 @@ void image_stages_print(const char *name, const struct image *image, const uint8
         {"finder: the mask of that", mask_large, LIMIT_COPY, 5 * large},
         {"finder: planes", make_planes, LIMIT_COPY,
          (5 + finder_channels(&model->finder.input)) * large},
-        {"finder: network", run_net, LIMIT_BYTES,
-         finder_views_passes(&model->finder, self.large.width, self.large.height) *
-             net_operations(&model->finder.nets[0], self.large.height, self.large.width)},
+        {"finder: network", run_net, LIMIT_BYTES, operations_of(&self)},
         {"finder: planes, network, boxes", run_finder, LIMIT_NONE, 0},
     };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {

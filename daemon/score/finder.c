@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "score/finder_gate.h"
 #include "score/finder_map.h"
 #include "score/finder_views.h"
 
@@ -26,11 +27,17 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
 {
     bool several = finder_looks_again(model);
     uint32_t net_width = (uint32_t)width_max + (several ? FINDER_VIEW_MARGIN : 0);
+    bool gated = model->gate.depth > 0;
     size_t net_bytes = convnet_workspace_bytes(&model->nets[0], net_width);
+    if (gated) {
+        size_t bytes =
+            convnet_gated_bytes(&model->nets[0], &model->gate, (uint32_t)height_max, net_width);
+        net_bytes = bytes > net_bytes ? bytes : net_bytes;
+    }
     uint32_t channels = model->nets[0].layers[0].in;
     if (self->net_bytes >= net_bytes && self->channels_max >= channels &&
         self->width_max >= width_max && self->height_max >= height_max &&
-        (!several || self->view_planes != NULL)) {
+        (!several || self->view_planes != NULL) && (!gated || self->promise != NULL)) {
         return err_none;
     }
     /* A working image is at most this wide and this high, not both: see working.h. */
@@ -53,6 +60,11 @@ MUST_USE struct err finder_space_fit(struct finder_space *self, const struct fin
         made.view_sums = malloc(finder_view_sums(width_max, height_max) * sizeof(float));
         good = made.view_planes != NULL && made.view_cells != NULL && made.view_sums != NULL;
     }
+    if (good && gated) {
+        made.promise = malloc(cells * sizeof(float));
+        made.wanted = malloc(cells);
+        good = made.promise != NULL && made.wanted != NULL;
+    }
     if (!good) {
         finder_space_fini(&made);
         return err_make(ERR_MEMORY, "finder workspace");
@@ -71,6 +83,8 @@ void finder_space_fini(struct finder_space *self)
     free(self->view_planes);
     free(self->view_cells);
     free(self->view_sums);
+    free(self->promise);
+    free(self->wanted);
     memset(self, 0, sizeof *self);
 }
 
@@ -158,6 +172,19 @@ static void pool(const struct finder_map *map, struct finder_peak peaks[FINDER_P
     }
 }
 
+void finder_look_at(struct finder_space *self, const struct finder_model *model,
+                    const struct convnet_image *planes)
+{
+    if (model->gate.depth > 0) {
+        const struct finder_gate_buffers buffers = {self->net, self->promise, self->wanted};
+        finder_gate_run(model, planes, &buffers, self->cells);
+        return;
+    }
+    struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_sums,
+                                          self->net};
+    finder_views_run(model, planes, &buffers, self->cells);
+}
+
 uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
                     const struct working *working, const float *low_pixels,
                     const struct image *image, struct finder_box out[FINDER_BOXES_MAX])
@@ -166,9 +193,7 @@ uint32_t finder_run(struct finder_space *self, const struct finder_model *model,
     finder_planes(&model->input, working, low_pixels, self->rows, self->planes);
     struct convnet_image planes = {self->planes, (uint32_t)working->height,
                                    (uint32_t)working->width};
-    struct finder_view_buffers buffers = {self->view_planes, self->view_cells, self->view_sums,
-                                          self->net};
-    finder_views_run(model, &planes, &buffers, self->cells);
+    finder_look_at(self, model, &planes);
     struct finder_map map = {self->cells, finder_cells(working->width),
                              finder_cells(working->height)};
     struct finder_peak peaks[FINDER_PEAKS_MAX];

@@ -16,6 +16,7 @@
 #include "archive/model_file.h"
 #include "base/err.h"
 #include "kernels/convnet.h"
+#include "kernels/convnet_gated.h"
 #include "score/working.h"
 
 enum {
@@ -28,6 +29,8 @@ enum {
     FINDER_VIEWS_MAX = 4,
     FINDER_NETWORKS_MAX = 4,
     FINDER_PLACES_MAX = 16,
+    FINDER_GATE_SIDE = 3,
+    FINDER_GATE_SHARE_MAX = 1 << 16,
     FINDER_LOCAL_RADIUS = 16,    /* the local mean is over 33 x 33 working pixels */
     FINDER_MATERIAL_RADIUS = 32, /* with planes of material over 65 x 65 */
     FINDER_BOXES_MAX = 20,       /* of an image */
@@ -104,7 +107,11 @@ struct finder_model {
     uint32_t places; /* 0: all networks look in all views at all of the image; else 1..
                         FINDER_PLACES_MAX: at so many, which one network chose by one look */
     bool pooled;     /* heats of boxes are finder_map_pooled(), not those of their cells */
-    double slope;    /* calibrated logit = slope * heat + offset; slope > 0 */
+    /* Of a model of one look by one network. depth 0: all layers look at every cell; else those
+     * after it at one in gate_share and what lies around it (finder_gate.h). */
+    struct convnet_gate gate;
+    uint32_t gate_share; /* 2..FINDER_GATE_SHARE_MAX */
+    double slope;        /* calibrated logit = slope * heat + offset; slope > 0 */
     double offset;
     void *storage;
 };
@@ -128,10 +135,21 @@ static inline double finder_log_side(float output)
  * 4 or 8 channels in, 5 out, strides that make FINDER_CELL. On success the caller finis. */
 MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape,
                                       uint32_t networks);
+/* A gate after the first `depth` layers, all zero, for the caller to fill in the weights
+ * [FINDER_GATE_SIDE][FINDER_GATE_SIDE][in] of; depth 0: none. ARGUMENT when the network has no such
+ * place. */
+MUST_USE struct err finder_model_set_gate(struct finder_model *self, uint32_t depth,
+                                          uint32_t share);
 /* Once everything is filled in: checks all numbers and packs the network for finder_run().
  * MODEL_UNREADABLE names what is wrong. */
 MUST_USE struct err finder_model_settle(struct finder_model *self);
 void finder_model_fini(struct finder_model *self);
+/* Of all networks together. */
+struct finder_numbers {
+    size_t weights;
+    size_t outputs; /* biases, and as many scales */
+};
+struct finder_numbers finder_numbers(const struct finder_model *model);
 /* Of a settled one. */
 MUST_USE struct err finder_copy(const struct finder_model *self, struct finder_model *out);
 /* One finder with the networks of all, in their order, and everything else from the first. Settled
@@ -160,6 +178,8 @@ struct finder_space {
     uint8_t *view_planes; /* NULL: only models of one view by one network were fitted */
     float *view_cells;
     float *view_sums;
+    float *promise; /* NULL: only models without a gate were fitted */
+    uint8_t *wanted;
 };
 
 /* Makes it large enough for this model and working images of that size; keeps it when it is. The
@@ -180,6 +200,11 @@ struct finder_box {
 /* 1 / (1 + e^-logit) to 1e-13, with the same bits everywhere, unlike libm's: regions of a score are
  * replayed bit by bit. */
 double finder_probability(double logit);
+
+/* What the model has for every cell of an image of which these are the planes, into self->cells.
+ * The model is settled, the space was fitted to it and to images of this size. */
+void finder_look_at(struct finder_space *self, const struct finder_model *model,
+                    const struct convnet_image *planes);
 
 /* Objects of the image, best first; returns how many. A peak is a cell that is the highest of 5 x 5
  * and not without any valid pixel; its box stands where the cell says; of boxes that share more

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "score/finder_map.h"
 
-#include <float.h>
-
 /* A peak is the highest of 5 x 5 cells: marks closer than 8 working pixels are one. */
 enum { PEAK_RADIUS = 2 };
 
@@ -24,9 +22,8 @@ static bool is_peak(const struct finder_map *map, size_t x, size_t y)
     return true;
 }
 
-/* The last plane is not 0 where the image is valid. */
-static bool cell_is_valid(const struct convnet_image *planes, uint32_t channels, size_t cell_x,
-                          size_t cell_y)
+bool finder_map_is_valid(const struct convnet_image *planes, uint32_t channels, size_t cell_x,
+                         size_t cell_y)
 {
     for (size_t y = cell_y * FINDER_CELL; y < (cell_y + 1) * FINDER_CELL && y < planes->height;
          y++) {
@@ -63,7 +60,8 @@ size_t finder_map_peaks(const struct finder_map *map, const struct convnet_image
         for (size_t x = 0; x < map->width; x++) {
             double heat = (double)finder_map_heat(map, x, y);
             bool promising = count < FINDER_PEAKS_MAX || heat > out[count - 1].heat;
-            if (promising && is_peak(map, x, y) && cell_is_valid(planes, channels, x, y)) {
+            promising = promising && heat > FINDER_COLD;
+            if (promising && is_peak(map, x, y) && finder_map_is_valid(planes, channels, x, y)) {
                 count = finder_peaks_put(out, count,
                                          (struct finder_peak){heat, (uint32_t)x, (uint32_t)y});
             }

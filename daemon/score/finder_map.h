@@ -6,8 +6,14 @@
  * taken together. Pure functions; doubles added, multiplied and compared in a stated order, no
  * library function, so that a result has the same bits on every processor. Any thread. */
 
+#include <float.h>
+
 #include "kernels/convnet.h"
 #include "score/finder.h"
+
+/* The heat of a cell that was not looked at (finder_gate.h): lower than any that was, and no peak.
+ */
+#define FINDER_COLD (-FLT_MAX)
 
 struct finder_map {
     const float *cells; /* [height][width][FINDER_OUTPUTS] */
@@ -20,6 +26,10 @@ static inline float finder_map_heat(const struct finder_map *map, size_t x, size
     return map->cells[(y * map->width + x) * FINDER_OUTPUTS];
 }
 
+/* Whether a cell has any valid pixel: there the last plane is not 0. */
+bool finder_map_is_valid(const struct convnet_image *planes, uint32_t channels, size_t cell_x,
+                         size_t cell_y);
+
 enum { FINDER_PEAKS_MAX = 64 };
 
 struct finder_peak {
@@ -29,7 +39,8 @@ struct finder_peak {
 };
 
 /* The highest peaks, best first; of equal ones the first in reading order. A peak is the highest of
- * 5 x 5 cells, and not without any valid pixel of the planes that the map was made of. */
+ * 5 x 5 cells, was looked at, and is not without any valid pixel of the planes that the map was
+ * made of. */
 size_t finder_map_peaks(const struct finder_map *map, const struct convnet_image *planes,
                         uint32_t channels, struct finder_peak out[FINDER_PEAKS_MAX]);
 

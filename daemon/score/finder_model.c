@@ -5,28 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "finder_layers": side, stride, dilation, in, out of each layer. "finder_weights", "finder_bias",
- * "finder_scale": those of all layers, one after another, network after network. "finder_input":
- * the version of the planes, struct finder_input, slope, offset, box, reduction, views, networks,
- * places, pooled. Whole numbers that may be negative lie in arrays of bytes and of u64 as two's
- * complement, as there is no signed type. */
-
-/* Version 1 has no material, nor its number at the end; version 3 has the eight planes of it;
- * version 4 has a number of views after that as well, and version 5 what a look at several places
- * by several networks takes. */
-enum { PLANES_VERSION = 1, MATERIAL_VERSION = 3, VIEWS_VERSION = 4, PLACES_VERSION = 5 };
-enum { INPUT_NUMBERS = 10, MATERIAL_NUMBERS, VIEWS_NUMBERS, PLACES_NUMBERS = 15 };
-enum { AT_MATERIAL = 10, AT_VIEWS, AT_NETWORKS, AT_PLACES, AT_POOLED };
-enum { LAYER_NUMBERS = 5 };
-
-static const struct form {
-    uint64_t numbers; /* of "finder_input" */
-    double version;   /* the first of them */
-} forms[] = {{INPUT_NUMBERS, PLANES_VERSION},
-             {MATERIAL_NUMBERS, MATERIAL_VERSION},
-             {VIEWS_NUMBERS, VIEWS_VERSION},
-             {PLACES_NUMBERS, PLACES_VERSION}};
-
 /* Beyond these the numbers are no sensible model's, and sums of them could become infinite. */
 static const double number_max = 1e6;
 
@@ -57,20 +35,20 @@ static enum convnet_fault check_counts(const struct convnet *shape)
     return convnet_validate(&net);
 }
 
-struct totals {
-    size_t weights;
-    size_t outputs;
-};
-
 /* Of so many networks. */
-static struct totals totals_of(const struct convnet *net, uint32_t networks)
+static struct finder_numbers numbers_of(const struct convnet *net, uint32_t networks)
 {
-    struct totals totals = {0, 0};
+    struct finder_numbers totals = {0, 0};
     for (uint32_t i = 0; i < net->layer_count; i++) {
         totals.weights += networks * convnet_weight_count(&net->layers[i]);
         totals.outputs += (size_t)networks * net->layers[i].out;
     }
     return totals;
+}
+
+struct finder_numbers finder_numbers(const struct finder_model *model)
+{
+    return numbers_of(&model->nets[0], model->networks);
 }
 
 static size_t packed_bytes(const struct convnet *shape)
@@ -79,14 +57,37 @@ static size_t packed_bytes(const struct convnet *shape)
            CONVNET_ALIGNMENT;
 }
 
-/* Storage: what is packed of each network, then biases, scales and weights of all. */
+enum { GATE_WEIGHTS_MAX = FINDER_GATE_SIDE * FINDER_GATE_SIDE * CONVNET_CHANNELS_MAX };
+
+/* Of any gate that fits these channels. */
+static struct convnet gate_shape(uint32_t channels)
+{
+    return (struct convnet){
+        .layers =
+            {{.side = FINDER_GATE_SIDE, .stride = 1, .dilation = 1, .in = channels, .out = 1}},
+        .layer_count = 1};
+}
+
+static size_t gate_packed_bytes(void)
+{
+    const struct convnet widest = gate_shape(CONVNET_CHANNELS_MAX);
+    return packed_bytes(&widest);
+}
+
+/* Storage: what is packed of each network and of the gate, then biases and scales of all, those of
+ * the gate, weights of all, and of the gate. */
 static void lay_out(struct finder_model *self, size_t outputs)
 {
     size_t packed = packed_bytes(&self->nets[0]);
     uint8_t *storage = self->storage;
-    int32_t *bias = (int32_t *)(void *)(storage + self->networks * packed);
-    float *scale = (float *)(bias + outputs);
-    int8_t *weights = (int8_t *)(scale + outputs);
+    uint8_t *gate_packed = storage + self->networks * packed;
+    int32_t *bias = (int32_t *)(void *)(gate_packed + gate_packed_bytes());
+    float *scale = (float *)(bias + outputs + 1);
+    int8_t *weights = (int8_t *)(scale + outputs + 1);
+    self->gate.packed = gate_packed;
+    self->gate.net = gate_shape(CONVNET_CHANNELS_MAX);
+    self->gate.net.layers[0].bias = bias + outputs;
+    self->gate.net.layers[0].scale = scale + outputs;
     for (uint32_t n = 0; n < self->networks; n++) {
         self->packed[n] = storage + n * packed;
         for (uint32_t i = 0; i < self->nets[n].layer_count; i++) {
@@ -99,6 +100,7 @@ static void lay_out(struct finder_model *self, size_t outputs)
             scale += layer->out;
         }
     }
+    self->gate.net.layers[0].weights = weights;
 }
 
 MUST_USE struct err finder_model_init(struct finder_model *self, const struct convnet *shape,
@@ -110,9 +112,10 @@ MUST_USE struct err finder_model_init(struct finder_model *self, const struct co
     if (networks < 1 || networks > FINDER_NETWORKS_MAX) {
         return err_make(ERR_ARGUMENT, "finder: number of networks");
     }
-    struct totals totals = totals_of(shape, networks);
-    size_t bytes = networks * packed_bytes(shape) +
-                   totals.outputs * (sizeof(int32_t) + sizeof(float)) + totals.weights;
+    struct finder_numbers totals = numbers_of(shape, networks);
+    size_t bytes = networks * packed_bytes(shape) + gate_packed_bytes() +
+                   (totals.outputs + 1) * (sizeof(int32_t) + sizeof(float)) + totals.weights +
+                   GATE_WEIGHTS_MAX;
     size_t whole = (bytes + CONVNET_ALIGNMENT - 1) / CONVNET_ALIGNMENT * CONVNET_ALIGNMENT;
     uint8_t *storage = aligned_alloc(CONVNET_ALIGNMENT, whole);
     if (storage == NULL) {
@@ -124,6 +127,26 @@ MUST_USE struct err finder_model_init(struct finder_model *self, const struct co
         self->nets[n] = *shape;
     }
     lay_out(self, totals.outputs);
+    return err_none;
+}
+
+MUST_USE struct err finder_model_set_gate(struct finder_model *self, uint32_t depth, uint32_t share)
+{
+    struct convnet_layer *layer = &self->gate.net.layers[0];
+    self->gate.depth = 0;
+    self->gate_share = 0;
+    if (depth == 0) {
+        return err_none;
+    }
+    if (depth >= self->nets[0].layer_count) {
+        return err_make(ERR_ARGUMENT, "finder: a gate behind its layers");
+    }
+    layer->in = self->nets[0].layers[depth].in;
+    memset(layer->weights, 0, GATE_WEIGHTS_MAX);
+    *layer->bias = 0;
+    *layer->scale = 1; /* the order of the sums is all that matters */
+    self->gate.depth = depth;
+    self->gate_share = share;
     return err_none;
 }
 
@@ -167,12 +190,22 @@ static bool join_alike(const struct finder_model *one, const struct finder_model
 /* The numbers of all networks of `from` into those of `to` from network `first` on. */
 static void copy_networks(const struct finder_model *from, struct finder_model *to, uint32_t first)
 {
-    struct totals totals = totals_of(&from->nets[0], from->networks);
+    struct finder_numbers totals = finder_numbers(from);
     const struct convnet_layer *source = &from->nets[0].layers[0];
     struct convnet_layer *target = &to->nets[first].layers[0];
     memcpy(target->weights, source->weights, totals.weights);
     memcpy(target->bias, source->bias, totals.outputs * sizeof *source->bias);
     memcpy(target->scale, source->scale, totals.outputs * sizeof *source->scale);
+}
+
+static struct err copy_gate(const struct finder_model *from, struct finder_model *to)
+{
+    struct err err = finder_model_set_gate(to, from->gate.depth, from->gate_share);
+    if (!err_is(err) && from->gate.depth > 0) {
+        const struct convnet_layer *source = &from->gate.net.layers[0];
+        memcpy(to->gate.net.layers[0].weights, source->weights, convnet_weight_count(source));
+    }
+    return err;
 }
 
 MUST_USE struct err finder_join(const struct finder_model *const *parts, uint32_t count,
@@ -204,7 +237,8 @@ MUST_USE struct err finder_join(const struct finder_model *const *parts, uint32_
     joined.pooled = parts[0]->pooled;
     joined.slope = parts[0]->slope;
     joined.offset = parts[0]->offset;
-    err = finder_model_settle(&joined);
+    err = copy_gate(parts[0], &joined);
+    err = err_is(err) ? err : finder_model_settle(&joined);
     if (err_is(err)) {
         finder_model_fini(&joined);
         return err;
@@ -248,6 +282,23 @@ static struct err check_network(const struct convnet *net)
     return err_none;
 }
 
+static struct err check_gate(const struct finder_model *self)
+{
+    if (self->networks > 1 || self->views > 1) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: a gate of one that looks several times");
+    }
+    if (!convnet_gate_fits(&self->nets[0], &self->gate)) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: a gate that does not fit its layers");
+    }
+    if (convnet_validate(&self->gate.net) != CONVNET_SOUND) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: a weight of the gate out of range");
+    }
+    if (self->gate_share < 2 || self->gate_share > FINDER_GATE_SHARE_MAX) {
+        return err_make(ERR_MODEL_UNREADABLE, "finder: share of cells that pass the gate");
+    }
+    return err_none;
+}
+
 MUST_USE struct err finder_model_settle(struct finder_model *self)
 {
     for (uint32_t n = 0; n < self->networks; n++) {
@@ -273,211 +324,19 @@ MUST_USE struct err finder_model_settle(struct finder_model *self)
     if (self->places > FINDER_PLACES_MAX) {
         return err_make(ERR_MODEL_UNREADABLE, "finder: places of an image");
     }
+    if (self->gate.depth > 0) {
+        struct err err = check_gate(self);
+        if (err_is(err)) {
+            return err;
+        }
+    }
     size_t packed = packed_bytes(&self->nets[0]);
+    uint8_t *storage = self->storage;
     for (uint32_t n = 0; n < self->networks; n++) {
-        convnet_pack(&self->nets[n], (uint8_t *)self->storage + n * packed);
+        convnet_pack(&self->nets[n], storage + n * packed);
+    }
+    if (self->gate.depth > 0) {
+        convnet_pack(&self->gate.net, storage + self->networks * packed);
     }
     return err_none;
-}
-
-/* ---- reading ---- */
-
-static const struct model_array *find_row(const struct model_file *file, const char *name,
-                                          enum model_type type, uint64_t count)
-{
-    const struct model_array *array = model_file_find(file, name, type);
-    bool fits = array != NULL && array->dimensions_count == 1 && array->dimensions[0] == count;
-    return fits ? array : NULL;
-}
-
-static bool has_any(const struct model_file *file)
-{
-    for (uint32_t i = 0; i < file->arrays_count; i++) {
-        if (strncmp(file->arrays[i].name, "finder_", strlen("finder_")) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_layers(const struct model_file *file, struct convnet *out)
-{
-    const struct model_array *layers = model_file_find(file, "finder_layers", MODEL_U64);
-    if (layers == NULL || layers->dimensions_count != 2 || layers->dimensions[0] < 1 ||
-        layers->dimensions[0] > CONVNET_LAYERS_MAX || layers->dimensions[1] != LAYER_NUMBERS) {
-        return false;
-    }
-    memset(out, 0, sizeof *out);
-    out->layer_count = (uint32_t)layers->dimensions[0];
-    const uint64_t *numbers = layers->values;
-    for (uint32_t i = 0; i < out->layer_count; i++, numbers += LAYER_NUMBERS) {
-        for (uint32_t k = 0; k < LAYER_NUMBERS; k++) {
-            if (numbers[k] > UINT32_MAX) {
-                return false;
-            }
-        }
-        out->layers[i] = (struct convnet_layer){.side = (uint32_t)numbers[0],
-                                                .stride = (uint32_t)numbers[1],
-                                                .dilation = (uint32_t)numbers[2],
-                                                .in = (uint32_t)numbers[3],
-                                                .out = (uint32_t)numbers[4]};
-    }
-    return true;
-}
-
-/* The row of "finder_input" and what form it has; NULL without one. */
-static const double *find_input(const struct model_file *file, const struct form **form)
-{
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
-        const struct model_array *input =
-            find_row(file, "finder_input", MODEL_F64, forms[i].numbers);
-        if (input != NULL) {
-            *form = &forms[i];
-            return input->values;
-        }
-    }
-    return NULL;
-}
-
-/* How many networks the row speaks of; 0 when it may not. */
-static uint32_t networks_of(const double *numbers, const struct form *form)
-{
-    if (form->numbers < PLACES_NUMBERS) {
-        return 1;
-    }
-    double networks = numbers[AT_NETWORKS];
-    bool fits = within(networks, 1, FINDER_NETWORKS_MAX) && (uint32_t)networks == networks;
-    return fits ? (uint32_t)networks : 0;
-}
-
-static struct err read_input(const double *numbers, const struct form *form,
-                             struct finder_model *out)
-{
-    if (numbers[0] != form->version) {
-        return err_make(ERR_MODEL_UNREADABLE, "finder: made for other planes than these");
-    }
-    bool has_material = form->numbers > INPUT_NUMBERS;
-    if (form->version == MATERIAL_VERSION && !(numbers[AT_MATERIAL] > 0)) {
-        return err_make(ERR_MODEL_UNREADABLE, "finder: constants of its planes out of range");
-    }
-    out->input =
-        (struct finder_input){numbers[1], numbers[2], numbers[3],
-                              numbers[4], numbers[5], has_material ? numbers[AT_MATERIAL] : 0};
-    out->slope = numbers[6];
-    out->offset = numbers[7];
-    out->box = numbers[8];
-    out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
-    double views = form->numbers >= VIEWS_NUMBERS ? numbers[AT_VIEWS] : 1;
-    bool whole = views == 1 || views == 2 || views == 4; /* else settling refuses it */
-    out->views = whole ? (uint32_t)views : 0;
-    if (form->numbers >= PLACES_NUMBERS) {
-        double places = numbers[AT_PLACES], pooled = numbers[AT_POOLED];
-        bool fits = within(places, 0, FINDER_PLACES_MAX) && (uint32_t)places == places;
-        out->places = fits ? (uint32_t)places : FINDER_PLACES_MAX + 1;
-        out->pooled = pooled == 1;
-        if (pooled != 0 && pooled != 1) {
-            return err_make(ERR_MODEL_UNREADABLE, "finder: whether heats are pooled");
-        }
-    }
-    return err_none;
-}
-
-/* Into the arrays of a model that has room for them. */
-static struct err read_numbers(const struct model_file *file, struct finder_model *out)
-{
-    struct totals totals = totals_of(&out->nets[0], out->networks);
-    const struct model_array *weights = find_row(file, "finder_weights", MODEL_U8, totals.weights);
-    const struct model_array *bias = find_row(file, "finder_bias", MODEL_U64, totals.outputs);
-    const struct model_array *scale = find_row(file, "finder_scale", MODEL_F32, totals.outputs);
-    if (weights == NULL || bias == NULL || scale == NULL) {
-        return err_make(ERR_MODEL_UNREADABLE, "finder: weights, bias or scale");
-    }
-    struct convnet_layer *first = &out->nets[0].layers[0];
-    memcpy(first->weights, weights->values, totals.weights);
-    memcpy(first->scale, scale->values, totals.outputs * sizeof(float));
-    for (size_t i = 0; i < totals.outputs; i++) {
-        uint64_t word = ((const uint64_t *)bias->values)[i];
-        /* INT32_MIN is refused by the network's own check. */
-        bool fits = word <= (uint64_t)INT32_MAX || word >= (uint64_t) - (int64_t)INT32_MAX;
-        first->bias[i] = fits ? (int32_t)(int64_t)word : INT32_MIN;
-    }
-    return finder_model_settle(out);
-}
-
-MUST_USE struct err finder_read(const struct model_file *file, bool *found,
-                                struct finder_model *out)
-{
-    struct convnet shape;
-    struct finder_model model;
-    *found = false;
-    if (!has_any(file)) {
-        return err_none;
-    }
-    if (!read_layers(file, &shape)) {
-        return err_make(ERR_MODEL_UNREADABLE, "finder: layers");
-    }
-    const struct form *form = forms;
-    const double *input = find_input(file, &form);
-    if (input == NULL) {
-        return err_make(ERR_MODEL_UNREADABLE, "finder: input");
-    }
-    struct err err = finder_model_init(&model, &shape, networks_of(input, form));
-    if (err_is(err)) {
-        return err.code == ERR_ARGUMENT ? err_make(ERR_MODEL_UNREADABLE, err.where) : err;
-    }
-    err = read_input(input, form, &model);
-    err = err_is(err) ? err : read_numbers(file, &model);
-    if (err_is(err)) {
-        finder_model_fini(&model);
-        return err;
-    }
-    *out = model;
-    *found = true;
-    return err_none;
-}
-
-/* ---- writing ---- */
-
-static struct err add_layers(const struct convnet *net, struct model_file *file)
-{
-    uint64_t numbers[CONVNET_LAYERS_MAX][LAYER_NUMBERS];
-    const uint64_t shape[2] = {net->layer_count, LAYER_NUMBERS};
-    for (uint32_t i = 0; i < net->layer_count; i++) {
-        const struct convnet_layer *layer = &net->layers[i];
-        const uint64_t row[LAYER_NUMBERS] = {layer->side, layer->stride, layer->dilation, layer->in,
-                                             layer->out};
-        memcpy(numbers[i], row, sizeof row);
-    }
-    return model_file_add(file, "finder_layers", MODEL_U64, shape, 2, numbers);
-}
-
-MUST_USE struct err finder_add(const struct finder_model *self, struct model_file *file)
-{
-    const struct convnet_layer *first = &self->nets[0].layers[0]; /* where those of all begin */
-    struct totals totals = totals_of(&self->nets[0], self->networks);
-    uint64_t bias[FINDER_NETWORKS_MAX * CONVNET_LAYERS_MAX * CONVNET_CHANNELS_MAX];
-    for (size_t i = 0; i < totals.outputs; i++) {
-        bias[i] = (uint64_t)(int64_t)first->bias[i];
-    }
-    const struct finder_input *in = &self->input;
-    bool several = self->networks > 1 || self->places > 0 || self->pooled;
-    size_t form = several ? 3 : self->views > 1 ? 2 : in->material > 0;
-    const double input[PLACES_NUMBERS] = {
-        forms[form].version, in->a_max,   in->contrast,   in->ratio_low, in->ratio_high,
-        in->ratio_least,     self->slope, self->offset,   self->box,     self->reduction,
-        in->material,        self->views, self->networks, self->places,  self->pooled};
-    const uint64_t weights_shape[1] = {totals.weights};
-    const uint64_t outputs_shape[1] = {totals.outputs};
-    const uint64_t input_shape[1] = {forms[form].numbers};
-    struct err err = add_layers(&self->nets[0], file);
-    err = err_is(err)
-              ? err
-              : model_file_add(file, "finder_weights", MODEL_U8, weights_shape, 1, first->weights);
-    err =
-        err_is(err) ? err : model_file_add(file, "finder_bias", MODEL_U64, outputs_shape, 1, bias);
-    err = err_is(err)
-              ? err
-              : model_file_add(file, "finder_scale", MODEL_F32, outputs_shape, 1, first->scale);
-    return err_is(err) ? err
-                       : model_file_add(file, "finder_input", MODEL_F64, input_shape, 1, input);
 }

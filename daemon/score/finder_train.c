@@ -25,14 +25,15 @@ struct pace {
     uint32_t views;    /* as in struct finder_model: */
     uint32_t places;
     bool pooled;
+    uint32_t gate_depth; /* layers before a gate, where one is learnt; 0: none */
 };
-static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1, 1, 0, false};
+static const struct pace usual_pace = {BATCH_MAX, 30, 1200, 6000, 5e-4, 1, 1, 0, false, 3};
 /* What a block stands out by in a dense load takes many steps to learn, and steps of two crops
  * teach as much as steps of four, in half the time. After so many a network has settled: the
  * whole-number stage must not throw it out again (5e-4 costs it a tenth of its loss). Of the places
  * where one look finds most, the third or fourth is the last that ever becomes the first by all
  * (bench/TRUCKS.md). */
-static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, 2, 4, 6, true};
+static const struct pace far_pace = {2, 120, 2400, 90000, 1e-4, 2, 4, 6, true, 0};
 
 static const double peak_rate = 4e-3;
 static const double decay = 1e-3;
@@ -313,6 +314,22 @@ static struct err export(struct training *self, double box, struct finder_model 
     return err_none;
 }
 
+/* After the training, so that no step of it depends on whether there will be one. */
+static struct err learn_gate(const struct training *self, struct finder_model *model,
+                             struct finder_gate_report *report)
+{
+    const struct finder_set *set = self->conf->set;
+    uint32_t depth = pace_of(set)->gate_depth;
+    if (depth == 0) {
+        return err_none;
+    }
+    struct err err = finder_gate_learn(set, self->conf->taken, depth, model, report);
+    if (err_is(err)) {
+        finder_model_fini(model);
+    }
+    return err;
+}
+
 static uint64_t steps_of(const struct training *self)
 {
     const struct pace *pace = pace_of(self->conf->set);
@@ -343,6 +360,7 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
         uint64_t steps = steps_of(self);
         uint64_t whole_steps = steps / WHOLE_SHARE + 1;
         self->steps_total = steps + whole_steps;
+        memset(&report->gate, 0, sizeof report->gate);
         report->images = self->order_count;
         report->steps = self->steps_total;
         report->loss = learn(self, peak_rate, steps, 20);
@@ -350,6 +368,9 @@ MUST_USE struct err finder_train(const struct finder_train_conf *conf, struct fi
         convnet_train_calibrate(&self->train, draw_again, self, CROPS_OF_CALIBRATION / self->batch);
         report->whole_loss = learn(self, pace_of(conf->set)->whole_rate, whole_steps, 5);
         err = export(self, box, out);
+        if (!err_is(err)) {
+            err = learn_gate(self, out, &report->gate);
+        }
     }
     training_close(self);
     free(self);

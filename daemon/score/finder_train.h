@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "score/finder_gate_train.h"
 #include "score/finder_set.h"
 
 struct finder_train_conf {
@@ -26,6 +27,7 @@ struct finder_train_report {
     double loss;       /* of the last twentieth of the steps in floats */
     double whole_loss; /* of the last fifth of those in whole numbers */
     uint32_t images;
+    struct finder_gate_report gate; /* all 0 where none was to be learnt */
 };
 
 /* The layers that are trained, for images of known material or others: returns how many. Counts

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A finder out of a model file that may say anything: a sound one is taken, and the input
  * overwrites numbers, lengths and names in it. The first byte says which sound one: planes, views,
- * networks, whether it looks at places and pools; the next two how large the image is that it is
- * asked about; then come records (model_edit.h). What is then taken must give boxes within the
- * image, best first, with finite logits. */
+ * networks, whether it looks at places and pools, and when it looks once, whether it has a gate;
+ * the next two how large the image is that it is asked about; then come records (model_edit.h).
+ * What is then taken must give boxes within the image, best first, with finite logits. */
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +47,13 @@ static void make_file(uint8_t which, struct model_file *file)
     model.views = 1U << (which & 3) % 3;
     model.places = (which & 32) != 0 ? 2 : 0;
     model.pooled = (which & 64) != 0;
+    if ((which & 128) != 0 && model.networks == 1 && model.views == 1) {
+        must(!err_is(finder_model_set_gate(&model, 2, 4)));
+        int8_t *weights = model.gate.net.layers[0].weights;
+        for (size_t i = 0; i < convnet_weight_count(&model.gate.net.layers[0]); i++) {
+            weights[i] = (int8_t)((int)rng_below(&rng, 127) - 63);
+        }
+    }
     must(!err_is(finder_model_settle(&model)) && !err_is(finder_add(&model, file)));
     finder_model_fini(&model);
 }
