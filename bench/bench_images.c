@@ -148,8 +148,12 @@ static void fill_layer(struct convnet_layer *layer, struct rng *rng)
     }
 }
 
+/* What passes a gate that learnt nothing lies closer together than what may be an object: on 103
+ * real parcels one of a cell in 128 left 0.33 of the products (0.37 at most), as this one does. */
+enum { GATE_DEPTH = 3, GATE_SHARE = 64 };
+
 /* Of the shape of those that are trained, with planes of material for two energies; it has learnt
- * nothing, which takes as long. */
+ * nothing, which takes as long. What passes its gate lies at edges of the load. */
 static void add_finder(const struct subject *subject, const char *path, const char *folder,
                        char out[512])
 {
@@ -173,6 +177,10 @@ static void add_finder(const struct subject *subject, const char *path, const ch
     finder.reduction = subject->finder_reduction;
     finder_look(material, &finder);
     finder.slope = 1;
+    if (!material) {
+        check(finder_model_set_gate(&finder, GATE_DEPTH, GATE_SHARE), "gate");
+        fill_layer(&finder.gate.net.layers[0], &rng);
+    }
     check(finder_model_settle(&finder), "finder");
     struct model_file file;
     check(model_file_read(path, NULL, &file), path);

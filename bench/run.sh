@@ -139,7 +139,8 @@ and an addition), both in time of the processor. Aim: 1.4 GMAC in 3 ms." \
     build/bench/bench_convnet
   measure images "From decoded pixels to a score, as a scoring line does it: a drawn parcel of 640 x 640 and a drawn truck of two energies, 20 MB. Aims:
 8 ms a parcel, 200 ms a truck on two cores. Below each parcel its stages, by the time of one processor, beside what the same core takes to copy as many bytes as the
-stage reads and writes, through no cache, or for its products out of registers alone." \
+stage reads and writes, through no cache, or for its products out of registers alone. The finder of the parcel has a gate that has learnt nothing and leaves a third of the
+products, as learnt ones do on real parcels." \
     build/bench/bench_images "$directory"
   # shellcheck disable=SC2086
   measure nearest "16,384 normal random queries against banks of 4,096 and 16,384 rows, one nearest each, beside FAISS (IndexFlatL2: the

@@ -16,6 +16,53 @@ static void show(void *argument, uint64_t done, uint64_t total)
     progress_show(argument, done, total);
 }
 
+bool crossfit_open(const struct marked_images *images, struct crossfit *out)
+{
+    size_t count = images->set.image_count;
+    size_t marks = count * FINDER_BOXES_MAX + 1;
+    *out = (struct crossfit){.marks = calloc(marks, sizeof *out->marks),
+                             .everywhere = calloc(marks, sizeof *out->everywhere),
+                             .covered = calloc(count + 1, 1)};
+    bool good = out->marks != NULL && out->everywhere != NULL && out->covered != NULL;
+    if (!good) {
+        ctl_refuse("no memory");
+        crossfit_fini(out);
+    }
+    return good;
+}
+
+/* Adds them behind the `count` that are there. */
+static bool add_marks(const struct marked_images *images, const struct finder_model *finder,
+                      const struct marked_choice *choice, struct marked_cells *cells,
+                      struct froc_mark *marks, uint32_t *count)
+{
+    struct froc_mark *found = NULL;
+    uint32_t found_count = 0;
+    if (!marked_images_find(images, finder, choice, cells, &found, &found_count)) {
+        return false;
+    }
+    if (found_count > 0) {
+        memcpy(marks + *count, found, found_count * sizeof *found);
+        *count += found_count;
+    }
+    free(found);
+    return true;
+}
+
+bool crossfit_find(const struct marked_images *images, const struct finder_model *finder,
+                   const struct marked_choice *choice, struct crossfit *out)
+{
+    if (finder->gate.depth == 0) {
+        return add_marks(images, finder, choice, &out->cells, out->marks, &out->mark_count);
+    }
+    struct finder_model everywhere = *finder; /* borrows; cells that are cold tell nothing */
+    everywhere.gate.depth = 0;
+    out->gated = true;
+    return add_marks(images, finder, choice, NULL, out->marks, &out->mark_count) &&
+           add_marks(images, &everywhere, choice, &out->cells, out->everywhere,
+                     &out->everywhere_count);
+}
+
 /* Adds one part's marks. */
 static bool fit_part(const struct marked_images *images, const struct crossfit_conf *conf,
                      uint32_t part, const uint8_t *fold_of, struct crossfit *out)
@@ -43,25 +90,18 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
     const struct marked_choice choice = {taken, 0};
     struct finder_model finder;
     struct finder_train_report report;
-    struct froc_mark *marks = NULL;
-    uint32_t mark_count = 0;
     struct err err = finder_train(&train, &finder, &report);
     bool good = !err_is(err);
     if (!good) {
         ctl_fail(what, err);
     } else {
-        good = marked_images_find(images, &finder, &choice, &out->cells, &marks, &mark_count);
+        good = crossfit_find(images, &finder, &choice, out);
         if (keeps) {
             conf->kept[part] = (struct crossfit_kept){finder, report};
         } else {
             finder_model_fini(&finder);
         }
     }
-    if (mark_count > 0) {
-        memcpy(out->marks + out->mark_count, marks, mark_count * sizeof *marks);
-        out->mark_count += mark_count;
-    }
-    free(marks);
     free(taken);
     return good;
 }
@@ -69,16 +109,16 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
 bool crossfit_make(const struct marked_images *images, const struct crossfit_conf *conf,
                    struct crossfit *out)
 {
-    uint32_t count = images->set.image_count;
     if (conf->folds < 2 || conf->folds > images->group_count) {
         ctl_refuse("%u parts cannot be made of %u scans", conf->folds, images->group_count);
         return false;
     }
-    struct crossfit made = {.marks =
-                                calloc((size_t)count * FINDER_BOXES_MAX + 1, sizeof *made.marks),
-                            .covered = calloc((size_t)count + 1, 1)};
+    struct crossfit made;
+    if (!crossfit_open(images, &made)) {
+        return false;
+    }
     uint8_t *fold_of = calloc((size_t)images->group_count + 1, 1);
-    bool good = made.marks != NULL && made.covered != NULL && fold_of != NULL;
+    bool good = fold_of != NULL;
     if (!good) {
         ctl_refuse("no memory");
     } else {
@@ -99,6 +139,7 @@ bool crossfit_make(const struct marked_images *images, const struct crossfit_con
 void crossfit_fini(struct crossfit *self)
 {
     free(self->marks);
+    free(self->everywhere);
     free(self->covered);
     memset(self, 0, sizeof *self);
 }
@@ -199,6 +240,25 @@ static bool sample_open(const struct marked_images *images, const struct crossfi
     return true;
 }
 
+/* The same by looks at every cell. */
+static bool judge_everywhere(const struct marked_images *images, const struct crossfit *fit,
+                             struct froc *out)
+{
+    struct crossfit other = *fit; /* borrows */
+    struct sample sample;
+    other.marks = fit->everywhere;
+    other.mark_count = fit->everywhere_count;
+    if (!sample_open(images, &other, &sample)) {
+        return false;
+    }
+    struct err err = froc_make(&sample.froc, out);
+    sample_close(&sample);
+    if (err_is(err)) {
+        ctl_fail("evaluate", err);
+    }
+    return !err_is(err);
+}
+
 bool crossfit_judge(const struct marked_images *images, const struct crossfit *fit,
                     struct crossfit_figures *out)
 {
@@ -219,10 +279,12 @@ bool crossfit_judge(const struct marked_images *images, const struct crossfit *f
     struct err err = out->objects == 0 ? err_make(ERR_ARGUMENT, "no object in the images held out")
                                        : froc_make(&sample.froc, &out->froc);
     sample_close(&sample);
+    out->gated = fit->gated;
     if (err_is(err)) {
         ctl_fail("evaluate", err);
+        return false;
     }
-    return !err_is(err);
+    return !fit->gated || judge_everywhere(images, fit, &out->everywhere);
 }
 
 static void fit_platt(const struct froc_sample *sample, const uint8_t *hits, double *numbers,

@@ -32,9 +32,22 @@ enum { CROSSFIT_FOLDS_MAX = 100 };
 struct crossfit {
     struct froc_mark *marks;
     uint32_t mark_count;
-    uint8_t *covered; /* [images]: 1 = in one of the parts */
-    struct marked_cells cells;
+    /* What finders with a gate mark when they look at every cell, so that one can see what it
+     * costs; as long as none has one, nothing. */
+    struct froc_mark *everywhere;
+    uint32_t everywhere_count;
+    bool gated;
+    uint8_t *covered;          /* [images]: 1 = in one of the parts */
+    struct marked_cells cells; /* by looks at every cell */
 };
+
+/* Room for the marks on all images, of which none is covered yet. False when it was told why not.
+ */
+bool crossfit_open(const struct marked_images *images, struct crossfit *out);
+/* Adds a finder's marks on the chosen images. All finders of a crossfit have a gate, or none has.
+ */
+bool crossfit_find(const struct marked_images *images, const struct finder_model *finder,
+                   const struct marked_choice *choice, struct crossfit *out);
 
 /* False when it was told why not. */
 bool crossfit_make(const struct marked_images *images, const struct crossfit_conf *conf,
@@ -43,6 +56,8 @@ void crossfit_fini(struct crossfit *self);
 
 struct crossfit_figures {
     struct froc froc;
+    struct froc everywhere; /* when gated */
+    bool gated;
     double
         auc_images; /* images with objects above those without; NaN when there is one kind only */
     double auc_cells;

@@ -123,7 +123,20 @@ static json_t *figures_json(const struct crossfit_figures *figures)
         json_object_set_new(froc, froc_hit_words[i], recalls_json(figures->froc.recalls[i]));
     }
     json_object_set_new(out, "recall", froc);
+    if (figures->gated) {
+        json_object_set_new(out, "recall_looking_everywhere",
+                            recalls_json(figures->everywhere.recalls[FROC_CENTRE]));
+    }
     return out;
+}
+
+static void add_row(struct table *table, const char *what, const struct froc_recall *recalls)
+{
+    table_cell(table, what);
+    for (int k = 0; k < FROC_RATES; k++) {
+        table_cellf(table, "%.3f (%.3f-%.3f)", recalls[k].value, recalls[k].lower,
+                    recalls[k].upper);
+    }
 }
 
 static int print_figures(const struct crossfit_figures *figures)
@@ -137,11 +150,10 @@ static int print_figures(const struct crossfit_figures *figures)
         return ctl_refuse("no memory");
     }
     for (int i = 0; i < FROC_HITS; i++) {
-        table_cell(table, froc_hit_words[i]);
-        for (int k = 0; k < FROC_RATES; k++) {
-            const struct froc_recall *recall = &figures->froc.recalls[i][k];
-            table_cellf(table, "%.3f (%.3f-%.3f)", recall->value, recall->lower, recall->upper);
-        }
+        add_row(table, froc_hit_words[i], figures->froc.recalls[i]);
+    }
+    if (figures->gated) {
+        add_row(table, "centre, no gate", figures->everywhere.recalls[FROC_CENTRE]);
     }
     bool whole = table_print(table, stdout, terminal_width(stdout));
     table_close(&table);
@@ -217,17 +229,18 @@ static bool mark_all(const struct marked_images *images, const struct image_fold
                      const struct judged *judged, struct crossfit *out)
 {
     const struct marked_choice all = {NULL, 0};
-    memset(out, 0, sizeof *out);
-    out->covered = malloc((size_t)images->set.image_count + 1);
-    if (out->covered == NULL) {
-        ctl_refuse("no memory");
+    if (!crossfit_open(images, out)) {
         return false;
     }
     memset(out->covered, 1, images->set.image_count);
-    bool good = judged->has_finder ? marked_images_find(images, &judged->finder, &all, &out->cells,
-                                                        &out->marks, &out->mark_count)
-                                   : marked_images_score(images, folder, judged->scorer,
-                                                         &out->marks, &out->mark_count);
+    bool good = true;
+    if (judged->has_finder) {
+        good = crossfit_find(images, &judged->finder, &all, out);
+    } else {
+        free(out->marks);
+        out->marks = NULL;
+        good = marked_images_score(images, folder, judged->scorer, &out->marks, &out->mark_count);
+    }
     if (!good) {
         crossfit_fini(out);
     }

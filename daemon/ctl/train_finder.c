@@ -85,6 +85,12 @@ static bool judge_and_place(const struct marked_images *images, const struct cro
         figures.groups, figures.images, figures.objects);
     tell_recalls(words, &figures);
     add(words, "; AUC of cells %.4f", figures.auc_cells);
+    if (figures.gated) {
+        add(words, "; by looks at every cell centre");
+        for (int k = 0; k < FROC_RATES; k++) {
+            add(words, " %.3f", figures.everywhere.recalls[FROC_CENTRE][k].value);
+        }
+    }
     return true;
 }
 
@@ -187,6 +193,16 @@ static void tell_taught(struct words *words, const struct train_finder_conf *con
         add(words, "%u places of an image are looked at %u ways; ", finder->places, finder->views);
     } else if (finder->views > 1) {
         add(words, "an image is looked at %u ways; ", finder->views);
+    }
+    const struct finder_gate_report *gate = &taught->networks[0].report.gate;
+    if (finder->gate.depth > 0) {
+        add(words,
+            "a gate after %u layers passes 1 in %u of the cells on and lost %llu of %llu objects; ",
+            finder->gate.depth, gate->share, (unsigned long long)gate->lost,
+            (unsigned long long)gate->noticed);
+    } else if (gate->images > 0) {
+        add(words, "no gate (%llu of %llu objects lost); ", (unsigned long long)gate->lost,
+            (unsigned long long)gate->noticed);
     }
     if (conf->marks == NULL) {
         add(words, "objects: threats put into images that nobody marked; ");
