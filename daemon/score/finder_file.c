@@ -104,15 +104,19 @@ static const double *find_input(const struct model_file *file, const struct form
     return NULL;
 }
 
-/* How many networks the row speaks of; 0 when it may not. */
+/* A whole number from `least` on, else what no model has. */
+static uint32_t whole_or_none(double number, uint32_t least, uint32_t most)
+{
+    bool fits = within(number, least, most) && (uint32_t)number == number;
+    return fits ? (uint32_t)number : UINT32_MAX;
+}
+
+/* How many networks the row speaks of. */
 static uint32_t networks_of(const double *numbers, const struct form *form)
 {
-    if (form->numbers < PLACES_NUMBERS) {
-        return 1;
-    }
-    double networks = numbers[AT_NETWORKS];
-    bool fits = within(networks, 1, FINDER_NETWORKS_MAX) && (uint32_t)networks == networks;
-    return fits ? (uint32_t)networks : 0;
+    return form->numbers < PLACES_NUMBERS
+               ? 1
+               : whole_or_none(numbers[AT_NETWORKS], 1, FINDER_NETWORKS_MAX);
 }
 
 static struct err read_input(const double *numbers, const struct form *form,
@@ -136,22 +140,14 @@ static struct err read_input(const double *numbers, const struct form *form,
     bool whole = views == 1 || views == 2 || views == 4; /* else settling refuses it */
     out->views = whole ? (uint32_t)views : 0;
     if (form->numbers >= PLACES_NUMBERS) {
-        double places = numbers[AT_PLACES], pooled = numbers[AT_POOLED];
-        bool fits = within(places, 0, FINDER_PLACES_MAX) && (uint32_t)places == places;
-        out->places = fits ? (uint32_t)places : FINDER_PLACES_MAX + 1;
+        double pooled = numbers[AT_POOLED];
+        out->places = whole_or_none(numbers[AT_PLACES], 0, FINDER_PLACES_MAX);
         out->pooled = pooled == 1;
         if (pooled != 0 && pooled != 1) {
             return err_make(ERR_MODEL_UNREADABLE, "finder: whether heats are pooled");
         }
     }
     return err_none;
-}
-
-/* A whole number from `least` on, else what no model has. */
-static uint32_t whole_or_none(double number, uint32_t least, uint32_t most)
-{
-    bool fits = within(number, least, most) && (uint32_t)number == number;
-    return fits ? (uint32_t)number : UINT32_MAX;
 }
 
 static struct err read_gate(const struct model_file *file, const double *numbers,

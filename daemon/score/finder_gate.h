@@ -12,6 +12,8 @@
 #include "kernels/convnet_gated.h"
 #include "score/finder.h"
 
+enum { FINDER_GATE_LEAST = 16 }; /* cells */
+
 struct finder_gate_buffers {
     void *net;      /* convnet_gated_bytes() */
     float *promise; /* a cell of the image each: */
@@ -27,14 +29,13 @@ void finder_gate_run(const struct finder_model *model, const struct convnet_imag
 /* promise[cells] of the image; the buffers' net is used. */
 void finder_gate_promise(const struct finder_model *model, const struct convnet_image *planes,
                          const struct finder_gate_buffers *buffers);
-/* Which cells pass when one in `share` does, at least FINDER_GATE_LEAST: those of the highest
- * promise, all equal ones at the end of it, and the eight around each. Cells without any valid
- * pixel are not counted, nor asked for themselves; their promise is lost. */
-enum { FINDER_GATE_LEAST = 16 };
 /* The value that `rank` of them have or pass, 1 <= rank <= count; none is NaN. In steps that do not
  * depend on the values. */
 float finder_gate_at_rank(const float *values, size_t count, size_t rank);
 
+/* Which cells pass when one in `share` does, at least FINDER_GATE_LEAST: those of the highest
+ * promise, all equal ones at the end of it, and the eight around each. Cells without any valid
+ * pixel are not counted, nor asked for themselves; their promise is lost. */
 void finder_gate_choose(const struct convnet_image *planes, uint32_t channels, uint32_t share,
                         const struct finder_gate_buffers *buffers);
 
