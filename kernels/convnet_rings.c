@@ -204,6 +204,23 @@ void convnet_rings_fill(struct convnet_rings *self, uint32_t last, uint32_t unti
     }
 }
 
+/* Pads, the row of zeros, and what is read beyond a row and never used. Of the ring that keeps its
+ * rows all pixels are made, and it may be larger than the cache: they are left as they are. */
+static void clear_ring(const struct convnet_ring *ring, size_t groups, bool kept)
+{
+    if (!kept) {
+        memset(ring->rows, 0, ring_bytes(ring));
+        return;
+    }
+    const size_t right = (ring->pad + ring->width) * CONVNET_QUAD;
+    for (size_t i = 0; i < ring->row_count * groups; i++) {
+        uint8_t *group = ring->rows + i / groups * ring->row_bytes + i % groups * ring->group_bytes;
+        memset(group, 0, ring->pad * CONVNET_QUAD);
+        memset(group + right, 0, ring->group_bytes - right);
+    }
+    memset(ring->rows + ring->row_count * ring->row_bytes, 0, ring->row_bytes);
+}
+
 void convnet_rings_start(struct convnet_rings *self, const struct convnet_plan_of_rows *plan,
                          void *space)
 {
@@ -217,8 +234,7 @@ void convnet_rings_start(struct convnet_rings *self, const struct convnet_plan_o
         self->rings[i] = shape_ring(plan, i, height, width);
         self->rings[i].rows = at;
         self->wanted[i] = NULL;
-        /* Pads, the row of zeros, and what is read beyond a row and never used. */
-        memset(at, 0, ring_bytes(&self->rings[i]));
+        clear_ring(&self->rings[i], layer->in / CONVNET_QUAD, plan->kept != 0 && i == plan->kept);
         at += ring_bytes(&self->rings[i]);
         self->packed[i] = numbers;
         numbers += convnet_packed_layer(layer);

@@ -124,7 +124,8 @@ static struct grid choose_grid(const struct patch_projection *projection)
     int weight_bits = 53 - length_bits - feature_bits;
     double largest = 0;
     for (size_t i = 0; i < projection->feature_count * projection->embedding_count; i++) {
-        largest = fmax(largest, fabs((double)projection->weights[i]));
+        double size = fabs((double)projection->weights[i]);
+        largest = size > largest ? size : largest;
     }
     int exponent = 0;
     frexp(largest, &exponent); /* largest < 2^exponent */

@@ -16,7 +16,7 @@ static uint32_t key_of(float value)
 
 /* The key that `rank` of the values have or pass, 1 <= rank <= count: byte by byte from the
  * highest, as many steps whatever the values are. Neighbours are alike: they count in several
- * tables, so that none waits for the one before. */
+ * tables, so that none waits for the one before. Behind the first byte few still count. */
 static uint32_t key_at_rank(const float *values, size_t count, size_t rank)
 {
     enum { DIGITS = 256, TABLES = 4 };
@@ -25,7 +25,9 @@ static uint32_t key_at_rank(const float *values, size_t count, size_t rank)
         uint32_t counts[TABLES][DIGITS] = {{0}};
         for (size_t i = 0; i < count; i++) {
             uint32_t other = key_of(values[i]);
-            counts[i % TABLES][other >> shift & (DIGITS - 1)] += (other & known) == key;
+            if ((other & known) == key) {
+                counts[i % TABLES][other >> shift & (DIGITS - 1)]++;
+            }
         }
         for (uint32_t digit = DIGITS; digit-- > 0;) {
             size_t here = 0;
