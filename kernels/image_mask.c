@@ -145,13 +145,63 @@ size_t image_valid_mask(const struct image_view *image, const struct image_mask_
     return image_valid_mask_by(path_best(), image, rule, workspace, valid);
 }
 
-static void fill_row(const float *pixels, size_t width, const struct bounds *inside,
-                     uint8_t *restrict valid)
+PATH_BODY void fill_body(const float *pixels, size_t count, uint8_t *restrict valid)
 {
-    memset(valid, 0, width);
-    for (size_t x = inside->left; x < inside->right; x++) {
+    for (size_t x = 0; x < count; x++) {
         valid[x] = fabsf(pixels[x]) <= FLT_MAX;
     }
+}
+
+#define FILL_ON(name, target)                                                                  \
+    target static void fill_##name(const float *pixels, size_t count, uint8_t *restrict valid) \
+    {                                                                                          \
+        fill_body(pixels, count, valid);                                                       \
+    }
+FILL_ON(portable, )
+#if defined(__x86_64__)
+FILL_ON(avx512, PATH_TARGET_AVX512)
+#endif
+
+static void fill_row(enum path path, const float *pixels, size_t width, const struct bounds *inside,
+                     uint8_t *restrict valid)
+{
+    memset(valid, 0, inside->left);
+    memset(valid + inside->right, 0, width - inside->right);
+    pixels += inside->left;
+    valid += inside->left;
+#if defined(__x86_64__)
+    if (path == PATH_AVX512) {
+        fill_avx512(pixels, inside->right - inside->left, valid);
+        return;
+    }
+#endif
+    (void)path;
+    fill_portable(pixels, inside->right - inside->left, valid);
+}
+
+/* Bytes of 0 and 1 add up in bytes as long as those have room. */
+static size_t count_ones(const uint8_t *valid, size_t count)
+{
+    enum { LANES = 64, ROUNDS = 255 };
+    size_t ones = 0;
+    while (count >= LANES) {
+        uint8_t sums[LANES] = {0};
+        size_t rounds = count / LANES < ROUNDS ? count / LANES : ROUNDS;
+        for (size_t i = 0; i < rounds; i++) {
+            for (size_t lane = 0; lane < LANES; lane++) {
+                sums[lane] = (uint8_t)(sums[lane] + valid[i * LANES + lane]);
+            }
+        }
+        for (size_t lane = 0; lane < LANES; lane++) {
+            ones += sums[lane];
+        }
+        valid += rounds * LANES;
+        count -= rounds * LANES;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ones += valid[i];
+    }
+    return ones;
 }
 
 size_t image_valid_mask_by(enum path path, const struct image_view *image,
@@ -161,7 +211,7 @@ size_t image_valid_mask_by(enum path path, const struct image_view *image,
     struct bounds inside = cut_bars(image, rule);
     for (size_t y = 0; y < image->height; y++) {
         if (y >= inside.top && y < inside.bottom) {
-            fill_row(image->pixels + y * image->stride, image->width, &inside,
+            fill_row(path, image->pixels + y * image->stride, image->width, &inside,
                      valid + y * image->width);
         } else {
             memset(valid + y * image->width, 0, image->width);
@@ -171,9 +221,5 @@ size_t image_valid_mask_by(enum path path, const struct image_view *image,
         cut_wedge(image, rule, &inside, corner, valid);
     }
     image_lines_cut(path, image, rule, workspace, valid);
-    size_t valid_count = 0;
-    for (size_t i = 0; i < image->width * image->height; i++) {
-        valid_count += valid[i];
-    }
-    return valid_count;
+    return count_ones(valid, image->width * image->height);
 }
