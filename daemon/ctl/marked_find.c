@@ -11,34 +11,22 @@
  * whole numbers. */
 
 struct looking {
-    struct working working; /* room for the largest image */
-    float *low_pixels;
+    struct finder_restored restored;
     struct finder_space space;
 };
 
 static bool looking_open(const struct marked_images *self, const struct finder_model *finder,
                          struct looking *out)
 {
-    uint32_t width = 1;
-    uint32_t height = 1;
-    for (uint32_t i = 0; i < self->set.image_count; i++) {
-        const struct finder_set_image *image = &self->set.images[i];
-        width = image->width > width ? image->width : width;
-        height = image->height > height ? image->height : height;
-    }
-    size_t pixels = (size_t)width * height;
-    *out = (struct looking){
-        .working = {.pixels = malloc(pixels * sizeof(float)), .valid = malloc(pixels)},
-        .low_pixels = malloc(pixels * sizeof(float))};
-    return out->working.pixels != NULL && out->working.valid != NULL && out->low_pixels != NULL &&
-           !err_is(finder_space_fit(&out->space, finder, width, height));
+    *out = (struct looking){0};
+    return !err_is(finder_restored_init(&out->restored, &self->set)) &&
+           !err_is(finder_space_fit(&out->space, finder, out->restored.width_max,
+                                    out->restored.height_max));
 }
 
 static void looking_close(struct looking *self)
 {
-    free(self->working.pixels);
-    free(self->working.valid);
-    free(self->low_pixels);
+    finder_restored_fini(&self->restored);
     finder_space_fini(&self->space);
 }
 
@@ -90,10 +78,10 @@ static uint32_t look(const struct marked_images *self, const struct finder_model
     const struct marked_size *size = &self->sizes[index];
     const struct finder_set_image *kept = &self->set.images[index];
     const struct image image = {.width = size->width, .height = size->height};
-    bool has_low = finder_set_restore(&self->set, index, &looking->working, looking->low_pixels);
-    looking->working.factor = size->factor;
-    uint32_t count = finder_run(&looking->space, finder, &looking->working,
-                                has_low ? looking->low_pixels : NULL, &image, boxes);
+    struct working *working = &looking->restored.working;
+    const float *low_pixels = finder_restored_take(&looking->restored, &self->set, index);
+    working->factor = size->factor;
+    uint32_t count = finder_run(&looking->space, finder, working, low_pixels, &image, boxes);
     if (cells != NULL) {
         tally(kept, looking->space.cells, cells);
     }

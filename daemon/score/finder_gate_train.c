@@ -37,8 +37,7 @@ struct lesson {
     uint32_t *images;  /* every other one to learn from */
     uint32_t image_count;
     size_t features; /* TAPS * channels */
-    struct working working;
-    float *low_pixels;
+    struct finder_restored restored;
     struct finder_space space;
     float *given;   /* [cells][channels], of the last image */
     float *heats;   /* [cells] */
@@ -51,9 +50,7 @@ struct lesson {
 static void lesson_close(struct lesson *self)
 {
     free(self->images);
-    free(self->working.pixels);
-    free(self->working.valid);
-    free(self->low_pixels);
+    finder_restored_fini(&self->restored);
     finder_space_fini(&self->space);
     free(self->given);
     free(self->heats);
@@ -85,37 +82,29 @@ static bool choose_images(struct lesson *self, const uint8_t *taken)
 
 static bool make_room(struct lesson *self)
 {
-    size_t width = 1, height = 1;
-    for (uint32_t i = 0; i < self->image_count; i++) {
-        const struct finder_set_image *image = &self->set->images[self->images[i]];
-        width = image->width > width ? image->width : width;
-        height = image->height > height ? image->height : height;
+    if (err_is(finder_restored_init(&self->restored, self->set))) {
+        return false;
     }
+    size_t width = self->restored.width_max, height = self->restored.height_max;
     size_t cells = finder_cells(width) * finder_cells(height);
     self->features = (size_t)TAPS * self->channels;
-    self->working.pixels = malloc(width * height * sizeof(float));
-    self->working.valid = malloc(width * height);
-    self->low_pixels = malloc(width * height * sizeof(float));
     self->given = malloc(cells * self->channels * sizeof(float));
     self->heats = malloc(cells * sizeof(float));
     self->marks = malloc(cells);
     self->rows = malloc((HOT_MAX + COLD_MAX + 1) * (self->features + 2) * sizeof(double));
     self->answer = malloc((self->features + 1) * sizeof(double));
     self->ridge.sums = malloc(ridge_doubles(self->features) * sizeof(double));
-    return self->ridge.sums != NULL && self->working.pixels != NULL &&
-           self->working.valid != NULL && self->low_pixels != NULL && self->given != NULL &&
-           self->heats != NULL && self->marks != NULL && self->rows != NULL &&
-           self->answer != NULL &&
+    return self->ridge.sums != NULL && self->given != NULL && self->heats != NULL &&
+           self->marks != NULL && self->rows != NULL && self->answer != NULL &&
            !err_is(finder_space_fit(&self->space, self->model, width, height));
 }
 
 /* The planes of an image of the set. */
 static struct convnet_image planes_of(struct lesson *self, uint32_t index)
 {
-    struct working *working = &self->working;
-    bool has_low = finder_set_restore(self->set, index, working, self->low_pixels);
-    finder_planes(&self->model->input, working, has_low ? self->low_pixels : NULL, self->space.rows,
-                  self->space.planes);
+    const struct working *working = &self->restored.working;
+    const float *low_pixels = finder_restored_take(&self->restored, self->set, index);
+    finder_planes(&self->model->input, working, low_pixels, self->space.rows, self->space.planes);
     return (struct convnet_image){self->space.planes, (uint32_t)working->height,
                                   (uint32_t)working->width};
 }

@@ -149,20 +149,45 @@ uint32_t finder_set_crop_side(const struct finder_set *self)
     return side < limit ? side : limit;
 }
 
-bool finder_set_restore(const struct finder_set *self, uint32_t index, struct working *working,
-                        float *low_pixels)
+MUST_USE struct err finder_restored_init(struct finder_restored *self, const struct finder_set *set)
 {
-    const struct finder_set_image *image = &self->images[index];
-    const float scale = (float)(self->kept_max / LEVEL_MAX);
+    *self = (struct finder_restored){.width_max = 1, .height_max = 1};
+    for (uint32_t i = 0; i < set->image_count; i++) {
+        const struct finder_set_image *image = &set->images[i];
+        self->width_max = image->width > self->width_max ? image->width : self->width_max;
+        self->height_max = image->height > self->height_max ? image->height : self->height_max;
+    }
+    size_t pixels = self->width_max * self->height_max;
+    self->working.pixels = malloc(pixels * sizeof(float));
+    self->working.valid = malloc(pixels);
+    self->low_pixels = malloc(pixels * sizeof(float));
+    bool whole =
+        self->working.pixels != NULL && self->working.valid != NULL && self->low_pixels != NULL;
+    return whole ? err_none : err_make(ERR_MEMORY, "images of a finder's set");
+}
+
+void finder_restored_fini(struct finder_restored *self)
+{
+    free(self->working.pixels);
+    free(self->working.valid);
+    free(self->low_pixels);
+    memset(self, 0, sizeof *self);
+}
+
+const float *finder_restored_take(struct finder_restored *self, const struct finder_set *set,
+                                  uint32_t index)
+{
+    const struct finder_set_image *image = &set->images[index];
+    const float scale = (float)(set->kept_max / LEVEL_MAX);
     size_t count = (size_t)image->width * image->height;
-    working->width = image->width;
-    working->height = image->height;
+    self->working.width = image->width;
+    self->working.height = image->height;
     for (size_t i = 0; i < count; i++) {
-        working->valid[i] = image->levels[i] != LEVEL_INVALID;
-        working->pixels[i] = (float)image->levels[i] * scale;
+        self->working.valid[i] = image->levels[i] != LEVEL_INVALID;
+        self->working.pixels[i] = (float)image->levels[i] * scale;
         if (image->low_levels != NULL) {
-            low_pixels[i] = (float)image->low_levels[i] * scale;
+            self->low_pixels[i] = (float)image->low_levels[i] * scale;
         }
     }
-    return image->low_levels != NULL;
+    return image->low_levels != NULL ? self->low_pixels : NULL;
 }

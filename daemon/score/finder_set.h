@@ -105,8 +105,20 @@ void finder_crop_fini(struct finder_crop_space *self);
 void finder_crop_draw(const struct finder_set *set, uint32_t index, uint32_t side, struct rng *rng,
                       struct finder_crop_space *space, float *input);
 
-/* A stored image as it was given: working->pixels and valid must have room for it, and so must
- * low_pixels, which is only used when the image has low levels (then true). */
-bool finder_set_restore(const struct finder_set *self, uint32_t index, struct working *working,
-                        float *low_pixels);
+/* ---- images of the set as they were given, one at a time ---- */
+
+struct finder_restored {
+    struct working working; /* of the last one */
+    float *low_pixels;
+    size_t width_max; /* of the set's images */
+    size_t height_max;
+};
+/* Room for the largest image of the set; fini also after it failed. */
+MUST_USE struct err finder_restored_init(struct finder_restored *self,
+                                         const struct finder_set *set);
+void finder_restored_fini(struct finder_restored *self);
+/* An image into the working image, whose factor and calibration are the caller's to say; returns
+ * its low-energy pixels, which stay until the next, or NULL. */
+const float *finder_restored_take(struct finder_restored *self, const struct finder_set *set,
+                                  uint32_t index);
 #endif

@@ -92,12 +92,14 @@ static double judge(const struct finder_set *set, const struct finder_model *fin
     struct finder_space space = {0};
     struct froc_sample sample = {marks, objects, groups, 0, 0, JUDGED};
     const struct image image = {.width = SIDE, .height = SIDE};
+    struct finder_restored restored;
     assert_good(finder_space_fit(&space, finder, SIDE, SIDE));
+    assert_good(finder_restored_init(&restored, set));
+    restored.working.factor = 1;
     for (uint32_t i = 0; i < JUDGED; i++) {
         struct finder_box boxes[FINDER_BOXES_MAX];
-        struct working working = {.pixels = pixels, .valid = valid, .factor = 1};
-        assert_false(finder_set_restore(set, TRAINED + i, &working, NULL));
-        uint32_t count = finder_run(&space, finder, &working, NULL, &image, boxes);
+        assert_null(finder_restored_take(&restored, set, TRAINED + i));
+        uint32_t count = finder_run(&space, finder, &restored.working, NULL, &image, boxes);
         for (uint32_t k = 0; k < count; k++) {
             marks[sample.mark_count++] = (struct froc_mark){
                 {boxes[k].x, boxes[k].y, boxes[k].width, boxes[k].height}, boxes[k].heat, i};
@@ -113,6 +115,7 @@ static double judge(const struct finder_set *set, const struct finder_model *fin
     }
     struct froc froc;
     assert_good(froc_make(&sample, &froc));
+    finder_restored_fini(&restored);
     finder_space_fini(&space);
     return froc.recalls[definition][2].value;
 }
