@@ -80,15 +80,18 @@ out=bench/RESULTS.md
 if [ -n "$quick" ]; then out=build/bench/RESULTS-quick.md; fi
 fresh=$out.fresh
 
+# Processors of one name differ by a factor: the family and the model tell them apart.
+processor=$(awk -F ' *\t*: ' '/^model name/ && !n { n = $2 } /^cpu family/ && f == "" { f = $2 } /^model\t/ && m == "" { m = $2 }
+  END { print (n == "" ? "processor unknown" : n) (f == "" ? "" : " family " f " model " m) }' /proc/cpuinfo)
+
 machine() {
-  model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
   memory=$(awk '/^MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo)
   system=$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)
   disk=$(df --output=fstype,source "$directory" | tail -1 | tr -s ' ')
   cat <<END
 | what | value |
 |---|---|
-| processor | $model, $(nproc) processors |
+| processor | $processor, $(nproc) processors |
 | memory | $memory |
 | kernel | $(uname -sr), $system |
 | disk | $disk |
@@ -117,7 +120,7 @@ measure() {
   before=$(cut -d' ' -f1-3 /proc/loadavg)
   printf '\n## %s\n\n%s\n\n```\n' "$title" "$words"
   "$@" || fail "$title failed"
-  printf '```\n\n<sub>commit %s, %s, load before %s</sub>\n' "$state" "$(date -u +%Y-%m-%d)" "$before"
+  printf '```\n\n<sub>commit %s, %s, %s, load before %s</sub>\n' "$state" "$(date -u +%Y-%m-%d)" "$processor" "$before"
 }
 
 archive_rounds=5
