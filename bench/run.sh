@@ -91,7 +91,7 @@ machine() {
   cat <<END
 | what | value |
 |---|---|
-| processor | $processor, $(nproc) processors |
+| processor of the last | $processor, $(nproc) processors |
 | memory | $memory |
 | kernel | $(uname -sr), $system |
 | disk | $disk |
@@ -132,7 +132,7 @@ if [ -n "$quick" ]; then archive_rounds=2; fi
 
 Written by \`sh bench/run.sh\`$(if [ -n "$quick" ]; then echo " --quick"; fi); not to be edited. Peers are measured in the same run, in turns with ours;
 figures are medians of the rounds, with their spread. A ratio is our figure over the peer's. Below each section stands what it was measured
-at; other work on the machine makes every figure worse.
+at, and on which processor where that was noted; other work on the machine makes every figure worse.
 
 END
   machine
