@@ -42,11 +42,6 @@ static const struct form {
 
 /* ---- reading ---- */
 
-static bool within(double value, double low, double high)
-{
-    return value >= low && value <= high; /* NaN is not */
-}
-
 static const struct model_array *find_row(const struct model_file *file, const char *name,
                                           enum model_type type, uint64_t count)
 {
@@ -104,10 +99,10 @@ static const double *find_input(const struct model_file *file, const struct form
     return NULL;
 }
 
-/* A whole number from `least` on, else what no model has. */
+/* A whole number from `least` on, else what no model has. NaN is none. */
 static uint32_t whole_or_none(double number, uint32_t least, uint32_t most)
 {
-    bool fits = within(number, least, most) && (uint32_t)number == number;
+    bool fits = number >= least && number <= most && (uint32_t)number == number;
     return fits ? (uint32_t)number : UINT32_MAX;
 }
 
@@ -135,7 +130,8 @@ static struct err read_input(const double *numbers, const struct form *form,
     out->slope = numbers[6];
     out->offset = numbers[7];
     out->box = numbers[8];
-    out->reduction = within(numbers[9], 1, FINDER_REDUCTION_MAX) ? (uint32_t)numbers[9] : 0;
+    bool reduces = numbers[9] >= 1 && numbers[9] <= FINDER_REDUCTION_MAX;
+    out->reduction = reduces ? (uint32_t)numbers[9] : 0;
     double views = form->numbers >= VIEWS_NUMBERS ? numbers[AT_VIEWS] : 1;
     bool whole = views == 1 || views == 2 || views == 4; /* else settling refuses it */
     out->views = whole ? (uint32_t)views : 0;

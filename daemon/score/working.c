@@ -121,8 +121,8 @@ static uint32_t level_16(const uint8_t *row, size_t x)
     return (uint32_t)row[2 * x] | (uint32_t)row[2 * x + 1] << 8;
 }
 
-static void add_cells_8(const uint8_t *row, size_t cells, size_t factor, const double *levels,
-                        double *sums)
+__attribute__((always_inline)) static inline void
+add_cells_8(const uint8_t *row, size_t cells, size_t factor, const double *levels, double *sums)
 {
     for (size_t cell = 0; cell < cells; cell++, row += factor) {
         double sum = 0;
@@ -133,46 +133,20 @@ static void add_cells_8(const uint8_t *row, size_t cells, size_t factor, const d
     }
 }
 
-/* The usual factors, written out: gcc 12 would count to three for every cell. */
-
-static void add_twos_8(const uint8_t *restrict row, size_t cells, const double *restrict levels,
-                       double *restrict sums)
-{
-    for (size_t cell = 0; cell < cells; cell++, row += 2) {
-        sums[cell] += levels[row[0]] + levels[row[1]];
-    }
-}
-
-static void add_threes_8(const uint8_t *restrict row, size_t cells, const double *restrict levels,
-                         double *restrict sums)
-{
-    for (size_t cell = 0; cell < cells; cell++, row += 3) {
-        sums[cell] += levels[row[0]] + levels[row[1]] + levels[row[2]];
-    }
-}
-
-static void add_fours_8(const uint8_t *restrict row, size_t cells, const double *restrict levels,
-                        double *restrict sums)
-{
-    for (size_t cell = 0; cell < cells; cell++, row += 4) {
-        sums[cell] += levels[row[0]] + levels[row[1]] + levels[row[2]] + levels[row[3]];
-    }
-}
-
-/* Adds one raw row to the sums of its cells. */
+/* Adds one raw row to the sums of its cells. The compiler unrolls the usual factors. */
 static void add_row_8(const uint8_t *row, size_t width, size_t factor, const double *levels,
                       double *sums)
 {
     size_t whole = width / factor;
     switch (factor) {
     case 2:
-        add_twos_8(row, whole, levels, sums);
+        add_cells_8(row, whole, 2, levels, sums);
         break;
     case 3:
-        add_threes_8(row, whole, levels, sums);
+        add_cells_8(row, whole, 3, levels, sums);
         break;
     case 4:
-        add_fours_8(row, whole, levels, sums);
+        add_cells_8(row, whole, 4, levels, sums);
         break;
     default:
         add_cells_8(row, whole, factor, levels, sums);
@@ -194,31 +168,18 @@ static void add_row_16(const uint8_t *row, size_t width, size_t factor, const fl
 }
 
 /* What remains of reduce() when a cell is a pixel. Sums begin at 0, which makes 0 of -0. */
-
-__attribute__((noinline)) static void look_up_8(const uint8_t *restrict pixels, size_t count,
-                                                const float *restrict table, float *restrict out)
-{
-    for (size_t i = 0; i < count; i++) {
-        out[i] = table[pixels[i]] + 0.0f;
-    }
-}
-
-static void look_up_16(const uint8_t *restrict pixels, size_t count, const float *restrict table,
-                       float *restrict out)
-{
-    for (size_t i = 0; i < count; i++) {
-        out[i] = table[level_16(pixels, i)] + 0.0f;
-    }
-}
-
-static void look_up(const struct image *image, const uint8_t *pixels, const float *table,
-                    float *out)
+static void look_up(const struct image *image, const uint8_t *restrict pixels,
+                    const float *restrict table, float *restrict out)
 {
     size_t count = (size_t)image->width * image->height;
     if (image->bits == 8) {
-        look_up_8(pixels, count, table, out);
+        for (size_t i = 0; i < count; i++) {
+            out[i] = table[pixels[i]] + 0.0f;
+        }
     } else {
-        look_up_16(pixels, count, table, out);
+        for (size_t i = 0; i < count; i++) {
+            out[i] = table[level_16(pixels, i)] + 0.0f;
+        }
     }
 }
 
