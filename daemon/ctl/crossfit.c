@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/crossfit_bank.h"
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
 #include "kernels/logistic.h"
@@ -31,7 +32,17 @@ bool crossfit_open(const struct marked_images *images, struct crossfit *out)
     return good;
 }
 
-/* Adds them behind the `count` that are there. */
+/* Behind the `count` that are there; frees what was found. */
+static void append(struct froc_mark *found, uint32_t found_count, struct froc_mark *marks,
+                   uint32_t *count)
+{
+    if (found_count > 0) {
+        memcpy(marks + *count, found, found_count * sizeof *found);
+        *count += found_count;
+    }
+    free(found);
+}
+
 static bool add_marks(const struct marked_images *images, const struct finder_model *finder,
                       const struct marked_choice *choice, struct marked_cells *cells,
                       struct froc_mark *marks, uint32_t *count)
@@ -41,11 +52,20 @@ static bool add_marks(const struct marked_images *images, const struct finder_mo
     if (!marked_images_find(images, finder, choice, cells, &found, &found_count)) {
         return false;
     }
-    if (found_count > 0) {
-        memcpy(marks + *count, found, found_count * sizeof *found);
-        *count += found_count;
+    append(found, found_count, marks, count);
+    return true;
+}
+
+bool crossfit_score(const struct marked_images *images, const struct image_folder *folder,
+                    struct image_scorer *scorer, const struct marked_choice *choice,
+                    struct crossfit *out)
+{
+    struct froc_mark *found = NULL;
+    uint32_t found_count = 0;
+    if (!marked_images_score(images, folder, scorer, choice, &found, &found_count)) {
+        return false;
     }
-    free(found);
+    append(found, found_count, out->marks, &out->mark_count);
     return true;
 }
 
@@ -63,6 +83,18 @@ bool crossfit_find(const struct marked_images *images, const struct finder_model
                      &out->everywhere_count);
 }
 
+/* Adds one part's marks, by a model that never sees one. */
+static bool score_part(const struct marked_images *images, const struct crossfit_conf *conf,
+                       const uint8_t *taken, struct crossfit *out)
+{
+    const struct marked_choice choice = {taken, 0};
+    struct image_scorer *scorer = NULL;
+    bool good = crossfit_bank_learn(images, conf->bank, conf->seed, &choice, &scorer) &&
+                crossfit_score(images, conf->bank->folder, scorer, &choice, out);
+    image_scorer_close(&scorer);
+    return good;
+}
+
 /* Adds one part's marks. */
 static bool fit_part(const struct marked_images *images, const struct crossfit_conf *conf,
                      uint32_t part, const uint8_t *fold_of, struct crossfit *out)
@@ -78,6 +110,11 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
     for (uint32_t i = 0; i < count; i++) {
         taken[i] = fold_of[images->groups[i]] != part;
         out->covered[i] |= !taken[i];
+    }
+    if (conf->bank != NULL) {
+        bool scored = score_part(images, conf, taken, out);
+        free(taken);
+        return scored;
     }
     (void)snprintf(what, sizeof what, "part %u of %u held out", part + 1, conf->folds);
     const struct finder_train_conf train = {.set = &images->set,

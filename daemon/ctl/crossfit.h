@@ -2,13 +2,15 @@
 #ifndef CTL_CROSSFIT_H
 #define CTL_CROSSFIT_H
 
-/* Crossfit: a finder's marks on images it was not trained on. The groups are dealt into parts; for
- * a part a finder of one network is trained on all the others, as `model train appearance` does.
- * Main thread. */
+/* Crossfit: a model's marks on images it was not trained on. The groups are dealt into parts; for a
+ * part a finder of one network, or a model that never sees a mark, is trained on all the others, as
+ * `model train appearance` does. Main thread. */
 
 #include "ctl/marked_images.h"
 #include "score/finder_train.h"
 #include "score/froc.h"
+#include "score/image_scorer.h"
+#include "score/train.h"
 
 /* A finder of one network, trained without a part. */
 struct crossfit_kept {
@@ -16,7 +18,14 @@ struct crossfit_kept {
     struct finder_train_report report;
 };
 
+/* A model without marks; its seed is that of the crossfit. */
+struct crossfit_bank {
+    const struct image_folder *folder; /* that the images were read from */
+    struct train_appearance_conf train;
+};
+
 struct crossfit_conf {
+    const struct crossfit_bank *bank; /* NULL: finders are trained */
     uint32_t folds; /* 2..CROSSFIT_FOLDS_MAX, at most as many as there are groups */
     uint32_t end;   /* parts 0 <= part < end are done */
     double epochs;
@@ -48,6 +57,11 @@ bool crossfit_open(const struct marked_images *images, struct crossfit *out);
  */
 bool crossfit_find(const struct marked_images *images, const struct finder_model *finder,
                    const struct marked_choice *choice, struct crossfit *out);
+
+/* Adds the marks of any model on the chosen images, through what `model score --images` does. */
+bool crossfit_score(const struct marked_images *images, const struct image_folder *folder,
+                    struct image_scorer *scorer, const struct marked_choice *choice,
+                    struct crossfit *out);
 
 /* False when it was told why not. */
 bool crossfit_make(const struct marked_images *images, const struct crossfit_conf *conf,

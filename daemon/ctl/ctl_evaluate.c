@@ -43,13 +43,16 @@ static void check(struct argp_state *state, const struct options *options)
             argp_error(state, "--model and --declarations are required, or --images and --marks");
         }
         if (images->marks != NULL || images->folds > 0 || images->groups != NULL ||
-            images->picture != NULL) {
-            argp_error(state, "--marks, --folds, --groups and --picture go with --images");
+            images->picture != NULL || images->bank) {
+            argp_error(state, "--marks, --folds, --bank, --groups and --picture go with --images");
         }
         return;
     }
     if (images->marks == NULL || (options->model != NULL) == (images->folds > 0)) {
         argp_error(state, "--images wants --marks, and --model or --folds");
+    }
+    if ((images->bank && images->folds == 0) || (images->height > 0 && !images->bank)) {
+        argp_error(state, "--bank goes with --folds, --height with --bank");
     }
     if (options->table.path != NULL || options->png != NULL || options->lines) {
         argp_error(state, "--declarations, --lines and --png do not go with --images");

@@ -12,6 +12,7 @@
 #include "ctl/json_text.h"
 #include "ctl/progress.h"
 #include "ctl/train_finder.h"
+#include "ctl/train_scans.h"
 #include "feeds/declaration_csv.h"
 #include "feeds/image_folder.h"
 #include "score/score_companion.h"
@@ -54,31 +55,6 @@ static int tell(const struct ctl *ctl, const struct train_report *reports, uint3
         printf("%s\n  %s\n  %s\n", reports[i].name, reports[i].path, reports[i].evaluation);
     }
     return CTL_GOOD;
-}
-
-/* A companion is not learnt by itself. *skipped counts images that the trainer cannot use; they are
- * named on standard error. */
-static struct err add_scan(struct train_appearance *train, const struct folder_scan *scan,
-                           const char *name, uint32_t *skipped)
-{
-    struct err err = err_none;
-    for (uint32_t i = 0; i < scan->scan.images_count && !err_is(err); i++) {
-        const struct image *image = &scan->scan.images[i];
-        uint32_t low_index = 0;
-        if (score_is_companion(&scan->scan, i)) {
-            continue;
-        }
-        struct train_image given = {.image = image, .pixels = scan->pixels[i], .name = name};
-        given.low_image = score_low_companion(&scan->scan, i, &low_index);
-        given.low_pixels = given.low_image == NULL ? NULL : scan->pixels[low_index];
-        err = train_appearance_add(train, &given);
-        if (err.code == ERR_IMAGE_UNREADABLE) {
-            ctl_fail(name, err);
-            ++*skipped;
-            err = err_none;
-        }
-    }
-    return err;
 }
 
 /* All of the folder, whatever part of the images is learnt from. */
@@ -143,7 +119,7 @@ static int learn_images(struct ctl *ctl, struct train_appearance *train,
             skipped++;
             continue;
         }
-        err = add_scan(train, scan, name, &skipped);
+        err = train_scans_add(train, scan, name, &skipped);
         folder_scan_close(&scan);
         if (err_is(err)) {
             return ctl_fail(name, err);
@@ -323,8 +299,8 @@ int ctl_model_train_appearance(struct ctl *ctl, int argc, char **argv)
         NULL};
     struct train_options options = {.folder = image_options_default("training"),
                                     .appearance = {.scanner_type = "default",
-                                                   .bank_patches_max = 4096,
-                                                   .dimensions = 64,
+                                                   .bank_patches_max = TRAIN_BANK_PATCHES,
+                                                   .dimensions = TRAIN_DIMENSIONS,
                                                    .seed = 1},
                                     .finder = {.seed = 1}};
     options.folder.scanner_type = options.appearance.scanner_type;

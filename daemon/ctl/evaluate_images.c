@@ -16,6 +16,7 @@
 #include "ctl/progress.h"
 #include "ctl/table.h"
 #include "score/image_scorer.h"
+#include "score/train.h"
 
 /* Keys apart from those of commands and of the tables of declarations. */
 enum {
@@ -27,7 +28,9 @@ enum {
     OPTION_FOLDS,
     OPTION_EPOCHS,
     OPTION_SEED,
-    OPTION_THREADS
+    OPTION_THREADS,
+    OPTION_BANK,
+    OPTION_HEIGHT
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -64,6 +67,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case OPTION_THREADS:
         conf->threads = (uint32_t)ctl_number(state, "threads", text, TEAM_THREADS_MAX);
         return 0;
+    case OPTION_BANK:
+        conf->bank = true;
+        return 0;
+    case OPTION_HEIGHT:
+        conf->height = (uint32_t)ctl_number(state, "height", text, 4096);
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -75,6 +84,10 @@ static const struct argp_option options_table[] = {
      "what was drawn on them: folder of Pascal-VOC files, or table image,x,y,width,height", 0},
     {"folds", OPTION_FOLDS, "N", 0,
      "no --model: train without a part of the scans and judge on it, N times", 0},
+    {"bank", OPTION_BANK, NULL, 0,
+     "with --folds: judge what a model finds that learnt from images alone, without marks", 0},
+    {"height", OPTION_HEIGHT, "PIXELS", 0,
+     "with --bank: as in `model train appearance` (default: judge.working_height)", 0},
     {"groups", OPTION_GROUPS, "FILE", 0,
      "table image,group of versions of one scan (default: the name before .rf. or the ending)", 0},
     {"list", OPTION_LIST, "FILE", 0, "only the images named in FILE, one a line", 0},
@@ -233,14 +246,8 @@ static bool mark_all(const struct marked_images *images, const struct image_fold
         return false;
     }
     memset(out->covered, 1, images->set.image_count);
-    bool good = true;
-    if (judged->has_finder) {
-        good = crossfit_find(images, &judged->finder, &all, out);
-    } else {
-        free(out->marks);
-        out->marks = NULL;
-        good = marked_images_score(images, folder, judged->scorer, &out->marks, &out->mark_count);
-    }
+    bool good = judged->has_finder ? crossfit_find(images, &judged->finder, &all, out)
+                                   : crossfit_score(images, folder, judged->scorer, &all, out);
     if (!good) {
         crossfit_fini(out);
     }
@@ -264,7 +271,15 @@ static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
     if (!marked_images_open(&about, &images)) {
         return CTL_REFUSED;
     }
-    const struct crossfit_conf parts = {.folds = conf->folds,
+    const struct crossfit_bank bank = {
+        .folder = folder,
+        .train = {.scanner_type = "evaluation",
+                  .bank_patches_max = TRAIN_BANK_PATCHES,
+                  .dimensions = TRAIN_DIMENSIONS,
+                  .working_height =
+                      conf->height > 0 ? conf->height : (uint32_t)ctl->conf.judge_working_height}};
+    const struct crossfit_conf parts = {.bank = conf->bank ? &bank : NULL,
+                                        .folds = conf->folds,
                                         .end = conf->folds,
                                         .epochs = conf->epochs,
                                         .seed = conf->seed,
@@ -290,6 +305,9 @@ int evaluate_images(struct ctl *ctl, const struct evaluate_images_conf *conf, co
     struct judged judged = {.scorer = NULL};
     about.directory = conf->images;
     about.list_path = conf->list;
+    if (conf->bank && !ctl_settle(ctl)) {
+        return CTL_REFUSED;
+    }
     if (model != NULL && !judged_open(model, &judged)) {
         return CTL_REFUSED;
     }

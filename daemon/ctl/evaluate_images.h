@@ -4,7 +4,8 @@
 
 /* Evaluate images: how well marks on images hit what officers drew; the part of `triagectl model
  * evaluate` that begins with --images. Either a model's marks on images it should not know, or
- * finders trained on the images themselves, each held against the part that was kept from it. */
+ * finders, or models without marks, trained on the images themselves, each held against the part
+ * that was kept from it. */
 
 #include <argp.h>
 #include <stdint.h>
@@ -21,6 +22,8 @@ struct evaluate_images_conf {
     double epochs;
     uint64_t seed;
     uint32_t threads;
+    bool bank;       /* with folds: models without marks */
+    uint32_t height; /* with bank; 0: judge.working_height */
 };
 
 /* Its input is a struct evaluate_images_conf. */

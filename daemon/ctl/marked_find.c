@@ -93,6 +93,11 @@ static uint32_t look(const struct marked_images *self, const struct finder_model
     return count;
 }
 
+static bool is_chosen(const struct marked_choice *choice, uint32_t index)
+{
+    return choice->chosen == NULL || choice->chosen[index] == choice->value;
+}
+
 bool marked_images_find(const struct marked_images *self, const struct finder_model *finder,
                         const struct marked_choice *choice, struct marked_cells *cells,
                         struct froc_mark **marks, uint32_t *mark_count)
@@ -104,7 +109,7 @@ bool marked_images_find(const struct marked_images *self, const struct finder_mo
         calloc((size_t)self->set.image_count * FINDER_BOXES_MAX + 1, sizeof *found);
     whole = whole && found != NULL;
     for (uint32_t i = 0; whole && i < self->set.image_count; i++) {
-        if (choice->chosen == NULL || choice->chosen[i] == choice->value) {
+        if (is_chosen(choice, i)) {
             count += look(self, finder, i, &looking, cells, found + count);
         }
     }
@@ -139,8 +144,8 @@ static uint32_t score_scan(struct image_scorer *scorer, const struct folder_scan
 }
 
 bool marked_images_score(const struct marked_images *self, const struct image_folder *folder,
-                         struct image_scorer *scorer, struct froc_mark **marks,
-                         uint32_t *mark_count)
+                         struct image_scorer *scorer, const struct marked_choice *choice,
+                         struct froc_mark **marks, uint32_t *mark_count)
 {
     uint32_t count = 0;
     struct froc_mark *found =
@@ -152,6 +157,9 @@ bool marked_images_score(const struct marked_images *self, const struct image_fo
     for (uint32_t i = 0; i < self->set.image_count; i++) {
         char why[FOLDER_WHY_BYTES] = "";
         struct folder_scan *scan = NULL;
+        if (!is_chosen(choice, i)) {
+            continue;
+        }
         struct err err = image_folder_read(folder, self->set.images[i].number, &scan, why);
         if (err_is(err)) {
             free(found);

@@ -76,11 +76,11 @@ bool marked_images_find(const struct marked_images *self, const struct finder_mo
                         struct froc_mark **marks, uint32_t *mark_count);
 
 /* The same by any appearance model, through what `model score --images` does: a model without a
- * finder speaks by its bank. Reads the images again. */
+ * finder speaks by its bank and its domes. choice->chosen NULL: all images. Reads them again. */
 struct image_scorer;
 bool marked_images_score(const struct marked_images *self, const struct image_folder *folder,
-                         struct image_scorer *scorer, struct froc_mark **marks,
-                         uint32_t *mark_count);
+                         struct image_scorer *scorer, const struct marked_choice *choice,
+                         struct froc_mark **marks, uint32_t *mark_count);
 
 /* All objects, boxes in original pixels; the caller frees. NULL without memory. */
 struct froc_object *marked_images_objects(const struct marked_images *self);

@@ -24,10 +24,14 @@ static const float invalid_share_max = 0.05f;
 static const double air_display = 0.06;
 static const double air_transmission = 0.03;
 
+double appearance_air(enum image_meaning meaning)
+{
+    return meaning == IMAGE_TRANSMISSION ? air_transmission : air_display;
+}
+
 struct patch_rule appearance_rule(enum image_meaning meaning)
 {
     float level_weight = meaning == IMAGE_TRANSMISSION ? 2.0f : 8.0f;
-    double air = meaning == IMAGE_TRANSMISSION ? air_transmission : air_display;
     return (struct patch_rule){
         .side = APPEARANCE_SIDE,
         .step = APPEARANCE_STEP,
@@ -36,7 +40,7 @@ struct patch_rule appearance_rule(enum image_meaning meaning)
          * greys run over 0..1, attenuation over 0..8. */
         .contrast_floor = meaning == IMAGE_TRANSMISSION ? 0.1f : 0.03f,
         .level_weight = level_weight,
-        .level_min = air * (double)level_weight,
+        .level_min = appearance_air(meaning) * (double)level_weight,
     };
 }
 

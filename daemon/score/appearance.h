@@ -21,6 +21,7 @@
 #include "kernels/nearest.h"
 #include "kernels/patch.h"
 #include "kernels/region.h"
+#include "score/dome_model.h"
 #include "score/finder.h"
 #include "score/lump.h"
 #include "score/working.h"
@@ -68,6 +69,8 @@ struct appearance_model {
     bool has_finder; /* trained with marks */
     struct finder_model finder;
     struct lump_model lump; /* the part that looks for hidden lumps; may be absent */
+    struct dome_model dome; /* the part that places small dense things; absent with a finder, which
+                               knows better */
     struct cache cache;     /* of this machine, for the sizes of tiles */
 };
 
@@ -77,6 +80,8 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
 void appearance_model_fini(struct appearance_model *self);
 /* Norms, packing and tiles of the bank, after bank, bank_count and dimensions. MEMORY. */
 MUST_USE struct err appearance_bank_prepare(struct appearance_model *self);
+/* Mean attenuation below which nothing but air is shown, and nothing can be hidden. */
+double appearance_air(enum image_meaning meaning);
 /* The rule that all models share. */
 struct patch_rule appearance_rule(enum image_meaning meaning);
 

@@ -166,6 +166,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
     err = err_is(err) ? err : read_bank(file, &read);
     err = err_is(err) ? err : finder_read(file, &read.has_finder, &read.finder);
     err = err_is(err) ? err : lump_read(file, &read.lump);
+    err = err_is(err) ? err : dome_read(file, &read.dome);
     if (err_is(err)) {
         appearance_model_fini(&read);
         return err;

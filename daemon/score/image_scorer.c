@@ -12,6 +12,7 @@ struct image_scorer {
     struct working_space working;
     struct appearance_space space; /* with a bank that speaks */
     struct finder_line finder;
+    struct dome_line dome;
 };
 
 static struct err read_model(const char *path, struct appearance_model *out)
@@ -40,6 +41,9 @@ MUST_USE struct err image_scorer_open(const char *path, struct image_scorer **ou
         err = self->model.has_finder ? finder_line_fit(&self->finder, &self->model.finder)
                                      : appearance_space_init(&self->space, width, height);
     }
+    if (!err_is(err) && self->model.dome.present) {
+        err = dome_line_fit(&self->dome);
+    }
     if (err_is(err)) {
         image_scorer_close(&self);
         return err;
@@ -57,6 +61,7 @@ void image_scorer_close(struct image_scorer **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     finder_line_fini(&(*self)->finder);
+    dome_line_fini(&(*self)->dome);
     free(*self);
     *self = NULL;
 }
@@ -112,7 +117,8 @@ static void run_finder(struct image_scorer *self, const struct finder_view *view
 }
 
 static bool run_bank(struct image_scorer *self, const struct working *working,
-                     const struct image *image, uint32_t image_index, struct image_marks *out)
+                     const struct image *image, const uint8_t *pixels, uint32_t image_index,
+                     struct image_marks *out)
 {
     struct appearance_finding finding;
     struct appearance_region regions[APPEARANCE_REGIONS_MAX];
@@ -122,6 +128,11 @@ static bool run_bank(struct image_scorer *self, const struct working *working,
     }
     uint32_t count =
         appearance_regions(&self->space, working, &finding, image, APPEARANCE_REGIONS_MAX, regions);
+    if (self->model.dome.present) {
+        const struct dome_view view = {image, pixels, self->model.dome.median};
+        count =
+            dome_line_add(&self->dome, &self->model, &view, regions, count, APPEARANCE_REGIONS_MAX);
+    }
     for (uint32_t i = 0; i < count; i++) {
         put_mark(out, (struct image_mark){.image_index = image_index,
                                           .x = regions[i].x,
@@ -163,7 +174,7 @@ static const char *judge(struct image_scorer *self, const struct scan *scan,
     }
     struct working working;
     working_make(&self->working, image, pixels[image_index], self->model.working_height, &working);
-    return run_bank(self, &working, image, image_index, out)
+    return run_bank(self, &working, image, pixels[image_index], image_index, out)
                ? NULL
                : "it is too small, or nothing in it is valid";
 }

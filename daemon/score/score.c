@@ -115,6 +115,7 @@ void score_close(struct score **self)
     working_fini(&(*self)->working);
     appearance_space_fini(&(*self)->space);
     finder_line_fini(&(*self)->finder);
+    dome_line_fini(&(*self)->dome);
     lump_space_fini(&(*self)->lump);
     cargo_space_fini(&(*self)->cargo);
     image_quality_fini(&(*self)->quality);
@@ -161,12 +162,11 @@ static struct err install_appearance(struct score *self, const struct model_file
         return err_make(ERR_MODEL_UNREADABLE,
                         "appearance model: trained at a greater working height than is set");
     }
-    if (model.has_finder) {
-        err = finder_line_fit(&self->finder, &model.finder);
-        if (err_is(err)) {
-            appearance_model_fini(&model);
-            return err;
-        }
+    err = model.has_finder ? finder_line_fit(&self->finder, &model.finder) : err_none;
+    err = err_is(err) || !model.dome.present ? err : dome_line_fit(&self->dome);
+    if (err_is(err)) {
+        appearance_model_fini(&model);
+        return err;
     }
     uint32_t at = 0;
     while (at < self->appearances_count && strcmp(self->appearances[at].name, model.name) != 0) {

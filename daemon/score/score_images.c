@@ -105,9 +105,14 @@ static void look(struct score *self, const struct score_scan *scan, uint32_t ima
     sight->image_index = item_image_index;
     sight->judged_by = model;
     sight->lump_kg = 0;
-    sight->regions_count =
-        appearance_regions(&self->space, working, &finding, &scan->scan->images[image_index],
-                           SCORE_REGIONS_SHOWN, sight->regions);
+    const struct image *image = &scan->scan->images[image_index];
+    sight->regions_count = appearance_regions(&self->space, working, &finding, image,
+                                              SCORE_REGIONS_SHOWN, sight->regions);
+    if (model->dome.present) {
+        const struct dome_view view = {image, scan->pixels[image_index], model->dome.usual_highest};
+        sight->regions_count = dome_line_add(&self->dome, model, &view, sight->regions,
+                                             sight->regions_count, SCORE_REGIONS_SHOWN);
+    }
 }
 
 static void see_image(struct score *self, const struct score_scan *scan, uint32_t image_index,

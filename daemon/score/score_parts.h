@@ -9,6 +9,7 @@
 #include "score/consistency.h"
 #include "score/consistency_model.h"
 #include "score/declaration_model.h"
+#include "score/dome_image.h"
 #include "score/finder_image.h"
 #include "score/fusion.h"
 #include "score/history.h"
@@ -115,6 +116,7 @@ struct score {
     struct appearance_space space;
     struct lump_space lump;
     struct finder_line finder; /* fits every finder that is installed */
+    struct dome_line dome;     /* ready when a model that is installed has domes */
     struct cargo_space cargo;
     struct consistency_space cargo_measures;
     struct image_quality_space quality;

@@ -13,6 +13,8 @@
 #include "score/finder.h"
 
 enum { TRAIN_EVALUATION_BYTES = 2048, TRAIN_MARKS_BYTES = 1024 };
+/* What the commands take when nobody asks for more. */
+enum { TRAIN_BANK_PATCHES = 4096, TRAIN_DIMENSIONS = 64 };
 
 struct train_image {
     const struct image *image;

@@ -11,6 +11,7 @@
 #include "kernels/statistics.h"
 #include "score/appearance.h"
 #include "score/consistency.h"
+#include "score/dome_image.h"
 #include "score/train_lump.h"
 #include "score/tile_permission.h"
 #include "score/train_model.h"
@@ -48,6 +49,11 @@ struct train_appearance {
     struct appearance_space space;
     struct train_sample sample;
     struct train_lump *lump; /* NULL without threats */
+    struct dome_line dome;
+    double rises[HELD_OUT_MAX * DOME_IMAGE_MAX]; /* of the domes of held-out images */
+    uint32_t rises_count;
+    double highest_rises[HELD_OUT_MAX];
+    uint32_t highest_count;
     char lump_figures[256];
     struct sha256 *training_set;
     struct held_out held_out[HELD_OUT_MAX];
@@ -103,6 +109,7 @@ MUST_USE struct err train_appearance_open(const struct train_appearance_conf *co
               : appearance_space_init(&self->space, (size_t)conf->working_height * WORKING_ASPECT,
                                       conf->working_height);
     err = err_is(err) ? err : train_sample_init(&self->sample, conf->seed);
+    err = err_is(err) ? err : dome_line_fit(&self->dome);
     if (err_is(err)) {
         train_appearance_close(&self);
         return err;
@@ -124,6 +131,7 @@ void train_appearance_close(struct train_appearance **self)
     appearance_space_fini(&(*self)->space);
     train_sample_fini(&(*self)->sample);
     train_lump_close(&(*self)->lump);
+    dome_line_fini(&(*self)->dome);
     sha256_close(&(*self)->training_set);
     free((*self)->log_index);
     free((*self)->log_mass);
@@ -153,6 +161,17 @@ static struct err hold_out(struct train_appearance *self, const struct working *
     kept->working.valid = kept->valid;
     self->held_out_count++;
     return err_none;
+}
+
+/* How high domes are in an image that is held out. */
+static void keep_rises(struct train_appearance *self, const struct train_image *image)
+{
+    struct appearance_region domes[DOME_IMAGE_MAX];
+    uint32_t count = dome_line_find(&self->dome, image->image, image->pixels, domes);
+    for (uint32_t i = 0; i < count; i++) {
+        self->rises[self->rises_count++] = domes[i].score;
+    }
+    self->highest_rises[self->highest_count++] = count > 0 ? domes[0].score : 0;
 }
 
 static bool has_low(const struct train_image *image)
@@ -238,6 +257,7 @@ MUST_USE struct err train_appearance_add(struct train_appearance *self,
         if (err_is(err)) {
             return err;
         }
+        keep_rises(self, image);
     } else {
         train_sample_add(&self->sample, &self->space, &working, self->images_count);
     }
@@ -367,6 +387,20 @@ static struct err place_images(struct train_appearance *self, struct appearance_
     return err_none;
 }
 
+/* Nothing is placed by images that hardly have domes. */
+static void place_domes(struct train_appearance *self, struct dome_model *out)
+{
+    enum { RISES_MIN = 16 };
+    double ignored;
+    if (self->has_finder || self->rises_count < RISES_MIN) {
+        return;
+    }
+    place(self->rises, self->rises_count, distance_share_min, &out->median, &out->spread);
+    place(self->highest_rises, self->highest_count, distance_share_min, &out->usual_highest,
+          &ignored);
+    out->present = true;
+}
+
 /* Least squares of log mass on log index; the spread of the residuals, at least a tenth (10%). */
 static void fit_mass(const struct train_appearance *self, struct appearance_mass *out)
 {
@@ -448,6 +482,7 @@ static struct err add_arrays(const struct train_appearance *self,
     err = err_is(err) ? err : model_file_add(file, "bank", MODEL_F32, bank_shape, 2, model->bank);
     err = err_is(err) ? err : model_file_add_text(file, "meaning", meaning_text(model->meaning));
     err = err_is(err) || !model->lump.present ? err : lump_write(&model->lump, file);
+    err = err_is(err) || !model->dome.present ? err : dome_write(&model->dome, file);
     return err_is(err) ? err : model_file_add_text(file, "scanner_type", self->scanner_type);
 }
 
@@ -500,6 +535,7 @@ MUST_USE struct err train_appearance_write(struct train_appearance *self, const 
     if (!err_is(err)) {
         fit_mass(self, &model.mass);
         fit_ratio(self, &model);
+        place_domes(self, &model.dome);
         err = write_model(self, &model, trimmed_count, directory, report);
     }
     appearance_model_fini(&model);
