@@ -8,7 +8,8 @@
  * peak grows. It is a dome down to the highest level at which it has more than area_max pixels, or
  * one that is higher than its peak (of equal ones the first in reading order counts as the higher).
  * Its rise is the difference of the two levels: what the thing weakens the beam more than the
- * densest of what it touches. Pieces are 8-connected.
+ * densest of what it touches. A piece that gets down to the air without either stands there alone
+ * and is no dome. Pieces are 8-connected.
  *
  * This is what an area opening takes away (L. Vincent, Morphological area openings and closings for
  * grey-scale images, 1992), taken apart by peaks and measured by their dynamics (M. Grimaud, A new

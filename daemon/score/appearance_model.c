@@ -171,6 +171,7 @@ MUST_USE struct err appearance_read(const struct model_file *file, struct appear
         appearance_model_fini(&read);
         return err;
     }
+    read.dome.present = read.dome.present && !read.has_finder;
     *out = read;
     return err_none;
 }

@@ -10,14 +10,14 @@
  * logarithm a dome is about as high wherever it lies. 0.03 is the darkest grey that still tells
  * anything. */
 
-static const double levels_an_attenuation = 256;
+static const double levels_an_attenuation = DOME_RISE_LEVELS;
 static const double darkest_grey = 0.03;
 
-/* A thing larger than one pixel in 640 of the picture is a part of the load; of tiny pictures 64.
- */
-enum { AREA_PART = 640, AREA_LEAST = 64 };
+/* A thing larger than one pixel in 640 of the picture is a part of the load; of small pictures one
+ * larger than 16 x 16 pixels. */
+enum { AREA_PART = 640, AREA_LEAST = 256 };
 /* Around a dome, as a part of the picture's lesser side, is load, or it is an edge or a speck. */
-enum { MARGIN_PART = 80, MARGIN_LEAST = 2, AIR_PART = 20, RISE_LEAST = 8 };
+enum { MARGIN_PART = 80, MARGIN_LEAST = 2, AIR_PART = 20 };
 /* People draw around a thing, and a dome's box ends at half of its rise: working pixels between. */
 enum { DRAWN_AROUND = 2 };
 
@@ -99,7 +99,7 @@ uint32_t dome_line_find(struct dome_line *self, const struct image *image, const
     const struct dome_rule rule = {
         .level_min =
             (uint32_t)(appearance_air(working.calibration.meaning) * levels_an_attenuation),
-        .rise_min = RISE_LEAST,
+        .rise_min = DOME_RISE_LEAST,
         .area_max = area_max_of(view.width * view.height),
         .margin = (uint32_t)(side / MARGIN_PART > MARGIN_LEAST ? side / MARGIN_PART : MARGIN_LEAST),
         .air_part = AIR_PART};

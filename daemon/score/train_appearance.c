@@ -387,15 +387,22 @@ static struct err place_images(struct train_appearance *self, struct appearance_
     return err_none;
 }
 
-/* Nothing is placed by images that hardly have domes. */
+/* Images that hardly have domes tell little of how high they are: the least that is found is then
+ * the usual, and half of that the spread, which no spread is below. */
 static void place_domes(struct train_appearance *self, struct dome_model *out)
 {
     enum { RISES_MIN = 16 };
+    const double least = (double)DOME_RISE_LEAST / DOME_RISE_LEVELS;
     double ignored;
-    if (self->has_finder || self->rises_count < RISES_MIN) {
+    if (self->has_finder) {
         return;
     }
-    place(self->rises, self->rises_count, distance_share_min, &out->median, &out->spread);
+    out->median = least;
+    out->spread = least / 2;
+    if (self->rises_count >= RISES_MIN) {
+        place(self->rises, self->rises_count, distance_share_min, &out->median, &out->spread);
+        out->spread = out->spread > least / 2 ? out->spread : least / 2;
+    }
     place(self->highest_rises, self->highest_count, distance_share_min, &out->usual_highest,
           &ignored);
     out->present = true;

@@ -158,6 +158,17 @@ static void what_cannot_be_read_is_named_and_left_out(void **state)
     assert_says("no image with a mark");
 }
 
+/* Recall by the centre, at the k-th rate of false marks, of what was said as JSON. */
+static double recall_told(int k)
+{
+    const char *at = strstr(said, "\"centre\"");
+    for (int i = 0; i <= k && at != NULL; i++) {
+        at = strstr(at + 1, "\"recall\":");
+    }
+    assert_non_null(at);
+    return strtod(at + strlen("\"recall\":"), NULL);
+}
+
 static void the_bare_command_trains_a_bank_alone(void **state)
 {
     (void)state;
@@ -171,6 +182,18 @@ static void the_bare_command_trains_a_bank_alone(void **state)
     fclose(list);
     assert_runs(run("model evaluate --model %s --images in --marks voc --list list.txt", path), 0);
     assert_says("2 objects in 2 images (0 without any) of 2 scans");
+    /* It knows no disc, but finds them. */
+    assert_runs(run("--json model evaluate --images in --marks voc --folds 3 --bank"), 0);
+    assert_says("\"objects\": 10");
+    printf("%s\n", said);
+    assert_true(recall_told(2) > 0.85);
+    assert_runs(run("model evaluate --images in --marks voc --folds 3 --bank --height 40"), 0);
+    assert_runs(run("model evaluate --images in --marks voc --folds 3 --bank --height 5000"), 2);
+    assert_runs(run("model evaluate --images in --marks voc --folds 3 --height 40"), 2);
+    assert_says("--height with --bank");
+    assert_runs(run("model evaluate --model %s --images in --marks voc --bank", path), 2);
+    assert_says("--bank goes with --folds");
+    assert_runs(run("model evaluate --images in --marks voc --folds 3 --bank --height 8"), 1);
     assert_runs(run("model evaluate --images in --marks voc"), 2);
     assert_runs(run("model evaluate --images in --folds 3"), 2);
     assert_runs(run("model evaluate --marks voc"), 2);

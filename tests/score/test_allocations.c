@@ -89,6 +89,7 @@ static char directory[FIXTURE_PATH_BYTES];
 static struct made {
     char model_path[FIXTURE_PATH_BYTES];
     uint8_t model_sha256[HASH_BYTES];
+    struct train_report plain; /* of a bank and domes */
     struct train_report emptiness;
     struct train_report consistency;
     struct train_report trees;
@@ -141,6 +142,7 @@ static int make_models(void **state)
     finder.input = finder_input_default(IMAGE_TRANSMISSION);
     finder_fixture_add(plain.path, &finder, directory, made->model_path, made->model_sha256);
     finder_model_fini(&finder);
+    synthetic_train("no-marks", directory, &made->plain);
     make_emptiness();
     cargo_train(directory, true, 100, &made->consistency);
     make_trees();
@@ -177,10 +179,10 @@ static void allocator_is_really_watched(void **state)
 struct batch {
     struct image dual[2];
     struct image display;
-    struct scan scans[3];
+    struct scan scans[4];
     struct goods_line lines[40];
     struct declaration declarations[3];
-    struct score_input inputs[5];
+    struct score_input inputs[6];
 };
 
 static void fill_batch(struct batch *batch)
@@ -198,6 +200,8 @@ static void fill_batch(struct batch *batch)
     batch->scans[2] = synthetic_scan(batch->dual);
     batch->scans[0].images_count = 2;
     batch->scans[2].scanner_type = "never seen";
+    batch->scans[3] = synthetic_scan(&batch->dual[0]);
+    batch->scans[3].scanner_type = "no-marks";
     for (uint32_t i = 0; i < 40; i++) {
         batch->lines[i] = fixture_line(codes[i % 5]);
         batch->lines[i].value = 100 * (double)i - 300;
@@ -213,6 +217,8 @@ static void fill_batch(struct batch *batch)
         batch->inputs[i].scans_count = i != 3;
         batch->inputs[i].scans[0] = (struct score_scan){&batch->scans[i % 3], {pixels, low_pixels}};
     }
+    batch->inputs[5].scans_count = 1;
+    batch->inputs[5].scans[0] = (struct score_scan){&batch->scans[3], {pixels}};
     for (uint32_t i = 1; i < 3; i++) {
         batch->inputs[2].declarations[i] = &batch->declarations[i];
     }
@@ -228,6 +234,7 @@ static struct score *open_scorer(bool trees)
     struct score *self = NULL;
     assert_good(score_open(&conf, &self));
     assert_good(score_install(self, made->model_path, made->model_sha256, NULL));
+    assert_good(score_install(self, made->plain.path, made->plain.sha256, NULL));
     assert_good(score_install(self, made->emptiness.path, made->emptiness.sha256, NULL));
     assert_good(score_install(self, made->consistency.path, made->consistency.sha256, NULL));
     if (trees) {
@@ -238,7 +245,7 @@ static struct score *open_scorer(bool trees)
 
 static void first_batch_allocates_nothing(bool trees)
 {
-    static struct score_result results[5];
+    static struct score_result results[6];
     static struct score_result again[2];
     static struct batch batch;
     struct score *self = open_scorer(trees);
@@ -246,9 +253,9 @@ static void first_batch_allocates_nothing(bool trees)
     const char *why = NULL;
     allocations = 0;
     counting = true;
-    score_items(self, batch.inputs, results, 5);
+    score_items(self, batch.inputs, results, 6);
     score_history_learn(self, &batch.declarations[1], true, 1000);
-    score_items(self, batch.inputs, results, 5);
+    score_items(self, batch.inputs, results, 6);
     bool replayed = score_replay(self, &results[0].score, &batch.inputs[0], &again[0], &why) &&
                     score_replay(self, &results[2].score, NULL, &again[1], &why);
     counting = false;
@@ -261,6 +268,7 @@ static void first_batch_allocates_nothing(bool trees)
     assert_true(results[0].score.inputs[0].values[FUSION_FINDER_LOGIT] ==
                 results[0].score.inputs[0].values[FUSION_FINDER_LOGIT]);
     assert_int_equal(results[0].score.inputs_count, 3);
+    assert_true(results[5].score.regions_count > 0);
     for (uint32_t i = 0; i < results[0].score.inputs[2].values_count; i++) {
         assert_true(isfinite(results[0].score.inputs[2].values[i]));
     }
