@@ -305,7 +305,7 @@ static void bench_subject(struct subject *subject, const char *folder, bool as_j
     draw(subject, 99);
     for (uint32_t lines = 1; lines <= 2; lines++) {
         bench_lines(subject, NULL, "no model", lines, as_json);
-        bench_lines(subject, bank, "bank", lines, as_json);
+        bench_lines(subject, bank, "bank and domes", lines, as_json);
         bench_lines(subject, finder, "bank and finder", lines, as_json);
     }
     if (subject->images_count == 1) {

@@ -13,7 +13,7 @@
  */
 
 /* Of a pixel; one whose piece has gone into the sea is told so when somebody asks. */
-enum { UNSEEN, PIECE, WATER, MEASURED /* and above: the number of the dome */ };
+enum { UNSEEN = 0, PIECE = 1, WATER = 2, MEASURED /* and above: the number of the dome */ };
 _Static_assert((int)MEASURED + (int)DOME_CANDIDATES <= UINT8_MAX, "states are bytes");
 #define SEA UINT32_MAX /* parent of what was a piece and is in the sea */
 
@@ -163,12 +163,10 @@ static void end_dome(struct search *self, uint32_t peak, uint32_t level)
     self->candidates[at] = ended;
 }
 
-/* The states of a pixel and of those to either side, a byte each; a fourth is cut off. */
+/* Of the states of a pixel and of those to either side, which bits any has. */
 static uint32_t three_states(const uint8_t *states)
 {
-    uint32_t four;
-    memcpy(&four, states - 1, sizeof four);
-    return four & (uint32_t)0xffffff;
+    return (uint32_t)(states[-1] | states[0] | states[1]);
 }
 
 /* Pieces and the sea that a pixel touches. */
@@ -212,8 +210,8 @@ static void flood(struct search *self, uint32_t at)
     const uint32_t around = three_states(self->states + at - self->padded) |
                             three_states(self->states + at) |
                             three_states(self->states + at + self->padded);
-    struct touched touched = {.sea = (around & (WATER * (uint32_t)0x010101)) != 0};
-    if ((around & (PIECE * (uint32_t)0x010101)) != 0) {
+    struct touched touched = {.sea = (around & WATER) != 0};
+    if ((around & PIECE) != 0) {
         touch(self, at, &touched);
     }
     if (touched.sea) {

@@ -60,7 +60,7 @@ _triagectl_options() {
         'model score')
             echo '--model --declarations --out --reasons --details --lines --mapping --mode --images --image-scores --list --skip-list --every --offset' ;;
         'model evaluate')
-            echo '--model --declarations --png --lines --mapping --mode --images --labels --marks --folds --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out --skip-list --every --offset' ;;
+            echo '--model --declarations --png --lines --mapping --mode --images --labels --marks --folds --bank --height --groups --list --picture --epochs --seed --threads --project --times --false-referrals --photons --svg --out --skip-list --every --offset' ;;
         'model retrain') echo '--dry-run --install --days --newest --out --seed' ;;
         'model drift') echo '--days --reference-days --reference --declarations --mapping --mode' ;;
         'keys publisher' | 'keys subscriber') echo '--keys --public' ;;

@@ -171,6 +171,12 @@ static void levels_average_and_look_up(void **state)
     for (size_t i = 0; i < 15; i++) {
         assert_int_equal(DOME_LEVELS - 1 - levels[i], whole[i]);
     }
+    const float eight[9] = {0, 0, 0, 0, 8, 0, 0, 0, 0}; /* halves are rounded up */
+    const struct image_view three = {eight, 3, 3, 3};
+    dome_levels(&three, NULL, 1, table, scratch, levels);
+    for (size_t i = 0; i < 9; i++) {
+        assert_int_equal(DOME_LEVELS - 1 - levels[i], i == 4 ? 2 : 1);
+    }
     const float extremes[2] = {INFINITY, 1e9f};
     const struct image_view two = {extremes, 2, 1, 2};
     dome_levels(&two, NULL, 4095, table, scratch, levels);
