@@ -90,24 +90,28 @@ size_t dome_workspace_words(size_t width, size_t height, uint32_t area_max)
     return 2 * padded + padded / 2 + padded / 4 + width * height + area_max;
 }
 
+/* Air is not counted: most of a picture may have one level. */
 static void sort_pixels(struct search *self)
 {
     uint32_t starts[DOME_LEVELS + 1] = {0}; /* of level DOME_LEVELS - 1 - i */
+    const uint32_t level_min = self->rule->level_min;
     const size_t count = self->width * self->height;
     for (size_t i = 0; i < count; i++) {
-        starts[DOME_LEVELS - self->levels[i]]++;
+        if (self->levels[i] >= level_min) {
+            starts[DOME_LEVELS - self->levels[i]]++;
+        }
     }
     for (size_t i = 1; i <= DOME_LEVELS; i++) {
         starts[i] += starts[i - 1];
     }
-    self->order_count = starts[DOME_LEVELS - self->rule->level_min];
+    self->order_count = starts[DOME_LEVELS];
     for (size_t y = 0; y < self->height; y++) {
+        const uint16_t *row = self->levels + y * self->width;
+        const size_t first = (y + 1) * self->padded + 1;
+        memcpy(self->heights + first, row, self->width * sizeof *row);
         for (size_t x = 0; x < self->width; x++) {
-            const uint32_t level = self->levels[y * self->width + x];
-            const size_t place = (y + 1) * self->padded + x + 1;
-            self->heights[place] = (uint16_t)level;
-            if (level >= self->rule->level_min) {
-                self->order[starts[DOME_LEVELS - 1 - level]++] = (uint32_t)place;
+            if (row[x] >= level_min) {
+                self->order[starts[DOME_LEVELS - 1 - row[x]]++] = (uint32_t)(first + x);
             }
         }
     }

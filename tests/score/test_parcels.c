@@ -248,6 +248,7 @@ static void parcels_map_is_higher_at_foreign_objects_than_elsewhere(void **state
            "touched by %d regions\n",
            tally.images, auc, tally.hit, tally.objects, tally.regions);
     assert_true(auc > 0.6);
+    assert_true(10 * tally.hit > 3 * tally.objects);
     score_close(&scorer);
     fixture_remove_directory(directory);
     for (int i = 0; i < names_count; i++) {
