@@ -5,6 +5,8 @@
 
 /* "dome_placing": median, spread, usual highest. */
 enum { PLACING_COUNT = 3 };
+/* Scores over less would not be finite for every image. */
+#define SPREAD_MIN 1e-6
 
 MUST_USE struct err dome_read(const struct model_file *file, struct dome_model *out)
 {
@@ -19,7 +21,7 @@ MUST_USE struct err dome_read(const struct model_file *file, struct dome_model *
     const double *placing = array->values;
     const struct dome_model read = {true, placing[0], placing[1], placing[2]};
     if (!isfinite(read.median) || !isfinite(read.spread) || !isfinite(read.usual_highest) ||
-        read.spread <= 0) {
+        read.spread < SPREAD_MIN) {
         return err_make(ERR_MODEL_UNREADABLE, "model: dome_placing: a number that cannot be");
     }
     *out = read;

@@ -500,16 +500,24 @@ static struct err write_model(struct train_appearance *self, const struct appear
     char name[APPEARANCE_NAME_BYTES];
     char evaluation[TRAIN_EVALUATION_BYTES];
     (void)snprintf(name, sizeof name, APPEARANCE_PREFIX "%s", self->scanner_type);
+    char domes[160] = "";
+    if (model->dome.present) {
+        (void)snprintf(domes, sizeof domes,
+                       "; domes %" PRIu32 ", rise median %.3f, spread %.3f, median of the highest "
+                       "%.3f",
+                       self->rises_count, model->dome.median, model->dome.spread,
+                       model->dome.usual_highest);
+    }
     (void)snprintf(
         evaluation, sizeof evaluation,
         "images %" PRIu32 ", held out %" PRIu32 "; patches seen %" PRIu64
         ", sampled %zu, trimmed %zu, bank %" PRIu32 " x %" PRIu32
         "; held-out image score median %.3f, spread %.3f; masses %" PRIu32
-        ", error of log mass %.3f; dual-energy ratios %" PRIu32 ", median %.3f, spread %.3f%s%s",
+        ", error of log mass %.3f; dual-energy ratios %" PRIu32 ", median %.3f, spread %.3f%s%s%s",
         self->images_count, self->held_out_count, self->sample.rows_seen, self->sample.rows_count,
         trimmed_count, model->bank_count, model->dimensions, model->image_median,
         model->image_spread, self->masses_count, model->mass.spread, self->ratios_count,
-        model->ratio_median, model->ratio_spread, self->lump_figures, self->marks);
+        model->ratio_median, model->ratio_spread, domes, self->lump_figures, self->marks);
     struct train_model about = {
         .name = name, .kind = "appearance", .seed = self->conf.seed, .evaluation = evaluation};
     sha256_finish(self->training_set, about.training_set_sha256);

@@ -184,11 +184,9 @@ static void list_leaves_places_to_the_bank(void **state)
 static void read_refuses_what_cannot_be(void **state)
 {
     (void)state;
-    static const double placings[][4] = {{0.1, 0.02, 0.3, 0},
-                                         {0.1, 0, 0.3, 0},
-                                         {0.1, -1, 0.3, 0},
-                                         {NAN, 0.02, 0.3, 0},
-                                         {0.1, 0.02, INFINITY, 0}};
+    static const double placings[][4] = {{0.1, 0.02, 0.3, 0}, {0.1, 0, 0.3, 0},
+                                         {0.1, -1, 0.3, 0},   {0.1, 1e-300, 0.3, 0},
+                                         {NAN, 0.02, 0.3, 0}, {0.1, 0.02, INFINITY, 0}};
     for (uint64_t count = 3; count <= 4; count++) {
         for (size_t i = 0; i < sizeof placings / sizeof placings[0]; i++) {
             struct model_file file;
