@@ -59,8 +59,10 @@ void dome_levels(const struct image_view *image, const uint8_t *valid, float sca
 size_t dome_workspace_words(size_t width, size_t height, uint32_t area_max);
 
 /* The highest domes, highest first (equal ones: that of the first peak), at most dome_count_max of
- * the DOME_CANDIDATES highest there are before those beside air are left out. Returns how many. At
- * most 16 steps a pixel and DOME_CANDIDATES * (area_max + a box and its surroundings) more. */
+ * the DOME_CANDIDATES highest there are before those beside air are left out. Returns how many.
+ * Levels must be below DOME_LEVELS. Work: a look at the eight neighbours of every pixel, each with
+ * a path to its root of logarithmic length on average, and DOME_CANDIDATES times area_max pixels, a
+ * box and its surroundings. */
 size_t dome_find(const uint16_t *levels, size_t width, size_t height, const struct dome_rule *rule,
                  uint32_t *restrict workspace, size_t dome_count_max, struct dome *restrict domes);
 
