@@ -159,6 +159,11 @@ static const struct entry_contribution *contribution_of(const struct entry_score
     return NULL;
 }
 
+static bool is_same_box(const struct entry_region *a, const struct entry_region *b)
+{
+    return a->x == b->x && a->y == b->y && a->width == b->width && a->height == b->height;
+}
+
 /* What the finder says weighs half a logit a logit, from 0 to 6, and its boxes come first. */
 static void finder_adds_its_logit_and_its_boxes(void **state)
 {
@@ -180,10 +185,15 @@ static void finder_adds_its_logit_and_its_boxes(void **state)
     assert_null(contribution_of(&without.score, "finder"));
     assert_int_equal(with.score.contributions_count, without.score.contributions_count + 1);
     assert_true(fabs(with.score.logit - without.score.logit - finder->logit) < 1e-12);
-    uint32_t more = with.score.regions_count - without.score.regions_count;
-    assert_int_equal(more, 2);
-    assert_memory_equal(with.score.regions + more, without.score.regions,
-                        without.score.regions_count * sizeof(struct entry_region));
+    /* The bank's regions come behind the finder's two. Without a finder domes stand among them, but
+     * a place is left for the bank's best. */
+    const uint32_t more = 2;
+    assert_true(with.score.regions_count > more);
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < without.score.regions_count; i++) {
+        same += is_same_box(&without.score.regions[i], &with.score.regions[more]);
+    }
+    assert_int_equal(same, 1);
     struct image_scorer *alone = NULL;
     struct image_marks marks;
     assert_good(image_scorer_open(marks_model.path, &alone));
