@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count);
 
-enum { HEAD_BYTES = 6, SIDE_MAX = 14, AREA_MAX = 64 };
+enum { HEAD_BYTES = 6, SIDE_MAX = 9, AREA_MAX = 32, LEVELS = 48 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
 {
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t bytes_count)
     must(dome_workspace_words(width, height, rule.area_max) <=
          sizeof workspace / sizeof workspace[0]);
     for (size_t i = 0; i < width * height; i++) {
-        levels[i] = HEAD_BYTES + i < bytes_count ? bytes[HEAD_BYTES + i] : 0;
+        levels[i] = HEAD_BYTES + i < bytes_count ? bytes[HEAD_BYTES + i] % LEVELS : 0;
     }
     size_t count = dome_find(levels, width, height, &rule, workspace, DOME_CANDIDATES, found);
     must(count == dome_ref_find(levels, width, height, &rule, DOME_CANDIDATES, expected));
