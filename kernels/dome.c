@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/dome.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -67,6 +66,7 @@ struct search {
     size_t width;
     size_t height;
     size_t padded;
+    ptrdiff_t around[8]; /* of a place in the padded picture: its neighbours, from there */
     const struct dome_rule *rule;
     uint32_t *parents; /* [padded picture]: of pieces */
     uint32_t *areas;   /* [padded picture]: of roots */
@@ -182,12 +182,9 @@ struct touched {
 
 static void touch(struct search *self, uint32_t at, struct touched *out)
 {
-    const ptrdiff_t padded = (ptrdiff_t)self->padded;
-    const ptrdiff_t around[8] = {-padded - 1, -padded,    -padded + 1, -1,
-                                 1,           padded - 1, padded,      padded + 1};
     out->count = 0;
     for (size_t i = 0; i < 8; i++) {
-        uint32_t place = (uint32_t)((ptrdiff_t)at + around[i]);
+        uint32_t place = (uint32_t)((ptrdiff_t)at + self->around[i]);
         if (self->states[place] != PIECE) {
             out->sea = out->sea || self->states[place] == WATER;
             continue;
@@ -252,9 +249,6 @@ static void flood(struct search *self, uint32_t at)
 static void measure(struct search *self, const struct candidate *candidate, uint8_t stamp,
                     uint32_t *queue, struct dome *out)
 {
-    const ptrdiff_t padded = (ptrdiff_t)self->padded;
-    const ptrdiff_t around[8] = {-padded - 1, -padded,    -padded + 1, -1,
-                                 1,           padded - 1, padded,      padded + 1};
     const uint32_t height = self->heights[candidate->peak];
     const uint32_t least = height - candidate->rise / 2;
     uint32_t left = UINT32_MAX, top = UINT32_MAX, right = 0, bottom = 0, count = 0;
@@ -268,7 +262,7 @@ static void measure(struct search *self, const struct candidate *candidate, uint
         top = y < top ? y : top;
         bottom = y > bottom ? y : bottom;
         for (size_t i = 0; i < 8; i++) {
-            uint32_t place = (uint32_t)((ptrdiff_t)queue[done] + around[i]);
+            uint32_t place = (uint32_t)((ptrdiff_t)queue[done] + self->around[i]);
             if (self->heights[place] >= least && self->states[place] != stamp) {
                 self->states[place] = stamp;
                 queue[count++] = place;
@@ -307,10 +301,12 @@ size_t dome_find(const uint16_t *levels, size_t width, size_t height, const stru
                  uint32_t *restrict workspace, size_t dome_count_max, struct dome *restrict domes)
 {
     const size_t padded_count = padded_words(width, height);
+    const ptrdiff_t row = (ptrdiff_t)width + 2;
     struct search search = {.levels = levels,
                             .width = width,
                             .height = height,
                             .padded = width + 2,
+                            .around = {-row - 1, -row, -row + 1, -1, 1, row - 1, row, row + 1},
                             .rule = rule,
                             .parents = workspace,
                             .areas = workspace + padded_count,

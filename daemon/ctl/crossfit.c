@@ -95,27 +95,12 @@ static bool score_part(const struct marked_images *images, const struct crossfit
     return good;
 }
 
-/* Adds one part's marks. */
-static bool fit_part(const struct marked_images *images, const struct crossfit_conf *conf,
-                     uint32_t part, const uint8_t *fold_of, struct crossfit *out)
+/* The same by a finder. */
+static bool find_part(const struct marked_images *images, const struct crossfit_conf *conf,
+                      uint32_t part, const uint8_t *taken, struct crossfit *out)
 {
     char what[64];
     const bool keeps = conf->kept != NULL;
-    uint32_t count = images->set.image_count;
-    uint8_t *taken = calloc((size_t)count + 1, 1);
-    if (taken == NULL) {
-        ctl_refuse("no memory");
-        return false;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        taken[i] = fold_of[images->groups[i]] != part;
-        out->covered[i] |= !taken[i];
-    }
-    if (conf->bank != NULL) {
-        bool scored = score_part(images, conf, taken, out);
-        free(taken);
-        return scored;
-    }
     (void)snprintf(what, sizeof what, "part %u of %u held out", part + 1, conf->folds);
     const struct finder_train_conf train = {.set = &images->set,
                                             .taken = taken,
@@ -128,17 +113,35 @@ static bool fit_part(const struct marked_images *images, const struct crossfit_c
     struct finder_model finder;
     struct finder_train_report report;
     struct err err = finder_train(&train, &finder, &report);
-    bool good = !err_is(err);
-    if (!good) {
+    if (err_is(err)) {
         ctl_fail(what, err);
-    } else {
-        good = crossfit_find(images, &finder, &choice, out);
-        if (keeps) {
-            conf->kept[part] = (struct crossfit_kept){finder, report};
-        } else {
-            finder_model_fini(&finder);
-        }
+        return false;
     }
+    bool good = crossfit_find(images, &finder, &choice, out);
+    if (keeps) {
+        conf->kept[part] = (struct crossfit_kept){finder, report};
+    } else {
+        finder_model_fini(&finder);
+    }
+    return good;
+}
+
+/* Adds one part's marks. */
+static bool fit_part(const struct marked_images *images, const struct crossfit_conf *conf,
+                     uint32_t part, const uint8_t *fold_of, struct crossfit *out)
+{
+    uint32_t count = images->set.image_count;
+    uint8_t *taken = calloc((size_t)count + 1, 1);
+    if (taken == NULL) {
+        ctl_refuse("no memory");
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        taken[i] = fold_of[images->groups[i]] != part;
+        out->covered[i] |= !taken[i];
+    }
+    bool good = conf->bank != NULL ? score_part(images, conf, taken, out)
+                                   : find_part(images, conf, part, taken, out);
     free(taken);
     return good;
 }

@@ -10,7 +10,6 @@
  * logarithm a dome is about as high wherever it lies. 0.03 is the darkest grey that still tells
  * anything. */
 
-static const double levels_an_attenuation = DOME_RISE_LEVELS;
 static const double darkest_grey = 0.03;
 
 /* A thing larger than one pixel in 640 of the picture is a part of the load; of small pictures one
@@ -31,7 +30,7 @@ static void fill_tables(uint16_t *tables)
     for (size_t i = 0; i < DOME_LEVELS; i++) {
         double grey = 1 - (double)i / (DOME_LEVELS - 1);
         grey = grey > darkest_grey ? grey : darkest_grey;
-        tables[i] = (uint16_t)lrint(-log(grey) * levels_an_attenuation);
+        tables[i] = (uint16_t)lrint(-log(grey) * DOME_RISE_LEVELS);
         tables[DOME_LEVELS + i] = (uint16_t)i;
     }
 }
@@ -97,20 +96,18 @@ uint32_t dome_line_find(struct dome_line *self, const struct image *image, const
     const bool is_transmission = working.calibration.meaning == IMAGE_TRANSMISSION;
     const size_t side = view.width < view.height ? view.width : view.height;
     const struct dome_rule rule = {
-        .level_min =
-            (uint32_t)(appearance_air(working.calibration.meaning) * levels_an_attenuation),
+        .level_min = (uint32_t)(appearance_air(working.calibration.meaning) * DOME_RISE_LEVELS),
         .rise_min = DOME_RISE_LEAST,
         .area_max = area_max_of(view.width * view.height),
         .margin = (uint32_t)(side / MARGIN_PART > MARGIN_LEAST ? side / MARGIN_PART : MARGIN_LEAST),
         .air_part = AIR_PART};
-    dome_levels(&view, working.valid,
-                (float)(is_transmission ? levels_an_attenuation : DOME_LEVELS - 1),
+    dome_levels(&view, working.valid, (float)(is_transmission ? DOME_RISE_LEVELS : DOME_LEVELS - 1),
                 self->tables + (is_transmission ? DOME_LEVELS : 0), self->scratch, self->levels);
     size_t count = dome_find(self->levels, view.width, view.height, &rule, self->workspace,
                              DOME_IMAGE_MAX, domes);
     for (size_t i = 0; i < count; i++) {
         const struct dome *dome = &domes[i];
-        out[i].score = dome->rise / levels_an_attenuation;
+        out[i].score = dome->rise / DOME_RISE_LEVELS;
         scale_side(dome->x, dome->width, working.factor, image->width, &out[i].x, &out[i].width);
         scale_side(dome->y, dome->height, working.factor, image->height, &out[i].y, &out[i].height);
     }

@@ -16,7 +16,7 @@
 #define DOME_IMAGE_MAX 20u
 /* Levels of an attenuation of 1, and the least rise of a dome, in levels: about the noise of a
  * pixel behind a usual load. */
-#define DOME_RISE_LEVELS 256
+#define DOME_RISE_LEVELS 256.0
 #define DOME_RISE_LEAST 8
 _Static_assert(DOME_IMAGE_MAX <= DOME_CANDIDATES, "no more than are kept");
 

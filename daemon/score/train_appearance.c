@@ -392,8 +392,7 @@ static struct err place_images(struct train_appearance *self, struct appearance_
 static void place_domes(struct train_appearance *self, struct dome_model *out)
 {
     enum { RISES_MIN = 16 };
-    const double least = (double)DOME_RISE_LEAST / DOME_RISE_LEVELS;
-    double ignored;
+    const double least = DOME_RISE_LEAST / DOME_RISE_LEVELS;
     if (self->has_finder) {
         return;
     }
@@ -403,8 +402,8 @@ static void place_domes(struct train_appearance *self, struct dome_model *out)
         place(self->rises, self->rises_count, distance_share_min, &out->median, &out->spread);
         out->spread = out->spread > least / 2 ? out->spread : least / 2;
     }
-    place(self->highest_rises, self->highest_count, distance_share_min, &out->usual_highest,
-          &ignored);
+    statistics_sort(self->highest_rises, self->highest_count);
+    out->usual_highest = statistics_quantile(self->highest_rises, self->highest_count, 0.5);
     out->present = true;
 }
 
