@@ -252,7 +252,7 @@ static inline void naive_root(const uint8_t (*leaves)[HASH_BYTES], uint64_t coun
 
 static inline uint8_t *naive_read(const struct fixture *self, const char *name, size_t *bytes_count)
 {
-    char path[256];
+    char path[512];
     uint8_t *bytes = NULL;
     (void)snprintf(path, sizeof path, "%s/%s", self->published, name);
     if (err_is(durable_read(path, 1 << 26, &bytes, bytes_count))) {

@@ -35,7 +35,7 @@ static void take_row(void *arg, uint32_t columns_count, const char *const *names
 
 static char *read_metric(const char *file)
 {
-    char path[256];
+    char path[4096];
     snprintf(path, sizeof path, "%s/config/metrics/%s", SOURCE_DIR, file);
     uint8_t *bytes = NULL;
     size_t bytes_count = 0;
