@@ -2,8 +2,9 @@
 #ifndef CTL_CHART_H
 #define CTL_CHART_H
 
-/* Chart: a square of 480 pixels with a grid, numbers and plain marks, written as PNG. Places are
- * shares 0..1 of the square, from its lower left corner. */
+/* Chart: a square of 480 pixels with a grid, numbers, words and plain marks, written as PNG. Places
+ * are shares 0..1 of the square, from its lower left corner. Words are capitals of three by five
+ * cells: a library that draws text needs a font installed, and a port's server has none. */
 
 #include <stdint.h>
 
@@ -33,9 +34,24 @@ struct chart_rectangle {
 };
 void chart_fill(struct chart *self, struct chart_rectangle area, struct chart_colour colour);
 
-/* Grid and axes with numbers at each fifth, made of digits and the point. */
-void chart_frame(struct chart *self, const char *const x_ticks[CHART_TICKS],
-                 const char *const y_ticks[CHART_TICKS]);
+/* Grid and axes with numbers at each fifth, and what is counted along them: letters, digits and
+ * ".,:%-/"; others are gaps. */
+struct chart_axes {
+    const char *x_ticks[CHART_TICKS];
+    const char *y_ticks[CHART_TICKS];
+    const char *x_words; /* below the axis */
+    const char *y_words; /* above it */
+};
+void chart_frame(struct chart *self, const struct chart_axes *axes);
+
+/* What colours mean, a line each, in a corner. */
+enum chart_corner { CHART_UPPER_LEFT, CHART_UPPER_RIGHT, CHART_LOWER_RIGHT };
+struct chart_key {
+    struct chart_colour colour;
+    const char *words;
+};
+void chart_keys(struct chart *self, const struct chart_key *keys, int count,
+                enum chart_corner corner);
 
 MUST_USE struct err chart_write(const struct chart *self, const char *path);
 #endif

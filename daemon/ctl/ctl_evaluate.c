@@ -54,6 +54,9 @@ static void check(struct argp_state *state, const struct options *options)
     if ((images->bank && images->folds == 0) || (images->height > 0 && !images->bank)) {
         argp_error(state, "--bank goes with --folds, --height with --bank");
     }
+    if (images->bank && images->epochs > 0) {
+        argp_error(state, "--epochs is of a finder's training, a bank has none");
+    }
     if (options->table.path != NULL || options->png != NULL || options->lines) {
         argp_error(state, "--declarations, --lines and --png do not go with --images");
     }

@@ -194,9 +194,7 @@ static int tell(const struct ctl *ctl, const struct evaluate_images_conf *conf,
     }
     int result = ctl->json ? json_print(figures_json(figures), true) : print_figures(figures);
     if (result == CTL_GOOD && !ctl->json && conf->picture != NULL) {
-        printf("%s: recall against false marks an image; dark: centre, middle: overlap 0.3, light: "
-               "overlap 0.5\n",
-               conf->picture);
+        printf("%s: recall against false marks an image\n", conf->picture);
     }
     return result;
 }

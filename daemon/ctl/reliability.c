@@ -14,12 +14,22 @@ static const struct chart_colour point = {20, 80, 170};
 
 static void draw_frame(struct chart *chart)
 {
-    static const char *const ticks[CHART_TICKS] = {"0", "0.2", "0.4", "0.6", "0.8", "1"};
-    chart_frame(chart, ticks, ticks);
+    static const struct chart_axes axes = {{"0", "0.2", "0.4", "0.6", "0.8", "1"},
+                                           {"0", "0.2", "0.4", "0.6", "0.8", "1"},
+                                           "chance as it was predicted",
+                                           "share of finds, with 95% intervals"};
+    chart_frame(chart, &axes);
     for (int step = 0; step <= CHART_SIDE; step += 8) {
         chart_fill(chart, (struct chart_rectangle){chart_x(0) + step, chart_y(0) - step - 1, 4, 2},
                    ink);
     }
+}
+
+static void draw_keys(struct chart *chart)
+{
+    const struct chart_key keys[] = {
+        {point, "found among them"}, {bar, "share of all"}, {ink, "as predicted"}};
+    chart_keys(chart, keys, sizeof keys / sizeof *keys, CHART_UPPER_LEFT);
 }
 
 static void draw_bin(struct chart *chart, const struct evaluation_bin *bin)
@@ -55,6 +65,7 @@ MUST_USE struct err reliability_write_png(const struct evaluation *evaluation, c
                    bar);
     }
     draw_frame(&chart);
+    draw_keys(&chart);
     for (uint32_t i = 0; i < EVALUATION_BINS; i++) {
         draw_bin(&chart, &evaluation->bins[i]);
     }
