@@ -28,7 +28,7 @@ static void draw_frame(struct chart *chart)
 static void draw_keys(struct chart *chart)
 {
     const struct chart_key keys[] = {
-        {point, "found among them"}, {bar, "share of all"}, {ink, "as predicted"}};
+        {point, "found among them"}, {bar, "share of rows, own scale"}, {ink, "as predicted"}};
     chart_keys(chart, keys, sizeof keys / sizeof *keys, CHART_UPPER_LEFT);
 }
 
