@@ -12,11 +12,6 @@
 #include "kernels/logistic.h"
 #include "kernels/statistics.h"
 
-static void show(void *argument, uint64_t done, uint64_t total)
-{
-    progress_show(argument, done, total);
-}
-
 bool crossfit_open(const struct marked_images *images, struct crossfit *out)
 {
     size_t count = images->set.image_count;
@@ -107,7 +102,7 @@ static bool find_part(const struct marked_images *images, const struct crossfit_
                                             .epochs = conf->epochs,
                                             .seed = conf->seed + (keeps ? part : 0),
                                             .threads = conf->threads,
-                                            .progress = show,
+                                            .progress = progress_tell,
                                             .argument = what};
     const struct marked_choice choice = {taken, 0};
     struct finder_model finder;

@@ -201,11 +201,6 @@ static int tell(const struct ctl *ctl, const struct evaluate_images_conf *conf,
 
 /* ---- doing */
 
-static void show(void *argument, uint64_t done, uint64_t total)
-{
-    progress_show(argument, done, total);
-}
-
 /* What is judged when there is a model: its finder, or without one the whole model. */
 struct judged {
     bool has_finder;
@@ -261,7 +256,7 @@ static int run(const struct ctl *ctl, const struct evaluate_images_conf *conf,
         .marks = conf->marks,
         .groups = conf->groups,
         .reduction = judged != NULL && judged->has_finder ? judged->finder.reduction : 0,
-        .progress = show,
+        .progress = progress_tell,
         .argument = reading};
     struct marked_images images;
     struct crossfit fit;

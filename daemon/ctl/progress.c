@@ -80,3 +80,8 @@ void progress_show(const char *what, uint64_t done, uint64_t total)
     const struct progress now = {what, done, total, clock_monotonic_ns()};
     progress_put(stderr, isatty(STDERR_FILENO) != 0, &now);
 }
+
+void progress_tell(void *what, uint64_t done, uint64_t total)
+{
+    progress_show(what, done, total);
+}

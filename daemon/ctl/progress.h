@@ -13,6 +13,8 @@
 enum { PROGRESS_LINE_S = 60 };
 
 void progress_show(const char *what, uint64_t done, uint64_t total);
+/* The same for those who call back: `what` is the text. */
+void progress_tell(void *what, uint64_t done, uint64_t total);
 
 /* What progress_show() does, with its time and place told. A job begins when `done` is less than
  * before, or the one before has ended. */

@@ -15,11 +15,6 @@
 
 enum { FOLDS = 5 };
 
-static void show(void *argument, uint64_t done, uint64_t total)
-{
-    progress_show(argument, done, total);
-}
-
 /* Text that grows to its end and is cut there. */
 struct words {
     char *text;
@@ -118,7 +113,7 @@ static bool train_on_all(const struct train_finder_conf *conf, const struct mark
                                             .epochs = conf->epochs,
                                             .seed = conf->seed + network,
                                             .threads = conf->threads,
-                                            .progress = show,
+                                            .progress = progress_tell,
                                             .argument = what};
     struct err err = finder_train(&train, &out->finder, &out->report);
     if (err_is(err)) {
@@ -269,7 +264,7 @@ bool train_finder(const struct train_finder_conf *conf, const struct image_folde
                                              .groups = conf->groups,
                                              .threats = conf->threats,
                                              .seed = conf->seed,
-                                             .progress = show,
+                                             .progress = progress_tell,
                                              .argument = reading};
     struct train_finder_conf settled = *conf;
     struct marked_images images;
