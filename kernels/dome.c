@@ -305,7 +305,7 @@ size_t dome_find(const uint16_t *levels, size_t width, size_t height, const stru
     struct search search = {.levels = levels,
                             .width = width,
                             .height = height,
-                            .padded = width + 2,
+                            .padded = (size_t)row,
                             .around = {-row - 1, -row, -row + 1, -1, 1, row - 1, row, row + 1},
                             .rule = rule,
                             .parents = workspace,

@@ -10,6 +10,8 @@
 enum { MARGIN = 44, WIDTH = CHART_SIDE + 2 * MARGIN, HEIGHT = CHART_SIDE + 2 * MARGIN };
 enum { GLYPH_WIDTH = 3, GLYPH_CELLS = 15, NUMBER_SCALE = 3, WORD_SCALE = 2 };
 
+const char *const chart_shares[CHART_TICKS] = {"0", "0.2", "0.4", "0.6", "0.8", "1"};
+
 static const struct chart_colour ink = {30, 30, 30};
 static const struct chart_colour grid = {222, 222, 222};
 static const struct chart_colour paper = {255, 255, 255};
@@ -107,7 +109,7 @@ void chart_frame(struct chart *self, const struct chart_axes *axes)
         chart_fill(self, (struct chart_rectangle){MARGIN, y, CHART_SIDE, 1}, grid);
         draw_text(self, axes->x_ticks[tick],
                   (struct text_place){x - 8, MARGIN + CHART_SIDE + 8, NUMBER_SCALE});
-        draw_text(self, axes->y_ticks[tick], (struct text_place){4, y - 7, NUMBER_SCALE});
+        draw_text(self, chart_shares[tick], (struct text_place){4, y - 7, NUMBER_SCALE});
     }
     chart_fill(self, (struct chart_rectangle){MARGIN, MARGIN, 2, CHART_SIDE}, ink);
     chart_fill(self, (struct chart_rectangle){MARGIN, MARGIN + CHART_SIDE - 2, CHART_SIDE, 2}, ink);

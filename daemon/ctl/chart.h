@@ -34,13 +34,15 @@ struct chart_rectangle {
 };
 void chart_fill(struct chart *self, struct chart_rectangle area, struct chart_colour colour);
 
-/* Grid and axes with numbers at each fifth, and what is counted along them: letters, digits and
- * ".,:%-/"; others are gaps. */
+/* 0 to 1, at each fifth. */
+extern const char *const chart_shares[CHART_TICKS];
+
+/* Grid and axes with numbers at each fifth, upwards shares, and what is counted along them:
+ * letters, digits and ".,:%-/"; others are gaps. */
 struct chart_axes {
-    const char *x_ticks[CHART_TICKS];
-    const char *y_ticks[CHART_TICKS];
-    const char *x_words; /* below the axis */
-    const char *y_words; /* above it */
+    const char *const *x_ticks; /* [CHART_TICKS] */
+    const char *x_words;        /* below the axis */
+    const char *y_words;        /* above it */
 };
 void chart_frame(struct chart *self, const struct chart_axes *axes);
 

@@ -6,9 +6,8 @@
 #include "ctl/chart.h"
 
 static const double rate_most = 5; /* false marks an image at the right edge */
-static const struct chart_axes axes = {{"0", "1", "2", "3", "4", "5"},
-                                       {"0", "0.2", "0.4", "0.6", "0.8", "1"},
-                                       "false marks an image",
+static const char *const false_marks[CHART_TICKS] = {"0", "1", "2", "3", "4", "5"};
+static const struct chart_axes axes = {false_marks, "false marks an image",
                                        "recall, with 95% intervals"};
 static const struct chart_key keys[FROC_HITS] = {
     {{16, 60, 130}, "centre of the mark in the object"},

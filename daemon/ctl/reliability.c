@@ -14,9 +14,7 @@ static const struct chart_colour point = {20, 80, 170};
 
 static void draw_frame(struct chart *chart)
 {
-    static const struct chart_axes axes = {{"0", "0.2", "0.4", "0.6", "0.8", "1"},
-                                           {"0", "0.2", "0.4", "0.6", "0.8", "1"},
-                                           "chance as it was predicted",
+    static const struct chart_axes axes = {chart_shares, "chance as it was predicted",
                                            "share of finds, with 95% intervals"};
     chart_frame(chart, &axes);
     for (int step = 0; step <= CHART_SIDE; step += 8) {
